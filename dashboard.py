@@ -1,0 +1,82 @@
+"""The door. `streamlit run dashboard.py` imports it to get the server, and runs it as the script of every page.
+
+Imported, it builds `app`: the pages, the API under /api, and the recorder from the server's start to its end. Run as
+the page script, it lists the pages. A host that ignores `app` runs it as a plain script; then the first visit starts
+the recorder.
+"""
+
+import contextlib
+import os
+import sys
+from collections.abc import AsyncIterator
+from typing import Any
+
+import streamlit as st
+from starlette.routing import Mount
+
+import settings as all_settings
+from api import Served, create_app
+from poller.embedded import start_embedded
+from poller.logs import configure_logging
+from store.shared import shared_database
+
+PAGES = [
+    (
+        "pages/overview.py",
+        "Overview",
+        ":material/monitoring:",
+        "The latest price of each index and the recorder's state",
+    ),
+]
+
+
+api = create_app()
+
+
+@contextlib.asynccontextmanager
+async def lifespan(_: st.App) -> AsyncIterator[dict[str, Any]]:
+    """From the server's start to its end: read the settings, serve the API, record."""
+    settings = load_or_exit()
+    configure_logging(settings.log_level)
+    api.state.served = Served(settings, shared_database(settings.database, settings.memory_limit))
+    recorder = start_embedded(settings)
+    yield {}
+    if recorder is not None:
+        recorder.stop()
+
+
+def load_or_exit() -> all_settings.Settings:
+    """The settings, or the end of the process with the one line that says what is wrong with them."""
+    try:
+        return all_settings.load()
+    except all_settings.SettingsError as error:
+        sys.stderr.write(f"Error: {error}\n")
+        sys.stderr.flush()
+        os._exit(1)  # nothing was started yet, and an exception here would print three tracebacks around that line
+
+
+def show_plainly(error: Exception) -> bool:
+    """Tell a reader that a page failed, without its traceback; Streamlit logs that."""
+    st.error(f"This page failed: {type(error).__name__}. The server's log says more.", icon=":material/error:")
+    return True
+
+
+def show() -> None:
+    """The page that was asked for, under the title that all pages share."""
+    st.set_page_config(layout="wide", initial_sidebar_state="auto")
+    try:
+        settings = all_settings.load()
+    except all_settings.SettingsError as error:
+        st.error(str(error), icon=":material/error:")
+        return
+    start_embedded(settings)
+    pages = [st.Page(path, title=title, icon=icon, help=line) for path, title, icon, line in PAGES]
+    page = st.navigation(pages)
+    st.title(page.title)
+    page.run()
+
+
+if __name__ == "__main__":
+    show()
+else:
+    app = st.App(__file__, lifespan=lifespan, routes=[Mount("/api", api)], on_script_error=show_plainly)

@@ -1,0 +1,99 @@
+"""What came of the slots on its way to the database: it waits here while the database can't be written."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+
+from store import Cause, Database, Miss, NoDatabaseError, Run, Tick, runs, ticks
+
+from .jobs import Outcome
+
+# 50,000 ticks are seven hours of two indexes at one second, and about 20 MB of memory.
+MOST_WAITING = 50_000
+
+
+class Journal:
+    """Ticks and misses in the order of their slots, until a `flush` has made them durable.
+
+    `written` counts the ticks that are.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._run: Run | None = None
+        self._runs: list[Run] = []
+        self._ticks: list[tuple[datetime, Tick]] = []
+        self._misses: list[Miss] = []
+        self._newest: dict[str, datetime] = {}
+        self.written = 0
+
+    @property
+    def waiting(self) -> int:
+        """How many ticks are not in the database yet."""
+        return len(self._ticks)
+
+    def add(self, slot: datetime, outcomes: Iterable[Outcome]) -> list[Outcome]:
+        """Take what came of a slot.
+
+        Returns:
+            The outcomes as they were taken: a tick that repeats the time of the one before is a miss.
+        """
+        taken = [self._unless_repeated(slot, outcome) for outcome in outcomes]
+        self._misses += [outcome for outcome in taken if isinstance(outcome, Miss)]
+        self._ticks += [(slot, outcome) for outcome in taken if isinstance(outcome, Tick)]
+        return taken
+
+    def flush(self, wait_s: float) -> None:
+        """Write all that waits in one transaction.
+
+        Raises:
+            StoreError: nothing was written; it all waits on, the oldest ticks as misses when they are too many.
+        """
+        try:
+            self._write(wait_s)
+        except NoDatabaseError:
+            self._database.migrate(wait_s)
+            self._write(wait_s)
+
+    def give_up_oldest(self, reason: str) -> int:
+        """Turn the oldest ticks beyond what may wait into misses; the oldest misses beyond that are dropped.
+
+        Returns:
+            How many ticks were given up.
+        """
+        surplus = self._ticks[: max(0, len(self._ticks) - MOST_WAITING)]
+        self._ticks = self._ticks[len(surplus) :]
+        self._misses += [Miss(slot, tick.index_name, Cause.STORE_UNAVAILABLE, reason) for slot, tick in surplus]
+        self._misses = self._misses[-MOST_WAITING:]
+        return len(surplus)
+
+    def begin_run(self, run: Run) -> None:
+        """Note with the next flush that a run began."""
+        self._run = run
+        self._runs.append(run)
+
+    def end_run(self, ended_at: datetime) -> None:
+        """Note with the next flush that the run ended."""
+        if self._run is not None:
+            self._runs.append(replace(self._run, ended_at=ended_at))
+            self._run = None
+
+    def _unless_repeated(self, slot: datetime, outcome: Outcome) -> Outcome:
+        if isinstance(outcome, Miss):
+            return outcome
+        if self._newest.get(outcome.index_name) == outcome.ts:
+            detail = f"the exchange repeated its reply of {outcome.ts:%H:%M:%S.%f} UTC"
+            return Miss(slot, outcome.index_name, Cause.REJECTED_REPLY, detail)
+        self._newest[outcome.index_name] = outcome.ts
+        return outcome
+
+    def _write(self, wait_s: float) -> None:
+        with self._database.write(wait_s) as cursor:
+            for run in self._runs:
+                runs.note(cursor, run)
+            ticks.append(cursor, (tick for _, tick in self._ticks))
+            runs.append_misses(cursor, self._misses)
+        self.written += len(self._ticks)
+        self._runs.clear()
+        self._ticks.clear()
+        self._misses.clear()

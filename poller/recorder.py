@@ -1,0 +1,254 @@
+"""The recorder: one thread that polls the exchange at exact slots and keeps what comes until it is stopped."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import statistics
+import threading
+import time
+from collections.abc import Callable, Coroutine
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from settings import VERSION, Settings, TickwellError
+from store import Cause, Database, Miss, NewerSchemaError, Run, StoreError, utc_now
+from store.recorder import Notice, RecorderLock
+
+from .deribit import DeribitClient
+from .errors import ExchangeError
+from .jobs import Outcome, check_index_names, poll, retries_within_budget
+from .journal import Journal
+from .loop import Loop
+from .runner import Runner
+from .simulator import Simulator
+from .slots import next_slot, slot_of, slots_between
+from .state import Board
+
+log = logging.getLogger("tickwell.recorder")
+
+_CHECK_NAMES_S = 3.0
+_LONGEST_STORE_WAIT_S = 2.0
+_STOP_STORE_WAIT_S = 1.0
+
+# Longer than this between two polls is not a row of missed slots: the machine slept or its clock was set. The run
+# ends there and a new one begins, so that the stretch counts as "not recording".
+_STALL = timedelta(seconds=60)
+
+
+class Recorder:
+    """Records the indexes of `settings` into `database`, on slots that are exact multiples of POLL_SECONDS.
+
+    `start` and `stop` may be called from any thread, each once. `failure` is set when it ended by itself, because what
+    it was asked to do can't be done.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        mode: Literal["embedded", "external"],
+        *,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._settings = settings
+        self._database = database
+        self._clock = clock
+        self._period = timedelta(seconds=settings.poll_seconds)
+        self._mode = mode
+        self._lock = RecorderLock(database.path)
+        self._journal = Journal(database)
+        self._stop = threading.Event()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="tickwell-recorder", daemon=True)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._task: asyncio.Task[Any] | None = None
+        self._last_slot: datetime | None = None
+        self._current_slot: datetime | None = None
+        self._write_s: list[float] = []
+        self.failure: TickwellError | None = None
+
+    def start(self) -> None:
+        """Become the recorder of the file and begin.
+
+        Raises:
+            RecorderError: another recorder is at work on the file.
+            StoreError: its folder can't be written.
+        """
+        now = self._clock()
+        notice = Notice(
+            pid=os.getpid(),
+            mode=self._mode,
+            since=now,
+            poll_seconds=self._settings.poll_seconds,
+            indexes=self._settings.indexes,
+            version=VERSION,
+            state="starting",
+            state_since=now,
+        )
+        self._lock.acquire(notice)
+        self._board = Board(self._lock, notice)
+        self._journal.begin_run(self._new_run(now))
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish the write that is under way, end the run, and let go of the file."""
+        self._stop.set()
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # it ended by itself
+                self._loop.call_soon_threadsafe(self._cancel)
+        self._thread.join()
+        if self.failure is None:
+            self._board.stopped(self._clock())
+        self._lock.release()
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Wait until the recorder ended by itself or was stopped; tell whether it has."""
+        return self._ended.wait(timeout_s)
+
+    def _run(self) -> None:
+        try:
+            with contextlib.ExitStack() as stack:
+                url = self._settings.deribit_url
+                if self._settings.demo:
+                    url = stack.enter_context(Simulator()).url
+                self._prepare_database()
+                if self._mode == "embedded":
+                    stack.enter_context(self._database.hold())
+                self._record(url)
+        except TickwellError as error:
+            self.failure = error
+            log.error("not recording: %s", error)  # noqa: TRY400 one line for a person; nothing to trace
+            self._board.refused(str(error), self._clock())
+        finally:
+            self._ended.set()
+
+    def _prepare_database(self) -> None:
+        try:
+            self._database.migrate(_LONGEST_STORE_WAIT_S)
+        except NewerSchemaError:
+            raise
+        except StoreError as error:
+            log.warning("the database can't be written yet, ticks wait in memory: %s", error)
+
+    def _record(self, url: str) -> None:
+        with asyncio.Runner(loop_factory=Loop) as loop_runner:
+            self._loop_runner = loop_runner
+            self._loop = loop_runner.get_loop()
+            self._client = DeribitClient(url, clock=self._clock)
+            try:
+                self._check_names()
+                self._run_jobs()
+                self._finish()
+            finally:
+                loop_runner.run(self._client.aclose())
+
+    def _check_names(self) -> None:
+        try:
+            self._await(check_index_names(self._client, self._settings.indexes, wait_s=_CHECK_NAMES_S))
+        except ExchangeError as error:
+            log.warning("index names not checked: %s", error)
+            self._board.troubled(error.cause, str(error), self._clock(), retry_at=self._next_try())
+        except asyncio.CancelledError:
+            log.debug("stopped before the first slot")
+
+    def _run_jobs(self) -> None:
+        names, seconds = ", ".join(self._settings.indexes), self._settings.poll_seconds
+        log.info("recording %s every %d s into %s", names, seconds, self._database.path)
+        runner = Runner(self._stop, self._clock)
+        runner.every(seconds, "poll", self._poll)
+        runner.every(60, "checkpoint", self._database.checkpoint_when_due)
+        runner.every(60, "summary", self._summarise)
+        runner.run()
+
+    def _poll(self) -> None:
+        slot = slot_of(self._clock(), self._period)
+        self._current_slot = slot
+        self._account_for_skipped(slot)
+        self._await(self._serve(slot))
+        self._last_slot, self._current_slot = slot, None
+
+    def _account_for_skipped(self, slot: datetime) -> None:
+        if self._last_slot is None:
+            return
+        if slot - self._last_slot > self._period + _STALL:
+            log.warning("no poll between %s and %s", self._last_slot, slot)
+            self._journal.end_run(self._last_slot + self._period)
+            self._journal.begin_run(self._new_run(slot))
+            return
+        for skipped in slots_between(self._last_slot, slot, self._period):
+            detail = "the slot before it took too long"
+            self._journal.add(
+                skipped, [Miss(skipped, name, Cause.MISSED_SLOT, detail) for name in self._settings.indexes]
+            )
+
+    async def _serve(self, slot: datetime) -> None:
+        margin = min(self._period / 10, timedelta(seconds=0.5))
+        left = slot + self._period - margin - self._clock()
+        batches = poll(
+            self._client,
+            self._settings.indexes,
+            slot,
+            seconds_left=max(0.0, left.total_seconds()),
+            retries=retries_within_budget(len(self._settings.indexes), self._settings.poll_seconds),
+        )
+        outcomes: list[Outcome] = []
+        async with contextlib.aclosing(batches):
+            async for batch in batches:
+                outcomes += self._journal.add(slot, batch)
+                if self._flush(slot):
+                    self._board.served(outcomes, slot, retry_at=self._next_try())
+
+    def _flush(self, slot: datetime) -> bool:
+        started = time.perf_counter()
+        try:
+            self._journal.flush(min(_LONGEST_STORE_WAIT_S, self._period.total_seconds() / 2))
+        except StoreError as error:
+            self._journal.give_up_oldest(str(error))
+            self._board.troubled(
+                Cause.STORE_UNAVAILABLE, str(error), slot, retry_at=self._next_try(), waiting=self._journal.waiting
+            )
+            return False
+        self._write_s.append(time.perf_counter() - started)
+        return True
+
+    def _summarise(self) -> None:
+        written, self._journal.written = self._journal.written, 0
+        median_ms = 1000 * statistics.median(self._write_s or [0])
+        self._write_s.clear()
+        log.info("%d ticks in the last minute, written in %.1f ms (median)", written, median_ms)
+
+    def _finish(self) -> None:
+        self._journal.end_run(self._current_slot or self._clock())
+        try:
+            self._journal.flush(_STOP_STORE_WAIT_S)
+        except StoreError as error:
+            log.error("%d ticks could not be written: %s", self._journal.waiting, error)  # noqa: TRY400 one line
+        else:
+            log.info("stopped, all is written")
+
+    def _new_run(self, started_at: datetime) -> Run:
+        return Run(started_at, self._settings.poll_seconds, self._settings.indexes, VERSION)
+
+    def _next_try(self) -> datetime:
+        due = next_slot(self._clock(), self._period)
+        return max(due, self._client.paused_until or due)
+
+    def _await(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Run a coroutine to its end, or until the recorder is stopped: then asyncio.CancelledError is raised."""
+
+        async def until_stopped() -> None:
+            self._task = asyncio.current_task()
+            try:
+                if self._stop.is_set():
+                    coroutine.close()
+                    raise asyncio.CancelledError
+                await coroutine
+            finally:
+                self._task = None
+
+        self._loop_runner.run(until_stopped())
+
+    def _cancel(self) -> None:
+        if self._task is not None:
+            self._task.cancel()

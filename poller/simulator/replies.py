@@ -1,0 +1,193 @@
+"""What the exchange answers to each method: results as functions of the parameters, the instant and the seed.
+
+The exchange's own documentation of these methods: docs.deribit.com/api-reference/market-data, read 2026-09.
+"""
+
+import statistics
+from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from settings import VERSION
+
+from .prices import average, price
+
+Json = Any
+
+# The documented enum of index_name; the exchange itself has some 190 by now.
+_AGAINST_USDC = (
+    "ada algo avax bch bnb btc btcdvol buidl doge dot eurr eth ethdvol link ltc near paxg shib sol steth ton trump "
+    "trx uni usde usyc xrp drbfix-btc drbfix-eth"
+)
+_AGAINST_USDT = "btc eth eurr sol steth usdc usde"
+_OTHERS = "btc_eurr btc_usde btc_usyc eth_btc eth_eurr eth_usde eth_usyc steth_eth paxg_btc"
+DERIVATIVES = ("btc_usd", "eth_usd", *(f"{coin}_usdc" for coin in _AGAINST_USDC.split()))
+SPOT = (*(f"{coin}_usdt" for coin in _AGAINST_USDT.split()), *_OTHERS.split())
+INDEX_NAMES = tuple(sorted(DERIVATIVES + SPOT))
+_WITH_COMBOS = ("btc_usd", "eth_usd")
+_BY_TYPE = {"all": INDEX_NAMES, "spot": SPOT, "derivative": DERIVATIVES}
+
+
+@dataclass(frozen=True)
+class Window:
+    """What a chart's `range` covers: a length up to now (or a fixed first instant), and the distance of its points."""
+
+    step_s: int
+    length: timedelta | None = None
+    first: datetime = datetime(2019, 1, 1, tzinfo=UTC)
+
+
+WINDOWS = {
+    "1h": Window(6, timedelta(hours=1)),
+    "1d": Window(60, timedelta(days=1)),
+    "2d": Window(60, timedelta(days=2)),
+    "1m": Window(3600, timedelta(days=30)),
+    "1y": Window(86400, timedelta(days=365)),
+    "all": Window(86400),
+}
+
+# Expiry is at 08:00 UTC; the delivery price averages the half hour before.
+_EXPIRY = timedelta(hours=8)
+_AVERAGED = timedelta(minutes=30)
+_SETTLEMENT = timedelta(seconds=10)
+
+
+class RpcError(Exception):
+    """A call that the exchange refuses. The server answers it with HTTP 400 and this code, message and data."""
+
+    def __init__(self, code: int, message: str, data: Json = None) -> None:
+        super().__init__(f"{code} {message}")
+        self.code, self.message, self.data = code, message, data
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a method.
+
+    params: as they stand in a query, texts; unknown ones are ignored.
+    now: the instant of the reply, aware.
+    seed: of the prices.
+    windows: of the chart, by `range`.
+    """
+
+    params: Mapping[str, str]
+    now: datetime
+    seed: int = 1
+    windows: Mapping[str, Window] = field(default_factory=lambda: WINDOWS)
+
+
+def answer(method: str, call: Call) -> Json:
+    """The `result` of a call; the method without its "public/".
+
+    Raises:
+        RpcError: the exchange would refuse the call.
+    """
+    if method not in METHODS:
+        raise RpcError(-32601, "Method not found")
+    return METHODS[method](call)
+
+
+def chart(index_name: str, window: Window, now: datetime, seed: int) -> list[list[float]]:
+    """Complete steps only, as [start in ms, average price], ascending; starts are multiples of the step."""
+    step_ms = window.step_s * 1000
+    end = _ms(now) // step_ms * step_ms
+    start = _ms(window.first) if window.length is None else end - window.length // timedelta(milliseconds=1)
+    first = -(-start // step_ms) * step_ms
+    return [
+        [ts, average(index_name, datetime.fromtimestamp(ts / 1000, UTC), window.step_s, seed)]
+        for ts in range(first, end, step_ms)
+    ]
+
+
+def settling(now: datetime) -> bool:
+    """Is it the daily settlement, the first 10 s after 08:00 UTC?"""
+    return timedelta() <= _since_midnight(now) - _EXPIRY < _SETTLEMENT
+
+
+def _index_price(call: Call) -> Json:
+    name = _index_name(call)
+    current = price(name, call.now, call.seed)
+    return {"index_price": current, "estimated_delivery_price": _delivery_price(name, call.now, call.seed) or current}
+
+
+def _delivery_price(index_name: str, now: datetime, seed: int) -> float | None:
+    """The running average in the half hour before expiry, of a price every 6 s as in the finest chart; else None."""
+    elapsed = _since_midnight(now) - (_EXPIRY - _AVERAGED)
+    if not timedelta() <= elapsed < _AVERAGED:
+        return None
+    every = timedelta(seconds=6)
+    prices = [price(index_name, now - elapsed + i * every, seed) for i in range(elapsed // every + 1)]
+    return round(statistics.fmean(prices), 6)
+
+
+def _index_chart_data(call: Call) -> Json:
+    name, window = _index_name(call), _one_of(call.params, "range", call.windows)
+    return chart(name, call.windows[window], call.now, call.seed)
+
+
+def _index_price_names(call: Call) -> Json:
+    return _listed(INDEX_NAMES, call)
+
+
+def _supported_index_names(call: Call) -> Json:
+    return _listed(_BY_TYPE[_one_of({"type": "all", **call.params}, "type", _BY_TYPE)], call)
+
+
+def _listed(names: Sequence[str], call: Call) -> Json:
+    if call.params.get("extended") != "true":
+        return list(names)
+    return [
+        {"name": name, "future_combo_creation_enabled": tradable, "option_combo_creation_enabled": tradable}
+        for name, tradable in ((name, name in _WITH_COMBOS) for name in names)
+    ]
+
+
+def _time(call: Call) -> Json:
+    return _ms(call.now)
+
+
+def _status(_call: Call) -> Json:
+    return {"locked": "false"}
+
+
+def _test(call: Call) -> Json:
+    if call.params.get("expected_result") == "exception":
+        raise RpcError(10001, "error")
+    return {"version": VERSION}
+
+
+METHODS: dict[str, Callable[[Call], Json]] = {
+    "get_index_price": _index_price,
+    "get_index_chart_data": _index_chart_data,
+    "get_index_price_names": _index_price_names,
+    "get_supported_index_names": _supported_index_names,
+    "get_time": _time,
+    "status": _status,
+    "test": _test,
+}
+
+
+def _index_name(call: Call) -> str:
+    return _one_of(call.params, "index_name", INDEX_NAMES)
+
+
+def _one_of(params: Mapping[str, str], name: str, allowed: Container[str]) -> str:
+    if name not in params:
+        raise _invalid(name, "value is required")
+    if params[name] not in allowed:
+        raise _invalid(name, f"invalid {name}")
+    return params[name]
+
+
+def _invalid(param: str, reason: str) -> RpcError:
+    return RpcError(-32602, "Invalid params", {"reason": reason, "param": param})
+
+
+def _ms(at: datetime) -> int:
+    return (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
+
+
+def _since_midnight(at: datetime) -> timedelta:
+    at = at.astimezone(UTC)
+    return at - at.replace(hour=0, minute=0, second=0, microsecond=0)

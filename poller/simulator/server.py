@@ -1,0 +1,132 @@
+"""The simulator as a whole: its address, its start and stop, its outages."""
+
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Self
+
+from .connections import BASE, FAULTS, Server
+from .exchange import Bucket, Exchange
+from .faults import Faults
+
+# How soon the accepting thread notices that it should end.
+_LOOK_AGAIN_S = 0.02
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Simulator:
+    """A make-believe exchange on a port of this machine.
+
+    Its prices come from `price` at the second of each reply's `usOut`. Every reply carries the header
+    `server: tickwell-simulator/…`, by which a client tells them from real ones.
+
+    Args:
+        host: to listen on.
+        port: 0 for a free one, known after the start.
+        seed: of the prices.
+        clock: gives the present, aware. Faults and limits run on a clock of their own.
+        limits: keep the exchange's, 100 requests at once and 20 a second, and 32 connections.
+    """
+
+    def __init__(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        seed: int = 1,
+        clock: Callable[[], datetime] = utc_now,
+        *,
+        limits: bool = True,
+    ) -> None:
+        self.host, self.port = host, port
+        self.faults = Faults(on_outage=self._begin_outage)
+        self._limits = limits
+        self._lock = threading.Lock()
+        self._stopped = threading.Event()
+        bucket = Bucket() if limits else None
+        self._exchange = Exchange(self.faults, seed=seed, clock=clock, bucket=bucket, pause=self._stopped.wait)
+        self._server: Server | None = None
+        self._accepting: threading.Thread | None = None
+
+    @property
+    def url(self) -> str:
+        """The base address; a client adds "/public/" and a method."""
+        return f"http://{self.host}:{self.port}{BASE}"
+
+    @property
+    def faults_url(self) -> str:
+        """Takes POST with a fault as JSON, GET for the list, DELETE to end all."""
+        return f"http://{self.host}:{self.port}{FAULTS}"
+
+    def start(self) -> None:
+        """Listen, in threads of its own; without effect when started. A stopped one starts again on the same port.
+
+        Raises:
+            OSError: the port can't be had.
+        """
+        with self._lock:
+            if self._server is None:
+                self._stopped.clear()
+                self._bind()
+                self._listen()
+
+    def stop(self) -> None:
+        """Close the port and all connections, end all faults. Takes less than a second; repeatable."""
+        self._stopped.set()
+        with self._lock:
+            self._close()
+        self.faults.clear()
+
+    def serve_forever(self) -> None:
+        """Start if need be and return once stopped by another thread. Ctrl-C stops it too, and is passed on."""
+        self.start()
+        try:
+            self._stopped.wait()
+        finally:
+            self.stop()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _bind(self) -> None:
+        """Hold the port without listening: whoever connects is refused, and nobody else can take it."""
+        self._server = Server((self.host, self.port), self._exchange, self.faults, limits=self._limits)
+        self.port = self._server.server_address[1]
+
+    def _listen(self) -> None:
+        assert self._server is not None, "bound before"  # noqa: S101 a slip of ours, not of the world
+        self._server.server_activate()
+        self._accepting = threading.Thread(
+            target=self._server.serve_forever, args=(_LOOK_AGAIN_S,), name="simulator", daemon=True
+        )
+        self._accepting.start()
+
+    def _close(self) -> None:
+        if self._server is None:
+            return
+        if self._accepting is not None:
+            self._server.shutdown()
+            self._accepting.join()
+        self._server.server_close()
+        self._server.cut_connections()
+        self._server = self._accepting = None
+
+    def _begin_outage(self) -> None:
+        with self._lock:
+            if self._accepting is None:
+                return
+            self._close()
+            self._bind()
+        threading.Thread(target=self._end_outage, name="simulator-outage", daemon=True).start()
+
+    def _end_outage(self) -> None:
+        self.faults.wait_until_over("outage")
+        with self._lock:
+            if self._server is not None and self._accepting is None:
+                self._listen()

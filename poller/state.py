@@ -1,0 +1,58 @@
+"""How recording goes: published for everybody who looks, and logged when it changes."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from store import Cause, Miss
+from store.recorder import Notice, RecorderLock
+
+from .jobs import Outcome
+
+log = logging.getLogger("tickwell.recorder")
+
+
+class Board:
+    """Keeps the recorder's notice up to date."""
+
+    def __init__(self, lock: RecorderLock, notice: Notice) -> None:
+        self._lock = lock
+        self._notice = notice
+
+    def served(self, outcomes: Sequence[Outcome], at: datetime, *, retry_at: datetime) -> None:
+        """What came of a slot so far, now durable. All is well with one tick; it is trouble when each index failed."""
+        misses = [outcome for outcome in outcomes if isinstance(outcome, Miss)]
+        if len(misses) == len(self._notice.indexes):
+            self.troubled(misses[0].cause, misses[0].detail, at, retry_at=retry_at)
+        elif len(misses) < len(outcomes):
+            self._recording({miss.index_name: f"{miss.cause}, {miss.detail}" for miss in misses}, at)
+
+    def troubled(self, cause: Cause, detail: str, at: datetime, *, retry_at: datetime, waiting: int = 0) -> None:
+        """Nothing is recorded since `at`, because of `cause`."""
+        if self._notice.state != cause.value:
+            log.warning("%s: %s", cause, detail)
+        self._publish(at, state=cause.value, detail=detail, retry_at=retry_at, waiting=waiting, failing={})
+
+    def refused(self, reason: str, at: datetime) -> None:
+        """The recorder can't do what it was asked to, and ended."""
+        self._publish(at, state="refused", detail=reason, retry_at=None)
+
+    def stopped(self, at: datetime) -> None:
+        """The recorder was stopped."""
+        self._publish(at, state="stopped", detail="", retry_at=None)
+
+    def _recording(self, failing: dict[str, str], at: datetime) -> None:
+        for name in failing.keys() - self._notice.failing.keys():
+            log.warning("%s: %s", name, failing[name])
+        for name in self._notice.failing.keys() - failing.keys():
+            log.info("%s is recorded again", name)
+        if self._notice.state not in ("starting", "recording"):
+            log.info("recording again after %.0f s", (at - self._notice.state_since).total_seconds())
+        self._publish(at, state="recording", detail="", retry_at=None, waiting=0, failing=failing)
+
+    def _publish(self, at: datetime, **changes: Any) -> None:
+        since = self._notice.state_since if changes["state"] == self._notice.state else at
+        self._notice = replace(self._notice, state_since=since, **changes)
+        self._lock.publish(self._notice)

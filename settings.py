@@ -1,0 +1,192 @@
+"""Every setting of Tickwell with its default, unit and help. The only reader of the environment, .env and secrets.
+
+Order, first wins: Streamlit's secrets (Streamlit itself copies them over the environment), the environment, .env,
+the default. Everything below this module receives values; nothing else looks a setting up.
+"""
+
+import difflib
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from dotenv import dotenv_values
+from pydantic import BeforeValidator, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+VERSION = "0.1.0"
+ROOT = Path(__file__).resolve().parent
+PREFIX = "TICKWELL_"
+
+# The exchange publishes no limit for unauthenticated readers; 5 a second is the budget that it is sure to bear
+# (a quarter of what it documents for signed-in ones: docs.deribit.com/articles/rate-limits, read 2026-09).
+MAX_REQUESTS_PER_SECOND = 5
+
+_INDEX_NAME = re.compile(r"[a-z0-9-]+_[a-z]+")
+_MEMORY = re.compile(r"\d+(\.\d+)? ?[KMGT]i?B", re.IGNORECASE)
+
+
+class TickwellError(Exception):
+    """The root of all errors that Tickwell raises on purpose. Its text is one line, fit for a person to read."""
+
+
+class SettingsError(TickwellError):
+    """A setting can't be used. Whoever starts Tickwell corrects it; the start stops here."""
+
+
+def _names(value: object) -> object:
+    """Split the comma-separated form; drop blanks and repetitions."""
+    if isinstance(value, str):
+        value = value.split(",")
+    if isinstance(value, list | tuple):
+        return tuple(dict.fromkeys(name for name in (str(item).strip() for item in value) if name))
+    return value
+
+
+class _Secrets(TomlConfigSettingsSource):
+    """Streamlit's secrets files, of which only the names with our prefix are ours."""
+
+    def _read_file(self, file_path: Any) -> dict[str, Any]:
+        secrets = super()._read_file(file_path)
+        return {name.removeprefix(PREFIX).lower(): secrets[name] for name in secrets if name.startswith(PREFIX)}
+
+
+class Settings(BaseSettings):
+    """What a start of Tickwell was asked to do. Frozen; read once at the edge by `load`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_file=ROOT / ".env",
+        toml_file=[Path.home() / ".streamlit/secrets.toml", ROOT / ".streamlit/secrets.toml"],
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        validate_default=True,
+    )
+    allowed: ClassVar[dict[str, str]] = {
+        "deribit_url": "an address that starts with http:// or https://",
+        "demo": "true or false",
+        "database": "the path of a file",
+        "indexes": "index names as Deribit spells them, separated by commas, such as btc_usd,eth_usd",
+        "poll_seconds": "a whole number from 1 to 3600",
+        "poller": "embedded or external",
+        "memory_limit": "a size such as 256MB or 1GB",
+        "log_level": "DEBUG, INFO, WARNING or ERROR",
+    }
+
+    deribit_url: str = Field(
+        "https://www.deribit.com/api/v2",
+        description="base address of the exchange; the client adds /public/…",
+        pattern=r"^https?://[^\s/]+",
+    )
+    demo: bool = Field(
+        default=False,
+        description="run against the built-in simulator, in the file demo.duckdb beside the database",
+    )
+    database: Path = Field(
+        Path("data/ticks.duckdb"),
+        description="the database file; a relative one counts from the project's root",
+    )
+    indexes: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)] = Field(
+        ("btc_usd", "eth_usd"),
+        description="index names to record; taking one out keeps its history visible",
+        min_length=1,
+    )
+    poll_seconds: int = Field(
+        5,
+        description="seconds between two ticks of an index, 1 to 3600; with INDEXES at most 5 requests a second",
+        ge=1,
+        le=3600,
+    )
+    poller: Literal["embedded", "external"] = Field(
+        "embedded",
+        description="`embedded`: the dashboard records · `external`: `python -m poller` does, in its own process",
+    )
+    memory_limit: str = Field("256MB", description="DuckDB's own limit", pattern=_MEMORY)
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="how much is logged")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 the signature is pydantic's
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, _Secrets(settings_cls), env_settings, dotenv_settings
+
+    @field_validator("deribit_url")
+    @classmethod
+    def _without_trailing_slash(cls, url: str) -> str:
+        return url.rstrip("/")
+
+    @field_validator("database")
+    @classmethod
+    def _from_the_root(cls, path: Path, info: ValidationInfo) -> Path:
+        path = ROOT / path.expanduser()
+        if info.data.get("demo"):
+            path = path.with_name("demo.duckdb")
+        if path.is_dir():
+            raise ValueError("a folder")
+        return path
+
+    @field_validator("indexes")
+    @classmethod
+    def _as_the_exchange_spells_them(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(_INDEX_NAME.fullmatch(name) for name in names):
+            raise ValueError("not an index name")
+        return names
+
+    @model_validator(mode="after")
+    def _within_the_request_budget(self) -> Self:
+        count, seconds = len(self.indexes), self.poll_seconds
+        if count > MAX_REQUESTS_PER_SECOND * seconds:
+            raise ValueError(
+                f"{PREFIX}INDEXES with {count} names and {PREFIX}POLL_SECONDS = {seconds} ask for "
+                f"{count / seconds:.3g} requests a second: at most {MAX_REQUESTS_PER_SECOND} are allowed, so poll at "
+                f"most {MAX_REQUESTS_PER_SECOND * seconds} indexes, or every {-(-count // MAX_REQUESTS_PER_SECOND)} s"
+            )
+        return self
+
+
+def load() -> Settings:
+    """Read all settings.
+
+    Raises:
+        SettingsError: one line that names each setting that can't be used, its value and what is allowed.
+    """
+    unknown = sorted(name for name in _given_names() if name.removeprefix(PREFIX).lower() not in Settings.model_fields)
+    if unknown:
+        raise SettingsError("; ".join(map(_unknown, unknown)))
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise SettingsError("; ".join(_line(dict(fault)) for fault in error.errors())) from error
+
+
+def _given_names() -> set[str]:
+    """The names with our prefix in the environment and in .env; secrets reach the former before we look."""
+    env_file = Settings.model_config.get("env_file")
+    given = {*os.environ, *dotenv_values(str(env_file))}
+    return {name for name in given if name.startswith(PREFIX)}
+
+
+def _unknown(name: str) -> str:
+    known = [PREFIX + field.upper() for field in Settings.model_fields]
+    nearest = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {nearest[0]}?" if nearest else f"the settings are {', '.join(known)}"
+    return f"{name} is not a setting: {hint}"
+
+
+def _line(fault: dict[str, Any]) -> str:
+    if not fault["loc"]:
+        return str(fault["ctx"]["error"])
+    field = str(fault["loc"][0])
+    return f"{PREFIX}{field.upper()} = {str(fault['input'])!r}: must be {Settings.allowed[field]}"

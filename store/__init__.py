@@ -1,0 +1,22 @@
+"""Keeps what is recorded: one DuckDB file, used by several processes. The only package that imports duckdb."""
+
+from duckdb import DuckDBPyConnection as Cursor
+
+from .database import Database
+from .errors import BusyError, NewerSchemaError, NoDatabaseError, RecorderError, StoreError
+from .models import Cause, Miss, Run, Tick, utc_now
+
+__all__ = [
+    "BusyError",
+    "Cause",
+    "Cursor",
+    "Database",
+    "Miss",
+    "NewerSchemaError",
+    "NoDatabaseError",
+    "RecorderError",
+    "Run",
+    "StoreError",
+    "Tick",
+    "utc_now",
+]

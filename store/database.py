@@ -1,0 +1,243 @@
+"""One DuckDB file that several processes use: all access goes through a lease.
+
+DuckDB lets one process write, or many read, and refuses the rest. A `Database` hands out leases on the file: `read` and
+`write` open it, do their work and close it, ordered by two lock files beside it. A recorder that shares its process
+with the dashboard holds the file instead (`hold`) and lends cursors, but steps aside for whoever waits.
+"""
+
+import contextlib
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import duckdb
+from duckdb import DuckDBPyConnection
+
+from . import schema
+from .errors import BusyError, NoDatabaseError, StoreError
+from .locks import knocked, lease_locks
+
+WAIT_S = 5.0
+"""How long a lease is waited for unless told: longer than the 2 s that any lease may last."""
+
+_LOOK_FOR_KNOCKS_S = 0.05
+_FOREIGN_HOLDER_AGAIN_S = 0.05
+
+# Closing a file checkpoints it, 860 KB each time; opening one replays its write-ahead log, 20 ms for 50 KB and
+# 180 ms for 1 MB (measured with appends of 2 rows). So leases close without, and the recorder checkpoints at this size.
+_CHECKPOINT_BYTES = 128 * 1024
+
+_STORAGE = "v1.5.0"
+"""Files are readable by DuckDB from this version on."""
+
+
+class Database:
+    """A database file. Cheap to make; nothing is opened before the first lease."""
+
+    def __init__(self, path: Path, memory_limit: str = "256MB") -> None:
+        self.path = path
+        self._config: dict[str, str | bool | int | float | list[str]] = {
+            "memory_limit": memory_limit,
+            "storage_compatibility_version": _STORAGE,
+        }
+        self._writing = threading.Lock()
+        self._held: _Held | None = None
+
+    @contextlib.contextmanager
+    def read(self, wait_s: float = WAIT_S) -> Iterator[DuckDBPyConnection]:
+        """Lend a cursor for reading. Use it for one page run or request, at most 2 s, then let go.
+
+        Raises:
+            NoDatabaseError: there is no file, or no table in it, yet.
+            BusyError: others kept the file for longer than `wait_s`.
+            StoreError: it could not be opened or read, or is of a newer version.
+        """
+        with self._translated(), self._cursor(wait_s, read_only=True) as cursor:
+            yield cursor
+
+    @contextlib.contextmanager
+    def write(self, wait_s: float = WAIT_S) -> Iterator[DuckDBPyConnection]:
+        """Lend a cursor inside a transaction, which is durable when the block ends and undone when it raises.
+
+        Raises: as `read`; besides, nothing was written when this raises.
+        """
+        with self._translated(), self._one_writer(wait_s), self._cursor(wait_s, read_only=False) as cursor:
+            cursor.execute("BEGIN TRANSACTION")
+            try:
+                yield cursor
+            except BaseException:
+                with contextlib.suppress(duckdb.Error):  # what went wrong may have ended the transaction
+                    cursor.execute("ROLLBACK")
+                raise
+            cursor.execute("COMMIT")
+
+    def migrate(self, wait_s: float = WAIT_S) -> None:
+        """Create the file and its tables, or bring them up to this version.
+
+        Raises:
+            NewerSchemaError: the file is newer than this version; it is left as it was.
+            StoreError: it could not be opened or written.
+        """
+        with self._translated():
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self._one_writer(wait_s), self._opened(wait_s, read_only=False) as connection:
+                schema.migrate(connection)
+
+    def checkpoint_when_due(self) -> None:
+        """Fold the write-ahead log into the file once it has grown enough to slow down the opening of the file."""
+        with contextlib.suppress(FileNotFoundError):
+            if self.path.with_name(f"{self.path.name}.wal").stat().st_size >= _CHECKPOINT_BYTES:
+                with self._translated(), self._one_writer(WAIT_S), self._cursor(WAIT_S, read_only=False) as cursor:
+                    cursor.execute("CHECKPOINT")
+
+    @contextlib.contextmanager
+    def hold(self) -> Iterator[None]:
+        """Keep the file open between leases of this process, as long as nobody else wants it."""
+        self._held = _Held(self.path, self._opened)
+        try:
+            with self._held.watching():
+                yield
+        finally:
+            held, self._held = self._held, None
+            held.close()
+
+    @contextlib.contextmanager
+    def _cursor(self, wait_s: float, *, read_only: bool) -> Iterator[DuckDBPyConnection]:
+        if self._held is None:
+            with self._opened(wait_s, read_only=read_only) as connection:
+                _require_tables(connection)
+                yield connection
+        else:
+            with self._held.lend(wait_s) as cursor:
+                yield cursor
+
+    @contextlib.contextmanager
+    def _opened(self, wait_s: float, *, read_only: bool) -> Iterator[DuckDBPyConnection]:
+        """A lease of its own: take the locks, open the file, close it, free the locks."""
+        deadline = time.monotonic() + wait_s
+        if not self.path.parent.is_dir() or (read_only and not self.path.exists()):
+            raise NoDatabaseError(f"nothing is recorded yet in {self.path}")
+        with (
+            lease_locks(self.path, deadline, shared=read_only),
+            self._connect(deadline, read_only=read_only) as connection,
+        ):
+            yield connection
+
+    def _connect(self, deadline: float, *, read_only: bool) -> DuckDBPyConnection:
+        while True:
+            try:
+                connection = duckdb.connect(self.path, read_only=read_only, config=self._config)
+            except duckdb.IOException as error:
+                holder = re.search(r"held in (.+?) \(PID (\d+)\)", str(error))
+                if holder is None:
+                    raise
+                if time.monotonic() >= deadline:
+                    program, pid = holder.groups()
+                    raise BusyError(
+                        f"{self.path.name} is held by {Path(program).name}, PID {pid}, which is not Tickwell"
+                    ) from error
+                time.sleep(_FOREIGN_HOLDER_AGAIN_S)
+            else:
+                if not read_only:
+                    connection.execute("PRAGMA disable_checkpoint_on_shutdown")
+                return connection
+
+    @contextlib.contextmanager
+    def _one_writer(self, wait_s: float) -> Iterator[None]:
+        """One transaction at a time: of two that append at once, neither would see the other's rows."""
+        if not self._writing.acquire(timeout=wait_s):
+            raise BusyError(f"{self.path.name} is being written by another thread")
+        try:
+            yield
+        finally:
+            self._writing.release()
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except (duckdb.Error, OSError) as error:
+            raise StoreError(f"{self.path.name}: {' '.join(str(error).split())}") from error
+
+
+class _Held:
+    """The file kept open for this process. It is closed while somebody else waits, and opened at the next use."""
+
+    def __init__(self, path: Path, opened: Callable[..., AbstractContextManager[DuckDBPyConnection]]) -> None:
+        self._path = path
+        self._opened = opened
+        self._open = contextlib.ExitStack()
+        self._connection: DuckDBPyConnection | None = None
+        self._users = 0
+        self._stepping_aside = False
+        self._changed = threading.Condition()
+
+    @contextlib.contextmanager
+    def lend(self, wait_s: float) -> Iterator[DuckDBPyConnection]:
+        cursor = self._take(wait_s)
+        try:
+            yield cursor
+        except (duckdb.FatalException, duckdb.InternalException):
+            self._stepping_aside = True  # DuckDB refuses all further work on this connection: open the file anew
+            raise
+        finally:
+            with self._changed:
+                with contextlib.suppress(duckdb.Error):
+                    cursor.close()
+                self._users -= 1
+                self._step_aside_when_unused()
+
+    def _take(self, wait_s: float) -> DuckDBPyConnection:
+        with self._changed:
+            if not self._changed.wait_for(lambda: not self._stepping_aside, wait_s):
+                raise BusyError(f"{self._path.name} is wanted elsewhere, but a lease on it did not end")
+            if self._connection is None:
+                with contextlib.ExitStack() as opening:
+                    connection = opening.enter_context(self._opened(wait_s, read_only=False))
+                    _require_tables(connection)
+                    self._open = opening.pop_all()
+                self._connection = connection
+            self._users += 1
+            return self._connection.cursor()
+
+    def _step_aside_when_unused(self) -> None:
+        """Close the file if that was asked for and the last cursor is back. Call with `_changed` held."""
+        if self._stepping_aside and not self._users:
+            self._connection = None
+            self._stepping_aside = False
+            self._open.close()
+            self._changed.notify_all()
+
+    @contextlib.contextmanager
+    def watching(self) -> Iterator[None]:
+        """Look for knocks as long as the block lasts, so that a quiet holder notices them too."""
+        done = threading.Event()
+        watcher = threading.Thread(target=self._watch, args=(done,), name="tickwell-lease", daemon=True)
+        watcher.start()
+        try:
+            yield
+        finally:
+            done.set()
+            watcher.join()
+
+    def _watch(self, done: threading.Event) -> None:
+        while not done.wait(_LOOK_FOR_KNOCKS_S):
+            with self._changed:
+                if self._connection is not None and knocked(self._path):
+                    self._stepping_aside = True
+                    self._step_aside_when_unused()
+
+    def close(self) -> None:
+        """Let go of the file; cursors that are still out get up to two seconds."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._users, 2)
+            self._connection = None
+            self._open.close()
+
+
+def _require_tables(connection: DuckDBPyConnection) -> None:
+    if not schema.version(connection):
+        raise NoDatabaseError("nothing is recorded yet")

@@ -1,0 +1,31 @@
+"""What can go wrong with the database file, and who reacts.
+
+TickwellError
+└── StoreError              the database could not be read or written; the message says why
+    ├── NoDatabaseError     nothing was recorded yet; a reader shows its empty state
+    ├── BusyError           somebody else kept the file for too long; try again at the next slot
+    ├── NewerSchemaError    written by a newer Tickwell; a person updates this one, the file is left as it is
+    └── RecorderError       another recorder is at work on the same file; a person stops one of them
+"""
+
+from settings import TickwellError
+
+
+class StoreError(TickwellError):
+    """The database could not be read or written. Recorders keep their ticks and try again; readers say so."""
+
+
+class NoDatabaseError(StoreError):
+    """There is no database file yet. Readers show their empty state; a recorder creates it."""
+
+
+class BusyError(StoreError):
+    """The file stayed in somebody else's hands. Try again; the message names the holder where it is known."""
+
+
+class NewerSchemaError(StoreError):
+    """The file was written by a newer version. A person updates Tickwell; nothing was changed."""
+
+
+class RecorderError(StoreError):
+    """Another recorder holds the file. A person decides which of the two goes on."""

@@ -1,0 +1,109 @@
+"""Locks on files, between threads and processes alike. The system frees those of a process that died."""
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+import portalocker
+from portalocker import LockFlags
+
+from .errors import BusyError, StoreError
+
+# Waiters look again every 2 ms. A blocking wait could not be given up, and a lock is mostly held for microseconds
+# (the gate) or 20 to 30 ms (a lease that opens the file).
+_LOOK_AGAIN_S = 0.002
+
+
+class FileLock:
+    """One lock file that this object may hold, shared or exclusively. Each object competes with every other."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file: IO[bytes] | None = None
+
+    def try_acquire(self, *, shared: bool = False) -> bool:
+        """Take the lock if it is free. The file is created when missing; the folder is not."""
+        try:
+            file = open(self.path, "r+b", buffering=0, opener=_create)  # noqa: SIM115 held until release
+        except OSError as error:
+            raise StoreError(f"{self.path} can't be opened: {error.strerror}") from error
+        mode = LockFlags.SHARED if shared else LockFlags.EXCLUSIVE
+        try:
+            portalocker.lock(file, mode | LockFlags.NON_BLOCKING)
+        except portalocker.LockException:
+            file.close()
+            return False
+        self._file = file
+        return True
+
+    def acquire(self, deadline: float, *, shared: bool = False) -> None:
+        """Wait for the lock.
+
+        Args:
+            deadline: on the clock of `time.monotonic`.
+            shared: with others that share it, too.
+
+        Raises:
+            BusyError: the deadline passed.
+        """
+        while not self.try_acquire(shared=shared):
+            if time.monotonic() >= deadline:
+                raise BusyError(f"{self.path.name} stayed locked by another process")
+            time.sleep(_LOOK_AGAIN_S)
+
+    def release(self) -> None:
+        """Give the lock back; without effect when it isn't held."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def rewrite(self, text: str) -> None:
+        """Put a text into the file of the held lock, without effect when it isn't held.
+
+        The new text is written over the old one, then what is left of that is cut off: a reader that takes the first
+        JSON value of the file gets the old one or the new one, whole.
+        """
+        if self._file is not None:
+            self._file.seek(0)
+            self._file.write(text.encode())
+            self._file.truncate()
+
+
+@contextlib.contextmanager
+def lease_locks(database: Path, deadline: float, *, shared: bool) -> Iterator[None]:
+    """Hold the lease on a database file: exclusively to write, shared to read.
+
+    Whoever waits for the lease holds the gate meanwhile, so that nobody can overtake: newcomers queue behind it, and a
+    holder that lingers (`knocked`) sees it and steps aside. With plain retry instead, 8 busy readers starved a writer.
+    """
+    gate, lease = FileLock(beside(database, "gate")), FileLock(beside(database, "lease"))
+    gate.acquire(deadline)
+    try:
+        lease.acquire(deadline, shared=shared)
+    finally:
+        gate.release()
+    try:
+        yield
+    finally:
+        lease.release()
+
+
+def knocked(database: Path) -> bool:
+    """Is somebody waiting for the lease?"""
+    gate = FileLock(beside(database, "gate"))
+    if not gate.try_acquire():
+        return True
+    gate.release()
+    return False
+
+
+def _create(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_CREAT, 0o644)
+
+
+def beside(database: Path, kind: str) -> Path:
+    """The path of a lock file that belongs to a database file."""
+    return database.with_name(f"{database.name}.{kind}")

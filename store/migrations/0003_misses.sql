@@ -1,0 +1,6 @@
+CREATE TABLE misses (
+    slot TIMESTAMP,
+    index_name VARCHAR,
+    cause VARCHAR,
+    detail VARCHAR
+);

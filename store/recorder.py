@@ -1,0 +1,138 @@
+"""Who records into a database file: one recorder at a time, and a notice that says how it fares.
+
+The recorder holds a lock on `<database>.recorder` as long as it lives; the text of that file is its notice. So anybody
+can see how recording goes without opening the database, and a recorder that was killed is seen as gone at once.
+"""
+
+import json
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from .errors import RecorderError
+from .locks import FileLock, beside
+
+State = Literal[
+    "starting",
+    "recording",
+    "refused",
+    "stopped",
+    "unreachable",
+    "exchange error",
+    "rejected reply",
+    "missed slot",
+    "store unavailable",
+]
+
+# A page that looks whether the recorder lives shares its lock for an instant; a starting recorder waits that out.
+_SOMEBODY_LOOKS_S = 0.5
+
+
+@dataclass(frozen=True)
+class Notice:
+    """How a recorder fares, in its own words.
+
+    Attributes:
+        pid: its process.
+        mode: "embedded" in a dashboard, or "external".
+        since: when it started.
+        poll_seconds, indexes, version: what it records, how often, with which version.
+        state: what it does, or the cause of its trouble.
+        state_since: when that began.
+        detail: the facts of the trouble; for one index of several, which one.
+        retry_at: when it tries again; None while all is well.
+        waiting: ticks that wait in memory because the database can't be written.
+        failing: what is wrong with single indexes while others go on, by index name.
+        alive: the recorder still holds its lock; not part of the text.
+    """
+
+    pid: int
+    mode: str
+    since: datetime
+    poll_seconds: int
+    indexes: tuple[str, ...]
+    version: str
+    state: State
+    state_since: datetime
+    detail: str = ""
+    retry_at: datetime | None = None
+    waiting: int = 0
+    failing: Mapping[str, str] = field(default_factory=dict)
+    alive: bool = True
+
+
+class RecorderLock:
+    """The right to record into one database file."""
+
+    def __init__(self, database: Path) -> None:
+        self._database = database
+        self._lock = FileLock(beside(database, "recorder"))
+        self._notice: Notice | None = None
+
+    def acquire(self, notice: Notice) -> None:
+        """Become the recorder of the file.
+
+        Raises:
+            RecorderError: another recorder is at work; its PID and what to do are in the message.
+            StoreError: the folder can't be written.
+        """
+        self._database.parent.mkdir(parents=True, exist_ok=True)
+        deadline = time.monotonic() + _SOMEBODY_LOOKS_S
+        while not self._lock.try_acquire():
+            if time.monotonic() >= deadline:
+                raise RecorderError(_taken(self._database))
+            time.sleep(0.01)
+        self.publish(notice)
+
+    def publish(self, notice: Notice) -> None:
+        """Let everybody know how recording goes; nothing is written when nothing changed."""
+        if notice != self._notice:
+            self._lock.rewrite(json.dumps(asdict(notice), default=datetime.isoformat))
+            self._notice = notice
+
+    def release(self) -> None:
+        self._lock.release()
+
+
+def read_notice(database: Path) -> Notice | None:
+    """The notice of the recorder that is at work on a file or was last; None if there has been none."""
+    path = beside(database, "recorder")
+    try:
+        text, _ = json.JSONDecoder().raw_decode(path.read_text())
+    except (FileNotFoundError, json.JSONDecodeError):
+        return None
+    return replace(_parsed(text), alive=_held(path))
+
+
+def recorded_elsewhere(notice: Notice | None) -> bool:
+    """Is a living recorder of another process at work?"""
+    return notice is not None and notice.alive and notice.pid != os.getpid()
+
+
+def _parsed(text: dict[str, Any]) -> Notice:
+    instants = {name: datetime.fromisoformat(text[name]) for name in ("since", "state_since")}
+    retry_at = text["retry_at"] and datetime.fromisoformat(text["retry_at"])
+    return Notice(**{**text, **instants, "retry_at": retry_at, "indexes": tuple(text["indexes"])})
+
+
+def _held(path: Path) -> bool:
+    lock = FileLock(path)
+    if not lock.try_acquire(shared=True):
+        return True
+    lock.release()
+    return False
+
+
+def _taken(database: Path) -> str:
+    notice = read_notice(database)
+    who = (
+        f"PID {notice.pid} ({notice.mode}, since {notice.since:%Y-%m-%d %H:%M:%S} UTC)" if notice else "another process"
+    )
+    return (
+        f"{database} is already being recorded by {who}: stop that recorder first, or give this one another file "
+        "in TICKWELL_DATABASE"
+    )

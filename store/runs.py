@@ -1,0 +1,91 @@
+"""What a recorder meant to record, and the slots in which it did not succeed.
+
+A slot that brought its tick needs no row: the tick proves it.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from duckdb import DuckDBPyConnection
+
+from .models import Cause, Miss, Run, from_column, to_column
+
+_START = """
+INSERT INTO runs (started_at, ended_at, poll_seconds, indexes, version)
+VALUES ($started_at, NULL, $poll_seconds, $indexes, $version)
+"""
+
+_END = """
+UPDATE runs
+SET ended_at = $ended_at
+WHERE started_at = $started_at
+"""
+
+_RUNS = """
+SELECT started_at, poll_seconds, indexes, version, ended_at
+FROM runs
+ORDER BY started_at
+"""
+
+_MISS = """
+INSERT INTO misses (slot, index_name, cause, detail)
+SELECT $slot, $index_name, $cause, $detail
+WHERE NOT EXISTS (
+    SELECT 1
+    FROM misses
+    WHERE slot = $slot
+      AND index_name = $index_name
+)
+"""
+
+_MISSES = """
+SELECT slot, index_name, cause, detail
+FROM misses
+WHERE slot >= $start
+  AND slot < $end
+ORDER BY slot, index_name
+"""
+
+
+def note(cursor: DuckDBPyConnection, run: Run) -> None:
+    """Note that a recorder began, or, when the run says so, that it ended in an orderly way."""
+    if run.ended_at is not None:
+        cursor.execute(_END, {"started_at": to_column(run.started_at), "ended_at": to_column(run.ended_at)})
+        return
+    cursor.execute(
+        _START,
+        {
+            "started_at": to_column(run.started_at),
+            "poll_seconds": run.poll_seconds,
+            "indexes": list(run.indexes),
+            "version": run.version,
+        },
+    )
+
+
+def runs(cursor: DuckDBPyConnection) -> list[Run]:
+    """All runs, ascending by start."""
+    return [
+        Run(from_column(started), poll_seconds, tuple(indexes), version, ended and from_column(ended))
+        for started, poll_seconds, indexes, version, ended in cursor.execute(_RUNS).fetchall()
+    ]
+
+
+def append_misses(cursor: DuckDBPyConnection, misses: Iterable[Miss]) -> None:
+    """Note failed slots; the first word on a slot of an index stands."""
+    for miss in misses:
+        cursor.execute(
+            _MISS,
+            {
+                "slot": to_column(miss.slot),
+                "index_name": miss.index_name,
+                "cause": miss.cause,
+                "detail": miss.detail,
+            },
+        )
+
+
+def misses(cursor: DuckDBPyConnection, start: datetime, end: datetime) -> list[Miss]:
+    """The failed slots in [start, end), ascending."""
+    rows = cursor.execute(_MISSES, {"start": to_column(start), "end": to_column(end)}).fetchall()
+    return [Miss(from_column(slot), name, Cause(cause), detail) for slot, name, cause, detail in rows]

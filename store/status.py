@@ -1,0 +1,161 @@
+"""How recording goes, in one object for the command line, the API and the pages, and in words."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, tzinfo
+from typing import Any
+
+from settings import VERSION, Settings
+
+from . import ticks
+from .database import Database
+from .errors import NoDatabaseError, StoreError
+from .recorder import Notice, read_notice, recorded_elsewhere
+
+_TROUBLE = {
+    "unreachable": "exchange unreachable",
+    "exchange error": "exchange error",
+    "rejected reply": "exchange reply rejected",
+    "missed slot": "slots missed",
+    "store unavailable": "database not writable",
+}
+
+
+def stale_after_s(poll_seconds: int) -> int:
+    """The age in seconds beyond which a tick is stale: three slots, at least half a minute."""
+    return max(3 * poll_seconds, 30)
+
+
+def known_indexes(configured: Sequence[str], stored: Sequence[str]) -> list[str]:
+    """Configured indexes in their order, then those that only have history, by name."""
+    return [*configured, *sorted(set(stored) - set(configured))]
+
+
+def health(database: Database, settings: Settings, now: datetime) -> dict[str, Any]:
+    """Everything that works and everything that doesn't, as JSON types; instants as ISO 8601 in UTC, ages in seconds.
+
+    `status` is "ok", "stale" when the newest tick of a configured index is older than `stale_after_s`, "empty" when
+    there is none at all, or "failed" when the database can't be read.
+    """
+    notice = read_notice(database.path)
+    indexes: dict[str, Any] = {}
+    failure = None
+    try:
+        indexes = _indexes(database, settings, now)
+        status = _status(indexes, settings)
+    except NoDatabaseError:
+        status = "empty"
+    except StoreError as error:
+        status, failure = "failed", str(error)
+    ages = [indexes[name]["age_s"] for name in settings.indexes if name in indexes]
+    return {
+        "status": status,
+        "version": VERSION,
+        "now": now.isoformat(),
+        "database": _file(database, failure),
+        "poller": _poller(
+            notice, in_words(notice, min(ages, default=None), now, embedded=settings.poller == "embedded")
+        ),
+        "indexes": indexes,
+    }
+
+
+def in_words(
+    notice: Notice | None, age_s: float | None, now: datetime, zone: tzinfo = UTC, *, embedded: bool = False
+) -> str:
+    """The recorder's state for a person, such as "exchange unreachable since 10:42, retrying in 8 s: no route to host".
+
+    Args:
+        notice: of the recorder that is at work or was last, if there was one.
+        age_s: the age of the newest tick, if there is one.
+        now: the time of the words.
+        zone: what the times in the words are in.
+        embedded: this process was to record by itself; so it is told if another one does.
+    """
+    if notice is None:
+        return "not recording: no recorder was started yet"
+    if not notice.alive:
+        return _gone_in_words(notice, now, zone)
+    words = _alive_in_words(notice, age_s, now, zone)
+    if embedded and recorded_elsewhere(notice):
+        return f"recorded by another process, PID {notice.pid}: {words}"
+    return words
+
+
+def _alive_in_words(notice: Notice, age_s: float | None, now: datetime, zone: tzinfo) -> str:
+    if notice.state == "refused":
+        return f"not recording: {notice.detail}"
+    if notice.state in _TROUBLE:
+        retry_s = max(0.0, (notice.retry_at - now).total_seconds()) if notice.retry_at else 0.0
+        since = _clock(notice.state_since, now, zone)
+        waiting = f", {notice.waiting} ticks wait in memory" if notice.waiting else ""
+        return f"{_TROUBLE[notice.state]} since {since}, retrying in {retry_s:.0f} s{waiting}: {notice.detail}"
+    if age_s is None:
+        return f"{notice.state}, no data yet"
+    failing = "".join(f"; {name}: {reason}" for name, reason in notice.failing.items())
+    return f"{notice.state}, {max(0.0, age_s):.0f} s old{failing}"
+
+
+def _gone_in_words(notice: Notice, now: datetime, zone: tzinfo) -> str:
+    if notice.state == "refused":
+        return f"not recording: {notice.detail}"
+    if notice.state == "stopped":
+        return f"not recording: the recorder was stopped at {_clock(notice.state_since, now, zone)}"
+    return f"not recording: the recorder, PID {notice.pid}, is gone without a word"
+
+
+def _clock(instant: datetime, now: datetime, zone: tzinfo) -> str:
+    """The time of day, with its date when that isn't today's."""
+    local = instant.astimezone(zone)
+    return f"{local:%H:%M}" if local.date() == now.astimezone(zone).date() else f"{local:%Y-%m-%d %H:%M}"
+
+
+def _indexes(database: Database, settings: Settings, now: datetime) -> dict[str, Any]:
+    with database.read() as cursor:
+        stored = ticks.summary(cursor)
+        newest = {name: ticks.latest(cursor, name) for name in stored}
+    described = {}
+    for name in known_indexes(settings.indexes, list(stored)):
+        if (tick := newest.get(name)) is not None:
+            count, first, last = stored[name]
+            described[name] = {
+                "ticks": count,
+                "first": first.isoformat(),
+                "last": last.isoformat(),
+                "price": tick.price,
+                "age_s": round((now - last).total_seconds(), 3),
+                "source": tick.source,
+            }
+    return described
+
+
+def _status(indexes: dict[str, Any], settings: Settings) -> str:
+    ages = [indexes[name]["age_s"] if name in indexes else None for name in settings.indexes]
+    if all(age is None for age in ages):
+        return "empty"
+    limit = stale_after_s(settings.poll_seconds)
+    return "stale" if any(age is None or age > limit for age in ages) else "ok"
+
+
+def _file(database: Database, failure: str | None) -> dict[str, Any]:
+    size = database.path.stat().st_size if database.path.exists() else None
+    return {"path": str(database.path), "bytes": size, "error": failure}
+
+
+def _poller(notice: Notice | None, words: str) -> dict[str, Any]:
+    if notice is None:
+        return {"alive": False, "state": "never started", "words": words}
+    return {
+        "alive": notice.alive,
+        "state": notice.state if notice.alive else "gone",
+        "words": words,
+        "detail": notice.detail,
+        "since": notice.state_since.isoformat(),
+        "retry_at": notice.retry_at and notice.retry_at.isoformat(),
+        "waiting_ticks": notice.waiting,
+        "failing": dict(notice.failing),
+        "pid": notice.pid,
+        "mode": notice.mode,
+        "started_at": notice.since.isoformat(),
+        "poll_seconds": notice.poll_seconds,
+        "indexes": list(notice.indexes),
+    }

@@ -1,0 +1,108 @@
+"""What the tests share: settings that read nothing from this machine, real files, a real exchange on a local port."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from poller.simulator import Simulator
+from settings import ROOT, Settings
+from store import Database, Tick
+
+START = datetime(2026, 11, 1, 12, tzinfo=UTC)
+"""A time for tests that don't care which."""
+
+
+@pytest.fixture(autouse=True)
+def _nothing_from_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No setting of the developer's shell, .env or secrets reaches a test."""
+    for name in [name for name in os.environ if name.startswith("TICKWELL_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setitem(Settings.model_config, "env_file", "/nonexistent/.env")
+    monkeypatch.setitem(Settings.model_config, "toml_file", [])
+
+
+@pytest.fixture
+def database_file(tmp_path: Path) -> Path:
+    """Where a database may be made; nothing is there yet."""
+    return tmp_path / "ticks.duckdb"
+
+
+@pytest.fixture
+def database(database_file: Path) -> Database:
+    """A database with its tables and no rows."""
+    database = Database(database_file)
+    database.migrate()
+    return database
+
+
+@pytest.fixture
+def simulator() -> Iterator[Simulator]:
+    """An exchange of its own, without the exchange's limits."""
+    with Simulator(limits=False) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def make_settings(database_file: Path) -> Callable[..., Settings]:
+    """Settings for a file in the test's folder and an address that refuses connections, unless told otherwise."""
+
+    def make(**changes: Any) -> Settings:
+        return Settings(**{"database": database_file, "deribit_url": "http://127.0.0.1:9", **changes})
+
+    return make
+
+
+def tick(second: float = 0, index_name: str = "btc_usd", price: float = 100.0, **more: Any) -> Tick:
+    """A live tick so many seconds after START, heard 20 ms later."""
+    ts = START + timedelta(seconds=second)
+    return Tick(index_name, ts, price, **{"received_at": ts + timedelta(milliseconds=20), **more})
+
+
+def wait_until(condition: Callable[[], Any], timeout_s: float = 10) -> Any:
+    """The first true answer of a condition that something else brings about."""
+    deadline = time.monotonic() + timeout_s
+    while not (answer := condition()):
+        assert time.monotonic() < deadline, f"waited {timeout_s} s in vain for {condition}"
+        time.sleep(0.01)  # between two looks
+    return answer
+
+
+class Program:
+    """A program of ours in a process of its own; killed at the end of the `with` block if it still runs."""
+
+    def __init__(self, *command: str, **settings: Any) -> None:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("TICKWELL_")}
+        environment |= {f"TICKWELL_{name.upper()}": str(value) for name, value in settings.items()}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", *command],
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def __enter__(self) -> "Program":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+    def finish(self, timeout_s: float = 20) -> tuple[int, str, str]:
+        """Wait for the end; exit code, stdout, stderr."""
+        out, err = self.process.communicate(timeout=timeout_s)
+        return self.process.returncode, out, err
+
+    def stop(self, number: int, timeout_s: float = 20) -> tuple[int, str, str]:
+        """Send a signal and wait for the end."""
+        self.process.send_signal(number)
+        return self.finish(timeout_s)
