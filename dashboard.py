@@ -70,7 +70,7 @@ def show() -> None:
         st.error(str(error), icon=":material/error:")
         return
     start_embedded(settings)
-    pages = [st.Page(path, title=title, icon=icon, help=line) for path, title, icon, line in PAGES]
+    pages = [st.Page(all_settings.ROOT / path, title=title, icon=icon, help=line) for path, title, icon, line in PAGES]
     page = st.navigation(pages)
     st.title(page.title)
     page.run()

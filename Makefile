@@ -1,0 +1,50 @@
+# Two commands do everything: `make run` and `make test`. Each makes .venv and installs when the requirements changed.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+OLD_DUCKDB ?= 1.5.5
+
+.PHONY: run demo test test-old-duckdb bench fmt
+
+run: $(VENV)/.installed
+	$(BIN)/streamlit run dashboard.py --server.address localhost
+
+demo: $(VENV)/.installed
+	TICKWELL_DEMO=true $(BIN)/streamlit run dashboard.py --server.address localhost
+
+test: $(VENV)/.installed-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+test-old-duckdb: $(VENV)-old-duckdb/.installed
+	$(VENV)-old-duckdb/bin/python -m pytest tests/store
+
+bench: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.bench
+
+fmt: $(VENV)/.installed-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+$(VENV)/.installed: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name it with make PYTHON=python3.11" >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	touch $@
+
+$(VENV)-old-duckdb/.installed: requirements.txt requirements-dev.txt
+	$(PYTHON) -m venv $(VENV)-old-duckdb
+	sed 's/^duckdb==.*/duckdb==$(OLD_DUCKDB)/' requirements.txt > $(VENV)-old-duckdb/requirements.txt
+	sed 's/^-r .*//' requirements-dev.txt > $(VENV)-old-duckdb/requirements-dev.txt
+	$(VENV)-old-duckdb/bin/python -m pip install --quiet --disable-pip-version-check \
+		-r $(VENV)-old-duckdb/requirements.txt -r $(VENV)-old-duckdb/requirements-dev.txt
+	touch $@

@@ -1,0 +1,225 @@
+"""The dashboard as a person meets it: a real server, a real browser, a simulated exchange."""
+
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import expect
+
+from poller.simulator import Fault, price
+from settings import ROOT
+from store import Database, runs, ticks, utc_now
+from tests.browser.conftest import Dashboard, free_port
+from tests.conftest import Program, wait_until
+
+pytestmark = pytest.mark.browser
+
+
+def stored(database_file: Path, index_name: str = "btc_usd"):
+    with Database(database_file).read() as cursor:
+        return ticks.history(cursor, index_name, utc_now() - timedelta(hours=1), utc_now())
+
+
+def slots(found) -> list[int]:
+    """The seconds in which ticks were received, at one a second."""
+    return [int(tick.received_at.timestamp()) for tick in found]
+
+
+def test_it_records_from_the_servers_start_and_before_any_visit(start_dashboard, database_file):
+    dashboard = start_dashboard()
+
+    dashboard.wait_for_ticks(3)
+
+    found = stored(database_file)
+    assert [tick.price for tick in found] == [price("btc_usd", tick.ts) for tick in found]
+    assert slots(found) == list(range(slots(found)[0], slots(found)[-1] + 1))
+
+
+def test_prices_move_on_the_open_page_without_a_reload(start_dashboard, open_page):
+    dashboard = start_dashboard()
+    dashboard.wait_for_ticks()
+    page = open_page(dashboard.url)
+    value = page.locator(".st-key-card-btc_usd [data-testid=stMetricValue]")
+    expect(value).to_be_visible()
+    page.evaluate("window.kept = true")
+    before = value.inner_text()
+
+    expect(value).not_to_have_text(before)
+
+    assert page.evaluate("window.kept") is True
+    expect(page.get_by_text(re.compile(r"recording, \d+ s old"))).to_be_visible()
+    expect(page.get_by_text("Simulated prices")).to_be_visible()
+
+
+def test_an_outage_is_said_with_its_reason_and_ends_by_itself(start_dashboard, open_page, simulator, database_file):
+    dashboard = start_dashboard()
+    dashboard.wait_for_ticks()
+    page = open_page(dashboard.url)
+    expect(page.locator("[data-testid=stMetricValue]")).to_have_count(2)
+
+    simulator.faults.add(Fault("outage", seconds=4))
+
+    expect(page.get_by_text(re.compile(r"Exchange unreachable since .*connection refused"))).to_be_visible(
+        timeout=10_000
+    )
+    expect(page.locator("[data-testid=stMetricValue]")).to_have_count(2)
+    expect(page.get_by_text(re.compile(r"recording, \d+ s old"))).to_be_visible(timeout=10_000)
+    with Database(database_file).read() as cursor:
+        missed = runs.misses(cursor, utc_now() - timedelta(minutes=5), utc_now())
+    assert {miss.cause.value for miss in missed} == {"unreachable"}
+
+
+def test_without_an_exchange_the_page_says_so_within_10_s(start_dashboard, open_page):
+    dashboard = start_dashboard(deribit_url="http://127.0.0.1:9", poll_seconds=5)
+
+    page = open_page(dashboard.url)
+
+    expect(page.get_by_text(re.compile("Exchange unreachable since .*connection refused"))).to_be_visible(
+        timeout=10_000
+    )
+    expect(page.get_by_text("No data yet")).to_have_count(2)
+
+
+def test_a_phone_needs_no_sideways_scrolling(start_dashboard, open_page):
+    dashboard = start_dashboard()
+    dashboard.wait_for_ticks()
+
+    page = open_page(dashboard.url, viewport={"width": 390, "height": 844})
+    expect(page.locator("[data-testid=stMetricValue]")).to_have_count(2)
+
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_times_are_those_of_the_readers_zone(start_dashboard, open_page):
+    dashboard = start_dashboard()
+    dashboard.wait_for_ticks()
+
+    page = open_page(dashboard.url, timezone_id="Asia/Tokyo")
+
+    expect(page.get_by_text("Times are Asia/Tokyo")).to_be_visible()
+
+
+def test_the_demo_moves_within_15_s_in_a_file_of_its_own(start_dashboard, open_page, database_file):
+    dashboard = start_dashboard(demo="true", deribit_url="http://127.0.0.1:9")
+
+    page = open_page(dashboard.url)
+
+    expect(page.get_by_text("Simulated prices")).to_be_visible(timeout=15_000)
+    value = page.locator(".st-key-card-eth_usd [data-testid=stMetricValue]")
+    expect(value).not_to_have_text("—", timeout=15_000)
+    assert database_file.with_name("demo.duckdb").exists()
+    assert not database_file.exists()
+
+
+def test_a_dashboard_beside_a_running_recorder_shows_its_data_and_says_who_records(
+    start_dashboard, open_page, database_file, simulator
+):
+    with Program("poller", database=database_file, deribit_url=simulator.url, poll_seconds=1) as recorder:
+        wait_until(lambda: database_file.exists() and stored(database_file))
+        dashboard = start_dashboard()
+
+        page = open_page(dashboard.url)
+
+        pid = recorder.process.pid
+        expect(page.get_by_text(re.compile(f"recorded by another process, PID {pid}: recording"))).to_be_visible()
+        expect(page.locator("[data-testid=stMetricValue]").first).not_to_have_text("—")
+        code, _, _ = recorder.stop(signal.SIGTERM)
+    assert code == 0
+
+
+def test_a_host_that_ignores_the_server_half_still_records(start_dashboard, open_page, database_file, tmp_path):
+    script = tmp_path / "host.py"
+    script.write_text(
+        f"import runpy, sys\nsys.path.insert(0, {str(ROOT)!r})\n"
+        f"runpy.run_path({str(ROOT / 'dashboard.py')!r}, run_name='__main__')\n"
+    )
+    dashboard = start_dashboard(str(script))
+
+    page = open_page(dashboard.url)
+
+    expect(page.get_by_text(re.compile(r"recording, \d+ s old"))).to_be_visible(timeout=20_000)
+    code, _, _ = dashboard.program.stop(signal.SIGTERM)
+    with Database(database_file).read() as cursor:
+        assert [run.ended_at is not None for run in runs.runs(cursor)] == [True]
+    assert code == 0
+
+
+def test_a_bad_setting_stops_the_start_with_one_line(start_dashboard):
+    dashboard = start_dashboard(poll_seconds="0")
+
+    code, _, error = dashboard.program.finish()
+
+    assert code == 1
+    assert error == "Error: TICKWELL_POLL_SECONDS = '0': must be a whole number from 1 to 3600\n"
+
+
+def test_a_stopped_server_ends_its_run_and_frees_the_file(start_dashboard, database_file):
+    dashboard = start_dashboard()
+    dashboard.wait_for_ticks()
+    asked = utc_now()
+
+    dashboard.program.stop(signal.SIGTERM, timeout_s=10)
+
+    with Database(database_file).read() as cursor:
+        (run,) = runs.runs(cursor)
+    assert run.ended_at is not None
+    assert run.ended_at - asked < timedelta(seconds=2)
+
+
+def test_saving_source_files_leaves_one_recorder_that_misses_no_slot(
+    start_dashboard, open_page, database_file, tmp_path
+):
+    copy = tmp_path / "copy"
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    ).stdout.splitlines()  # fmt: skip
+    for name in filter(lambda name: (ROOT / name).is_file(), listed):
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, copy / name)
+    dashboard = start_dashboard(str(copy / "dashboard.py"))
+    dashboard.wait_for_ticks()
+    page = open_page(dashboard.url)
+    expect(page.get_by_text(re.compile(r"recording, \d+ s old"))).to_be_visible()
+
+    for number in range(3):
+        for name in ("dashboard.py", "pages/overview.py", "poller/recorder.py", "store/database.py"):
+            with (copy / name).open("a") as file:
+                file.write(f"# saved {number}\n")
+        dashboard.wait_for_ticks(len(stored(database_file)) + 1)
+        page.reload()
+        expect(page.get_by_text(re.compile(r"recording, \d+ s old"))).to_be_visible()
+
+    found = slots(stored(database_file))
+    with Database(database_file).read() as cursor:
+        assert len(runs.runs(cursor)) == 1
+    assert found == list(range(found[0], found[-1] + 1))
+
+
+def test_both_processes_of_the_procfile_share_one_file_without_a_word_of_locks(database_file, simulator):
+    port = free_port()
+    settings = {"database": database_file, "deribit_url": simulator.url, "poll_seconds": 1}
+    environment = [f"TICKWELL_{name.upper()}={value}\n" for name, value in settings.items()]
+    env_file = database_file.with_name("procfile.env")
+    env_file.write_text("".join([*environment, f"PATH={Path(sys.executable).parent}:/usr/bin:/bin\n"]))
+    with Program("honcho", "start", "--port", str(port), "--env", str(env_file)) as honcho:
+        dashboard = Dashboard(f"http://localhost:{port}", honcho)
+        wait_until(lambda: dashboard.health() is not None, timeout_s=25)
+        first = dashboard.wait_for_ticks()["indexes"]["btc_usd"]["ticks"]
+
+        with httpx.Client(base_url=dashboard.url) as client:
+            answers = []
+            while dashboard.wait_for_ticks()["indexes"]["btc_usd"]["ticks"] < first + 5:
+                answers.append(client.get("/api/prices/btc_usd/latest"))
+        _, out, err = honcho.stop(signal.SIGTERM)
+
+    assert {answer.status_code for answer in answers} == {200}
+    assert not re.search(r"lock|Traceback", out + err)
+    found = slots(stored(database_file))
+    assert found == list(range(found[0], found[-1] + 1))

@@ -1,0 +1,112 @@
+"""What the documents say is so."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from poller.__main__ import main
+from settings import PREFIX, ROOT, VERSION, Settings
+from store import Database
+
+README = (ROOT / "README.md").read_text()
+TABLES = (ROOT / "data/README.md").read_text()
+
+
+def table(text: str, heading: str) -> list[list[str]]:
+    """The rows of the first Markdown table after a heading, each cell as text."""
+    lines = text[text.index(heading) :].splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith("|---"))
+    rows = []
+    for line in lines[start + 1 :]:
+        if not line.startswith("|"):
+            break
+        rows.append([cell.strip() for cell in line.strip("|").split("|")])
+    return rows
+
+
+def default(field: str) -> str:
+    value = Settings.model_fields[field].default
+    if isinstance(value, bool):
+        return str(value).lower()
+    return ",".join(value) if isinstance(value, tuple) else str(value)
+
+
+SETTINGS = [[PREFIX + name.upper(), default(name), field.description] for name, field in Settings.model_fields.items()]
+
+
+def test_the_readme_lists_each_setting_with_its_default_and_meaning():
+    assert table(README, "## Settings") == [[name, f"`{value}`", meaning] for name, value, meaning in SETTINGS]
+
+
+def test_the_example_file_lists_each_setting_with_its_default():
+    lines = [line.removeprefix("# ") for line in (ROOT / ".env.example").read_text().splitlines() if "=" in line]
+
+    assert lines == [f"{name}={value}" for name, value, _ in SETTINGS]
+
+
+def test_the_readme_lists_exactly_the_commands_that_there_are():
+    listed = set(re.findall(r"`python -m poller ([a-z]+)", "\n".join(map(str, table(README, "## Command line")))))
+
+    assert listed == set(main.commands)
+
+
+def test_each_command_and_option_that_the_readme_shows_exists():
+    for words in map(shlex.split, re.findall(r"^(?:\.venv/bin/)?python -m poller .*$", README, re.MULTILINE)):
+        command = main.commands[words[3]]
+        assert {word for word in words if word.startswith("-")} - {"-m"} <= {
+            option for parameter in command.params for option in parameter.opts
+        }
+
+
+def test_each_make_target_that_the_readme_names_exists():
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+    assert set(re.findall(r"make (run|demo|test|bench|fmt)\b", README)) <= targets
+    assert {"run", "demo", "test", "bench", "fmt"} <= targets
+
+
+@pytest.mark.parametrize("path", re.findall(r"\]\((?!http)([^)#]+)\)", README))
+def test_each_file_that_the_readme_links_exists(path):
+    assert (ROOT / path).exists()
+
+
+def test_each_table_is_described_with_its_columns_and_types(database: Database):
+    with database.read() as cursor:
+        stored = cursor.execute(
+            """
+            SELECT table_name, column_name, data_type
+            FROM duckdb_columns()
+            WHERE schema_name = 'main'
+              AND NOT internal
+            ORDER BY table_name, column_index
+            """
+        ).fetchall()
+    tables = {name: [list(column) for _, *column in stored if _ == name] for name, *_ in stored}
+
+    described = {
+        name: [row[:2] for row in table(TABLES, f"## {name}\n")]
+        for name in re.findall(r"^## (\w+)", TABLES, re.MULTILINE)
+    }
+
+    assert described == tables
+
+
+def test_the_changelog_begins_with_this_version():
+    first = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+
+    assert first is not None
+    assert first.group(1) == VERSION
+
+
+def test_the_python_example_of_the_readme_reads_the_ticks(database: Database, monkeypatch, capsys):
+    example = re.search(r"```python\n(.*?)```", README, re.DOTALL)
+    assert example is not None
+    with database.write() as cursor:
+        cursor.execute("INSERT INTO ticks VALUES ('btc_usd', '2026-11-01', NULL, 101515.7, 'live', 0)")
+    monkeypatch.setenv("TICKWELL_DATABASE", str(database.path))
+
+    exec(compile(example.group(1), str(Path("README.md")), "exec"), {})  # noqa: S102 our own example, run as a reader would
+
+    assert "101515.7" in capsys.readouterr().out
