@@ -11,7 +11,16 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from dotenv import dotenv_values
-from pydantic import BeforeValidator, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AnyHttpUrl,
+    BeforeValidator,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -29,7 +38,7 @@ PREFIX = "TICKWELL_"
 MAX_REQUESTS_PER_SECOND = 5
 
 _INDEX_NAME = re.compile(r"[a-z0-9-]+_[a-z]+")
-_MEMORY = re.compile(r"\d+(\.\d+)? ?[KMGT]i?B", re.IGNORECASE)
+_MEMORY = re.compile(r"^\d+(\.\d+)? ?[KMGT]i?B$", re.IGNORECASE)
 
 
 class TickwellError(Exception):
@@ -53,8 +62,12 @@ class _Secrets(TomlConfigSettingsSource):
     """Streamlit's secrets files, of which only the names with our prefix are ours."""
 
     def _read_file(self, file_path: Any) -> dict[str, Any]:
-        secrets = super()._read_file(file_path)
-        return {name.removeprefix(PREFIX).lower(): secrets[name] for name in secrets if name.startswith(PREFIX)}
+        try:
+            secrets = super()._read_file(file_path)
+        except ValueError as error:
+            raise SettingsError(f"{file_path} is not valid TOML: {error}") from error
+        ours = {name: value for name, value in secrets.items() if name.startswith(PREFIX) and value != ""}
+        return {name.removeprefix(PREFIX).lower(): value for name, value in ours.items()}
 
 
 class Settings(BaseSettings):
@@ -83,7 +96,7 @@ class Settings(BaseSettings):
     deribit_url: str = Field(
         "https://www.deribit.com/api/v2",
         description="base address of the exchange; the client adds /public/…",
-        pattern=r"^https?://[^\s/]+",
+        pattern=r"^https?://[^\s/]\S*$",
     )
     demo: bool = Field(
         default=False,
@@ -96,7 +109,6 @@ class Settings(BaseSettings):
     indexes: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)] = Field(
         ("btc_usd", "eth_usd"),
         description="index names to record; taking one out keeps its history visible",
-        min_length=1,
     )
     poll_seconds: int = Field(
         5,
@@ -124,23 +136,28 @@ class Settings(BaseSettings):
 
     @field_validator("deribit_url")
     @classmethod
-    def _without_trailing_slash(cls, url: str) -> str:
+    def _an_address(cls, url: str) -> str:
+        TypeAdapter(AnyHttpUrl).validate_python(url)
         return url.rstrip("/")
 
     @field_validator("database")
     @classmethod
     def _from_the_root(cls, path: Path, info: ValidationInfo) -> Path:
-        path = ROOT / path.expanduser()
-        if info.data.get("demo"):
-            path = path.with_name("demo.duckdb")
-        if path.is_dir():
+        try:
+            path = ROOT / path.expanduser()
+            if info.data.get("demo"):
+                path = path.with_name("demo.duckdb")
+            is_folder = path.is_dir()
+        except (OSError, RuntimeError) as error:  # a name that is too long, a home that nobody has
+            raise ValueError("not a path") from error
+        if is_folder:
             raise ValueError("a folder")
         return path
 
     @field_validator("indexes")
     @classmethod
     def _as_the_exchange_spells_them(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        if not all(_INDEX_NAME.fullmatch(name) for name in names):
+        if not names or not all(_INDEX_NAME.fullmatch(name) for name in names):
             raise ValueError("not an index name")
         return names
 
@@ -179,9 +196,10 @@ def _given_names() -> set[str]:
 
 
 def _unknown(name: str) -> str:
-    known = [PREFIX + field.upper() for field in Settings.model_fields]
-    nearest = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {nearest[0]}?" if nearest else f"the settings are {', '.join(known)}"
+    known = [field.upper() for field in Settings.model_fields]
+    nearest = difflib.get_close_matches(name.removeprefix(PREFIX), known, n=1)
+    candidates = ", ".join(PREFIX + field for field in nearest or known)
+    hint = f"did you mean {candidates}?" if nearest else f"the settings are {candidates}"
     return f"{name} is not a setting: {hint}"
 
 

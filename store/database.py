@@ -83,14 +83,14 @@ class Database:
         """
         with self._translated():
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self._one_writer(wait_s), self._opened(wait_s, read_only=False) as connection:
+            with self._one_writer(wait_s), self._opened(wait_s, read_only=False, create=True) as connection:
                 schema.migrate(connection)
 
-    def checkpoint_when_due(self) -> None:
+    def checkpoint_when_due(self, wait_s: float = WAIT_S) -> None:
         """Fold the write-ahead log into the file once it has grown enough to slow down the opening of the file."""
-        with contextlib.suppress(FileNotFoundError):
+        with self._translated(), contextlib.suppress(FileNotFoundError):
             if self.path.with_name(f"{self.path.name}.wal").stat().st_size >= _CHECKPOINT_BYTES:
-                with self._translated(), self._one_writer(WAIT_S), self._cursor(WAIT_S, read_only=False) as cursor:
+                with self._one_writer(wait_s), self._cursor(wait_s, read_only=False) as cursor:
                     cursor.execute("CHECKPOINT")
 
     @contextlib.contextmanager
@@ -106,19 +106,20 @@ class Database:
 
     @contextlib.contextmanager
     def _cursor(self, wait_s: float, *, read_only: bool) -> Iterator[DuckDBPyConnection]:
-        if self._held is None:
+        held = self._held
+        if held is None:
             with self._opened(wait_s, read_only=read_only) as connection:
                 _require_tables(connection)
                 yield connection
         else:
-            with self._held.lend(wait_s) as cursor:
+            with held.lend(wait_s) as cursor:
                 yield cursor
 
     @contextlib.contextmanager
-    def _opened(self, wait_s: float, *, read_only: bool) -> Iterator[DuckDBPyConnection]:
+    def _opened(self, wait_s: float, *, read_only: bool, create: bool = False) -> Iterator[DuckDBPyConnection]:
         """A lease of its own: take the locks, open the file, close it, free the locks."""
         deadline = time.monotonic() + wait_s
-        if not self.path.parent.is_dir() or (read_only and not self.path.exists()):
+        if not create and not self.path.exists():
             raise NoDatabaseError(f"nothing is recorded yet in {self.path}")
         with (
             lease_locks(self.path, deadline, shared=read_only),
@@ -131,14 +132,11 @@ class Database:
             try:
                 connection = duckdb.connect(self.path, read_only=read_only, config=self._config)
             except duckdb.IOException as error:
-                holder = re.search(r"held in (.+?) \(PID (\d+)\)", str(error))
+                holder = _foreign_holder(str(error))
                 if holder is None:
                     raise
                 if time.monotonic() >= deadline:
-                    program, pid = holder.groups()
-                    raise BusyError(
-                        f"{self.path.name} is held by {Path(program).name}, PID {pid}, which is not Tickwell"
-                    ) from error
+                    raise BusyError(f"{self.path.name} is held by {holder}, which is not Tickwell") from error
                 time.sleep(_FOREIGN_HOLDER_AGAIN_S)
             else:
                 if not read_only:
@@ -173,6 +171,7 @@ class _Held:
         self._connection: DuckDBPyConnection | None = None
         self._users = 0
         self._stepping_aside = False
+        self._ended = False
         self._changed = threading.Condition()
 
     @contextlib.contextmanager
@@ -200,12 +199,13 @@ class _Held:
                     _require_tables(connection)
                     self._open = opening.pop_all()
                 self._connection = connection
+            cursor = self._connection.cursor()
             self._users += 1
-            return self._connection.cursor()
+            return cursor
 
     def _step_aside_when_unused(self) -> None:
         """Close the file if that was asked for and the last cursor is back. Call with `_changed` held."""
-        if self._stepping_aside and not self._users:
+        if (self._stepping_aside or self._ended) and not self._users:
             self._connection = None
             self._stepping_aside = False
             self._open.close()
@@ -225,17 +225,27 @@ class _Held:
 
     def _watch(self, done: threading.Event) -> None:
         while not done.wait(_LOOK_FOR_KNOCKS_S):
-            with self._changed:
+            with self._changed, contextlib.suppress(StoreError):  # whoever can't look now can at the next turn
                 if self._connection is not None and knocked(self._path):
                     self._stepping_aside = True
                     self._step_aside_when_unused()
 
     def close(self) -> None:
-        """Let go of the file; cursors that are still out get up to two seconds."""
+        """Let go of the file, within two seconds if cursors are still out; after that the last of them does it."""
         with self._changed:
+            self._ended = True
             self._changed.wait_for(lambda: not self._users, 2)
-            self._connection = None
-            self._open.close()
+            self._step_aside_when_unused()
+
+
+def _foreign_holder(refusal: str) -> str | None:
+    """Who holds the file, from DuckDB's refusal to open it; None when it was refused for another reason."""
+    holder = re.search(r"held in (?:(?P<program>.+?) \()?PID (?P<pid>\d+)", refusal)
+    if holder is None:
+        return None
+    if holder["program"] is None:  # it runs in another container, where our process numbers mean nothing
+        return "a program that can't be seen from here"
+    return f"{Path(holder['program']).name}, PID {holder['pid']}"
 
 
 def _require_tables(connection: DuckDBPyConnection) -> None:

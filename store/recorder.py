@@ -4,6 +4,7 @@ The recorder holds a lock on `<database>.recorder` as long as it lives; the text
 can see how recording goes without opening the database, and a recorder that was killed is seen as gone at once.
 """
 
+import contextlib
 import json
 import os
 import time
@@ -13,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from .errors import RecorderError
+from .errors import RecorderError, StoreError
 from .locks import FileLock, beside
 
 State = Literal[
@@ -38,7 +39,7 @@ class Notice:
 
     Attributes:
         pid: its process.
-        mode: "embedded" in a dashboard, or "external".
+        mode: "embedded" in a dashboard, "external" in a process of its own, or "once" for a single poll.
         since: when it started.
         poll_seconds, indexes, version: what it records, how often, with which version.
         state: what it does, or the cause of its trouble.
@@ -80,7 +81,10 @@ class RecorderLock:
             RecorderError: another recorder is at work; its PID and what to do are in the message.
             StoreError: the folder can't be written.
         """
-        self._database.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._database.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"{self._database.parent} can't be made: {error.strerror}") from error
         deadline = time.monotonic() + _SOMEBODY_LOOKS_S
         while not self._lock.try_acquire():
             if time.monotonic() >= deadline:
@@ -91,21 +95,32 @@ class RecorderLock:
     def publish(self, notice: Notice) -> None:
         """Let everybody know how recording goes; nothing is written when nothing changed."""
         if notice != self._notice:
-            self._lock.rewrite(json.dumps(asdict(notice), default=datetime.isoformat))
-            self._notice = notice
+            with contextlib.suppress(OSError):  # a full disk stops no recorder; the next notice is tried again
+                self._lock.rewrite(json.dumps(asdict(notice), default=datetime.isoformat))
+                self._notice = notice
 
     def release(self) -> None:
         self._lock.release()
+        self._notice = None
 
 
 def read_notice(database: Path) -> Notice | None:
-    """The notice of the recorder that is at work on a file or was last; None if there has been none."""
+    """The notice of the recorder that is at work on a file or was last; None if there has been none we can read.
+
+    Raises:
+        StoreError: the system refused to let us look.
+    """
     path = beside(database, "recorder")
     try:
         text, _ = json.JSONDecoder().raw_decode(path.read_text())
-    except (FileNotFoundError, json.JSONDecodeError):
+        notice = _parsed(text)
+    except (FileNotFoundError, NotADirectoryError):
         return None
-    return replace(_parsed(text), alive=_held(path))
+    except (ValueError, LookupError, TypeError):  # empty, torn, or of a version that said other things
+        return None
+    except OSError as error:
+        raise StoreError(f"{path} can't be read: {error.strerror}") from error
+    return replace(notice, alive=_held(path))
 
 
 def recorded_elsewhere(notice: Notice | None) -> bool:
@@ -116,7 +131,8 @@ def recorded_elsewhere(notice: Notice | None) -> bool:
 def _parsed(text: dict[str, Any]) -> Notice:
     instants = {name: datetime.fromisoformat(text[name]) for name in ("since", "state_since")}
     retry_at = text["retry_at"] and datetime.fromisoformat(text["retry_at"])
-    return Notice(**{**text, **instants, "retry_at": retry_at, "indexes": tuple(text["indexes"])})
+    known = {name: text[name] for name in Notice.__dataclass_fields__ if name in text}
+    return Notice(**{**known, **instants, "retry_at": retry_at, "indexes": tuple(text["indexes"])})
 
 
 def _held(path: Path) -> bool:

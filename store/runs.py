@@ -27,15 +27,15 @@ FROM runs
 ORDER BY started_at
 """
 
+_NOTED = """
+SELECT slot, index_name
+FROM misses
+WHERE slot BETWEEN ? AND ?
+"""
+
 _MISS = """
 INSERT INTO misses (slot, index_name, cause, detail)
-SELECT $slot, $index_name, $cause, $detail
-WHERE NOT EXISTS (
-    SELECT 1
-    FROM misses
-    WHERE slot = $slot
-      AND index_name = $index_name
-)
+VALUES {rows}
 """
 
 _MISSES = """
@@ -73,16 +73,17 @@ def runs(cursor: DuckDBPyConnection) -> list[Run]:
 
 def append_misses(cursor: DuckDBPyConnection, misses: Iterable[Miss]) -> None:
     """Note failed slots; the first word on a slot of an index stands."""
+    first_words: dict[tuple[datetime, str], Miss] = {}
     for miss in misses:
-        cursor.execute(
-            _MISS,
-            {
-                "slot": to_column(miss.slot),
-                "index_name": miss.index_name,
-                "cause": miss.cause,
-                "detail": miss.detail,
-            },
-        )
+        first_words.setdefault((to_column(miss.slot), miss.index_name), miss)
+    if first_words:
+        slots = [slot for slot, _ in first_words]
+        noted = set(cursor.execute(_NOTED, [min(slots), max(slots)]).fetchall())
+        new = [(*key, miss.cause, miss.detail) for key, miss in first_words.items() if key not in noted]
+        if new:
+            cursor.execute(
+                _MISS.format(rows=", ".join(["(?, ?, ?, ?)"] * len(new))), [value for row in new for value in row]
+            )
 
 
 def misses(cursor: DuckDBPyConnection, start: datetime, end: datetime) -> list[Miss]:

@@ -85,14 +85,19 @@ def _alive_in_words(notice: Notice, age_s: float | None, now: datetime, zone: tz
     if notice.state == "refused":
         return f"not recording: {notice.detail}"
     if notice.state in _TROUBLE:
-        retry_s = max(0.0, (notice.retry_at - now).total_seconds()) if notice.retry_at else 0.0
         since = _clock(notice.state_since, now, zone)
-        waiting = f", {notice.waiting} ticks wait in memory" if notice.waiting else ""
-        return f"{_TROUBLE[notice.state]} since {since}, retrying in {retry_s:.0f} s{waiting}: {notice.detail}"
+        ticks_wait = "1 tick waits" if notice.waiting == 1 else f"{notice.waiting} ticks wait"
+        waiting = f", {ticks_wait} in memory" if notice.waiting else ""
+        return f"{_TROUBLE[notice.state]} since {since}, {_retry_in_words(notice, now)}{waiting}: {notice.detail}"
     if age_s is None:
         return f"{notice.state}, no data yet"
     failing = "".join(f"; {name}: {reason}" for name, reason in notice.failing.items())
     return f"{notice.state}, {max(0.0, age_s):.0f} s old{failing}"
+
+
+def _retry_in_words(notice: Notice, now: datetime) -> str:
+    wait_s = (notice.retry_at - now).total_seconds() if notice.retry_at else 0
+    return f"retrying in {wait_s:.0f} s" if wait_s >= 0.5 else "retrying now"
 
 
 def _gone_in_words(notice: Notice, now: datetime, zone: tzinfo) -> str:

@@ -8,22 +8,20 @@ from duckdb import DuckDBPyConnection
 
 from .models import Tick, from_column, to_column
 
-# A VALUES list takes half the time of unnested list parameters: 1.8 ms and 3.2 ms for the two rows of a slot, where
-# the bare INSERT takes 1.2 ms. ts is bounded by values of its own, so that only the newest row groups are looked at.
-_APPEND = """
-INSERT INTO ticks (index_name, ts, received_at, price, source, resolution_s)
-SELECT *
-FROM (VALUES {rows}) AS new (index_name, ts, received_at, price, source, resolution_s)
-WHERE NOT EXISTS (
-    SELECT 1
-    FROM ticks
-    WHERE ticks.ts BETWEEN ? AND ?
-      AND ticks.index_name = new.index_name
-      AND ticks.ts = new.ts
-)
-RETURNING index_name, ts
+# The anti-join in two steps, look and insert, costs a slot 1.3 times the bare INSERT; as one statement, 1.6 to 2.1
+# times. ts is bounded by values of its own, so that only the newest row groups are looked at.
+_ALREADY_STORED = """
+SELECT index_name, ts
+FROM ticks
+WHERE ts BETWEEN ? AND ?
+  AND ts IN ({instants})
 """
-_ROW = "(?, ?::TIMESTAMP, ?::TIMESTAMP, ?::DOUBLE, ?, ?::INTEGER)"
+
+_INSERT = """
+INSERT INTO ticks (index_name, ts, received_at, price, source, resolution_s)
+VALUES {rows}
+"""
+_ROW = "(?, ?, ?, ?, ?, ?)"
 _ROWS_A_STATEMENT = 1000
 
 _NEWEST_FIRST = """
@@ -55,13 +53,20 @@ ORDER BY index_name
 def append(cursor: DuckDBPyConnection, ticks: Iterable[Tick]) -> set[tuple[str, datetime]]:
     """Store those ticks whose (index_name, ts) is new; leave the others alone. Call it inside `Database.write`.
 
+    Of ticks in one batch that share it, the first is stored.
+
     Returns:
         The (index_name, ts) that were stored.
     """
-    new = list({(tick.index_name, tick.ts): tick for tick in ticks}.values())
+    # Compared as columns: in the hour that a zone's clocks repeat, Python calls two instants equal, or one unequal to
+    # itself in another zone.
+    new: dict[tuple[Any, ...], tuple[Any, ...]] = {}
+    for row in map(_row, ticks):
+        new.setdefault(row[:2], row)
+    rows = list(new.values())
     stored: set[tuple[str, datetime]] = set()
-    for first in range(0, len(new), _ROWS_A_STATEMENT):
-        stored |= _append(cursor, new[first : first + _ROWS_A_STATEMENT])
+    for first in range(0, len(rows), _ROWS_A_STATEMENT):
+        stored |= _append(cursor, rows[first : first + _ROWS_A_STATEMENT])
     return stored
 
 
@@ -90,11 +95,15 @@ def summary(cursor: DuckDBPyConnection) -> dict[str, tuple[int, datetime, dateti
     return {name: (count, from_column(first), from_column(last)) for name, count, first, last in rows}
 
 
-def _append(cursor: DuckDBPyConnection, ticks: Sequence[Tick]) -> set[tuple[str, datetime]]:
-    values = [value for tick in ticks for value in _row(tick)]
-    bounds = [to_column(min(tick.ts for tick in ticks)), to_column(max(tick.ts for tick in ticks))]
-    statement = _APPEND.format(rows=", ".join([_ROW] * len(ticks)))
-    return {(name, from_column(ts)) for name, ts in cursor.execute(statement, values + bounds).fetchall()}
+def _append(cursor: DuckDBPyConnection, rows: Sequence[tuple[Any, ...]]) -> set[tuple[str, datetime]]:
+    instants = sorted({ts for _, ts, *_ in rows})
+    look = _ALREADY_STORED.format(instants=", ".join("?" * len(instants)))
+    stored = set(cursor.execute(look, [instants[0], instants[-1], *instants]).fetchall())
+    new = [row for row in rows if row[:2] not in stored]
+    if new:
+        insert = _INSERT.format(rows=", ".join([_ROW] * len(new)))
+        cursor.execute(insert, [value for row in new for value in row])
+    return {(name, from_column(ts)) for name, ts, *_ in new}
 
 
 def _row(tick: Tick) -> tuple[Any, ...]:

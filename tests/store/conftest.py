@@ -1,0 +1,27 @@
+"""What the tests of the store share."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from store import Database
+from store.locks import FileLock
+
+
+@pytest.fixture(scope="module")
+def open_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    """Kept open, for tests that would otherwise open it hundreds of times; each empties it first."""
+    folder: Path = tmp_path_factory.mktemp("open")
+    database = Database(folder / "ticks.duckdb")
+    database.migrate()
+    with database.hold():
+        yield database
+
+
+def is_locked(lock_file: Path) -> bool:
+    """Does somebody hold this lock, alone or with others?"""
+    lock = FileLock(lock_file)
+    free = lock.try_acquire()
+    lock.release()
+    return not free

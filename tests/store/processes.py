@@ -1,0 +1,145 @@
+"""What other processes do to a database file while a test looks on: `python -m tests.store.processes <what> <file> …`.
+
+Each says on stdout how far it got, a line at a time, and most go on until they are killed.
+"""
+
+import itertools
+import os
+import sys
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import duckdb
+
+from store import Database, RecorderError, ticks, utc_now
+from store.recorder import Notice, RecorderLock
+from tests.conftest import START, Program, tick
+
+COPIES = 200
+"""So many indexes tick in each second of `append_until_killed`: a kill that halves a transaction would show."""
+
+
+def line(program: Program) -> str:
+    """The next line that a process says; empty when it ended."""
+    assert program.process.stdout is not None
+    return str(program.process.stdout.readline()).rstrip()
+
+
+def start(what: str, path: Path, *more: object) -> Program:
+    """One of the functions below in a process of its own."""
+    return Program("tests.store.processes", what, str(path), *map(str, more))
+
+
+def say(text: object) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def wait_for_the_kill() -> None:
+    threading.Event().wait()
+
+
+def hold_like_a_foreign_tool(path: Path) -> None:
+    """Open the file with DuckDB alone, as its command line does."""
+    with duckdb.connect(path):
+        say("held")
+        wait_for_the_kill()
+
+
+def keep_reading(path: Path) -> None:
+    """Take a lease for reading and don't let go."""
+    with Database(path).read():
+        say("reading")
+        wait_for_the_kill()
+
+
+def keep_writing(path: Path) -> None:
+    """Put a tick into a transaction that never ends."""
+    with Database(path).write() as cursor:
+        ticks.append(cursor, [tick()])
+        say("writing")
+        wait_for_the_kill()
+
+
+def read_busily(path: Path, readers: str) -> None:
+    """Read again and again, on so many threads, each with a database object of its own."""
+    at_work = threading.Barrier(int(readers) + 1)
+
+    def read() -> None:
+        database = Database(path)
+        for round_ in itertools.count():
+            with database.read(wait_s=60) as cursor:
+                cursor.execute("SELECT count(*) FROM ticks").fetchall()
+            if round_ == 0:
+                at_work.wait()
+
+    for _ in range(int(readers)):
+        threading.Thread(target=read, daemon=True).start()
+    at_work.wait()
+    say("reading")
+    wait_for_the_kill()
+
+
+def append(path: Path, first: str, batches: str) -> None:
+    """Append batches of ten seconds each; say how many ticks were new."""
+    database = Database(path)
+    seconds = range(int(first), int(first) + 10 * int(batches), 10)
+    new = 0
+    for second in seconds:
+        with database.write(wait_s=60) as cursor:
+            new += len(ticks.append(cursor, [tick(second + more) for more in range(10)]))
+    say(new)
+
+
+def append_until_killed(path: Path, how: str) -> None:
+    """Append a second at a time and say which one is durable now; checkpoint whenever that is due."""
+    database = Database(path)
+    with database.read() as cursor:
+        first = len(ticks.newest_first(cursor, "index_0", limit=1_000_000))
+    if how == "held":
+        database.hold().__enter__()
+    for second in itertools.count(first):
+        with database.write() as cursor:
+            ticks.append(cursor, [tick(second, f"index_{copy}") for copy in range(COPIES)])
+        say(second)
+        database.checkpoint_when_due()
+
+
+def keep_held(path: Path) -> None:
+    """Hold the file like a recorder inside a dashboard, stepping aside for others."""
+    database = Database(path)
+    with database.hold():
+        with database.write() as cursor:
+            ticks.append(cursor, [tick()])
+        say("held")
+        wait_for_the_kill()
+
+
+def record(path: Path) -> None:
+    """Be the recorder of the file, unless another one is."""
+    now = utc_now()
+    notice = Notice(os.getpid(), "external", START, 5, ("btc_usd",), "0.1.0", "recording", now - timedelta(seconds=1))
+    lock = RecorderLock(path)
+    try:
+        lock.acquire(notice)
+    except RecorderError as error:
+        say(f"refused: {error}")
+        return
+    say("recording")
+    wait_for_the_kill()
+
+
+if __name__ == "__main__":
+    parts: dict[str, Callable[..., None]] = {
+        "hold_like_a_foreign_tool": hold_like_a_foreign_tool,
+        "keep_reading": keep_reading,
+        "keep_writing": keep_writing,
+        "read_busily": read_busily,
+        "append": append,
+        "append_until_killed": append_until_killed,
+        "keep_held": keep_held,
+        "record": record,
+    }
+    parts[sys.argv[1]](Path(sys.argv[2]), *sys.argv[3:])

@@ -1,0 +1,301 @@
+"""A recorder that shares its process with the dashboard keeps the file, lends it, and steps aside for others."""
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime
+
+import duckdb
+import pytest
+
+from store import BusyError, Database, NoDatabaseError, StoreError, Tick, ticks
+from store.locks import beside
+from tests.conftest import tick, wait_until
+from tests.store.conftest import is_locked
+from tests.store.processes import line, start
+
+
+def append(database: Database, *new: Tick) -> set[tuple[str, datetime]]:
+    with database.write() as cursor:
+        return ticks.append(cursor, new)
+
+
+def count(database: Database, wait_s: float = 5) -> int:
+    with database.read(wait_s) as cursor:
+        return int(cursor.execute("SELECT count(*) FROM ticks").fetchall()[0][0])
+
+
+def is_kept(database: Database) -> bool:
+    """Does somebody have the lease?"""
+    return is_locked(beside(database.path, "lease"))
+
+
+def is_wanted(database: Database) -> bool:
+    """Has the holder noticed that somebody waits?"""
+    return database._held is not None and database._held._stepping_aside
+
+
+@contextlib.contextmanager
+def on_a_thread(work: Callable[[], object]) -> Iterator[None]:
+    """Do something else beside the block; it is over when the block is."""
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
+
+
+def test_nothing_is_opened_before_the_first_use(database):
+    with database.hold():
+        kept = is_kept(database)
+
+    assert not kept
+
+
+def test_the_file_stays_open_between_uses_and_is_let_go_at_the_end(database):
+    with database.hold():
+        append(database, tick(0))
+        kept = is_kept(database)
+
+    assert kept
+    assert not is_kept(database)
+    assert count(Database(database.path)) == 1
+
+
+def test_reads_and_writes_of_one_process_go_on_at_once(database):
+    together = threading.Barrier(3)
+    counts: list[int] = []
+
+    def read() -> None:
+        with database.read() as cursor:
+            together.wait(timeout=10)  # both readers and the writer are inside their leases now
+            counts.append(cursor.execute("SELECT count(*) FROM ticks").fetchall()[0][0])
+            together.wait(timeout=10)
+
+    with database.hold(), on_a_thread(read), on_a_thread(read), database.write() as cursor:
+        ticks.append(cursor, [tick(0)])
+        together.wait(timeout=10)
+        together.wait(timeout=10)
+
+    assert counts == [0, 0]
+    assert count(database) == 1
+
+
+def test_many_threads_read_and_write_through_a_held_file(database):
+    failures: list[StoreError] = []
+
+    def work(number: int) -> None:
+        try:
+            for second in range(20):
+                append(database, tick(100 * number + second))
+                count(database)
+        except StoreError as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    with database.hold():
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        stored = count(database)
+
+    assert failures == []
+    assert stored == 80
+
+
+@pytest.mark.parametrize("access", [count, lambda other: append(other, tick(1))])
+def test_a_quiet_holder_steps_aside_for_whoever_waits(database, access):
+    other = Database(database.path)
+    with database.hold():
+        append(database, tick(0))
+        started = time.monotonic()
+
+        access(other)
+
+        waited_s = time.monotonic() - started
+        assert not is_kept(database)
+    assert waited_s < 1
+
+
+def test_a_holder_in_another_process_steps_aside(database):
+    with start("keep_held", database.path) as program:
+        assert line(program) == "held"
+        kept = is_kept(database)
+        started = time.monotonic()
+
+        stored = append(database, tick(0), tick(1))
+
+        waited_s = time.monotonic() - started
+    assert kept
+    assert stored == {("btc_usd", tick(1).ts)}
+    assert waited_s < 1
+
+
+def test_the_file_is_taken_back_after_stepping_aside(database):
+    other = Database(database.path)
+    with database.hold():
+        for second in range(0, 6, 2):
+            append(database, tick(second))
+            kept = is_kept(database)
+            append(other, tick(second + 1))
+            assert kept
+        total = count(database)
+        kept_again = is_kept(database)
+
+    assert total == 6
+    assert kept_again
+
+
+def test_two_holders_take_turns(database):
+    other = Database(database.path)
+    with database.hold(), other.hold():
+        for second in range(0, 6, 2):
+            append(database, tick(second))
+            append(other, tick(second + 1))
+
+    assert count(database) == 6
+
+
+def test_whoever_waits_is_let_in_as_soon_as_the_last_cursor_is_back(database):
+    waiting = Database(database.path)
+    stored: list[set[tuple[str, datetime]]] = []
+    with database.hold():
+        with contextlib.ExitStack() as stack, database.read() as cursor:
+            stack.enter_context(on_a_thread(lambda: stored.append(append(waiting, tick(1)))))
+            wait_until(lambda: is_wanted(database))
+            before = cursor.execute("SELECT count(*) FROM ticks").fetchall()
+        after = count(database)
+
+    assert before == [(0,)]
+    assert stored == [{("btc_usd", tick(1).ts)}]
+    assert after == 1
+
+
+def test_a_lease_that_does_not_end_makes_others_give_up(database):
+    with database.hold(), contextlib.ExitStack() as stack, database.read():
+        stack.enter_context(on_a_thread(lambda: count(Database(database.path))))
+        wait_until(lambda: is_wanted(database))
+
+        with pytest.raises(BusyError, match=r"^ticks\.duckdb is wanted elsewhere, but a lease on it did not end$"):
+            count(database, wait_s=0.1)
+
+
+@pytest.mark.parametrize("error", [duckdb.FatalException, duckdb.InternalException])
+def test_after_a_fatal_error_the_file_is_opened_anew(database, error):
+    def write_and_fail() -> None:
+        with database.write() as cursor:
+            ticks.append(cursor, [tick(1)])
+            raise error("the database has been invalidated")
+
+    with database.hold():
+        append(database, tick(0))
+
+        with pytest.raises(StoreError, match=r"^ticks\.duckdb: the database has been invalidated$"):
+            write_and_fail()
+
+        assert not is_kept(database)
+        append(database, tick(2))
+        assert is_kept(database)
+        assert count(database) == 2
+
+
+def test_after_a_fatal_error_the_file_is_opened_anew_once_the_last_cursor_is_back(database):
+    with database.hold():
+        with database.read() as cursor:
+            with pytest.raises(StoreError), database.read():
+                raise duckdb.FatalException("the database has been invalidated")
+            kept = is_kept(database)
+            cursor.execute("SELECT 1")
+
+        assert kept
+        assert not is_kept(database)
+        assert count(database) == 0
+
+
+def test_any_other_error_leaves_the_file_open(database):
+    with database.hold():
+        with pytest.raises(StoreError), database.read() as cursor:
+            cursor.execute("SELECT * FROM nothing")
+
+        assert is_kept(database)
+
+
+def test_a_file_that_is_missing_is_not_made_by_looking(database_file):
+    database = Database(database_file)
+
+    with database.hold(), pytest.raises(NoDatabaseError):
+        count(database)
+
+    assert list(database_file.parent.iterdir()) == []
+
+
+def test_a_file_can_be_made_while_it_is_held(database_file):
+    database = Database(database_file)
+    with database.hold():
+        database.migrate()
+        append(database, tick(0))
+        database.migrate()
+        stored = count(database)
+
+    assert stored == 1
+
+
+def test_a_holder_that_could_not_look_for_others_looks_again(database):
+    gate = beside(database.path, "gate")
+    with database.hold():
+        append(database, tick(0))
+        gate.unlink()
+        gate.mkdir()
+        watcher = next(thread for thread in threading.enumerate() if thread.name == "tickwell-lease")
+        watcher.join(0.2)  # some looks, all of them in vain
+        gate.rmdir()
+
+        stored = count(Database(database.path))
+
+    assert stored == 1
+
+
+def test_the_end_waits_for_a_cursor_that_is_still_out_and_no_longer(database):
+    with contextlib.ExitStack() as holding:
+        holding.enter_context(database.hold())
+        with database.read() as cursor:
+            ended = threading.Thread(target=holding.close)
+            ended.start()
+            wait_until(lambda: database._held is None)
+            rows = cursor.execute("SELECT count(*) FROM ticks").fetchall()
+            started = time.monotonic()
+        ended.join()
+        waited_s = time.monotonic() - started
+
+    assert rows == [(0,)]
+    assert waited_s < 1
+    assert not is_kept(database)
+
+
+def test_a_cursor_that_outlives_the_end_keeps_the_file_until_it_is_back(database):
+    with contextlib.ExitStack() as lease:
+        with database.hold():
+            cursor = lease.enter_context(database.read())
+        rows = cursor.execute("SELECT count(*) FROM ticks").fetchall()
+        kept = is_kept(database)
+
+    assert rows == [(0,)]
+    assert kept
+    assert not is_kept(database)
+
+
+def test_a_thread_that_was_about_to_read_at_the_end_still_reads_and_then_lets_go(database):
+    with database.hold():
+        append(database, tick(0))
+        held = database._held
+
+    assert held is not None
+    with held.lend(1) as cursor:
+        rows = cursor.execute("SELECT count(*) FROM ticks").fetchall()
+
+    assert rows == [(1,)]
+    assert not is_kept(database)
+    assert count(database) == 1

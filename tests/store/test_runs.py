@@ -1,0 +1,104 @@
+"""What a recorder meant to record, and where it failed."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from store import Cause, Miss, Run, runs
+from tests.conftest import START
+
+RUN = Run(START, 5, ("btc_usd", "eth_usd"), "0.1.0")
+
+
+def miss(
+    second: float,
+    index_name: str = "btc_usd",
+    cause: Cause = Cause.UNREACHABLE,
+    detail: str = "connection refused",
+) -> Miss:
+    return Miss(START + timedelta(seconds=second), index_name, cause, detail)
+
+
+def test_a_run_goes_on_until_its_end_is_noted(database):
+    with database.write() as cursor:
+        runs.note(cursor, RUN)
+
+    with database.read() as cursor:
+        assert runs.runs(cursor) == [RUN]
+
+
+def test_the_end_of_a_run_is_noted_on_that_run_alone(database):
+    before, later = replace(RUN, started_at=START - timedelta(days=1)), START + timedelta(hours=1)
+
+    with database.write() as cursor:
+        for run in (RUN, before, replace(RUN, ended_at=later)):
+            runs.note(cursor, run)
+
+    with database.read() as cursor:
+        assert runs.runs(cursor) == [before, replace(RUN, ended_at=later)]
+
+
+def test_misses_come_back_as_they_were_ascending_by_slot_and_index(database):
+    noted = [miss(5, cause=cause, index_name=cause.value) for cause in Cause]
+
+    with database.write() as cursor:
+        runs.append_misses(cursor, [miss(10, detail="said »no«\nand hung up"), *noted])
+
+    with database.read() as cursor:
+        found = runs.misses(cursor, START, START + timedelta(minutes=1))
+    assert found == [*sorted(noted, key=lambda each: each.index_name), miss(10, detail="said »no«\nand hung up")]
+
+
+def test_the_first_word_on_a_slot_of_an_index_stands(database):
+    with database.write() as cursor:
+        runs.append_misses(cursor, [miss(0), miss(0, detail="later")])
+    with database.write() as cursor:
+        runs.append_misses(cursor, [miss(0, cause=Cause.MISSED_SLOT), miss(0, "eth_usd")])
+
+    with database.read() as cursor:
+        assert runs.misses(cursor, START, START + timedelta(seconds=1)) == [miss(0), miss(0, "eth_usd")]
+
+
+def test_misses_that_are_all_noted_already_change_nothing(database):
+    for _ in range(2):
+        with database.write() as cursor:
+            runs.append_misses(cursor, [miss(0), miss(1)])
+
+    with database.read() as cursor:
+        assert runs.misses(cursor, START, START + timedelta(seconds=2)) == [miss(0), miss(1)]
+
+
+def test_misses_of_a_range_have_its_start_but_not_its_end(database):
+    with database.write() as cursor:
+        runs.append_misses(cursor, [miss(second) for second in range(5)])
+
+    with database.read() as cursor:
+        found = runs.misses(cursor, START + timedelta(seconds=1), START + timedelta(seconds=3))
+    assert found == [miss(1), miss(2)]
+
+
+def test_noting_again_changes_nothing(database):
+    noted = [miss(0), miss(0, "eth_usd"), miss(5)]
+    for _ in range(2):
+        with database.write() as cursor:
+            runs.append_misses(cursor, noted)
+
+    with database.read() as cursor:
+        assert runs.misses(cursor, START, START + timedelta(minutes=1)) == noted
+
+
+def test_nothing_to_note_notes_nothing(database):
+    with database.write() as cursor:
+        runs.append_misses(cursor, [])
+
+    with database.read() as cursor:
+        assert runs.misses(cursor, START - timedelta(days=1), START + timedelta(days=1)) == []
+
+
+def test_hours_of_misses_are_noted_at_once(database):
+    hours = [miss(second) for second in range(4000)]
+
+    with database.write() as cursor:
+        runs.append_misses(cursor, reversed(hours))
+
+    with database.read() as cursor:
+        assert runs.misses(cursor, START, START + timedelta(days=1)) == hours

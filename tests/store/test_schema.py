@@ -1,0 +1,147 @@
+"""The tables are made by numbered steps, each applied once, and need nothing that plain appends don't."""
+
+from datetime import UTC, timedelta
+from typing import Any
+
+import duckdb
+import pytest
+
+from store import Database, NoDatabaseError, StoreError, schema, ticks, utc_now
+from tests.conftest import tick
+
+DESIGN = {
+    "ticks": [
+        ("index_name", "VARCHAR"),
+        ("ts", "TIMESTAMP"),
+        ("received_at", "TIMESTAMP"),
+        ("price", "DOUBLE"),
+        ("source", "VARCHAR"),
+        ("resolution_s", "INTEGER"),
+    ],
+    "runs": [
+        ("started_at", "TIMESTAMP"),
+        ("ended_at", "TIMESTAMP"),
+        ("poll_seconds", "INTEGER"),
+        ("indexes", "VARCHAR[]"),
+        ("version", "VARCHAR"),
+    ],
+    "misses": [("slot", "TIMESTAMP"), ("index_name", "VARCHAR"), ("cause", "VARCHAR"), ("detail", "VARCHAR")],
+    "migrations": [("number", "INTEGER"), ("name", "VARCHAR"), ("applied_at", "TIMESTAMP")],
+}
+
+
+def ask(database: Database, question: str) -> list[Any]:
+    with database.read() as cursor:
+        return cursor.execute(question).fetchall()
+
+
+def recorded(database: Database) -> list[Any]:
+    return ask(database, "SELECT number, name, applied_at FROM migrations ORDER BY number")
+
+
+def test_the_tables_have_exactly_the_columns_of_the_design(database):
+    columns = ask(
+        database,
+        "SELECT table_name, column_name, data_type FROM duckdb_columns() WHERE NOT internal ORDER BY column_index",
+    )
+
+    tables = {table: [(name, kind) for of, name, kind in columns if of == table] for table, *_ in columns}
+    assert tables == DESIGN
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "duckdb_constraints()",
+        "duckdb_indexes()",
+        "duckdb_sequences()",
+        "duckdb_views() WHERE NOT internal",
+        "duckdb_types() WHERE NOT internal",
+    ],
+)
+def test_nothing_but_plain_tables_is_made(database, kind):
+    assert ask(database, f"SELECT * FROM {kind}") == []
+
+
+def test_each_step_is_recorded_with_its_time(database_file):
+    before = utc_now()
+
+    Database(database_file).migrate()
+
+    rows = recorded(Database(database_file))
+    assert [(number, name) for number, name, _ in rows] == [(schema.number(step), step.stem) for step in schema.STEPS]
+    times = [applied_at.replace(tzinfo=UTC) for *_, applied_at in rows]
+    assert before <= times[0]
+    assert times == sorted(times)
+    assert times[-1] <= utc_now() < before + timedelta(minutes=1)
+
+
+def test_the_steps_are_numbered_without_a_gap_and_each_changes_one_table():
+    numbers = [schema.number(step) for step in schema.STEPS]
+
+    assert numbers == list(range(1, schema.newest() + 1))
+    assert [step.read_text().count(";") for step in schema.STEPS] == [1] * len(numbers)
+
+
+def test_migrating_again_changes_nothing(database):
+    with database.write() as cursor:
+        ticks.append(cursor, [tick(0)])
+    before = recorded(database)
+
+    database.migrate()
+
+    assert recorded(database) == before
+    assert ask(database, "SELECT count(*) FROM ticks") == [(1,)]
+
+
+def test_a_database_of_an_older_version_gets_the_missing_steps_and_keeps_its_rows(database_file, monkeypatch):
+    database, steps = Database(database_file), schema.STEPS
+    monkeypatch.setattr(schema, "STEPS", steps[:1])
+    database.migrate()
+    with database.write() as cursor:
+        ticks.append(cursor, [tick(0)])
+    monkeypatch.setattr(schema, "STEPS", steps)
+
+    database.migrate()
+
+    assert [number for number, *_ in recorded(database)] == [schema.number(step) for step in steps]
+    assert ask(database, "SELECT count(*) FROM ticks") == [(1,)]
+
+
+def test_each_step_is_in_the_file_itself_when_it_is_done(database):
+    assert not database.path.with_name("ticks.duckdb.wal").exists()
+
+
+def test_a_step_that_fails_leaves_the_steps_before_it_and_nothing_of_itself(database_file, tmp_path, monkeypatch):
+    bad = tmp_path / "0002_bad.sql"
+    bad.write_text("CREATE TABLE half (whole INTEGER); SELECT * FROM nothing;")
+    monkeypatch.setattr(schema, "STEPS", [schema.STEPS[0], bad])
+    database = Database(database_file)
+
+    with pytest.raises(StoreError, match="nothing"):
+        database.migrate()
+
+    assert [number for number, *_ in recorded(database)] == [1]
+    assert ask(database, "SELECT table_name FROM duckdb_tables() ORDER BY ALL") == [("migrations",), ("ticks",)]
+
+
+def test_a_first_step_that_fails_leaves_no_database(database_file, tmp_path, monkeypatch):
+    bad = tmp_path / "0001_bad.sql"
+    bad.write_text("SELECT * FROM nothing;")
+    monkeypatch.setattr(schema, "STEPS", [bad])
+    database = Database(database_file)
+
+    with pytest.raises(StoreError, match="nothing"):
+        database.migrate()
+
+    with pytest.raises(NoDatabaseError):
+        recorded(database)
+
+
+def test_the_version_of_a_database_is_its_newest_step(database_file):
+    with duckdb.connect(database_file) as connection:
+        empty = schema.version(connection)
+        schema.migrate(connection)
+        full = schema.version(connection)
+
+    assert (empty, full) == (0, schema.newest())

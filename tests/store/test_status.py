@@ -1,0 +1,357 @@
+"""How recording goes, in one object and in words."""
+
+import json
+import os
+from dataclasses import replace
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from settings import VERSION
+from store import Cause, Database, Tick, ticks
+from store.recorder import Notice, RecorderLock
+from store.status import health, in_words, known_indexes, stale_after_s
+from tests.conftest import START, tick
+from tests.store.processes import line, start
+
+OTHER_PID = 812
+RECORDING = Notice(
+    pid=OTHER_PID,
+    mode="external",
+    since=START,
+    poll_seconds=5,
+    indexes=("btc_usd", "eth_usd"),
+    version="0.1.0",
+    state="recording",
+    state_since=START,
+)
+NOW = START + timedelta(minutes=2)
+UNREACHABLE = replace(
+    RECORDING,
+    state="unreachable",
+    detail="connection refused",
+    retry_at=NOW + timedelta(seconds=8),
+    state_since=START.replace(hour=10, minute=42),
+)
+
+
+def append(database: Database, *new: Tick) -> None:
+    with database.write() as cursor:
+        ticks.append(cursor, new)
+
+
+def after(second: float) -> datetime:
+    return START + timedelta(seconds=second)
+
+
+@pytest.mark.parametrize(
+    ("notice", "age_s", "words"),
+    [
+        (None, None, "not recording: no recorder was started yet"),
+        (None, 5, "not recording: no recorder was started yet"),
+        (RECORDING, 2, "recording, 2 s old"),
+        (RECORDING, 0.4, "recording, 0 s old"),
+        (RECORDING, -3, "recording, 0 s old"),
+        (RECORDING, 86400, "recording, 86400 s old"),
+        (RECORDING, None, "recording, no data yet"),
+        (replace(RECORDING, state="starting"), None, "starting, no data yet"),
+        (replace(RECORDING, state="starting"), 7, "starting, 7 s old"),
+        (
+            replace(RECORDING, failing={"eth_usd": "exchange error, code 500", "x_y": "rejected reply, no price"}),
+            2,
+            "recording, 2 s old; eth_usd: exchange error, code 500; x_y: rejected reply, no price",
+        ),
+        (UNREACHABLE, 99, "exchange unreachable since 10:42, retrying in 8 s: connection refused"),
+        (UNREACHABLE, None, "exchange unreachable since 10:42, retrying in 8 s: connection refused"),
+        (
+            replace(UNREACHABLE, retry_at=NOW - timedelta(seconds=3)),
+            99,
+            "exchange unreachable since 10:42, retrying now: connection refused",
+        ),
+        (
+            replace(UNREACHABLE, retry_at=None),
+            99,
+            "exchange unreachable since 10:42, retrying now: connection refused",
+        ),
+        (
+            replace(UNREACHABLE, state="exchange error", detail="code 10028"),
+            99,
+            "exchange error since 10:42, retrying in 8 s: code 10028",
+        ),
+        (
+            replace(UNREACHABLE, state="rejected reply", detail="no price"),
+            99,
+            "exchange reply rejected since 10:42, retrying in 8 s: no price",
+        ),
+        (
+            replace(UNREACHABLE, state="missed slot", detail="too late"),
+            99,
+            "slots missed since 10:42, retrying in 8 s: too late",
+        ),
+        (
+            replace(UNREACHABLE, state="store unavailable", detail="held by duckdb, PID 5", waiting=12),
+            99,
+            "database not writable since 10:42, retrying in 8 s, 12 ticks wait in memory: held by duckdb, PID 5",
+        ),
+        (
+            replace(UNREACHABLE, state="store unavailable", detail="held by duckdb, PID 5", waiting=1),
+            99,
+            "database not writable since 10:42, retrying in 8 s, 1 tick waits in memory: held by duckdb, PID 5",
+        ),
+        (
+            replace(RECORDING, state="refused", detail="xyz_usd is not an index"),
+            5,
+            "not recording: xyz_usd is not an index",
+        ),
+        (
+            replace(RECORDING, state="refused", detail="xyz_usd is not an index", alive=False),
+            5,
+            "not recording: xyz_usd is not an index",
+        ),
+        (replace(RECORDING, state="stopped", alive=False), 5, "not recording: the recorder was stopped at 12:00"),
+        (replace(RECORDING, alive=False), 5, "not recording: the recorder, PID 812, is gone without a word"),
+        (replace(UNREACHABLE, alive=False), 5, "not recording: the recorder, PID 812, is gone without a word"),
+    ],
+)
+def test_each_state_has_its_words(notice, age_s, words):
+    assert in_words(notice, age_s, NOW) == words
+
+
+@pytest.mark.parametrize("cause", list(Cause))
+def test_each_cause_of_trouble_has_words_of_its_own(cause):
+    others = {in_words(replace(UNREACHABLE, state=each.value), 0, NOW) for each in Cause if each != cause}
+
+    words = in_words(replace(UNREACHABLE, state=cause.value), 0, NOW)
+
+    assert words.endswith(" since 10:42, retrying in 8 s: connection refused")
+    assert words not in others
+
+
+@pytest.mark.parametrize(
+    ("notice", "words"),
+    [
+        (RECORDING, "recorded by another process, PID 812: recording, 2 s old"),
+        (
+            replace(UNREACHABLE, detail="timeout"),
+            "recorded by another process, PID 812: exchange unreachable since 10:42, retrying in 8 s: timeout",
+        ),
+        (replace(RECORDING, alive=False), "not recording: the recorder, PID 812, is gone without a word"),
+    ],
+)
+def test_a_dashboard_that_was_to_record_is_told_that_another_process_does(notice, words):
+    assert in_words(notice, 2, NOW, embedded=True) == words
+
+
+def test_a_dashboard_that_records_by_itself_is_told_nothing_of_the_kind():
+    assert in_words(replace(RECORDING, pid=os.getpid()), 2, NOW, embedded=True) == "recording, 2 s old"
+
+
+@pytest.mark.parametrize(
+    ("now", "zone", "since"),
+    [
+        (START, "UTC", "10:42"),
+        (START, "Asia/Kathmandu", "16:27"),
+        (START, "America/New_York", "05:42"),
+        (START.replace(hour=23, minute=59), "UTC", "10:42"),
+        (START + timedelta(days=1), "UTC", "2026-11-01 10:42"),
+        (START.replace(hour=19), "Asia/Kathmandu", "2026-11-01 16:27"),  # midnight is over there
+        (START + timedelta(hours=15), "America/New_York", "05:42"),  # and not yet there
+    ],
+)
+def test_times_are_in_the_readers_zone_with_their_date_when_it_is_not_today(now, zone, since):
+    words = in_words(UNREACHABLE, None, now, ZoneInfo(zone))
+
+    assert words.startswith(f"exchange unreachable since {since}, ")
+
+
+@given(poll_seconds=st.integers(1, 3600))
+def test_a_tick_is_stale_after_three_slots_and_never_before_half_a_minute(poll_seconds):
+    assert stale_after_s(poll_seconds) >= 30
+    assert stale_after_s(poll_seconds) in (30, 3 * poll_seconds)
+    assert stale_after_s(poll_seconds) >= 3 * poll_seconds
+
+
+def test_history_is_listed_after_what_is_configured():
+    known = known_indexes(["eth_usd", "btc_usd"], ["xrp_usd", "btc_usd", "ada_usd"])
+
+    assert known == ["eth_usd", "btc_usd", "ada_usd", "xrp_usd"]
+
+
+def test_without_a_file_all_is_empty_and_nothing_is_made(database_file, make_settings):
+    report = health(Database(database_file), make_settings(), START)
+
+    assert report == {
+        "status": "empty",
+        "version": VERSION,
+        "now": "2026-11-01T12:00:00+00:00",
+        "database": {"path": str(database_file), "bytes": None, "error": None},
+        "poller": {
+            "alive": False,
+            "state": "never started",
+            "words": "not recording: no recorder was started yet",
+        },
+        "indexes": {},
+    }
+    assert list(database_file.parent.iterdir()) == []
+
+
+def test_a_path_below_a_file_is_empty(tmp_path, make_settings):
+    (tmp_path / "file").touch()
+
+    report = health(Database(tmp_path / "file/ticks.duckdb"), make_settings(), START)
+
+    assert report["status"] == "empty"
+    assert report["poller"]["state"] == "never started"
+
+
+def test_a_database_without_ticks_is_empty(database, make_settings):
+    report = health(database, make_settings(), START)
+
+    assert (report["status"], report["indexes"]) == ("empty", {})
+    assert report["database"] == {
+        "path": str(database.path),
+        "bytes": database.path.stat().st_size,
+        "error": None,
+    }
+
+
+def test_fresh_ticks_of_each_index_are_ok(database, make_settings):
+    append(database, tick(0), tick(3), tick(2, "eth_usd", price=7.5, source="simulator"))
+
+    report = health(database, make_settings(), after(4.25))
+
+    assert report["status"] == "ok"
+    assert report["indexes"] == {
+        "btc_usd": {
+            "ticks": 2,
+            "first": "2026-11-01T12:00:00+00:00",
+            "last": "2026-11-01T12:00:03+00:00",
+            "price": 100.0,
+            "age_s": 1.25,
+            "source": "live",
+        },
+        "eth_usd": {
+            "ticks": 1,
+            "first": "2026-11-01T12:00:02+00:00",
+            "last": "2026-11-01T12:00:02+00:00",
+            "price": 7.5,
+            "age_s": 2.25,
+            "source": "simulator",
+        },
+    }
+    assert json.loads(json.dumps(report)) == report
+
+
+@pytest.mark.parametrize(
+    ("poll_seconds", "age_s", "status"),
+    [(5, 30, "ok"), (5, 30.001, "stale"), (60, 180, "ok"), (60, 180.001, "stale")],
+)
+def test_a_tick_older_than_the_limit_is_stale(database, make_settings, poll_seconds, age_s, status):
+    append(database, tick(0), tick(0, "eth_usd"))
+
+    report = health(database, make_settings(poll_seconds=poll_seconds), after(age_s))
+
+    assert report["status"] == status
+
+
+def test_one_stale_index_makes_all_stale(database, make_settings):
+    append(database, tick(0), tick(60, "eth_usd"))
+
+    report = health(database, make_settings(), after(61))
+
+    assert report["status"] == "stale"
+    assert {name: index["age_s"] for name, index in report["indexes"].items()} == {"btc_usd": 61, "eth_usd": 1}
+
+
+def test_a_configured_index_without_ticks_beside_one_with_ticks_is_stale(database, make_settings):
+    append(database, tick(0))
+
+    report = health(database, make_settings(), after(1))
+
+    assert (report["status"], list(report["indexes"])) == ("stale", ["btc_usd"])
+
+
+def test_an_index_that_is_not_recorded_any_more_is_listed_last_and_may_be_old(database, make_settings):
+    append(database, tick(-9999, "ada_usd"), tick(0), tick(0, "eth_usd"))
+
+    report = health(database, make_settings(indexes="eth_usd,btc_usd"), after(1))
+
+    assert report["status"] == "ok"
+    assert list(report["indexes"]) == ["eth_usd", "btc_usd", "ada_usd"]
+
+
+def test_history_alone_is_empty(database, make_settings):
+    append(database, tick(0, "ada_usd"))
+
+    report = health(database, make_settings(), after(1))
+
+    assert (report["status"], list(report["indexes"])) == ("empty", ["ada_usd"])
+
+
+def test_a_file_that_cannot_be_read_is_failed_and_says_why(database_file, make_settings):
+    database_file.write_bytes(b"no database " * 1000)
+
+    report = health(Database(database_file), make_settings(), START)
+
+    assert (report["status"], report["indexes"]) == ("failed", {})
+    assert "is not a valid DuckDB database file" in report["database"]["error"]
+    assert report["database"]["bytes"] == 12000
+
+
+def test_the_recorder_of_another_process_is_described_with_the_age_of_the_newest_tick(database, make_settings):
+    append(database, tick(0), tick(3, "eth_usd"), tick(4, "ada_usd"))
+    with start("record", database.path) as program:
+        line(program)
+
+        report = health(database, make_settings(poller="external"), after(5))
+        to_embedded = health(database, make_settings(), after(5))
+
+    assert report["poller"]["words"] == "recording, 2 s old"
+    assert report["poller"]["alive"] is True
+    assert report["poller"]["state"] == "recording"
+    assert report["poller"]["pid"] == program.process.pid
+    assert to_embedded["poller"]["words"] == (
+        f"recorded by another process, PID {program.process.pid}: recording, 2 s old"
+    )
+
+
+def test_the_trouble_of_a_recorder_is_described_in_json(database, make_settings):
+    notice = replace(UNREACHABLE, waiting=3, failing={"eth_usd": "no price"})
+    lock = RecorderLock(database.path)
+    lock.acquire(notice)
+
+    report = health(database, make_settings(poller="external"), NOW)
+
+    lock.release()
+    assert report["poller"] == {
+        "alive": True,
+        "state": "unreachable",
+        "words": ("exchange unreachable since 10:42, retrying in 8 s, 3 ticks wait in memory: connection refused"),
+        "detail": "connection refused",
+        "since": "2026-11-01T10:42:00+00:00",
+        "retry_at": "2026-11-01T12:02:08+00:00",
+        "waiting_ticks": 3,
+        "failing": {"eth_usd": "no price"},
+        "pid": OTHER_PID,
+        "mode": "external",
+        "started_at": "2026-11-01T12:00:00+00:00",
+        "poll_seconds": 5,
+        "indexes": ["btc_usd", "eth_usd"],
+    }
+    assert json.loads(json.dumps(report)) == report
+
+
+def test_a_recorder_that_is_gone_is_described_as_gone(database, make_settings):
+    lock = RecorderLock(database.path)
+    lock.acquire(RECORDING)
+    lock.release()
+
+    report = health(database, make_settings(), NOW)
+
+    assert report["poller"]["alive"] is False
+    assert report["poller"]["state"] == "gone"
+    assert report["poller"]["words"] == "not recording: the recorder, PID 812, is gone without a word"
+    assert report["poller"]["retry_at"] is None

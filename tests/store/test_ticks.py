@@ -1,0 +1,74 @@
+"""Ticks are read as they are: newest first in pages, or a range in order."""
+
+from datetime import timedelta
+
+import pytest
+
+from store import ticks
+from tests.conftest import START, tick
+
+
+@pytest.fixture
+def seeded(database):
+    """Ten seconds of btc_usd and one tick of eth_usd, appended out of order."""
+    with database.write() as cursor:
+        ticks.append(cursor, [tick(second) for second in (3, 9, 0, 1, 2, 8, 7, 6, 5, 4)])
+        ticks.append(cursor, [tick(4, "eth_usd", price=7.5)])
+    return database
+
+
+def test_the_latest_tick_is_the_one_with_the_greatest_exchange_time(seeded):
+    with seeded.read() as cursor:
+        latest = ticks.latest(cursor, "btc_usd")
+
+    assert latest == tick(9)
+
+
+def test_an_index_without_ticks_has_no_latest_one(seeded):
+    with seeded.read() as cursor:
+        latest = ticks.latest(cursor, "sol_usd")
+
+    assert latest is None
+
+
+def test_pages_go_from_the_newest_tick_to_the_oldest_and_end(seeded):
+    with seeded.read() as cursor:
+        pages = [ticks.newest_first(cursor, "btc_usd", limit=4, offset=offset) for offset in (0, 4, 8, 12)]
+
+    assert pages == [
+        [tick(9), tick(8), tick(7), tick(6)],
+        [tick(5), tick(4), tick(3), tick(2)],
+        [tick(1), tick(0)],
+        [],
+    ]
+
+
+def test_a_range_has_its_start_but_not_its_end_and_ascends(seeded):
+    start, end = START + timedelta(seconds=2), START + timedelta(seconds=5)
+
+    with seeded.read() as cursor:
+        found = ticks.history(cursor, "btc_usd", start, end)
+
+    assert found == [tick(2), tick(3), tick(4)]
+
+
+def test_a_range_may_be_limited_to_its_oldest_ticks(seeded):
+    with seeded.read() as cursor:
+        found = ticks.history(cursor, "btc_usd", START, START + timedelta(days=1), limit=2)
+
+    assert found == [tick(0), tick(1)]
+
+
+def test_the_summary_counts_each_index_and_names_its_first_and_last_instant(seeded):
+    with seeded.read() as cursor:
+        summary = ticks.summary(cursor)
+
+    four, nine = START + timedelta(seconds=4), START + timedelta(seconds=9)
+    assert summary == {"btc_usd": (10, START, nine), "eth_usd": (1, four, four)}
+
+
+def test_the_summary_of_an_empty_table_is_empty(database):
+    with database.read() as cursor:
+        summary = ticks.summary(cursor)
+
+    assert summary == {}

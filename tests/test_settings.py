@@ -1,0 +1,335 @@
+"""A start does what it was asked to do, or stops with one line that says what is wrong."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from settings import MAX_REQUESTS_PER_SECOND, PREFIX, ROOT, Settings, SettingsError, TickwellError, load
+
+INDEX_NAMES = "index names as Deribit spells them, separated by commas, such as btc_usd,eth_usd"
+
+
+@pytest.fixture
+def given_(monkeypatch):
+    """Put settings into the environment, by their names without the prefix."""
+
+    def give(**values):
+        for name, value in values.items():
+            monkeypatch.setenv(PREFIX + name, value)
+
+    return give
+
+
+@dataclass
+class Files:
+    env: Path
+    secrets: Path
+    own_secrets: Path
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch):
+    """A .env, a person's and a project's secrets, none of which is there yet."""
+    files = Files(tmp_path / ".env", tmp_path / "secrets.toml", tmp_path / "own.toml")
+    monkeypatch.setitem(Settings.model_config, "env_file", files.env)
+    monkeypatch.setitem(Settings.model_config, "toml_file", [files.own_secrets, files.secrets])
+    return files
+
+
+def refusal() -> str:
+    with pytest.raises(SettingsError) as caught:
+        load()
+    return str(caught.value)
+
+
+def test_without_a_word_the_defaults_count():
+    loaded = load()
+
+    assert loaded.model_dump() == {
+        "deribit_url": "https://www.deribit.com/api/v2",
+        "demo": False,
+        "database": ROOT / "data/ticks.duckdb",
+        "indexes": ("btc_usd", "eth_usd"),
+        "poll_seconds": 5,
+        "poller": "embedded",
+        "memory_limit": "256MB",
+        "log_level": "INFO",
+    }
+
+
+def test_each_setting_is_read_from_the_environment(given_, tmp_path):
+    given_(
+        DERIBIT_URL="http://127.0.0.1:8601/api/v2",
+        DEMO="false",
+        DATABASE=str(tmp_path / "mine.duckdb"),
+        INDEXES="sol_usd",
+        POLL_SECONDS="60",
+        POLLER="external",
+        MEMORY_LIMIT="1.5 GiB",
+        LOG_LEVEL="DEBUG",
+    )
+
+    loaded = load()
+
+    assert loaded.model_dump() == {
+        "deribit_url": "http://127.0.0.1:8601/api/v2",
+        "demo": False,
+        "database": tmp_path / "mine.duckdb",
+        "indexes": ("sol_usd",),
+        "poll_seconds": 60,
+        "poller": "external",
+        "memory_limit": "1.5 GiB",
+        "log_level": "DEBUG",
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "allowed"),
+    [
+        ("DERIBIT_URL", "www.deribit.com", "an address that starts with http:// or https://"),
+        ("DERIBIT_URL", "ftp://www.deribit.com", "an address that starts with http:// or https://"),
+        ("DERIBIT_URL", "https://", "an address that starts with http:// or https://"),
+        ("DERIBIT_URL", "https:///api/v2", "an address that starts with http:// or https://"),
+        ("DERIBIT_URL", "http://[::1", "an address that starts with http:// or https://"),
+        ("DERIBIT_URL", "http://exchange.test:port", "an address that starts with http:// or https://"),
+        ("DERIBIT_URL", "http://exchange.test:65536", "an address that starts with http:// or https://"),
+        ("DERIBIT_URL", "https://a b", "an address that starts with http:// or https://"),
+        ("DEMO", "perhaps", "true or false"),
+        ("DATABASE", "data", "the path of a file"),
+        ("DATABASE", ".", "the path of a file"),
+        ("DATABASE", "~nobody-has-this-name/ticks.duckdb", "the path of a file"),
+        ("DATABASE", "x" * 5000, "the path of a file"),
+        ("INDEXES", ",", INDEX_NAMES),
+        ("INDEXES", "BTC_USD,eth_usd", INDEX_NAMES),
+        ("INDEXES", "btc_usd eth_usd", INDEX_NAMES),
+        ("INDEXES", "btc", INDEX_NAMES),
+        ("INDEXES", "btc_usd;drop", INDEX_NAMES),
+        ("POLL_SECONDS", "0", "a whole number from 1 to 3600"),
+        ("POLL_SECONDS", "3601", "a whole number from 1 to 3600"),
+        ("POLL_SECONDS", "-5", "a whole number from 1 to 3600"),
+        ("POLL_SECONDS", "2.5", "a whole number from 1 to 3600"),
+        ("POLL_SECONDS", "often", "a whole number from 1 to 3600"),
+        ("POLLER", "maybe", "embedded or external"),
+        ("POLLER", "Embedded", "embedded or external"),
+        ("MEMORY_LIMIT", "lots", "a size such as 256MB or 1GB"),
+        ("MEMORY_LIMIT", "256", "a size such as 256MB or 1GB"),
+        ("MEMORY_LIMIT", "256MBytes", "a size such as 256MB or 1GB"),
+        ("MEMORY_LIMIT", "about 256MB", "a size such as 256MB or 1GB"),
+        ("LOG_LEVEL", "info", "DEBUG, INFO, WARNING or ERROR"),
+        ("LOG_LEVEL", "CHATTY", "DEBUG, INFO, WARNING or ERROR"),
+    ],
+)
+def test_a_bad_value_is_named_with_what_is_allowed(given_, name, value, allowed):
+    given_(**{name: value})
+
+    assert refusal() == f"TICKWELL_{name} = {value!r}: must be {allowed}"
+
+
+def test_several_bad_values_are_named_in_one_line(given_):
+    given_(POLLER="maybe", POLL_SECONDS="often\nand more")
+
+    assert refusal() == (
+        r"TICKWELL_POLL_SECONDS = 'often\nand more': must be a whole number from 1 to 3600; "
+        "TICKWELL_POLLER = 'maybe': must be embedded or external"
+    )
+
+
+def test_a_refusal_is_an_error_of_tickwell(given_):
+    given_(POLLER="maybe")
+
+    with pytest.raises(TickwellError):
+        load()
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("POLL_SECOND", "did you mean TICKWELL_POLL_SECONDS?"),
+        ("INDEX", "did you mean TICKWELL_INDEXES?"),
+        ("DB", None),
+        ("XYZ", None),
+    ],
+)
+def test_a_name_that_is_no_setting_is_refused_with_the_nearest_one_or_all(given_, name, hint):
+    given_(**{name: "1"})
+    every = ", ".join(PREFIX + field.upper() for field in Settings.model_fields)
+
+    assert refusal() == f"TICKWELL_{name} is not a setting: {hint or f'the settings are {every}'}"
+
+
+def test_several_names_that_are_no_settings_are_refused_in_one_line(given_):
+    given_(INDEX="btc_usd", POLER="external")
+
+    assert refusal() == (
+        "TICKWELL_INDEX is not a setting: did you mean TICKWELL_INDEXES?; "
+        "TICKWELL_POLER is not a setting: did you mean TICKWELL_POLLER?"
+    )
+
+
+def test_a_name_in_the_env_file_that_is_no_setting_is_refused(files):
+    files.env.write_text("TICKWELL_POLER=external\nPOLER=not ours\n")
+
+    assert refusal() == "TICKWELL_POLER is not a setting: did you mean TICKWELL_POLLER?"
+
+
+def test_what_is_not_ours_is_left_alone(files, monkeypatch):
+    monkeypatch.setenv("POLL_SECONDS", "7")
+    files.env.write_text("POLL_SECONDS=8\n")
+    files.secrets.write_text('POLL_SECONDS = 9\npassword = "x"\n[auth]\nTICKWELL_POLL_SECONDS = 10\n')
+
+    assert load().poll_seconds == 5
+
+
+def test_secrets_win_over_the_environment_that_wins_over_the_env_file_that_wins_over_the_default(files, given_):
+    seen = [load().poll_seconds]
+    files.env.write_text("TICKWELL_POLL_SECONDS=10\n")
+    seen.append(load().poll_seconds)
+    given_(POLL_SECONDS="20")
+    seen.append(load().poll_seconds)
+    files.own_secrets.write_text("TICKWELL_POLL_SECONDS = 30\n")
+    seen.append(load().poll_seconds)
+    files.secrets.write_text("TICKWELL_POLL_SECONDS = 40\n")
+    seen.append(load().poll_seconds)
+
+    assert seen == [5, 10, 20, 30, 40]
+
+
+def test_each_source_has_its_say_on_what_the_others_leave_out(files, given_):
+    files.env.write_text("TICKWELL_POLLER=external\nTICKWELL_LOG_LEVEL=ERROR\n")
+    files.secrets.write_text('TICKWELL_INDEXES = ["sol_usd", "xrp_usd"]\n')
+    given_(LOG_LEVEL="DEBUG")
+
+    loaded = load()
+
+    assert (loaded.poller, loaded.log_level, loaded.indexes) == ("external", "DEBUG", ("sol_usd", "xrp_usd"))
+
+
+def test_a_bad_value_in_secrets_is_named_like_any_other(files):
+    files.secrets.write_text("TICKWELL_POLL_SECONDS = 0\n")
+
+    assert refusal() == "TICKWELL_POLL_SECONDS = '0': must be a whole number from 1 to 3600"
+
+
+def test_indexes_that_are_no_names_at_all_are_refused(files):
+    files.secrets.write_text("TICKWELL_INDEXES = 7\n")
+
+    assert refusal() == f"TICKWELL_INDEXES = '7': must be {INDEX_NAMES}"
+
+
+@pytest.mark.parametrize("content", [b"TICKWELL_POLLER = external\n", b"TICKWELL_POLLER = '\xff'\n"])
+def test_secrets_that_cannot_be_read_are_refused_in_one_line(files, content):
+    files.secrets.write_bytes(content)
+
+    said = refusal()
+
+    assert said.startswith(f"{files.secrets} is not valid TOML: ")
+    assert "\n" not in said
+
+
+@pytest.mark.parametrize("name", [field.upper() for field in Settings.model_fields])
+def test_a_blank_value_counts_as_none_wherever_it_stands(files, given_, name):
+    default = load()
+    given_(**{name: ""})
+    files.env.write_text(f"TICKWELL_{name}=\n")
+    files.secrets.write_text(f'TICKWELL_{name} = ""\n')
+
+    assert load() == default
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("btc_usd", ("btc_usd",)),
+        (" sol_usd , btc_usd,", ("sol_usd", "btc_usd")),
+        ("btc_usd,eth_usd,btc_usd", ("btc_usd", "eth_usd")),
+        ("btc_usdc,usyc-old_usd,1inch_usdt", ("btc_usdc", "usyc-old_usd", "1inch_usdt")),
+    ],
+)
+def test_index_names_are_split_at_commas_without_blanks_and_repetitions(given_, text, names):
+    given_(INDEXES=text)
+
+    assert load().indexes == names
+
+
+def test_a_slash_at_the_end_of_the_address_does_not_matter(given_):
+    given_(DERIBIT_URL="https://test.deribit.com/api/v2/")
+
+    assert load().deribit_url == "https://test.deribit.com/api/v2"
+
+
+def test_a_relative_database_counts_from_the_projects_root_wherever_it_is_started(given_, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    given_(DATABASE="elsewhere/mine.duckdb")
+
+    assert load().database == ROOT / "elsewhere/mine.duckdb"
+
+
+def test_the_database_may_be_in_the_home_folder(given_, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    given_(DATABASE="~/mine.duckdb")
+
+    assert load().database == tmp_path / "mine.duckdb"
+
+
+@pytest.mark.parametrize(
+    ("database", "demo"),
+    [
+        (None, ROOT / "data/demo.duckdb"),
+        ("/var/lib/tickwell/mine.duckdb", Path("/var/lib/tickwell/demo.duckdb")),
+        ("elsewhere/mine.duckdb", ROOT / "elsewhere/demo.duckdb"),
+    ],
+)
+def test_the_demo_has_a_file_of_its_own_beside_the_database(given_, database, demo):
+    given_(DEMO="true", **({"DATABASE": database} if database else {}))
+
+    assert load().database == demo
+
+
+def test_twelve_indexes_every_second_are_refused_with_the_arithmetic(given_):
+    given_(INDEXES=",".join(f"a{number}_usd" for number in range(12)), POLL_SECONDS="1")
+
+    assert refusal() == (
+        "TICKWELL_INDEXES with 12 names and TICKWELL_POLL_SECONDS = 1 ask for 12 requests a second: at most 5 are "
+        "allowed, so poll at most 5 indexes, or every 3 s"
+    )
+
+
+@given(count=st.integers(1, 60), seconds=st.integers(1, 20))
+@example(count=5, seconds=1)
+@example(count=6, seconds=1)
+@example(count=11, seconds=2)
+def test_more_requests_than_the_budget_are_refused_and_both_ways_out_are_accepted(count, seconds):
+    names = [f"a{number}_usd" for number in range(count)]
+
+    if count / seconds <= MAX_REQUESTS_PER_SECOND:
+        assert len(Settings(indexes=names, poll_seconds=seconds).indexes) == count
+        return
+    with pytest.raises(ValidationError) as caught:
+        Settings(indexes=names, poll_seconds=seconds)
+    *_, fewer, slower = (int(word) for word in str(caught.value).split(" [")[0].split() if word.isdigit())
+
+    assert Settings(indexes=names[:fewer], poll_seconds=seconds).indexes == tuple(names[:fewer])
+    assert Settings(indexes=names, poll_seconds=slower).poll_seconds == slower
+    assert len(names[: fewer + 1]) / seconds > MAX_REQUESTS_PER_SECOND
+    assert slower == seconds + 1 or count / (slower - 1) > MAX_REQUESTS_PER_SECOND
+
+
+def test_settings_do_not_change_after_the_start():
+    loaded = load()
+
+    with pytest.raises(ValidationError, match="frozen"):
+        loaded.poll_seconds = 7  # type: ignore[misc]  # the type checker knows it too
+
+
+@pytest.mark.parametrize("field", Settings.model_fields)
+def test_each_setting_says_what_it_means_and_what_it_allows(field):
+    assert Settings.model_fields[field].description
+    assert Settings.allowed[field]
+
+
+def test_nothing_is_allowed_that_is_no_setting():
+    assert Settings.allowed.keys() == Settings.model_fields.keys()
