@@ -6,7 +6,7 @@ import json
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any
 
@@ -67,11 +67,7 @@ def run() -> None:
 def once() -> None:
     """Record one tick of each index, now; exit 1 if one of them fails."""
     settings = _load()
-    outcomes = asyncio.run(poll_once(settings, _database(settings)))
-    for outcome in outcomes:
-        click.echo(_outcome_in_words(outcome))
-    if any(isinstance(outcome, Miss) for outcome in outcomes):
-        sys.exit(1)
+    _tell(asyncio.run(poll_once(settings, _database(settings))))
 
 
 @main.command()
@@ -95,9 +91,10 @@ def simulate(host: str, port: int, seed: int) -> None:
         simulator.start()
     except OSError as error:
         raise click.ClickException(f"--port {port} on {host} can't be used: {error.strerror}") from error
-    click.echo(f"Simulating Deribit: TICKWELL_DERIBIT_URL={simulator.url}, faults at {simulator.faults_url}")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.default_int_handler)
     with contextlib.suppress(KeyboardInterrupt):
+        click.echo(f"Simulating Deribit: TICKWELL_DERIBIT_URL={simulator.url}, faults at {simulator.faults_url}")
         simulator.serve_forever()
 
 
@@ -109,6 +106,13 @@ def _load() -> Settings:
 
 def _database(settings: Settings) -> Database:
     return Database(settings.database, settings.memory_limit)
+
+
+def _tell(outcomes: Sequence[Tick | Miss]) -> None:
+    for outcome in outcomes:
+        click.echo(_outcome_in_words(outcome))
+    if any(isinstance(outcome, Miss) for outcome in outcomes):
+        sys.exit(1)
 
 
 def _outcome_in_words(outcome: Tick | Miss) -> str:

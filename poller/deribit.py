@@ -7,6 +7,8 @@ import asyncio
 import json
 import math
 import os
+import socket
+import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -39,7 +41,7 @@ _TIMEOUT = httpx.Timeout(connect=3, read=4, write=3, pool=None)
 # "RPC Error Codes": those after which the same request may succeed, and the pause in seconds that they ask for.
 _TOO_MANY_REQUESTS = 10028
 _RATE_LIMIT_PAUSE_S = 10.0
-_TEMPORARY_PAUSE_S = {
+_TEMPORARY_PAUSE_S: dict[int | None, float] = {
     10001: 0.0,  # error
     10040: 0.0,  # retry
     10041: 2.0,  # settlement_in_progress
@@ -53,7 +55,6 @@ _TEMPORARY_PAUSE_S = {
     13503: 30.0,  # unavailable
     13888: 0.0,  # timed_out
 }
-_INVALID_PARAMS = -32602
 _LONGEST_PAUSE_S = 60.0
 
 # The exchange opened in 2016; an instant outside these years is no exchange time.
@@ -172,17 +173,28 @@ class DeribitClient:
 
     async def _ask(self, method: str, **params: str) -> _Reply:
         asked = " ".join([method, *params.values()])
-        if self.paused_until is not None and self._clock() < self.paused_until:
+        self._refuse_in_a_pause()
+        async with self._slots:
+            self._refuse_in_a_pause()  # one may have begun while this request waited for its turn
+            try:
+                return _read(await self._get(f"/public/{method}", params), asked)
+            except ExchangeError as error:
+                self._pause_after(error)
+                raise
+
+    def _refuse_in_a_pause(self) -> None:
+        if self.paused_until is None:
+            return
+        left = self.paused_until - self._clock()
+        if left > timedelta(seconds=_LONGEST_PAUSE_S):  # the clock was set back
+            self.paused_until = None
+        elif left > timedelta(0):
             raise UnavailableError(f"paused until {self.paused_until:%H:%M:%S} UTC: {self._pause_reason}")
-        try:
-            async with self._slots:
-                response = await self._get(f"/public/{method}", params)
-            return _read(response, asked)
-        except ExchangeError as error:
-            if error.pause:
-                self.paused_until = self._clock() + error.pause
-                self._pause_reason = str(error)
-            raise
+
+    def _pause_after(self, error: ExchangeError) -> None:
+        until = self._clock() + error.pause
+        if error.pause and (self.paused_until is None or until > self.paused_until):
+            self.paused_until, self._pause_reason = until, str(error)
 
     async def _get(self, path: str, params: Mapping[str, str]) -> httpx.Response:
         """One request, sent again at once when the kept connection turns out to be closed."""
@@ -202,7 +214,7 @@ def _read(response: httpx.Response, asked: str) -> _Reply:
     """Make a reply of an HTTP response, or raise what it means. JSON-RPC errors come with HTTP 400."""
     try:
         envelope = json.loads(response.content)
-    except ValueError:
+    except (ValueError, RecursionError):
         envelope = None
     error = envelope.get("error") if isinstance(envelope, dict) else None
     if response.status_code == httpx.codes.TOO_MANY_REQUESTS or _code(error) == _TOO_MANY_REQUESTS:
@@ -226,8 +238,8 @@ def _read(response: httpx.Response, asked: str) -> _Reply:
 def _rpc_error(error: dict[str, Any], asked: str, response: httpx.Response) -> ExchangeError:
     code = _code(error)
     message = f"{asked}:{_words(error)}"
-    if code in _TEMPORARY_PAUSE_S:
-        return UnavailableError(message, code=code, pause=_retry_after(response, _TEMPORARY_PAUSE_S[code]))
+    if code in _TEMPORARY_PAUSE_S or response.status_code >= httpx.codes.INTERNAL_SERVER_ERROR:
+        return UnavailableError(message, code=code, pause=_retry_after(response, _TEMPORARY_PAUSE_S.get(code, 0.0)))
     return RefusedError(message, code=code)
 
 
@@ -301,8 +313,9 @@ def _reason(error: httpx.RequestError) -> str:
         if isinstance(cause, BaseExceptionGroup):
             cause = cause.exceptions[0]
         if isinstance(cause, OSError) and cause.errno:
-            # asyncio and the resolver put words of their own into strerror; the resolver's codes are negative
-            words = os.strerror(cause.errno) if cause.errno > 0 else str(cause.strerror)
+            # asyncio puts words of its own into strerror; the resolver and TLS have numbers of their own
+            numbered_apart = isinstance(cause, socket.gaierror | ssl.SSLError)
+            words = str(cause.strerror) if numbered_apart else os.strerror(cause.errno)
             return words[0].lower() + words[1:]
         cause = cause.__cause__ or cause.__context__
     return str(error) or type(error).__name__

@@ -8,7 +8,7 @@ from datetime import datetime
 import stamina
 
 from settings import MAX_REQUESTS_PER_SECOND, SettingsError
-from store import Miss, Tick
+from store import Cause, Miss, Tick
 
 from .deribit import DeribitClient
 from .errors import ExchangeError, TemporaryError, UnreachableError
@@ -46,6 +46,11 @@ async def poll(
             task.cancel()
 
 
+def missed_slot(slot: datetime, index_name: str) -> Miss:
+    """What comes of a slot that went by before its turn came."""
+    return Miss(slot, index_name, Cause.MISSED_SLOT, "the slot before it took too long")
+
+
 def retries_within_budget(indexes: int, poll_seconds: int) -> int:
     """How often an index can be asked again in its slot, were all of them to fail."""
     return min(_MOST_RETRIES, MAX_REQUESTS_PER_SECOND * poll_seconds // indexes - 1)
@@ -71,6 +76,8 @@ async def check_index_names(client: DeribitClient, index_names: Sequence[str], *
 async def _poll_index(
     client: DeribitClient, index_name: str, slot: datetime, seconds_left: float, retries: int
 ) -> Outcome:
+    if seconds_left <= 0:
+        return missed_slot(slot, index_name)
     failure: ExchangeError = UnreachableError(f"no reply within {seconds_left:.1f} s")
     try:
         async with asyncio.timeout(seconds_left):

@@ -11,6 +11,9 @@ from .jobs import Outcome
 # 50,000 ticks are seven hours of two indexes at one second, and about 20 MB of memory.
 MOST_WAITING = 50_000
 
+# So many are written under one lease, which takes a quarter of a second; a longer queue takes several slots.
+PORTION = 2_000
+
 
 class Journal:
     """Ticks and misses in the order of their slots, until a `flush` has made them durable.
@@ -44,15 +47,17 @@ class Journal:
         return taken
 
     def flush(self, wait_s: float) -> None:
-        """Write all that waits in one transaction.
+        """Write what waits in one transaction; of a long queue only the oldest portion.
 
         Raises:
-            StoreError: nothing was written; it all waits on, the oldest ticks as misses when they are too many.
+            StoreError: nothing was written; it all waits on.
         """
         try:
             self._write(wait_s)
         except NoDatabaseError:
             self._database.migrate(wait_s)
+            if self._run is not None and self._run not in self._runs:
+                self._runs.insert(0, self._run)  # it was noted in a file that is gone
             self._write(wait_s)
 
     def give_up_oldest(self, reason: str) -> int:
@@ -91,9 +96,8 @@ class Journal:
         with self._database.write(wait_s) as cursor:
             for run in self._runs:
                 runs.note(cursor, run)
-            ticks.append(cursor, (tick for _, tick in self._ticks))
-            runs.append_misses(cursor, self._misses)
-        self.written += len(self._ticks)
+            ticks.append(cursor, (tick for _, tick in self._ticks[:PORTION]))
+            runs.append_misses(cursor, self._misses[:PORTION])
+        self.written += len(self._ticks[:PORTION])
         self._runs.clear()
-        self._ticks.clear()
-        self._misses.clear()
+        del self._ticks[:PORTION], self._misses[:PORTION]

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+from dataclasses import replace
 from datetime import timedelta
 
 from settings import VERSION, Settings
@@ -30,11 +31,13 @@ async def poll_once(settings: Settings, database: Database) -> list[Outcome]:
     now = utc_now()
     slot = slot_of(now, timedelta(seconds=settings.poll_seconds))
     lock = RecorderLock(database.path)
-    lock.acquire(
-        Notice(os.getpid(), "once", now, settings.poll_seconds, settings.indexes, VERSION, "recording", state_since=now)
+    notice = Notice(
+        os.getpid(), "once", now, settings.poll_seconds, settings.indexes, VERSION, "recording", state_since=now
     )
+    lock.acquire(notice)
     with contextlib.ExitStack() as stack:
         stack.callback(lock.release)
+        stack.callback(lambda: lock.publish(replace(notice, state="stopped", state_since=utc_now())))
         url = stack.enter_context(Simulator()).url if settings.demo else settings.deribit_url
         journal = Journal(database)
         retries = retries_within_budget(len(settings.indexes), settings.poll_seconds)

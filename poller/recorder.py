@@ -12,12 +12,12 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from settings import VERSION, Settings, TickwellError
-from store import Cause, Database, Miss, NewerSchemaError, Run, StoreError, utc_now
+from store import Cause, Database, NewerSchemaError, Run, StoreError, utc_now
 from store.recorder import Notice, RecorderLock
 
 from .deribit import DeribitClient
 from .errors import ExchangeError
-from .jobs import Outcome, check_index_names, poll, retries_within_budget
+from .jobs import Outcome, check_index_names, missed_slot, poll, retries_within_budget
 from .journal import Journal
 from .loop import Loop
 from .runner import Runner
@@ -28,8 +28,7 @@ from .state import Board
 log = logging.getLogger("tickwell.recorder")
 
 _CHECK_NAMES_S = 3.0
-_LONGEST_STORE_WAIT_S = 2.0
-_STOP_STORE_WAIT_S = 1.0
+_STORE_WAIT_S = 0.9  # a writer waits 0.1 s where all goes well; a stop may wait twice, and has 2 s
 
 # Longer than this between two polls is not a row of missed slots: the machine slept or its clock was set. The run
 # ends there and a new one begins, so that the stretch counts as "not recording".
@@ -117,15 +116,22 @@ class Recorder:
                     stack.enter_context(self._database.hold())
                 self._record(url)
         except TickwellError as error:
-            self.failure = error
-            log.error("not recording: %s", error)  # noqa: TRY400 one line for a person; nothing to trace
-            self._board.refused(str(error), self._clock())
+            self._fail(error)
+        except Exception as error:
+            log.exception("a mistake of ours")
+            self._fail(TickwellError(f"the recorder failed: {type(error).__name__}: {error}"))
         finally:
             self._ended.set()
 
+    def _fail(self, error: TickwellError) -> None:
+        self.failure = error
+        if self._mode == "embedded":  # the command line says it itself
+            log.error("not recording: %s", error)
+        self._board.refused(str(error), self._clock())
+
     def _prepare_database(self) -> None:
         try:
-            self._database.migrate(_LONGEST_STORE_WAIT_S)
+            self._database.migrate(_STORE_WAIT_S)
         except NewerSchemaError:
             raise
         except StoreError as error:
@@ -157,7 +163,7 @@ class Recorder:
         log.info("recording %s every %d s into %s", names, seconds, self._database.path)
         runner = Runner(self._stop, self._clock)
         runner.every(seconds, "poll", self._poll)
-        runner.every(60, "checkpoint", self._database.checkpoint_when_due)
+        runner.every(60, "checkpoint", self._checkpoint)
         runner.every(60, "summary", self._summarise)
         runner.run()
 
@@ -177,10 +183,7 @@ class Recorder:
             self._journal.begin_run(self._new_run(slot))
             return
         for skipped in slots_between(self._last_slot, slot, self._period):
-            detail = "the slot before it took too long"
-            self._journal.add(
-                skipped, [Miss(skipped, name, Cause.MISSED_SLOT, detail) for name in self._settings.indexes]
-            )
+            self._journal.add(skipped, [missed_slot(skipped, name) for name in self._settings.indexes])
 
     async def _serve(self, slot: datetime) -> None:
         margin = min(self._period / 10, timedelta(seconds=0.5))
@@ -193,16 +196,19 @@ class Recorder:
             retries=retries_within_budget(len(self._settings.indexes), self._settings.poll_seconds),
         )
         outcomes: list[Outcome] = []
+        patience_s = min(_STORE_WAIT_S, self._period.total_seconds() / 2)
         async with contextlib.aclosing(batches):
             async for batch in batches:
                 outcomes += self._journal.add(slot, batch)
-                if self._flush(slot):
-                    self._board.served(outcomes, slot, retry_at=self._next_try())
+                if self._flush(slot, patience_s):
+                    self._board.served(outcomes, slot, retry_at=self._next_try(), waiting=self._journal.waiting)
+                else:
+                    patience_s = 0  # one wait a slot: a second would cost the next one
 
-    def _flush(self, slot: datetime) -> bool:
+    def _flush(self, slot: datetime, wait_s: float) -> bool:
         started = time.perf_counter()
         try:
-            self._journal.flush(min(_LONGEST_STORE_WAIT_S, self._period.total_seconds() / 2))
+            self._journal.flush(wait_s)
         except StoreError as error:
             self._journal.give_up_oldest(str(error))
             self._board.troubled(
@@ -211,6 +217,9 @@ class Recorder:
             return False
         self._write_s.append(time.perf_counter() - started)
         return True
+
+    def _checkpoint(self) -> None:
+        self._database.checkpoint_when_due(_STORE_WAIT_S)
 
     def _summarise(self) -> None:
         written, self._journal.written = self._journal.written, 0
@@ -221,7 +230,9 @@ class Recorder:
     def _finish(self) -> None:
         self._journal.end_run(self._current_slot or self._clock())
         try:
-            self._journal.flush(_STOP_STORE_WAIT_S)
+            self._journal.flush(_STORE_WAIT_S)
+            while self._journal.waiting:
+                self._journal.flush(_STORE_WAIT_S)
         except StoreError as error:
             log.error("%d ticks could not be written: %s", self._journal.waiting, error)  # noqa: TRY400 one line
         else:

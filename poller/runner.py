@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import schedule
 
-from .slots import next_slot
+from .slots import next_slot, slot_of
 
 log = logging.getLogger("tickwell.runner")
 
@@ -45,7 +45,7 @@ class Runner:
                 self._stop.wait(min(wait.total_seconds(), _LOOK_AT_CLOCK_S))
             else:
                 self._guarded(job)
-                due[job] = next_slot(max(now, self._clock()), _period(job))
+                due[job] = max(next_slot(now, _period(job)), slot_of(self._clock(), _period(job)))
 
     def _next_slots(self) -> dict[schedule.Job, datetime]:
         now = self._clock()

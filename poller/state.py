@@ -21,13 +21,19 @@ class Board:
         self._lock = lock
         self._notice = notice
 
-    def served(self, outcomes: Sequence[Outcome], at: datetime, *, retry_at: datetime) -> None:
-        """What came of a slot so far, now durable. All is well with one tick; it is trouble when each index failed."""
+    def served(self, outcomes: Sequence[Outcome], at: datetime, *, retry_at: datetime, waiting: int = 0) -> None:
+        """What came of a slot so far, now on its way. All is well with one tick; it is trouble when each index failed.
+
+        `waiting` ticks of it and of slots before are not in the database yet.
+        """
         misses = [outcome for outcome in outcomes if isinstance(outcome, Miss)]
         if len(misses) == len(self._notice.indexes):
-            self.troubled(misses[0].cause, misses[0].detail, at, retry_at=retry_at)
+            self.troubled(misses[0].cause, misses[0].detail, at, retry_at=retry_at, waiting=waiting)
         elif len(misses) < len(outcomes):
-            self._recording({miss.index_name: f"{miss.cause}, {miss.detail}" for miss in misses}, at)
+            heard = {outcome.index_name for outcome in outcomes}
+            still = {name: reason for name, reason in self._notice.failing.items() if name not in heard}
+            failing = still | {miss.index_name: f"{miss.cause}, {miss.detail}" for miss in misses}
+            self._recording(failing, at, waiting)
 
     def troubled(self, cause: Cause, detail: str, at: datetime, *, retry_at: datetime, waiting: int = 0) -> None:
         """Nothing is recorded since `at`, because of `cause`."""
@@ -43,14 +49,14 @@ class Board:
         """The recorder was stopped."""
         self._publish(at, state="stopped", detail="", retry_at=None)
 
-    def _recording(self, failing: dict[str, str], at: datetime) -> None:
+    def _recording(self, failing: dict[str, str], at: datetime, waiting: int) -> None:
         for name in failing.keys() - self._notice.failing.keys():
             log.warning("%s: %s", name, failing[name])
         for name in self._notice.failing.keys() - failing.keys():
             log.info("%s is recorded again", name)
         if self._notice.state not in ("starting", "recording"):
             log.info("recording again after %.0f s", (at - self._notice.state_since).total_seconds())
-        self._publish(at, state="recording", detail="", retry_at=None, waiting=0, failing=failing)
+        self._publish(at, state="recording", detail="", retry_at=None, waiting=waiting, failing=failing)
 
     def _publish(self, at: datetime, **changes: Any) -> None:
         since = self._notice.state_since if changes["state"] == self._notice.state else at

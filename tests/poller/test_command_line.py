@@ -1,0 +1,291 @@
+import json
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from click.testing import CliRunner, Result
+
+from poller.__main__ import main
+from poller.simulator import Fault, Simulator
+from settings import VERSION
+from store import Database, runs, ticks
+from store.recorder import Notice, RecorderLock, read_notice
+from tests.conftest import START, Program, tick, wait_until
+
+SIGNALS = [signal.SIGTERM, signal.SIGINT]
+
+
+@dataclass
+class Running:
+    """A recorder in a process of its own, with at least one tick."""
+
+    program: Program
+    settings: dict[str, Any]
+
+    @property
+    def database_file(self) -> Path:
+        return Path(self.settings["database"])
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """For all tests that only look at it."""
+    file = tmp_path_factory.mktemp("running") / "ticks.duckdb"
+    with Simulator(limits=False) as simulator:
+        settings = {"database": file, "deribit_url": simulator.url, "poll_seconds": 1}
+        with Program("poller", **settings) as program:
+            wait_until(lambda: recording(file) and len(stored(file)) == 2)
+            yield Running(program, settings)
+
+
+@pytest.fixture
+def command(database_file: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """Run a command in this process, on the test's file."""
+
+    def invoke(*arguments: str, **settings: Any) -> Result:
+        for name, value in {"database": database_file, "deribit_url": "http://127.0.0.1:9", **settings}.items():
+            monkeypatch.setenv(f"TICKWELL_{name.upper()}", str(value))
+        return CliRunner().invoke(main, arguments)
+
+    return invoke
+
+
+def recording(database_file: Path) -> bool:
+    notice = read_notice(database_file)
+    return notice is not None and notice.state == "recording"
+
+
+def stored(database_file: Path) -> dict[str, Any]:
+    with Database(database_file).read() as cursor:
+        return dict(ticks.summary(cursor))
+
+
+def only_line(text: str) -> str:
+    """The text, which is one line."""
+    assert text.endswith("\n")
+    assert text.count("\n") == 1
+    return text.removesuffix("\n")
+
+
+# run
+
+
+@pytest.mark.parametrize(("arguments", "number"), [((), signal.SIGTERM), (("run",), signal.SIGINT)])
+def test_a_signal_stops_recording_promptly_and_all_is_written(
+    database_file: Path, simulator: Simulator, arguments, number
+):
+    settings = {"database": database_file, "deribit_url": simulator.url, "poll_seconds": 1, "indexes": "btc_usd"}
+    with Program("poller", *arguments, **settings) as program:
+        wait_until(lambda: recording(database_file))
+        asked_at = time.monotonic()
+        code, out, err = program.stop(number)
+        took_s = time.monotonic() - asked_at
+
+    assert (code, out) == (0, "")
+    assert took_s < 2
+    assert "INFO recording btc_usd every 1 s into " in err
+    assert err.endswith("INFO stopped, all is written\n")
+    with Database(database_file).read() as cursor:
+        newest = ticks.latest(cursor, "btc_usd")
+        (run,) = runs.runs(cursor)
+    assert newest is not None
+    assert run.ended_at is not None
+    assert run.started_at < newest.ts < run.ended_at
+    notice = read_notice(database_file)
+    assert notice is not None
+    assert (notice.state, notice.alive) == ("stopped", False)
+
+
+def test_a_second_recorder_is_turned_away_in_one_line(running: Running):
+    with Program("poller", **running.settings) as second:
+        code, out, err = second.finish()
+
+    assert (code, out) == (1, "")
+    line = only_line(err)
+    assert line.startswith(f"Error: {running.database_file} is already being recorded by PID ")
+    assert f"PID {running.program.process.pid} (external, since " in line
+    assert "stop that recorder first" in line
+    assert running.program.process.poll() is None
+
+
+def test_an_unknown_index_ends_the_start_in_one_line(database_file: Path, simulator: Simulator):
+    settings = {"database": database_file, "deribit_url": simulator.url, "indexes": "btc_usd,eth_used"}
+    with Program("poller", **settings) as program:
+        code, out, err = program.finish()
+
+    assert (code, out) == (1, "")
+    expected = "names eth_used, which the exchange does not publish, did you mean eth_usd?"
+    assert only_line(err) == f"Error: TICKWELL_INDEXES {expected}"
+
+
+def test_a_bad_setting_ends_the_start_in_one_line():
+    with Program("poller", poll_seconds="often") as program:
+        code, out, err = program.finish()
+
+    assert (code, out) == (1, "")
+    assert only_line(err) == "Error: TICKWELL_POLL_SECONDS = 'often': must be a whole number from 1 to 3600"
+
+
+def test_more_indexes_than_the_exchange_bears_are_refused_in_one_line(command):
+    result = command("run", poll_seconds=1, indexes=",".join(f"coin{i}_usd" for i in range(12)))
+
+    assert result.exit_code == 1
+    line = only_line(result.stderr)
+    assert line.startswith("Error: TICKWELL_INDEXES with 12 names and TICKWELL_POLL_SECONDS = 1 ask for 12 requests a ")
+    assert line.endswith("at most 5 are allowed, so poll at most 5 indexes, or every 3 s")
+
+
+def test_an_address_that_is_none_ends_the_start_in_one_line(database_file: Path):
+    with Program("poller", database=database_file, deribit_url="http://exchange.test:port") as program:
+        code, _, err = program.finish()
+
+    assert code == 1
+    assert only_line(err) == (
+        "Error: TICKWELL_DERIBIT_URL = 'http://exchange.test:port': must be an address that starts with http:// or https://"
+    )
+
+
+def test_an_unknown_command_is_a_matter_of_usage(command):
+    result = command("recrod")
+
+    assert result.exit_code == 2
+    assert "No such command 'recrod'" in result.stderr
+
+
+def test_the_version_can_be_asked_for(command):
+    assert command("--version").stdout == f"tickwell, version {VERSION}\n"
+
+
+# once
+
+
+def test_once_records_and_tells_each_tick(database_file: Path, simulator: Simulator):
+    with Program("poller", "once", database=database_file, deribit_url=simulator.url) as program:
+        code, out, err = program.finish()
+
+    assert (code, err) == (0, "")
+    assert len(out.splitlines()) == 2
+    with Database(database_file).read() as cursor:
+        for name in ("btc_usd", "eth_usd"):
+            stored = ticks.latest(cursor, name)
+            assert stored is not None
+            assert f"{name} {stored.price} at {stored.ts:%Y-%m-%d %H:%M:%S.%f} UTC (simulator)\n" in out
+
+
+def test_once_fails_when_an_index_does(command, simulator: Simulator):
+    simulator.faults.add(Fault("bad_price", value="null", times=1))
+
+    result = command("once", deribit_url=simulator.url)
+
+    failed, recorded = sorted(result.stdout.splitlines(), key=lambda line: "(simulator)" in line)
+    assert result.exit_code == 1
+    assert ": rejected reply, get_index_price " in failed
+    assert recorded.endswith("UTC (simulator)")
+
+
+def test_once_leaves_a_recorder_alone(command, running: Running):
+    result = command("once", **running.settings)
+
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert f"PID {running.program.process.pid}" in only_line(result.stderr)
+
+
+# status
+
+
+def test_status_looks_at_a_running_recorder(running: Running):
+    asked_at = time.monotonic()
+    with Program("poller", "status", **running.settings) as program:
+        code, out, err = program.finish()
+
+    assert time.monotonic() - asked_at < 2
+    assert (code, err) == (0, "")
+    first, second, *indexes = out.splitlines()
+    assert first.startswith("ok: ")
+    assert "recording, " in first
+    assert second == f"database {running.database_file}"
+    assert [line.split()[0] for line in indexes] == ["btc_usd", "eth_usd"]
+    assert " s old, " in indexes[0]
+
+
+def test_status_gives_the_object_of_the_health_route_as_json(running: Running):
+    asked_at = time.monotonic()
+    with Program("poller", "status", "--json", **running.settings) as program:
+        code, out, err = program.finish()
+
+    assert time.monotonic() - asked_at < 2
+    assert (code, err) == (0, "")
+    report = json.loads(only_line(out))
+    assert report.keys() == {"status", "version", "now", "database", "poller", "indexes"}
+    assert (report["status"], report["version"]) == ("ok", VERSION)
+    assert report["poller"]["pid"] == running.program.process.pid
+    assert report["indexes"]["btc_usd"]["ticks"] >= 1
+    assert datetime.fromisoformat(report["now"]).tzinfo == UTC
+
+
+def test_status_works_without_anything_recorded(command, database_file: Path):
+    result = command("status")
+
+    assert result.exit_code == 0
+    assert result.stdout == f"empty: not recording: no recorder was started yet\ndatabase {database_file}\n"
+    assert not database_file.exists()
+
+
+def test_status_tells_of_a_recorder_that_was_killed(command, database: Database):
+    with database.write() as cursor:
+        ticks.append(cursor, [tick()])
+    lock = RecorderLock(database.path)
+    lock.acquire(Notice(4711, "external", START, 5, ("btc_usd",), "1.2.3", "recording", START))
+    lock.release()
+
+    lines = command("status").stdout.splitlines()
+
+    assert lines[0] == "stale: not recording: the recorder, PID 4711, is gone without a word"
+    assert lines[2].startswith("btc_usd 100.0, ")
+    assert lines[2].endswith(" s old, 1 ticks since 2026-11-01T12:00:00+00:00")
+
+
+def test_status_tells_what_is_wrong_with_the_database(command, database_file: Path):
+    database_file.write_text("no database")
+
+    result = command("status")
+
+    status, _, reason = result.stdout.splitlines()
+    assert status.startswith("failed: ")
+    assert reason.startswith("ticks.duckdb: ")
+
+
+# simulate
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_the_simulator_tells_its_address_answers_and_stops_on_a_signal(number):
+    with Program("poller", "simulate", "--port", "0", "--seed", "7") as program:
+        assert program.process.stdout is not None
+        line = program.process.stdout.readline()
+        url = line.partition("TICKWELL_DERIBIT_URL=")[2].partition(",")[0]
+        faults_url = line.rstrip("\n").partition("faults at ")[2]
+        server = httpx.get(f"{url}/public/get_time").headers["server"]
+        faults = httpx.get(faults_url).json()
+        code, out, err = program.stop(number)
+
+    assert line.startswith("Simulating Deribit: TICKWELL_DERIBIT_URL=http://127.0.0.1:")
+    assert server == f"tickwell-simulator/{VERSION}"
+    assert faults == []
+    assert (code, out, err) == (0, "", "")
+
+
+def test_a_port_that_is_taken_ends_the_simulator_in_one_line(command):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        result = command("simulate", "--port", str(port))
+
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert only_line(result.stderr) == f"Error: --port {port} on 127.0.0.1 can't be used: Address already in use"

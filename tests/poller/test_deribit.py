@@ -1,0 +1,747 @@
+import asyncio
+import json
+import socket
+import threading
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pytest_httpx import HTTPXMock
+
+from poller.deribit import MAX_CONCURRENT, ChartPoint, DeribitClient, Status, _read
+from poller.errors import (
+    ExchangeError,
+    PermanentError,
+    RateLimitedError,
+    RefusedError,
+    RejectedReplyError,
+    TemporaryError,
+    UnavailableError,
+    UnreachableError,
+)
+from poller.loop import Loop
+from poller.simulator import Fault, Simulator
+from poller.simulator.faults import BAD_PRICES
+from poller.simulator.replies import INDEX_NAMES
+from settings import VERSION
+from store import Cause, Tick
+
+from .conftest import NOW, NOW_US, Clock, envelope, http, price_reply, recorded, refusal
+
+URL = "https://www.deribit.com/api/v2"
+PRICE_URL = f"{URL}/public/get_index_price?index_name=btc_usd"
+CHART_URL = f"{URL}/public/get_index_chart_data?index_name=btc_usd&range=1h"
+
+# Every code in the table of the exchange's errors that matter to a public poller, with the pause that we make of it.
+TEMPORARY_CODES = {
+    10066: 1,
+    10040: 0,
+    10041: 2,
+    10047: 0,
+    11051: 30,
+    11056: 30,
+    11094: 0,
+    13028: 0,
+    13888: 0,
+    13025: 30,
+    13503: 30,
+    10001: 0,
+}
+PERMANENT_CODES = [
+    -32602, -32601, -32600, -32700, -32000, 11029, 11049, 11050, 10020, 13020, 10048, 10030, 13009, 13004, 13021
+]  # fmt: skip
+
+T = TypeVar("T")
+Question = Callable[[DeribitClient], Awaitable[T]]
+
+
+def ask(question: Question[T], url: str = URL, clock: Clock | None = None) -> T:
+    """The answer to one question, by a client of its own."""
+
+    async def asking() -> T:
+        async with DeribitClient(url, clock=clock or Clock()) as client:
+            return await question(client)
+
+    with asyncio.Runner(loop_factory=Loop) as runner:
+        return runner.run(asking())
+
+
+async def price(client: DeribitClient) -> Tick:
+    return await client.index_price("btc_usd")
+
+
+async def chart(client: DeribitClient) -> list[ChartPoint]:
+    return await client.index_chart("btc_usd", "1h")
+
+
+async def names(client: DeribitClient) -> frozenset[str]:
+    return await client.supported_index_names()
+
+
+async def status(client: DeribitClient) -> Status:
+    return await client.status()
+
+
+async def exchange_time(client: DeribitClient) -> datetime:
+    return await client.time()
+
+
+def failure(question: Question[Any], url: str = URL, clock: Clock | None = None) -> ExchangeError:
+    with pytest.raises(ExchangeError) as raised:
+        ask(question, url, clock)
+    return raised.value
+
+
+# What is asked
+
+
+def test_a_recorded_reply_becomes_a_tick_at_the_time_when_the_exchange_sent_it(httpx_mock: HTTPXMock):
+    httpx_mock.add_response(url=PRICE_URL, json=recorded("success"))
+
+    tick = ask(price)
+
+    sent_at = datetime(2026, 9, 14, 19, 3, 10, 245497, UTC)
+    assert tick == Tick("btc_usd", sent_at, 86570.49, source="live", received_at=NOW)
+
+
+def test_requests_name_the_project_and_its_version(httpx_mock: HTTPXMock):
+    httpx_mock.add_response(url=PRICE_URL, json=recorded("success"))
+
+    ask(price)
+
+    (request,) = httpx_mock.get_requests()
+    assert request.headers["user-agent"].startswith(f"Tickwell/{VERSION} (")
+
+
+@pytest.mark.parametrize(
+    ("server", "source"),
+    [
+        (f"tickwell-simulator/{VERSION}", "simulator"),
+        ("tickwell-simulator", "simulator"),
+        ("cloudflare", "live"),
+        ("not-tickwell-simulator", "live"),
+        (None, "live"),
+    ],
+)
+def test_only_a_server_that_calls_itself_the_simulator_is_one(httpx_mock: HTTPXMock, server, source):
+    headers = {"server": server} if server else {}
+    httpx_mock.add_response(url=PRICE_URL, json=recorded("success"), headers=headers)
+
+    assert ask(price).source == source
+
+
+def test_the_simulator_is_known_for_what_it_is(simulator: Simulator):
+    assert ask(price, simulator.url).source == "simulator"
+
+
+def test_unknown_fields_and_any_order_of_fields_are_accepted(httpx_mock: HTTPXMock):
+    reply = {"colour": [], "usOut": NOW_US, "result": {"shape": {}, "index_price": 1.5}, "id": None}
+    httpx_mock.add_response(url=PRICE_URL, json=reply)
+
+    tick = ask(price)
+
+    assert (tick.ts, tick.price) == (NOW, 1.5)
+
+
+def test_a_whole_number_is_a_price_too(httpx_mock: HTTPXMock):
+    httpx_mock.add_response(url=PRICE_URL, json=envelope({"index_price": 81110}))
+
+    tick = ask(price)
+
+    assert tick.price == 81110.0
+    assert isinstance(tick.price, float)
+
+
+def test_at_most_four_requests_are_under_way_at_once(serve):
+    four_are_here = threading.Barrier(MAX_CONCURRENT)
+
+    def answer(_: str) -> bytes:
+        four_are_here.wait(5)
+        return price_reply()
+
+    server = serve(answer)
+
+    async def twelve(client: DeribitClient) -> list[Tick]:
+        return await asyncio.gather(*(price(client) for _ in range(12)))
+
+    assert len(ask(twelve, server.url)) == 12
+    assert server.most_at_once == 4
+
+
+# Replies that can't be used
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["NaN", "Infinity", "1e999", "null", "-1.5", "0", "-0.0", '"n/a"', '"100.5"', "true", "[1]", "{}", "9" * 400],
+)
+def test_a_price_that_is_none_is_rejected(httpx_mock: HTTPXMock, value):
+    body = json.dumps(envelope({"index_price": "VALUE"})).replace('"VALUE"', value)
+    httpx_mock.add_response(url=PRICE_URL, text=body)
+
+    error = failure(price)
+
+    assert isinstance(error, RejectedReplyError)
+    assert error.cause is Cause.REJECTED_REPLY
+    assert str(error).startswith("get_index_price btc_usd: index_price is '")
+    assert str(error).endswith("', expected a positive number")
+    assert len(str(error)) < 200
+
+
+@pytest.mark.parametrize("value", BAD_PRICES)
+def test_no_bad_price_of_the_simulator_becomes_a_tick(simulator: Simulator, value):
+    simulator.faults.add(Fault("bad_price", value=value))
+
+    assert isinstance(failure(price, simulator.url), RejectedReplyError)
+
+
+@pytest.mark.parametrize(
+    "us_out",
+    ["null", "true", '"1789412590245497"', "1789412590245497.5", "0", "-1", "1789412590245", "1" + "0" * 30, "9" * 400],
+)
+def test_a_reply_without_a_sensible_time_is_rejected(httpx_mock: HTTPXMock, us_out):
+    body = json.dumps({"result": {"index_price": 1.5}, "usOut": "VALUE"}).replace('"VALUE"', us_out)
+    httpx_mock.add_response(url=PRICE_URL, text=body)
+
+    error = failure(price)
+
+    assert isinstance(error, RejectedReplyError)
+    assert "usOut is '" in str(error)
+
+
+def test_a_reply_without_any_time_is_rejected(httpx_mock: HTTPXMock):
+    httpx_mock.add_response(url=PRICE_URL, json={"result": {"index_price": 1.5}})
+
+    assert "usOut is 'None', expected a time as a whole number" in str(failure(price))
+
+
+@pytest.mark.parametrize("result", [None, [], "100", 100, True])
+def test_a_result_that_is_no_object_is_rejected(httpx_mock: HTTPXMock, result):
+    httpx_mock.add_response(url=PRICE_URL, json=envelope(result))
+
+    assert f"result is '{result}', expected an object" in str(failure(price))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"The exchange is being restarted.\n",
+        b"<html><body>Access denied</body></html>",
+        b'{"jsonrpc": "2.0", "result": {"index_pr',
+        b'"result"',
+        b"[]",
+        b"1",
+        b"null",
+        b'{"jsonrpc": "2.0"}',
+        b'{"error": "words"}',
+        b"\xff\xfe\x00",
+        b"1" * 5000,
+        b"[" * 100_000,
+    ],
+    ids=lambda body: body[:30].decode("ascii", "replace"),
+)
+def test_a_body_that_is_no_reply_is_rejected(httpx_mock: HTTPXMock, body):
+    httpx_mock.add_response(url=PRICE_URL, content=body)
+
+    error = failure(price)
+
+    assert isinstance(error, RejectedReplyError)
+    assert str(error).startswith("get_index_price btc_usd: HTTP 200 body is '")
+    assert str(error).endswith("', expected JSON with a result")
+    assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize("http_status", [302, 404])
+def test_a_page_of_somebody_else_is_rejected(httpx_mock: HTTPXMock, http_status):
+    httpx_mock.add_response(url=PRICE_URL, html="<html>Moved</html>", status_code=http_status)
+
+    error = failure(price)
+
+    assert isinstance(error, RejectedReplyError)
+    assert str(error).startswith(f"get_index_price btc_usd: HTTP {http_status} body is '<html>")
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["result", "error", "code", "message", "data", "usOut", "index_price"]), inner, max_size=4
+        )
+    ),
+    max_leaves=8,
+)
+
+
+@given(content=st.binary(max_size=40) | JSON.map(lambda value: json.dumps(value).encode()), code=st.integers(200, 599))
+def test_whatever_comes_back_is_a_reply_or_an_exchange_error(content: bytes, code: int):
+    came: str | datetime
+    try:
+        came = _read(httpx.Response(code, content=content), "status").sent_at
+    except ExchangeError as error:
+        came = str(error)
+
+    assert came.startswith("status:") if isinstance(came, str) else 2015 <= came.year < 2100
+
+
+# Errors of the exchange
+
+
+@pytest.mark.parametrize(("code", "pause_s"), TEMPORARY_CODES.items())
+def test_a_temporary_error_of_the_exchange_is_one(httpx_mock: HTTPXMock, code, pause_s):
+    httpx_mock.add_response(url=PRICE_URL, json=refusal(code, "try_later"), status_code=400)
+
+    error = failure(price)
+
+    assert isinstance(error, UnavailableError)
+    assert isinstance(error, TemporaryError)
+    assert (error.code, error.pause, error.cause) == (code, timedelta(seconds=pause_s), Cause.EXCHANGE_ERROR)
+    assert str(error) == f"get_index_price btc_usd: {code} try_later"
+
+
+@pytest.mark.parametrize("code", PERMANENT_CODES)
+def test_a_permanent_error_of_the_exchange_is_one(httpx_mock: HTTPXMock, code):
+    httpx_mock.add_response(url=PRICE_URL, json=refusal(code, "never"), status_code=400)
+
+    error = failure(price)
+
+    assert isinstance(error, RefusedError)
+    assert isinstance(error, PermanentError)
+    assert (error.code, error.pause, error.cause) == (code, timedelta(0), Cause.EXCHANGE_ERROR)
+    assert str(error) == f"get_index_price btc_usd: {code} never"
+
+
+def test_the_body_of_a_recorded_http_400_is_read(httpx_mock: HTTPXMock):
+    httpx_mock.add_response(url=PRICE_URL, json=recorded("error"), status_code=400)
+
+    error = failure(price)
+
+    assert str(error) == "get_index_price btc_usd: -32602 Invalid params (count: value is too high)"
+
+
+def test_an_unknown_index_is_refused_by_the_simulator_as_by_the_exchange(simulator: Simulator):
+    error = failure(lambda client: client.index_price("btc_eur"), simulator.url)
+
+    assert isinstance(error, RefusedError)
+    assert str(error) == "get_index_price btc_eur: -32602 Invalid params (index_name: invalid index_name)"
+
+
+@pytest.mark.parametrize("data", [None, "words", ["words"]])
+def test_an_error_without_a_reason_is_told_without_one(httpx_mock: HTTPXMock, data):
+    httpx_mock.add_response(url=PRICE_URL, json=refusal(10001, "error", data=data), status_code=400)
+
+    assert str(failure(price)) == "get_index_price btc_usd: 10001 error"
+
+
+@pytest.mark.parametrize("code", [None, "10040", 10040.5, [10040]])
+def test_an_error_whose_code_is_no_whole_number_is_permanent(httpx_mock: HTTPXMock, code):
+    httpx_mock.add_response(url=PRICE_URL, json=refusal(code), status_code=400)
+
+    error = failure(price)
+
+    assert isinstance(error, RefusedError)
+    assert error.code is None
+
+
+@pytest.mark.parametrize(
+    ("http_status", "words"), [(500, "Internal Server Error"), (502, "Bad Gateway"), (503, "Service Unavailable")]
+)
+def test_a_page_of_the_edge_is_a_temporary_error(simulator: Simulator, http_status, words):
+    simulator.faults.add(Fault("html", status=http_status))
+
+    error = failure(price, simulator.url)
+
+    assert isinstance(error, UnavailableError)
+    assert (error.code, error.pause) == (None, timedelta(0))
+    assert str(error) == f"get_index_price btc_usd: HTTP {http_status} {words}"
+
+
+def test_a_server_error_in_words_of_a_gateway_is_temporary(httpx_mock: HTTPXMock):
+    httpx_mock.add_response(url=PRICE_URL, json=refusal(503, "no healthy upstream"), status_code=503)
+
+    error = failure(price)
+
+    assert isinstance(error, UnavailableError)
+    assert str(error) == "get_index_price btc_usd: 503 no healthy upstream"
+
+
+# Pauses
+
+
+async def twice(client: DeribitClient) -> tuple[ExchangeError, ExchangeError]:
+    """The errors of two requests in a row."""
+    with pytest.raises(ExchangeError) as first:
+        await price(client)
+    with pytest.raises(ExchangeError) as second:
+        await price(client)
+    return first.value, second.value
+
+
+@pytest.mark.parametrize(
+    ("http_status", "body"),
+    [
+        (429, json.dumps(refusal(10028, "too_many_requests"))),
+        (429, "Too many connections\n"),
+        (429, json.dumps(envelope({"index_price": 1.5}))),
+        (400, json.dumps(refusal(10028, "too_many_requests"))),
+        (200, json.dumps(refusal(10028, "too_many_requests"))),
+        (503, json.dumps(refusal(10028, "too_many_requests"))),
+    ],
+)
+@pytest.mark.parametrize(("retry_after", "pause_s"), [(None, 10), ("7", 7)])
+def test_being_asked_too_often_silences_the_client_however_it_is_said(
+    httpx_mock: HTTPXMock, http_status, body, retry_after, pause_s
+):
+    headers = {} if retry_after is None else {"retry-after": retry_after}
+    httpx_mock.add_response(url=PRICE_URL, text=body, status_code=http_status, headers=headers)
+
+    first, second = ask(twice)
+
+    assert isinstance(first, RateLimitedError)
+    assert first.pause == timedelta(seconds=pause_s)
+    assert f"get_index_price btc_usd: too many requests (HTTP {http_status}" in str(first)
+    assert isinstance(second, UnavailableError)
+    assert str(second) == f"paused until {NOW + first.pause:%H:%M:%S} UTC: {first}"
+    assert len(httpx_mock.get_requests()) == 1
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "pause_s"),
+    [("1", 1), ("60", 60), ("3600", 60), ("9" * 400, 60), ("soon", 10), ("-1", 10), ("0.5", 10), ("", 10), ("²", 10)],
+)
+def test_a_stated_pause_is_believed_up_to_a_minute(httpx_mock: HTTPXMock, retry_after, pause_s):
+    headers = {"retry-after": retry_after.encode()}
+    httpx_mock.add_response(url=PRICE_URL, status_code=429, headers=headers)
+
+    assert failure(price).pause == timedelta(seconds=pause_s)
+
+
+@pytest.mark.parametrize("code", [code for code, pause_s in TEMPORARY_CODES.items() if pause_s])
+def test_an_error_that_asks_for_a_pause_gets_it(httpx_mock: HTTPXMock, code):
+    httpx_mock.add_response(url=PRICE_URL, json=refusal(code), status_code=400)
+
+    _, second = ask(twice)
+
+    assert str(second).startswith("paused until ")
+
+
+@pytest.mark.parametrize("body", [json.dumps(refusal(13028)), "<html></html>"])
+def test_a_stated_pause_is_kept_after_server_errors_too(httpx_mock: HTTPXMock, body):
+    httpx_mock.add_response(url=PRICE_URL, text=body, status_code=503, headers={"retry-after": "5"})
+
+    first, second = ask(twice)
+
+    assert first.pause == timedelta(seconds=5)
+    assert str(second).startswith("paused until 21:17:21 UTC: get_index_price btc_usd: ")
+
+
+def test_an_error_without_a_pause_lets_the_next_request_through(httpx_mock: HTTPXMock):
+    httpx_mock.add_response(url=PRICE_URL, json=refusal(10040), status_code=400, is_reusable=True)
+
+    ask(twice)
+
+    assert len(httpx_mock.get_requests()) == 2
+
+
+def test_requests_go_on_when_the_pause_is_over(simulator: Simulator, clock: Clock):
+    simulator.faults.add(Fault("rate_limit", times=1))
+
+    async def until_it_answers(client: DeribitClient) -> list[str]:
+        told = []
+        for seconds in (0, 9.9, 0.1):
+            clock.move(seconds)
+            try:
+                told.append((await price(client)).index_name)
+            except ExchangeError as error:
+                told.append(type(error).__name__)
+        return told
+
+    assert ask(until_it_answers, simulator.url, clock) == ["RateLimitedError", "UnavailableError", "btc_usd"]
+
+
+def test_a_pause_holds_back_the_requests_that_wait_for_their_turn(serve):
+    four_are_here = threading.Barrier(MAX_CONCURRENT)
+
+    def answer(_: str) -> bytes:
+        four_are_here.wait(5)
+        return http(b"", "429 Too Many Requests")
+
+    server = serve(answer)
+
+    async def twelve(client: DeribitClient) -> list[Tick | BaseException]:
+        return await asyncio.gather(*(price(client) for _ in range(12)), return_exceptions=True)
+
+    told = [type(error) for error in ask(twelve, server.url)]
+
+    assert told == [RateLimitedError] * 4 + [UnavailableError] * 8
+    assert len(server.targets) == 4
+
+
+def test_a_short_pause_does_not_end_a_long_one(httpx_mock: HTTPXMock, clock: Clock):
+    long_one_is_known = asyncio.Event()
+
+    async def short_pause(_: httpx.Request) -> httpx.Response:
+        await long_one_is_known.wait()
+        return httpx.Response(400, json=refusal(10041))
+
+    httpx_mock.add_callback(short_pause, url=PRICE_URL.replace("btc", "eth"))
+    httpx_mock.add_response(url=PRICE_URL, json=refusal(11051), status_code=400)
+
+    async def both(client: DeribitClient) -> datetime | None:
+        short = asyncio.create_task(client.index_price("eth_usd"))
+        await asyncio.gather(price(client), return_exceptions=True)
+        long_one_is_known.set()
+        await asyncio.gather(short, return_exceptions=True)
+        return client.paused_until
+
+    assert ask(both, clock=clock) == NOW + timedelta(seconds=30)
+
+
+def test_a_pause_ends_when_the_clock_is_set_back(simulator: Simulator, clock: Clock):
+    simulator.faults.add(Fault("rate_limit", times=1))
+
+    async def an_hour_earlier(client: DeribitClient) -> Tick:
+        with pytest.raises(RateLimitedError):
+            await price(client)
+        clock.move(-3600)
+        return await price(client)
+
+    assert ask(an_hour_earlier, simulator.url, clock).index_name == "btc_usd"
+
+
+# The way to the exchange
+
+
+def test_a_kept_connection_that_turns_out_to_be_closed_costs_nothing(simulator: Simulator):
+    simulator.faults.add(Fault("hang_up", times=1))
+
+    async def two(client: DeribitClient) -> list[str]:
+        return [(await price(client)).index_name for _ in range(2)]
+
+    assert ask(two, simulator.url) == ["btc_usd", "btc_usd"]
+
+
+@pytest.mark.parametrize("kind", ["reset", "cut_off"])
+def test_a_connection_that_breaks_once_is_tried_again_at_once(simulator: Simulator, kind):
+    simulator.faults.add(Fault(kind, times=1))
+
+    assert ask(price, simulator.url).index_name == "btc_usd"
+
+
+def test_a_connection_that_is_reset_twice_makes_the_exchange_unreachable(simulator: Simulator):
+    simulator.faults.add(Fault("reset", times=2))
+
+    error = failure(price, simulator.url)
+
+    assert isinstance(error, UnreachableError)
+    assert error.cause is Cause.UNREACHABLE
+    assert str(error) == "connection reset by peer"
+    assert simulator.faults.listing() == []
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{",
+        b"HTTP/1.1 200 OK\r\nContent-Le",
+        b"",
+        b"200\r\n\r\n",
+        http(b"not zipped", "200 OK", "Content-Encoding: gzip"),
+    ],
+    ids=["half a body", "half a chunk", "half a head", "nothing", "no HTTP", "no gzip"],
+)
+def test_a_reply_that_breaks_off_every_time_makes_the_exchange_unreachable(serve, reply):
+    error = failure(price, serve(lambda _: reply).url)
+
+    assert isinstance(error, UnreachableError)
+    assert str(error)
+    assert "\n" not in str(error)
+
+
+def test_a_refused_connection_is_told_in_the_systems_words():
+    error = failure(price, "http://127.0.0.1:9/api/v2")
+
+    assert isinstance(error, UnreachableError)
+    assert str(error) == "connection refused"
+
+
+def test_of_several_refused_addresses_one_is_told(monkeypatch: pytest.MonkeyPatch):
+    address = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 9))
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [address, address])
+
+    assert str(failure(price, "http://exchange.test:9/api/v2")) == "connection refused"
+
+
+# macOS numbers these errors from 1, as it does those of the system
+@pytest.mark.parametrize("number", [socket.EAI_NONAME, 8])
+def test_a_name_that_is_not_known_is_told_in_the_resolvers_words(monkeypatch: pytest.MonkeyPatch, number):
+    def look_up(*_: object, **__: object) -> None:
+        raise socket.gaierror(number, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+
+    error = failure(price, "http://exchange.test/api/v2")
+
+    assert isinstance(error, UnreachableError)
+    assert str(error) == "name or service not known"
+
+
+def test_a_failed_handshake_is_told_as_one(simulator: Simulator):
+    error = failure(price, simulator.url.replace("http://", "https://"))
+
+    assert isinstance(error, UnreachableError)
+    assert "ssl" in str(error).lower()
+
+
+@pytest.mark.parametrize("timeout", [httpx.ConnectTimeout, httpx.ReadTimeout, httpx.WriteTimeout])
+def test_no_reply_in_time_makes_the_exchange_unreachable_without_another_try(httpx_mock: HTTPXMock, timeout):
+    httpx_mock.add_exception(timeout("late"), url=PRICE_URL)
+
+    error = failure(price)
+
+    assert isinstance(error, UnreachableError)
+    assert str(error) == f"no reply in time ({timeout.__name__})"
+
+
+def test_an_error_without_words_is_told_by_its_name(httpx_mock: HTTPXMock):
+    httpx_mock.add_exception(httpx.ReadError(""), url=PRICE_URL, is_reusable=True)
+
+    error = failure(price)
+
+    assert str(error) == "ReadError"
+    assert len(httpx_mock.get_requests()) == 2
+
+
+# Index names
+
+
+def add_names(httpx_mock: HTTPXMock, supported: Any, priced: Any) -> None:
+    httpx_mock.add_response(url=f"{URL}/public/get_supported_index_names", json=envelope(supported))
+    httpx_mock.add_response(url=f"{URL}/public/get_index_price_names", json=envelope(priced))
+
+
+def test_the_published_names_are_those_of_both_lists(httpx_mock: HTTPXMock):
+    add_names(httpx_mock, recorded("supported_index_names"), ["btc_usd", "ada_usdc"])
+
+    assert ask(names) == {*recorded("supported_index_names"), "btc_usd", "ada_usdc"}
+
+
+def test_names_may_come_as_objects(httpx_mock: HTTPXMock):
+    add_names(httpx_mock, [{"name": "btc_usd", "future_combo_creation_enabled": True}], ["eth_usd"])
+
+    assert ask(names) == {"btc_usd", "eth_usd"}
+
+
+def test_the_simulator_publishes_its_names(simulator: Simulator):
+    assert ask(names, simulator.url) == set(INDEX_NAMES)
+
+
+@pytest.mark.parametrize("item", [1, None, ["btc_usd"], {}, {"name": 1}, {"title": "btc_usd"}])
+def test_a_name_that_is_none_is_rejected(httpx_mock: HTTPXMock, item):
+    httpx_mock.add_response(url=f"{URL}/public/get_supported_index_names", json=envelope(["btc_usd", item]))
+
+    error = failure(names)
+
+    assert isinstance(error, RejectedReplyError)
+    assert str(error).startswith("get_supported_index_names: index name is ")
+
+
+@pytest.mark.parametrize("result", [None, {}, "btc_usd"])
+def test_names_that_are_no_list_are_rejected(httpx_mock: HTTPXMock, result):
+    httpx_mock.add_response(url=f"{URL}/public/get_supported_index_names", json=envelope(result))
+
+    assert str(failure(names)).endswith("expected a list")
+
+
+# Charts
+
+
+def test_a_recorded_chart_becomes_points_in_its_order(httpx_mock: HTTPXMock):
+    httpx_mock.add_response(url=CHART_URL, json=envelope(recorded("index_chart_data")))
+
+    points = ask(chart)
+
+    assert len(points) == 10
+    assert points[0] == ChartPoint(datetime(2026, 9, 20, 20, 17, 30, tzinfo=UTC), 81110.95)
+    assert points[-1] == ChartPoint(datetime(2026, 9, 20, 20, 18, 24, tzinfo=UTC), 81117.588333)
+
+
+def test_an_index_without_history_has_an_empty_chart(httpx_mock: HTTPXMock):
+    httpx_mock.add_response(url=CHART_URL, json=envelope([]))
+
+    assert ask(chart) == []
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        None,
+        {},
+        [1],
+        [[1789935450000]],
+        [[1789935450000, 1.5, 2]],
+        [{"0": 1789935450000}],
+        [["1789935450000", 1.5]],
+        [[1789935450000.5, 1.5]],
+        [[True, 1.5]],
+        [[1789935450, 1.5]],
+        [[1789935450000, None]],
+        [[1789935450000, 0]],
+        [[1789935450000, "1.5"]],
+    ],
+)
+def test_a_chart_with_anything_but_points_is_rejected(httpx_mock: HTTPXMock, result):
+    httpx_mock.add_response(url=CHART_URL, json=envelope(result))
+
+    error = failure(chart)
+
+    assert isinstance(error, RejectedReplyError)
+    assert str(error).startswith("get_index_chart_data btc_usd 1h: ")
+
+
+# Time and status
+
+
+def test_the_exchanges_clock_has_milliseconds(httpx_mock: HTTPXMock):
+    httpx_mock.add_response(url=f"{URL}/public/get_time", json=envelope(NOW_US // 1000))
+
+    assert ask(exchange_time) == NOW.replace(microsecond=123000)
+
+
+@pytest.mark.parametrize("result", [None, "1789939036123", 1789939036123.5, True, 1789939036, {}])
+def test_a_time_that_is_none_is_rejected(httpx_mock: HTTPXMock, result):
+    httpx_mock.add_response(url=f"{URL}/public/get_time", json=envelope(result))
+
+    assert isinstance(failure(exchange_time), RejectedReplyError)
+
+
+@pytest.mark.parametrize(
+    ("result", "told"),
+    [
+        (recorded("status"), Status("false", ())),
+        ({"locked": False}, Status("false", ())),
+        ({"locked": True, "locked_currencies": ["BTC"]}, Status("true", ())),
+        ({"locked": "true", "locked_indices": None}, Status("true", ())),
+        ({"locked": "partial", "locked_indices": ["btc_usd"]}, Status("partial", ("btc_usd",))),
+    ],
+)
+def test_the_status_is_read_as_text_and_as_boolean(httpx_mock: HTTPXMock, result, told):
+    httpx_mock.add_response(url=f"{URL}/public/status", json=envelope(result))
+
+    assert ask(status) == told
+
+
+@pytest.mark.parametrize(
+    "result",
+    [None, [], {}, {"locked": None}, {"locked": "yes"}, {"locked": 1}, {"locked": "true", "locked_indices": "btc_usd"}],
+)
+def test_a_status_that_is_none_is_rejected(httpx_mock: HTTPXMock, result):
+    httpx_mock.add_response(url=f"{URL}/public/status", json=envelope(result))
+
+    assert isinstance(failure(status), RejectedReplyError)

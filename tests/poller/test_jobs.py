@@ -1,0 +1,307 @@
+import asyncio
+import json
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import aclosing
+
+import pytest
+import stamina
+from hypothesis import given
+from hypothesis import strategies as st
+from pytest_httpx import HTTPXMock
+
+from poller.deribit import DeribitClient
+from poller.errors import UnreachableError
+from poller.jobs import Outcome, check_index_names, poll, retries_within_budget
+from poller.simulator import Fault, Simulator
+from settings import MAX_REQUESTS_PER_SECOND, SettingsError
+from store import Cause, Miss, Tick
+
+from .conftest import NOW, Clock, envelope, http, price_reply, refusal
+
+URL = "https://www.deribit.com/api/v2"
+PRICE_URL = f"{URL}/public/get_index_price?index_name=btc_usd"
+BOTH = ("btc_usd", "eth_usd")
+
+
+@pytest.fixture
+def without_waits() -> Iterator[None]:
+    """Retries come at once."""
+    with stamina.set_testing(True, attempts=10, cap=True):
+        yield
+
+
+def polled(
+    url: str, index_names: Sequence[str] = ("btc_usd",), *, seconds_left: float = 5, retries: int = 0
+) -> list[list[Outcome]]:
+    """The batches of one poll at NOW."""
+
+    async def collect() -> list[list[Outcome]]:
+        async with DeribitClient(url, clock=Clock()) as client:
+            batches = poll(client, index_names, NOW, seconds_left=seconds_left, retries=retries)
+            return [batch async for batch in batches]
+
+    return asyncio.run(collect())
+
+
+def miss(url: str, *, seconds_left: float = 5, retries: int = 0) -> Miss:
+    """The one outcome of a poll of one index that brought no tick."""
+    ((outcome,),) = polled(url, seconds_left=seconds_left, retries=retries)
+    assert isinstance(outcome, Miss)
+    return outcome
+
+
+# One slot
+
+
+def test_every_index_ends_as_a_tick(simulator: Simulator):
+    outcomes = [outcome for batch in polled(simulator.url, BOTH) for outcome in batch]
+
+    assert {type(outcome) for outcome in outcomes} == {Tick}
+    assert sorted(outcome.index_name for outcome in outcomes) == ["btc_usd", "eth_usd"]
+
+
+def test_indexes_are_asked_for_side_by_side(serve):
+    both_are_here = threading.Barrier(2)
+
+    def answer(_: str) -> bytes:
+        both_are_here.wait(5)
+        return price_reply()
+
+    server = serve(answer)
+
+    polled(server.url, BOTH)
+
+    assert server.most_at_once == 2
+
+
+def test_a_slow_index_does_not_hold_back_a_fast_one(serve):
+    fast_one_is_here = threading.Event()
+
+    def answer(target: str) -> bytes:
+        if "eth_usd" in target:
+            fast_one_is_here.wait(5)
+        return price_reply()
+
+    server = serve(answer)
+    names = []
+
+    async def collect() -> None:
+        async with DeribitClient(server.url) as client:
+            async for batch in poll(client, BOTH, NOW, seconds_left=5, retries=0):
+                names.append([outcome.index_name for outcome in batch])
+                fast_one_is_here.set()
+
+    asyncio.run(collect())
+
+    assert names == [["btc_usd"], ["eth_usd"]]
+
+
+def test_replies_that_come_together_are_kept_together(httpx_mock: HTTPXMock):
+    for name in BOTH:
+        httpx_mock.add_response(url=PRICE_URL.replace("btc_usd", name), json=envelope({"index_price": 1.5}))
+
+    (batch,) = polled(URL, BOTH)
+
+    assert {outcome.index_name for outcome in batch} == set(BOTH)
+
+
+def test_one_index_may_fail_while_another_succeeds(httpx_mock: HTTPXMock):
+    httpx_mock.add_response(url=PRICE_URL, json=envelope({"index_price": 1.5}))
+    httpx_mock.add_response(url=PRICE_URL.replace("btc", "eth"), json=envelope({"index_price": None}))
+
+    (batch,) = polled(URL, BOTH)
+
+    btc, eth = sorted(batch, key=lambda outcome: outcome.index_name)
+    assert btc == Tick("btc_usd", NOW, 1.5, "live", NOW)
+    detail = "get_index_price eth_usd: index_price is 'None', expected a positive number"
+    assert eth == Miss(NOW, "eth_usd", Cause.REJECTED_REPLY, detail)
+
+
+def test_an_exchange_that_is_not_there_makes_a_miss_that_says_why():
+    assert miss("http://127.0.0.1:9/api/v2") == Miss(NOW, "btc_usd", Cause.UNREACHABLE, "connection refused")
+
+
+def test_a_reply_that_does_not_come_within_the_slot_is_a_miss(serve):
+    slot_is_over = threading.Event()
+
+    def answer(_: str) -> bytes:
+        slot_is_over.wait(5)
+        return price_reply()
+
+    missed = miss(serve(answer).url, seconds_left=0.2, retries=3)
+    slot_is_over.set()
+
+    assert missed == Miss(NOW, "btc_usd", Cause.UNREACHABLE, "no reply within 0.2 s")
+
+
+def test_a_slot_that_is_over_before_its_turn_is_not_blamed_on_the_exchange(simulator: Simulator):
+    simulator.faults.add(Fault("error", times=1))
+
+    missed = miss(simulator.url, seconds_left=0)
+
+    assert missed == Miss(NOW, "btc_usd", Cause.MISSED_SLOT, "the slot before it took too long")
+    assert simulator.faults.listing() == [Fault("error", times=1)]
+
+
+def test_whoever_stops_listening_ends_the_requests_that_are_under_way(serve):
+    over = threading.Event()
+
+    def answer(target: str) -> bytes:
+        if "eth_usd" in target:
+            over.wait(5)
+        return price_reply()
+
+    server = serve(answer)
+
+    async def first_batch() -> set[str]:
+        async with DeribitClient(server.url) as client:
+            async with aclosing(poll(client, BOTH, NOW, seconds_left=5, retries=0)) as batches:
+                await anext(batches)
+                under_way = asyncio.all_tasks() - {asyncio.current_task()}
+            await asyncio.wait(under_way, timeout=1)
+            return {task.get_name() for task in under_way if task.cancelled()}
+
+    cancelled = asyncio.run(first_batch())
+    over.set()
+
+    assert cancelled == {"eth_usd"}
+
+
+# Asking again
+
+
+@pytest.mark.usefixtures("without_waits")
+def test_a_temporary_error_is_asked_again_within_the_slot(simulator: Simulator):
+    simulator.faults.add(Fault("error", code=13028, message="temporarily_unavailable", times=2))
+
+    ((tick,),) = polled(simulator.url, retries=2)
+
+    assert isinstance(tick, Tick)
+
+
+@pytest.mark.usefixtures("without_waits")
+@pytest.mark.parametrize("retries", [0, 1, 3])
+def test_retries_are_counted(httpx_mock: HTTPXMock, retries):
+    httpx_mock.add_response(url=PRICE_URL, status_code=502, is_reusable=True)
+
+    missed = miss(URL, retries=retries)
+
+    assert missed == Miss(NOW, "btc_usd", Cause.EXCHANGE_ERROR, "get_index_price btc_usd: HTTP 502 Bad Gateway")
+    assert len(httpx_mock.get_requests()) == 1 + retries
+
+
+@pytest.mark.usefixtures("without_waits")
+def test_a_miss_tells_the_last_of_several_errors(httpx_mock: HTTPXMock):
+    httpx_mock.add_response(url=PRICE_URL, status_code=502)
+    httpx_mock.add_response(url=PRICE_URL, json=refusal(10040, "retry"), status_code=400)
+
+    assert miss(URL, retries=1).detail == "get_index_price btc_usd: 10040 retry"
+
+
+@pytest.mark.usefixtures("without_waits")
+@pytest.mark.parametrize(
+    ("http_status", "reply", "cause"),
+    [
+        (400, refusal(-32602, "Invalid params"), Cause.EXCHANGE_ERROR),
+        (200, envelope({"index_price": 0}), Cause.REJECTED_REPLY),
+        (400, refusal(10028, "too_many_requests"), Cause.EXCHANGE_ERROR),
+        (400, refusal(11051, "system_maintenance"), Cause.EXCHANGE_ERROR),
+    ],
+)
+def test_neither_a_permanent_error_nor_one_that_asks_for_a_pause_is_asked_again(
+    httpx_mock: HTTPXMock, http_status, reply, cause
+):
+    httpx_mock.add_response(url=PRICE_URL, json=reply, status_code=http_status)
+
+    assert miss(URL, retries=3).cause is cause
+    assert len(httpx_mock.get_requests()) == 1
+
+
+def test_the_first_retry_waits_and_none_comes_after_the_slot(httpx_mock: HTTPXMock):
+    httpx_mock.add_response(url=PRICE_URL, status_code=502)
+    started = time.monotonic()
+
+    missed = miss(URL, seconds_left=0.3, retries=3)
+
+    assert missed.detail == "get_index_price btc_usd: HTTP 502 Bad Gateway"
+    assert len(httpx_mock.get_requests()) == 1
+    assert time.monotonic() - started < 1
+
+
+@given(indexes=st.integers(1, 60), poll_seconds=st.integers(1, 3600))
+def test_retries_stay_within_five_requests_a_second(indexes: int, poll_seconds: int):
+    indexes = min(indexes, MAX_REQUESTS_PER_SECOND * poll_seconds)  # more is refused by the settings
+
+    retries = retries_within_budget(indexes, poll_seconds)
+
+    assert 0 <= retries <= 3
+    assert indexes * (1 + retries) / poll_seconds <= 5
+
+
+@pytest.mark.parametrize(
+    ("indexes", "poll_seconds", "retries"), [(2, 5, 3), (1, 1, 3), (2, 1, 1), (5, 1, 0), (12, 5, 1), (60, 3600, 3)]
+)
+def test_retries_use_the_budget(indexes, poll_seconds, retries):
+    assert retries_within_budget(indexes, poll_seconds) == retries
+
+
+# Index names
+
+
+def check(url: str, *index_names: str, wait_s: float = 5) -> None:
+    async def checking() -> None:
+        async with DeribitClient(url) as client:
+            await check_index_names(client, index_names, wait_s=wait_s)
+
+    asyncio.run(checking())
+
+
+def test_published_names_pass(httpx_mock: HTTPXMock):
+    httpx_mock.add_response(url=f"{URL}/public/get_supported_index_names", json=envelope(["eth_usd"]))
+    httpx_mock.add_response(url=f"{URL}/public/get_index_price_names", json=envelope(["btc_usd"]))
+
+    check(URL, *BOTH)
+
+    assert len(httpx_mock.get_requests()) == 2
+
+
+@pytest.mark.parametrize(
+    ("index_names", "line"),
+    [
+        (
+            ("btc_usd", "btc_usdd"),
+            "TICKWELL_INDEXES names btc_usdd, which the exchange does not publish, did you mean btc_usd?",
+        ),
+        (("qqqqqqqq_z",), "TICKWELL_INDEXES names qqqqqqqq_z, which the exchange does not publish"),
+    ],
+)
+def test_unknown_names_are_told_with_the_nearest_known_one(simulator: Simulator, index_names, line):
+    with pytest.raises(SettingsError) as refused:
+        check(simulator.url, *index_names)
+
+    assert str(refused.value) == line
+
+
+def test_all_unknown_names_are_told_in_one_line(simulator: Simulator):
+    with pytest.raises(SettingsError) as refused:
+        check(simulator.url, "ethusd_usd", "btc_usd", "qqqqqqqq_z")
+
+    first, second = str(refused.value).split("; ")
+    assert first.startswith("TICKWELL_INDEXES names ethusd_usd, ")
+    assert second.startswith("TICKWELL_INDEXES names qqqqqqqq_z, ")
+
+
+def test_a_list_of_names_that_does_not_come_is_not_waited_for(serve):
+    over = threading.Event()
+
+    def answer(_: str) -> bytes:
+        over.wait(5)
+        return http(json.dumps(envelope([])).encode())
+
+    server = serve(answer)
+
+    with pytest.raises(UnreachableError, match=r"^no list of index names within 0\.1 s$"):
+        check(server.url, "btc_usd", wait_s=0.1)
+    over.set()

@@ -1,0 +1,224 @@
+import shutil
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from poller import journal as journal_module
+from poller.journal import Journal
+from store import BusyError, Cause, Database, Miss, Run, StoreError, Tick, runs, ticks
+from tests.conftest import START, tick
+
+RUN = Run(START, 1, ("btc_usd",), "1.2.3")
+
+
+@pytest.fixture
+def journal(database: Database) -> Journal:
+    return Journal(database)
+
+
+def slot(second: int) -> datetime:
+    return START + timedelta(seconds=second)
+
+
+def miss(second: int, cause: Cause = Cause.UNREACHABLE, detail: str = "connection refused") -> Miss:
+    return Miss(slot(second), "btc_usd", cause, detail)
+
+
+def stored_ticks(database: Database) -> list[Tick]:
+    with database.read() as cursor:
+        return ticks.history(cursor, "btc_usd", START, START + timedelta(days=1))
+
+
+def stored_misses(database: Database) -> list[Miss]:
+    with database.read() as cursor:
+        return runs.misses(cursor, START, START + timedelta(days=1))
+
+
+def stored_runs(database: Database) -> list[Run]:
+    with database.read() as cursor:
+        return runs.runs(cursor)
+
+
+def test_what_was_added_is_stored_by_a_flush(journal: Journal, database: Database):
+    journal.add(slot(0), [tick(0.1)])
+    journal.add(slot(1), [miss(1)])
+
+    journal.flush(1)
+
+    assert stored_ticks(database) == [tick(0.1)]
+    assert stored_misses(database) == [miss(1)]
+    assert (journal.waiting, journal.written) == (0, 1)
+
+
+def test_ticks_wait_in_memory_while_the_store_is_taken_and_go_in_later_and_once(journal: Journal, database: Database):
+    with Database(database.path).write():
+        for second in range(3):
+            journal.add(slot(second), [tick(second + 0.1)])
+            with pytest.raises(BusyError):
+                journal.flush(0.01)
+
+    assert (journal.waiting, journal.written) == (3, 0)
+    assert stored_ticks(database) == []
+    journal.flush(1)
+    journal.flush(1)
+
+    assert stored_ticks(database) == [tick(0.1), tick(1.1), tick(2.1)]
+    assert (journal.waiting, journal.written) == (0, 3)
+
+
+def test_a_long_queue_goes_in_portion_by_portion_oldest_first(
+    journal: Journal, database: Database, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(journal_module, "PORTION", 2)
+    for second in range(3):
+        journal.add(slot(second), [tick(second + 0.1)])
+
+    journal.flush(1)
+    after_one = stored_ticks(database), journal.waiting, journal.written
+    journal.flush(1)
+
+    assert after_one == ([tick(0.1), tick(1.1)], 1, 2)
+    assert stored_ticks(database) == [tick(0.1), tick(1.1), tick(2.1)]
+    assert (journal.waiting, journal.written) == (0, 3)
+
+
+def test_what_was_stored_before_is_not_stored_again(journal: Journal, database: Database):
+    journal.add(slot(0), [tick(0.1)])
+    journal.flush(1)
+    second = Journal(database)
+
+    second.add(slot(0), [tick(0.1), miss(0)])
+    second.flush(1)
+
+    assert stored_ticks(database) == [tick(0.1)]
+
+
+def test_too_many_ticks_that_wait_become_misses_the_oldest_first(
+    journal: Journal, database: Database, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(journal_module, "MOST_WAITING", 3)
+    for second in range(5):
+        journal.add(slot(second), [tick(second + 0.1)])
+
+    given_up = journal.give_up_oldest("the disk is full")
+
+    assert (given_up, journal.waiting) == (2, 3)
+    journal.flush(1)
+    assert stored_ticks(database) == [tick(2.1), tick(3.1), tick(4.1)]
+    assert stored_misses(database) == [miss(second, Cause.STORE_UNAVAILABLE, "the disk is full") for second in (0, 1)]
+
+
+def test_as_many_ticks_as_may_wait_are_kept(journal: Journal, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(journal_module, "MOST_WAITING", 2)
+    journal.add(slot(0), [tick(0.1)])
+    journal.add(slot(1), [tick(1.1)])
+
+    assert journal.give_up_oldest("the disk is full") == 0
+    assert journal.waiting == 2
+
+
+def test_too_many_misses_that_wait_are_dropped_the_oldest_first(
+    journal: Journal, database: Database, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(journal_module, "MOST_WAITING", 2)
+    for second in range(4):
+        journal.add(slot(second), [miss(second)])
+
+    journal.give_up_oldest("the disk is full")
+    journal.flush(1)
+
+    assert stored_misses(database) == [miss(2), miss(3)]
+
+
+def test_memory_holds_hours_of_ticks():
+    seconds = journal_module.MOST_WAITING / 2
+
+    assert timedelta(seconds=seconds) > timedelta(hours=6)
+
+
+def test_a_reply_that_the_exchange_repeats_is_a_miss(journal: Journal, database: Database):
+    journal.add(slot(0), [tick(0.25)])
+
+    taken = journal.add(slot(1), [tick(0.25)])
+
+    detail = "the exchange repeated its reply of 12:00:00.250000 UTC"
+    assert taken == [miss(1, Cause.REJECTED_REPLY, detail)]
+    journal.flush(1)
+    assert stored_ticks(database) == [tick(0.25)]
+    assert stored_misses(database) == taken
+
+
+def test_the_same_price_at_another_time_is_no_repetition(journal: Journal):
+    journal.add(slot(0), [tick(0.25, price=100)])
+
+    assert journal.add(slot(1), [tick(1.25, price=100)]) == [tick(1.25, price=100)]
+
+
+def test_two_indexes_may_have_the_same_time(journal: Journal):
+    both = [tick(0.25), tick(0.25, "eth_usd")]
+
+    assert journal.add(slot(0), both) == both
+
+
+def test_a_run_is_noted_when_it_begins_and_when_it_ends(journal: Journal, database: Database):
+    journal.begin_run(RUN)
+    journal.flush(1)
+    begun = stored_runs(database)
+    journal.end_run(slot(60))
+    journal.flush(1)
+
+    assert begun == [RUN]
+    assert stored_runs(database) == [Run(START, 1, ("btc_usd",), "1.2.3", slot(60))]
+
+
+def test_a_run_ends_once(journal: Journal, database: Database):
+    journal.begin_run(RUN)
+    journal.end_run(slot(60))
+    journal.end_run(slot(90))
+    journal.flush(1)
+
+    (run,) = stored_runs(database)
+    assert run.ended_at == slot(60)
+
+
+def test_a_missing_database_is_made(database_file: Path):
+    database = Database(database_file)
+    journal = Journal(database)
+    journal.begin_run(RUN)
+    journal.add(slot(0), [tick(0.1)])
+
+    journal.flush(1)
+
+    assert stored_ticks(database) == [tick(0.1)]
+    assert stored_runs(database) == [RUN]
+
+
+def test_a_database_that_goes_missing_is_made_again_with_the_run_in_it(journal: Journal, database: Database):
+    journal.begin_run(RUN)
+    journal.add(slot(0), [tick(0.1)])
+    journal.flush(1)
+    shutil.rmtree(database.path.parent)
+
+    journal.add(slot(1), [tick(1.1)])
+    journal.flush(1)
+    journal.end_run(slot(2))
+    journal.flush(1)
+
+    assert stored_ticks(database) == [tick(1.1)]
+    assert [run.ended_at for run in stored_runs(database)] == [slot(2)]
+
+
+def test_a_store_that_fails_for_good_keeps_everything_waiting(database_file: Path):
+    database_file.write_text("not a database")
+    journal = Journal(Database(database_file))
+    journal.begin_run(RUN)
+    journal.add(slot(0), [tick(0.1)])
+
+    with pytest.raises(StoreError, match=database_file.name):
+        journal.flush(0.1)
+
+    assert journal.waiting == 1
+    database_file.unlink()
+    journal.flush(1)
+    assert stored_ticks(Database(database_file)) == [tick(0.1)]

@@ -1,0 +1,78 @@
+import asyncio
+import socket
+import threading
+import time
+
+import pytest
+
+from poller.loop import Loop
+
+
+def test_a_name_is_resolved():
+    with asyncio.Runner(loop_factory=Loop) as runner:
+        found = runner.run(Loop.getaddrinfo(runner.get_loop(), "127.0.0.1", 80, type=socket.SOCK_STREAM))  # type: ignore[arg-type]
+
+    assert found == socket.getaddrinfo("127.0.0.1", 80, type=socket.SOCK_STREAM)
+
+
+def test_a_look_up_that_fails_raises_its_error():
+    with asyncio.Runner(loop_factory=Loop) as runner:
+        look_up = Loop.getaddrinfo(runner.get_loop(), "no-such-host.invalid", 80)  # type: ignore[arg-type]
+
+        with pytest.raises(socket.gaierror):
+            runner.run(look_up)
+
+
+class BlockedLookUp:
+    """A resolver without a network: it answers when it is let go."""
+
+    def __init__(self) -> None:
+        self.began, self.let_go = threading.Event(), threading.Event()
+
+    def __call__(self, *_: object, **__: object) -> list[object]:
+        self.began.set()
+        self.let_go.wait(10)
+        return []
+
+    def end(self) -> None:
+        self.let_go.set()
+        for thread in threading.enumerate():
+            if thread.name == "tickwell-lookup":
+                thread.join()
+
+
+@pytest.fixture
+def blocked(monkeypatch: pytest.MonkeyPatch):
+    look_up = BlockedLookUp()
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    yield look_up
+    look_up.end()
+
+
+async def give_up(look_up: BlockedLookUp) -> None:
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await asyncio.get_running_loop().getaddrinfo("exchange.test", 80)
+    assert look_up.began.is_set()
+
+
+def test_closing_does_not_wait_for_a_look_up_that_hangs(blocked: BlockedLookUp):
+    started = time.monotonic()
+
+    with asyncio.Runner(loop_factory=Loop) as runner:
+        runner.run(give_up(blocked))
+
+    assert time.monotonic() - started < 2
+    assert not blocked.let_go.is_set()
+
+
+def test_a_look_up_that_ends_after_it_was_given_up_changes_nothing(blocked: BlockedLookUp):
+    async def give_up_and_go_on() -> str:
+        await give_up(blocked)
+        blocked.end()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        return "went on"
+
+    with asyncio.Runner(loop_factory=Loop) as runner:
+        assert runner.run(give_up_and_go_on()) == "went on"

@@ -1,0 +1,108 @@
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+import stamina
+
+from poller.once import poll_once
+from poller.simulator import Fault, Simulator, price
+from settings import Settings
+from store import Cause, Database, Miss, NewerSchemaError, RecorderError, Tick, runs, ticks, utc_now
+from store.recorder import Notice, RecorderLock, read_notice
+from store.status import in_words
+from tests.conftest import START
+
+from .test_recorder import EVER
+
+Make = Callable[..., Settings]
+
+
+@pytest.fixture
+def settings(make_settings: Make, simulator: Simulator) -> Settings:
+    return make_settings(deribit_url=simulator.url)
+
+
+def once(settings: Settings, database: Database) -> list[Tick | Miss]:
+    outcomes = asyncio.run(poll_once(settings, database))
+    return sorted(outcomes, key=lambda outcome: outcome.index_name)
+
+
+def test_each_index_is_recorded_once(settings: Settings, database_file: Path):
+    database = Database(database_file)
+
+    btc, eth = once(settings, database)
+
+    assert isinstance(btc, Tick)
+    assert (btc.index_name, btc.price, btc.source) == ("btc_usd", price("btc_usd", btc.ts), "simulator")
+    with database.read() as cursor:
+        assert ticks.latest(cursor, "btc_usd") == btc
+        assert ticks.latest(cursor, "eth_usd") == eth
+        assert runs.runs(cursor) == []
+
+
+def test_a_failure_is_recorded_too(settings: Settings, simulator: Simulator, database: Database):
+    simulator.faults.add(Fault("bad_price", value="zero"))
+
+    outcomes = once(settings, database)
+
+    assert [outcome.cause for outcome in outcomes if isinstance(outcome, Miss)] == [Cause.REJECTED_REPLY] * 2
+    with database.read() as cursor:
+        assert runs.misses(cursor, *EVER) == outcomes
+
+
+def test_an_error_that_goes_away_is_waited_out(make_settings: Make, simulator: Simulator, database: Database):
+    simulator.faults.add(Fault("html", times=1))
+
+    with stamina.set_testing(True, attempts=10, cap=True):  # without the wait
+        (outcome,) = once(make_settings(deribit_url=simulator.url, indexes=("btc_usd",)), database)
+
+    assert isinstance(outcome, Tick)
+
+
+def test_the_demo_has_a_simulator_of_its_own(make_settings: Make, database_file: Path):
+    settings = make_settings(demo=True, indexes=("btc_usd",))
+
+    (tick,) = once(settings, Database(settings.database))
+
+    assert isinstance(tick, Tick)
+    assert tick.source == "simulator"
+
+
+def test_it_does_not_disturb_a_recorder(settings: Settings, database: Database):
+    lock = RecorderLock(database.path)
+    lock.acquire(Notice(4711, "external", START, 5, ("btc_usd",), "1.2.3", "recording", START))
+
+    with pytest.raises(RecorderError, match="PID 4711"):
+        once(settings, database)
+    lock.release()
+
+    with database.read() as cursor:
+        assert ticks.summary(cursor) == {}
+
+
+def test_it_leaves_word_that_it_is_done(settings: Settings, database: Database):
+    before = utc_now()
+
+    once(settings, database)
+
+    notice = read_notice(database.path)
+    assert notice is not None
+    assert (notice.state, notice.mode, notice.alive) == ("stopped", "once", False)
+    assert before <= notice.state_since <= utc_now()
+    assert in_words(notice, 0.0, utc_now()).startswith("not recording: the recorder was stopped at ")
+
+
+def test_a_store_that_refuses_is_told_and_let_go(settings: Settings, database: Database):
+    with database.write() as cursor:
+        cursor.execute("INSERT INTO migrations (number, name) VALUES (9999, 'later')")
+
+    for _ in range(2):
+        with pytest.raises(NewerSchemaError):
+            once(settings, database)
+
+    notice = read_notice(database.path)
+    assert notice is not None
+    assert not notice.alive
+    assert isinstance(notice.state_since, datetime)

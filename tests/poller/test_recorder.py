@@ -1,0 +1,552 @@
+import json
+import logging
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from poller import journal as journal_module
+from poller import recorder as recorder_module
+from poller.recorder import Recorder
+from poller.simulator import Fault, Simulator, price
+from settings import Settings, SettingsError
+from store import (
+    BusyError,
+    Cause,
+    Database,
+    Miss,
+    NewerSchemaError,
+    NoDatabaseError,
+    RecorderError,
+    Run,
+    Tick,
+    runs,
+    ticks,
+    utc_now,
+)
+from store.recorder import Notice, read_notice
+from store.status import in_words
+from tests.conftest import wait_until
+
+from .conftest import MovedClock, envelope, http, price_reply
+
+SECOND = timedelta(seconds=1)
+EVER = (datetime(2015, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
+BOTH = ("btc_usd", "eth_usd")
+
+# Takes the file as the duckdb command line does, between two leases of the recorder, until its input ends.
+FOREIGN_PROGRAM = """
+import sys, duckdb
+while True:
+    try:
+        connection = duckdb.connect(sys.argv[1])
+        break
+    except duckdb.IOException:
+        pass
+print("held", flush=True)
+sys.stdin.read()
+connection.close()
+"""
+
+Start = Callable[..., Recorder]
+
+
+@pytest.fixture
+def clock() -> MovedClock:
+    """A clock whose next second begins soon."""
+    clock = MovedClock()
+    clock.slot_in(0.25, 1)
+    return clock
+
+
+@pytest.fixture
+def simulator(clock: MovedClock) -> Iterator[Simulator]:
+    with Simulator(limits=False, clock=clock) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def start(
+    database: Database, clock: MovedClock, simulator: Simulator, make_settings: Callable[..., Settings]
+) -> Iterator[Start]:
+    """Start a recorder of btc_usd from the simulator, every second unless told otherwise."""
+    started = []
+
+    def begin(
+        mode: Any = "external",
+        *,
+        into: Database = database,
+        **changes: Any,
+    ) -> Recorder:
+        settings = {"deribit_url": simulator.url, "poll_seconds": 1, "indexes": ("btc_usd",)}
+        recorder = Recorder(make_settings(**{**settings, **changes}), into, mode, clock=clock)
+        recorder.start()
+        started.append(recorder)
+        return recorder
+
+    yield begin
+    for recorder in started:
+        recorder.stop()
+
+
+def stored(database: Database, index_name: str = "btc_usd") -> list[Tick]:
+    with database.read() as cursor:
+        return ticks.history(cursor, index_name, *EVER)
+
+
+def missed(database: Database) -> list[Miss]:
+    with database.read() as cursor:
+        return runs.misses(cursor, *EVER)
+
+
+def noted(database: Database) -> list[Run]:
+    with database.read() as cursor:
+        return runs.runs(cursor)
+
+
+def notice(database: Database) -> Notice:
+    found = read_notice(database.path)
+    assert found is not None
+    return found
+
+
+def wait_for_state(database: Database, state: str) -> Notice:
+    wait_until(lambda: notice(database).state == state)
+    return notice(database)
+
+
+def wait_for_ticks(database: Database, count: int) -> list[Tick]:
+    return list(wait_until(lambda: (found := stored(database))[count - 1 :] and found))
+
+
+def seconds(instants: list[datetime]) -> list[datetime]:
+    return sorted(instant.replace(microsecond=0) for instant in instants)
+
+
+def in_a_row(slots: list[datetime]) -> list[datetime]:
+    """As many slots of a second as were given, from the first of them on."""
+    return [slots[0] + i * SECOND for i in range(len(slots))]
+
+
+# Recording
+
+
+def test_every_slot_is_stored_with_the_price_of_its_time(start: Start, database: Database):
+    recorder = start(indexes=BOTH)
+    wait_for_ticks(database, 3)
+
+    recorder.stop()
+
+    for name in BOTH:
+        found = stored(database, name)
+        slots = seconds([tick.ts for tick in found])
+        assert len(slots) >= 3
+        assert slots == in_a_row(slots)
+        assert [tick.price for tick in found] == [price(name, tick.ts) for tick in found]
+        assert {(tick.source, tick.resolution_s) for tick in found} == {("simulator", 0)}
+        assert all(tick.received_at is not None and tick.ts <= tick.received_at for tick in found)
+    assert missed(database) == []
+
+
+def test_a_run_lasts_from_the_start_to_the_stop(start: Start, database: Database, clock: MovedClock):
+    began = clock()
+    recorder = start(poll_seconds=3600, indexes=BOTH)
+    wait_until(lambda: notice(database).alive)
+    recorder.stop()
+
+    (run,) = noted(database)
+    assert (run.poll_seconds, run.indexes) == (3600, BOTH)
+    assert run.ended_at is not None
+    assert began <= run.started_at <= run.ended_at <= clock()
+    assert (notice(database).state, notice(database).alive) == ("stopped", False)
+    assert recorder.failure is None
+
+
+def test_the_demo_records_from_a_simulator_of_its_own(start: Start, database: Database):
+    start(demo=True, deribit_url="http://127.0.0.1:9")
+
+    tick = wait_for_ticks(database, 1)[0]
+
+    assert (tick.source, tick.price) == ("simulator", price("btc_usd", tick.ts))
+
+
+def test_each_minute_is_summed_up_in_the_log(start: Start, clock: MovedClock, caplog: pytest.LogCaptureFixture):
+    caplog.set_level(logging.INFO, logger="tickwell")
+    clock.slot_in(0.25, 60)
+    start()
+
+    wait_until(lambda: [line for line in caplog.messages if "ticks in the last minute" in line])
+
+    (line,) = [line for line in caplog.messages if "ticks in the last minute" in line]
+    assert line.startswith("1 ticks in the last minute, written in ")
+    assert line.endswith(" ms (median)")
+    assert not [record for record in caplog.records if record.levelno > logging.INFO]
+
+
+def test_an_index_that_fails_is_named_while_the_others_go_on(
+    serve, start: Start, database: Database, clock: MovedClock
+):
+    def answer(target: str) -> bytes:
+        if "names" in target:
+            return http(json.dumps(envelope(BOTH)).encode())
+        if "eth_usd" in target:
+            return http(b"", "502 Bad Gateway")
+        return price_reply(sent_at=clock())
+
+    start(deribit_url=serve(answer).url, indexes=BOTH)
+    wait_until(lambda: notice(database).failing)
+
+    assert notice(database).state == "recording"
+    detail = "get_index_price eth_usd: HTTP 502 Bad Gateway"
+    assert notice(database).failing == {"eth_usd": f"exchange error, {detail}"}
+    assert {(miss.index_name, miss.cause, miss.detail) for miss in missed(database)} == {
+        ("eth_usd", Cause.EXCHANGE_ERROR, detail)
+    }
+
+
+# Trouble with the exchange
+
+
+def test_an_outage_is_told_and_ends_by_itself(
+    start: Start, simulator: Simulator, database: Database, clock: MovedClock
+):
+    recorder = start()
+    wait_for_ticks(database, 1)
+
+    simulator.faults.add(Fault("outage", seconds=1.5))
+    back_at = clock() + timedelta(seconds=1.5)
+    trouble = wait_for_state(database, "unreachable")
+    recording = wait_for_state(database, "recording")
+    recorder.stop()
+
+    assert trouble.detail in ("connection refused", "connection reset by peer")
+    assert trouble.retry_at is not None
+    assert trouble.state_since < trouble.retry_at <= trouble.state_since + 2 * SECOND
+    assert in_words(trouble, None, trouble.state_since).startswith("exchange unreachable since ")
+    assert recording.state_since <= back_at + 2 * SECOND
+    gap = missed(database)
+    assert gap
+    assert {miss.cause for miss in gap} == {Cause.UNREACHABLE}
+    slots = seconds([miss.slot for miss in gap] + [tick.ts for tick in stored(database)])
+    assert slots == in_a_row(slots)
+
+
+def test_an_exchange_that_is_slow_once_costs_one_slot(start: Start, simulator: Simulator, database: Database):
+    start()
+    wait_for_ticks(database, 1)
+
+    simulator.faults.add(Fault("slow", delay_s=1.5, times=1))
+    wait_for_ticks(database, 2)
+
+    (miss,) = missed(database)
+    assert miss.cause is Cause.UNREACHABLE
+    assert miss.detail.startswith("no reply within 0.")
+    assert stored(database)[1].ts - miss.slot < 2 * SECOND
+
+
+def test_an_exchange_that_is_not_there_at_the_start_is_told_at_once(start: Start, database: Database):
+    start(deribit_url="http://127.0.0.1:9", poll_seconds=3600)
+
+    trouble = wait_for_state(database, "unreachable")
+
+    assert trouble.detail == "connection refused"
+    assert trouble.retry_at is not None
+    assert trouble.retry_at.timestamp() % 3600 == 0
+
+
+def test_a_pause_that_the_exchange_asked_for_is_when_the_next_try_comes(
+    start: Start, simulator: Simulator, database: Database, clock: MovedClock
+):
+    simulator.faults.add(Fault("rate_limit", retry_after=50))
+    began = clock()
+
+    start()
+    trouble = wait_for_state(database, "exchange error")
+
+    assert "too many requests" in trouble.detail
+    assert trouble.retry_at is not None
+    assert began + 50 * SECOND <= trouble.retry_at <= clock() + 50 * SECOND
+
+
+def test_an_unknown_index_is_refused(start: Start, database: Database):
+    recorder = start(indexes=("btc_usd", "etc_usdx"))
+
+    assert recorder.wait(5)
+
+    assert isinstance(recorder.failure, SettingsError)
+    told = notice(database)
+    assert (told.state, told.detail, told.alive) == ("refused", str(recorder.failure), True)
+    assert in_words(told, None, utc_now()).startswith("not recording: TICKWELL_INDEXES names etc_usdx, which ")
+    recorder.stop()
+    assert notice(database).state == "refused"
+    assert stored(database) == []
+
+
+# Trouble with the database
+
+
+@pytest.fixture
+def foreign_program(database_file: Path) -> Iterator[Callable[[], subprocess.Popen[str]]]:
+    """Start a program that is not ours and holds the database file until its input ends."""
+    programs = []
+
+    def hold() -> subprocess.Popen[str]:
+        program = subprocess.Popen(
+            [sys.executable, "-c", FOREIGN_PROGRAM, str(database_file)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        programs.append(program)
+        assert program.stdout is not None
+        assert program.stdout.readline() == "held\n"
+        return program
+
+    yield hold
+    for program in programs:
+        program.communicate()
+
+
+def test_ticks_wait_while_a_foreign_program_holds_the_file(
+    start: Start, database: Database, foreign_program: Callable[[], subprocess.Popen[str]]
+):
+    recorder = start(indexes=BOTH)
+    wait_for_ticks(database, 1)
+
+    program = foreign_program()
+    trouble = wait_until(lambda: (told := notice(database)).waiting >= 2 * 3 and told)
+    program.communicate()
+    wait_for_state(database, "recording")
+    recorder.stop()
+
+    assert trouble.state == "store unavailable"
+    assert f"PID {program.pid}" in trouble.detail
+    assert in_words(trouble, None, utc_now()).startswith("database not writable since ")
+    assert missed(database) == []
+    for name in BOTH:
+        slots = seconds([tick.ts for tick in stored(database, name)])
+        assert len(slots) >= 5
+        assert slots == in_a_row(slots)
+
+
+def test_a_store_that_is_taken_costs_no_slot_when_replies_come_one_by_one(
+    serve, start: Start, database: Database, clock: MovedClock
+):
+    apart = threading.Event()
+
+    def answer(target: str) -> bytes:
+        if "names" in target:
+            return http(json.dumps(envelope(BOTH)).encode())
+        if "eth_usd" in target:
+            apart.wait(0.1)
+        return price_reply(sent_at=clock())
+
+    recorder = start(deribit_url=serve(answer).url, indexes=BOTH)
+    wait_for_ticks(database, 1)
+
+    with Database(database.path).write():
+        wait_until(lambda: notice(database).waiting >= 2 * 2)
+    wait_for_state(database, "recording")
+    recorder.stop()
+
+    assert missed(database) == []
+
+
+def test_a_store_that_is_taken_at_the_start_is_waited_for(
+    start: Start, database: Database, monkeypatch: pytest.MonkeyPatch, caplog
+):
+    monkeypatch.setattr(recorder_module, "_STORE_WAIT_S", 0.2)
+    with Database(database.path).write():
+        start()
+        wait_until(lambda: notice(database).waiting)
+
+    assert wait_for_ticks(database, 2)
+    assert len(noted(database)) == 1
+    assert any(line.startswith("the database can't be written yet, ticks wait in memory: ") for line in caplog.messages)
+
+
+def test_ticks_that_can_not_be_written_at_the_end_are_told(start: Start, database: Database, caplog):
+    recorder = start()
+    wait_for_ticks(database, 1)
+
+    with Database(database.path).write():
+        wait_until(lambda: notice(database).waiting)
+        asked_at = time.monotonic()
+        recorder.stop()
+        took_s = time.monotonic() - asked_at
+
+    assert took_s < 2
+    (line,) = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
+    assert " ticks could not be written: " in line
+
+
+def test_a_stop_writes_a_long_queue_to_its_end(start: Start, database: Database, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(journal_module, "PORTION", 1)
+    recorder = start()
+    with Database(database.path).write():
+        wait_until(lambda: notice(database).waiting >= 4)
+
+    recorder.stop()
+
+    received = [int(tick.received_at.timestamp()) for tick in stored(database) if tick.received_at]
+    assert len(received) >= 4
+    assert received == list(range(received[0], received[-1] + 1))
+
+
+def test_a_newer_database_is_refused_and_left_alone(start: Start, database: Database):
+    with database.write() as cursor:
+        cursor.execute("INSERT INTO migrations (number, name) VALUES (9999, 'later')")
+    before = database.path.read_bytes()
+
+    recorder = start()
+
+    assert recorder.wait(5)
+    assert isinstance(recorder.failure, NewerSchemaError)
+    assert notice(database).state == "refused"
+    assert database.path.read_bytes() == before
+
+
+def test_a_database_that_is_not_there_is_made(start: Start, database_file: Path):
+    database = Database(database_file.with_name("another.duckdb"))
+    with pytest.raises(NoDatabaseError):
+        stored(database)
+
+    start(into=database)
+
+    assert wait_until(lambda: database.path.exists() and wait_for_ticks(database, 1))
+
+
+# Time
+
+
+def test_skipped_slots_are_misses(start: Start, database: Database, clock: MovedClock):
+    start()
+    wait_for_ticks(database, 1)
+
+    clock.ahead_s += 5
+    skipped = wait_until(lambda: missed(database))
+
+    assert 4 <= len(skipped) <= 5
+    assert {(miss.cause, miss.detail) for miss in skipped} == {(Cause.MISSED_SLOT, "the slot before it took too long")}
+    assert [miss.slot for miss in skipped] == in_a_row([miss.slot for miss in skipped])
+    assert len(noted(database)) == 1
+
+
+def test_after_a_stall_another_run_begins(start: Start, database: Database, clock: MovedClock, caplog):
+    recorder = start()
+    wait_for_ticks(database, 1)
+
+    clock.ahead_s += 100
+    wait_until(lambda: len(noted(database)) == 2)
+    recorder.stop()
+
+    first, second = noted(database)
+    assert first.ended_at is not None
+    assert second.ended_at is not None
+    assert first.ended_at.microsecond == second.started_at.microsecond == 0
+    assert timedelta(seconds=60) < second.started_at - first.ended_at <= timedelta(seconds=100)
+    assert second.started_at < second.ended_at
+    assert missed(database) == []
+    assert any(line.startswith("no poll between ") for line in caplog.messages)
+
+
+# The end
+
+
+def test_stopping_does_not_wait_for_a_request_that_hangs(
+    start: Start, simulator: Simulator, database: Database, clock: MovedClock
+):
+    simulator.faults.add(Fault("slow", method="get_index_price", delay_s=60))
+    clock.slot_in(0.25, 3600)
+    recorder = start(poll_seconds=3600)
+    hung_since = wait_until(lambda: recorder._current_slot)
+    wait_until(lambda: recorder._task)
+
+    asked_at = time.monotonic()
+    recorder.stop()
+
+    assert time.monotonic() - asked_at < 2
+    (run,) = noted(database)
+    assert run.ended_at == hung_since
+    assert missed(database) == []
+
+
+def test_a_recorder_can_be_stopped_before_its_first_slot(start: Start, simulator: Simulator, database: Database):
+    simulator.faults.add(Fault("slow", delay_s=60))
+    asked_at = time.monotonic()
+
+    start().stop()
+
+    assert time.monotonic() - asked_at < 2
+    assert notice(database).state == "stopped"
+    assert [run.ended_at is not None for run in noted(database)] == [True]
+
+
+def test_waiting_tells_whether_the_recorder_has_ended(start: Start):
+    recorder = start(poll_seconds=3600)
+
+    assert not recorder.wait(0)
+    recorder.stop()
+    assert recorder.wait(0)
+
+
+def test_a_mistake_of_ours_ends_the_recorder_in_words(
+    start: Start, database: Database, monkeypatch: pytest.MonkeyPatch, caplog
+):
+    def fail(_: Simulator) -> None:
+        raise OSError("too many open files")
+
+    monkeypatch.setattr(Simulator, "start", fail)
+
+    recorder = start(demo=True)
+
+    assert recorder.wait(5)
+    assert str(recorder.failure) == "the recorder failed: OSError: too many open files"
+    assert (notice(database).state, notice(database).detail) == ("refused", str(recorder.failure))
+    assert "Traceback" in caplog.text
+
+
+# One recorder
+
+
+def test_a_file_has_one_recorder(start: Start, database: Database):
+    first = start(poll_seconds=3600)
+
+    with pytest.raises(RecorderError, match=r"is already being recorded by PID \d+ \(external, since "):
+        start(poll_seconds=3600)
+
+    assert not first.wait(0)
+    assert notice(database).alive
+
+
+def test_an_embedded_recorder_steps_aside_for_readers(start: Start, database: Database):
+    recorder = start("embedded")
+    reader = Database(database.path)
+    wait_until(lambda: notice(database).state == "recording")
+
+    found = [len(stored(reader)) for _ in range(10)]
+    grown = wait_until(lambda: len(stored(reader)) > found[-1])
+    with pytest.raises(BusyError), reader.write(), reader.read(wait_s=0.01):
+        pass
+    recorder.stop()
+
+    assert found[0] >= 1
+    assert grown
+    assert missed(database) == []
+    assert notice(database).mode == "embedded"
+
+
+def test_an_embedded_recorder_that_fails_says_so_in_the_log(start: Start, caplog):
+    recorder = start("embedded", indexes=("etc_usdx",))
+
+    assert recorder.wait(5)
+
+    (record,) = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert record.getMessage() == f"not recording: {recorder.failure}"
+    assert record.exc_info is None

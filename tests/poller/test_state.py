@@ -1,0 +1,152 @@
+import logging
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from poller.state import Board
+from store import Cause, Miss
+from store.recorder import Notice, RecorderLock, read_notice
+from tests.conftest import START, tick
+
+LATER = START + timedelta(seconds=90)
+RETRY_AT = START + timedelta(seconds=95)
+
+
+@pytest.fixture
+def lock(database_file: Path) -> Iterator[RecorderLock]:
+    lock = RecorderLock(database_file)
+    yield lock
+    lock.release()
+
+
+@pytest.fixture
+def board(lock: RecorderLock) -> Board:
+    notice = Notice(1, "external", START, 5, ("btc_usd", "eth_usd"), "1.2.3", "starting", START)
+    lock.acquire(notice)
+    return Board(lock, notice)
+
+
+@pytest.fixture(autouse=True)
+def _from_info_on(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logger="tickwell")
+
+
+def miss(index_name: str, cause: Cause = Cause.UNREACHABLE, detail: str = "connection refused") -> Miss:
+    return Miss(START, index_name, cause, detail)
+
+
+def published(database_file: Path) -> Notice:
+    notice = read_notice(database_file)
+    assert notice is not None
+    return notice
+
+
+def served(board: Board, *outcomes: object, at: datetime = LATER) -> None:
+    board.served(outcomes, at, retry_at=RETRY_AT)  # type: ignore[arg-type]
+
+
+def test_one_tick_makes_it_recording(board: Board, database_file: Path):
+    served(board, tick(0))
+
+    notice = published(database_file)
+    assert (notice.state, notice.state_since, notice.retry_at) == ("recording", LATER, None)
+
+
+def test_a_slot_in_which_each_index_failed_is_trouble(board: Board, database_file: Path, caplog):
+    served(board, tick(0), tick(0, "eth_usd"))
+    served(board, miss("btc_usd"), miss("eth_usd", Cause.EXCHANGE_ERROR))
+
+    notice = published(database_file)
+    assert (notice.state, notice.detail, notice.retry_at) == ("unreachable", "connection refused", RETRY_AT)
+    assert caplog.messages == ["unreachable: connection refused"]
+
+
+def test_the_first_miss_of_a_slot_says_nothing_about_the_others_yet(board: Board, database_file: Path):
+    served(board, miss("btc_usd"))
+
+    assert published(database_file).state == "starting"
+
+
+def test_an_index_that_fails_while_others_go_on_is_named(board: Board, database_file: Path, caplog):
+    served(board, tick(0), miss("eth_usd", Cause.REJECTED_REPLY, "no price"))
+
+    notice = published(database_file)
+    assert (notice.state, notice.failing) == ("recording", {"eth_usd": "rejected reply, no price"})
+    assert caplog.messages == ["eth_usd: rejected reply, no price"]
+
+
+def test_an_index_that_recovers_is_told_once(board: Board, database_file: Path, caplog):
+    served(board, tick(0), miss("eth_usd"))
+    caplog.clear()
+
+    served(board, tick(5), tick(5, "eth_usd"))
+    served(board, tick(10), tick(10, "eth_usd"))
+
+    assert published(database_file).failing == {}
+    assert caplog.messages == ["eth_usd is recorded again"]
+
+
+def test_an_index_that_was_not_heard_of_yet_in_a_slot_has_not_recovered(board: Board, database_file: Path, caplog):
+    served(board, tick(0), miss("eth_usd"))
+    caplog.clear()
+
+    served(board, tick(5))
+    between = published(database_file).failing
+    served(board, tick(5), miss("eth_usd"))
+
+    assert between == {"eth_usd": "unreachable, connection refused"}
+    assert caplog.messages == []
+
+
+def test_trouble_lasts_since_it_began_and_is_logged_once(board: Board, database_file: Path, caplog):
+    for second in (1, 2, 3):
+        board.troubled(Cause.UNREACHABLE, f"try {second}", START + timedelta(seconds=second), retry_at=RETRY_AT)
+
+    notice = published(database_file)
+    assert (notice.state_since, notice.detail) == (START + timedelta(seconds=1), "try 3")
+    assert caplog.messages == ["unreachable: try 1"]
+
+
+def test_the_end_of_trouble_is_logged_with_its_length(board: Board, database_file: Path, caplog):
+    board.troubled(Cause.STORE_UNAVAILABLE, "held", START, retry_at=RETRY_AT, waiting=7)
+    waiting = published(database_file).waiting
+    caplog.clear()
+
+    served(board, tick(0), at=LATER)
+
+    notice = published(database_file)
+    assert waiting == 7
+    assert (notice.state, notice.detail, notice.retry_at, notice.waiting) == ("recording", "", None, 0)
+    assert caplog.messages == ["recording again after 90 s"]
+
+
+def test_the_first_tick_is_no_return(board: Board, caplog):
+    served(board, tick(0))
+
+    assert caplog.messages == []
+
+
+def test_another_cause_is_another_trouble(board: Board, database_file: Path, caplog):
+    board.troubled(Cause.UNREACHABLE, "connection refused", START, retry_at=RETRY_AT)
+    board.troubled(Cause.EXCHANGE_ERROR, "HTTP 502", LATER, retry_at=RETRY_AT)
+
+    assert published(database_file).state_since == LATER
+    assert caplog.messages == ["unreachable: connection refused", "exchange error: HTTP 502"]
+
+
+def test_the_end_is_published(board: Board, database_file: Path):
+    board.troubled(Cause.UNREACHABLE, "connection refused", START, retry_at=RETRY_AT)
+
+    board.stopped(LATER)
+
+    notice = published(database_file)
+    assert (notice.state, notice.state_since, notice.detail, notice.retry_at) == ("stopped", LATER, "", None)
+
+
+def test_a_refusal_is_published_with_its_reason(board: Board, database_file: Path):
+    board.refused("no such index", LATER)
+
+    notice = published(database_file)
+    assert (notice.state, notice.detail, notice.alive) == ("refused", "no such index", True)
