@@ -1,0 +1,1 @@
+"""What Tickwell costs, measured in one run: `make bench`."""
