@@ -6,6 +6,8 @@ the recorder.
 """
 
 import contextlib
+import gc
+import logging
 import os
 import sys
 from collections.abc import AsyncIterator
@@ -19,6 +21,8 @@ from api import Served, create_app
 from poller.embedded import start_embedded
 from poller.logs import configure_logging
 from store.shared import shared_database
+
+log = logging.getLogger("tickwell.dashboard")
 
 PAGES = [
     (
@@ -56,9 +60,20 @@ def load_or_exit() -> all_settings.Settings:
 
 
 def show_plainly(error: Exception) -> bool:
-    """Tell a reader that a page failed, without its traceback; Streamlit logs that."""
+    """Tell a reader that a page failed; its traceback goes to the log, which Streamlit then leaves to us."""
+    log.error("a page failed", exc_info=error)
     st.error(f"This page failed: {type(error).__name__}. The server's log says more.", icon=":material/error:")
     return True
+
+
+def spare_the_garbage_collector() -> None:
+    """Take what is loaded for good out of its sight, once a page has run.
+
+    Streamlit collects all generations after every run of a script or fragment, which took two thirds of its CPU time.
+    """
+    if not gc.get_freeze_count():
+        gc.collect()
+        gc.freeze()
 
 
 def show() -> None:
@@ -74,6 +89,7 @@ def show() -> None:
     page = st.navigation(pages)
     st.title(page.title)
     page.run()
+    spare_the_garbage_collector()
 
 
 if __name__ == "__main__":

@@ -34,11 +34,11 @@ def recorder(overview: queries.Overview) -> None:
     age_s = None if newest is None else (now - newest).total_seconds()
     words = in_words(overview.notice, age_s, now, zone, embedded=settings.poller == "embedded")
     fine = overview.notice is not None and overview.notice.alive and overview.notice.state in {"starting", "recording"}
-    with st.container(key="recorder"):
-        if fine:
-            st.caption(f":green[:material/radio_button_checked:] {text.escaped(words)}. Times are {zone.key}.")
-        else:
-            st.warning(text.escaped(words[0].upper() + words[1:]), icon=":material/warning:")
+    if fine:
+        st.caption(f":green[:material/radio_button_checked:] {text.escaped(words)}. Times are {zone.key}.")
+    else:
+        st.warning(text.escaped(words[0].upper() + words[1:]), icon=":material/warning:")
+        st.caption(f"Times are {zone.key}.")
     if settings.demo or any(card.latest and card.latest.source == "simulator" for card in overview.cards):
         st.warning("**Simulated prices.** They are made up by the built-in simulator.", icon=":material/science:")
 

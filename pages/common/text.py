@@ -7,6 +7,8 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
+_UNITS_S = {"d": 86_400, "h": 3_600, "min": 60}
+
 
 def price(value: float) -> str:
     """A price with digits that suit its size: cents above 100, six significant ones below."""
@@ -24,9 +26,7 @@ def pair(index_name: str) -> str:
 def age_at(age: timedelta, at: datetime) -> str:
     """How old a tick is, in its largest whole unit, and when it was: the day too once that is not today's."""
     seconds = max(0, int(age.total_seconds()))
-    for unit_s, unit in ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")):
-        if seconds >= unit_s:
-            break
+    unit, unit_s = next(((unit, unit_s) for unit, unit_s in _UNITS_S.items() if seconds >= unit_s), ("s", 1))
     clock = f"{at:%H:%M:%S}" if seconds < 43_200 else f"{at:%Y-%m-%d %H:%M}"
     return f"{seconds // unit_s} {unit} old, {clock}"
 

@@ -4,29 +4,38 @@ import os
 import shutil
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 
 from tests.conftest import Program, wait_until
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # not longer: while playwright is open, no other test can run an event loop
 def browser() -> Iterator[Browser]:
     """Chromium; where there is none the test is skipped, or fails if REQUIRE_BROWSER is set."""
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if path is None:
+    if find_chromium() is None:
         reason = "no Chromium was found on the PATH"
         if os.environ.get("REQUIRE_BROWSER"):
             pytest.fail(reason)
         pytest.skip(reason)
-    arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    with sync_playwright() as playwright, playwright.chromium.launch(executable_path=path, args=arguments) as browser:
+    with sync_playwright() as playwright, chromium(playwright) as browser:
         yield browser
+
+
+def find_chromium() -> str | None:
+    """The path of a Chromium on this machine."""
+    return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+def chromium(playwright: Playwright) -> Browser:
+    """The machine's Chromium, started; close it, or use it as a context manager."""
+    arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    return playwright.chromium.launch(executable_path=find_chromium(), args=arguments)
 
 
 @pytest.fixture
@@ -78,25 +87,31 @@ class Dashboard:
         return report
 
 
+@contextmanager
+def dashboard_at(port: int, script: str = "dashboard.py", **settings: Any) -> Iterator[Dashboard]:
+    """A dashboard that serves, or that has ended already."""
+    options = ("--server.address", "localhost", "--server.headless", "true", "--server.port", str(port))
+    with Program("streamlit", "run", script, *options, **settings) as program:
+        dashboard = Dashboard(f"http://localhost:{port}", program)
+        wait_until(lambda: answers(dashboard.url) or program.process.poll() is not None, timeout_s=25)
+        yield dashboard
+
+
+def answers(url: str) -> bool:
+    """Is a Streamlit server there?"""
+    try:
+        return httpx.get(f"{url}/_stcore/health").is_success
+    except httpx.TransportError:
+        return False
+
+
 @pytest.fixture
 def start_dashboard(database_file, simulator) -> Iterator[Callable[..., Dashboard]]:
     """Starts a dashboard on the test's database and simulator, at one second, unless told otherwise."""
     with ExitStack() as stack:
 
         def start(script: str = "dashboard.py", **settings: Any) -> Dashboard:
-            port = free_port()
             given = {"database": database_file, "deribit_url": simulator.url, "poll_seconds": 1, **settings}
-            command = ("streamlit", "run", script, "--server.address", "localhost", "--server.headless", "true")
-            program = stack.enter_context(Program(*command, "--server.port", str(port), **given))
-            dashboard = Dashboard(f"http://localhost:{port}", program)
-            wait_until(lambda: httpx_answers(dashboard.url) or program.process.poll() is not None, timeout_s=25)
-            return dashboard
+            return stack.enter_context(dashboard_at(free_port(), script, **given))
 
         yield start
-
-
-def httpx_answers(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/_stcore/health").is_success
-    except httpx.TransportError:
-        return False

@@ -172,25 +172,41 @@ def test_a_stopped_server_ends_its_run_and_frees_the_file(start_dashboard, datab
     assert run.ended_at - asked < timedelta(seconds=2)
 
 
-def test_saving_source_files_leaves_one_recorder_that_misses_no_slot(
-    start_dashboard, open_page, database_file, tmp_path
-):
+@pytest.fixture
+def project_copy(tmp_path):
+    """The project's files in a folder of their own, to be changed."""
     copy = tmp_path / "copy"
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT, capture_output=True, text=True, check=True,
-    ).stdout.splitlines()  # fmt: skip
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
     for name in filter(lambda name: (ROOT / name).is_file(), listed):
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, copy / name)
-    dashboard = start_dashboard(str(copy / "dashboard.py"))
+    return copy
+
+
+def test_a_page_that_fails_says_so_and_keeps_its_traceback_to_the_log(start_dashboard, open_page, project_copy):
+    (project_copy / "pages/overview.py").write_text("raise RuntimeError('not for readers')\n")
+    dashboard = start_dashboard(str(project_copy / "dashboard.py"))
+
+    page = open_page(dashboard.url)
+
+    expect(page.get_by_text("This page failed: RuntimeError")).to_be_visible()
+    expect(page.get_by_text("not for readers")).to_have_count(0)
+    _, _, log = dashboard.program.stop(signal.SIGTERM)
+    assert "RuntimeError: not for readers" in log
+
+
+def test_saving_source_files_leaves_one_recorder_that_misses_no_slot(
+    start_dashboard, open_page, database_file, project_copy
+):
+    dashboard = start_dashboard(str(project_copy / "dashboard.py"))
     dashboard.wait_for_ticks()
     page = open_page(dashboard.url)
     expect(page.get_by_text(re.compile(r"recording, \d+ s old"))).to_be_visible()
 
-    for number in range(3):
+    for number in range(5):
         for name in ("dashboard.py", "pages/overview.py", "poller/recorder.py", "store/database.py"):
-            with (copy / name).open("a") as file:
+            with (project_copy / name).open("a") as file:
                 file.write(f"# saved {number}\n")
         dashboard.wait_for_ticks(len(stored(database_file)) + 1)
         page.reload()
