@@ -189,10 +189,10 @@ def load() -> Settings:
 
 
 def _given_names() -> set[str]:
-    """The names with our prefix in the environment and in .env; secrets reach the former before we look."""
+    """The names with our prefix in the environment, in .env and in the secrets."""
     env_file = Settings.model_config.get("env_file")
-    given = {*os.environ, *dotenv_values(str(env_file))}
-    return {name for name in given if name.startswith(PREFIX)}
+    given = {name for name in (*os.environ, *dotenv_values(str(env_file))) if name.startswith(PREFIX)}
+    return given | {PREFIX + name.upper() for name in _Secrets(Settings).toml_data}
 
 
 def _unknown(name: str) -> str:

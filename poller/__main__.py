@@ -15,7 +15,7 @@ import click
 import settings as all_settings
 from settings import Settings, TickwellError
 from store import Database, Miss, Tick, utc_now
-from store.status import health
+from store.status import age_in_words, health
 
 from .logs import configure_logging
 from .once import poll_once
@@ -126,7 +126,7 @@ def _report_in_words(report: dict[str, Any]) -> str:
     if report["database"]["error"]:
         lines.append(report["database"]["error"])
     lines += [
-        f"{name} {index['price']}, {index['age_s']:.0f} s old, {index['ticks']} ticks since {index['first']}"
+        f"{name} {index['price']}, {age_in_words(index['age_s'])}, {index['ticks']} ticks since {index['first']}"
         for name, index in report["indexes"].items()
     ]
     return "\n".join(lines)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import duckdb
 from duckdb import DuckDBPyConnection
 
 from .errors import NewerSchemaError
@@ -17,10 +18,9 @@ CREATE TABLE IF NOT EXISTS migrations (
 )
 """
 
-_EXISTS = """
-SELECT count(*)
-FROM information_schema.tables
-WHERE table_name = 'migrations'
+_VERSION = """
+SELECT coalesce(max(number), 0)
+FROM migrations
 """
 
 _RECORD = """
@@ -45,10 +45,10 @@ def version(connection: DuckDBPyConnection) -> int:
     Raises:
         NewerSchemaError: it is newer than this version of Tickwell.
     """
-    (exists,) = connection.execute(_EXISTS).fetchall()[0]
-    if not exists:
+    try:
+        (applied,) = connection.execute(_VERSION).fetchall()[0]
+    except duckdb.CatalogException:  # asking the catalogue first costs 8 ms, at each lease
         return 0
-    (applied,) = connection.execute("SELECT coalesce(max(number), 0) FROM migrations").fetchall()[0]
     if applied > newest():
         raise NewerSchemaError(
             f"the database has schema {applied}, this version knows schemas up to {newest()}: update Tickwell; "

@@ -81,6 +81,14 @@ def in_words(
     return words
 
 
+def age_in_words(age_s: float) -> str:
+    """An age in its largest whole unit, such as "2 s old" or "3 h old"."""
+    for unit, unit_s in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if age_s >= unit_s:
+            return f"{age_s // unit_s:.0f} {unit} old"
+    return f"{max(0, int(age_s))} s old"
+
+
 def _alive_in_words(notice: Notice, age_s: float | None, now: datetime, zone: tzinfo) -> str:
     if notice.state == "refused":
         return f"not recording: {notice.detail}"
@@ -92,7 +100,7 @@ def _alive_in_words(notice: Notice, age_s: float | None, now: datetime, zone: tz
     if age_s is None:
         return f"{notice.state}, no data yet"
     failing = "".join(f"; {name}: {reason}" for name, reason in notice.failing.items())
-    return f"{notice.state}, {max(0.0, age_s):.0f} s old{failing}"
+    return f"{notice.state}, {age_in_words(age_s)}{failing}"
 
 
 def _retry_in_words(notice: Notice, now: datetime) -> str:

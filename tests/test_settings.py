@@ -208,6 +208,15 @@ def test_each_source_has_its_say_on_what_the_others_leave_out(files, given_):
     assert (loaded.poller, loaded.log_level, loaded.indexes) == ("external", "DEBUG", ("sol_usd", "xrp_usd"))
 
 
+def test_a_name_in_secrets_that_is_no_setting_is_refused(files):
+    files.secrets.write_text("TICKWELL_POLL_SECOND = 1\n")
+
+    with pytest.raises(SettingsError) as refused:
+        load()
+
+    assert str(refused.value) == "TICKWELL_POLL_SECOND is not a setting: did you mean TICKWELL_POLL_SECONDS?"
+
+
 def test_a_bad_value_in_secrets_is_named_like_any_other(files):
     files.secrets.write_text("TICKWELL_POLL_SECONDS = 0\n")
 

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
-_UNITS_S = {"d": 86_400, "h": 3_600, "min": 60}
+from store.status import age_in_words
 
 
 def price(value: float) -> str:
@@ -24,11 +24,9 @@ def pair(index_name: str) -> str:
 
 
 def age_at(age: timedelta, at: datetime) -> str:
-    """How old a tick is, in its largest whole unit, and when it was: the day too once that is not today's."""
-    seconds = max(0, int(age.total_seconds()))
-    unit, unit_s = next(((unit, unit_s) for unit, unit_s in _UNITS_S.items() if seconds >= unit_s), ("s", 1))
-    clock = f"{at:%H:%M:%S}" if seconds < 43_200 else f"{at:%Y-%m-%d %H:%M}"
-    return f"{seconds // unit_s} {unit} old, {clock}"
+    """How old a tick is, and when it was: the day too once that may not be today's."""
+    clock = f"{at:%H:%M:%S}" if age < timedelta(hours=12) else f"{at:%Y-%m-%d %H:%M}"
+    return f"{age_in_words(age.total_seconds())}, {clock}"
 
 
 def counted_since(start: datetime, end: datetime, zone: ZoneInfo) -> str:

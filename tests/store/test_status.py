@@ -55,7 +55,7 @@ def after(second: float) -> datetime:
         (RECORDING, 2, "recording, 2 s old"),
         (RECORDING, 0.4, "recording, 0 s old"),
         (RECORDING, -3, "recording, 0 s old"),
-        (RECORDING, 86400, "recording, 86400 s old"),
+        (RECORDING, 86400, "recording, 1 d old"),
         (RECORDING, None, "recording, no data yet"),
         (replace(RECORDING, state="starting"), None, "starting, no data yet"),
         (replace(RECORDING, state="starting"), 7, "starting, 7 s old"),
