@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
+from fastapi import FastAPI
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,20 +22,26 @@ from tests.conftest import START, tick, wait_until
 SECOND = int(START.timestamp())
 
 
-@pytest.fixture
-def client(make_settings, database_file) -> Iterator[httpx.Client]:
-    """A client of the API of an empty folder, with btc_usd and eth_usd configured."""
+@pytest.fixture(scope="module")
+def server() -> Iterator[tuple[FastAPI, str]]:
+    """The API on a port of its own, and its address."""
     app = create_app()
-    app.state.served = Served(make_settings(), Database(database_file))
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", ws="none"))
     thread = threading.Thread(target=server.run)
     thread.start()
     wait_until(lambda: server.started)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
-        yield client
+    yield app, f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     server.should_exit = True
     thread.join()
+
+
+@pytest.fixture
+def client(server, make_settings, database_file) -> Iterator[httpx.Client]:
+    """A client of the API of an empty folder, with btc_usd and eth_usd configured."""
+    app, url = server
+    app.state.served = Served(make_settings(), Database(database_file))
+    with httpx.Client(base_url=url) as client:
+        yield client
 
 
 def store(database: Database, *new: Tick) -> None:

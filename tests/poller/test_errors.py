@@ -11,8 +11,8 @@ from store import Cause
 
 def drawn_tree() -> list[tuple[int, str]]:
     """The depth and name of each error in the drawing at the top of the module."""
-    lines = [line for line in (errors.__doc__ or "").splitlines() if re.search(r"\w+Error\b", line)]
-    return [(re.search(r"\w", line).start() // 4, re.search(r"\w+", line)[0]) for line in lines]  # type: ignore[union-attr, index]
+    drawn = re.finditer(r"^(\W*)(\w+Error)\b", errors.__doc__ or "", re.MULTILINE)
+    return [(len(line[1]) // 4, line[2]) for line in drawn]
 
 
 def test_the_drawn_tree_of_errors_is_the_real_one():

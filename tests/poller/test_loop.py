@@ -10,14 +10,14 @@ from poller.loop import Loop
 
 def test_a_name_is_resolved():
     with asyncio.Runner(loop_factory=Loop) as runner:
-        found = runner.run(Loop.getaddrinfo(runner.get_loop(), "127.0.0.1", 80, type=socket.SOCK_STREAM))  # type: ignore[arg-type]
+        found = runner.run(runner.get_loop().getaddrinfo("127.0.0.1", 80, type=socket.SOCK_STREAM))
 
     assert found == socket.getaddrinfo("127.0.0.1", 80, type=socket.SOCK_STREAM)
 
 
 def test_a_look_up_that_fails_raises_its_error():
     with asyncio.Runner(loop_factory=Loop) as runner:
-        look_up = Loop.getaddrinfo(runner.get_loop(), "no-such-host.invalid", 80)  # type: ignore[arg-type]
+        look_up = runner.get_loop().getaddrinfo("no-such-host.invalid", 80)
 
         with pytest.raises(socket.gaierror):
             runner.run(look_up)

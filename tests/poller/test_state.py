@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from poller.jobs import Outcome
 from poller.state import Board
 from store import Cause, Miss
 from store.recorder import Notice, RecorderLock, read_notice
@@ -43,8 +44,8 @@ def published(database_file: Path) -> Notice:
     return notice
 
 
-def served(board: Board, *outcomes: object, at: datetime = LATER) -> None:
-    board.served(outcomes, at, retry_at=RETRY_AT)  # type: ignore[arg-type]
+def served(board: Board, *outcomes: Outcome, at: datetime = LATER) -> None:
+    board.served(outcomes, at, retry_at=RETRY_AT)
 
 
 def test_one_tick_makes_it_recording(board: Board, database_file: Path):
