@@ -1,6 +1,7 @@
 """What the pages read from the store. The only place with cache decorators."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 import streamlit as st
 
@@ -45,7 +46,9 @@ def overview(at_slot: float) -> Overview:
     notice = read_notice(database().path)
     try:
         with database().read() as cursor:
-            return Overview(notice, cards(cursor, settings().indexes))
+            return Overview(
+                notice, cards(cursor, settings().indexes, shortest_bar=timedelta(seconds=2 * settings().poll_seconds))
+            )
     except NoDatabaseError:
         return Overview(notice, [Card(name) for name in settings().indexes])
 

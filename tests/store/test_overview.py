@@ -15,12 +15,12 @@ from tests.conftest import START, tick
 DAY_S = SPAN.total_seconds()
 
 
-def cards_of(database: Database, *new: Tick, configured: Sequence[str] = ("btc_usd",)) -> list[Card]:
+def cards_of(database: Database, *new: Tick, configured: Sequence[str] = ("btc_usd",), **more: timedelta) -> list[Card]:
     with database.write() as cursor:
         cursor.execute("DELETE FROM ticks")
         ticks.append(cursor, new)
     with database.read() as cursor:
-        return cards(cursor, configured)
+        return cards(cursor, configured, **more)
 
 
 def filled(card: Card) -> dict[int, float]:
@@ -88,6 +88,21 @@ def test_ticks_that_come_evenly_fill_each_bar(database):
     assert len(filled(card)) == 60
     assert list(card.closes) == sorted(card.closes)
     assert card.closes[-1] == 600
+
+
+def test_no_bar_is_shorter_than_two_slots_so_that_only_a_gap_leaves_one_empty(database):
+    every_5_s = [tick(5 * number + 0.1 * (number % 3)) for number in range(24) if not 8 <= number < 14]
+
+    (card,) = cards_of(database, *every_5_s, shortest_bar=timedelta(seconds=10))
+
+    assert len(card.closes) == 11
+    assert sorted(set(range(11)) - set(filled(card))) == [4, 5]
+
+
+def test_a_single_tick_has_two_bars(database):
+    (card,) = cards_of(database, tick(0), shortest_bar=timedelta(seconds=10))
+
+    assert (len(card.closes), filled(card)) == (2, {0: 100.0})
 
 
 @settings(max_examples=40, deadline=None)
