@@ -126,7 +126,7 @@ def _report_in_words(report: dict[str, Any]) -> str:
     if report["database"]["error"]:
         lines.append(report["database"]["error"])
     lines += [
-        f"{name} {index['price']}, {age_in_words(index['age_s'])}, {index['ticks']} ticks since {index['first']}"
+        f"{name} {index['price']}, {age_in_words(index['age_s'])}, ticks: {index['ticks']} since {index['first']}"
         for name, index in report["indexes"].items()
     ]
     return "\n".join(lines)

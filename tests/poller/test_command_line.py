@@ -249,7 +249,7 @@ def test_status_tells_of_a_recorder_that_was_killed(command, database: Database)
 
     assert lines[0] == "stale: not recording: the recorder, PID 4711, is gone without a word"
     assert lines[2].startswith("btc_usd 100.0, ")
-    assert lines[2].endswith(" s old, 1 ticks since 2026-11-01T12:00:00+00:00")
+    assert lines[2].endswith(" d old, ticks: 1 since 2026-11-01T12:00:00+00:00")
 
 
 def test_status_tells_what_is_wrong_with_the_database(command, database_file: Path):
