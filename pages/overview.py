@@ -18,7 +18,7 @@ def live() -> None:
     try:
         overview = queries.newest_overview()
     except StoreError as error:
-        st.error(f"The database can't be read. {error}", icon=":material/error:")
+        st.error(f"The database can't be read. {text.escaped(str(error))}", icon=":material/error:")
         return
     recorder(overview)
     with st.grid(min_column_width=300):
