@@ -10,7 +10,7 @@ run: $(VENV)/.installed
 	$(BIN)/streamlit run dashboard.py --server.address localhost
 
 demo: $(VENV)/.installed
-	TICKWELL_DEMO=true $(BIN)/streamlit run dashboard.py --server.address localhost
+	TICKWELL_DEMO=true TICKWELL_POLL_SECONDS=$${TICKWELL_POLL_SECONDS:-1} $(BIN)/streamlit run dashboard.py --server.address localhost
 
 test: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .

@@ -113,6 +113,8 @@ def test_the_demo_moves_within_15_s_in_a_file_of_its_own(start_dashboard, open_p
     expect(page.get_by_text("Simulated prices")).to_be_visible(timeout=15_000)
     value = page.locator(".st-key-card-eth_usd [data-testid=stMetricValue]")
     expect(value).not_to_have_text("—", timeout=15_000)
+    before = value.inner_text()
+    expect(value).not_to_have_text(before)
     assert database_file.with_name("demo.duckdb").exists()
     assert not database_file.exists()
 
