@@ -53,7 +53,7 @@ def get_health(served: OfServer) -> JSONResponse:
 
 
 def get_prices(served: OfServer, ticker: str, limit: Limit = 10, offset: Offset = 0) -> JSONResponse:
-    """The ticks of an index, newest first; 404 when it has none at that offset."""
+    """The observations of an index, newest first; 404 when it has none at that offset. Averages are left out."""
     page = _read(served, ticker, lambda cursor: ticks.newest_first(cursor, ticker, limit, offset))
     if not page:
         raise HTTPException(404, f"{ticker} has no tick at offset {offset}")
@@ -61,7 +61,7 @@ def get_prices(served: OfServer, ticker: str, limit: Limit = 10, offset: Offset 
 
 
 def get_latest_price(served: OfServer, ticker: str) -> JSONResponse:
-    """The newest tick of an index; 404 when it has none."""
+    """The newest observation of an index; 404 when it has none. Averages are left out."""
     newest = _read(served, ticker, lambda cursor: ticks.newest_first(cursor, ticker, limit=1))
     if not newest:
         raise HTTPException(404, f"{ticker} has no tick yet")
@@ -76,7 +76,7 @@ def get_prices_in_range(
     limit: Limit = 10,
     offset: Offset = 0,
 ) -> JSONResponse:
-    """The ticks of an index from start to end, both included, ascending.
+    """The observations of an index from start to end, both included, ascending. Averages are left out.
 
     Times are seconds or milliseconds; the end is now unless told. `limit` and `offset` are checked, but the whole range
     is returned, up to 100,000 ticks.

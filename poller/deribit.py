@@ -57,6 +57,10 @@ _TEMPORARY_PAUSE_S: dict[int | None, float] = {
 }
 _LONGEST_PAUSE_S = 60.0
 
+# Those that speak of the method that was asked: the others go on meanwhile.
+_OF_ONE_METHOD = frozenset({13025, 13503})
+_EVERY_METHOD = ""
+
 # The exchange opened in 2016; an instant outside these years is no exchange time.
 _FIRST_INSTANT = datetime(2015, 1, 1, tzinfo=UTC)
 _LAST_INSTANT = datetime(2100, 1, 1, tzinfo=UTC)
@@ -87,11 +91,18 @@ class _Reply:
     simulated: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Pause:
+    until: datetime
+    reason: str
+
+
 class DeribitClient:
     """Reads Deribit's public methods over one connection pool, with at most 4 requests at once.
 
     Use it as an async context manager. Every method raises an `ExchangeError`, and only that, when no usable answer
-    came; after one that asks for a pause, requests fail at once until the pause is over.
+    came; after one that asks for a pause, requests fail at once until the pause is over. The pause of a method that is
+    switched off is that of this method alone.
     """
 
     def __init__(self, url: str, *, clock: Callable[[], datetime] = utc_now) -> None:
@@ -103,14 +114,19 @@ class DeribitClient:
             headers={"user-agent": USER_AGENT, "accept": "application/json"},
         )
         self._slots = asyncio.Semaphore(MAX_CONCURRENT)
-        self.paused_until: datetime | None = None
-        self._pause_reason = ""
+        self._pauses: dict[str, _Pause] = {}
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
+
+    @property
+    def paused_until(self) -> datetime | None:
+        """Until when the exchange wants not to be asked for prices; perhaps over by now."""
+        pauses = (self._pauses.get(method) for method in (_EVERY_METHOD, "get_index_price"))
+        return max((pause.until for pause in pauses if pause is not None), default=None)
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -173,28 +189,32 @@ class DeribitClient:
 
     async def _ask(self, method: str, **params: str) -> _Reply:
         asked = " ".join([method, *params.values()])
-        self._refuse_in_a_pause()
+        self._refuse_in_a_pause(method)
         async with self._slots:
-            self._refuse_in_a_pause()  # one may have begun while this request waited for its turn
+            self._refuse_in_a_pause(method)  # one may have begun while this request waited for its turn
             try:
                 return _read(await self._get(f"/public/{method}", params), asked)
             except ExchangeError as error:
-                self._pause_after(error)
+                self._pause_after(error, method)
                 raise
 
-    def _refuse_in_a_pause(self) -> None:
-        if self.paused_until is None:
-            return
-        left = self.paused_until - self._clock()
-        if left > timedelta(seconds=_LONGEST_PAUSE_S):  # the clock was set back
-            self.paused_until = None
-        elif left > timedelta(0):
-            raise UnavailableError(f"paused until {self.paused_until:%H:%M:%S} UTC: {self._pause_reason}")
+    def _refuse_in_a_pause(self, method: str) -> None:
+        for paused in (_EVERY_METHOD, method):
+            pause = self._pauses.get(paused)
+            if pause is None:
+                continue
+            left = pause.until - self._clock()
+            if left > timedelta(seconds=_LONGEST_PAUSE_S):  # the clock was set back
+                del self._pauses[paused]
+            elif left > timedelta(0):
+                raise UnavailableError(f"paused until {pause.until:%H:%M:%S} UTC: {pause.reason}")
 
-    def _pause_after(self, error: ExchangeError) -> None:
+    def _pause_after(self, error: ExchangeError, method: str) -> None:
+        paused = method if error.code in _OF_ONE_METHOD else _EVERY_METHOD
         until = self._clock() + error.pause
-        if error.pause and (self.paused_until is None or until > self.paused_until):
-            self.paused_until, self._pause_reason = until, str(error)
+        known = self._pauses.get(paused)
+        if error.pause and (known is None or until > known.until):
+            self._pauses[paused] = _Pause(until, str(error))
 
     async def _get(self, path: str, params: Mapping[str, str]) -> httpx.Response:
         """One request, sent again at once when the kept connection turns out to be closed."""

@@ -1,35 +1,54 @@
-"""The event loop that the exchange client runs in."""
+"""The event loop that the exchange client runs in, and threads for what would make it stand still.
+
+They are daemon threads of our own: asyncio's executor takes no work once the process ends, and its threads hold up that
+end until they are done.
+"""
 
 import asyncio
 import contextlib
 import socket
 import threading
-from typing import Any
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 class Loop(asyncio.SelectorEventLoop):
     """A loop that can be closed during a name look-up: without a network one lasts 10 s, and nothing interrupts it."""
 
     async def getaddrinfo(self, *args: Any, **options: Any) -> list[Any]:
-        found: asyncio.Future[list[Any]] = self.create_future()
-
-        def settle(addresses: list[Any], error: OSError | None) -> None:
-            if found.done():
-                return
-            if error is None:
-                found.set_result(addresses)
-            else:
-                found.set_exception(error)
-
-        def look_up() -> None:
-            addresses: list[Any] = []
-            failure = None
-            try:
-                addresses = socket.getaddrinfo(*args, **options)
-            except OSError as error:
-                failure = error
-            with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile
-                self.call_soon_threadsafe(settle, addresses, failure)
-
-        threading.Thread(target=look_up, name="tickwell-lookup", daemon=True).start()
+        found, _ = _start(self, partial(socket.getaddrinfo, *args, **options), "tickwell-lookup")
         return await found
+
+
+async def in_thread(work: Callable[[], T], name: str) -> T:
+    """What some blocking work returns. When cancelled, it still lasts until the work is done."""
+    outcome, thread = _start(asyncio.get_running_loop(), work, name)
+    try:
+        return await outcome
+    finally:
+        thread.join()
+
+
+def _start(
+    loop: asyncio.AbstractEventLoop, work: Callable[[], T], name: str
+) -> tuple[asyncio.Future[T], threading.Thread]:
+    outcome: asyncio.Future[T] = loop.create_future()
+
+    def settle(set_outcome: Callable[[Any], None], value: Any) -> None:
+        if not outcome.done():
+            set_outcome(value)
+
+    def run() -> None:
+        try:
+            settled = partial(settle, outcome.set_result, work())
+        except Exception as error:  # noqa: BLE001 it is for whoever waits
+            settled = partial(settle, outcome.set_exception, error)
+        with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile
+            loop.call_soon_threadsafe(settled)
+
+    thread = threading.Thread(target=run, name=name, daemon=True)
+    thread.start()
+    return outcome, thread

@@ -15,6 +15,7 @@ from settings import VERSION, Settings, TickwellError
 from store import Cause, Database, NewerSchemaError, Run, StoreError, utc_now
 from store.recorder import Notice, RecorderLock
 
+from .backfill import first_history, spacing_s
 from .deribit import DeribitClient
 from .errors import ExchangeError
 from .jobs import Outcome, check_index_names, missed_slot, poll, retries_within_budget
@@ -29,6 +30,9 @@ log = logging.getLogger("tickwell.recorder")
 
 _CHECK_NAMES_S = 3.0
 _STORE_WAIT_S = 0.9  # a writer waits 0.1 s where all goes well; a stop may wait twice, and has 2 s
+
+# So long before a slot nothing is begun that its own write might have to wait for.
+_HANDS_OFF = timedelta(seconds=0.9)
 
 # Longer than this between two polls is not a row of missed slots: the machine slept or its clock was set. The run
 # ends there and a new one begins, so that the stretch counts as "not recording".
@@ -62,6 +66,8 @@ class Recorder:
         self._thread = threading.Thread(target=self._run, name="tickwell-recorder", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[Any] | None = None
+        self._history: asyncio.Task[None] | None = None
+        self._served = asyncio.Event()
         self._last_slot: datetime | None = None
         self._current_slot: datetime | None = None
         self._write_s: list[float] = []
@@ -147,7 +153,7 @@ class Recorder:
                 self._run_jobs()
                 self._finish()
             finally:
-                loop_runner.run(self._client.aclose())
+                loop_runner.run(self._close())
 
     def _check_names(self) -> None:
         try:
@@ -161,7 +167,7 @@ class Recorder:
     def _run_jobs(self) -> None:
         names, seconds = ", ".join(self._settings.indexes), self._settings.poll_seconds
         log.info("recording %s every %d s into %s", names, seconds, self._database.path)
-        runner = Runner(self._stop, self._clock)
+        runner = Runner(self._stop, self._clock, self._wait_in_loop)
         runner.every(seconds, "poll", self._poll)
         runner.every(60, "checkpoint", self._checkpoint)
         runner.every(60, "summary", self._summarise)
@@ -173,6 +179,10 @@ class Recorder:
         self._account_for_skipped(slot)
         self._await(self._serve(slot))
         self._last_slot, self._current_slot = slot, None
+        self._served.set()
+        self._served.clear()
+        if self._history is None and self._journal.written:  # a file never holds history alone
+            self._history = self._loop_runner.get_loop().create_task(self._load_history())
 
     def _account_for_skipped(self, slot: datetime) -> None:
         if self._last_slot is None:
@@ -218,6 +228,30 @@ class Recorder:
         self._write_s.append(time.perf_counter() - started)
         return True
 
+    async def _load_history(self) -> None:
+        """Fill the indexes in the background: it gets on while a poll or the wait for the next one runs the loop."""
+        indexes, seconds = self._settings.indexes, self._settings.poll_seconds
+        try:
+            await first_history(
+                self._client,
+                self._database,
+                indexes,
+                spacing_s=spacing_s(len(indexes), seconds),
+                tell=self._board.loading,
+                quiet=self._quiet,
+                clock=self._clock,
+            )
+        except Exception:
+            log.exception("history could not be loaded")
+        finally:
+            self._board.loading("")
+
+    async def _quiet(self) -> None:
+        """Return when no poll is under way and none is near; polled each second, right after one."""
+        now = self._clock()
+        if self._current_slot is not None or next_slot(now, self._period) - now < _HANDS_OFF:
+            await self._served.wait()
+
     def _checkpoint(self) -> None:
         self._database.checkpoint_when_due(_STORE_WAIT_S)
 
@@ -238,12 +272,22 @@ class Recorder:
         else:
             log.info("stopped, all is written")
 
+    async def _close(self) -> None:
+        if self._history is not None:
+            self._history.cancel()
+            await asyncio.wait([self._history])
+        await self._client.aclose()
+
     def _new_run(self, started_at: datetime) -> Run:
         return Run(started_at, self._settings.poll_seconds, self._settings.indexes, VERSION)
 
     def _next_try(self) -> datetime:
         due = next_slot(self._clock(), self._period)
         return max(due, self._client.paused_until or due)
+
+    def _wait_in_loop(self, timeout_s: float) -> None:
+        with contextlib.suppress(asyncio.CancelledError):  # stopped
+            self._await(asyncio.sleep(timeout_s))
 
     def _await(self, coroutine: Coroutine[Any, Any, None]) -> None:
         """Run a coroutine to its end, or until the recorder is stopped: then asyncio.CancelledError is raised."""

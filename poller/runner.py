@@ -21,11 +21,20 @@ class Runner:
 
     `schedule` alone would run a job an interval after its last run ended, which drifts (18 runs of an 80 ms job in 20 s
     instead of 20), and reckons in local time. A job that is late runs once, at once; what was skipped is not made up.
+
+    Between two slots it calls `wait`, with seconds, which returns early when `stop` is set; it is `stop.wait` unless
+    told.
     """
 
-    def __init__(self, stop: threading.Event, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        stop: threading.Event,
+        clock: Callable[[], datetime],
+        wait: Callable[[float], object] | None = None,
+    ) -> None:
         self._stop = stop
         self._clock = clock
+        self._wait = wait or stop.wait
         self._jobs = schedule.Scheduler()
 
     def every(self, seconds: int, name: str, job: Callable[[], None]) -> None:
@@ -42,7 +51,7 @@ class Runner:
             if wait > _period(job):  # the clock was set back
                 due = self._next_slots()
             elif wait > timedelta(0):
-                self._stop.wait(min(wait.total_seconds(), _LOOK_AT_CLOCK_S))
+                self._wait(min(wait.total_seconds(), _LOOK_AT_CLOCK_S))
             else:
                 self._guarded(job)
                 due[job] = max(next_slot(now, _period(job)), slot_of(self._clock(), _period(job)))

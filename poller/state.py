@@ -41,6 +41,11 @@ class Board:
             log.warning("%s: %s", cause, detail)
         self._publish(at, state=cause.value, detail=detail, retry_at=retry_at, waiting=waiting, failing={})
 
+    def loading(self, progress: str) -> None:
+        """How far the loading of history is, in words; empty when it is over. It says nothing about recording."""
+        self._notice = replace(self._notice, backfill=progress)
+        self._lock.publish(self._notice)
+
     def refused(self, reason: str, at: datetime) -> None:
         """The recorder can't do what it was asked to, and ended."""
         self._publish(at, state="refused", detail=reason, retry_at=None)

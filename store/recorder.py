@@ -48,6 +48,7 @@ class Notice:
         retry_at: when it tries again; None while all is well.
         waiting: ticks that wait in memory because the database can't be written.
         failing: what is wrong with single indexes while others go on, by index name.
+        backfill: how far the loading of history is, such as "loading history, 5 of 12"; empty when there is none.
         alive: the recorder still holds its lock; not part of the text.
     """
 
@@ -63,6 +64,7 @@ class Notice:
     retry_at: datetime | None = None
     waiting: int = 0
     failing: Mapping[str, str] = field(default_factory=dict)
+    backfill: str = ""
     alive: bool = True
 
 

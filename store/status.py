@@ -100,7 +100,8 @@ def _alive_in_words(notice: Notice, age_s: float | None, now: datetime, zone: tz
     if age_s is None:
         return f"{notice.state}, no data yet"
     failing = "".join(f"; {name}: {reason}" for name, reason in notice.failing.items())
-    return f"{notice.state}, {age_in_words(age_s)}{failing}"
+    backfill = f"; {notice.backfill}" if notice.backfill else ""
+    return f"{notice.state}, {age_in_words(age_s)}{failing}{backfill}"
 
 
 def _retry_in_words(notice: Notice, now: datetime) -> str:
@@ -129,13 +130,13 @@ def _indexes(database: Database, settings: Settings, now: datetime) -> dict[str,
     described = {}
     for name in known_indexes(settings.indexes, list(stored)):
         if (tick := newest.get(name)) is not None:
-            count, first, last = stored[name]
+            count, first, _ = stored[name]
             described[name] = {
                 "ticks": count,
                 "first": first.isoformat(),
-                "last": last.isoformat(),
+                "last": tick.ts.isoformat(),
                 "price": tick.price,
-                "age_s": round((now - last).total_seconds(), 3),
+                "age_s": round((now - tick.ts).total_seconds(), 3),
                 "source": tick.source,
             }
     return described
@@ -166,6 +167,7 @@ def _poller(notice: Notice | None, words: str) -> dict[str, Any]:
         "retry_at": notice.retry_at and notice.retry_at.isoformat(),
         "waiting_ticks": notice.waiting,
         "failing": dict(notice.failing),
+        "backfill": notice.backfill if notice.alive else "",
         "pid": notice.pid,
         "mode": notice.mode,
         "started_at": notice.since.isoformat(),

@@ -1,4 +1,4 @@
-"""Ticks: appended once each, read as they are."""
+"""Ticks: appended once each. What is read of them are observations; averages are told apart in one place, `latest`."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -28,8 +28,18 @@ _NEWEST_FIRST = """
 SELECT index_name, ts, received_at, price, source, resolution_s
 FROM ticks
 WHERE index_name = $index_name
+  AND resolution_s = 0
 ORDER BY ts DESC
 LIMIT $limit OFFSET $offset
+"""
+
+_NEWEST_AVERAGE = """
+SELECT index_name, ts, received_at, price, source, resolution_s
+FROM ticks
+WHERE index_name = $index_name
+  AND resolution_s > 0
+ORDER BY ts DESC
+LIMIT 1
 """
 
 _HISTORY = """
@@ -38,6 +48,7 @@ FROM ticks
 WHERE index_name = $index_name
   AND ts >= $start
   AND ts < $end
+  AND resolution_s = 0
 ORDER BY ts
 LIMIT $limit
 """
@@ -71,12 +82,19 @@ def append(cursor: DuckDBPyConnection, ticks: Iterable[Tick]) -> set[tuple[str, 
 
 
 def latest(cursor: DuckDBPyConnection, index_name: str) -> Tick | None:
-    """The tick of an index with the greatest `ts`, if it has any."""
-    return next(iter(newest_first(cursor, index_name, limit=1)), None)
+    """The newest observation of an index; if there is none the newest average; if there is none either, None.
+
+    An average says so by its `resolution_s`.
+    """
+    observed = newest_first(cursor, index_name, limit=1)
+    if observed:
+        return observed[0]
+    average = cursor.execute(_NEWEST_AVERAGE, {"index_name": index_name}).fetchall()
+    return _tick(average[0]) if average else None
 
 
 def newest_first(cursor: DuckDBPyConnection, index_name: str, limit: int, offset: int = 0) -> list[Tick]:
-    """A page of the ticks of an index, descending by `ts`."""
+    """A page of the observations of an index, descending by `ts`. Averages are left out."""
     rows = cursor.execute(_NEWEST_FIRST, {"index_name": index_name, "limit": limit, "offset": offset}).fetchall()
     return [_tick(row) for row in rows]
 
@@ -84,13 +102,13 @@ def newest_first(cursor: DuckDBPyConnection, index_name: str, limit: int, offset
 def history(
     cursor: DuckDBPyConnection, index_name: str, start: datetime, end: datetime, limit: int | None = None
 ) -> list[Tick]:
-    """The ticks of an index in [start, end), ascending by `ts`, at most `limit` of them."""
+    """The observations of an index in [start, end), ascending by `ts`, at most `limit`. Averages are left out."""
     values = {"index_name": index_name, "start": to_column(start), "end": to_column(end), "limit": limit}
     return [_tick(row) for row in cursor.execute(_HISTORY, values).fetchall()]
 
 
 def summary(cursor: DuckDBPyConnection) -> dict[str, tuple[int, datetime, datetime]]:
-    """For each index that has ticks: how many, and the `ts` of the first and the last one."""
+    """For each index that has ticks: how many, and the `ts` of the first and the last one. Averages count."""
     rows = cursor.execute(_SUMMARY).fetchall()
     return {name: (count, from_column(first), from_column(last)) for name, count, first, last in rows}
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from api import Served, create_app
 from api.app import MOST_ROWS
 from api.instants import from_epoch, to_epoch_ms
-from store import Database, Tick, ticks, utc_now
+from store import Database, Tick, averages, ticks, utc_now
 from tests.conftest import START, tick, wait_until
 
 SECOND = int(START.timestamp())
@@ -95,6 +95,30 @@ def test_an_offset_behind_the_last_tick_is_not_found(client, database):
 @pytest.mark.parametrize("path", ["/prices/?ticker=btc_usd", "/prices/btc_usd/latest"])
 def test_before_anything_is_recorded_a_configured_index_is_not_found(client, path):
     assert client.get(path).status_code == 404
+
+
+def test_averages_pass_for_prices_nowhere(client, database):
+    store(database, tick(3))
+    with database.write() as cursor:
+        averages.append(cursor, "btc_usd", [(START + timedelta(seconds=second), 50.0) for second in (-6, 6)], 6)
+
+    page = client.get("/prices/", params={"ticker": "btc_usd"})
+    behind = client.get("/prices/", params={"ticker": "btc_usd", "offset": 1})
+    newest = client.get("/prices/btc_usd/latest")
+    in_range = filtered(client, start_timestamp=SECOND - 60, end_timestamp=SECOND + 60)
+
+    assert page.json() == in_range.json() == [newest.json()]
+    assert timestamps(page) == [(SECOND + 3) * 1000]
+    assert behind.status_code == 404
+
+
+def test_an_index_with_nothing_but_averages_is_known_and_has_no_price(client, database):
+    with database.write() as cursor:
+        averages.append(cursor, "sol_usdc", [(START, 150.0)], 86_400)
+
+    assert client.get("/prices/sol_usdc/latest").status_code == 404
+    assert client.get("/prices/?ticker=sol_usdc").status_code == 404
+    assert filtered(client, ticker="sol_usdc").json() == []
 
 
 def test_an_index_that_is_only_stored_is_known(client, database):

@@ -430,6 +430,27 @@ def test_an_error_that_asks_for_a_pause_gets_it(httpx_mock: HTTPXMock, code):
     assert str(second).startswith("paused until ")
 
 
+@pytest.mark.parametrize("code", [13025, 13503])
+def test_a_method_that_is_switched_off_silences_itself_but_no_other(httpx_mock: HTTPXMock, clock: Clock, code):
+    chart_url = f"{URL}/public/get_index_chart_data?index_name=btc_usd&range=1h"
+    httpx_mock.add_response(url=chart_url, json=refusal(code), status_code=400)
+    httpx_mock.add_response(url=PRICE_URL, json=envelope({"index_price": 1.5}))
+
+    async def chart_price_chart(client: DeribitClient) -> tuple[str, float, datetime | None]:
+        with pytest.raises(UnavailableError):
+            await client.index_chart("btc_usd", "1h")
+        price_meanwhile = await client.index_price("btc_usd")
+        with pytest.raises(UnavailableError) as second:
+            await client.index_chart("btc_usd", "1h")
+        return str(second.value), price_meanwhile.price, client.paused_until
+
+    words, price_meanwhile, paused_until = ask(chart_price_chart, clock=clock)
+
+    assert words.startswith("paused until 21:17:46 UTC: get_index_chart_data btc_usd 1h: ")
+    assert price_meanwhile == 1.5
+    assert paused_until is None
+
+
 @pytest.mark.parametrize("body", [json.dumps(refusal(13028)), "<html></html>"])
 def test_a_stated_pause_is_kept_after_server_errors_too(httpx_mock: HTTPXMock, body):
     httpx_mock.add_response(url=PRICE_URL, text=body, status_code=503, headers={"retry-after": "5"})

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from poller.loop import Loop
+from poller.loop import Loop, in_thread
 
 
 def test_a_name_is_resolved():
@@ -76,3 +76,45 @@ def test_a_look_up_that_ends_after_it_was_given_up_changes_nothing(blocked: Bloc
 
     with asyncio.Runner(loop_factory=Loop) as runner:
         assert runner.run(give_up_and_go_on()) == "went on"
+
+
+def test_work_in_a_thread_returns_and_leaves_the_loop_to_others():
+    let_go = threading.Event()
+
+    def work() -> str:
+        let_go.wait(5)
+        return threading.current_thread().name
+
+    async def let_it_go_meanwhile() -> str:
+        task = asyncio.create_task(in_thread(work, "a-worker"))
+        await asyncio.sleep(0)
+        let_go.set()
+        return await task
+
+    assert asyncio.run(let_it_go_meanwhile()) == "a-worker"
+
+
+def test_work_in_a_thread_that_fails_raises_its_error():
+    def work() -> None:
+        raise LookupError("out of luck")
+
+    with pytest.raises(LookupError, match="out of luck"):
+        asyncio.run(in_thread(work, "a-worker"))
+
+
+def test_work_in_a_thread_is_over_when_whoever_waited_for_it_has_ended():
+    began, over = threading.Event(), threading.Event()
+
+    def work() -> None:
+        began.set()
+        over.wait(0.1)
+        over.set()
+
+    async def cancel_it() -> bool:
+        task = asyncio.create_task(in_thread(work, "a-worker"))
+        await asyncio.to_thread(began.wait, 5)
+        task.cancel()
+        await asyncio.wait([task])
+        return over.is_set() and task.cancelled()
+
+    assert asyncio.run(cancel_it())

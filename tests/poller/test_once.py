@@ -9,7 +9,7 @@ import stamina
 from poller.once import poll_once
 from poller.simulator import Fault, Simulator, price
 from settings import Settings
-from store import Cause, Database, Miss, NewerSchemaError, RecorderError, Tick, runs, ticks, utc_now
+from store import Cause, Database, Miss, NewerSchemaError, RecorderError, Tick, averages, runs, ticks, utc_now
 from store.recorder import Notice, RecorderLock, read_notice
 from store.status import in_words
 from tests.conftest import START
@@ -40,6 +40,14 @@ def test_each_index_is_recorded_once(settings: Settings, database_file: Path):
         assert ticks.latest(cursor, "btc_usd") == btc
         assert ticks.latest(cursor, "eth_usd") == eth
         assert runs.runs(cursor) == []
+
+
+def test_one_poll_loads_no_history(settings: Settings, database: Database):
+    once(settings, database)
+
+    with database.read() as cursor:
+        assert ticks.summary(cursor).keys() == {"btc_usd", "eth_usd"}
+        assert averages.filled(cursor, ["btc_usd", "eth_usd"]) == set()
 
 
 def test_a_failure_is_recorded_too(settings: Settings, simulator: Simulator, database: Database):

@@ -26,6 +26,7 @@ from store import (
     RecorderError,
     Run,
     Tick,
+    averages,
     runs,
     ticks,
     utc_now,
@@ -125,6 +126,12 @@ def wait_for_ticks(database: Database, count: int) -> list[Tick]:
     return list(wait_until(lambda: (found := stored(database))[count - 1 :] and found))
 
 
+def fill(database: Database) -> None:
+    """Give btc_usd a little history, so that a recorder loads none."""
+    with database.write() as cursor:
+        averages.append(cursor, "btc_usd", [(datetime(2019, 1, 1, tzinfo=UTC), 1.0)], 86_400)
+
+
 def seconds(instants: list[datetime]) -> list[datetime]:
     return sorted(instant.replace(microsecond=0) for instant in instants)
 
@@ -176,7 +183,10 @@ def test_the_demo_records_from_a_simulator_of_its_own(start: Start, database: Da
     assert (tick.source, tick.price) == ("simulator", price("btc_usd", tick.ts))
 
 
-def test_each_minute_is_summed_up_in_the_log(start: Start, clock: MovedClock, caplog: pytest.LogCaptureFixture):
+def test_each_minute_is_summed_up_in_the_log(
+    start: Start, database: Database, clock: MovedClock, caplog: pytest.LogCaptureFixture
+):
+    fill(database)
     caplog.set_level(logging.INFO, logger="tickwell")
     clock.slot_in(0.25, 60)
     start()
@@ -241,7 +251,7 @@ def test_an_exchange_that_is_slow_once_costs_one_slot(start: Start, simulator: S
     start()
     wait_for_ticks(database, 1)
 
-    simulator.faults.add(Fault("slow", delay_s=1.5, times=1))
+    simulator.faults.add(Fault("slow", method="get_index_price", delay_s=1.5, times=1))
     wait_for_ticks(database, 2)
 
     (miss,) = missed(database)
@@ -454,6 +464,135 @@ def test_after_a_stall_another_run_begins(start: Start, database: Database, cloc
     assert second.started_at < second.ended_at
     assert missed(database) == []
     assert any(line.startswith("no poll between ") for line in caplog.messages)
+
+
+# History
+
+
+def averages_of(database: Database, index_name: str = "btc_usd") -> list[int]:
+    """The resolution of each average."""
+    with database.read() as cursor:
+        rows = cursor.execute(
+            "SELECT resolution_s FROM ticks WHERE source = 'chart' AND index_name = ?", [index_name]
+        ).fetchall()
+    return [resolution_s for (resolution_s,) in rows]
+
+
+def charts_asked_for(simulator: Simulator) -> int:
+    """Of a simulator with the fault COUNTED."""
+    return 1000 - sum(fault.times or 0 for fault in simulator.faults.listing() if fault.kind == "slow")
+
+
+COUNTED = Fault("slow", method="get_index_chart_data", delay_s=1e-6, times=1000)
+
+
+@pytest.mark.parametrize("mode", ["external", "embedded"])
+def test_history_is_loaded_beside_the_polls_and_costs_no_slot(start: Start, database: Database, mode, caplog):
+    caplog.set_level(logging.INFO, logger="tickwell")
+    recorder = start(mode)
+
+    loading = wait_until(lambda: (told := notice(database)).backfill and told)
+    wait_until(lambda: notice(database).backfill == "", timeout_s=30)
+    recorder.stop()
+
+    assert loading.state == "recording"
+    assert loading.backfill == "loading history, 1 of 6"
+    assert set(averages_of(database)) == {6, 60, 3600, 86_400}
+    slots = seconds([tick.ts for tick in stored(database)])
+    assert slots == in_a_row(slots)
+    assert missed(database) == []
+    assert "history is loaded" in caplog.messages
+
+
+def test_a_second_start_loads_no_history(start: Start, simulator: Simulator, database: Database):
+    fill(database)
+    simulator.faults.add(COUNTED)
+
+    start()
+    wait_for_ticks(database, 3)
+
+    assert charts_asked_for(simulator) == 0
+    assert averages_of(database) == [86_400]
+
+
+def test_a_file_holds_no_history_before_it_holds_a_tick(start: Start, simulator: Simulator, database: Database):
+    simulator.faults.add(COUNTED)
+    simulator.faults.add(Fault("bad_price"))
+    start()
+    wait_until(lambda: len(missed(database)) >= 2)
+    before = charts_asked_for(simulator), notice(database).backfill
+
+    simulator.faults.clear()
+    wait_until(lambda: averages_of(database), timeout_s=30)
+
+    assert before == (0, "")
+    assert stored(database)
+
+
+def test_an_exchange_that_is_away_at_the_first_start_and_comes_back_brings_its_history(
+    start: Start, simulator: Simulator, database: Database
+):
+    simulator.faults.add(Fault("outage", seconds=1.5))
+    start()
+    wait_for_state(database, "unreachable")
+
+    wait_until(lambda: averages_of(database), timeout_s=30)
+
+    assert set(averages_of(database)) == {6, 60, 3600, 86_400}
+
+
+def test_between_far_slots_history_is_written_at_once(serve, start: Start, database: Database, clock: MovedClock):
+    hours_ms = [1000 * (int(clock().timestamp()) - 3600 * number) for number in (9, 8, 7)]
+
+    def answer(target: str) -> bytes:
+        if "names" in target:
+            return http(json.dumps(envelope(BOTH)).encode())
+        if "chart" in target:
+            return http(json.dumps(envelope([[hour_ms, 100.0] for hour_ms in hours_ms])).encode())
+        return price_reply(sent_at=clock())
+
+    clock.slot_in(0.5, 10)
+    start(deribit_url=serve(answer).url, poll_seconds=10)
+
+    wait_until(lambda: averages_of(database), timeout_s=30)
+
+    assert averages_of(database) == [3600] * 3
+    assert len(stored(database)) == 1
+
+
+def test_a_stop_while_history_loads_is_prompt_and_leaves_nothing_of_it(
+    start: Start, simulator: Simulator, database: Database, caplog
+):
+    simulator.faults.add(Fault("slow", method="get_index_chart_data", delay_s=60))
+    recorder = start()
+    wait_until(lambda: notice(database).backfill)
+    wait_for_ticks(database, 2)
+
+    asked_at = time.monotonic()
+    recorder.stop()
+
+    assert time.monotonic() - asked_at < 2
+    assert (notice(database).state, notice(database).backfill) == ("stopped", "")
+    assert averages_of(database) == []
+    assert [record.getMessage() for record in caplog.records if record.levelno > logging.INFO] == []
+
+
+def test_a_mistake_in_loading_history_does_not_touch_recording(
+    start: Start, database: Database, monkeypatch: pytest.MonkeyPatch, caplog
+):
+    async def fail(*_: Any, **__: Any) -> None:
+        raise RuntimeError("out of luck")
+
+    monkeypatch.setattr(recorder_module, "first_history", fail)
+
+    start()
+    wait_for_ticks(database, 3)
+
+    assert [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR] == [
+        "history could not be loaded"
+    ]
+    assert "RuntimeError: out of luck" in caplog.text
+    assert missed(database) == []
 
 
 # The end

@@ -216,3 +216,21 @@ def test_a_job_may_stop_its_runner(clock: Clock):
     runner.run()
 
     assert (job.at, other.at) == ([5], [])
+
+
+def test_a_runner_waits_the_way_it_was_told(clock: Clock):
+    stop, waits = threading.Event(), []
+
+    def wait(seconds: float) -> None:
+        waits.append(seconds)
+        clock.move(seconds)
+
+    job = Ran(clock, lambda run: stop.set() if run == 2 else None)
+    runner = Runner(stop, clock, wait)
+
+    runner.every(5, "poll", job)
+    runner.run()
+
+    assert job.at == [5, 10]
+    assert sum(waits) == pytest.approx(9.7)
+    assert 0 < min(waits) <= max(waits) <= 1

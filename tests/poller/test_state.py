@@ -1,5 +1,6 @@
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -151,3 +152,28 @@ def test_a_refusal_is_published_with_its_reason(board: Board, database_file: Pat
 
     notice = published(database_file)
     assert (notice.state, notice.detail, notice.alive) == ("refused", "no such index", True)
+
+
+def test_the_loading_of_history_is_told_beside_recording_until_it_is_over(board: Board, database_file: Path, caplog):
+    served(board, tick(0))
+    before = published(database_file)
+
+    board.loading("loading history, 5 of 12")
+    loading = published(database_file)
+    served(board, tick(5), at=LATER)
+    board.loading("loading history, 6 of 12")
+    later = published(database_file)
+    board.loading("")
+
+    assert loading == replace(before, backfill="loading history, 5 of 12")
+    assert later == replace(before, backfill="loading history, 6 of 12")
+    assert published(database_file) == before
+    assert caplog.messages == []
+
+
+def test_trouble_does_not_end_the_loading_of_history(board: Board, database_file: Path):
+    board.loading("loading history, 5 of 12")
+
+    board.troubled(Cause.UNREACHABLE, "connection refused", START, retry_at=RETRY_AT)
+
+    assert published(database_file).backfill == "loading history, 5 of 12"

@@ -37,6 +37,7 @@ TROUBLED = replace(
     retry_at=START + timedelta(seconds=8),
     waiting=3,
     failing={"eth_usd": "rejected reply, no price"},
+    backfill="loading history, 5 of 12",
 )
 
 
@@ -255,10 +256,10 @@ def test_the_notice_of_an_older_version_lacks_what_it_did_not_know(database_file
     lock.acquire(TROUBLED)
     lock.release()
     older = json.loads(text_file(database_file).read_text())
-    del older["failing"], older["waiting"]
+    del older["failing"], older["waiting"], older["backfill"]
     text_file(database_file).write_text(json.dumps(older))
 
-    assert read_notice(database_file) == replace(TROUBLED, failing={}, waiting=0, alive=False)
+    assert read_notice(database_file) == replace(TROUBLED, failing={}, waiting=0, backfill="", alive=False)
 
 
 def test_a_notice_that_cannot_be_read_is_a_store_error(database_file):

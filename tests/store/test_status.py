@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from settings import VERSION
-from store import Cause, Database, Tick, ticks
+from store import Cause, Database, Tick, averages, ticks
 from store.recorder import Notice, RecorderLock
 from store.status import health, in_words, known_indexes, stale_after_s
 from tests.conftest import START, tick
@@ -63,6 +63,17 @@ def after(second: float) -> datetime:
             replace(RECORDING, failing={"eth_usd": "exchange error, code 500", "x_y": "rejected reply, no price"}),
             2,
             "recording, 2 s old; eth_usd: exchange error, code 500; x_y: rejected reply, no price",
+        ),
+        (replace(RECORDING, backfill="loading history, 5 of 12"), 2, "recording, 2 s old; loading history, 5 of 12"),
+        (
+            replace(RECORDING, backfill="loading history, 5 of 12", failing={"x_y": "rejected reply, no price"}),
+            2,
+            "recording, 2 s old; x_y: rejected reply, no price; loading history, 5 of 12",
+        ),
+        (
+            replace(UNREACHABLE, backfill="loading history, 5 of 12"),
+            99,
+            "exchange unreachable since 10:42, retrying in 8 s: connection refused",
         ),
         (UNREACHABLE, 99, "exchange unreachable since 10:42, retrying in 8 s: connection refused"),
         (UNREACHABLE, None, "exchange unreachable since 10:42, retrying in 8 s: connection refused"),
@@ -245,6 +256,25 @@ def test_fresh_ticks_of_each_index_are_ok(database, make_settings):
     assert json.loads(json.dumps(report)) == report
 
 
+def test_the_newest_observation_is_told_although_an_average_is_newer_and_an_older_one_is_the_first(
+    database, make_settings
+):
+    append(database, tick(3, price=7.5))
+    with database.write() as cursor:
+        averages.append(cursor, "btc_usd", [(after(second), 5.0) for second in (-6, 6)], 6)
+
+    report = health(database, make_settings(indexes="btc_usd"), after(14))
+
+    assert report["indexes"]["btc_usd"] == {
+        "ticks": 3,
+        "first": "2026-11-01T11:59:54+00:00",
+        "last": "2026-11-01T12:00:03+00:00",
+        "price": 7.5,
+        "age_s": 11,
+        "source": "live",
+    }
+
+
 @pytest.mark.parametrize(
     ("poll_seconds", "age_s", "status"),
     [(5, 30, "ok"), (5, 30.001, "stale"), (60, 180, "ok"), (60, 180.001, "stale")],
@@ -319,7 +349,8 @@ def test_the_recorder_of_another_process_is_described_with_the_age_of_the_newest
 
 
 def test_the_trouble_of_a_recorder_is_described_in_json(database, make_settings):
-    notice = replace(UNREACHABLE, waiting=3, failing={"eth_usd": "no price"})
+    backfill = "loading history, 5 of 12"
+    notice = replace(UNREACHABLE, waiting=3, failing={"eth_usd": "no price"}, backfill=backfill)
     lock = RecorderLock(database.path)
     lock.acquire(notice)
 
@@ -335,6 +366,7 @@ def test_the_trouble_of_a_recorder_is_described_in_json(database, make_settings)
         "retry_at": "2026-11-01T12:02:08+00:00",
         "waiting_ticks": 3,
         "failing": {"eth_usd": "no price"},
+        "backfill": "loading history, 5 of 12",
         "pid": OTHER_PID,
         "mode": "external",
         "started_at": "2026-11-01T12:00:00+00:00",
@@ -346,7 +378,7 @@ def test_the_trouble_of_a_recorder_is_described_in_json(database, make_settings)
 
 def test_a_recorder_that_is_gone_is_described_as_gone(database, make_settings):
     lock = RecorderLock(database.path)
-    lock.acquire(RECORDING)
+    lock.acquire(replace(RECORDING, backfill="loading history, 5 of 12"))
     lock.release()
 
     report = health(database, make_settings(), NOW)
@@ -355,3 +387,4 @@ def test_a_recorder_that_is_gone_is_described_as_gone(database, make_settings):
     assert report["poller"]["state"] == "gone"
     assert report["poller"]["words"] == "not recording: the recorder, PID 812, is gone without a word"
     assert report["poller"]["retry_at"] is None
+    assert report["poller"]["backfill"] == ""

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from store import ticks
+from store import Tick, averages, ticks
 from tests.conftest import START, tick
 
 
@@ -72,3 +72,45 @@ def test_the_summary_of_an_empty_table_is_empty(database):
         summary = ticks.summary(cursor)
 
     assert summary == {}
+
+
+@pytest.fixture
+def with_averages(database):
+    """Two observations of btc_usd amid averages, and an average of sol_usd alone."""
+    with database.write() as cursor:
+        ticks.append(cursor, [tick(1), tick(3)])
+        averages.append(cursor, "btc_usd", [(START + timedelta(seconds=second), 50.0) for second in (-60, 2, 60)], 1)
+        averages.append(cursor, "sol_usd", [(START, 1.0), (START + timedelta(days=1), 2.0)], 86_400)
+    return database
+
+
+def test_the_latest_tick_is_an_observation_although_an_average_is_newer(with_averages):
+    with with_averages.read() as cursor:
+        latest = ticks.latest(cursor, "btc_usd")
+
+    assert latest == tick(3)
+
+
+def test_without_any_observation_the_newest_average_is_the_latest_tick(with_averages):
+    with with_averages.read() as cursor:
+        latest = ticks.latest(cursor, "sol_usd")
+
+    assert latest == Tick("sol_usd", START + timedelta(days=1), 2.0, "chart", None, 86_400)
+
+
+def test_averages_are_in_no_page_and_in_no_range(with_averages):
+    with with_averages.read() as cursor:
+        page = ticks.newest_first(cursor, "btc_usd", limit=10)
+        found = ticks.history(cursor, "btc_usd", START - timedelta(days=1), START + timedelta(days=1))
+        none = ticks.newest_first(cursor, "sol_usd", limit=10)
+
+    assert page == [tick(3), tick(1)]
+    assert found == [tick(1), tick(3)]
+    assert none == []
+
+
+def test_the_summary_counts_averages_too(with_averages):
+    with with_averages.read() as cursor:
+        count, first, last = ticks.summary(cursor)["btc_usd"]
+
+    assert (count, first, last) == (5, START - timedelta(seconds=60), START + timedelta(seconds=60))

@@ -1,0 +1,105 @@
+"""The exchange's own history: averages over a step, stored where nothing finer is known. They are rows of ticks."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from duckdb import DuckDBPyConnection
+
+from .models import to_column
+
+# Counted from $start, time is cut into cells as long as a point covers, so the time that a point covers lies in two of
+# them: something finer is in it when the last finer row of the first cell is not before the point, or the first finer
+# row of the second cell is before the point's end. So the ticks are read once, whatever the points: 50 ms for 2,900
+# days over 10 M ticks. The same rule as a range join took 25 s, as an ASOF join 72 s.
+_INSERT_UNCOVERED = """
+INSERT INTO ticks (index_name, ts, received_at, price, source, resolution_s)
+WITH points AS MATERIALIZED (
+    SELECT
+        ts,
+        price,
+        (epoch_us(ts) - epoch_us($start)) // $covered_us AS cell
+    FROM (SELECT unnest($instants::TIMESTAMP[]) AS ts, unnest($prices::DOUBLE[]) AS price)
+),
+finer AS MATERIALIZED (
+    SELECT
+        (epoch_us(ts) - epoch_us($start)) // $covered_us AS cell,
+        min(ts) AS first,
+        max(ts) AS last
+    FROM ticks
+    WHERE index_name = $index_name
+      AND ts >= $start
+      AND ts < $end
+      AND resolution_s < $resolution_s
+    GROUP BY ALL
+),
+not_finer AS (
+    SELECT ts
+    FROM ticks
+    WHERE index_name = $index_name
+      AND ts >= $start
+      AND ts < $end
+      AND resolution_s >= $resolution_s
+)
+SELECT
+    $index_name,
+    points.ts,
+    NULL,
+    points.price,
+    'chart',
+    $resolution_s
+FROM points
+LEFT JOIN finer AS here ON here.cell = points.cell
+LEFT JOIN finer AS beyond ON beyond.cell = points.cell + 1
+WHERE (here.last IS NULL OR here.last < points.ts)
+  AND (beyond.first IS NULL OR beyond.first >= points.ts + to_microseconds($covered_us))
+  AND points.ts NOT IN (FROM not_finer)
+ORDER BY points.ts
+"""
+
+_FILLED = """
+SELECT DISTINCT index_name
+FROM ticks
+WHERE source = 'chart'
+  AND list_contains($index_names, index_name)
+"""
+
+
+def append(
+    cursor: DuckDBPyConnection, index_name: str, points: Iterable[tuple[datetime, float]], resolution_s: int
+) -> int:
+    """Store averages over `resolution_s` seconds, at least 1, from each point on. Call it inside `Database.write`.
+
+    A point is left out when a finer row, such as an observation, lies in the time that it covers, or any row at its
+    very instant; of points at one instant the first counts. So a second append of the same points stores nothing.
+
+    Args:
+        cursor: of that lease.
+        index_name: as the exchange spells it.
+        points: instant, aware, and price; in any order, on any grid or none.
+        resolution_s: what each of them is an average over.
+
+    Returns:
+        How many were stored.
+    """
+    prices: dict[datetime, float] = {}
+    for ts, price in points:
+        prices.setdefault(to_column(ts), price)
+    if not prices:
+        return 0
+    covered = timedelta(seconds=resolution_s)
+    values = {
+        "index_name": index_name,
+        "instants": list(prices),
+        "prices": list(prices.values()),
+        "resolution_s": resolution_s,
+        "covered_us": covered // timedelta(microseconds=1),
+        "start": min(prices),
+        "end": max(prices) + covered,
+    }
+    ((stored,),) = cursor.execute(_INSERT_UNCOVERED, values).fetchall()
+    return int(stored)
+
+
+def filled(cursor: DuckDBPyConnection, index_names: Iterable[str]) -> set[str]:
+    """Those of the indexes that have history of the exchange already."""
+    return {name for (name,) in cursor.execute(_FILLED, {"index_names": list(index_names)}).fetchall()}

@@ -1,0 +1,457 @@
+"""The first history, from a real simulator into a real file."""
+
+import asyncio
+import json
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+import pytest
+import stamina
+from hypothesis import given
+from hypothesis import strategies as st
+
+from poller.backfill import RANGES, Chart, _while_it_is, finished_chart, first_history, spacing_s
+from poller.deribit import ChartPoint, DeribitClient
+from poller.errors import RateLimitedError, TemporaryError
+from poller.simulator import Fault, Simulator, average
+from settings import MAX_REQUESTS_PER_SECOND
+from store import Database, Tick, ticks
+
+from .conftest import NOW, Clock, ScriptedServer, envelope, http
+
+CHART = "get_index_chart_data"
+BOTH = ("btc_usd", "eth_usd")
+MANY = 1_000_000
+Row = tuple[datetime, float, str, int]
+"""Instant, price, source and resolution of a row."""
+
+
+@pytest.fixture
+def simulator(clock: Clock) -> Iterator[Simulator]:
+    """An exchange at NOW."""
+    with Simulator(limits=False, clock=clock) as simulator:
+        yield simulator
+
+
+@pytest.fixture(autouse=True)
+def _all_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logger="tickwell")
+
+
+@pytest.fixture
+def without_waits() -> Iterator[None]:
+    """Retries come at once."""
+    with stamina.set_testing(True, attempts=10, cap=True):
+        yield
+
+
+class Counted:
+    """The chart requests that a simulator answers from here on."""
+
+    def __init__(self, simulator: Simulator) -> None:
+        self._simulator = simulator
+        simulator.faults.add(Fault("slow", method=CHART, delay_s=1e-6, times=MANY))
+
+    @property
+    def so_far(self) -> int:
+        (left,) = [fault.times for fault in self._simulator.faults.listing() if fault.kind == "slow"]
+        assert left is not None
+        return MANY - left
+
+
+async def loading(url: str, database: Database, *index_names: str, **options: Any) -> None:
+    clock = Clock(options.pop("now", NOW))
+    async with DeribitClient(url, clock=clock) as client:
+        given_options = {"spacing_s": 0.0, "tell": lambda _: None, **options}
+        await first_history(client, database, index_names, clock=clock, **given_options)
+
+
+def load(url: str, database: Database, *index_names: str, **options: Any) -> None:
+    asyncio.run(loading(url, database, *(index_names or ("btc_usd",)), **options))
+
+
+def stored(database: Database, index_name: str = "btc_usd") -> list[Row]:
+    with database.read() as cursor:
+        rows = cursor.execute(
+            "SELECT ts, price, source, resolution_s FROM ticks WHERE index_name = ? ORDER BY ts", [index_name]
+        ).fetchall()
+    return [(ts.replace(tzinfo=UTC), *more) for ts, *more in rows]
+
+
+def resolutions(database: Database, index_name: str = "btc_usd") -> Counter[int]:
+    return Counter(resolution_s for *_, resolution_s in stored(database, index_name))
+
+
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What was warned of by us."""
+    ours = [record for record in caplog.records if record.name.startswith("tickwell")]
+    return [record.getMessage() for record in ours if record.levelno == logging.WARNING]
+
+
+def milliseconds(instant: datetime) -> int:
+    return (instant - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
+
+
+def scripted(*replies: tuple[str, Sequence[tuple[datetime, float]]]) -> Callable[[str], bytes]:
+    """Charts as told, by the end of the request's target; those of which nothing is told are empty."""
+
+    def answer(target: str) -> bytes:
+        points = next((points for end, points in replies if target.endswith(end)), [])
+        return http(json.dumps(envelope([[milliseconds(ts), price] for ts, price in points])).encode())
+
+    return answer
+
+
+# What is stored
+
+
+def test_all_ranges_are_stored_as_averages_of_their_time(simulator: Simulator, database: Database):
+    load(simulator.url, database)
+
+    rows = stored(database)
+    assert {source for _, _, source, _ in rows} == {"chart"}
+    assert set(resolutions(database)) == {6, 60, 3600, 86_400}
+    assert [price for _, price, _, _ in rows] == [average("btc_usd", ts, step_s) for ts, _, _, step_s in rows]
+    assert rows[0][0] == datetime(2019, 1, 1, tzinfo=UTC)
+    assert NOW - rows[-1][0] < timedelta(seconds=12)
+
+
+def test_each_range_fills_only_what_finer_ones_left(simulator: Simulator, database: Database):
+    load(simulator.url, database)
+
+    rows = stored(database)
+    assert all(ts + timedelta(seconds=step_s) <= later for (ts, _, _, step_s), (later, *_) in pairwise(rows))
+    gaps_s = [(later - ts).total_seconds() - step_s for (ts, _, _, step_s), (later, *_) in pairwise(rows)]
+    assert max(gaps_s) < 86_400  # where a coarse average is left out because a finer one begins in its time
+    assert resolutions(database)[6] == 600
+
+
+def test_ticks_that_are_there_stand_and_leave_out_what_covers_them(simulator: Simulator, database: Database):
+    observed = [Tick("btc_usd", NOW - timedelta(minutes=30, seconds=second), 1.5) for second in range(60)]
+    with database.write() as cursor:
+        ticks.append(cursor, observed)
+
+    load(simulator.url, database)
+
+    rows = stored(database)
+    begin, end = observed[-1].ts, observed[0].ts
+    averages = [(ts, ts + timedelta(seconds=step_s)) for ts, _, source, step_s in rows if source == "chart"]
+    assert [price for _, price, source, _ in rows if source == "live"] == [1.5] * 60
+    assert all(later <= begin or ts > end for ts, later in averages)
+    assert {ts for ts, _ in averages if begin < ts + timedelta(seconds=12) and ts < end + timedelta(seconds=6)}
+    assert resolutions(database)[6] == 600 - 11
+
+
+def test_an_average_whose_time_is_not_over_is_left_out(simulator: Simulator, database: Database):
+    an_hour_ago = NOW - timedelta(hours=1)
+
+    load(simulator.url, database, now=an_hour_ago)
+
+    rows = stored(database)
+    assert len(rows) > 1000
+    assert all(ts + timedelta(seconds=step_s) <= an_hour_ago for ts, _, _, step_s in rows)
+
+
+def test_the_step_is_that_of_the_reply(simulator: Simulator, database: Database):
+    simulator.faults.add(Fault("other_step", window="1d", step_s=300))
+    simulator.faults.add(Fault("other_step", window="all", step_s=43_200))
+
+    load(simulator.url, database)
+
+    found = resolutions(database)
+    assert set(found) == {6, 60, 3600, 43_200, 86_400} - {86_400}  # the half days lie in the days
+    assert found[60] > 2 * 1440 - 70
+
+
+def test_half_a_chart_is_kept_as_far_as_it_goes(simulator: Simulator, database: Database):
+    simulator.faults.add(Fault("truncated_chart"))
+
+    load(simulator.url, database)
+
+    found = resolutions(database)
+    assert set(found) == {6, 60, 3600, 86_400}
+    assert found[6] == 300
+
+
+def test_what_two_ranges_say_of_an_instant_is_stored_once_from_the_finer_one(serve, database: Database):
+    hours = [(NOW - timedelta(hours=number), 1.0) for number in (9, 8, 7)]
+    days = [(hours[0][0] - timedelta(days=number), 2.0) for number in (3, 2, 1, 0)]
+
+    load(serve(scripted(("1m", hours), ("1y", days))).url, database)
+
+    expected = [*days[:3], *hours]
+    assert [(milliseconds(ts), price) for ts, price, _, _ in stored(database)] == [
+        (milliseconds(ts), price) for ts, price in expected
+    ]
+
+
+def test_points_on_no_grid_are_stored_as_they_are(serve, database: Database):
+    instants = [
+        NOW - timedelta(days=1) + timedelta(milliseconds=each) for each in (0, 61_007, 119_993, 180_501, 900_900)
+    ]
+
+    load(serve(scripted(("1d", [(ts, 1.0) for ts in instants]))).url, database)
+
+    assert [milliseconds(ts) for ts, *_ in stored(database)] == [milliseconds(ts) for ts in instants]
+    assert set(resolutions(database)) == {61}
+
+
+@pytest.mark.parametrize("points", [[], [(NOW - timedelta(days=1), 1.0)]])
+def test_a_reply_without_a_step_is_ignored(serve, database: Database, caplog, points):
+    load(serve(scripted(("1h", points))).url, database)
+
+    assert stored(database) == []
+    assert caplog.messages == ["history of btc_usd: nothing to add", "history is loaded"]
+
+
+@given(st.lists(st.floats(-1e6, 1e6), max_size=20), st.floats(-1e6, 1e6))
+def test_a_chart_has_the_median_distance_of_its_points_and_those_that_were_over(seconds, asked_s):
+    points = [ChartPoint(NOW + timedelta(seconds=second), 1.0) for second in seconds]
+    asked_at = NOW + timedelta(seconds=asked_s)
+
+    chart = finished_chart(points, asked_at)
+
+    instants = sorted({point.ts for point in points})
+    if len(instants) < 2:
+        assert chart is None
+        return
+    assert chart is not None
+    distances = [(later - before).total_seconds() for before, later in pairwise(instants)]
+    assert chart.resolution_s >= 1
+    assert min(distances) - 0.5 <= chart.resolution_s <= max(1.0, max(distances) + 0.5)
+    covered = timedelta(seconds=chart.resolution_s)
+    assert [ts for ts, _ in chart.points] == [point.ts for point in points if point.ts + covered <= asked_at]
+
+
+def test_one_gap_does_not_change_the_step_of_a_chart():
+    points = [ChartPoint(NOW + timedelta(seconds=second), 1.0) for second in (0, 60, 120, 7200, 7260)]
+
+    chart = finished_chart(points, NOW + timedelta(days=1))
+
+    assert chart == Chart(60, tuple((point.ts, 1.0) for point in points))
+
+
+# Once
+
+
+def test_a_second_start_asks_for_nothing(simulator: Simulator, database: Database, caplog):
+    load(simulator.url, database, *BOTH)
+    before = stored(database)
+    caplog.clear()
+    counted = Counted(simulator)
+
+    load(simulator.url, database, *BOTH)
+
+    assert counted.so_far == 0
+    assert stored(database) == before
+    assert caplog.messages == []
+
+
+def test_an_index_that_is_new_is_filled_beside_one_that_is_not(simulator: Simulator, database: Database):
+    load(simulator.url, database)
+    counted = Counted(simulator)
+
+    load(simulator.url, database, *BOTH)
+
+    assert counted.so_far == len(RANGES)
+    assert resolutions(database, "eth_usd") == resolutions(database, "btc_usd")
+
+
+def test_an_index_that_the_exchange_knows_nothing_of_is_asked_for_again_at_the_next_start(serve, database: Database):
+    server = serve(scripted())
+
+    load(server.url, database)
+    load(server.url, database)
+
+    assert len(server.targets) == 2 * len(RANGES)
+
+
+def test_the_log_has_a_line_for_each_index_and_one_at_the_end(simulator: Simulator, database: Database, caplog):
+    load(simulator.url, database, *BOTH)
+
+    assert caplog.messages == [
+        *(
+            f"history of {name}: {len(stored(database, name))} averages, the first of 2019-01-01 00:00 UTC"
+            for name in BOTH
+        ),
+        "history is loaded",
+    ]
+
+
+def test_progress_is_told_before_each_request(simulator: Simulator, database: Database):
+    counted = Counted(simulator)
+    told: list[tuple[str, int]] = []
+
+    load(simulator.url, database, *BOTH, tell=lambda words: told.append((words, counted.so_far)))
+
+    assert told == [(f"loading history, {number} of 12", number - 1) for number in range(1, 13)]
+
+
+# One at a time, and not too fast
+
+
+def test_requests_are_apart_and_one_at_a_time(serve, database: Database):
+    asked_at: list[float] = []
+
+    def answer(_: str) -> bytes:
+        asked_at.append(time.monotonic())
+        return http(json.dumps(envelope([])).encode())
+
+    server: ScriptedServer = serve(answer)
+
+    load(server.url, database, spacing_s=0.05)
+
+    assert [target.rpartition("=")[2] for target in server.targets] == ["1h", "1d", "2d", "1m", "1y", "all"]
+    assert server.most_at_once == 1
+    assert min(later - before for before, later in pairwise(asked_at)) >= 0.05
+
+
+@given(poll_seconds=st.integers(1, 3600), data=st.data())
+def test_history_and_polls_together_stay_within_the_budget_unless_history_would_stand_still(poll_seconds, data):
+    indexes = data.draw(st.integers(1, min(1000, MAX_REQUESTS_PER_SECOND * poll_seconds)))
+
+    spacing = spacing_s(indexes, poll_seconds)
+
+    assert 0.5 <= spacing <= 5
+    assert spacing == 5 or 1 / spacing + indexes / poll_seconds <= MAX_REQUESTS_PER_SECOND + 1e-9
+
+
+# Trouble
+
+
+def test_a_range_that_is_refused_is_left_out_with_one_warning(simulator: Simulator, database: Database, caplog):
+    simulator.faults.add(Fault("error", method=CHART, code=-32602, message="Invalid params", times=1))
+
+    load(simulator.url, database)
+
+    assert set(resolutions(database)) == {60, 3600, 86_400}
+    assert warnings(caplog) == [
+        "history of btc_usd, range 1h, is left out: get_index_chart_data btc_usd 1h: -32602 Invalid params"
+    ]
+
+
+def test_a_range_whose_reply_is_none_is_left_out(serve, simulator: Simulator, database: Database):
+    simulator.faults.add(Fault("not_json", method=CHART, times=1))
+
+    load(simulator.url, database)
+
+    assert set(resolutions(database)) == {60, 3600, 86_400}
+
+
+@pytest.mark.usefixtures("without_waits")
+@pytest.mark.parametrize("kind", ["html", "error", "reset"])
+def test_trouble_that_goes_away_is_waited_out_and_told_once(simulator: Simulator, database: Database, caplog, kind):
+    simulator.faults.add(Fault(kind, method=CHART, times=4))
+
+    load(simulator.url, database)
+
+    assert set(resolutions(database)) == {6, 60, 3600, 86_400}
+    (warning,) = warnings(caplog)
+    assert warning.startswith("history of btc_usd, range 1h, waits: ")
+
+
+def test_an_exchange_that_is_away_and_comes_back_is_waited_for(simulator: Simulator, database: Database):
+    simulator.faults.add(Fault("outage", seconds=0.5))
+
+    load(simulator.url, database)
+
+    assert set(resolutions(database)) == {6, 60, 3600, 86_400}
+
+
+@pytest.mark.usefixtures("without_waits")
+def test_a_pause_that_the_exchange_asks_for_is_kept(simulator: Simulator, database: Database):
+    simulator.faults.add(Fault("rate_limit", method=CHART, retry_after=1, times=1))
+    counted = Counted(simulator)
+
+    async def load_on_a_clock_that_moves() -> None:
+        async with DeribitClient(simulator.url) as client:
+            await first_history(client, database, ["btc_usd"], spacing_s=0, tell=lambda _: None)
+
+    began = time.monotonic()
+    asyncio.run(load_on_a_clock_that_moves())
+
+    assert time.monotonic() - began >= 1
+    assert counted.so_far == 1 + len(RANGES)
+    assert set(resolutions(database)) == {6, 60, 3600, 86_400}
+
+
+@pytest.mark.usefixtures("without_waits")
+def test_a_pause_makes_history_wait_ten_times_as_long_as_the_polls():
+    again = _while_it_is(TemporaryError, "history")
+
+    waits_s = [again(RateLimitedError("too many", pause=timedelta(seconds=pause_s))) for pause_s in (0, 10, 60)]
+
+    assert waits_s[0] is True
+    assert 100 <= waits_s[1] <= 120
+    assert 600 <= waits_s[2] <= 720
+
+
+@pytest.mark.usefixtures("without_waits")
+def test_a_database_that_is_taken_is_waited_for_and_told_once(simulator: Simulator, database: Database, caplog):
+    tries = []
+    counted = Counted(simulator)
+    with ExitStack() as elsewhere:
+
+        async def quiet() -> None:
+            tries.append(counted.so_far)
+            if len(tries) == 1:
+                elsewhere.enter_context(Database(database.path).write())
+            elif len(tries) == 3:
+                elsewhere.close()
+
+        load(simulator.url, database, quiet=quiet)
+
+    assert tries == [len(RANGES)] * 3
+    assert set(resolutions(database)) == {6, 60, 3600, 86_400}
+    (warning,) = warnings(caplog)
+    assert warning.startswith("history of btc_usd, waits: ")
+
+
+def test_a_load_that_is_ended_in_the_middle_leaves_nothing_and_is_repeated(serve, simulator, database: Database):
+    at_the_fourth, ended = threading.Event(), threading.Event()
+    points = [(NOW - timedelta(minutes=number), 1.0) for number in (3, 2, 1)]
+
+    def answer(target: str) -> bytes:
+        if target.endswith("1m"):
+            at_the_fourth.set()
+            ended.wait(5)
+        return scripted(("1h", points))(target)
+
+    async def end_in_the_middle() -> None:
+        task = asyncio.create_task(loading(serve(answer).url, database, "btc_usd"))
+        await asyncio.to_thread(at_the_fourth.wait, 5)
+        task.cancel()
+        await asyncio.wait([task])
+        assert task.cancelled()
+        ended.set()
+
+    asyncio.run(end_in_the_middle())
+    between = stored(database)
+    load(simulator.url, database)
+
+    assert between == []
+    assert set(resolutions(database)) == {6, 60, 3600, 86_400}
+
+
+def test_a_load_that_is_ended_while_it_writes_leaves_all_or_nothing(simulator: Simulator, database: Database):
+    at_the_write = threading.Event()
+
+    async def quiet() -> None:
+        at_the_write.set()
+
+    async def end_while_it_writes() -> None:
+        task = asyncio.create_task(loading(simulator.url, database, "btc_usd", quiet=quiet))
+        await asyncio.to_thread(at_the_write.wait, 10)
+        task.cancel()
+        await asyncio.wait([task])
+
+    asyncio.run(end_while_it_writes())
+
+    assert set(resolutions(database)) in (set(), {6, 60, 3600, 86_400})
