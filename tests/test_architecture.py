@@ -29,7 +29,7 @@ ONLY_IN = {
     "fastapi": {"api"},
     "streamlit": {"pages", "dashboard.py"},
     "plotly": {"pages"},
-    "pandas": {"pages"},
+    "pandas": {"pages", "store"},  # store for its frames alone, and not before they are asked for
     "dotenv": {"settings.py"},
 }
 

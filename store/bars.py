@@ -1,0 +1,206 @@
+"""Bars: the ticks of one index folded into equal stretches of time, for charts and tables."""
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from duckdb import DuckDBPyConnection
+
+from .models import from_column, to_column
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+NICE_INTERVALS = tuple(
+    timedelta(seconds=seconds)
+    for seconds in (
+        *(1, 2, 5, 10, 15, 30),
+        *(60 * minutes for minutes in (1, 2, 5, 15, 30)),
+        *(3600 * hours for hours in (1, 2, 4, 6, 12)),
+        *(86_400 * days for days in (1, 2, 7)),
+    )
+)
+"""The bar intervals that people are used to, ascending."""
+
+SINGLE_TICKS = timedelta(0)
+"""As a bar interval: each tick is a bar of its own."""
+
+# The exchange's coarsest chart has a point a day; one of a week would still be found.
+_LONGEST_AVERAGE = timedelta(days=8)
+
+_BARS = """
+SELECT
+    time_bucket($interval, ts) AS open_time,
+    arg_min(price, ts) AS open,
+    max(price) AS high,
+    min(price) AS low,
+    arg_max(price, ts) AS close,
+    count(*) AS tick_count,
+    count(*) FILTER (WHERE resolution_s = 0) AS live_count,
+    max(resolution_s) AS resolution_s,
+    min(resolution_s) > 0 OR 2 * sum(resolution_s) > epoch($interval) AS averaged
+FROM ticks
+WHERE index_name = $index_name
+  AND ts BETWEEN $first AND $last
+  AND (ts >= time_bucket($interval, $start) OR ts = $before)
+  AND (ts < $end OR ts = $after)
+GROUP BY ALL
+ORDER BY open_time
+"""
+
+_TICKS = """
+SELECT
+    ts AS open_time,
+    price AS open,
+    price AS high,
+    price AS low,
+    price AS close,
+    CAST(1 AS BIGINT) AS tick_count,
+    CAST(resolution_s = 0 AS BIGINT) AS live_count,
+    resolution_s,
+    resolution_s > 0 AS averaged
+FROM ticks
+WHERE index_name = $index_name
+  AND ts BETWEEN $first AND $last
+  AND (ts >= $start OR ts = $before)
+  AND (ts < $end OR ts = $after)
+ORDER BY ts
+"""
+
+# An average that covers an end of the range stands outside it, or its line would not reach that end.
+_COVERS_START = """
+SELECT ts
+FROM ticks
+WHERE index_name = $index_name
+  AND ts BETWEEN $start - $longest AND $start
+  AND resolution_s > 0
+  AND ts + to_seconds(resolution_s) > $start
+ORDER BY ts DESC
+LIMIT 1
+"""
+
+_FOLLOWS_COVER = """
+SELECT next.ts
+FROM (
+    SELECT ts + to_seconds(resolution_s) AS covered_to
+    FROM ticks
+    WHERE index_name = $index_name
+      AND ts BETWEEN $end - $longest AND $end
+      AND resolution_s > 0
+      AND ts + to_seconds(resolution_s) > $end
+    ORDER BY ts DESC
+    LIMIT 1
+) AS last
+JOIN ticks AS next ON next.ts <= last.covered_to
+WHERE next.index_name = $index_name
+  AND next.ts BETWEEN $end AND $end + $longest
+ORDER BY next.ts
+LIMIT 1
+"""
+
+_COUNT_UP_TO = """
+SELECT count(*)
+FROM (
+    SELECT 1
+    FROM ticks
+    WHERE index_name = $index_name
+      AND ts >= $start
+      AND ts < $end
+    LIMIT $limit
+)
+"""
+
+# A run that was killed has no end; it lasted at most until the next one began.
+_POLL_SECONDS = """
+SELECT max(poll_seconds)
+FROM (
+    SELECT
+        started_at,
+        poll_seconds,
+        coalesce(ended_at, lead(started_at) OVER (ORDER BY started_at), $end) AS ended_at
+    FROM runs
+)
+WHERE started_at < $end
+  AND ended_at >= $start
+"""
+
+_EXTENT = """
+SELECT min(ts), max(ts)
+FROM ticks
+WHERE index_name = $index_name
+"""
+
+
+def bars(
+    cursor: DuckDBPyConnection, index_name: str, start: datetime, end: datetime, interval: timedelta
+) -> "pd.DataFrame":
+    """Fold the ticks of one index into bars.
+
+    Args:
+        cursor: of a read lease.
+        index_name: as the exchange spells it.
+        start: UTC. The first bar is whole, so it may open before; an average that covers it is included.
+        end: UTC; a tick at `end` is outside. After an average that covers it, the next row is included.
+        interval: of a bar, aligned in UTC; `SINGLE_TICKS` for a row per tick.
+
+    Returns:
+        One row per bar that saw a tick, ascending: open_time (datetime64[us, UTC]), open, high, low, close in the
+        quote currency, tick_count, live_count (of those, how many were observed), resolution_s (the longest time in
+        seconds that one of its ticks is an average over, 0 when all were observed), and two judgements: `averaged`,
+        the bar consists of averages or mostly so, its high and low say nothing; `gap_before`, ticks are missing
+        between this row and the one before. Empty bars are absent, not filled.
+    """
+    frame = _folded(cursor, index_name, start, end, interval)
+    polled = cursor.execute(_POLL_SECONDS, {"start": to_column(start), "end": to_column(end)}).fetchone()
+    frame["gap_before"] = _gaps(frame, interval, polled[0] if polled else None)
+    frame["open_time"] = frame["open_time"].dt.tz_localize("UTC")
+    return frame
+
+
+def extent(cursor: DuckDBPyConnection, index_name: str) -> tuple[datetime, datetime] | None:
+    """The times of the first and the last tick of an index, of whatever source; None if it has none."""
+    found: Any = cursor.execute(_EXTENT, {"index_name": index_name}).fetchone()
+    return None if found[0] is None else (from_column(found[0]), from_column(found[1]))
+
+
+def fits(cursor: DuckDBPyConnection, index_name: str, start: datetime, end: datetime, at_most: int) -> bool:
+    """Does an index have at most so many ticks in [start, end)?"""
+    values = {"index_name": index_name, "start": to_column(start), "end": to_column(end), "limit": at_most + 1}
+    found: Any = cursor.execute(_COUNT_UP_TO, values).fetchone()
+    return bool(found[0] <= at_most)
+
+
+def nice_interval(span: timedelta, most_bars: int, at_least: timedelta = SINGLE_TICKS) -> timedelta:
+    """The shortest nice bar interval, not below `at_least`, that cuts a span into at most `most_bars`."""
+    long_enough = (each for each in NICE_INTERVALS if each >= at_least and span <= each * most_bars)
+    return next(long_enough, NICE_INTERVALS[-1])
+
+
+def _folded(
+    cursor: DuckDBPyConnection, index_name: str, start: datetime, end: datetime, interval: timedelta
+) -> "pd.DataFrame":
+    name = {"index_name": index_name, "longest": _LONGEST_AVERAGE}
+    begin, end = to_column(start), to_column(end)
+    (before,) = cursor.execute(_COVERS_START, {**name, "start": begin}).fetchone() or (None,)
+    (after,) = cursor.execute(_FOLLOWS_COVER, {**name, "end": end}).fetchone() or (None,)
+    values = {"index_name": index_name, "start": begin, "end": end, "before": before, "after": after}
+    values["first"] = min(before or begin, begin - interval)  # bounds, so that only their row groups are looked at
+    values["last"] = after or end
+    if interval:
+        return cursor.execute(_BARS, {**values, "interval": interval}).df()
+    return cursor.execute(_TICKS, values).df()
+
+
+def _gaps(frame: "pd.DataFrame", interval: timedelta, poll_seconds: int | None) -> "np.ndarray[Any, Any]":
+    """Is more time between a row and the one before than that one's bar, average or poll interval explain?
+
+    Where no run tells the poll interval, as for imported ticks, it is the median distance of the rows.
+    """
+    import numpy as np
+
+    opened_s = frame["open_time"].to_numpy().astype("int64") / 1e6
+    distance_s = np.diff(opened_s, prepend=opened_s[:1])
+    usual_s = poll_seconds or (np.median(distance_s[1:]) if len(frame) > 2 else np.inf)
+    lasts_s = np.maximum(1.5 * frame["resolution_s"].to_numpy(), max(1.5 * interval.total_seconds(), 2.5 * usual_s))
+    gaps: np.ndarray[Any, Any] = distance_s > np.concatenate([lasts_s[:1], lasts_s[:-1]])
+    return gaps
