@@ -158,7 +158,8 @@ class Database:
         try:
             yield
         except (duckdb.Error, OSError) as error:
-            raise StoreError(f"{self.path.name}: {' '.join(str(error).split())}") from error
+            words, _, _ = str(error).partition("Stack Trace:")  # DuckDB adds one to errors of its own making
+            raise StoreError(f"{self.path.name}: {' '.join(words.split())}") from error
 
 
 class _Held:

@@ -19,6 +19,13 @@ SELECT DISTINCT index_name
 FROM ticks
 """
 
+_SIMULATED = """
+SELECT index_name
+FROM ticks
+WHERE source = 'simulator'
+LIMIT 1
+"""
+
 _REFERENCE = """
 SELECT ts, price
 FROM ticks
@@ -28,8 +35,13 @@ ORDER BY ts
 LIMIT 1
 """
 
-_CLOSES = """
-SELECT datediff('microsecond', $start::TIMESTAMP, ts) // $width_us AS bar, arg_max(price, ts)
+_BARS = """
+SELECT
+    datediff('microsecond', $start::TIMESTAMP, ts) // $width_us AS bar,
+    arg_max(price, ts),
+    min(price),
+    max(price),
+    max(resolution_s)
 FROM ticks
 WHERE index_name = $index_name
   AND ts >= $start
@@ -48,6 +60,8 @@ class Card:
         latest: its newest tick; None while nothing is recorded.
         reference: the price that the change is counted from: of the first tick within 24 h before the newest one.
         since: when that was.
+        low, high: of the ticks from `since` to the newest one.
+        averages_s: the longest time in seconds that one of these is an average over; 0 when all were observed.
         closes: the last price of each of 2 to 60 equal bars from `since` to the newest tick; NaN where one saw no tick.
     """
 
@@ -55,6 +69,9 @@ class Card:
     latest: Tick | None = None
     reference: float = math.nan
     since: datetime | None = None
+    low: float = math.nan
+    high: float = math.nan
+    averages_s: int = 0
     closes: tuple[float, ...] = ()
 
     @property
@@ -68,8 +85,17 @@ def cards(cursor: DuckDBPyConnection, configured: Sequence[str], shortest_bar: t
 
     No bar is shorter than `shortest_bar`, so that one without a tick means a gap and not just a short bar.
     """
-    stored = [name for (name,) in cursor.execute(_INDEX_NAMES).fetchall()]
-    return [_card(cursor, name, shortest_bar) for name in known_indexes(configured, stored)]
+    return [_card(cursor, name, shortest_bar) for name in index_names(cursor, configured)]
+
+
+def index_names(cursor: DuckDBPyConnection, configured: Sequence[str]) -> list[str]:
+    """Each configured index, in that order, and then each that only has history, by name."""
+    return known_indexes(configured, [name for (name,) in cursor.execute(_INDEX_NAMES).fetchall()])
+
+
+def simulated(cursor: DuckDBPyConnection) -> bool:
+    """Were any of the ticks made up by the simulator? Averages of its charts always come with such a tick."""
+    return cursor.execute(_SIMULATED).fetchone() is not None
 
 
 def _card(cursor: DuckDBPyConnection, index_name: str, shortest_bar: timedelta) -> Card:
@@ -79,14 +105,18 @@ def _card(cursor: DuckDBPyConnection, index_name: str, shortest_bar: timedelta) 
     start = to_column(latest.ts - SPAN)
     since, reference = cursor.execute(_REFERENCE, {"index_name": index_name, "start": start}).fetchall()[0]
     first = from_column(since)
-    bars = _MOST_BARS if not shortest_bar else min(_MOST_BARS, max(2, (latest.ts - first) // shortest_bar))
-    return Card(index_name, latest, reference, first, _closes(cursor, index_name, first, latest.ts, bars))
-
-
-def _closes(
-    cursor: DuckDBPyConnection, index_name: str, start: datetime, end: datetime, bars: int
-) -> tuple[float, ...]:
-    width_us = (end - start) // timedelta(microseconds=1) // bars + 1
-    values = {"index_name": index_name, "start": to_column(start), "end": to_column(end), "width_us": width_us}
-    closes = dict(cursor.execute(_CLOSES, values).fetchall())
-    return tuple(closes.get(bar, math.nan) for bar in range(bars))
+    count = _MOST_BARS if not shortest_bar else min(_MOST_BARS, max(2, (latest.ts - first) // shortest_bar))
+    width_us = (latest.ts - first) // timedelta(microseconds=1) // count + 1
+    values = {"index_name": index_name, "start": since, "end": to_column(latest.ts), "width_us": width_us}
+    bars = cursor.execute(_BARS, values).fetchall()
+    closes = {bar: close for bar, close, *_ in bars}
+    return Card(
+        index_name,
+        latest,
+        reference,
+        first,
+        low=min(low for _, _, low, _, _ in bars),
+        high=max(high for *_, high, _ in bars),
+        averages_s=max(averages_s for *_, averages_s in bars),
+        closes=tuple(closes.get(bar, math.nan) for bar in range(count)),
+    )

@@ -4,6 +4,7 @@ A slot that brought its tick needs no row: the tick proves it.
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 
 from duckdb import DuckDBPyConnection
@@ -45,6 +46,26 @@ WHERE slot >= $start
   AND slot < $end
 ORDER BY slot, index_name
 """
+
+
+_TROUBLES = """
+SELECT cause, count(DISTINCT slot), min(slot), max(slot) AS last, arg_max(detail, slot)
+FROM misses
+WHERE slot >= $since
+GROUP BY cause
+ORDER BY last DESC
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why slots failed: how many did for one cause, from the first of them to the last, and the last one's facts."""
+
+    cause: Cause
+    slots: int
+    first: datetime
+    last: datetime
+    detail: str
 
 
 def note(cursor: DuckDBPyConnection, run: Run) -> None:
@@ -90,3 +111,12 @@ def misses(cursor: DuckDBPyConnection, start: datetime, end: datetime) -> list[M
     """The failed slots in [start, end), ascending."""
     rows = cursor.execute(_MISSES, {"start": to_column(start), "end": to_column(end)}).fetchall()
     return [Miss(from_column(slot), name, Cause(cause), detail) for slot, name, cause, detail in rows]
+
+
+def troubles(cursor: DuckDBPyConnection, since: datetime) -> list[Trouble]:
+    """What went wrong since then, one entry a cause, the latest first."""
+    rows = cursor.execute(_TROUBLES, {"since": to_column(since)}).fetchall()
+    return [
+        Trouble(Cause(cause), slots, from_column(first), from_column(last), detail)
+        for cause, slots, first, last, detail in rows
+    ]

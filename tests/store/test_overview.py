@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from store import Database, Tick, ticks
-from store.overview import SPAN, Card, cards
+from store.overview import SPAN, Card, cards, index_names, simulated
 from tests.conftest import START, tick
 
 DAY_S = SPAN.total_seconds()
@@ -23,6 +23,10 @@ def cards_of(database: Database, *new: Tick, configured: Sequence[str] = ("btc_u
         return cards(cursor, configured, **more)
 
 
+def average(second: float, resolution_s: int, price: float = 100.0) -> Tick:
+    return tick(second, price=price, source="chart", received_at=None, resolution_s=resolution_s)
+
+
 def filled(card: Card) -> dict[int, float]:
     """The bars that saw a tick: position -> price."""
     return {bar: price for bar, price in enumerate(card.closes) if not math.isnan(price)}
@@ -32,8 +36,8 @@ def test_an_index_without_ticks_has_an_empty_card(database):
     (card,) = cards_of(database)
 
     assert (card.index_name, card.latest, card.since, card.closes) == ("btc_usd", None, None, ())
-    assert math.isnan(card.reference)
-    assert math.isnan(card.change)
+    assert all(math.isnan(number) for number in (card.reference, card.change, card.low, card.high))
+    assert card.averages_s == 0
 
 
 def test_a_single_tick_has_not_changed_and_is_the_first_bar(database):
@@ -42,6 +46,19 @@ def test_a_single_tick_has_not_changed_and_is_the_first_bar(database):
     assert (card.latest, card.reference, card.since, card.change) == (tick(0), 100.0, START, 0.0)
     assert len(card.closes) == 60
     assert filled(card) == {0: 100.0}
+
+
+def test_low_and_high_are_those_of_the_day_before_the_newest_tick(database):
+    (card,) = cards_of(
+        database,
+        tick(-1, price=1.0),
+        tick(0, price=100.0),
+        tick(30, price=80.0),
+        tick(31, price=130.0),
+        tick(DAY_S, price=110.0),
+    )
+
+    assert (card.low, card.high) == (80.0, 130.0)
 
 
 @pytest.mark.parametrize(("price", "change"), [(150.0, 0.5), (50.0, -0.5), (100.0, 0.0)])
@@ -153,6 +170,62 @@ def test_an_average_of_history_counts_like_a_tick(database):
 
     assert card.change == pytest.approx(0.01)
     assert card.since == START
+
+
+def test_the_longest_average_of_the_day_is_told_and_older_ones_are_not(database):
+    (card,) = cards_of(database, average(-DAY_S, 86_400), average(0, 3600), average(3600, 60), tick(DAY_S))
+
+    assert card.averages_s == 3600
+
+
+def test_a_day_of_observations_has_no_averages(database):
+    (card,) = cards_of(database, average(-1, 60), tick(0), tick(DAY_S))
+
+    assert card.averages_s == 0
+
+
+def test_without_any_observation_the_newest_average_is_the_price_of_the_card(database):
+    (card,) = cards_of(database, average(0, 3600, price=90.0), average(3600, 3600, price=99.0))
+
+    assert card.latest == average(3600, 3600, price=99.0)
+    assert card.change == pytest.approx(0.1)
+    assert (card.low, card.high, card.averages_s) == (90.0, 99.0, 3600)
+
+
+def test_an_average_after_the_newest_observation_is_not_on_the_card(database):
+    (card,) = cards_of(database, tick(0), tick(10, price=101.0), average(20, 6, price=500.0))
+
+    assert (card.latest, card.high, card.averages_s) == (tick(10, price=101.0), 101.0, 0)
+    assert max(card.closes) == 101.0
+
+
+def test_index_names_are_the_configured_ones_and_those_with_history(database):
+    with database.write() as cursor:
+        ticks.append(cursor, [tick(0, "xrp_usd"), tick(0, "btc_usd"), tick(1, "btc_usd"), average(0, 60)])
+
+    with database.read() as cursor:
+        names = index_names(cursor, ["eth_usd", "btc_usd"])
+
+    assert names == ["eth_usd", "btc_usd", "xrp_usd"]
+
+
+@pytest.mark.parametrize(
+    ("new", "answer"),
+    [
+        ([], False),
+        ([tick(0), tick(1, source="import")], False),
+        ([tick(0, "old_usd", source="simulator"), *(tick(number) for number in range(1, 5))], True),
+    ],
+    ids=["nothing", "observed", "one old tick among others"],
+)
+def test_ticks_are_simulated_when_any_of_them_is(database, new, answer):
+    with database.write() as cursor:
+        ticks.append(cursor, new)
+
+    with database.read() as cursor:
+        found = simulated(cursor)
+
+    assert found is answer
 
 
 def test_a_card_says_nothing_of_what_it_does_not_know():

@@ -102,3 +102,28 @@ def test_hours_of_misses_are_noted_at_once(database):
 
     with database.read() as cursor:
         assert runs.misses(cursor, START, START + timedelta(days=1)) == hours
+
+
+def test_troubles_are_counted_by_cause_with_the_facts_of_the_last_and_the_latest_first(database):
+    odd = Cause.REJECTED_REPLY
+    with database.write() as cursor:
+        runs.append_misses(
+            cursor,
+            [
+                miss(-3600, detail="too long ago"),
+                miss(0, cause=odd, detail="a price of -1"),
+                miss(5),
+                miss(5, "eth_usd"),
+                miss(10, detail="no route to host"),
+            ],
+        )
+
+    with database.read() as cursor:
+        found = runs.troubles(cursor, START)
+
+    assert found == [
+        runs.Trouble(
+            Cause.UNREACHABLE, 2, START + timedelta(seconds=5), START + timedelta(seconds=10), "no route to host"
+        ),
+        runs.Trouble(odd, 1, START, START, "a price of -1"),
+    ]
