@@ -14,10 +14,14 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import streamlit as st
+from starlette.middleware import Middleware
 from starlette.routing import Mount
+from streamlit.runtime.pages_manager import PagesManager
 
 import settings as all_settings
 from api import Served, create_app
+from api.script import PreloadScript, script_route
+from pages.common.bundle import PLOTLY_FILE, PLOTLY_PATH, PLOTLY_URL
 from poller.embedded import start_embedded
 from poller.logs import configure_logging
 from store.shared import shared_database
@@ -29,10 +33,17 @@ PAGES = [
         "pages/overview.py",
         "Overview",
         ":material/monitoring:",
-        "The latest price of each index and the recorder's state",
+        "The latest price of each index, and all of them on one scale",
+    ),
+    (
+        "pages/history.py",
+        "History",
+        ":material/candlestick_chart:",
+        "Candles or a line of any range, down to single ticks",
     ),
 ]
 
+LOGO = all_settings.ROOT / "pages/common/logo.svg"
 
 api = create_app()
 
@@ -40,6 +51,9 @@ api = create_app()
 @contextlib.asynccontextmanager
 async def lifespan(_: st.App) -> AsyncIterator[dict[str, Any]]:
     """From the server's start to its end: read the settings, serve the API, record."""
+    # Else the first visitor of a server who comes for another page than the first gets that page's bare script, as
+    # Streamlit takes pages/ for its old kind of pages until a script has called st.navigation.
+    PagesManager.uses_pages_directory = False
     settings = load_or_exit()
     configure_logging(settings.log_level)
     api.state.served = Served(settings, shared_database(settings.database, settings.memory_limit))
@@ -78,16 +92,19 @@ def spare_the_garbage_collector() -> None:
 
 def show() -> None:
     """The page that was asked for, under the title that all pages share."""
-    st.set_page_config(layout="wide", initial_sidebar_state="auto")
+    st.set_page_config(layout="wide", page_icon=LOGO)
     try:
         settings = all_settings.load()
     except all_settings.SettingsError as error:
         st.error(str(error), icon=":material/error:")
         return
     start_embedded(settings)
+    from pages.common.header import header
+
     pages = [st.Page(all_settings.ROOT / path, title=title, icon=icon, help=line) for path, title, icon, line in PAGES]
-    page = st.navigation(pages)
-    st.title(page.title)
+    page = st.navigation(pages, position="top")
+    st.logo(LOGO, size="large")
+    header(page.title)
     page.run()
     spare_the_garbage_collector()
 
@@ -95,4 +112,10 @@ def show() -> None:
 if __name__ == "__main__":
     show()
 else:
-    app = st.App(__file__, lifespan=lifespan, routes=[Mount("/api", api)], on_script_error=show_plainly)
+    app = st.App(
+        __file__,
+        lifespan=lifespan,
+        routes=[script_route(PLOTLY_PATH, PLOTLY_FILE), Mount("/api", api)],
+        middleware=[Middleware(PreloadScript, url=PLOTLY_URL)],
+        on_script_error=show_plainly,
+    )

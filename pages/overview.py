@@ -1,67 +1,149 @@
-"""Overview: how recording goes, and a card for each index."""
+"""Overview: a card for each index, and all of them on one scale."""
 
 from datetime import timedelta
 
 import streamlit as st
 
-from pages.common import queries, text
+from pages.common import charts, queries, text
+from pages.common.live_chart import live_chart
+from pages.common.sparkline import sparkline
+from pages.common.views import SPANS
 from store import StoreError, utc_now
 from store.overview import Card
-from store.status import in_words, stale_after_s
+from store.status import stale_after_s
 
-settings = queries.settings()
-refresh = timedelta(seconds=min(settings.poll_seconds, 5))
+MOST_CARDS = 12
+CHART_HEIGHT = 380
 
 
-@st.fragment(run_every=refresh)
+@st.fragment(run_every=queries.refresh_every())
 def live() -> None:
+    above, choice = st.container(), st.empty()
+    span = choice.segmented_control(
+        "All indexes, each 100 at the start of",
+        list(SPANS),
+        default="1y",
+        required=True,
+        key="span",
+        bind="query-params",
+        wrap=False,
+    )
     try:
-        overview = queries.newest_overview()
-    except StoreError as error:
-        st.error(f"The database can't be read. {text.escaped(str(error))}", icon=":material/error:")
+        with above, st.skeleton(height=CHART_HEIGHT):
+            overview = queries.overview(queries.this_second(), span)
+    except StoreError:
+        choice.empty()
+        return  # the header tells
+    with above:
+        cards_or_table(overview.cards)
+    rebased_chart(overview.history, span)
+    last_errors(overview)
+
+
+def cards_or_table(cards: list[Card]) -> None:
+    if len(cards) > MOST_CARDS:
+        index_table(cards)
         return
-    recorder(overview)
-    with st.grid(min_column_width=300):
-        for card in overview.cards:
+    with st.grid(min(len(cards), 4), min_column_width=240):
+        for card in cards:
             with st.container(border=True, key=f"card-{card.index_name}"):
                 index_card(card)
 
 
-def recorder(overview: queries.Overview) -> None:
-    """The recorder's state in words, and a word on prices that nobody trades at."""
-    now, zone = utc_now(), text.browser_zone()
-    newest = max((card.latest.ts for card in overview.cards if card.latest), default=None)
-    age_s = None if newest is None else (now - newest).total_seconds()
-    words = in_words(overview.notice, age_s, now, zone, embedded=settings.poller == "embedded")
-    fine = overview.notice is not None and overview.notice.alive and overview.notice.state in {"starting", "recording"}
-    if fine:
-        st.caption(f":green[:material/radio_button_checked:] {text.escaped(words)}. Times are {zone.key}.")
-    else:
-        st.warning(text.escaped(words[0].upper() + words[1:]), icon=":material/warning:")
-        st.caption(f"Times are {zone.key}.")
-    if settings.demo or any(card.latest and card.latest.source == "simulator" for card in overview.cards):
-        st.warning("**Simulated prices.** They are made up by the built-in simulator.", icon=":material/science:")
-
-
 def index_card(card: Card) -> None:
-    """Price, change, sparkline and age of one index."""
+    """Price, change, sparkline, range and age of one index."""
     if card.latest is None or card.since is None:
         st.metric(text.pair(card.index_name), None)
         st.caption("No data yet")
         return
-    zone = text.browser_zone()
+    zone = text.zone()
     st.metric(
         text.pair(card.index_name),
         text.price(card.latest.price),
         text.change(card.change),
-        delta_description=text.counted_since(card.since, card.latest.ts, zone),
-        chart_data=card.closes,
+        delta_description=f"{text.direction(card.change)} {text.counted_since(card.since, card.latest.ts, zone)}",
     )
-    age = utc_now() - card.latest.ts
-    words = text.age_at(age, card.latest.ts.astimezone(zone))
-    if age.total_seconds() > stale_after_s(settings.poll_seconds):
-        words = f":orange[:material/schedule: Stale, {words}]"
-    st.caption(words)
+    words = range_in_words(card)
+    st.html(sparkline(card.closes, low_to_high(card), f"{text.pair(card.index_name)}, {words}"))
+    old = age(card)
+    st.caption(f"{words}  \n{f':orange[:material/schedule: {old}]' if is_stale(card) else old}")
+
+
+def low_to_high(card: Card) -> float:
+    """Where the price stands between the low and the high of 24 h, from 0 to 1."""
+    return (card.latest.price - card.low) / (card.high - card.low) if card.latest and card.high > card.low else 0.5
+
+
+def range_in_words(card: Card) -> str:
+    averages = ", in part of averages" if card.averages_s else ""
+    return f"24 h low {text.price(card.low)}, high {text.price(card.high)}{averages}"
+
+
+def age(card: Card) -> str:
+    """How old the price of a card is; a stale one and an average are marked."""
+    if card.latest is None:
+        return "No data yet"
+    words = text.age_at(utc_now() - card.latest.ts, card.latest.ts.astimezone(text.zone()))
+    if card.latest.resolution_s:
+        words = f"Average over {text.span(timedelta(seconds=card.latest.resolution_s))}, {words}"
+    return f"Stale, {words}" if is_stale(card) else words
+
+
+def is_stale(card: Card) -> bool:
+    if card.latest is None:
+        return False
+    return (utc_now() - card.latest.ts).total_seconds() > stale_after_s(queries.settings().poll_seconds)
+
+
+def index_table(cards: list[Card]) -> None:
+    """Many indexes, a row each."""
+    st.dataframe(
+        {
+            "Index": [text.pair(card.index_name) for card in cards],
+            "Price": [text.price(card.latest.price) if card.latest else None for card in cards],
+            "Change, %": [100 * card.change for card in cards],
+            "24 h": [card.closes for card in cards],
+            "Low": [text.price(card.low) if card.latest else None for card in cards],
+            "High": [text.price(card.high) if card.latest else None for card in cards],
+            "Age": [age(card) for card in cards],
+        },
+        column_config={
+            "24 h": st.column_config.LineChartColumn(),
+            "Change, %": st.column_config.NumberColumn(format="%+.2f"),
+        },
+        hide_index=True,
+    )
+
+
+def rebased_chart(history: queries.History, span: str) -> None:
+    if not any(len(frame) for frame in history.bars.values()):
+        st.info("Nothing is recorded in this range yet.", icon=":material/hourglass_empty:")
+        return
+    figure = charts.rebased(history.bars, history.interval, text.zone())
+    charts.set_range(figure, history.start, history.end, text.zone())
+    live_chart(
+        figure,
+        key="all-indexes",
+        view=f"{span} {text.zone().key}",
+        alt=charts.describe(history.inside(), text.zone()),
+        height=CHART_HEIGHT,
+    )
+
+
+def last_errors(overview: queries.Overview) -> None:
+    """What kept slots from their ticks in the last 24 h, in words."""
+    if not overview.troubles:
+        if any(card.latest for card in overview.cards):
+            st.caption(":green[:material/check_circle:] No error in the last 24 h.")
+        return
+    zone = text.zone()
+    st.markdown("**Last errors**, of 24 h")
+    for trouble in overview.troubles:
+        slots = "1 slot" if trouble.slots == 1 else f"{trouble.slots:,} slots"
+        st.caption(
+            f":orange[:material/error:] {trouble.cause.capitalize()}: {slots} without a tick, "
+            f"{text.stretch(trouble.first, trouble.last, zone)}. The last: {text.escaped(trouble.detail)}"
+        )
 
 
 live()

@@ -1,21 +1,26 @@
-"""Prices, changes, ages and times as text."""
+"""Prices, changes, ages, times and intervals as text."""
 
 import math
 import re
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
 
 from store.status import age_in_words
 
+UTC_SWITCH = "utc"
+"""The key of the switch that shows all times in UTC, and its name in the URL."""
+
+
+def decimals(value: float) -> int:
+    """How many digits after the point suit a price: cents above 100, six significant digits below."""
+    return 2 if value >= 100 else max(2, 5 - math.floor(math.log10(value)))
+
 
 def price(value: float) -> str:
-    """A price with digits that suit its size: cents above 100, six significant ones below."""
-    if value >= 100:
-        return f"{value:,.2f}"
-    decimals = max(2, 5 - math.floor(math.log10(value)))
-    return f"{value:,.{decimals}f}"
+    """A price with digits that suit its size."""
+    return f"{value:,.{decimals(value)}f}"
 
 
 def pair(index_name: str) -> str:
@@ -31,18 +36,64 @@ def age_at(age: timedelta, at: datetime) -> str:
 
 def counted_since(start: datetime, end: datetime, zone: ZoneInfo) -> str:
     """Over which time a change is counted: 24 h, or less while that is all that was recorded."""
+    if end - start >= timedelta(hours=23, minutes=55):
+        return "in 24 h"
     local = start.astimezone(zone)
-    return "in 24 h" if end - start >= timedelta(hours=23, minutes=55) else f"since {local:%H:%M}"
+    same_day = local.date() == end.astimezone(zone).date()
+    return f"since {local:%H:%M}" if same_day else f"since {local.day} {local:%b, %H:%M}"
 
 
-def browser_zone() -> ZoneInfo:
-    """The time zone of the reader's browser; UTC where it doesn't say."""
-    return ZoneInfo(st.context.timezone or "UTC")
+def span(length: timedelta) -> str:
+    """A length of time in its largest whole unit, such as "15 min" or "1 d"."""
+    seconds = length.total_seconds()
+    for unit, unit_s in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= unit_s and seconds % unit_s == 0:
+            return f"{seconds // unit_s:.0f} {unit}"
+    return f"{seconds:g} s"
+
+
+def moment(at: datetime, zone: ZoneInfo, *, seconds: bool = False) -> str:
+    """A time for people, in a zone, such as "22 Nov 2026, 18:25"."""
+    local = at.astimezone(zone)
+    return f"{local.day} {local:%b %Y, %H:%M:%S}" if seconds else f"{local.day} {local:%b %Y, %H:%M}"
+
+
+def stretch(first: datetime, last: datetime, zone: ZoneInfo) -> str:
+    """From when to when, to the second; the day once where both are of the same."""
+    if first == last:
+        return f"at {moment(first, zone, seconds=True)}"
+    end = last.astimezone(zone)
+    same_day = first.astimezone(zone).date() == end.date()
+    return (
+        f"{moment(first, zone, seconds=True)} to {f'{end:%H:%M:%S}' if same_day else moment(last, zone, seconds=True)}"
+    )
+
+
+def zone() -> ZoneInfo:
+    """The time zone that times are shown in: the browser's, or UTC where it doesn't say or the switch is on."""
+    browsers = None if st.session_state.get(UTC_SWITCH) else st.context.timezone
+    try:
+        return ZoneInfo(browsers or "UTC")
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # such as "Etc/Unknown", or a newer zone than ours
+        return ZoneInfo("UTC")
 
 
 def change(fraction: float) -> str:
     """A change in percent with its sign."""
-    return f"{100 * fraction:+.2f} %"
+    percent = round(100 * fraction, 2)
+    return f"{percent:+.2f} %" if percent else "0.00 %"
+
+
+def direction(fraction: float) -> str:
+    """The sign of a change as a word, as it would be read from two decimals."""
+    rounded = round(100 * fraction, 2)
+    return "unchanged" if rounded == 0 else "up" if rounded > 0 else "down"
+
+
+def change_in_words(fraction: float) -> str:
+    """A change with its sign in words, such as "down 1.73 %"."""
+    word = direction(fraction)
+    return word if word == "unchanged" else f"{word} {abs(100 * fraction):.2f} %"
 
 
 def escaped(words: str) -> str:

@@ -1,75 +1,79 @@
 """Overview in each of its states, on a real database."""
 
 import re
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from pages.common import text
-from settings import ROOT
-from store import Database, Tick, ticks, utc_now
-from store.recorder import Notice, RecorderLock
+from store import Cause, Miss, Tick, averages, runs, utc_now
+from tests.pages.conftest import captions, chart, parts, store
 
 
-@pytest.fixture
-def open_page(monkeypatch, database_file) -> Iterator[Callable[[], AppTest]]:
-    """Opens the dashboard on the test's database; another process would record."""
-    monkeypatch.setenv("TICKWELL_DATABASE", str(database_file))
-    monkeypatch.setenv("TICKWELL_POLLER", "external")
-    st.cache_data.clear()
-    st.cache_resource.clear()
-
-    def run() -> AppTest:
-        return AppTest.from_file(str(ROOT / "dashboard.py"), default_timeout=20).run()
-
-    yield run
-    st.cache_data.clear()
-    st.cache_resource.clear()
+def described(page: AppTest, number: int = 0) -> str:
+    """What a card says beside its change."""
+    words: str = page.metric[number].proto.delta_description
+    return words
 
 
-def notice(**changes) -> Notice:
-    now = utc_now()
-    facts = {"pid": 812, "mode": "external", "since": now, "poll_seconds": 5, "indexes": ("btc_usd", "eth_usd")}
-    return Notice(**{**facts, "version": "1", "state": "recording", "state_since": now, **changes})
-
-
-def store(database: Database, *new: Tick) -> None:
-    with database.write() as cursor:
-        ticks.append(cursor, new)
-
-
-def captions(page: AppTest) -> list[str]:
-    """What stands below the prices."""
-    return [caption.value for caption in page.caption if "Times are" not in caption.value]
+def drawings(page: AppTest) -> list[str]:
+    """What the drawings on the cards say to those who don't see them."""
+    return re.findall(r'role="img" aria-label="(.*?)"', " ".join(html.value for html in page.html))
 
 
 def test_before_anything_is_recorded_each_index_says_so(open_page):
     page = open_page()
 
-    assert not page.exception
-    assert [metric.label for metric in page.metric] == ["BTC / USD", "ETH / USD"]
+    assert [(metric.label, metric.value) for metric in page.metric] == [("BTC / USD", "—"), ("ETH / USD", "—")]
     assert captions(page) == ["No data yet", "No data yet"]
-    assert "no recorder was started yet" in page.warning[0].value
+    assert [box.value for box in page.info] == ["Nothing is recorded in this range yet."]
+    assert not page.exception
 
 
-def test_a_card_shows_price_change_and_age(open_page, database):
+def test_a_card_shows_price_change_range_and_age(open_page, database):
     now = utc_now()
-    store(database, Tick("btc_usd", now - timedelta(hours=1), 100_000.0), Tick("btc_usd", now, 101_000.0))
-    lock = RecorderLock(database.path)
-    lock.acquire(notice())
+    store(
+        database,
+        Tick("btc_usd", now - timedelta(hours=3), 100_000.0),
+        Tick("btc_usd", now - timedelta(hours=2), 98_000.0),
+        Tick("btc_usd", now - timedelta(hours=1), 104_000.0),
+        Tick("btc_usd", now, 101_000.0),
+    )
 
     page = open_page()
-    lock.release()
 
     btc = page.metric[0]
-    assert (btc.value, btc.delta) == ("101,000.00", "+1.00 %")
-    assert re.search(r"recording, \d s old. Times are UTC.", page.caption[0].value)
-    assert not page.warning
+    assert (btc.label, btc.value, btc.delta) == ("BTC / USD", "101,000.00", "+1.00 %")
+    assert described(page) == f"up since {now - timedelta(hours=3):%H:%M}"
+    words = "24 h low 98,000.00, high 104,000.00"
+    assert re.fullmatch(rf"{words}  \n\d s old, {now:%H:%M:%S}", captions(page)[0])
+    assert drawings(page) == [f"BTC / USD, {words}"]
     assert not page.exception
+
+
+@pytest.mark.parametrize(
+    ("price", "delta", "words"),
+    [(101.0, "+1.00 %", "up in 24 h"), (99.0, "-1.00 %", "down in 24 h"), (100.0, "0.00 %", "unchanged in 24 h")],
+)
+def test_a_change_is_told_in_words_too(open_page, database, price, delta, words):
+    now = utc_now()
+    store(database, Tick("btc_usd", now - timedelta(hours=24), 100.0), Tick("btc_usd", now, price))
+
+    page = open_page()
+
+    assert (page.metric[0].delta, described(page)) == (delta, words)
+
+
+def test_times_on_a_card_are_those_of_the_visitor(open_page, database):
+    now = utc_now()
+    store(database, Tick("btc_usd", now - timedelta(hours=1), 100.0), Tick("btc_usd", now, 100.0))
+
+    page = open_page(timezone="Asia/Kathmandu")
+
+    local = now.astimezone(ZoneInfo("Asia/Kathmandu"))
+    assert described(page) == f"unchanged since {local - timedelta(hours=1):%H:%M}"
+    assert captions(page)[0].endswith(f"old, {local:%H:%M:%S}")
 
 
 def test_an_old_price_is_marked_stale(open_page, database):
@@ -77,31 +81,33 @@ def test_an_old_price_is_marked_stale(open_page, database):
 
     page = open_page()
 
+    assert "orange" in captions(page)[0]
     assert "Stale, 5 min old" in captions(page)[0]
 
 
-def test_trouble_with_the_exchange_is_said_in_words_and_the_last_price_stays(open_page, database):
-    now = utc_now()
-    store(database, Tick("btc_usd", now, 100_000.0))
-    lock = RecorderLock(database.path)
-    lock.acquire(
-        notice(state="unreachable", state_since=now, detail="connection refused", retry_at=now + timedelta(seconds=60))
-    )
+def test_an_average_as_the_only_price_is_marked_as_such(open_page, database):
+    with database.write() as cursor:
+        averages.append(cursor, "btc_usd", [(utc_now() - timedelta(hours=2), 100_000.0)], 3600)
 
     page = open_page()
-    lock.release()
 
-    assert page.warning[0].value.startswith(f"Exchange unreachable since {now:%H}\\:{now:%M}, retrying in ")
-    assert page.warning[0].value.endswith("connection refused")
     assert page.metric[0].value == "100,000.00"
+    assert "24 h low 100,000.00, high 100,000.00, in part of averages" in captions(page)[0]
+    assert "Stale, Average over 1 h, 2 h old" in captions(page)[0]
+    assert parts(page, "all-indexes") == ["averages", "alone"]
+    assert not page.exception
 
 
-def test_simulated_prices_stand_under_a_banner(open_page, database):
-    store(database, Tick("btc_usd", utc_now(), 100_000.0, source="simulator"))
+def test_an_observed_price_stays_although_an_average_is_newer(open_page, database):
+    now = utc_now()
+    store(database, Tick("btc_usd", now - timedelta(minutes=20), 100_000.0))
+    with database.write() as cursor:
+        averages.append(cursor, "btc_usd", [(now - timedelta(minutes=10), 500_000.0)], 60)
 
     page = open_page()
 
-    assert any("Simulated prices" in warning.value for warning in page.warning)
+    assert page.metric[0].value == "100,000.00"
+    assert "averages" not in captions(page)[0]
 
 
 def test_an_index_that_is_no_longer_configured_stays_visible(open_page, database):
@@ -112,52 +118,106 @@ def test_an_index_that_is_no_longer_configured_stays_visible(open_page, database
     assert [metric.label for metric in page.metric] == ["BTC / USD", "ETH / USD", "SOL / USDC"]
 
 
-def test_a_database_that_cannot_be_read_is_an_error_without_a_traceback(open_page, database_file):
-    database_file.write_text("not a database, but long enough to look like one " * 100)
+@pytest.mark.parametrize(("indexes", "cards", "tables"), [(12, 12, 0), (13, 0, 1)])
+def test_dozens_of_indexes_become_a_table(open_page, database, monkeypatch, indexes, cards, tables):
+    names = [f"i{number}_usd" for number in range(indexes)]
+    monkeypatch.setenv("TICKWELL_INDEXES", ",".join(names))
+    monkeypatch.setenv("TICKWELL_POLL_SECONDS", "60")
+    store(database, Tick(names[0], utc_now(), 100.0))
 
     page = open_page()
 
-    assert "can't be read" in page.error[0].value
+    assert (len(page.metric), len(page.dataframe)) == (cards, tables)
     assert not page.exception
 
 
-def test_a_bad_setting_is_shown_as_its_one_line(open_page, monkeypatch):
-    monkeypatch.setenv("TICKWELL_POLL_SECONDS", "0")
+def test_a_row_of_the_table_says_what_a_card_does(open_page, database, monkeypatch):
+    names = [f"i{number}_usd" for number in range(13)]
+    monkeypatch.setenv("TICKWELL_INDEXES", ",".join(names))
+    monkeypatch.setenv("TICKWELL_POLL_SECONDS", "60")
+    now = utc_now()
+    store(
+        database,
+        Tick(names[0], now - timedelta(hours=2), 50.0),
+        Tick(names[0], now - timedelta(hours=1), 100.0),
+        Tick(names[1], now - timedelta(hours=1), 100.0),
+        Tick(names[1], now, 101.0),
+    )
+
+    rows = open_page().dataframe[0].value
+
+    assert list(rows["Index"])[:3] == ["I0 / USD", "I1 / USD", "I2 / USD"]
+    stale, fresh, empty = (rows.iloc[number] for number in range(3))
+    assert (stale["Price"], stale["Low"], stale["High"]) == ("100.00", "50.0000", "100.00")
+    assert stale["Change, %"] == pytest.approx(100)
+    assert stale["Age"].startswith("Stale, 1 h old, ")
+    assert re.fullmatch(r"\d s old, \d\d:\d\d:\d\d", fresh["Age"])
+    assert empty["Age"] == "No data yet"
+    assert empty[["Price", "Low", "High", "Change, %"]].isna().all()
+
+
+def test_all_indexes_are_drawn_on_one_scale(open_page, database):
+    now = utc_now()
+    for name, price in (("btc_usd", 100_000.0), ("eth_usd", 4000.0)):
+        store(database, *(Tick(name, now - timedelta(minutes=minute), price) for minute in range(3)))
 
     page = open_page()
 
-    assert page.error[0].value == "TICKWELL_POLL_SECONDS = '0': must be a whole number from 1 to 3600"
-    assert not page.metric
+    drawn = chart(page, "all-indexes")
+    assert [trace["name"] for trace in drawn["figure"]["data"]] == ["BTC / USD", "ETH / USD"]
+    assert drawn["alt"].startswith("BTC / USD from ")
+    assert "ETH / USD from " in drawn["alt"]
+    assert not drawn["zooms"]
+    assert not page.info
 
 
-@pytest.mark.parametrize(
-    ("value", "shown"),
-    [(101515.7, "101,515.70"), (100, "100.00"), (2.3456, "2.34560"), (0.5, "0.500000"), (0.00001234, "0.0000123400")],
-)
-def test_a_price_has_digits_that_suit_its_size(value, shown):
-    assert text.price(value) == shown
+@pytest.mark.parametrize(("address", "span"), [({}, "1y"), ({"span": "1h"}, "1h"), ({"span": "nope"}, "1y")])
+def test_the_range_of_the_chart_is_that_of_the_address_if_there_is_one(open_page, database, address, span):
+    now = utc_now()
+    store(database, *(Tick("btc_usd", now - timedelta(hours=hour), 100.0) for hour in (0, 0.1, 0.2, 30, 31, 32)))
+
+    page = open_page(**address)
+
+    first = datetime.fromisoformat(chart(page, "all-indexes")["figure"]["data"][0]["x"][0]).replace(tzinfo=UTC)
+    assert page.segmented_control(key="span").value == span
+    assert chart(page, "all-indexes")["view"] == f"{span} UTC"
+    assert (now - first > timedelta(hours=1)) is (span == "1y")
 
 
-@pytest.mark.parametrize(
-    ("age", "words"),
-    [
-        (timedelta(seconds=-1), "0 s old, 12:00:00"),
-        (timedelta(seconds=59), "59 s old, 12:00:00"),
-        (timedelta(minutes=2), "2 min old, 12:00:00"),
-        (timedelta(hours=3), "3 h old, 12:00:00"),
-        (timedelta(days=3), "3 d old, 2026-11-01 12:00"),
-    ],
-)
-def test_an_age_is_told_in_its_largest_unit(age, words):
-    assert text.age_at(age, datetime(2026, 11, 1, 12, tzinfo=UTC)) == words
+def test_another_range_can_be_chosen(open_page, database):
+    store(database, Tick("btc_usd", utc_now() - timedelta(hours=5), 100.0))
+    page = open_page()
+
+    page.segmented_control(key="span").set_value("1h").run()
+
+    assert [box.value for box in page.info] == ["Nothing is recorded in this range yet."]
+    assert page.metric[0].value == "100.00"
+    assert not page.exception
 
 
-def test_a_change_says_since_when_until_a_day_is_recorded():
-    start, zone = datetime(2026, 11, 1, 12, tzinfo=UTC), ZoneInfo("Europe/Berlin")
+def test_a_day_without_errors_says_so(open_page, database):
+    store(database, Tick("btc_usd", utc_now(), 100.0))
+    with database.write() as cursor:
+        old = utc_now() - timedelta(hours=25)
+        runs.append_misses(cursor, [Miss(old, "btc_usd", Cause.UNREACHABLE, "refused")])
 
-    assert text.counted_since(start, start + timedelta(hours=2), zone) == "since 13:00"
-    assert text.counted_since(start, start + timedelta(hours=24), zone) == "in 24 h"
+    page = open_page()
+
+    assert captions(page)[-1].endswith("No error in the last 24 h.")
 
 
-def test_words_of_others_are_not_read_as_markdown():
-    assert text.escaped("a *b* [c](d) :red[e]") == r"a \*b\* \[c\]\(d\) \:red\[e\]"
+def test_errors_of_the_last_day_are_told_by_cause_in_the_time_of_the_visitor(open_page, database):
+    now = utc_now().replace(microsecond=0)
+    store(database, Tick("btc_usd", now, 100.0))
+    slots = [now - timedelta(minutes=minute) for minute in (12, 11, 10)]
+    refused = [Miss(slot, name, Cause.UNREACHABLE, "refused *") for slot in slots for name in ("btc_usd", "eth_usd")]
+    with database.write() as cursor:
+        runs.append_misses(cursor, [*refused, Miss(now, "btc_usd", Cause.REJECTED_REPLY, "no price")])
+
+    page = open_page(timezone="Asia/Kathmandu")
+
+    last, before = captions(page)[-2:]
+    assert re.search(r"Rejected reply: 1 slot without a tick, at .*:\d\d\. The last: no price$", last)
+    first = slots[0].astimezone(ZoneInfo("Asia/Kathmandu"))
+    assert f"Unreachable: 3 slots without a tick, {first.day} {first:%b %Y, %H:%M:%S} to " in before
+    assert before.endswith(r"The last: refused \*")

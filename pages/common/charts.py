@@ -1,0 +1,185 @@
+"""Chart builders: pure functions from bars to a figure. The browser adds the colours of the theme.
+
+A trace says in `meta` what it is: which `series` (its place in the palette) and which `part` of it.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import plotly.graph_objects as go
+
+from . import text
+from .measures import measured
+
+Floats = npt.NDArray[np.float64]
+Times = npt.NDArray[np.datetime64]
+
+# More lines than this can't be told apart by a legend or a common hover box: each is named where the pointer is.
+_MOST_NAMED = 10
+_MARGIN = {"l": 8, "r": 8, "t": 32, "b": 8}
+
+
+def price_line(bars: pd.DataFrame, index_name: str, interval: timedelta, zone: ZoneInfo) -> go.Figure:
+    """The price of one index: a line through the closes inside a band of lows and highs; averages are a line apart."""
+    figure = go.Figure()
+    _add_band(figure, bars, zone)
+    digits = text.decimals(_typical(bars["close"]))
+    _add_line(figure, bars, bars["close"], text.pair(index_name), zone, 0, f"%{{y:,.{digits}f}}")
+    _finish(figure, interval, f",.{digits}~f")
+    return figure
+
+
+def candles(bars: pd.DataFrame, index_name: str, interval: timedelta, zone: ZoneInfo) -> go.Figure:
+    """Candles of one index. A bar of averages has no true high and low: those are a line."""
+    figure = go.Figure()
+    observed = bars[~bars["averaged"]]
+    digits = text.decimals(_typical(bars["close"]))
+    figure.add_candlestick(
+        x=_wall(observed["open_time"], zone),
+        **{part: observed[part].to_numpy() for part in ("open", "high", "low", "close")},
+        name=text.pair(index_name),
+        yhoverformat=f",.{digits}f",
+        showlegend=False,
+        meta=_meta(0, "candles"),
+    )
+    if bars["averaged"].any():
+        shown = f"%{{y:,.{digits}f}}"
+        _add_line(figure, bars, bars["close"], text.pair(index_name), zone, 0, shown, observed=False)
+    _finish(figure, interval, f",.{digits}~f")
+    figure.update_layout(hovermode="x", xaxis_rangeslider_visible=False)
+    return figure
+
+
+def rebased(bars: Mapping[str, pd.DataFrame], interval: timedelta, zone: ZoneInfo) -> go.Figure:
+    """Several indexes on one scale: each is 100 at its first bar."""
+    figure = go.Figure()
+    shown = {name: frame for name, frame in bars.items() if len(frame)}
+    for series, (name, frame) in enumerate(shown.items()):
+        index = 100 * frame["close"] / frame["close"].iloc[0]
+        _add_line(figure, frame, index, text.pair(name), zone, series, "%{y:.2f}")
+    _finish(figure, interval, None)
+    figure.add_hline(y=100, line_width=1, line_dash="dot", opacity=0.5)
+    few = len(shown) <= _MOST_NAMED
+    figure.update_layout(showlegend=few, hovermode="x unified" if few else "closest")
+    return figure
+
+
+def set_range(figure: go.Figure, start: datetime, end: datetime, zone: ZoneInfo) -> None:
+    """Show exactly that range, however little of it is recorded."""
+    wall = [at.astimezone(zone).replace(tzinfo=None).isoformat(sep=" ") for at in (start, end)]
+    figure.update_layout(xaxis_range=wall)
+
+
+def describe(bars: Mapping[str, pd.DataFrame], zone: ZoneInfo) -> str:
+    """What a chart shows, in words, for those who don't see it: each index's way from where to where."""
+    found = [_described(name, frame, zone) for name, frame in bars.items() if len(frame)]
+    return " ".join(found) or "No prices in this range."
+
+
+def _described(index_name: str, frame: pd.DataFrame, zone: ZoneInfo) -> str:
+    its = measured(frame)
+    first, last = (text.moment(frame["open_time"].iloc[row], zone) for row in (0, -1))
+    gaps = int(frame["gap_before"].sum())
+    return (
+        f"{text.pair(index_name)} from {first} to {last}: {text.change_in_words(its.change)} "
+        f"from {text.price(its.open)} to {text.price(its.close)}, low {text.price(its.low)}, "
+        f"high {text.price(its.high)}{', averages in part' if its.averages_s else ''}"
+        f"{f', {gaps} gaps' if gaps > 1 else ', 1 gap' if gaps else ''}."
+    )
+
+
+def _add_band(figure: go.Figure, bars: pd.DataFrame, zone: ZoneInfo) -> None:
+    """Add the area between lows and highs, one closed shape for each stretch of observed bars."""
+    begins = (bars["gap_before"] | bars["averaged"]).cumsum()[~bars["averaged"]]
+    x: list[Times] = []
+    y: list[Floats] = []
+    for _, stretch in bars.loc[begins.index].groupby(begins):
+        times = _wall(stretch["open_time"], zone)
+        x += [times, times[::-1], times[:1]]
+        y += [stretch["high"].to_numpy(), stretch["low"].to_numpy()[::-1], np.array([np.nan])]
+    if x and (bars["high"] > bars["low"]).any():
+        shape = {"x": np.concatenate(x), "y": np.concatenate(y), "fill": "toself", "mode": "lines"}
+        figure.add_scatter(**shape, hoverinfo="skip", showlegend=False, meta=_meta(0, "band"))
+
+
+def _add_line(
+    figure: go.Figure,
+    bars: pd.DataFrame,
+    values: pd.Series,
+    name: str,
+    zone: ZoneInfo,
+    series: int,
+    shown: str,
+    *,
+    observed: bool = True,
+) -> None:
+    """Add the observed part of a series unless told not to, its averages, and dots where a bar stands alone."""
+    averaged = bars["averaged"].to_numpy()
+    begins = bars["gap_before"].to_numpy(copy=True)
+    begins[:1] = True
+    alone = begins & np.roll(begins, -1) & (averaged | observed)
+    line = values.where(~averaged & observed)
+    x, parts = _broken(bars, zone, line, _joined(values, averaged, begins), values.where(alone))
+    for part, y, named in zip(("line", "averages", "alone"), parts, (name, f"{name}, averages", name), strict=True):
+        drawn = np.flatnonzero(~np.isnan(y))
+        if not len(drawn):
+            continue
+        shown_rows = slice(drawn[0], drawn[-1] + 1)
+        trace = {
+            "x": x[shown_rows],
+            "y": y[shown_rows],
+            "name": named,
+            "legendgroup": name,
+            "meta": _meta(series, part),
+        }
+        if part == "alone":
+            figure.add_scatter(**trace, mode="markers", hoverinfo="skip", showlegend=False)
+        else:
+            figure.add_scatter(**trace, mode="lines", hovertemplate=f"{shown}<extra>%{{fullData.name}}</extra>")
+
+
+def _joined(values: pd.Series, averaged: npt.NDArray[np.bool_], gap_before: npt.NDArray[np.bool_]) -> pd.Series:
+    """The averages, with the observed neighbours that their line leads to."""
+    shown = averaged.copy()
+    connected = ~gap_before[1:]
+    shown[1:] |= averaged[:-1] & connected
+    shown[:-1] |= averaged[1:] & connected
+    return values.where(shown)
+
+
+def _broken(bars: pd.DataFrame, zone: ZoneInfo, *columns: pd.Series) -> tuple[Times, list[Floats]]:
+    """Wall-clock times and columns, with an empty row in each gap, where the line breaks."""
+    x = _wall(bars["open_time"], zone)
+    at = np.flatnonzero(bars["gap_before"].to_numpy()[1:]) + 1
+    middles = x[at - 1] + (x[at] - x[at - 1]) / 2
+    return np.insert(x, at, middles), [np.insert(column.to_numpy(dtype=float), at, np.nan) for column in columns]
+
+
+def _wall(times: pd.Series, zone: ZoneInfo) -> Times:
+    """Times as a clock on the wall of that zone shows them: Plotly knows no time zones, and takes numbers for local."""
+    wall: Times = times.dt.tz_convert(zone).dt.tz_localize(None).to_numpy(dtype="datetime64[ms]")
+    return wall
+
+
+def _typical(prices: pd.Series) -> float:
+    return float(prices.median()) if len(prices) else 100.0
+
+
+def _meta(series: int, part: str) -> dict[str, int | str]:
+    return {"series": series, "part": part}
+
+
+def _finish(figure: go.Figure, interval: timedelta, y_format: str | None) -> None:
+    clock = "%H:%M" if interval >= timedelta(minutes=1) else "%H:%M:%S"
+    figure.update_layout(
+        margin=_MARGIN,
+        hovermode="x unified",
+        showlegend=True,
+        legend={"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom"},
+        xaxis={"type": "date", "hoverformat": f"%-d %b %Y, {clock}", "automargin": True},
+        yaxis={"fixedrange": True, "side": "right", "tickformat": y_format, "automargin": True},
+    )

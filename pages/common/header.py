@@ -1,0 +1,42 @@
+"""What stands above every page: its title, how recording goes, and in which zone times are shown."""
+
+import streamlit as st
+
+from store import StoreError, utc_now
+from store.status import in_words
+
+from . import queries, text
+
+
+def header(title: str) -> None:
+    """Draw the header."""
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", key="header"):
+        st.title(title, width="content", anchor=False)
+        st.toggle(
+            "UTC",
+            key=text.UTC_SWITCH,
+            bind="query-params",
+            help="Show all times in UTC instead of your browser's time zone",
+        )
+    st.fragment(_state, run_every=queries.refresh_every())()
+
+
+def _state() -> None:
+    """The recorder's state in words, the zone of the times, and a word on prices that nobody trades at."""
+    zone, now = text.zone(), utc_now()
+    try:
+        pulse = queries.pulse(queries.this_second())
+    except StoreError as error:
+        st.error(f"The database can't be read. {text.escaped(str(error))}", icon=":material/error:")
+        return
+    notice, times = pulse.notice, f"Times are {zone.key}."
+    age_s = None if pulse.newest is None else (now - pulse.newest).total_seconds()
+    embedded = queries.settings().poller == "embedded"
+    words = text.escaped(in_words(notice, age_s, now, zone, embedded=embedded))
+    if notice is not None and notice.alive and notice.state in {"starting", "recording"}:
+        st.caption(f":green[:material/radio_button_checked:] {words}. {times}")
+    else:
+        st.warning(words[0].upper() + words[1:], icon=":material/warning:")
+        st.caption(times)
+    if queries.settings().demo or pulse.simulated:
+        st.warning("**Simulated prices.** They are made up by the built-in simulator.", icon=":material/science:")

@@ -1,0 +1,74 @@
+"""The chart: drawn in place by a component of our own, so that zoom and hover outlive each refresh.
+
+`st.plotly_chart` hashes the figure into its element's identity, so that each change mounts it anew. It stands in,
+without that promise, where Plotly's script isn't served by our own route.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from .bundle import PLOTLY_URL
+
+Zoomed = list[str] | Literal["out"]
+"""The wall-clock times that a reader zoomed to, or that they want to see more again."""
+
+_FOLDER = Path(__file__).parent
+_HTML = """
+<div class="tickwell-chart" role="group" aria-roledescription="chart" tabindex="0">
+  <div class="plot" aria-hidden="true"></div>
+  <div class="reading" aria-live="polite"></div>
+</div>
+"""
+_CHART = st.components.v2.component(
+    "tickwell_chart",
+    html=_HTML,
+    css=(_FOLDER / "chart.css").read_text(),
+    js=(_FOLDER / "chart.js").read_text(),
+    isolate_styles=False,  # Plotly puts its own styles into the document
+)
+_NOT_SERVED = "plotly is not served"
+
+
+def live_chart(
+    figure: go.Figure,
+    *,
+    key: str,
+    view: str,
+    alt: str,
+    height: int = 420,
+    on_zoom: Callable[[Zoomed], None] | None = None,
+) -> None:
+    """Draw a figure.
+
+    Args:
+        figure: from a builder of `charts`.
+        key: of the chart on its page.
+        view: what is looked at. While it stays the same, so does what the reader zoomed to.
+        alt: what the figure shows, for those who don't see it.
+        height: in pixels.
+        on_zoom: called as a widget's callback when the reader zooms; without it, zooming happens in the browser alone.
+    """
+    if st.session_state.get(_NOT_SERVED):
+        figure.update_layout(height=height)
+        st.plotly_chart(figure, key=f"{key}-plain", alt=alt, config={"displayModeBar": False})
+        return
+    state = _CHART(
+        key=key,
+        data={
+            "figure": figure.to_json(),
+            "view": view,
+            "alt": alt,
+            "height": height,
+            "zooms": on_zoom is not None,
+            "plotly": PLOTLY_URL,
+        },
+        on_zoomed_change=lambda: on_zoom and on_zoom(st.session_state[key].zoomed),
+        on_missing_change=lambda: None,
+    )
+    if state.missing:
+        st.session_state[_NOT_SERVED] = True
+        st.rerun()

@@ -1,0 +1,113 @@
+"""What a reader looks at: which range, as bars of which interval."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from store.bars import NICE_INTERVALS, nice_interval
+
+from . import text
+
+MOST_POINTS = 1500
+"""More points than this are not told apart on a screen: bars are chosen so that a line has no more."""
+
+_MOST_CANDLES = 200
+_MOST_ASKED_FOR = 5000
+_SHORTEST = timedelta(seconds=1)
+EARLIEST, LATEST = datetime(2001, 1, 1, tzinfo=UTC), datetime(2101, 1, 1, tzinfo=UTC)
+"""No range reaches beyond these."""
+
+SPANS: Mapping[str, timedelta | None] = {
+    "15m": timedelta(minutes=15),
+    "1h": timedelta(hours=1),
+    "6h": timedelta(hours=6),
+    "1d": timedelta(days=1),
+    "1w": timedelta(weeks=1),
+    "1M": timedelta(days=30),
+    "1y": timedelta(days=365),
+    "All": None,
+}
+"""Ranges that end now, as named on screen and in the URL. M is a month, m a minute; All begins with the first tick."""
+
+EXACT = "Exact"
+"""The range between two times that the reader gave."""
+
+
+@dataclass(frozen=True)
+class View:
+    """What is looked at.
+
+    Attributes:
+        span: of `SPANS`, or `EXACT`.
+        start, end: of an exact range, UTC, half-open.
+        interval: of a bar; None for one that suits the range.
+        candles: bars are drawn as candles, so fewer of them suit a range.
+    """
+
+    span: str
+    start: datetime | None = None
+    end: datetime | None = None
+    interval: timedelta | None = None
+    candles: bool = False
+
+    def bounds(self, now: datetime, first: datetime) -> tuple[datetime, datetime]:
+        """Start and end; `first` is when all begins."""
+        if self.start and self.end:
+            return self.start, self.end
+        length = SPANS[self.span]
+        return (first if length is None else now - length), now
+
+    def auto_interval(self, length: timedelta, poll_seconds: int) -> timedelta:
+        """The bar interval that suits a range of that length."""
+        if self.candles:
+            return nice_interval(length, _MOST_CANDLES, at_least=timedelta(seconds=4 * poll_seconds))
+        return nice_interval(length, MOST_POINTS)
+
+    def lives(self, now: datetime) -> bool:
+        """Does the range still grow?"""
+        return self.end is None or self.end > now
+
+
+def intervals_for(length: timedelta) -> list[timedelta]:
+    """The bar intervals that a reader can choose for a range of that length."""
+    return [each for each in NICE_INTERVALS if each * 2 <= length <= each * _MOST_ASKED_FOR]
+
+
+def short(interval: timedelta) -> str:
+    """A bar interval in a trader's shorthand: 5s, 1m, 4h, 1d."""
+    amount, unit = text.span(interval).split()
+    return f"{amount}{unit[0]}"
+
+
+def to_url(at: datetime) -> str:
+    """A time as it stands in a URL: UTC, to the millisecond where it needs them."""
+    written = at.astimezone(UTC).isoformat(timespec="milliseconds" if at.microsecond else "seconds")
+    return written.replace("+00:00", "Z")
+
+
+def from_url(written: str) -> datetime:
+    """A time from a URL. One without a zone is UTC.
+
+    Raises:
+        ValueError: it is no time.
+    """
+    at = datetime.fromisoformat(written)
+    try:
+        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(f"{written} is out of reach") from error
+
+
+def from_wall(written: str, zone: ZoneInfo) -> datetime:
+    """A time that a clock on the wall of that zone shows."""
+    return datetime.fromisoformat(written).replace(tzinfo=zone).astimezone(UTC)
+
+
+def within_reach(start: datetime, end: datetime) -> tuple[datetime, datetime]:
+    """A range with something in it: of this century, and a second long at least, around the same middle."""
+    start, end = (min(max(at, EARLIEST), LATEST) for at in (start, end))
+    if end - start >= _SHORTEST:
+        return start, end
+    middle = min(max(start + (end - start) / 2, EARLIEST + _SHORTEST / 2), LATEST - _SHORTEST / 2)
+    return middle - _SHORTEST / 2, middle + _SHORTEST / 2

@@ -1,0 +1,302 @@
+"""History: one index or several over any range, as a line or candles, down to single ticks."""
+
+import math
+from datetime import datetime, timedelta
+
+import pandas as pd
+import streamlit as st
+
+from pages.common import charts, queries, text
+from pages.common.live_chart import Zoomed, live_chart
+from pages.common.measures import Measures, measured
+from pages.common.views import (
+    EARLIEST,
+    EXACT,
+    LATEST,
+    SPANS,
+    View,
+    from_url,
+    from_wall,
+    intervals_for,
+    short,
+    to_url,
+    within_reach,
+)
+from store import StoreError, utc_now
+
+CHART_HEIGHT = 460
+AUTO, LINE, CANDLES = "Auto", "Line", "Candles"
+
+
+def range_from_url() -> tuple[datetime, datetime] | None:
+    """The exact range that stands in the URL, if one does."""
+    written = [st.query_params.get(name, "") for name in ("start", "end")]
+    if not any(written):
+        return None
+    try:
+        start, end = map(from_url, written)
+    except ValueError:
+        st.warning("start and end in the address must be times such as 2026-11-22T18:00Z.", icon=":material/warning:")
+        return None
+    if start >= end:
+        st.warning("That range ends before it starts.", icon=":material/warning:")
+        return None
+    return within_reach(start, end)
+
+
+def leave_exact_range() -> None:
+    """Go to the range that the reader clicked: the address leaves out the default one, so it must not name another."""
+    for name in ("start", "end"):
+        st.query_params.pop(name, None)
+
+
+def look_at(start: datetime, end: datetime) -> None:
+    """Go to an exact range."""
+    start, end = within_reach(start, end)
+    st.session_state["range"] = EXACT
+    st.query_params.update(start=to_url(start), end=to_url(end))
+
+
+def zoom(to: Zoomed) -> None:
+    """Go to the range that the reader dragged over, or back to where they came from."""
+    st.session_state["zoomed"] = True
+    st.session_state["zooms"] = st.session_state.get("zooms", 0) + 1
+    back = st.session_state.setdefault("back", [])
+    start, end = st.session_state["shown"]
+    if back[-1:] == [(EXACT, start, end)]:  # the browser's Back led there already
+        back.pop()
+    if to != "out":
+        back.append((st.session_state["range"], start, end))
+        look_at(*(from_wall(at, text.zone()) for at in to))
+    elif back:
+        st.session_state["range"], start, end = back.pop()
+        if st.session_state["range"] == EXACT:
+            look_at(start, end)
+    else:
+        look_at(start - (end - start) / 2, end + (end - start) / 2)
+
+
+def typed(name: str, key: str) -> None:
+    """Move an end of the range in the address to the time that the reader gave; what they cleared is shown again."""
+    if (local := st.session_state[key]) is None:
+        st.session_state["cleared"] = st.session_state.get("cleared", 0) + 1
+    else:
+        st.query_params[name] = to_url(local.replace(tzinfo=text.zone()))
+
+
+def toolbar() -> tuple[list[str], View]:
+    """The choices: which indexes, which range, as what."""
+    known = queries.known_indexes()
+    with st.container(horizontal=True):
+        names = st.multiselect("Index", known, default=known[:1], key="index", bind="query-params", width=320)
+        drawn = st.segmented_control(
+            "Chart",
+            [LINE, CANDLES],
+            default=LINE,
+            required=True,
+            key="chart",
+            bind="query-params",
+        )
+        bars = st.empty()
+    if "start" in st.query_params and "range" not in st.query_params:
+        st.session_state["range"] = EXACT
+    span = st.segmented_control(
+        "Range",
+        [*SPANS, EXACT],
+        default="1d",
+        required=True,
+        key="range",
+        bind="query-params",
+        on_change=leave_exact_range,
+        wrap=False,
+    )
+    start, end = exact_range() if span == EXACT else (None, None)
+    if span != EXACT:
+        leave_exact_range()
+    length = end - start if start and end else SPANS[span] or timedelta(days=3650)
+    choices = {AUTO: None, **{short(each): each for each in intervals_for(length)}}
+    chosen = bars.selectbox(
+        "Bars",
+        list(choices),
+        key="bars",
+        bind="query-params",
+        width=140,
+    )
+    return names, View(span, start, end, choices[chosen], candles=drawn == CANDLES and len(names) == 1)
+
+
+def exact_range() -> tuple[datetime, datetime]:
+    """The two times of an exact range, shown to be changed."""
+    start, end = range_from_url() or st.session_state.get("shown") or (utc_now() - timedelta(days=1), utc_now())
+    st.query_params.update(start=to_url(start), end=to_url(end))
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        for name, label, at in (("start", "From", start), ("end", "To", end)):
+            # Keyed by the time that it shows: a rerun may still carry times that the page has replaced meanwhile.
+            key = f"{name} {to_url(at)} {text.zone().key} {st.session_state.get('cleared', 0)}"
+            st.datetime_input(
+                label,
+                value=at.astimezone(text.zone()).replace(tzinfo=None, second=0, microsecond=0),
+                min_value=EARLIEST - timedelta(days=1),  # in the zone's time
+                max_value=LATEST + timedelta(days=1),
+                key=key,
+                step=60,
+                on_change=typed,
+                args=(name, key),
+                width=200,
+                format="YYYY-MM-DD",
+            )
+        st.button("Zoom out", icon=":material/zoom_out:", on_click=zoom, args=("out",))
+    return start, end
+
+
+def shown(names: list[str], view: View) -> None:
+    """The chart, its measures and its table."""
+    if st.session_state.pop("zoomed", False):
+        st.rerun()
+    if not names:
+        st.info("Choose an index.", icon=":material/candlestick_chart:")
+        return
+    try:
+        with st.skeleton(height=CHART_HEIGHT):
+            history = queries.history(queries.this_second(), tuple(names), view)
+    except StoreError:
+        return  # the header tells
+    st.session_state["shown"] = history.start, history.end
+    if not any(len(frame) for frame in history.bars.values()):
+        nothing_here(names, history)
+        return
+    chart(history, view)
+    measures(history)
+    table(history)
+
+
+def nothing_here(names: list[str], history: queries.History) -> None:
+    zone = text.zone()
+    pairs = ", ".join(map(text.pair, names))
+    words = [f"No ticks of {pairs} from {text.moment(history.start, zone)} to {text.moment(history.end, zone)}."]
+    for name, (first, last) in history.recorded.items():
+        words.append(f"{text.pair(name)} is recorded from {text.moment(first, zone)} to {text.moment(last, zone)}.")
+    st.info(" ".join(words), icon=":material/hourglass_empty:")
+
+
+def measures(history: queries.History) -> None:
+    found = {name: measured(frame) for name, frame in history.inside().items()}
+    if len(history.bars) > 1:
+        several(found)
+    else:
+        single(*found.values())
+    longest = max(its.averages_s for its in found.values())
+    if longest:
+        st.caption(
+            f"In part of averages over up to {text.span(timedelta(seconds=longest))}: high, low and volatility of what "
+            "they stand for were larger."
+        )
+
+
+def single(its: Measures) -> None:
+    with st.grid(min_column_width=130):
+        st.metric("Open", text.price(its.open))
+        st.metric("High", text.price(its.high))
+        st.metric("Low", text.price(its.low))
+        st.metric("Close", text.price(its.close))
+        st.metric(
+            f"Change, {text.direction(its.change)}" if round(its.change, 4) else "Change", text.change(its.change)
+        )
+        st.metric("Realised volatility", volatility(its), help=VOLATILITY)
+
+
+VOLATILITY = "Annualised, from the returns between the drawn bars; none is counted across a gap."
+
+
+def volatility(its: Measures) -> str:
+    return "—" if math.isnan(its.volatility) else f"{100 * its.volatility:.1f} %"
+
+
+def several(found: dict[str, Measures]) -> None:
+    st.dataframe(
+        {
+            "Index": list(map(text.pair, found)),
+            **{
+                part.capitalize(): [text.price(getattr(its, part)) for its in found.values()]
+                for part in ("open", "high", "low", "close")
+            },
+            "Change": [text.change(its.change) for its in found.values()],
+            "Realised volatility": [volatility(its) for its in found.values()],
+        },
+        hide_index=True,
+    )
+
+
+def chart(history: queries.History, view: View) -> None:
+    zone = text.zone()
+    if len(history.bars) > 1:
+        figure = charts.rebased(history.bars, history.interval, zone)
+    else:
+        ((name, frame),) = history.bars.items()
+        build = charts.candles if view.candles else charts.price_line
+        figure = build(frame, name, history.interval, zone)
+    charts.set_range(figure, history.start, history.end, zone)
+    live_chart(
+        figure,
+        key="history",
+        # Counted, as whoever goes back before the zoomed chart was drawn would find their zoom in the old view again.
+        view=f"{list(history.bars)} {view} {zone.key} {st.session_state.get('zooms', 0)}",
+        alt=charts.describe(history.inside(), zone),
+        height=CHART_HEIGHT,
+        on_zoom=zoom,
+    )
+    st.caption(" ".join(about(history, view)))
+
+
+def about(history: queries.History, view: View) -> list[str]:
+    """What the chart can't say by itself."""
+    zone = text.zone()
+    short = history.end - history.start < timedelta(hours=1)
+    start, end = (text.moment(at, zone, seconds=short) for at in (history.start, history.end))
+    words = [f"{start} to {end}, {f'bars of {text.span(history.interval)}' if history.interval else 'single ticks'}."]
+    drawn = [frame for frame in history.bars.values() if len(frame)]
+    longest = max(int(frame["resolution_s"].where(frame["averaged"], 0).max()) for frame in drawn)
+    if longest:
+        words.append(
+            f"Dashed: averages over up to {text.span(timedelta(seconds=longest))}, from the exchange's own history"
+            f"{'; they have no high and low, so they are no candles' if view.candles else ''}."
+        )
+    for name, (first, _) in history.recorded.items():
+        if first > history.start:
+            words.append(f"{text.pair(name)} is recorded since {text.moment(first, zone)}.")
+    return words
+
+
+def table(history: queries.History) -> None:
+    """What is drawn, row by row."""
+    rows = st.expander("Table of what is drawn", on_change="rerun", key="table")
+    if rows.open:
+        with rows:
+            st.dataframe(
+                pd.concat([tabulated(name, frame) for name, frame in history.bars.items()]), hide_index=True, height=320
+            )
+
+
+def tabulated(index_name: str, frame: pd.DataFrame) -> pd.DataFrame:
+    zone = text.zone()
+    return pd.DataFrame(
+        {
+            "Index": text.pair(index_name),
+            f"Time, {zone.key}": frame["open_time"].dt.tz_convert(zone).dt.strftime("%Y-%m-%d %H:%M:%S"),
+            **{part.capitalize(): frame[part] for part in ("open", "high", "low", "close")},
+            "Ticks": frame["tick_count"],
+            "Average over, s": frame["resolution_s"].where(frame["averaged"]),
+        }
+    )
+
+
+def page() -> None:
+    try:
+        names, view = toolbar()
+    except StoreError:
+        return  # the header tells
+    refresh = queries.refresh_every() if view.lives(utc_now()) else None
+    st.fragment(shown, run_every=refresh)(names, view)
+
+
+page()

@@ -1,0 +1,80 @@
+"""The pages as a visitor opens them, without a browser."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import streamlit as st
+from streamlit.runtime.pages_manager import PagesManager
+from streamlit.testing.v1 import AppTest, app_test
+
+from settings import ROOT
+from store import Database, Tick, ticks, utc_now
+from store.recorder import Notice, RecorderLock
+
+Open = Callable[..., AppTest]
+
+
+@pytest.fixture
+def open_page(monkeypatch, database_file) -> Iterator[Open]:
+    """Opens a page of the dashboard on the test's database, which another process would record into.
+
+    It takes the page's name, the zone of the visitor's browser, and what stands in the address.
+    """
+    monkeypatch.setenv("TICKWELL_DATABASE", str(database_file))
+    monkeypatch.setenv("TICKWELL_POLLER", "external")
+    # Tells Streamlit what the lifespan of the server tells it: pages/ are not its old kind of pages. AppTest resets
+    # that before each run, here on a class of its own.
+    monkeypatch.setattr(PagesManager, "uses_pages_directory", False)
+    monkeypatch.setattr(app_test, "PagesManager", type("PagesOfTests", (PagesManager,), {}))
+    st.cache_data.clear()
+    st.cache_resource.clear()
+
+    def run(name: str = "overview", timezone: str | None = None, **address: Any) -> AppTest:
+        page = AppTest.from_file(str(ROOT / "dashboard.py"), default_timeout=20)
+        page.context = {"timezone": timezone}
+        page.query_params.update(address)
+        return (page if name == "overview" else page.switch_page(f"pages/{name}.py")).run()
+
+    yield run
+    st.cache_data.clear()
+    st.cache_resource.clear()
+
+
+@contextmanager
+def recorder(database: Database, **changes: Any) -> Iterator[None]:
+    """Another process is at work on the database, and this is how."""
+    now = utc_now()
+    facts = {"pid": 812, "mode": "external", "since": now, "poll_seconds": 5, "indexes": ("btc_usd", "eth_usd")}
+    lock = RecorderLock(database.path)
+    lock.acquire(Notice(**{**facts, "version": "1", "state": "recording", "state_since": now, **changes}))
+    yield
+    lock.release()
+
+
+def store(database: Database, *new: Tick) -> None:
+    with database.write() as cursor:
+        ticks.append(cursor, new)
+
+
+def warnings(page: AppTest) -> list[str]:
+    """What stands in boxes, but for the recorder that no test of a page starts."""
+    return [box.value for box in page.warning if "no recorder was started yet" not in box.value]
+
+
+def captions(page: AppTest) -> list[str]:
+    """What stands in small letters below the header."""
+    return [caption.value for caption in page.caption if "Times are" not in caption.value]
+
+
+def chart(page: AppTest, key: str) -> dict[str, Any]:
+    """What the chart in the browser gets, with its figure unpacked."""
+    data = json.loads(page.get_by_key(key).proto.json)
+    return {**data, "figure": json.loads(data["figure"])}
+
+
+def parts(page: AppTest, key: str) -> list[str]:
+    """Of which parts a chart consists."""
+    return [trace["meta"]["part"] for trace in chart(page, key)["figure"]["data"]]

@@ -1,0 +1,168 @@
+"""The header of every page: how recording goes, in words and in the visitor's time zone."""
+
+import re
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from store import Tick, averages, utc_now
+from tests.pages.conftest import recorder, store, warnings
+
+PAGES = {"overview": "Overview", "history": "History"}
+BANNER = "**Simulated prices.** They are made up by the built-in simulator."
+
+
+@pytest.fixture(params=PAGES)
+def name(request) -> str:
+    """Of each page."""
+    page: str = request.param
+    return page
+
+
+def test_each_page_has_its_title(open_page, name):
+    page = open_page(name)
+
+    assert [title.value for title in page.title] == [PAGES[name]]
+    assert not page.exception
+
+
+def test_before_anything_is_recorded_it_says_so(open_page, name):
+    page = open_page(name)
+
+    assert [box.value for box in page.warning] == ["Not recording\\: no recorder was started yet"]
+    assert page.caption[0].value == "Times are UTC."
+    assert not page.error
+    assert not page.exception
+
+
+def test_recording_is_said_with_the_age_of_the_newest_tick(open_page, database, name):
+    store(database, Tick("btc_usd", utc_now(), 100_000.0))
+
+    with recorder(database):
+        page = open_page(name)
+
+    assert re.search(r"recording, \d s old. Times are UTC\.$", page.caption[0].value)
+    assert not page.warning
+    assert not page.exception
+
+
+def test_an_average_does_not_make_recording_look_fresh(open_page, database, name):
+    now = utc_now()
+    store(database, Tick("btc_usd", now - timedelta(hours=3), 100_000.0))
+    with database.write() as cursor:
+        averages.append(cursor, "btc_usd", [(now, 100_000.0)], 60)
+
+    with recorder(database):
+        page = open_page(name)
+
+    assert "recording, 3 h old" in page.caption[0].value
+
+
+def test_trouble_with_the_exchange_is_said_in_words_and_in_the_time_of_the_visitor(open_page, database, name):
+    now = utc_now()
+    store(database, Tick("btc_usd", now, 100_000.0))
+    trouble = {"state": "unreachable", "detail": "refused *twice*", "retry_at": now + timedelta(minutes=1)}
+
+    with recorder(database, state_since=now, **trouble):
+        page = open_page(name, timezone="Asia/Kathmandu")
+
+    (words,) = warnings(page)
+    clock = f"{now.astimezone(ZoneInfo('Asia/Kathmandu')):%H\\:%M}"
+    assert words.startswith(f"Exchange unreachable since {clock}, retrying in ")
+    assert words.endswith(r"\: refused \*twice\*")
+    assert page.caption[0].value == "Times are Asia/Kathmandu."
+
+
+def test_a_database_that_cannot_be_read_is_one_error_without_a_traceback(open_page, database_file, name):
+    database_file.write_text("not a database, but long enough to look like one " * 100)
+
+    page = open_page(name)
+
+    (error,) = page.error
+    assert error.value.startswith("The database can't be read. ")
+    assert not page.metric
+    assert not page.segmented_control
+    assert not page.exception
+
+
+def test_a_bad_setting_is_shown_as_its_one_line(open_page, monkeypatch, name):
+    monkeypatch.setenv("TICKWELL_POLL_SECONDS", "0")
+
+    page = open_page(name)
+
+    assert [error.value for error in page.error] == [
+        "TICKWELL_POLL_SECONDS = '0': must be a whole number from 1 to 3600"
+    ]
+    assert not page.title
+    assert not page.exception
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/St_Johns", "UTC"])
+def test_times_are_those_of_the_browser_and_say_so(open_page, name, zone):
+    page = open_page(name, timezone=zone)
+
+    assert page.caption[0].value == f"Times are {zone}."
+
+
+@pytest.mark.parametrize("zone", [None, "Etc/Unknown", "Mars/Olympus", "Europe", "../../etc/passwd", "/etc/passwd"])
+def test_a_browser_without_a_zone_that_is_known_here_gets_utc(open_page, name, zone):
+    page = open_page(name, timezone=zone)
+
+    assert page.caption[0].value == "Times are UTC."
+    assert not page.exception
+
+
+def test_the_switch_shows_utc_and_back(open_page, name):
+    page = open_page(name, timezone="Europe/Berlin")
+
+    shown = []
+    for on in (True, False):
+        page.toggle(key="utc").set_value(on).run()
+        shown.append(page.caption[0].value)
+
+    assert shown == ["Times are UTC.", "Times are Europe/Berlin."]
+
+
+def test_the_switch_stands_in_the_address(open_page, name):
+    page = open_page(name, timezone="Europe/Berlin", utc="true")
+
+    assert page.toggle(key="utc").value is True
+    assert page.caption[0].value == "Times are UTC."
+
+
+def test_observed_prices_and_averages_have_no_banner(open_page, database, name):
+    store(database, Tick("btc_usd", utc_now(), 100_000.0), Tick("btc_usd", utc_now(), 1.0, "import"))
+    with database.write() as cursor:
+        averages.append(cursor, "eth_usd", [(utc_now(), 3000.0)], 60)
+
+    page = open_page(name)
+
+    assert warnings(page) == []
+
+
+def test_simulated_prices_stand_under_a_banner(open_page, database, name):
+    store(database, Tick("btc_usd", utc_now(), 100_000.0, source="simulator"))
+
+    page = open_page(name)
+
+    assert warnings(page) == [BANNER]
+
+
+def test_the_banner_stays_when_what_is_shown_are_averages_and_the_simulated_ticks_are_old(open_page, database, name):
+    now = utc_now()
+    store(database, Tick("old_usd", now - timedelta(days=300), 1.0, source="simulator"))
+    with database.write() as cursor:
+        averages.append(cursor, "btc_usd", [(now - timedelta(hours=hour), 100_000.0) for hour in range(3)], 3600)
+
+    page = open_page(name)
+
+    assert warnings(page) == [BANNER]
+
+
+def test_a_demo_stands_under_the_banner_before_its_first_tick(open_page, monkeypatch, name):
+    monkeypatch.setenv("TICKWELL_DEMO", "true")
+
+    page = open_page(name)
+
+    assert warnings(page) == [BANNER]

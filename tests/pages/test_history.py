@@ -1,0 +1,385 @@
+"""History in each of its states, whatever stands in its address."""
+
+import json
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from store import Tick, averages, utc_now
+from tests.pages.conftest import captions, chart, parts, store, warnings
+
+NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
+"""Of the ticks that `seeded` stores, the first."""
+
+HOUR_OF_TICKS = {"start": "2026-11-01T12:00Z", "end": "2026-11-01T13:00Z"}
+
+
+@pytest.fixture
+def seeded(database):
+    """An hour of btc_usd, a tick a minute from 100.00 to 159.00, and before that a day of averages."""
+    store(database, *(Tick("btc_usd", NOON + timedelta(minutes=minute), 100.0 + minute) for minute in range(60)))
+    average(database, "btc_usd", range(-24, 0))
+    return database
+
+
+def average(database, index_name: str, hours: Iterable[int]) -> None:
+    """Store averages over an hour, so many hours from noon."""
+    with database.write() as cursor:
+        averages.append(cursor, index_name, [(NOON + timedelta(hours=hour), 90.0) for hour in hours], 3600)
+
+
+def measures(page: AppTest) -> dict[str, str]:
+    return {metric.label: metric.value for metric in page.metric}
+
+
+def shown_range(page: AppTest) -> Any:
+    """The wall-clock times from which to which the chart goes."""
+    return chart(page, "history")["figure"]["layout"]["xaxis"]["range"]
+
+
+def test_before_anything_is_recorded_it_says_so(open_page):
+    page = open_page("history")
+
+    assert page.info[0].value.startswith("No ticks of BTC / USD from ")
+    assert not page.metric
+    assert not page.exception
+
+
+def test_the_first_index_is_shown_over_a_day_as_a_line(open_page, database):
+    now = utc_now()
+    store(database, *(Tick("btc_usd", now - timedelta(hours=hour), 100.0 + hour) for hour in (0, 20, 30)))
+
+    page = open_page("history")
+
+    assert page.multiselect(key="index").value == ["btc_usd"]
+    assert page.segmented_control(key="range").value == "1d"
+    assert page.segmented_control(key="chart").value == "Line"
+    assert measures(page)["Open"] == "120.00"
+    assert measures(page)["Close"] == "100.00"
+    assert not page.exception
+
+
+def test_a_stale_index_is_shown_with_the_range_that_it_is_recorded_in(open_page, seeded):
+    page = open_page("history", range="15m")
+
+    assert re.fullmatch(
+        r"No ticks of BTC / USD from .+ to .+\. "
+        r"BTC / USD is recorded from 31 Oct 2026, 12:00 to 1 Nov 2026, 12:59\.",
+        page.info[0].value,
+    )
+    assert not page.exception
+
+
+def test_a_range_in_the_address_is_shown_exactly_and_in_utc(open_page, seeded):
+    page = open_page("history", **HOUR_OF_TICKS)
+
+    assert page.segmented_control(key="range").value == "Exact"
+    assert shown_range(page) == ["2026-11-01 12:00:00", "2026-11-01 13:00:00"]
+    assert captions(page) == ["1 Nov 2026, 12:00 to 1 Nov 2026, 13:00, single ticks."]
+    assert (page.datetime_input[0].value, page.datetime_input[1].value) == (
+        datetime(2026, 11, 1, 12),  # noqa: DTZ001
+        datetime(2026, 11, 1, 13),  # noqa: DTZ001
+    )
+
+
+def test_a_range_in_the_address_is_utc_also_for_who_sees_another_clock(open_page, seeded):
+    page = open_page("history", timezone="Asia/Kathmandu", **HOUR_OF_TICKS)
+
+    assert shown_range(page) == ["2026-11-01 17:45:00", "2026-11-01 18:45:00"]
+    assert captions(page) == ["1 Nov 2026, 17:45 to 1 Nov 2026, 18:45, single ticks."]
+    assert page.query_params == {"start": "2026-11-01T12:00:00Z", "end": "2026-11-01T13:00:00Z"}
+
+
+def test_the_switch_shows_the_chart_in_utc(open_page, seeded):
+    page = open_page("history", timezone="Asia/Kathmandu", **HOUR_OF_TICKS)
+
+    page.toggle(key="utc").set_value(True).run()
+
+    assert shown_range(page) == ["2026-11-01 12:00:00", "2026-11-01 13:00:00"]
+    assert page.datetime_input[0].value == datetime(2026, 11, 1, 12)  # noqa: DTZ001
+
+
+def test_a_short_range_is_told_to_the_second(open_page, seeded):
+    page = open_page("history", start="2026-11-01T12:00:30Z", end="2026-11-01T12:10:30.5Z")
+
+    assert captions(page)[0].startswith("1 Nov 2026, 12:00:30 to 1 Nov 2026, 12:10:30, single ticks.")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        {"start": "yesterday", "end": "today"},
+        {"start": "2026-11-01T12:00Z", "end": ""},
+        {"start": "2026-11-01T12:00Z"},
+        {"range": "Exact", "end": "2026-11-01T12:00Z"},
+        {"start": "2026-13-01", "end": "2026-11-02"},
+        {"start": "0001-01-01T00:00+14:00", "end": "2026-11-02"},
+    ],
+    ids=["words", "an empty end", "no end", "no start", "month 13", "before all years"],
+)
+def test_what_is_no_time_in_the_address_is_told_in_one_line(open_page, database, address):
+    store(database, Tick("btc_usd", utc_now(), 100.0))
+
+    page = open_page("history", **address)
+
+    assert warnings(page) == ["start and end in the address must be times such as 2026-11-22T18:00Z."]
+    assert measures(page)["Close"] == "100.00"
+    assert not page.exception
+
+
+def test_a_range_that_ends_before_it_starts_is_told_in_one_line(open_page, database):
+    store(database, Tick("btc_usd", utc_now(), 100.0))
+
+    page = open_page("history", start="2026-11-02", end="2026-11-01")
+
+    assert warnings(page) == ["That range ends before it starts."]
+    assert measures(page)["Close"] == "100.00"
+    assert not page.exception
+
+
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [("0001-01-01", "9999-12-31"), ("1990-01-01", "1991-01-01"), ("2200-01-01", "2300-01-01")],
+)
+@pytest.mark.parametrize("timezone", ["Pacific/Kiritimati", "Pacific/Niue"])
+def test_a_range_beyond_all_records_fails_nowhere(open_page, seeded, start, end, timezone):
+    page = open_page("history", timezone=timezone, start=start, end=end)
+
+    assert warnings(page) == []
+    assert len(page.metric) > 0 or page.info[0].value.startswith("No ticks of BTC / USD from ")
+    assert not page.exception
+
+
+@pytest.mark.parametrize(
+    "address",
+    [{"index": "nope_usd"}, {"range": "nope"}, {"chart": "nope"}, {"bars": "nope"}, {"bars": "5000d"}, {"utc": "nope"}],
+)
+def test_what_the_address_cannot_mean_is_ignored(open_page, database, address):
+    store(database, Tick("btc_usd", utc_now(), 100.0))
+
+    page = open_page("history", **address)
+
+    assert page.multiselect(key="index").value == ["btc_usd"]
+    assert page.segmented_control(key="range").value == "1d"
+    assert page.segmented_control(key="chart").value == "Line"
+    assert page.selectbox(key="bars").value == "Auto"
+    assert measures(page)["Close"] == "100.00"
+    assert not page.exception
+
+
+def test_no_index_chosen_asks_for_one(open_page, seeded):
+    page = open_page("history", **HOUR_OF_TICKS)
+
+    page.multiselect(key="index").set_value([]).run()
+
+    assert [box.value for box in page.info] == ["Choose an index."]
+    assert not page.metric
+    assert not page.exception
+
+
+def test_one_index_has_its_measures(open_page, seeded):
+    page = open_page("history", **HOUR_OF_TICKS)
+
+    found = measures(page)
+    assert [found[name] for name in ("Open", "High", "Low", "Close")] == ["100.00", "159.00", "100.00", "159.00"]
+    assert re.fullmatch(r"[\d,]+\.\d %", found["Realised volatility"])
+    (change,) = (label for label in found if label.startswith("Change"))
+    assert (change, found[change]) == ("Change, up", "+59.00 %")
+
+
+def test_a_range_without_returns_has_no_volatility(open_page, seeded):
+    page = open_page("history", start="2026-11-01T12:00Z", end="2026-11-01T12:02Z")
+
+    assert measures(page)["Realised volatility"] == "—"
+
+
+def test_several_indexes_are_drawn_on_one_scale_with_a_table_of_measures(open_page, seeded):
+    store(seeded, *(Tick("eth_usd", NOON + timedelta(minutes=minute), 4000.0 - minute) for minute in range(60)))
+
+    page = open_page("history", index=["btc_usd", "eth_usd"], chart="Candles", **HOUR_OF_TICKS)
+
+    assert [trace["name"] for trace in chart(page, "history")["figure"]["data"]] == ["BTC / USD", "ETH / USD"]
+    assert parts(page, "history") == ["line", "line"]
+    assert not page.metric
+    (table,) = page.dataframe
+    assert list(table.value["Index"]) == ["BTC / USD", "ETH / USD"]
+    assert list(table.value["Open"]) == ["100.00", "4,000.00"]
+    assert list(table.value["Change"]) == ["+59.00 %", "-1.48 %"]
+    assert not page.exception
+
+
+def test_an_index_without_ticks_in_the_range_does_not_keep_the_others_from_being_shown(open_page, seeded):
+    store(seeded, Tick("eth_usd", NOON + timedelta(days=3), 4000.0))
+
+    page = open_page("history", index=["btc_usd", "eth_usd"], table="true", **HOUR_OF_TICKS)
+
+    assert [trace["name"] for trace in chart(page, "history")["figure"]["data"]] == ["BTC / USD"]
+    assert "ETH / USD is recorded since 4 Nov 2026, 12:00." in captions(page)[0]
+    assert page.dataframe[0].value["Index"].tolist() == ["BTC / USD"]
+    assert page.dataframe[0].value["Close"].tolist() == ["159.00"]
+    assert not page.exception
+
+
+def test_measures_in_part_of_averages_say_so(open_page, seeded):
+    page = open_page("history", start="2026-10-31T12:00Z", end="2026-11-01T13:00Z")
+
+    assert captions(page)[1].startswith("In part of averages over up to 1 h: ")
+
+
+def test_measures_leave_out_what_lies_beyond_the_range(open_page, database):
+    day = 86_400
+    averages = [
+        Tick("btc_usd", NOON + timedelta(days=n), 100.0 + n, source="chart", resolution_s=day) for n in range(4)
+    ]
+    store(database, *averages)
+
+    page = open_page("history", start="2026-11-02T00:00Z", end="2026-11-03T18:00Z")
+
+    assert chart(page, "history")["figure"]["data"][0]["x"][0].startswith("2026-11-01")
+    assert (measures(page)["Open"], measures(page)["Close"]) == ("101.00", "102.00")
+
+
+def test_history_that_begins_within_the_range_says_since_when_it_is_recorded(open_page, seeded):
+    page = open_page("history", start="2026-10-31T11:00Z", end="2026-11-01T13:00Z")
+
+    assert captions(page)[0].endswith("BTC / USD is recorded since 31 Oct 2026, 12:00.")
+
+
+def test_averages_are_a_line_apart_and_told_in_words(open_page, seeded):
+    page = open_page("history", start="2026-10-31T12:00Z", end="2026-11-01T13:00Z")
+
+    assert parts(page, "history") == ["line", "averages"]
+    assert "Dashed: averages over up to 1 h, from the exchange's own history." in captions(page)[0]
+    assert "averages in part" in chart(page, "history")["alt"]
+
+
+def test_candles_say_that_averages_are_none(open_page, seeded):
+    page = open_page("history", chart="Candles", bars="1h", start="2026-10-31T12:00Z", end="2026-11-01T13:00Z")
+
+    assert parts(page, "history") == ["candles", "averages"]
+    assert len(chart(page, "history")["figure"]["data"][0]["x"]) == 1
+    assert (
+        "Dashed: averages over up to 1 h, from the exchange's own history; "
+        "they have no high and low, so they are no candles."
+    ) in captions(page)[0]
+
+
+def test_observed_ticks_have_no_words_about_averages(open_page, seeded):
+    page = open_page("history", chart="Candles", **HOUR_OF_TICKS)
+
+    assert parts(page, "history") == ["candles"]
+    assert "averages" not in captions(page)[0]
+
+
+def test_bars_can_be_chosen(open_page, seeded):
+    page = open_page("history", **HOUR_OF_TICKS)
+
+    page.selectbox(key="bars").set_value("15m").run()
+
+    assert captions(page)[0] == "1 Nov 2026, 12:00 to 1 Nov 2026, 13:00, bars of 15 min."
+    assert len(chart(page, "history")["figure"]["data"][-1]["x"]) == 4
+
+
+def test_bars_that_do_not_suit_another_range_give_way_to_those_that_do(open_page, seeded):
+    page = open_page("history", bars="1s", **HOUR_OF_TICKS)
+
+    page.segmented_control(key="range").set_value("1y").run()
+
+    assert page.selectbox(key="bars").value == "Auto"
+    assert not page.exception
+
+
+def test_the_table_has_what_is_drawn_once_it_is_opened(open_page, seeded):
+    address = {"start": "2026-11-01T10:00Z", "end": "2026-11-01T12:03Z"}
+    page = open_page("history", timezone="Asia/Kathmandu", **address)
+    closed = len(page.dataframe)
+
+    page.session_state["table"] = True
+    page.run()
+
+    (table,) = page.dataframe
+    rows = table.value
+    assert closed == 0
+    assert list(rows["Time, Asia/Kathmandu"]) == [
+        "2026-11-01 15:45:00",
+        "2026-11-01 16:45:00",
+        "2026-11-01 17:45:00",
+        "2026-11-01 17:46:00",
+        "2026-11-01 17:47:00",
+    ]
+    assert list(rows["Close"]) == [90.0, 90.0, 100.0, 101.0, 102.0]
+    assert list(rows["Average over, s"].fillna(0)) == [3600, 3600, 0, 0, 0]
+    assert set(rows["Index"]) == {"BTC / USD"}
+
+
+def test_zooming_out_of_an_exact_range_doubles_it(open_page, seeded):
+    page = open_page("history", **HOUR_OF_TICKS)
+
+    page.button[0].click().run()
+
+    assert shown_range(page) == ["2026-11-01 11:30:00", "2026-11-01 13:30:00"]
+    assert page.query_params["start"] == "2026-11-01T11:30:00Z"
+    assert page.query_params["end"] == "2026-11-01T13:30:00Z"
+
+
+def test_an_end_of_the_range_can_be_typed_in_the_time_of_the_visitor(open_page, seeded):
+    page = open_page("history", timezone="Asia/Kathmandu", **HOUR_OF_TICKS)
+
+    page.datetime_input[0].set_value(datetime(2026, 11, 1, 18)).run()  # noqa: DTZ001
+
+    assert shown_range(page) == ["2026-11-01 18:00:00", "2026-11-01 18:45:00"]
+    assert page.query_params["start"] == "2026-11-01T12:15:00Z"
+    assert measures(page)["Open"] == "115.00"
+
+
+def test_an_end_that_is_typed_before_the_start_is_told_and_the_range_stays(open_page, seeded):
+    page = open_page("history", **HOUR_OF_TICKS)
+
+    page.datetime_input[1].set_value(datetime(2026, 10, 1)).run()  # noqa: DTZ001
+
+    assert warnings(page) == ["That range ends before it starts."]
+    assert shown_range(page) == ["2026-11-01 12:00:00", "2026-11-01 13:00:00"]
+    assert not page.exception
+
+
+@pytest.mark.parametrize("span", ["All", "1d"])
+def test_leaving_an_exact_range_takes_it_out_of_the_address(open_page, seeded, span):
+    page = open_page("history", **HOUR_OF_TICKS)
+
+    page.segmented_control(key="range").set_value(span).run()
+
+    assert page.segmented_control(key="range").value == span
+    assert not {"start", "end"} & set(page.query_params)
+
+
+def test_all_begins_with_the_first_row(open_page, seeded):
+    page = open_page("history", range="All")
+
+    assert shown_range(page)[0] == "2026-10-31 12:00:00"
+
+
+def test_the_chart_is_described_and_zooms(open_page, seeded):
+    page = open_page("history", **HOUR_OF_TICKS)
+
+    drawn = chart(page, "history")
+    assert drawn["alt"] == (
+        "BTC / USD from 1 Nov 2026, 12:00 to 1 Nov 2026, 12:59: up 59.00 % from 100.00 to 159.00, "
+        "low 100.00, high 159.00."
+    )
+    assert drawn["zooms"] is True
+
+
+def test_where_the_script_of_the_chart_is_not_served_streamlits_own_chart_stands_in(open_page, seeded):
+    page = open_page("history", **HOUR_OF_TICKS)
+
+    page.session_state["plotly is not served"] = True
+    page.run()
+
+    (plain,) = page.get("plotly_chart")
+    assert "BTC / USD" in json.loads(plain.proto.spec)["data"][0]["name"]
+    assert not page.get("bidi_component")
+    assert not page.exception

@@ -1,0 +1,135 @@
+"""Prices, changes, ages and times read well, and the same everywhere."""
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pages.common import text
+
+NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (1234567.891, "1,234,567.89"),
+        (101515.7, "101,515.70"),
+        (100, "100.00"),
+        (99.5, "99.5000"),
+        (2.3456, "2.34560"),
+        (0.5, "0.500000"),
+        (0.00001234, "0.0000123400"),
+    ],
+)
+def test_a_price_has_digits_that_suit_its_size(value, shown):
+    assert text.price(value) == shown
+
+
+@given(value=st.floats(1e-9, 1e9))
+def test_a_price_is_told_to_a_cent_or_to_six_significant_digits(value):
+    told = float(text.price(value).replace(",", ""))
+
+    assert told == pytest.approx(value, abs=0.005 if value >= 100 else 0, rel=0 if value >= 100 else 5e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "pair"), [("btc_usd", "BTC / USD"), ("sol_usdc", "SOL / USDC"), ("btcdvol", "BTCDVOL")]
+)
+def test_an_index_is_shown_as_the_pair_that_it_prices(name, pair):
+    assert text.pair(name) == pair
+
+
+@pytest.mark.parametrize(
+    ("age", "words"),
+    [
+        (timedelta(seconds=-1), "0 s old, 12:00:00"),
+        (timedelta(seconds=59), "59 s old, 12:00:00"),
+        (timedelta(minutes=2), "2 min old, 12:00:00"),
+        (timedelta(hours=3), "3 h old, 12:00:00"),
+        (timedelta(hours=12), "12 h old, 2026-11-01 12:00"),
+        (timedelta(days=3), "3 d old, 2026-11-01 12:00"),
+    ],
+)
+def test_an_age_is_told_in_its_largest_unit_with_the_day_once_that_may_not_be_todays(age, words):
+    assert text.age_at(age, NOON) == words
+
+
+@pytest.mark.parametrize(
+    ("counted", "words"),
+    [
+        (timedelta(hours=2), "since 13:00"),
+        (timedelta(hours=23, minutes=54), "since 1 Nov, 13:00"),
+        (timedelta(hours=23, minutes=55), "in 24 h"),
+        (timedelta(hours=24), "in 24 h"),
+    ],
+)
+def test_a_change_says_since_when_until_a_day_is_recorded(counted, words):
+    assert text.counted_since(NOON, NOON + counted, BERLIN) == words
+
+
+@pytest.mark.parametrize(
+    ("length", "words"),
+    [
+        (timedelta(0), "0 s"),
+        (timedelta(milliseconds=500), "0.5 s"),
+        (timedelta(seconds=6), "6 s"),
+        (timedelta(seconds=90), "90 s"),
+        (timedelta(minutes=15), "15 min"),
+        (timedelta(minutes=90), "90 min"),
+        (timedelta(hours=4), "4 h"),
+        (timedelta(days=1), "1 d"),
+        (timedelta(weeks=1), "7 d"),
+    ],
+)
+def test_a_length_of_time_is_told_in_its_largest_whole_unit(length, words):
+    assert text.span(length) == words
+
+
+def test_a_moment_is_told_in_the_zone_of_the_reader():
+    late = datetime(2026, 7, 3, 22, 5, 9, tzinfo=UTC)
+
+    assert text.moment(late, ZoneInfo("UTC")) == "3 Jul 2026, 22:05"
+    assert text.moment(late, BERLIN, seconds=True) == "4 Jul 2026, 00:05:09"
+
+
+@pytest.mark.parametrize(
+    ("lasts", "words"),
+    [
+        (timedelta(0), "at 1 Nov 2026, 13:00:00"),
+        (timedelta(hours=10), "1 Nov 2026, 13:00:00 to 23:00:00"),
+        (timedelta(hours=11), "1 Nov 2026, 13:00:00 to 2 Nov 2026, 00:00:00"),
+    ],
+)
+def test_a_stretch_names_its_day_once_where_both_ends_are_of_the_same(lasts, words):
+    assert text.stretch(NOON, NOON + lasts, BERLIN) == words
+
+
+@pytest.mark.parametrize(
+    ("fraction", "signed", "direction", "words"),
+    [
+        (0.0123, "+1.23 %", "up", "up 1.23 %"),
+        (-0.0123, "-1.23 %", "down", "down 1.23 %"),
+        (0.0, "0.00 %", "unchanged", "unchanged"),
+        (0.00004, "0.00 %", "unchanged", "unchanged"),
+        (-0.00004, "0.00 %", "unchanged", "unchanged"),
+        (0.00006, "+0.01 %", "up", "up 0.01 %"),
+        (12.5, "+1250.00 %", "up", "up 1250.00 %"),
+    ],
+)
+def test_a_change_has_its_sign_and_its_words_agree_with_it(fraction, signed, direction, words):
+    assert text.change(fraction) == signed
+    assert text.direction(fraction) == direction
+    assert text.change_in_words(fraction) == words
+
+
+def test_words_of_others_are_not_read_as_markdown():
+    assert text.escaped("a *b* [c](d) :red[e]") == r"a \*b\* \[c\]\(d\) \:red\[e\]"
+    assert text.escaped("`$x$` <b> ~~|# !{_}+\\") == r"\`\$x\$\` \<b\> \~\~\|\# \!\{\_\}\+\\"
+
+
+def test_words_without_signs_stay_as_they_are():
+    assert text.escaped("connection refused, 3 of 5") == "connection refused, 3 of 5"

@@ -1,0 +1,183 @@
+"""A view says which range and which bars; times survive the way into a URL and back."""
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pages.common.views import (
+    EARLIEST,
+    EXACT,
+    LATEST,
+    MOST_POINTS,
+    SPANS,
+    View,
+    from_url,
+    from_wall,
+    intervals_for,
+    short,
+    to_url,
+    within_reach,
+)
+from store.bars import NICE_INTERVALS
+
+NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
+FIRST = datetime(2016, 8, 1, tzinfo=UTC)
+MILLISECOND = timedelta(milliseconds=1)
+
+instants = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
+zones = st.sampled_from(["UTC", "Europe/Berlin", "America/St_Johns", "Asia/Kathmandu", "Australia/Lord_Howe"]).map(
+    ZoneInfo
+)
+
+
+@pytest.mark.parametrize(("span", "length"), [(span, length) for span, length in SPANS.items() if length])
+def test_a_span_ends_now(span, length):
+    assert View(span).bounds(NOW, FIRST) == (NOW - length, NOW)
+
+
+def test_a_month_and_a_minute_are_told_apart_by_their_capital():
+    assert (SPANS["1M"], SPANS["15m"]) == (timedelta(days=30), timedelta(minutes=15))
+
+
+def test_all_begins_with_the_first_tick():
+    assert View("All").bounds(NOW, FIRST) == (FIRST, NOW)
+
+
+def test_an_exact_range_is_what_was_given():
+    start, end = NOW - timedelta(days=9), NOW - timedelta(days=8)
+
+    assert View(EXACT, start, end).bounds(NOW, FIRST) == (start, end)
+
+
+@pytest.mark.parametrize(
+    ("view", "lives"),
+    [
+        (View("1d"), True),
+        (View("All"), True),
+        (View(EXACT, FIRST, NOW - timedelta(seconds=1)), False),
+        (View(EXACT, FIRST, NOW), False),
+        (View(EXACT, FIRST, NOW + timedelta(seconds=1)), True),
+    ],
+)
+def test_a_range_lives_until_its_end_is_over(view, lives):
+    assert view.lives(NOW) is lives
+
+
+@pytest.mark.parametrize("span", [length for length in SPANS.values() if length])
+def test_a_line_has_no_more_points_than_a_screen_can_show(span):
+    assert span / View("1d").auto_interval(span, poll_seconds=5) <= MOST_POINTS
+
+
+def test_candles_are_fewer_and_each_of_several_ticks():
+    line, candles = View("1d"), View("1d", candles=True)
+
+    assert line.auto_interval(timedelta(days=1), poll_seconds=5) == timedelta(minutes=1)
+    assert candles.auto_interval(timedelta(days=1), poll_seconds=5) == timedelta(minutes=15)
+    assert candles.auto_interval(timedelta(minutes=15), poll_seconds=5) == timedelta(seconds=30)
+    assert candles.auto_interval(timedelta(minutes=15), poll_seconds=60) == timedelta(minutes=5)
+
+
+def test_a_reader_can_choose_bars_of_which_a_range_has_two_to_five_thousand():
+    day = intervals_for(timedelta(days=1))
+
+    assert (day[0], day[-1]) == (timedelta(seconds=30), timedelta(hours=12))
+    assert intervals_for(timedelta(seconds=1)) == []
+    assert intervals_for(timedelta(seconds=2)) == [timedelta(seconds=1)]
+    assert intervals_for(timedelta(days=3650))[-1] == timedelta(weeks=1)
+
+
+def test_intervals_have_a_short_name_each_of_their_own():
+    names = [short(each) for each in NICE_INTERVALS]
+
+    assert " ".join(names) == "1s 2s 5s 10s 15s 30s 1m 2m 5m 15m 30m 1h 2h 4h 6h 12h 1d 2d 7d"
+
+
+@pytest.mark.parametrize(
+    ("at", "written"),
+    [
+        (NOW, "2026-11-01T12:00:00Z"),
+        (NOW.replace(microsecond=5000), "2026-11-01T12:00:00.005Z"),
+        (NOW.astimezone(ZoneInfo("Asia/Kathmandu")), "2026-11-01T12:00:00Z"),
+    ],
+)
+def test_a_time_stands_in_a_url_in_utc(at, written):
+    assert to_url(at) == written
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["2026-11-01T12:00:00Z", "2026-11-01T12:00Z", "2026-11-01 12:00", "2026-11-01T12", "2026-11-01T13:00+01:00"],
+)
+def test_a_time_in_a_url_without_a_zone_is_utc(written):
+    at = from_url(written)
+
+    assert at == NOW
+    assert at.tzinfo is UTC
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["", "yesterday", "1793534400", "2026-13-01", "0001-01-01T00:00+14:00", "9999-12-31T23:59-14:00"],
+)
+def test_what_is_no_time_is_refused(written):
+    with pytest.raises(ValueError, match=r"Invalid isoformat|month must be|out of reach"):
+        from_url(written)
+
+
+@given(at=instants)
+def test_a_time_survives_a_url_to_the_millisecond(at):
+    back = from_url(to_url(at))
+
+    assert timedelta(0) <= at - back < MILLISECOND
+
+
+@given(at=instants, zone=zones)
+def test_a_wall_clock_is_read_back_except_in_an_hour_that_it_shows_twice(at, zone):
+    wall = at.astimezone(zone).replace(tzinfo=None)
+
+    back = from_wall(wall.isoformat(sep=" "), zone)
+
+    assert back == at or (at.astimezone(zone).fold and back.astimezone(zone).replace(tzinfo=None) == wall)
+
+
+@pytest.mark.parametrize(
+    ("written", "utc"),
+    [
+        ("2026-03-29 01:59", "2026-03-29T00:59:00Z"),
+        ("2026-03-29 02:30", "2026-03-29T01:30:00Z"),
+        ("2026-03-29 03:00", "2026-03-29T01:00:00Z"),
+        ("2026-10-25 02:30", "2026-10-25T00:30:00Z"),
+        ("2026-10-25 03:00:00.5", "2026-10-25T02:00:00.500Z"),
+    ],
+)
+def test_a_wall_clock_in_berlin_is_read_on_the_days_that_its_hour_changes(written, utc):
+    assert to_url(from_wall(written, ZoneInfo("Europe/Berlin"))) == utc
+
+
+def test_a_range_of_a_second_or_more_is_left_alone():
+    assert within_reach(NOW, NOW + timedelta(seconds=1)) == (NOW, NOW + timedelta(seconds=1))
+
+
+@given(microseconds=st.integers(0, 999_999))
+def test_a_shorter_range_becomes_a_second_around_its_middle(microseconds):
+    end = NOW + timedelta(microseconds=microseconds)
+
+    start_of_it, end_of_it = within_reach(NOW, end)
+
+    assert end_of_it - start_of_it == timedelta(seconds=1)
+    assert abs((NOW - start_of_it) - (end_of_it - end)) <= timedelta(microseconds=1)
+
+
+@given(
+    start=st.datetimes(timezones=st.just(UTC)),
+    end=st.datetimes(timezones=st.just(UTC)),
+)
+def test_any_range_is_brought_within_reach(start, end):
+    first, last = within_reach(*sorted((start, end)))
+
+    assert first >= EARLIEST
+    assert last <= LATEST
+    assert last - first >= timedelta(seconds=1)
