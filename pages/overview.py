@@ -66,7 +66,7 @@ def index_card(card: Card) -> None:
     words = range_in_words(card)
     st.html(sparkline(card.closes, low_to_high(card), f"{text.pair(card.index_name)}, {words}"))
     old = age(card)
-    st.caption(f"{words}  \n{f':orange[:material/schedule: {old}]' if is_stale(card) else old}")
+    st.caption(f"{words}  \n{f':orange[:material/schedule:] {old}' if is_stale(card) else old}")
 
 
 def low_to_high(card: Card) -> float:
