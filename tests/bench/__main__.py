@@ -17,7 +17,7 @@ from pathlib import Path
 
 import duckdb
 import psutil
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser, sync_playwright
 
 from poller.journal import Journal
 from poller.simulator import Simulator
@@ -28,6 +28,8 @@ from tests.conftest import Program, wait_until
 
 SECONDS = int(os.environ.get("BENCH_SECONDS", "60"))
 APPENDS = 300
+REFRESHES = max(5, SECONDS // 3)
+VISITS = 9
 START = datetime(2026, 11, 1, tzinfo=UTC)
 
 
@@ -150,12 +152,74 @@ def dashboard(folder: Path, simulator: Simulator) -> Iterator[Row]:
         yield Row("idle CPU, one open page, every 5 s", cpu, 5, "% of a core")
 
 
+def refreshes(folder: Path, simulator: Simulator) -> Iterator[Row]:
+    """What a page that refreshes each second costs its server, beyond what recording costs."""
+    path = folder / "refresh.duckdb"
+    with dashboard_at(free_port(), database=path, deribit_url=simulator.url, poll_seconds=1) as served:
+        process = psutil.Process(served.program.process.pid)
+        wait_until(lambda: (served.health() or {}).get("status") == "ok", timeout_s=20)
+        wait_until(lambda: served.health()["poller"]["backfill"] == "", timeout_s=60)  # type: ignore[index]
+        alone_s = cpu_s(process)
+        for page, name in (("/", "Overview"), ("/history", "History")):
+            with open_page(served, page):
+                cpu_s(process, seconds=5)
+                shown_s = cpu_s(process)
+            cost_ms = 1000 * (shown_s - alone_s) / REFRESHES
+            yield Row(f"server time of a refresh at 1 s, {name}", cost_ms, 100, "ms", "CPU, all of Streamlit's work")
+
+
+def cpu_s(process: psutil.Process, seconds: int = REFRESHES) -> float:
+    """The CPU seconds that a process takes in so many seconds."""
+    before, begin = sum(process.cpu_times()[:2]), time.monotonic()
+    wait_until(lambda: time.monotonic() > begin + seconds, timeout_s=seconds + 10)
+    return float(sum(process.cpu_times()[:2]) - before)
+
+
+def first_chart(folder: Path, simulator: Simulator) -> Iterator[Row]:
+    """When a visitor without a cache sees the first chart, in turn with a bare page that has one st.plotly_chart."""
+    path, bare_script = folder / "first.duckdb", Path(__file__).with_name("bare_page.py")
+    with (
+        dashboard_at(free_port(), database=path, deribit_url=simulator.url, poll_seconds=5) as ours,
+        dashboard_at(free_port(), str(bare_script)) as bare,
+        sync_playwright() as playwright,
+        chromium(playwright) as browser,
+    ):
+        wait_until(lambda: (ours.health() or {}).get("status") == "ok", timeout_s=20)
+        wait_until(lambda: ours.health()["poller"]["backfill"] == "", timeout_s=60)  # type: ignore[index]
+        pages = {"Overview": ours.url, "History": f"{ours.url}/history", "bare": bare.url}
+        times: dict[str, list[float]] = {name: [] for name in pages}
+        for _ in range(VISITS + 1):
+            for name, url in pages.items():
+                times[name].append(painted_ms(browser, url))
+    medians = {name: statistics.median(taken[1:]) for name, taken in times.items()}
+    for name in ("Overview", "History"):
+        note = f"{medians[name]:.0f} ms, bare page {medians['bare']:.0f} ms"
+        yield Row(f"first chart painted, {name}", medians[name] / medians["bare"], 1, "×", note)
+
+
+def painted_ms(browser: Browser, url: str) -> float:
+    """From the request to the first frame with a line in a chart, in a fresh browser context."""
+    context = browser.new_context()
+    page = context.new_page()
+    page.add_init_script(
+        """
+        const look = () => document.querySelector(".js-plotly-plot .scatterlayer .trace path")
+            ? requestAnimationFrame(() => { window.paintedMs = performance.now() }) : requestAnimationFrame(look);
+        look();
+        """
+    )
+    page.goto(url)
+    painted: float = page.wait_for_function("window.paintedMs").json_value()
+    context.close()
+    return painted
+
+
 @contextmanager
-def open_page(served: Dashboard) -> Iterator[None]:
+def open_page(served: Dashboard, path: str = "/") -> Iterator[None]:
     with sync_playwright() as playwright, chromium(playwright) as browser:
         page = browser.new_page()
-        page.goto(served.url)
-        page.wait_for_selector("[data-testid=stMetricValue]")
+        page.goto(f"{served.url}{path}")
+        page.wait_for_selector(".tickwell-chart.drawn")
         yield
 
 
@@ -168,6 +232,8 @@ def main() -> int:
             visibility(folder),
             recorder(folder, simulator),
             dashboard(folder, simulator),
+            refreshes(folder, simulator),
+            first_chart(folder, simulator),
         ):
             for row in part:
                 rows.append(row)
