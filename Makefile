@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 OLD_DUCKDB ?= 1.5.5
 
-.PHONY: run demo test test-old-duckdb bench fmt
+.PHONY: run demo test test-old-duckdb bench screenshots fmt
 
 run: $(VENV)/.installed
 	$(BIN)/streamlit run dashboard.py --server.address localhost
@@ -26,6 +26,9 @@ test-old-duckdb: $(VENV)-old-duckdb/.installed
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.bench
+
+screenshots: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.screenshots
 
 fmt: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .
