@@ -187,10 +187,8 @@ def measures(history: queries.History) -> None:
         single(*found.values())
     longest = max(its.averages_s for its in found.values())
     if longest:
-        st.caption(
-            f"In part of averages over up to {text.span(timedelta(seconds=longest))}: high, low and volatility of what "
-            "they stand for were larger."
-        )
+        over = text.span(timedelta(seconds=longest))
+        st.caption(f"In part from averages over up to {over}: the true high, low and volatility lie further out.")
 
 
 def single(its: Measures) -> None:

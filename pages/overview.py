@@ -75,7 +75,7 @@ def low_to_high(card: Card) -> float:
 
 
 def range_in_words(card: Card) -> str:
-    averages = ", in part of averages" if card.averages_s else ""
+    averages = ", in part from averages" if card.averages_s else ""
     return f"24 h low {text.price(card.low)}, high {text.price(card.high)}{averages}"
 
 

@@ -227,7 +227,7 @@ def test_an_index_without_ticks_in_the_range_does_not_keep_the_others_from_being
 def test_measures_in_part_of_averages_say_so(open_page, seeded):
     page = open_page("history", start="2026-10-31T12:00Z", end="2026-11-01T13:00Z")
 
-    assert captions(page)[1].startswith("In part of averages over up to 1 h: ")
+    assert captions(page)[1].startswith("In part from averages over up to 1 h: ")
 
 
 def test_measures_leave_out_what_lies_beyond_the_range(open_page, database):

@@ -92,7 +92,7 @@ def test_an_average_as_the_only_price_is_marked_as_such(open_page, database):
     page = open_page()
 
     assert page.metric[0].value == "100,000.00"
-    assert "24 h low 100,000.00, high 100,000.00, in part of averages" in captions(page)[0]
+    assert "24 h low 100,000.00, high 100,000.00, in part from averages" in captions(page)[0]
     assert "Stale, Average over 1 h, 2 h old" in captions(page)[0]
     assert parts(page, "all-indexes") == ["averages", "alone"]
     assert not page.exception
