@@ -1,18 +1,30 @@
 """A real Streamlit server and a real Chromium."""
 
 import os
+import re
 import shutil
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, FloatRect, Locator, Page, Playwright, expect, sync_playwright
 
+from poller.simulator import Simulator, price
+from store import Cursor, Database, Run, Tick, averages, runs, ticks, utc_now
 from tests.conftest import Program, wait_until
+
+PAGES = {"Overview": "/", "History": "/history"}
+"""The title of each page and where it is."""
+
+RECORDING = re.compile(r"recording, \d+ s old")
 
 
 @pytest.fixture(scope="module")  # not longer: while playwright is open, no other test can run an event loop
@@ -115,3 +127,144 @@ def start_dashboard(database_file, simulator) -> Iterator[Callable[..., Dashboar
             return stack.enter_context(dashboard_at(free_port(), script, **given))
 
         yield start
+
+
+@pytest.fixture(scope="package")
+def live(tmp_path_factory) -> Iterator[Dashboard]:
+    """One that records the simulator each second into a file that has a year of history. Tests leave it as it is."""
+    file = tmp_path_factory.mktemp("live") / "ticks.duckdb"
+    with_history(file, utc_now() - timedelta(seconds=30))
+    with (
+        Simulator(limits=False) as simulator,
+        dashboard_at(free_port(), database=file, deribit_url=simulator.url, poll_seconds=1) as dashboard,
+    ):
+        wait_until(lambda: (dashboard.health() or {}).get("status") == "ok", timeout_s=25)
+        yield dashboard
+
+
+@pytest.fixture(scope="package")
+def stale(tmp_path_factory) -> Iterator[Dashboard]:
+    """One without a recorder, on a file whose last tick is three hours old."""
+    file = tmp_path_factory.mktemp("stale") / "ticks.duckdb"
+    with_history(file, utc_now() - timedelta(hours=3))
+    with dashboard_at(free_port(), database=file, poller="external") as dashboard:
+        yield dashboard
+
+
+@pytest.fixture(scope="package")
+def empty(tmp_path_factory) -> Iterator[Dashboard]:
+    """One without a recorder and without a file."""
+    file = tmp_path_factory.mktemp("empty") / "ticks.duckdb"
+    with dashboard_at(free_port(), database=file, poller="external") as dashboard:
+        yield dashboard
+
+
+@pytest.fixture(scope="package")
+def failed(tmp_path_factory) -> Iterator[Dashboard]:
+    """One whose file is no database."""
+    file = tmp_path_factory.mktemp("failed") / "ticks.duckdb"
+    file.write_text("This is no database.\n")
+    with dashboard_at(free_port(), database=file, poller="external") as dashboard:
+        yield dashboard
+
+
+def with_history(file: Path, end: datetime, index_names: tuple[str, ...] = ("btc_usd", "eth_usd")) -> None:
+    """A file with a year of history up to `end`: averages by the day and the minute, and five minutes of ticks."""
+    database = Database(file)
+    database.migrate()
+    end = end.replace(microsecond=0)
+    with database.write() as cursor:
+        for name in index_names:
+            observe(cursor, name, end - timedelta(minutes=5), seconds=300)
+            average(cursor, name, end - timedelta(days=1), minutes=1435)
+            days = [end - timedelta(days=day) for day in range(365, 1, -1)]
+            averages.append(cursor, name, [(day, price(name, day)) for day in days], 86_400)
+
+
+def observe(cursor: Cursor, index_name: str, start: datetime, seconds: int) -> None:
+    """Store a tick a second, as if a recorder had run."""
+    run = Run(start, 1, (index_name,), "0")
+    runs.note(cursor, run)
+    instants = [start + timedelta(seconds=second) for second in range(seconds)]
+    ticks.append(cursor, [Tick(index_name, ts, price(index_name, ts), received_at=ts) for ts in instants])
+
+
+def average(cursor: Cursor, index_name: str, start: datetime, minutes: int) -> None:
+    """Store an average a minute, as from the exchange's own history."""
+    instants = [start + timedelta(minutes=minute) for minute in range(minutes)]
+    averages.append(cursor, index_name, [(ts, price(index_name, ts)) for ts in instants], 60)
+
+
+def drawn(page: Page) -> Locator:
+    """The chart of a page, once it is drawn."""
+    chart = page.locator(".tickwell-chart.drawn")
+    expect(chart).to_be_visible(timeout=20_000)
+    return chart
+
+
+_TO_SEE = """
+plot => ({
+    range: plot._fullLayout.xaxis.range,
+    traces: plot._fullData.map(({meta, x, y, open}) => ({part: meta?.part, x: [...x], y: [...(y ?? open)]})),
+})
+"""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a chart shows: its range, on the clocks of the reader's zone, and its traces by what they are."""
+
+    start: datetime
+    end: datetime
+    traces: dict[str, dict[str, Any]]
+
+
+def seen(page: Page) -> Seen:
+    """What the chart shows now."""
+    found = drawn(page).locator(".js-plotly-plot").evaluate(_TO_SEE)
+    start, end = map(datetime.fromisoformat, found["range"])
+    return Seen(start, end, {trace["part"]: trace for trace in found["traces"]})
+
+
+def range_in(page: Page, zone: str) -> tuple[datetime, datetime]:
+    """The instants between which the chart shows time, for a reader in that zone."""
+    now = seen(page)
+    start, end = (at.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC) for at in (now.start, now.end))
+    return start, end
+
+
+def range_in_address(page: Page) -> tuple[datetime, datetime] | None:
+    """The instants in the page's address, if it has any; both must be UTC."""
+    found = parse_qs(urlsplit(page.evaluate("location.href")).query)
+    if not {"start", "end"} <= found.keys():
+        return None
+    assert found["start"][0].endswith("Z")
+    assert found["end"][0].endswith("Z")
+    return datetime.fromisoformat(found["start"][0]), datetime.fromisoformat(found["end"][0])
+
+
+def box(locator: Locator) -> FloatRect:
+    """Where an element is in the window, once it is scrolled into it."""
+    locator.scroll_into_view_if_needed()
+    found = locator.bounding_box()
+    assert found is not None
+    return found
+
+
+def drag(page: Page, start: float, end: float) -> None:
+    """Draw the mouse over the chart, from one to another fraction of its width."""
+    area = box(drawn(page).locator(".nsewdrag"))
+    y = area["y"] + area["height"] / 2
+    page.mouse.move(area["x"] + start * area["width"], y)
+    page.mouse.down()
+    page.mouse.move(area["x"] + end * area["width"], y, steps=5)
+    page.mouse.up()
+
+
+def overflow(page: Page) -> int:
+    """By how many pixels the page is wider than its window."""
+    wider: int = page.evaluate(
+        "Math.max(...[document.documentElement, document.querySelector('[data-testid=stMain]')]"
+        ".map(each => each.scrollWidth - each.clientWidth))"
+    )
+    return wider

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -15,7 +16,7 @@ from playwright.sync_api import expect
 from poller.simulator import Fault, price
 from settings import ROOT
 from store import Database, runs, ticks, utc_now
-from tests.browser.conftest import Dashboard, free_port
+from tests.browser.conftest import PAGES, RECORDING, Dashboard, dashboard_at, drawn, free_port, seen
 from tests.conftest import Program, wait_until
 
 pytestmark = pytest.mark.browser
@@ -53,14 +54,27 @@ def test_prices_move_on_the_open_page_without_a_reload(start_dashboard, open_pag
     expect(value).not_to_have_text(before)
 
     assert page.evaluate("window.kept") is True
-    expect(page.get_by_text(re.compile(r"recording, \d+ s old"))).to_be_visible()
+    expect(page.get_by_text(RECORDING)).to_be_visible()
     expect(page.get_by_text("Simulated prices")).to_be_visible()
+
+
+@pytest.mark.parametrize("title", PAGES)
+def test_a_new_servers_first_visitor_finds_every_page_whole(start_dashboard, open_page, title):
+    dashboard = start_dashboard()
+
+    page = open_page(dashboard.url + PAGES[title])
+
+    expect(page.get_by_role("heading", name=title, level=1)).to_be_visible(timeout=15_000)
+    links = page.get_by_role("navigation").get_by_role("link")
+    expect(links).to_have_text([re.compile(f"{each}$") for each in PAGES])
+    expect(page.get_by_role("switch", name="UTC")).to_be_attached()
+    expect(page.get_by_test_id("stSidebarNav")).to_have_count(0)
 
 
 def test_an_outage_is_said_with_its_reason_and_ends_by_itself(start_dashboard, open_page, simulator, database_file):
     dashboard = start_dashboard()
     dashboard.wait_for_ticks()
-    page = open_page(dashboard.url)
+    page = open_page(f"{dashboard.url}/?span=15m")
     expect(page.locator("[data-testid=stMetricValue]")).to_have_count(2)
 
     simulator.faults.add(Fault("outage", seconds=4))
@@ -69,7 +83,9 @@ def test_an_outage_is_said_with_its_reason_and_ends_by_itself(start_dashboard, o
         timeout=10_000
     )
     expect(page.locator("[data-testid=stMetricValue]")).to_have_count(2)
-    expect(page.get_by_text(re.compile(r"recording, \d+ s old"))).to_be_visible(timeout=10_000)
+    expect(page.get_by_text(RECORDING)).to_be_visible(timeout=10_000)
+    newest = seen(page).traces["line"]["x"][-1]
+    wait_until(lambda: seen(page).traces["line"]["x"][-1] > newest)
     with Database(database_file).read() as cursor:
         missed = runs.misses(cursor, utc_now() - timedelta(minutes=5), utc_now())
     assert {miss.cause.value for miss in missed} == {"unreachable"}
@@ -86,23 +102,63 @@ def test_without_an_exchange_the_page_says_so_within_10_s(start_dashboard, open_
     expect(page.get_by_text("No data yet")).to_have_count(2)
 
 
-def test_a_phone_needs_no_sideways_scrolling(start_dashboard, open_page):
-    dashboard = start_dashboard()
-    dashboard.wait_for_ticks()
+def test_times_are_those_of_the_readers_zone(live, open_page):
+    page = open_page(live.url, timezone_id="Asia/Tokyo")
 
-    page = open_page(dashboard.url, viewport={"width": 390, "height": 844})
-    expect(page.locator("[data-testid=stMetricValue]")).to_have_count(2)
-
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    expect(page.get_by_text("Times are Asia/Tokyo")).to_be_visible(timeout=10_000)
 
 
-def test_times_are_those_of_the_readers_zone(start_dashboard, open_page):
-    dashboard = start_dashboard()
-    dashboard.wait_for_ticks()
+def test_the_switch_to_utc_outlives_a_change_of_page_and_a_reload(stale, open_page):
+    page = open_page(stale.url, timezone_id="Asia/Tokyo")
+    expect(page.get_by_text("Times are Asia/Tokyo")).to_be_visible(timeout=10_000)
+    local = seen(page).start
 
-    page = open_page(dashboard.url, timezone_id="Asia/Tokyo")
+    page.get_by_text("UTC", exact=True).click()
+    expect(page.get_by_text("Times are UTC")).to_be_visible()
+    wait_until(lambda: abs(local - seen(page).start - timedelta(hours=9)) < timedelta(minutes=1))
+    page.get_by_role("link", name="History").click()
+    expect(page.get_by_role("heading", name="History")).to_be_visible()
+    expect(page.get_by_text("Times are UTC")).to_be_visible()
+    page.reload()
 
-    expect(page.get_by_text("Times are Asia/Tokyo")).to_be_visible()
+    expect(page.get_by_role("heading", name="History")).to_be_visible(timeout=10_000)
+    expect(page.get_by_text("Times are UTC")).to_be_visible(timeout=10_000)
+    expect(page.get_by_text("Asia/Tokyo")).to_have_count(0)
+
+
+@pytest.mark.parametrize("path", PAGES.values(), ids=PAGES)
+def test_no_page_asks_another_machine_for_anything(live, open_page, path):
+    page = open_page("about:blank")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("websocket", lambda socket: asked.append(socket.url))
+
+    page.goto(live.url + path)
+    drawn(page)
+
+    hosts = {urlsplit(url).hostname for url in asked if not url.startswith(("data:", "blob:"))}
+    assert hosts == {"localhost"}
+    assert any(url.startswith("ws:") for url in asked)
+    assert any("plotly" in url for url in asked)
+
+
+def test_an_open_page_goes_on_by_itself_when_its_server_is_started_anew(database_file, simulator, open_page):
+    port = free_port()
+    settings = {"database": database_file, "deribit_url": simulator.url, "poll_seconds": 1}
+    with dashboard_at(port, **settings) as dashboard:
+        dashboard.wait_for_ticks(2)
+        page = open_page(f"{dashboard.url}/?span=15m")
+        drawn(page)
+        page.evaluate("window.kept = true")
+        before = len(seen(page).traces["line"]["x"])
+        dashboard.program.stop(signal.SIGTERM)
+    expect(page.get_by_test_id("stApp")).not_to_have_attribute("data-test-connection-state", "CONNECTED")
+
+    with dashboard_at(port, **settings):
+        wait_until(lambda: len(seen(page).traces["line"]["x"]) > before + 1, timeout_s=30)
+
+        expect(page.get_by_text(RECORDING)).to_be_visible()
+        assert page.evaluate("window.kept")
 
 
 def test_the_demo_moves_within_15_s_in_a_file_of_its_own(start_dashboard, open_page, database_file):
@@ -145,7 +201,8 @@ def test_a_host_that_ignores_the_server_half_still_records(start_dashboard, open
 
     page = open_page(dashboard.url)
 
-    expect(page.get_by_text(re.compile(r"recording, \d+ s old"))).to_be_visible(timeout=20_000)
+    expect(page.get_by_text(RECORDING)).to_be_visible(timeout=20_000)
+    expect(page.locator(".stPlotlyChart .scatterlayer .js-line[d*=L]").first).to_be_visible(timeout=20_000)
     code, _, _ = dashboard.program.stop(signal.SIGTERM)
     with Database(database_file).read() as cursor:
         assert [run.ended_at is not None for run in runs.runs(cursor)] == [True]
@@ -204,7 +261,7 @@ def test_saving_source_files_leaves_one_recorder_that_misses_no_slot(
     dashboard = start_dashboard(str(project_copy / "dashboard.py"))
     dashboard.wait_for_ticks()
     page = open_page(dashboard.url)
-    expect(page.get_by_text(re.compile(r"recording, \d+ s old"))).to_be_visible()
+    expect(page.get_by_text(RECORDING)).to_be_visible()
 
     for number in range(5):
         for name in ("dashboard.py", "pages/overview.py", "poller/recorder.py", "store/database.py"):
@@ -212,7 +269,7 @@ def test_saving_source_files_leaves_one_recorder_that_misses_no_slot(
                 file.write(f"# saved {number}\n")
         dashboard.wait_for_ticks(len(stored(database_file)) + 1)
         page.reload()
-        expect(page.get_by_text(re.compile(r"recording, \d+ s old"))).to_be_visible()
+        expect(page.get_by_text(RECORDING)).to_be_visible()
 
     found = slots(stored(database_file))
     with Database(database_file).read() as cursor:

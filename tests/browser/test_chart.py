@@ -1,0 +1,113 @@
+"""The chart in the browser: drawn in place, in the theme's colours, with a stand-in where its script is missing."""
+
+import itertools
+from datetime import timedelta
+
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+from tests.browser.conftest import PAGES, box, drag, drawn, seen
+from tests.conftest import wait_until
+
+pytestmark = pytest.mark.browser
+
+_WATCH = """
+() => {
+    const root = document.querySelector(".tickwell-chart"), plot = root.querySelector(".js-plotly-plot");
+    const watched = (window.watched = { root, plot, refreshes: 0, frames: 0, blank: 0, withoutHover: 0 });
+    plot.on("plotly_afterplot", () => watched.refreshes++);
+    const look = () => {
+        const line = document.querySelector(".tickwell-chart .scatterlayer .js-line");
+        watched.frames++;
+        if (!line?.getAttribute("d") || !line.getBoundingClientRect().width) watched.blank++;
+        if (!document.querySelector(".tickwell-chart .hoverlayer")?.textContent) watched.withoutHover++;
+        requestAnimationFrame(look);
+    };
+    requestAnimationFrame(look);
+}
+"""
+
+
+def test_zoom_and_hover_outlive_30_refreshes_without_a_blank_frame(live, open_page):
+    page = open_page(f"{live.url}/?span=15m")
+    drawn(page)
+    drag(page, 0.3, 0.95)
+    wait_until(lambda: seen(page).end - seen(page).start < timedelta(minutes=11))
+    point_at_ticks(page)
+    before = seen(page)
+    page.evaluate(_WATCH)
+
+    page.wait_for_function("window.watched.refreshes >= 30", timeout=50_000)
+
+    after = seen(page)
+    assert after.traces["line"]["x"][-1] > before.traces["line"]["x"][-1]
+    assert (after.start, after.end) == (before.start, before.end)
+    watched = page.evaluate("(({frames, blank, withoutHover}) => ({frames, blank, withoutHover}))(window.watched)")
+    assert watched["frames"] > 300
+    assert (watched["blank"], watched["withoutHover"]) == (0, 0)
+    assert page.evaluate(
+        "watched.root === document.querySelector('.tickwell-chart') &&"
+        " watched.plot === document.querySelector('.js-plotly-plot')"
+    )
+
+
+def point_at_ticks(page: Page) -> None:
+    """Move the mouse over the newer half until the chart tells prices; right after a drag it doesn't listen."""
+    chart = box(drawn(page))
+    steps = itertools.cycle([0, 1])
+
+    def told() -> bool:
+        page.mouse.move(chart["x"] + 0.75 * chart["width"] + next(steps), chart["y"] + chart["height"] / 2)
+        return "BTC / USD" in (page.locator(".tickwell-chart .hoverlayer").text_content() or "")
+
+    wait_until(told)
+
+
+@pytest.mark.parametrize("path", PAGES.values(), ids=PAGES)
+def test_the_chart_follows_a_change_of_theme_without_a_reload(stale, open_page, path):
+    page = open_page(stale.url + path, color_scheme="light")
+    line = drawn(page).locator(".scatterlayer .js-line").first
+    expect(line).to_have_css("stroke", "rgb(15, 103, 177)")
+    label = page.locator(".tickwell-chart .xtick text").first
+    light = label.evaluate("each => getComputedStyle(each).fill")
+    page.evaluate("window.kept = true")
+
+    page.emulate_media(color_scheme="dark")
+
+    expect(line).to_have_css("stroke", "rgb(86, 168, 240)")
+    expect(label).not_to_have_css("fill", light)
+    expect(page.locator(".stApp")).to_have_css("background-color", "rgb(15, 21, 28)")
+    assert page.evaluate("window.kept")
+
+
+@pytest.mark.parametrize("path", PAGES.values(), ids=PAGES)
+def test_where_its_script_is_not_served_streamlits_own_chart_stands_in(stale, open_page, path):
+    page = open_page("about:blank")
+    page.route("**/api/plotly.js*", lambda route: route.abort())
+
+    page.goto(stale.url + path)
+
+    expect(page.locator(".stPlotlyChart .scatterlayer .js-line[d*=L]").first).to_be_visible(timeout=20_000)
+    expect(page.locator(".tickwell-chart")).to_have_count(0)
+
+
+@pytest.mark.parametrize("path", PAGES.values(), ids=PAGES)
+def test_until_its_script_is_there_its_place_is_kept(stale, open_page, path):
+    page = open_page("about:blank")
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/api/plotly.js*", hold)
+    page.goto(stale.url + path, wait_until="commit")
+    chart = page.locator(".tickwell-chart:not(.drawn)")
+    expect(chart).to_be_visible()
+    place = chart.bounding_box()
+    assert place is not None
+    assert place["height"] > 300
+
+    for route in held:
+        route.continue_()
+
+    assert drawn(page).bounding_box() == place

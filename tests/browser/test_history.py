@@ -1,0 +1,225 @@
+"""The page History: zooming into a range and out of it, by mouse, keyboard, address and clock."""
+
+import math
+import re
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from store import Database
+from tests.browser.conftest import (
+    average,
+    dashboard_at,
+    drag,
+    drawn,
+    free_port,
+    observe,
+    range_in,
+    range_in_address,
+    seen,
+)
+from tests.conftest import START, wait_until
+
+pytestmark = pytest.mark.browser
+
+NEW_YORK, TOKYO = "America/New_York", "Asia/Tokyo"
+HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
+EXACTLY = timedelta(milliseconds=2)  # the chart counts in fractions of them
+OUTAGE = START + 30 * MINUTE, START + 35 * MINUTE
+WHOLE = START - HOUR, START + 2 * HOUR
+
+
+@pytest.fixture(scope="module")
+def history(tmp_path_factory):
+    """The address of the page on a file of an hour of averages and two hours of ticks with an outage."""
+    file = tmp_path_factory.mktemp("history") / "ticks.duckdb"
+    database = Database(file)
+    database.migrate()
+    with database.write() as cursor:
+        average(cursor, "btc_usd", WHOLE[0], minutes=60)
+        observe(cursor, "btc_usd", START, seconds=30 * 60)
+        observe(cursor, "btc_usd", OUTAGE[1], seconds=85 * 60)
+        observe(cursor, "eth_usd", START, seconds=60)
+    with dashboard_at(free_port(), database=file, poller="external", poll_seconds=1) as dashboard:
+        yield f"{dashboard.url}/history"
+
+
+def address(history: str, start: datetime, end: datetime, **more: str) -> str:
+    """Of a range."""
+    query = {"range": "Exact", "start": f"{start:%Y-%m-%dT%H:%M:%SZ}", "end": f"{end:%Y-%m-%dT%H:%M:%SZ}", **more}
+    return f"{history}?{'&'.join(f'{name}={value}' for name, value in query.items())}"
+
+
+def wait_for_range(page: Page, start: datetime, end: datetime, zone: str = NEW_YORK) -> None:
+    """Until the chart shows a range, as near as a mouse can be led, with its ticks, and the address has it too."""
+
+    def there():
+        shown = range_in(page, zone)
+        times = [datetime.fromisoformat(x) for trace in seen(page).traces.values() for x in trace["x"]]
+        drawn = [at.replace(tzinfo=ZoneInfo(zone)) for at in (min(times), max(times))]
+        return (
+            near(shown, (start, end), MINUTE)
+            and near(shown, drawn, MINUTE)
+            and near(range_in_address(page), shown, EXACTLY)
+        )
+
+    wait_until(there)
+
+
+def near(one, other, by: timedelta) -> bool:
+    return one is not None and all(abs(a - b) <= by for a, b in zip(one, other, strict=True))
+
+
+def part(start: float, end: float) -> tuple[datetime, datetime]:
+    """The instants at these fractions of the whole range."""
+    length = WHOLE[1] - WHOLE[0]
+    return WHOLE[0] + start * length, WHOLE[0] + end * length
+
+
+def in_new_york(wall: str) -> datetime:
+    """The instant of a time on a clock there."""
+    return datetime.fromisoformat(wall).replace(tzinfo=ZoneInfo(NEW_YORK))
+
+
+def caption(page: Page):
+    return page.get_by_text(re.compile(r"2026, .+ to .+ 2026, "))
+
+
+def test_a_drag_zooms_to_finer_bars_and_at_last_to_single_ticks(history, open_page):
+    page = open_page(address(history, *WHOLE), timezone_id=NEW_YORK)
+    drawn(page)
+    expect(caption(page)).to_contain_text("bars of 10 s")
+
+    drag(page, 0.5, 0.95)
+    wait_for_range(page, *part(0.5, 0.95))
+    expect(caption(page)).to_contain_text("bars of 5 s")
+    drag(page, 0.4, 0.6)
+    wait_for_range(page, *part(0.5 + 0.4 * 0.45, 0.5 + 0.6 * 0.45))
+
+    expect(caption(page)).to_contain_text("single ticks")
+    start, end = range_in(page, NEW_YORK)
+    assert len(seen(page).traces["line"]["x"]) == pytest.approx((end - start).total_seconds(), abs=2)
+
+
+@pytest.mark.parametrize("way", ["button", "double click", "browser"])
+def test_earlier_ranges_come_back(history, open_page, way):
+    page = open_page(address(history, *WHOLE), timezone_id=NEW_YORK)
+    drag(page, 0.4, 0.8)
+    wait_for_range(page, *part(0.4, 0.8))
+    drag(page, 0.5, 0.75)
+    wait_for_range(page, *part(0.6, 0.7))
+
+    for earlier in (part(0.4, 0.8), WHOLE):
+        if way == "button":
+            page.get_by_role("button", name="Zoom out").click()
+        elif way == "double click":
+            drawn(page).locator(".nsewdrag").dblclick()
+        else:
+            page.go_back()
+        wait_for_range(page, *earlier)
+
+    expect(caption(page)).to_contain_text("bars of 10 s")
+
+
+def test_whoever_goes_back_before_a_zoom_was_answered_sees_the_earlier_range(history, open_page):
+    page = open_page(address(history, *WHOLE), timezone_id=NEW_YORK)
+    drag(page, 0.4, 0.8)
+    wait_for_range(page, *part(0.4, 0.8))
+    first = range_in_address(page)
+    network = page.context.new_cdp_session(page)
+    network.send("Network.enable")
+    slow = {"offline": False, "latency": 500, "downloadThroughput": -1, "uploadThroughput": -1}
+    network.send("Network.emulateNetworkConditions", slow)
+    drag(page, 0.5, 0.75)
+    wait_until(lambda: range_in_address(page) != first)
+
+    page.go_back()
+
+    wait_for_range(page, *part(0.4, 0.8))
+    assert range_in_address(page) == first
+
+
+def test_an_address_shows_the_same_range_in_another_time_zone(history, open_page):
+    page = open_page(address(history, *WHOLE), timezone_id=NEW_YORK)
+    drag(page, 0.4, 0.8)
+    wait_for_range(page, *part(0.4, 0.8))
+
+    elsewhere = open_page(page.url, timezone_id=TOKYO)
+
+    wait_for_range(elsewhere, *part(0.4, 0.8), zone=TOKYO)
+    assert range_in(elsewhere, TOKYO) == range_in(page, NEW_YORK)
+    expect(elsewhere.get_by_role("spinbutton", name="hour, From")).to_have_text("21")
+    expect(page.get_by_role("spinbutton", name="hour, From")).to_have_text("07")
+
+
+def test_typing_another_start_moves_nothing_but_the_start(history, open_page):
+    page = open_page(address(history, *WHOLE), timezone_id=NEW_YORK)
+    drag(page, 0.4, 0.8)
+    wait_for_range(page, *part(0.4, 0.8))
+    _, end = range_in(page, NEW_YORK)
+    words = page.locator("[data-testid=stMain] [data-testid=stMarkdown]").count()
+
+    page.get_by_role("spinbutton", name="minute, From").click()
+    page.keyboard.type("05")
+    page.keyboard.press("Enter")
+
+    wait_for_range(page, START + 5 * MINUTE, end)
+    assert near(range_in(page, NEW_YORK), (START + 5 * MINUTE, end), EXACTLY)
+    assert page.locator("[data-testid=stMain] [data-testid=stMarkdown]").count() == words
+    expect(page.get_by_role("spinbutton", name="minute, From")).to_have_text("05")
+
+
+def test_the_keyboard_reads_points_and_zooms(history, open_page):
+    page = open_page(address(history, *WHOLE), timezone_id=NEW_YORK)
+    chart = drawn(page)
+    reading = chart.locator("[aria-live=polite]")
+    chart.focus()
+
+    page.keyboard.press("ArrowLeft")
+    expect(reading).to_contain_text(re.compile(r"BTC / USD, Nov 1, 2026, 8:59:50.AM: [\d,.]+"))
+    page.keyboard.press("ArrowLeft")
+    expect(reading).to_contain_text("8:59:40")
+    page.keyboard.press("ArrowRight")
+    expect(reading).to_contain_text("8:59:50")
+    page.keyboard.press("+")
+    wait_for_range(page, *part(0.25, 0.75))
+    expect(chart).to_be_focused()
+    page.keyboard.press("0")
+    wait_for_range(page, *WHOLE)
+
+
+def test_a_name_says_what_the_chart_shows(history, open_page):
+    page = open_page(address(history, *WHOLE), timezone_id=NEW_YORK)
+
+    chart = drawn(page)
+
+    expect(chart).to_have_attribute(
+        "aria-label",
+        re.compile(r"BTC / USD from 1 Nov 2026, 06:00 to 1 Nov 2026, 08:59: (up|down) [\d.]+ % from .+, 1 gap\."),
+    )
+
+
+def test_candles_are_drawn_of_observed_bars_only(history, open_page):
+    page = open_page(address(history, *WHOLE, chart="Candles", bars="1m"), timezone_id=NEW_YORK)
+    drawn(page)
+
+    traces = seen(page).traces
+
+    outage = [OUTAGE[0] + number * MINUTE for number in range(5)]
+    minutes = {START + number * MINUTE for number in range(120)} - set(outage)
+    assert {in_new_york(x) for x in traces["candles"]["x"]} == minutes
+    expect(page.locator(".tickwell-chart .boxlayer path.box")).to_have_count(len(minutes))
+    assert max(map(in_new_york, traces["averages"]["x"])) <= START
+
+
+def test_a_gap_breaks_the_line(history, open_page):
+    page = open_page(address(history, OUTAGE[0] - 5 * MINUTE, OUTAGE[1] + 5 * MINUTE), timezone_id=NEW_YORK)
+    drawn(page)
+
+    line = seen(page).traces["line"]
+
+    (between,) = (in_new_york(x) for x, y in zip(line["x"], line["y"], strict=True) if y is None or math.isnan(y))
+    assert OUTAGE[0] < between < OUTAGE[1]
+    assert page.locator(".tickwell-chart .scatterlayer .js-line").count() == 2

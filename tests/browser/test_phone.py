@@ -1,0 +1,98 @@
+"""A phone: 390 px wide, touched with a finger."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from poller.simulator.replies import INDEX_NAMES
+from store import utc_now
+from tests.browser.conftest import (
+    PAGES,
+    dashboard_at,
+    drawn,
+    free_port,
+    overflow,
+    range_in_address,
+    seen,
+    with_history,
+)
+from tests.conftest import wait_until
+
+pytestmark = pytest.mark.browser
+
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
+
+
+@pytest.mark.parametrize("path", PAGES.values(), ids=PAGES)
+@pytest.mark.parametrize("state", ["live", "stale", "empty", "failed"])
+def test_no_page_in_any_state_is_wider_than_the_screen(request, open_page, state, path):
+    dashboard = request.getfixturevalue(state)
+
+    page = open_page(dashboard.url + path, **PHONE)
+    if state in {"live", "stale"}:
+        drawn(page)
+    else:
+        expect(page.get_by_test_id("stAlert").first).to_be_visible(timeout=20_000)
+
+    assert overflow(page) == 0
+
+
+@pytest.mark.parametrize("path", PAGES.values(), ids=PAGES)
+def test_a_finger_on_the_chart_scrolls_the_page_and_does_not_zoom(stale, open_page, path):
+    page = open_page(stale.url + path, **PHONE)
+    drawn(page)
+    before = seen(page)
+    main = page.get_by_test_id("stMain")
+    main.evaluate("each => each.scrollTo(0, each.scrollHeight)")
+    bottom = main.evaluate("each => each.scrollTop")
+    chart = drawn(page).bounding_box()
+    assert chart is not None
+
+    swipe(page, x=chart["x"] + chart["width"] / 2, y=max(chart["y"], 0) + 100, by=200)
+
+    wait_until(lambda: main.evaluate("each => each.scrollTop") < bottom - 100)
+    after = seen(page)
+    assert (after.start, after.end) == (before.start, before.end)
+    assert range_in_address(page) is None
+
+
+def swipe(page: Page, x: float, y: float, by: int) -> None:
+    """Draw a finger down over the screen, by so many pixels."""
+    finger = page.context.new_cdp_session(page)
+    touches = [("touchStart", y), *(("touchMove", y + by * step / 10) for step in range(1, 11))]
+    for kind, at in touches:
+        finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": at}]})
+    finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+
+@pytest.fixture(scope="module")
+def dozens(tmp_path_factory):
+    """A dashboard of thirty indexes, without a recorder."""
+    file = tmp_path_factory.mktemp("dozens") / "ticks.duckdb"
+    names = INDEX_NAMES[:30]
+    with_history(file, utc_now(), names)
+    settings = {"database": file, "poller": "external", "indexes": ",".join(names), "poll_seconds": 10}
+    with dashboard_at(free_port(), **settings) as dashboard:
+        yield dashboard
+
+
+def test_dozens_of_indexes_are_one_table_and_one_chart(dozens, open_page):
+    page = open_page(dozens.url)
+
+    chart = drawn(page)
+
+    expect(page.get_by_test_id("stDataFrame")).to_have_count(1)
+    expect(page.get_by_test_id("stMetric")).to_have_count(0)
+    lines = chart.locator(".js-plotly-plot").evaluate(
+        "plot => [...new Set(plot._fullData.map(each => each.legendgroup))]"
+    )
+    assert len(lines) == 30
+    assert overflow(page) == 0
+
+
+@pytest.mark.parametrize("path", PAGES.values(), ids=PAGES)
+def test_dozens_of_indexes_fit_on_a_phone(dozens, open_page, path):
+    page = open_page(dozens.url + path, **PHONE)
+
+    drawn(page)
+
+    assert overflow(page) == 0
