@@ -76,11 +76,15 @@ def zoom(to: Zoomed) -> None:
         look_at(start - (end - start) / 2, end + (end - start) / 2)
 
 
-def typed(name: str, key: str) -> None:
-    """Move an end of the range in the address to the time that the reader gave; what they cleared is shown again."""
-    if (local := st.session_state[key]) is None:
+def typed(name: str, key: str, put: datetime) -> None:
+    """Move an end of the range in the address to the time that the reader gave; what they cleared is shown again.
+
+    It is called too when a rerun still carries an input that the page has replaced meanwhile, as it was put there.
+    """
+    local = st.session_state[key]
+    if local is None:
         st.session_state["cleared"] = st.session_state.get("cleared", 0) + 1
-    else:
+    elif local != put:
         st.query_params[name] = to_url(local.replace(tzinfo=text.zone()))
 
 
@@ -131,17 +135,18 @@ def exact_range() -> tuple[datetime, datetime]:
     st.query_params.update(start=to_url(start), end=to_url(end))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         for name, label, at in (("start", "From", start), ("end", "To", end)):
+            local = at.astimezone(text.zone()).replace(tzinfo=None, second=0, microsecond=0)
             # Keyed by the time that it shows: a rerun may still carry times that the page has replaced meanwhile.
             key = f"{name} {to_url(at)} {text.zone().key} {st.session_state.get('cleared', 0)}"
             st.datetime_input(
                 label,
-                value=at.astimezone(text.zone()).replace(tzinfo=None, second=0, microsecond=0),
+                value=local,
                 min_value=EARLIEST - timedelta(days=1),  # in the zone's time
                 max_value=LATEST + timedelta(days=1),
                 key=key,
                 step=60,
                 on_change=typed,
-                args=(name, key),
+                args=(name, key, local),
                 width=200,
                 format="YYYY-MM-DD",
             )
