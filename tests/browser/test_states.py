@@ -50,14 +50,7 @@ def test_a_file_that_is_no_database_is_named_with_what_is_wrong(failed, open_pag
 
     words = re.compile(r"The database can't be read\. ticks\.duckdb: .+not a valid DuckDB database file")
     expect(page.get_by_text(words)).to_be_visible(timeout=20_000)
+    expect(page.get_by_test_id("stAlert")).to_have_count(1)
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
     expect(page.get_by_text("No data yet")).to_have_count(0)
     expect_no_traceback(page)
-
-
-@every_page
-def test_a_failure_is_told_once_and_the_page_keeps_its_title(failed, open_page, path):
-    page = open_page(failed.url + path)
-
-    expect(page.get_by_test_id("stAlert")).to_have_count(1, timeout=20_000)
-    title = next(title for title, its in PAGES.items() if its == path)
-    expect(page.get_by_role("heading", name=title, level=1)).to_be_visible()
