@@ -7,7 +7,7 @@ import streamlit as st
 from pages.common import charts, queries, text
 from pages.common.live_chart import live_chart
 from pages.common.sparkline import sparkline
-from pages.common.views import SPANS
+from pages.common.views import MOST_POINTS, SPANS
 from store import StoreError, utc_now
 from store.overview import Card
 from store.status import stale_after_s
@@ -119,13 +119,20 @@ def rebased_chart(history: queries.History, span: str) -> None:
     if not any(len(frame) for frame in history.bars.values()):
         st.info("Nothing is recorded in this range yet.", icon=":material/hourglass_empty:")
         return
-    figure = charts.rebased(history.bars, history.interval, text.zone())
-    charts.set_range(figure, history.start, history.end, text.zone())
+    # A bar's worth of time moves a line by less than a pixel: the figure of a long span is built again once a minute.
+    step_s = min(60, (history.end - history.start).total_seconds() // MOST_POINTS)
+    rows = sum(map(len, history.bars.values()))
+    seen = (span, text.zone().key, rows, history.end.timestamp() // max(1, step_s))
+    drawn = st.session_state.get("drawn")
+    if drawn is None or drawn[0] != seen:
+        figure = charts.rebased(history.bars, history.interval, text.zone())
+        charts.set_range(figure, history.start, history.end, text.zone())
+        drawn = st.session_state["drawn"] = (seen, figure, charts.describe(history.inside(), text.zone()))
     live_chart(
-        figure,
+        drawn[1],
         key="all-indexes",
         view=f"{span} {text.zone().key}",
-        alt=charts.describe(history.inside(), text.zone()),
+        alt=drawn[2],
         height=CHART_HEIGHT,
     )
 
