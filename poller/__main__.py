@@ -15,10 +15,12 @@ import click
 import settings as all_settings
 from settings import Settings, TickwellError
 from store import Database, Miss, Tick, utc_now
+from store.gaps import BEFORE_ALL, Gap, ledger
+from store.overview import index_names as all_index_names
 from store.status import age_in_words, health
 
 from .logs import configure_logging
-from .once import poll_once
+from .once import backfill_once, poll_once
 from .recorder import Recorder
 from .simulator import Simulator
 
@@ -80,6 +82,41 @@ def status(*, as_json: bool) -> None:
     click.echo(json.dumps(report) if as_json else _report_in_words(report))
 
 
+@main.command("gaps")
+@click.option("--json", "as_json", is_flag=True, help="A list of objects, times in ISO 8601, UTC, half-open.")
+@_one_line
+def list_gaps(*, as_json: bool) -> None:
+    """List the gaps in the record: which slots, why, and what became of them."""
+    settings = _load()
+    now = utc_now()
+    with _database(settings).read() as cursor:
+        found = ledger(cursor, BEFORE_ALL, now, now)
+    click.echo(json.dumps([_gap_as_json(gap) for gap in found]) if as_json else _gaps_in_words(found))
+
+
+@main.command()
+@click.option("--index", "index_names", multiple=True, metavar="NAME", help="Only this index; may be given repeatedly.")
+@_one_line
+def backfill(index_names: tuple[str, ...]) -> None:
+    """Find gaps and heal them from the exchange's own history; works beside a recorder."""
+    settings = _load()
+    database = _database(settings)
+    with database.read() as cursor:
+        known = all_index_names(cursor, settings.indexes)
+    for name in index_names:
+        if name not in known:
+            raise click.UsageError(f"--index {name}: must be one of {', '.join(known)}")
+    with click.progressbar(length=1, label="looking for gaps", file=sys.stderr) as bar:
+
+        def tell(what: str, number: int, total: int) -> None:
+            bar.label, bar.length = what, total
+            bar.update(number - 1 - bar.pos)
+
+        settled = asyncio.run(backfill_once(settings, database, index_names, tell))
+        bar.update((bar.length or 1) - bar.pos)
+    click.echo(_gaps_in_words(settled) if settled else "nothing to heal")
+
+
 @main.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8601, show_default=True, help="0 picks a free one.")
@@ -119,6 +156,27 @@ def _outcome_in_words(outcome: Tick | Miss) -> str:
     if isinstance(outcome, Tick):
         return f"{outcome.index_name} {outcome.price} at {outcome.ts:%Y-%m-%d %H:%M:%S.%f} UTC ({outcome.source})"
     return f"{outcome.index_name}: {outcome.cause}, {outcome.detail}"
+
+
+def _gap_as_json(gap: Gap) -> dict[str, Any]:
+    return {
+        "index_name": gap.index_name,
+        "start": gap.start.isoformat(),
+        "end": gap.end.isoformat(),
+        "slots": gap.slots,
+        "cause": gap.cause,
+        "state": gap.state,
+        "healed_by": gap.healed_by,
+    }
+
+
+def _gaps_in_words(found: Sequence[Gap]) -> str:
+    lines = [
+        f"{gap.index_name} {gap.start:%Y-%m-%d %H:%M:%S} to {gap.end:%Y-%m-%d %H:%M:%S} UTC, slots: {gap.slots}, "
+        f"{gap.cause}, {gap.state}{f' by {gap.healed_by}' if gap.healed_by else ''}"
+        for gap in found
+    ]
+    return "\n".join(lines) or "no gaps"
 
 
 def _report_in_words(report: dict[str, Any]) -> str:

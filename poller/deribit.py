@@ -9,6 +9,7 @@ import math
 import os
 import socket
 import ssl
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -32,6 +33,9 @@ MAX_CONCURRENT = 4
 USER_AGENT = f"Tickwell/{VERSION} (records index prices; httpx/{httpx.__version__})"
 SIMULATOR = "tickwell-simulator"
 """The Server header of our simulator starts so; its prices never pass for the exchange's."""
+
+# Of so many replies one is quick: a connection that is kept, and nothing else under way.
+_CLOCKS_KEPT = 60
 
 ChartRange = Literal["1h", "1d", "2d", "1m", "1y", "all"]
 
@@ -84,17 +88,27 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class _Reply:
-    """The `result` of an answer, when the exchange sent it, and whether it was our simulator."""
+    """The `result` of an answer, how long the exchange took, when it sent it, and whether it was our simulator."""
 
     result: Any
+    handled_in: timedelta
     sent_at: datetime
     simulated: bool
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class _Clocks:
+    """What one reply tells of the exchange's clock: seconds on the way, and how far it is ahead of ours."""
+
+    way_s: float
+    skew_s: float
 
 
 @dataclass(frozen=True, slots=True)
 class _Pause:
     until: datetime
     reason: str
+    code: int | None
 
 
 class DeribitClient:
@@ -102,7 +116,7 @@ class DeribitClient:
 
     Use it as an async context manager. Every method raises an `ExchangeError`, and only that, when no usable answer
     came; after one that asks for a pause, requests fail at once until the pause is over. The pause of a method that is
-    switched off is that of this method alone.
+    switched off is that of this method alone. `simulated` is true once a reply came from our simulator.
     """
 
     def __init__(self, url: str, *, clock: Callable[[], datetime] = utc_now) -> None:
@@ -115,6 +129,8 @@ class DeribitClient:
         )
         self._slots = asyncio.Semaphore(MAX_CONCURRENT)
         self._pauses: dict[str, _Pause] = {}
+        self._clocks: deque[_Clocks] = deque(maxlen=_CLOCKS_KEPT)
+        self.simulated = False
 
     async def __aenter__(self) -> Self:
         return self
@@ -127,6 +143,14 @@ class DeribitClient:
         """Until when the exchange wants not to be asked for prices; perhaps over by now."""
         pauses = (self._pauses.get(method) for method in (_EVERY_METHOD, "get_index_price"))
         return max((pause.until for pause in pauses if pause is not None), default=None)
+
+    @property
+    def skew_s(self) -> float | None:
+        """How far the exchange's clock is ahead of ours, as the quickest of the last replies tells; None without one.
+
+        As in NTP: the way there and the way back are taken to last equally long.
+        """
+        return min(self._clocks).skew_s if self._clocks else None
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -193,10 +217,18 @@ class DeribitClient:
         async with self._slots:
             self._refuse_in_a_pause(method)  # one may have begun while this request waited for its turn
             try:
-                return _read(await self._get(f"/public/{method}", params), asked)
+                asked_at = self._clock()
+                reply = _read(await self._get(f"/public/{method}", params), asked)
             except ExchangeError as error:
                 self._pause_after(error, method)
                 raise
+            self._note(reply, asked_at, self._clock())
+            return reply
+
+    def _note(self, reply: _Reply, asked_at: datetime, heard_at: datetime) -> None:
+        self.simulated |= reply.simulated
+        there, back = reply.sent_at - reply.handled_in - asked_at, reply.sent_at - heard_at
+        self._clocks.append(_Clocks((there - back).total_seconds(), (there + back).total_seconds() / 2))
 
     def _refuse_in_a_pause(self, method: str) -> None:
         for paused in (_EVERY_METHOD, method):
@@ -207,14 +239,14 @@ class DeribitClient:
             if left > timedelta(seconds=_LONGEST_PAUSE_S):  # the clock was set back
                 del self._pauses[paused]
             elif left > timedelta(0):
-                raise UnavailableError(f"paused until {pause.until:%H:%M:%S} UTC: {pause.reason}")
+                raise UnavailableError(f"paused until {pause.until:%H:%M:%S} UTC: {pause.reason}", code=pause.code)
 
     def _pause_after(self, error: ExchangeError, method: str) -> None:
         paused = method if error.code in _OF_ONE_METHOD else _EVERY_METHOD
         until = self._clock() + error.pause
         known = self._pauses.get(paused)
         if error.pause and (known is None or until > known.until):
-            self._pauses[paused] = _Pause(until, str(error))
+            self._pauses[paused] = _Pause(until, str(error), error.code)
 
     async def _get(self, path: str, params: Mapping[str, str]) -> httpx.Response:
         """One request, sent again at once when the kept connection turns out to be closed."""
@@ -252,7 +284,14 @@ def _read(response: httpx.Response, asked: str) -> _Reply:
     if not isinstance(envelope, dict) or "result" not in envelope:
         _reject(asked, f"HTTP {response.status_code} body", response.text, "JSON with a result")
     simulated = response.headers.get("server", "").startswith(SIMULATOR)
-    return _Reply(envelope["result"], _instant(envelope.get("usOut"), 1e6, asked, "usOut"), simulated)
+    sent_at = _instant(envelope.get("usOut"), 1e6, asked, "usOut")
+    return _Reply(envelope["result"], _handled_in(envelope), sent_at, simulated)
+
+
+def _handled_in(envelope: dict[str, Any]) -> timedelta:
+    """The exchange's own time for a reply; nothing depends on it but the comparison of clocks."""
+    took_us = envelope.get("usDiff")
+    return timedelta(microseconds=took_us) if isinstance(took_us, int) and 0 <= took_us < 60_000_000 else timedelta(0)
 
 
 def _rpc_error(error: dict[str, Any], asked: str, response: httpx.Response) -> ExchangeError:

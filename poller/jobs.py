@@ -96,7 +96,7 @@ async def _poll_index(
                         raise
     except (ExchangeError, TimeoutError):
         pass
-    return Miss(slot, index_name, failure.cause, str(failure))
+    return Miss(slot, index_name, failure.cause, str(failure), failure.code)
 
 
 def _soon_again(error: Exception) -> bool:

@@ -1,10 +1,11 @@
 """What came of the slots on its way to the database: it waits here while the database can't be written."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
 
-from store import Cause, Database, Miss, NoDatabaseError, Run, Tick, runs, ticks
+from store import Cause, Database, Miss, NoDatabaseError, OlderSchemaError, Run, Tick, runs, ticks, utc_now, vitals
+from store.vitals import Vitals
 
 from .jobs import Outcome
 
@@ -14,26 +15,36 @@ MOST_WAITING = 50_000
 # So many are written under one lease, which takes a quarter of a second; a longer queue takes several slots.
 PORTION = 2_000
 
+_MOST_MINUTES = 1440
+
 
 class Journal:
     """Ticks and misses in the order of their slots, until a `flush` has made them durable.
 
-    `written` counts the ticks that are.
+    `written` is true once a tick is.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, clock: Callable[[], datetime] = utc_now) -> None:
         self._database = database
+        self._clock = clock
         self._run: Run | None = None
         self._runs: list[Run] = []
         self._ticks: list[tuple[datetime, Tick]] = []
         self._misses: list[Miss] = []
         self._newest: dict[str, datetime] = {}
-        self.written = 0
+        self._delays_s: list[float] = []
+        self._minutes: list[Vitals] = []
+        self.written = False
 
     @property
     def waiting(self) -> int:
         """How many ticks are not in the database yet."""
         return len(self._ticks)
+
+    @property
+    def empty(self) -> bool:
+        """Is all of it in the database?"""
+        return not (self._ticks or self._misses or self._runs)
 
     def add(self, slot: datetime, outcomes: Iterable[Outcome]) -> list[Outcome]:
         """Take what came of a slot.
@@ -54,7 +65,7 @@ class Journal:
         """
         try:
             self._write(wait_s)
-        except NoDatabaseError:
+        except (NoDatabaseError, OlderSchemaError):
             self._database.migrate(wait_s)
             if self._run is not None and self._run not in self._runs:
                 self._runs.insert(0, self._run)  # it was noted in a file that is gone
@@ -83,6 +94,13 @@ class Journal:
             self._runs.append(replace(self._run, ended_at=ended_at))
             self._run = None
 
+    def end_minute(self, now: datetime, skew_s: float | None) -> Vitals:
+        """Note with the next flush how the last minute went."""
+        minute = vitals.measured(self._database.path, now, self._delays_s, skew_s)
+        self._delays_s = []
+        self._minutes = [*self._minutes, minute][-_MOST_MINUTES:]
+        return minute
+
     def _unless_repeated(self, slot: datetime, outcome: Outcome) -> Outcome:
         if isinstance(outcome, Miss):
             return outcome
@@ -93,11 +111,17 @@ class Journal:
         return outcome
 
     def _write(self, wait_s: float) -> None:
+        portion = self._ticks[:PORTION]
         with self._database.write(wait_s) as cursor:
             for run in self._runs:
                 runs.note(cursor, run)
-            ticks.append(cursor, (tick for _, tick in self._ticks[:PORTION]))
+            ticks.append(cursor, (tick for _, tick in portion))
             runs.append_misses(cursor, self._misses[:PORTION])
-        self.written += len(self._ticks[:PORTION])
+            for minute in self._minutes:
+                vitals.append(cursor, minute)
+        now = self._clock()
+        self._delays_s += [(now - tick.ts).total_seconds() for _, tick in portion]
+        self.written |= bool(portion)
         self._runs.clear()
+        self._minutes.clear()
         del self._ticks[:PORTION], self._misses[:PORTION]

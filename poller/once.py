@@ -1,14 +1,19 @@
-"""One poll outside any recorder, for cron and for a first try."""
+"""What is done once, outside any recorder: a poll, for cron and for a first try, and the healing of gaps."""
 
 import contextlib
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
 from settings import VERSION, Settings
-from store import Database, utc_now
+from store import Database, StoreError, utc_now
+from store.gaps import Gap
+from store.overview import simulated
 from store.recorder import Notice, RecorderLock
+from store.status import stale_after_s
 
+from .backfill import Backfill, Tell, spacing_s
 from .deribit import DeribitClient
 from .jobs import Outcome, poll, retries_within_budget
 from .journal import Journal
@@ -16,6 +21,7 @@ from .simulator import Simulator
 from .slots import slot_of
 
 _SECONDS_FOR_ALL = 20.0
+_ATTEMPTS = 3
 
 
 async def poll_once(settings: Settings, database: Database) -> list[Outcome]:
@@ -47,3 +53,40 @@ async def poll_once(settings: Settings, database: Database) -> list[Outcome]:
         database.migrate()
         journal.flush(wait_s=5)
         return outcomes
+
+
+async def backfill_once(settings: Settings, database: Database, index_names: Sequence[str], tell: Tell) -> list[Gap]:
+    """Find and heal what gaps there are, those given up before too, and load the history of indexes that have none.
+
+    It works beside a recorder: what may still be on its way to the file is no gap yet.
+
+    Args:
+        settings: which exchange, and how often a recorder polls it.
+        database: with something in it.
+        index_names: to look after; all that are configured or have gaps if there are none.
+        tell: how far it is.
+
+    Returns:
+        What became of gaps: pieces of them.
+
+    Raises:
+        ExchangeError: the exchange doesn't answer.
+        StoreError: the file is kept by others, there is none, or the simulator is to heal the exchange's prices.
+    """
+    with contextlib.ExitStack() as stack:
+        url = stack.enter_context(Simulator()).url if settings.demo else settings.deribit_url
+        async with DeribitClient(url) as client:
+            await client.time()
+            with database.read() as cursor:
+                if client.simulated and not simulated(cursor):
+                    raise StoreError(f"{database.path} has prices of the exchange: no simulator's go into it")
+            backfill = Backfill(
+                client,
+                database,
+                spacing_s=spacing_s(len(settings.indexes), settings.poll_seconds),
+                tell=tell,
+                attempts=_ATTEMPTS,
+                states=("open", "unfillable"),
+            )
+            with_gaps = await backfill.find(utc_now() - timedelta(seconds=stale_after_s(settings.poll_seconds)))
+            return await backfill.heal(index_names or dict.fromkeys([*settings.indexes, *sorted(with_gaps)]))

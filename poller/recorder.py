@@ -15,7 +15,7 @@ from settings import VERSION, Settings, TickwellError
 from store import Cause, Database, NewerSchemaError, Run, StoreError, utc_now
 from store.recorder import Notice, RecorderLock
 
-from .backfill import first_history, spacing_s
+from .backfill import Backfill, spacing_s
 from .deribit import DeribitClient
 from .errors import ExchangeError
 from .jobs import Outcome, check_index_names, missed_slot, poll, retries_within_budget
@@ -30,6 +30,9 @@ log = logging.getLogger("tickwell.recorder")
 
 _CHECK_NAMES_S = 3.0
 _STORE_WAIT_S = 0.9  # a writer waits 0.1 s where all goes well; a stop may wait twice, and has 2 s
+
+# How soon after an outage its gap is looked for. A look costs some 5 ms, 40 ms where it has to open the file.
+_LOOK_FOR_GAPS_S = 20.0
 
 # So long before a slot nothing is begun that its own write might have to wait for.
 _HANDS_OFF = timedelta(seconds=0.9)
@@ -60,7 +63,7 @@ class Recorder:
         self._period = timedelta(seconds=settings.poll_seconds)
         self._mode = mode
         self._lock = RecorderLock(database.path)
-        self._journal = Journal(database)
+        self._journal = Journal(database, clock)
         self._stop = threading.Event()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="tickwell-recorder", daemon=True)
@@ -93,7 +96,6 @@ class Recorder:
         )
         self._lock.acquire(notice)
         self._board = Board(self._lock, notice)
-        self._journal.begin_run(self._new_run(now))
         self._thread.start()
 
     def stop(self) -> None:
@@ -182,10 +184,11 @@ class Recorder:
         self._served.set()
         self._served.clear()
         if self._history is None and self._journal.written:  # a file never holds history alone
-            self._history = self._loop_runner.get_loop().create_task(self._load_history())
+            self._history = self._loop_runner.get_loop().create_task(self._keep_complete())
 
     def _account_for_skipped(self, slot: datetime) -> None:
         if self._last_slot is None:
+            self._journal.begin_run(self._new_run(slot))
             return
         if slot - self._last_slot > self._period + _STALL:
             log.warning("no poll between %s and %s", self._last_slot, slot)
@@ -228,23 +231,27 @@ class Recorder:
         self._write_s.append(time.perf_counter() - started)
         return True
 
-    async def _load_history(self) -> None:
-        """Fill the indexes in the background: it gets on while a poll or the wait for the next one runs the loop."""
+    async def _keep_complete(self) -> None:
+        """Load history and heal gaps in the background: it gets on while a poll or the wait for the next one runs."""
         indexes, seconds = self._settings.indexes, self._settings.poll_seconds
-        try:
-            await first_history(
-                self._client,
-                self._database,
-                indexes,
-                spacing_s=spacing_s(len(indexes), seconds),
-                tell=self._board.loading,
-                quiet=self._quiet,
-                clock=self._clock,
-            )
-        except Exception:
-            log.exception("history could not be loaded")
-        finally:
-            self._board.loading("")
+        backfill = Backfill(
+            self._client,
+            self._database,
+            spacing_s=spacing_s(len(indexes), seconds),
+            tell=self._board.loading,
+            quiet=self._quiet,
+            clock=self._clock,
+        )
+        while True:
+            try:
+                if self._journal.empty and self._last_slot is not None:
+                    with_gaps = await backfill.find(self._last_slot + self._period)
+                    await backfill.heal(dict.fromkeys([*indexes, *sorted(with_gaps)]))
+            except Exception:
+                log.exception("history could not be loaded")
+            finally:
+                self._board.loaded()
+            await asyncio.sleep(_LOOK_FOR_GAPS_S)
 
     async def _quiet(self) -> None:
         """Return when no poll is under way and none is near; polled each second, right after one."""
@@ -256,10 +263,10 @@ class Recorder:
         self._database.checkpoint_when_due(_STORE_WAIT_S)
 
     def _summarise(self) -> None:
-        written, self._journal.written = self._journal.written, 0
         median_ms = 1000 * statistics.median(self._write_s or [0])
         self._write_s.clear()
-        log.info("%d ticks in the last minute, written in %.1f ms (median)", written, median_ms)
+        minute = self._journal.end_minute(self._clock(), self._client.skew_s)
+        log.info("%d ticks in the last minute, written in %.1f ms (median)", minute.ticks, median_ms)
 
     def _finish(self) -> None:
         self._journal.end_run(self._current_slot or self._clock())

@@ -41,10 +41,13 @@ class Board:
             log.warning("%s: %s", cause, detail)
         self._publish(at, state=cause.value, detail=detail, retry_at=retry_at, waiting=waiting, failing={})
 
-    def loading(self, progress: str) -> None:
-        """How far the loading of history is, in words; empty when it is over. It says nothing about recording."""
-        self._notice = replace(self._notice, backfill=progress)
-        self._lock.publish(self._notice)
+    def loading(self, what: str, number: int, total: int) -> None:
+        """How far the loading of history is. It says nothing about recording."""
+        self._backfill(f"{what}, {number} of {total}")
+
+    def loaded(self) -> None:
+        """No history is being loaded any more."""
+        self._backfill("")
 
     def refused(self, reason: str, at: datetime) -> None:
         """The recorder can't do what it was asked to, and ended."""
@@ -53,6 +56,10 @@ class Board:
     def stopped(self, at: datetime) -> None:
         """The recorder was stopped."""
         self._publish(at, state="stopped", detail="", retry_at=None)
+
+    def _backfill(self, progress: str) -> None:
+        self._notice = replace(self._notice, backfill=progress)
+        self._lock.publish(self._notice)
 
     def _recording(self, failing: dict[str, str], at: datetime, waiting: int) -> None:
         for name in failing.keys() - self._notice.failing.keys():

@@ -3,7 +3,7 @@
 from duckdb import DuckDBPyConnection as Cursor
 
 from .database import Database
-from .errors import BusyError, NewerSchemaError, NoDatabaseError, RecorderError, StoreError
+from .errors import BusyError, NewerSchemaError, NoDatabaseError, OlderSchemaError, RecorderError, StoreError
 from .models import Cause, Miss, Run, Tick, utc_now
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "Miss",
     "NewerSchemaError",
     "NoDatabaseError",
+    "OlderSchemaError",
     "RecorderError",
     "Run",
     "StoreError",

@@ -17,7 +17,7 @@ import duckdb
 from duckdb import DuckDBPyConnection
 
 from . import schema
-from .errors import BusyError, NoDatabaseError, StoreError
+from .errors import BusyError, NoDatabaseError, OlderSchemaError, StoreError
 from .locks import knocked, lease_locks
 
 WAIT_S = 5.0
@@ -250,5 +250,10 @@ def _foreign_holder(refusal: str) -> str | None:
 
 
 def _require_tables(connection: DuckDBPyConnection) -> None:
-    if not schema.version(connection):
+    found = schema.version(connection)
+    if not found:
         raise NoDatabaseError("nothing is recorded yet")
+    if found < schema.newest():
+        raise OlderSchemaError(
+            f"the database has schema {found}, this version needs {schema.newest()}: start a recorder, which updates it"
+        )

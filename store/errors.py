@@ -4,6 +4,7 @@ TickwellError
 └── StoreError              the database could not be read or written; the message says why
     ├── NoDatabaseError     nothing was recorded yet; a reader shows its empty state
     ├── BusyError           somebody else kept the file for too long; try again at the next slot
+    ├── OlderSchemaError    written by an older Tickwell; a recorder brings it up to this version
     ├── NewerSchemaError    written by a newer Tickwell; a person updates this one, the file is left as it is
     └── RecorderError       another recorder is at work on the same file; a person stops one of them
 """
@@ -21,6 +22,10 @@ class NoDatabaseError(StoreError):
 
 class BusyError(StoreError):
     """The file stayed in somebody else's hands. Try again; the message names the holder where it is known."""
+
+
+class OlderSchemaError(StoreError):
+    """The file was written by an older version. A recorder updates it when it starts; readers say so until then."""
 
 
 class NewerSchemaError(StoreError):

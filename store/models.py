@@ -9,13 +9,14 @@ Source = Literal["live", "chart", "import", "simulator"]
 
 
 class Cause(StrEnum):
-    """Why a slot has no tick."""
+    """Why a slot has no tick. A recorder that is down notes none; the ledger of gaps finds those."""
 
     UNREACHABLE = "unreachable"
     EXCHANGE_ERROR = "exchange error"
     REJECTED_REPLY = "rejected reply"
     MISSED_SLOT = "missed slot"
     STORE_UNAVAILABLE = "store unavailable"
+    RECORDER_DOWN = "recorder down"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +42,16 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Miss:
-    """A slot that brought no tick of an index. `detail` has the facts: what was asked, what came back."""
+    """A slot that brought no tick of an index.
+
+    `detail` has the facts: what was asked, what came back; `code` is the exchange's own error code, if it gave one.
+    """
 
     slot: datetime
     index_name: str
     cause: Cause
     detail: str
+    code: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

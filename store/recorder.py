@@ -27,6 +27,7 @@ State = Literal[
     "rejected reply",
     "missed slot",
     "store unavailable",
+    "recorder down",
 ]
 
 # A page that looks whether the recorder lives shares its lock for an instant; a starting recorder waits that out.

@@ -35,12 +35,12 @@ WHERE slot BETWEEN ? AND ?
 """
 
 _MISS = """
-INSERT INTO misses (slot, index_name, cause, detail)
+INSERT INTO misses (slot, index_name, cause, detail, code)
 VALUES {rows}
 """
 
 _MISSES = """
-SELECT slot, index_name, cause, detail
+SELECT slot, index_name, cause, detail, code
 FROM misses
 WHERE slot >= $start
   AND slot < $end
@@ -100,17 +100,17 @@ def append_misses(cursor: DuckDBPyConnection, misses: Iterable[Miss]) -> None:
     if first_words:
         slots = [slot for slot, _ in first_words]
         noted = set(cursor.execute(_NOTED, [min(slots), max(slots)]).fetchall())
-        new = [(*key, miss.cause, miss.detail) for key, miss in first_words.items() if key not in noted]
+        new = [(*key, miss.cause, miss.detail, miss.code) for key, miss in first_words.items() if key not in noted]
         if new:
             cursor.execute(
-                _MISS.format(rows=", ".join(["(?, ?, ?, ?)"] * len(new))), [value for row in new for value in row]
+                _MISS.format(rows=", ".join(["(?, ?, ?, ?, ?)"] * len(new))), [value for row in new for value in row]
             )
 
 
 def misses(cursor: DuckDBPyConnection, start: datetime, end: datetime) -> list[Miss]:
     """The failed slots in [start, end), ascending."""
     rows = cursor.execute(_MISSES, {"start": to_column(start), "end": to_column(end)}).fetchall()
-    return [Miss(from_column(slot), name, Cause(cause), detail) for slot, name, cause, detail in rows]
+    return [Miss(from_column(slot), name, Cause(cause), detail, code) for slot, name, cause, detail, code in rows]
 
 
 def troubles(cursor: DuckDBPyConnection, since: datetime) -> list[Trouble]:

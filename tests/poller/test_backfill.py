@@ -1,4 +1,4 @@
-"""The first history, from a real simulator into a real file."""
+"""The first history and the healing of gaps, from a real simulator into a real file."""
 
 import asyncio
 import json
@@ -17,12 +17,13 @@ import stamina
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poller.backfill import RANGES, Chart, _while_it_is, finished_chart, first_history, spacing_s
+from poller.backfill import RANGES, Backfill, Chart, _while_it_is, finished_chart, spacing_s
 from poller.deribit import ChartPoint, DeribitClient
-from poller.errors import RateLimitedError, TemporaryError
+from poller.errors import RateLimitedError, TemporaryError, UnavailableError
 from poller.simulator import Fault, Simulator, average
 from settings import MAX_REQUESTS_PER_SECOND
-from store import Database, Tick, ticks
+from store import Database, Run, Tick, gaps, runs, ticks
+from store.gaps import Gap, ledger
 
 from .conftest import NOW, Clock, ScriptedServer, envelope, http
 
@@ -69,8 +70,8 @@ class Counted:
 async def loading(url: str, database: Database, *index_names: str, **options: Any) -> None:
     clock = Clock(options.pop("now", NOW))
     async with DeribitClient(url, clock=clock) as client:
-        given_options = {"spacing_s": 0.0, "tell": lambda _: None, **options}
-        await first_history(client, database, index_names, clock=clock, **given_options)
+        given_options = {"spacing_s": 0.0, "tell": lambda *_: None, **options}
+        await Backfill(client, database, clock=clock, **given_options).heal(index_names)
 
 
 def load(url: str, database: Database, *index_names: str, **options: Any) -> None:
@@ -287,11 +288,11 @@ def test_the_log_has_a_line_for_each_index_and_one_at_the_end(simulator: Simulat
 
 def test_progress_is_told_before_each_request(simulator: Simulator, database: Database):
     counted = Counted(simulator)
-    told: list[tuple[str, int]] = []
+    told: list[tuple[str, int, int, int]] = []
 
-    load(simulator.url, database, *BOTH, tell=lambda words: told.append((words, counted.so_far)))
+    load(simulator.url, database, *BOTH, tell=lambda *so_far: told.append((*so_far, counted.so_far)))
 
-    assert told == [(f"loading history, {number} of 12", number - 1) for number in range(1, 13)]
+    assert told == [("loading history", number, 12, number - 1) for number in range(1, 13)]
 
 
 # One at a time, and not too fast
@@ -372,7 +373,7 @@ def test_a_pause_that_the_exchange_asks_for_is_kept(simulator: Simulator, databa
 
     async def load_on_a_clock_that_moves() -> None:
         async with DeribitClient(simulator.url) as client:
-            await first_history(client, database, ["btc_usd"], spacing_s=0, tell=lambda _: None)
+            await Backfill(client, database, spacing_s=0, tell=lambda *_: None).heal(["btc_usd"])
 
     began = time.monotonic()
     asyncio.run(load_on_a_clock_that_moves())
@@ -401,14 +402,14 @@ def test_a_database_that_is_taken_is_waited_for_and_told_once(simulator: Simulat
 
         async def quiet() -> None:
             tries.append(counted.so_far)
-            if len(tries) == 1:
+            if len(tries) == 2:
                 elsewhere.enter_context(Database(database.path).write())
-            elif len(tries) == 3:
+            elif len(tries) == 4:
                 elsewhere.close()
 
         load(simulator.url, database, quiet=quiet)
 
-    assert tries == [len(RANGES)] * 3
+    assert tries == [0, *[len(RANGES)] * 3]
     assert set(resolutions(database)) == {6, 60, 3600, 86_400}
     (warning,) = warnings(caplog)
     assert warning.startswith("history of btc_usd, waits: ")
@@ -455,3 +456,217 @@ def test_a_load_that_is_ended_while_it_writes_leaves_all_or_nothing(simulator: S
     asyncio.run(end_while_it_writes())
 
     assert set(resolutions(database)) in (set(), {6, 60, 3600, 86_400})
+
+
+# Gaps
+
+Stretch = tuple[timedelta, timedelta]
+"""How long before NOW it began, and ended."""
+
+
+def record(database: Database, since: timedelta, *outages: Stretch, poll_seconds: int = 5) -> None:
+    """Ticks up to NOW but for some outages, and an average long ago, so that no history is loaded."""
+    first = int((NOW - since).timestamp()) // poll_seconds * poll_seconds
+    slots = [datetime.fromtimestamp(each, UTC) for each in range(first, int(NOW.timestamp()) + 1, poll_seconds)]
+    out = [slot for slot in slots if any(NOW - began <= slot < NOW - ended for began, ended in outages)]
+    seen = sorted(set(slots) - set(out))
+    with database.write() as cursor:
+        runs.note(cursor, Run(slots[0], poll_seconds, ("btc_usd",), "0.1.0"))
+        cursor.execute(
+            "INSERT INTO misses SELECT unnest(?::TIMESTAMP[]), 'btc_usd', 'unreachable', 'connection refused', NULL",
+            [[slot.replace(tzinfo=None) for slot in out]],
+        )
+        cursor.execute(
+            "INSERT INTO ticks SELECT 'btc_usd', ts + INTERVAL 6 ms, ts + INTERVAL 12 ms, 1.5, 'live', 0 "
+            "FROM (SELECT unnest(?::TIMESTAMP[]) AS ts)",
+            [[slot.replace(tzinfo=None) for slot in seen]],
+        )
+        cursor.execute("INSERT INTO ticks VALUES ('btc_usd', '2019-01-01', NULL, 1, 'chart', 86400)")
+
+
+def backfill(url: str, database: Database, *moves_s: float, **options: Any) -> list[list[Gap]]:
+    """What became of gaps in rounds, between which the clock moves."""
+
+    async def rounds() -> list[list[Gap]]:
+        clock = Clock()
+        async with DeribitClient(url, clock=clock) as client:
+            its = Backfill(client, database, spacing_s=0, tell=lambda *_: None, clock=clock, **options)
+            settled = []
+            for move_s in (0, *moves_s):
+                clock.move(move_s)
+                settled.append(await its.heal(await its.find(NOW)))
+        return settled
+
+    return asyncio.run(rounds())
+
+
+def told(database: Database) -> list[tuple[str, str | None]]:
+    """State and healer of each gap in the ledger."""
+    with database.read() as cursor:
+        return [(gap.state, gap.healed_by) for gap in ledger(cursor, gaps.BEFORE_ALL, NOW, NOW)]
+
+
+def ranges(server: ScriptedServer) -> list[str]:
+    return [target.rpartition("=")[2] for target in server.targets]
+
+
+def minutes(number: float) -> timedelta:
+    return timedelta(minutes=number)
+
+
+def test_an_outage_of_minutes_is_healed_at_six_seconds_by_one_request(simulator: Simulator, database: Database):
+    record(database, minutes(30), (minutes(20), minutes(15)))
+    counted = Counted(simulator)
+
+    ((gap,),) = backfill(simulator.url, database)
+
+    assert (gap.state, gap.healed_by, gap.slots) == ("healed", "chart, 6 s", 60)
+    assert counted.so_far == 1
+    assert {step_s for ts, *_, step_s in stored(database) if NOW - minutes(20) < ts < NOW - minutes(15)} == {6}
+    assert told(database) == [("healed", "chart, 6 s")]
+
+
+def test_an_outage_of_three_days_is_healed_at_the_finest_steps_that_there_are(simulator, database: Database):
+    days = timedelta(days=1)
+    record(database, 4 * days, (3 * days, minutes(2)), poll_seconds=60)
+
+    backfill(simulator.url, database)
+
+    assert told(database) == [("healed", "chart, 3600 s"), ("healed", "chart, 60 s"), ("healed", "chart, 6 s")]
+
+
+def test_healing_again_changes_nothing(simulator: Simulator, database: Database):
+    record(database, minutes(30), (minutes(20), minutes(15)))
+    backfill(simulator.url, database)
+    before, counted = stored(database), Counted(simulator)
+
+    again = backfill(simulator.url, database, states=("open", "unfillable"))
+
+    assert again == [[]]
+    assert counted.so_far == 0
+    assert stored(database) == before
+
+
+@pytest.mark.parametrize(
+    ("began", "ended", "asked"),
+    [
+        (minutes(20), minutes(15), ["1h"]),
+        (minutes(90), minutes(30), ["1h", "1d"]),
+        (minutes(200), minutes(180), ["1d"]),
+        (timedelta(hours=30), timedelta(hours=29), ["2d"]),
+        (timedelta(days=3), timedelta(hours=30), ["2d", "1m"]),
+        (timedelta(days=400), timedelta(days=40), ["1y", "all"]),
+    ],
+)
+def test_only_the_ranges_that_reach_a_gap_are_asked_for_the_finest_first(serve, database, began, ended, asked):
+    record(database, began + timedelta(hours=1), (began, ended), poll_seconds=600)
+    server = serve(scripted())
+
+    backfill(server.url, database)
+
+    assert ranges(server) == asked
+
+
+def test_a_gap_shorter_than_the_finest_average_is_unfillable_after_one_request(simulator, database: Database):
+    record(database, minutes(10), (minutes(5), minutes(5) - timedelta(seconds=1)), poll_seconds=1)
+    counted = Counted(simulator)
+
+    backfill(simulator.url, database, 3600)
+
+    assert told(database) == [("unfillable", None)]
+    assert counted.so_far == 1
+
+
+def test_a_fresh_gap_waits_until_its_averages_are_over(simulator: Simulator, database: Database):
+    record(database, minutes(10), (minutes(2), timedelta(seconds=10)), poll_seconds=1)
+    counted = Counted(simulator)
+
+    first, second = backfill(simulator.url, database, 10)
+
+    assert first == []
+    assert {gap.healed_by for gap in second} == {"chart, 6 s"}
+    assert counted.so_far == 1
+
+
+def test_a_gap_that_a_cut_off_chart_left_is_asked_for_again_then_coarser_and_given_up_at_the_end(serve, database):
+    record(database, minutes(50), (minutes(40), minutes(30)))
+    server = serve(scripted(("1h", [(NOW - minutes(number), 1.0) for number in (3, 2, 1)])))
+
+    backfill(server.url, database, 31, 61, 121, 241, 481, *[4000.0] * 10)
+
+    expected = [["1h"], ["1h"], ["1h", "1d"], ["1h", "1d"], ["1h", "1d", "2d"], ["1h", "1d", "2d"]]
+    assert ranges(server)[: sum(map(len, expected))] == [name for names in expected for name in names]
+    assert ranges(server)[-1] == "all"
+    assert told(database) == [("unfillable", None)]
+
+
+def test_a_gap_that_is_tried_in_vain_is_left_alone_for_a_while(serve, database):
+    record(database, minutes(50), (minutes(40), minutes(30)))
+    server = serve(scripted())
+
+    backfill(server.url, database, 29, 2, 31, 30)
+
+    assert len(server.targets) == 1 + 1 + 2
+    assert told(database) == [("open", None)]
+
+
+def test_history_that_ends_before_a_gap_leaves_it_open(serve, database: Database):
+    record(database, minutes(50), (minutes(40), minutes(30)))
+    old = [(NOW - timedelta(days=number), 1.0) for number in (9, 8, 7)]
+
+    backfill(serve(scripted(*((name, old) for name in RANGES))).url, database, *[4000.0] * 13)
+
+    assert told(database) == [("open", None)]
+
+
+def test_what_no_history_reaches_after_days_is_given_up(serve, database: Database):
+    days = timedelta(days=1)
+    record(database, 400 * days, (390 * days, 380 * days), poll_seconds=3600)
+    old = [(NOW - number * days, 1.0) for number in (900, 899, 898)]
+
+    backfill(serve(scripted(("all", old))).url, database, *[4000.0] * 3)
+
+    assert told(database) == [("unfillable", None)]
+
+
+def test_gaps_of_an_index_that_is_recorded_no_more_are_healed_too(simulator: Simulator, database: Database):
+    record(database, minutes(30), (minutes(20), minutes(15)))
+    with database.write() as cursor:
+        cursor.execute("UPDATE ticks SET index_name = 'sol_usdc'")
+        cursor.execute("UPDATE misses SET index_name = 'sol_usdc'")
+        cursor.execute("UPDATE runs SET indexes = ['sol_usdc']")
+
+    ((gap,),) = backfill(simulator.url, database)
+
+    assert (gap.index_name, gap.state) == ("sol_usdc", "healed")
+
+
+def test_more_gaps_than_a_lease_settles_are_all_settled(simulator: Simulator, database: Database):
+    outages = [(timedelta(seconds=4 * number + 40), timedelta(seconds=4 * number + 38)) for number in range(250)]
+    record(database, timedelta(seconds=1100), *outages, poll_seconds=1)
+
+    (settled,) = backfill(simulator.url, database)
+
+    assert len({gap.gap for gap in settled}) == 250
+    assert {state for state, _ in told(database)} <= {"healed", "unfillable"}
+
+
+def test_the_log_tells_what_became_of_gaps(simulator: Simulator, database: Database, caplog):
+    record(database, minutes(30), (minutes(20), minutes(15)))
+
+    backfill(simulator.url, database)
+
+    (line,) = caplog.messages
+    assert line.startswith("history of btc_usd: ")
+    assert line.endswith("; 1 pieces of gaps settled")
+
+
+def test_attempts_that_are_used_up_end_it(serve, database: Database):
+    record(database, minutes(30), (minutes(20), minutes(15)))
+    server = serve(lambda _: http(b"<html>", "502 Bad Gateway"))
+
+    with stamina.set_testing(True, attempts=2, cap=True), pytest.raises(UnavailableError):
+        backfill(server.url, database, attempts=2)
+
+    assert len(server.targets) == 2
+    assert told(database) == [("open", None)]

@@ -4,9 +4,9 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 import pytest
@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 from poller.__main__ import main
 from poller.simulator import Fault, Simulator
 from settings import VERSION
-from store import Database, runs, ticks
+from store import Cause, Database, Miss, Run, Tick, averages, runs, ticks, utc_now
 from store.recorder import Notice, RecorderLock, read_notice
 from tests.conftest import START, Program, tick, wait_until
 
@@ -289,3 +289,125 @@ def test_a_port_that_is_taken_ends_the_simulator_in_one_line(command):
 
     assert (result.exit_code, result.stdout) == (1, "")
     assert only_line(result.stderr) == f"Error: --port {port} on 127.0.0.1 can't be used: Address already in use"
+
+
+# gaps and backfill
+
+
+def with_an_outage(database_file: Path, source: Literal["live", "simulator"] = "simulator") -> None:
+    """Ten minutes at 5 s up to now, of which two in the middle failed, and history, so that none is loaded."""
+    now = datetime.fromtimestamp(int(utc_now().timestamp()) // 5 * 5, UTC)
+    slots = [now - timedelta(seconds=each) for each in range(600, -1, -5)]
+    out = slots[40:64]
+    database = Database(database_file)
+    database.migrate()
+    with database.write() as cursor:
+        runs.note(cursor, Run(slots[0], 5, ("btc_usd",), VERSION))
+        runs.append_misses(cursor, [Miss(slot, "btc_usd", Cause.EXCHANGE_ERROR, "down", 11051) for slot in out])
+        seen = [slot + timedelta(milliseconds=6) for slot in slots if slot not in out]
+        ticks.append(cursor, [Tick("btc_usd", ts, 1.5, received_at=ts, source=source) for ts in seen])
+        cursor.execute("INSERT INTO ticks VALUES ('btc_usd', '2019-01-01', NULL, 1, 'chart', 86400)")
+
+
+def test_gaps_are_listed_as_json(command, database_file: Path):
+    with_an_outage(database_file)
+
+    result = command("gaps", "--json")
+
+    (gap,) = json.loads(result.stdout)
+    start, end = datetime.fromisoformat(gap.pop("start")), datetime.fromisoformat(gap.pop("end"))
+    assert end - start == timedelta(minutes=2)
+    assert start.utcoffset() == timedelta(0)
+    assert gap == {
+        "index_name": "btc_usd",
+        "slots": 24,
+        "cause": "exchange error 11051",
+        "state": "open",
+        "healed_by": None,
+    }
+
+
+def test_gaps_are_listed_in_words(command, database_file: Path):
+    with_an_outage(database_file)
+
+    line = only_line(command("gaps").stdout)
+
+    assert line.startswith("btc_usd 20")
+    assert line.endswith(" UTC, slots: 24, exchange error 11051, open")
+
+
+def test_a_record_without_gaps_says_so(command, database_file: Path):
+    Database(database_file).migrate()
+
+    assert (command("gaps").stdout, command("gaps", "--json").stdout) == ("no gaps\n", "[]\n")
+
+
+def test_backfill_heals_and_says_so_and_the_second_time_has_nothing_to_do(
+    command, database_file: Path, simulator: Simulator
+):
+    with_an_outage(database_file)
+
+    first = command("backfill", "--index", "btc_usd", deribit_url=simulator.url, indexes="btc_usd")
+    again = command("backfill", "--index", "btc_usd", deribit_url=simulator.url, indexes="btc_usd")
+
+    assert only_line(first.stdout).endswith(" UTC, slots: 24, exchange error 11051, healed by chart, 6 s")
+    assert again.stdout == "nothing to heal\n"
+    assert [gap["healed_by"] for gap in json.loads(command("gaps", "--json").stdout)] == ["chart, 6 s"]
+
+
+def test_backfill_loads_the_history_of_all_indexes_beside_a_recorder(running: Running):
+    with Program("poller", "backfill", **running.settings) as program:
+        code, out, err = program.finish(60)
+
+    assert (code, out) == (0, "nothing to heal\n")
+    assert "Traceback" not in err
+    with Database(running.database_file).read() as cursor:
+        assert averages.filled(cursor, ["btc_usd", "eth_usd"]) == {"btc_usd", "eth_usd"}
+    assert running.program.process.poll() is None
+
+
+def test_backfill_of_an_unknown_index_names_the_known_ones(command, database_file: Path):
+    with_an_outage(database_file)
+
+    result = command("backfill", "--index", "xyz_usd", indexes="btc_usd")
+
+    assert result.exit_code == 2
+    assert "Error: --index xyz_usd: must be one of btc_usd" in result.stderr
+
+
+def test_backfill_without_an_exchange_says_so_in_one_line(command, database_file: Path):
+    with_an_outage(database_file)
+
+    result = command("backfill")
+
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-1] == "Error: connection refused"
+
+
+def test_the_simulators_history_does_not_go_into_a_file_of_real_prices(
+    command, database_file: Path, simulator: Simulator
+):
+    with_an_outage(database_file, source="live")
+
+    result = command("backfill", deribit_url=simulator.url)
+
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-1] == (
+        f"Error: {database_file} has prices of the exchange: no simulator's go into it"
+    )
+
+
+def test_backfill_of_a_demo_asks_a_simulator_of_its_own(command, database_file: Path):
+    with_an_outage(database_file.with_name("demo.duckdb"))
+
+    result = command("backfill", demo="true", indexes="btc_usd")
+
+    assert only_line(result.stdout).endswith("healed by chart, 6 s")
+
+
+@pytest.mark.parametrize("arguments", [("gaps",), ("backfill",)])
+def test_where_nothing_is_recorded_there_is_nothing_to_heal(command, database_file: Path, arguments):
+    result = command(*arguments)
+
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert only_line(result.stderr) == f"Error: nothing is recorded yet in {database_file}"

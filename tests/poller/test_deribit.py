@@ -428,6 +428,7 @@ def test_an_error_that_asks_for_a_pause_gets_it(httpx_mock: HTTPXMock, code):
     _, second = ask(twice)
 
     assert str(second).startswith("paused until ")
+    assert second.code == code
 
 
 @pytest.mark.parametrize("code", [13025, 13503])
@@ -766,3 +767,63 @@ def test_a_status_that_is_none_is_rejected(httpx_mock: HTTPXMock, result):
     httpx_mock.add_response(url=f"{URL}/public/status", json=envelope(result))
 
     assert isinstance(failure(status), RejectedReplyError)
+
+
+# Clocks
+
+
+@pytest.mark.parametrize("ahead_s", [-60.0, 0.0, 0.25])
+def test_the_clocks_are_compared_by_the_quickest_reply(httpx_mock: HTTPXMock, ahead_s):
+    """Each reply takes 0.1 s there and back but the first, whose way there took a second longer."""
+    clock, way_s = Clock(), [1.1, 0.1, 0.1]
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        clock.move(way_s.pop(0))
+        sent_us = NOW_US + round((clock.now - NOW).total_seconds() * 1e6 + ahead_s * 1e6)
+        clock.move(0.1)
+        return httpx.Response(200, json=envelope({"index_price": 1.5}) | {"usOut": sent_us, "usDiff": 0})
+
+    httpx_mock.add_callback(answer, url=PRICE_URL, is_reusable=True)
+
+    async def skews(client: DeribitClient) -> list[float | None]:
+        found = [client.skew_s]
+        for _ in range(3):
+            await client.index_price("btc_usd")
+            found.append(client.skew_s)
+        return found
+
+    before, first, *quicker = ask(skews, clock=clock)
+
+    assert before is None
+    assert first == pytest.approx(ahead_s + 0.5)
+    assert quicker == pytest.approx([ahead_s, ahead_s])
+
+
+@pytest.mark.parametrize("took_us", [None, "long", -5, 10**12])
+def test_the_exchanges_own_time_for_a_reply_may_be_missing_or_odd(httpx_mock: HTTPXMock, took_us):
+    httpx_mock.add_response(url=PRICE_URL, json=envelope({"index_price": 1.5}) | {"usDiff": took_us})
+
+    async def skew(client: DeribitClient) -> float | None:
+        await client.index_price("btc_usd")
+        return client.skew_s
+
+    assert ask(skew) == 0
+
+
+def test_a_client_of_the_exchange_is_not_simulated(httpx_mock: HTTPXMock):
+    httpx_mock.add_response(url=PRICE_URL, json=envelope({"index_price": 1.5}))
+
+    async def simulated(client: DeribitClient) -> bool:
+        await client.index_price("btc_usd")
+        return client.simulated
+
+    assert not ask(simulated)
+
+
+def test_a_client_knows_the_simulator_by_its_replies(simulator: Simulator):
+    async def simulated(client: DeribitClient) -> tuple[bool, bool]:
+        before = client.simulated
+        await client.time()
+        return before, client.simulated
+
+    assert ask(simulated, simulator.url) == (False, True)

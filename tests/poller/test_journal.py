@@ -6,7 +6,8 @@ import pytest
 
 from poller import journal as journal_module
 from poller.journal import Journal
-from store import BusyError, Cause, Database, Miss, Run, StoreError, Tick, runs, ticks
+from store import BusyError, Cause, Database, Miss, Run, StoreError, Tick, runs, schema, ticks, vitals
+from store.vitals import Vitals
 from tests.conftest import START, tick
 
 RUN = Run(START, 1, ("btc_usd",), "1.2.3")
@@ -48,7 +49,7 @@ def test_what_was_added_is_stored_by_a_flush(journal: Journal, database: Databas
 
     assert stored_ticks(database) == [tick(0.1)]
     assert stored_misses(database) == [miss(1)]
-    assert (journal.waiting, journal.written) == (0, 1)
+    assert (journal.waiting, journal.written) == (0, True)
 
 
 def test_ticks_wait_in_memory_while_the_store_is_taken_and_go_in_later_and_once(journal: Journal, database: Database):
@@ -58,13 +59,13 @@ def test_ticks_wait_in_memory_while_the_store_is_taken_and_go_in_later_and_once(
             with pytest.raises(BusyError):
                 journal.flush(0.01)
 
-    assert (journal.waiting, journal.written) == (3, 0)
+    assert (journal.waiting, journal.written) == (3, False)
     assert stored_ticks(database) == []
     journal.flush(1)
     journal.flush(1)
 
     assert stored_ticks(database) == [tick(0.1), tick(1.1), tick(2.1)]
-    assert (journal.waiting, journal.written) == (0, 3)
+    assert (journal.waiting, journal.written) == (0, True)
 
 
 def test_a_long_queue_goes_in_portion_by_portion_oldest_first(
@@ -78,9 +79,9 @@ def test_a_long_queue_goes_in_portion_by_portion_oldest_first(
     after_one = stored_ticks(database), journal.waiting, journal.written
     journal.flush(1)
 
-    assert after_one == ([tick(0.1), tick(1.1)], 1, 2)
+    assert after_one == ([tick(0.1), tick(1.1)], 1, True)
     assert stored_ticks(database) == [tick(0.1), tick(1.1), tick(2.1)]
-    assert (journal.waiting, journal.written) == (0, 3)
+    assert (journal.waiting, journal.written) == (0, True)
 
 
 def test_what_was_stored_before_is_not_stored_again(journal: Journal, database: Database):
@@ -222,3 +223,62 @@ def test_a_store_that_fails_for_good_keeps_everything_waiting(database_file: Pat
     database_file.unlink()
     journal.flush(1)
     assert stored_ticks(Database(database_file)) == [tick(0.1)]
+
+
+def stored_minutes(database: Database) -> list[Vitals]:
+    with database.read() as cursor:
+        return vitals.between(cursor, START, START + timedelta(days=1))
+
+
+def test_it_is_empty_when_all_is_written(journal: Journal):
+    before = journal.empty
+    journal.begin_run(RUN)
+    journal.add(slot(0), [tick(0.1), miss(0)])
+    between = journal.empty
+    journal.flush(1)
+
+    assert (before, between, journal.empty) == (True, False, True)
+
+
+def test_a_minute_is_stored_with_the_next_flush_and_has_the_delays_up_to_the_disk(database: Database):
+    journal = Journal(database, lambda: START + timedelta(seconds=2))
+    journal.add(slot(0), [tick(0.5)])
+    journal.add(slot(1), [tick(1.5)])
+    journal.flush(1)
+
+    minute = journal.end_minute(START + timedelta(minutes=1), 0.01)
+    journal.flush(1)
+
+    assert (minute.ticks, minute.delay_median_s, minute.delay_p99_s, minute.skew_s) == (2, 1.0, 1.5, 0.01)
+    assert stored_minutes(database) == [minute]
+    assert journal.end_minute(START + timedelta(minutes=2), None).ticks == 0
+
+
+def test_minutes_wait_while_the_store_is_taken_and_the_oldest_are_given_up(
+    journal: Journal, database: Database, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(journal_module, "_MOST_MINUTES", 2)
+    with Database(database.path).write():
+        minutes = [journal.end_minute(START + timedelta(minutes=number), None) for number in range(3)]
+        with pytest.raises(BusyError):
+            journal.flush(0.01)
+
+    journal.flush(1)
+
+    assert stored_minutes(database) == minutes[1:]
+
+
+def test_a_file_of_an_older_version_is_updated_by_the_first_flush(database_file: Path, monkeypatch: pytest.MonkeyPatch):
+    steps = schema.STEPS
+    monkeypatch.setattr(schema, "STEPS", steps[:3])
+    database = Database(database_file)
+    database.migrate()
+    monkeypatch.setattr(schema, "STEPS", steps)
+    journal = Journal(database)
+    journal.begin_run(RUN)
+    journal.add(slot(0), [tick(0.1)])
+
+    journal.flush(1)
+
+    assert stored_ticks(database) == [tick(0.1)]
+    assert stored_runs(database) == [RUN]

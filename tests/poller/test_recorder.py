@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
+from poller import backfill as backfill_module
 from poller import journal as journal_module
 from poller import recorder as recorder_module
+from poller.backfill import Backfill
 from poller.recorder import Recorder
 from poller.simulator import Fault, Simulator, price
 from settings import Settings, SettingsError
@@ -31,6 +33,7 @@ from store import (
     ticks,
     utc_now,
 )
+from store.gaps import ledger
 from store.recorder import Notice, read_notice
 from store.status import in_words
 from tests.conftest import wait_until
@@ -161,16 +164,18 @@ def test_every_slot_is_stored_with_the_price_of_its_time(start: Start, database:
     assert missed(database) == []
 
 
-def test_a_run_lasts_from_the_start_to_the_stop(start: Start, database: Database, clock: MovedClock):
+def test_a_run_lasts_from_its_first_slot_to_the_stop(start: Start, database: Database, clock: MovedClock):
+    clock.slot_in(0.3, 3600)
     began = clock()
     recorder = start(poll_seconds=3600, indexes=BOTH)
-    wait_until(lambda: notice(database).alive)
+    wait_for_ticks(database, 1)
     recorder.stop()
 
     (run,) = noted(database)
     assert (run.poll_seconds, run.indexes) == (3600, BOTH)
     assert run.ended_at is not None
-    assert began <= run.started_at <= run.ended_at <= clock()
+    assert began < run.started_at <= run.ended_at <= clock()
+    assert (run.started_at.timestamp() % 3600) == 0
     assert (notice(database).state, notice(database).alive) == ("stopped", False)
     assert recorder.failure is None
 
@@ -583,7 +588,7 @@ def test_a_mistake_in_loading_history_does_not_touch_recording(
     async def fail(*_: Any, **__: Any) -> None:
         raise RuntimeError("out of luck")
 
-    monkeypatch.setattr(recorder_module, "first_history", fail)
+    monkeypatch.setattr(Backfill, "heal", fail)
 
     start()
     wait_for_ticks(database, 3)
@@ -592,6 +597,53 @@ def test_a_mistake_in_loading_history_does_not_touch_recording(
         "history could not be loaded"
     ]
     assert "RuntimeError: out of luck" in caplog.text
+    assert missed(database) == []
+
+
+# Gaps
+
+
+def ledger_of(database: Database) -> list[tuple[str, str, str | None]]:
+    """Cause, state and healer of each gap."""
+    with database.read() as cursor:
+        return [(gap.cause, gap.state, gap.healed_by) for gap in ledger(cursor, *EVER, utc_now())]
+
+
+def quick_to_heal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorder_module, "_LOOK_FOR_GAPS_S", 0.5)
+    monkeypatch.setattr(backfill_module, "_RIPE", 8 * SECOND)
+    monkeypatch.setattr(backfill_module, "REACH", {"1h": timedelta(hours=1), "all": timedelta(days=36_500)})
+    monkeypatch.setattr(backfill_module, "RANGES", ("1h", "all"))
+
+
+def test_an_outage_is_healed_when_it_is_over(
+    start: Start, simulator: Simulator, database: Database, monkeypatch: pytest.MonkeyPatch
+):
+    quick_to_heal(monkeypatch)
+    start()
+    wait_until(lambda: averages_of(database), timeout_s=30)
+    simulator.faults.add(Fault("outage", seconds=13))
+    wait_for_state(database, "unreachable")
+
+    wait_until(lambda: any(state == "healed" for _, state, _ in ledger_of(database)), timeout_s=60)
+
+    assert ("unreachable", "healed", "chart, 6 s") in ledger_of(database)
+
+
+@pytest.mark.parametrize("mode", ["embedded", "external"])
+def test_a_recorder_that_was_down_heals_that_when_it_is_back(
+    start: Start, database: Database, clock: MovedClock, monkeypatch: pytest.MonkeyPatch, mode
+):
+    quick_to_heal(monkeypatch)
+    first = start(mode)
+    wait_until(lambda: averages_of(database), timeout_s=30)
+    first.stop()
+    clock.ahead_s += 600
+
+    start(mode)
+    wait_until(lambda: any(state == "healed" for _, state, _ in ledger_of(database)), timeout_s=60)
+
+    assert ("recorder down", "healed", "chart, 6 s") in ledger_of(database)
     assert missed(database) == []
 
 
@@ -624,7 +676,7 @@ def test_a_recorder_can_be_stopped_before_its_first_slot(start: Start, simulator
 
     assert time.monotonic() - asked_at < 2
     assert notice(database).state == "stopped"
-    assert [run.ended_at is not None for run in noted(database)] == [True]
+    assert noted(database) == []
 
 
 def test_waiting_tells_whether_the_recorder_has_ended(start: Start):

@@ -158,12 +158,12 @@ def test_the_loading_of_history_is_told_beside_recording_until_it_is_over(board:
     served(board, tick(0))
     before = published(database_file)
 
-    board.loading("loading history, 5 of 12")
+    board.loading("loading history", 5, 12)
     loading = published(database_file)
     served(board, tick(5), at=LATER)
-    board.loading("loading history, 6 of 12")
+    board.loading("loading history", 6, 12)
     later = published(database_file)
-    board.loading("")
+    board.loaded()
 
     assert loading == replace(before, backfill="loading history, 5 of 12")
     assert later == replace(before, backfill="loading history, 6 of 12")
@@ -172,7 +172,7 @@ def test_the_loading_of_history_is_told_beside_recording_until_it_is_over(board:
 
 
 def test_trouble_does_not_end_the_loading_of_history(board: Board, database_file: Path):
-    board.loading("loading history, 5 of 12")
+    board.loading("loading history", 5, 12)
 
     board.troubled(Cause.UNREACHABLE, "connection refused", START, retry_at=RETRY_AT)
 

@@ -6,7 +6,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from store import Database, NoDatabaseError, StoreError, schema, ticks, utc_now
+from store import Database, NoDatabaseError, OlderSchemaError, StoreError, schema, ticks, utc_now
 from tests.conftest import tick
 
 DESIGN = {
@@ -25,7 +25,52 @@ DESIGN = {
         ("indexes", "VARCHAR[]"),
         ("version", "VARCHAR"),
     ],
-    "misses": [("slot", "TIMESTAMP"), ("index_name", "VARCHAR"), ("cause", "VARCHAR"), ("detail", "VARCHAR")],
+    "misses": [
+        ("slot", "TIMESTAMP"),
+        ("index_name", "VARCHAR"),
+        ("cause", "VARCHAR"),
+        ("detail", "VARCHAR"),
+        ("code", "INTEGER"),
+    ],
+    "gap_events": [
+        ("index_name", "VARCHAR"),
+        ("gap", "TIMESTAMP"),
+        ("round", "INTEGER"),
+        ("event", "VARCHAR"),
+        ("started_at", "TIMESTAMP"),
+        ("ended_at", "TIMESTAMP"),
+        ("slots", "INTEGER"),
+        ("poll_seconds", "INTEGER"),
+        ("cause", "VARCHAR"),
+        ("detail", "VARCHAR"),
+        ("source", "VARCHAR"),
+        ("resolution_s", "INTEGER"),
+        ("noted_at", "TIMESTAMP"),
+    ],
+    "gaps": [
+        ("index_name", "VARCHAR"),
+        ("started_at", "TIMESTAMP"),
+        ("ended_at", "TIMESTAMP"),
+        ("slots", "INTEGER"),
+        ("poll_seconds", "INTEGER"),
+        ("cause", "VARCHAR"),
+        ("detail", "VARCHAR"),
+        ("state", "VARCHAR"),
+        ("source", "VARCHAR"),
+        ("resolution_s", "INTEGER"),
+        ("gap", "TIMESTAMP"),
+        ("round", "INTEGER"),
+    ],
+    "watermark": [("complete_to", "TIMESTAMP")],
+    "vitals": [
+        ("noted_at", "TIMESTAMP"),
+        ("ticks", "INTEGER"),
+        ("delay_median_s", "DOUBLE"),
+        ("delay_p99_s", "DOUBLE"),
+        ("skew_s", "DOUBLE"),
+        ("database_bytes", "BIGINT"),
+        ("free_bytes", "BIGINT"),
+    ],
     "migrations": [("number", "INTEGER"), ("name", "VARCHAR"), ("applied_at", "TIMESTAMP")],
 }
 
@@ -55,11 +100,11 @@ def test_the_tables_have_exactly_the_columns_of_the_design(database):
         "duckdb_constraints()",
         "duckdb_indexes()",
         "duckdb_sequences()",
-        "duckdb_views() WHERE NOT internal",
+        "duckdb_views() WHERE NOT internal AND view_name <> 'gaps'",
         "duckdb_types() WHERE NOT internal",
     ],
 )
-def test_nothing_but_plain_tables_is_made(database, kind):
+def test_nothing_but_plain_tables_and_the_view_of_gaps_is_made(database, kind):
     assert ask(database, f"SELECT * FROM {kind}") == []
 
 
@@ -108,6 +153,21 @@ def test_a_database_of_an_older_version_gets_the_missing_steps_and_keeps_its_row
     assert ask(database, "SELECT count(*) FROM ticks") == [(1,)]
 
 
+@pytest.mark.parametrize("access", [Database.read, Database.write])
+def test_a_database_of_an_older_version_is_not_used_before_it_is_updated(database_file, monkeypatch, access):
+    database, steps = Database(database_file), schema.STEPS
+    monkeypatch.setattr(schema, "STEPS", steps[:3])
+    database.migrate()
+    monkeypatch.setattr(schema, "STEPS", steps)
+
+    with pytest.raises(OlderSchemaError) as caught, access(database):
+        pass
+
+    assert str(caught.value) == (
+        f"the database has schema 3, this version needs {schema.newest()}: start a recorder, which updates it"
+    )
+
+
 def test_each_step_is_in_the_file_itself_when_it_is_done(database):
     assert not database.path.with_name("ticks.duckdb.wal").exists()
 
@@ -121,6 +181,7 @@ def test_a_step_that_fails_leaves_the_steps_before_it_and_nothing_of_itself(data
     with pytest.raises(StoreError, match="nothing"):
         database.migrate()
 
+    monkeypatch.setattr(schema, "STEPS", schema.STEPS[:1])
     assert [number for number, *_ in recorded(database)] == [1]
     assert ask(database, "SELECT table_name FROM duckdb_tables() ORDER BY ALL") == [("migrations",), ("ticks",)]
 

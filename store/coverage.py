@@ -1,0 +1,83 @@
+"""How complete the record is: of the slots that were due, how many are live, healed and missing."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from duckdb import DuckDBPyConnection
+
+from .due import slots, stretches
+from .gaps import Gap, ledger
+
+HOUR = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """Slots of an index in [start, end): `due` of them, of which `healed` and `missing` brought no tick when due."""
+
+    index_name: str
+    start: datetime
+    end: datetime
+    due: int
+    healed: int
+    missing: int
+
+    @property
+    def live(self) -> int:
+        """How many brought their tick."""
+        return self.due - self.healed - self.missing
+
+    @property
+    def share(self) -> float:
+        """How much of what was due is known, live or healed; 1 when nothing was due."""
+        return 1 - self.missing / self.due if self.due else 1.0
+
+
+def coverage(cursor: DuckDBPyConnection, start: datetime, end: datetime, now: datetime) -> list[Coverage]:
+    """The coverage of each index of which anything was due in [start, end), by name."""
+    return _counted(cursor, [(start, end)], ledger(cursor, start, end, now))
+
+
+def calendar(cursor: DuckDBPyConnection, gaps: Sequence[Gap], start: datetime, end: datetime) -> list[Coverage]:
+    """The coverage of each index in each hour of [start, end) in which anything was due, by name and hour.
+
+    `gaps` are those of that range, from `ledger`.
+    """
+    return _counted(cursor, list(_hours(start, end)), gaps)
+
+
+def _counted(
+    cursor: DuckDBPyConnection, windows: Sequence[tuple[datetime, datetime]], gaps: Iterable[Gap]
+) -> list[Coverage]:
+    due: defaultdict[tuple[str, datetime, datetime], int] = defaultdict(int)
+    healed, missing = due.copy(), due.copy()
+    for stretch in stretches(cursor, windows[0][0], windows[-1][1]):
+        for window in _touched(windows, stretch.start, stretch.end):
+            count = len(stretch.within(*window).slots)
+            for name in stretch.indexes:
+                due[name, *window] += count
+    for gap in gaps:
+        counts = healed if gap.state == "healed" else missing
+        for first, last in _touched(windows, gap.start, gap.end):
+            counts[gap.index_name, first, last] += len(
+                slots(max(gap.start, first), min(gap.end, last), gap.poll_seconds)
+            )
+    return [Coverage(*key, due[key], healed[key], missing[key]) for key in sorted(due) if due[key]]
+
+
+def _touched(
+    windows: Sequence[tuple[datetime, datetime]], start: datetime, end: datetime
+) -> Iterator[tuple[datetime, datetime]]:
+    """Those of equally long, adjacent windows that a range touches."""
+    length = windows[0][1] - windows[0][0]
+    first = max(0, (start - windows[0][0]) // length)
+    last = max(first, -(-(end - windows[0][0]) // length))
+    yield from windows[first:last]
+
+
+def _hours(start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
+    while start < end:
+        yield start, start + HOUR
+        start += HOUR

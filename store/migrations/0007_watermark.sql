@@ -1,0 +1,3 @@
+CREATE TABLE watermark (
+    complete_to TIMESTAMP
+);

@@ -1,0 +1,75 @@
+"""How recording fared, minute by minute: delays, the difference of clocks, sizes on disk."""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
+from datetime import datetime
+from pathlib import Path
+from statistics import median
+
+from duckdb import DuckDBPyConnection
+
+from .models import from_column, to_column
+
+_INSERT = """
+INSERT INTO vitals (noted_at, ticks, delay_median_s, delay_p99_s, skew_s, database_bytes, free_bytes)
+VALUES (?, ?, ?, ?, ?, ?, ?)
+"""
+
+_BETWEEN = """
+SELECT noted_at, ticks, delay_median_s, delay_p99_s, skew_s, database_bytes, free_bytes
+FROM vitals
+WHERE noted_at >= $start
+  AND noted_at < $end
+ORDER BY noted_at
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Vitals:
+    """A minute of recording.
+
+    Attributes:
+        noted_at: the end of the minute.
+        ticks: how many were stored in it.
+        delay_median_s, delay_p99_s: from exchange time to the end of the transaction that stored a tick; None when
+            there was none.
+        skew_s: how far the exchange's clock is ahead of ours, as told by the quickest reply; None when there was none.
+        database_bytes: the file with its write-ahead log.
+        free_bytes: on the disk that it is on.
+    """
+
+    noted_at: datetime
+    ticks: int
+    delay_median_s: float | None
+    delay_p99_s: float | None
+    skew_s: float | None
+    database_bytes: int
+    free_bytes: int
+
+
+def measured(database: Path, now: datetime, delays_s: Sequence[float], skew_s: float | None) -> Vitals:
+    """A minute that ends now, in which ticks were stored with these delays."""
+    ordered = sorted(delays_s)
+    wal = database.with_name(f"{database.name}.wal")
+    return Vitals(
+        now,
+        len(ordered),
+        median(ordered) if ordered else None,
+        ordered[min(len(ordered) - 1, len(ordered) * 99 // 100)] if ordered else None,
+        skew_s,
+        sum(file.stat().st_size for file in (database, wal) if file.exists()),
+        shutil.disk_usage(database.parent).free,
+    )
+
+
+def append(cursor: DuckDBPyConnection, vitals: Vitals) -> None:
+    """Keep a minute. Call it inside `Database.write`."""
+    noted_at, *numbers = astuple(vitals)
+    cursor.execute(_INSERT, [to_column(noted_at), *numbers])
+
+
+def between(cursor: DuckDBPyConnection, start: datetime, end: datetime) -> list[Vitals]:
+    """The minutes in [start, end), ascending."""
+    rows = cursor.execute(_BETWEEN, {"start": to_column(start), "end": to_column(end)}).fetchall()
+    return [Vitals(from_column(noted_at), *numbers) for noted_at, *numbers in rows]

@@ -1,0 +1,111 @@
+"""Of the slots that were due, how many brought their tick, were healed, and are missing."""
+
+from datetime import timedelta
+
+from store import Database
+from store.coverage import Coverage, calendar, coverage
+from store.gaps import advance, ledger
+from store.settle import settle
+from tests.conftest import START
+
+from .histories import at, averaged, missed, observed, ran
+
+HOUR = 3600
+
+
+def covered(database: Database, start_s: float, end_s: float, now_s: float) -> list[Coverage]:
+    with database.read() as cursor:
+        return coverage(cursor, at(start_s), at(end_s), at(now_s))
+
+
+def hours(database: Database, start_s: float, end_s: float, now_s: float) -> list[Coverage]:
+    with database.read() as cursor:
+        gaps = ledger(cursor, at(start_s), at(end_s), at(now_s))
+        return calendar(cursor, gaps, at(start_s), at(end_s))
+
+
+def test_a_record_without_gaps_is_whole(database):
+    with database.write() as cursor:
+        ran(cursor, 0, 1000)
+        observed(cursor, range(0, 1000, 5))
+
+    (whole,) = covered(database, 0, 1000, 1000)
+
+    assert whole == Coverage("btc_usd", START, at(1000), 200, 0, 0)
+    assert (whole.live, whole.share) == (200, 1.0)
+
+
+def test_healed_slots_are_known_but_not_live_and_open_ones_are_missing(database):
+    with database.write() as cursor:
+        ran(cursor, 0, 2000)
+        observed(cursor, [*range(0, 500, 5), *range(800, 1000, 5), *range(1100, 2000, 5)])
+        missed(cursor, [*range(500, 800, 5), *range(1000, 1100, 5)])
+    advance(database, at(2000), at(2000), 1)
+    with database.write() as cursor:
+        averaged(cursor, 0, 900, 6)
+        settle(cursor, "btc_usd", at(2000))
+
+    (its,) = covered(database, 0, 2000, 2000)
+
+    assert (its.due, its.healed, its.missing, its.live) == (400, 60, 20, 320)
+    assert its.share == 0.95
+
+
+def test_nothing_due_is_no_coverage(database):
+    assert covered(database, 0, 1000, 1000) == []
+    assert Coverage("btc_usd", START, START, 0, 0, 0).share == 1.0
+
+
+def test_each_index_is_counted_by_itself(database):
+    with database.write() as cursor:
+        ran(cursor, 0, 100, 5, "btc_usd", "eth_usd")
+        observed(cursor, range(0, 100, 5))
+        observed(cursor, range(0, 50, 5), "eth_usd")
+        missed(cursor, range(50, 100, 5), index_name="eth_usd")
+
+    assert [(its.index_name, its.missing) for its in covered(database, 0, 100, 200)] == [
+        ("btc_usd", 0),
+        ("eth_usd", 10),
+    ]
+
+
+def test_a_calendar_counts_hour_by_hour(database):
+    with database.write() as cursor:
+        ran(cursor, HOUR // 2, 3 * HOUR)
+        observed(cursor, [*range(HOUR // 2, HOUR - 60, 5), *range(HOUR + 60, 3 * HOUR, 5)])
+        missed(cursor, range(HOUR - 60, HOUR + 60, 5))
+    advance(database, at(3 * HOUR), at(3 * HOUR), 1)
+
+    found = hours(database, 0, 4 * HOUR, 3 * HOUR)
+
+    assert [(its.start, its.due, its.missing) for its in found] == [
+        (START, 360, 12),
+        (at(HOUR), 720, 12),
+        (at(2 * HOUR), 720, 0),
+        (at(3 * HOUR), 720, 0),
+    ]
+    assert all(its.end - its.start == timedelta(hours=1) for its in found)
+
+
+def test_a_calendar_and_the_coverage_of_its_range_agree(database):
+    with database.write() as cursor:
+        ran(cursor, 0, 5 * HOUR, 7)
+        observed(cursor, [second for second in range(0, 5 * HOUR, 7) if second % 1000 > 300])
+        missed(cursor, [second for second in range(0, 5 * HOUR, 7) if second % 1000 <= 300])
+    advance(database, at(5 * HOUR), at(5 * HOUR), 1)
+
+    (whole,) = covered(database, HOUR, 4 * HOUR, 5 * HOUR)
+
+    its_hours = hours(database, HOUR, 4 * HOUR, 5 * HOUR)
+    assert sum(its.due for its in its_hours) == whole.due
+    assert sum(its.missing for its in its_hours) == whole.missing > 0
+
+
+def test_the_edges_of_a_range_cut_a_gap(database):
+    with database.write() as cursor:
+        ran(cursor, 0, 2000)
+        observed(cursor, [*range(0, 500, 5), *range(1500, 2000, 5)])
+        missed(cursor, range(500, 1500, 5))
+    advance(database, at(2000), at(2000), 1)
+
+    assert [(its.due, its.missing) for its in covered(database, 1000, 1600, 2000)] == [(120, 100)]

@@ -1,0 +1,160 @@
+"""Which slots were due: those of the runs, and those between two runs that meant to record the same."""
+
+from datetime import timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from store import Cause, Database
+from store.due import Stretch, at_slot, slot_number, slots, stretches
+from tests.conftest import START
+
+from .histories import at, missed, observed, ran
+
+BTC, BOTH = ("btc_usd",), ("btc_usd", "eth_usd")
+MINUTE = 60
+
+
+def due(database: Database, start_s: float, end_s: float) -> list[tuple[float, float, tuple[str, ...], bool]]:
+    with database.read() as cursor:
+        return [
+            ((each.start - START).total_seconds(), (each.end - START).total_seconds(), each.indexes, each.up)
+            for each in stretches(cursor, at(start_s), at(end_s))
+        ]
+
+
+@given(st.integers(1, 3600), st.integers(0, 10**6), st.integers(0, 10**6))
+def test_slots_are_the_multiples_of_the_period_in_a_half_open_range(poll_seconds, first_s, length_s):
+    start, end = at(first_s), at(first_s + length_s)
+
+    numbers = slots(start, end, poll_seconds)
+
+    instants = [at_slot(number, poll_seconds) for number in (*numbers[:2], *numbers[-2:])]
+    assert all(start <= instant < end and instant.timestamp() % poll_seconds == 0 for instant in instants)
+    assert len(numbers) in {length_s // poll_seconds, -(-length_s // poll_seconds)}
+    assert all(slot_number(instant, poll_seconds) in numbers for instant in instants)
+
+
+def test_nothing_was_due_before_the_first_run(database):
+    with database.write() as cursor:
+        ran(cursor, 100, 200)
+
+    assert due(database, 0, 100) == []
+    assert due(database, 0, 150) == [(100, 150, BTC, True)]
+
+
+def test_nothing_is_due_in_a_file_without_runs(database):
+    assert due(database, 0, 100) == []
+
+
+def test_the_time_between_two_runs_was_due_too(database):
+    with database.write() as cursor:
+        ran(cursor, 0, 100)
+        ran(cursor, 700, None)
+        observed(cursor, range(700, 800, 5))
+
+    assert due(database, 0, 800) == [(0, 100, BTC, True), (100, 700, BTC, False), (700, 800, BTC, True)]
+
+
+def test_a_killed_run_lasted_until_the_last_slot_that_left_a_tick_or_a_miss(database):
+    with database.write() as cursor:
+        ran(cursor, 0, None)
+        observed(cursor, range(0, 50, 5))
+        missed(cursor, [50, 55])
+        ran(cursor, 300, 400)
+
+    assert due(database, 0, 350) == [(0, 60, BTC, True), (60, 300, BTC, False), (300, 350, BTC, True)]
+
+
+def test_a_run_that_was_killed_before_its_first_tick_was_never_up(database):
+    with database.write() as cursor:
+        ran(cursor, 0, None)
+        ran(cursor, 300, 400)
+
+    assert due(database, 0, 350) == [(0, 300, BTC, False), (300, 350, BTC, True)]
+
+
+def test_the_last_sign_of_a_long_dead_run_is_found_days_back(database):
+    a_week = 7 * 86_400
+    with database.write() as cursor:
+        ran(cursor, 0, None)
+        observed(cursor, range(0, 50, 5))
+        ran(cursor, a_week, a_week + 100)
+
+    assert due(database, 0, a_week) == [(0, 50, BTC, True), (50, a_week, BTC, False)]
+
+
+def test_averages_and_imports_are_no_sign_of_a_recorder(database):
+    with database.write() as cursor:
+        ran(cursor, 0, None)
+        observed(cursor, [0])
+        cursor.execute("INSERT INTO ticks SELECT index_name, ts + INTERVAL 20 SECOND, NULL, 1, 'import', 0 FROM ticks")
+        cursor.execute("INSERT INTO ticks SELECT index_name, ts + INTERVAL 9 SECOND, NULL, 1, 'chart', 6 FROM ticks")
+
+    assert due(database, 0, 100) == [(0, 5, BTC, True), (5, 100, BTC, False)]
+
+
+def test_while_no_recorder_runs_any_more_the_slots_stay_due(database):
+    with database.write() as cursor:
+        ran(cursor, 0, 100)
+
+    assert due(database, 0, 500) == [(0, 100, BTC, True), (100, 500, BTC, False)]
+
+
+def test_an_index_that_was_taken_out_is_not_due_after_its_last_run(database):
+    with database.write() as cursor:
+        ran(cursor, 0, 100, 5, *BOTH)
+        ran(cursor, 200, 300, 5, *BTC)
+        ran(cursor, 400, 500, 5, *BOTH)
+
+    assert due(database, 0, 500) == [
+        (0, 100, BOTH, True),
+        (100, 200, BTC, False),
+        (200, 300, BTC, True),
+        (300, 400, BTC, False),
+        (400, 500, BOTH, True),
+    ]
+
+
+def test_where_no_index_stays_nothing_is_due_between_two_runs(database):
+    with database.write() as cursor:
+        ran(cursor, 0, 100, 5, "btc_usd")
+        ran(cursor, 200, 300, 5, "eth_usd")
+
+    assert due(database, 0, 300) == [(0, 100, ("btc_usd",), True), (200, 300, ("eth_usd",), True)]
+
+
+def test_a_run_after_the_range_tells_what_was_due_before_it(database):
+    with database.write() as cursor:
+        ran(cursor, 0, 100, 5, *BOTH)
+        ran(cursor, 1000, 1100, 5, *BTC)
+
+    assert due(database, 50, 500) == [(50, 100, BOTH, True), (100, 500, BTC, False)]
+
+
+def test_the_time_between_two_runs_has_the_slots_of_the_first(database):
+    with database.write() as cursor:
+        ran(cursor, 0, MINUTE, 5)
+        ran(cursor, 2 * MINUTE, 3 * MINUTE, 20)
+
+    with database.read() as cursor:
+        found = stretches(cursor, START, at(3 * MINUTE))
+
+    assert [(each.poll_seconds, len(each.slots)) for each in found] == [(5, 12), (5, 12), (20, 3)]
+
+
+def test_a_part_of_a_stretch_is_cut_at_both_ends():
+    stretch = Stretch(at(0), at(100), 5, BTC, up=True)
+
+    part = stretch.within(at(-10), at(42))
+
+    assert part == Stretch(at(0), at(42), 5, BTC, up=True)
+    assert [at_slot(number, 5) for number in part.slots][-1] == START + timedelta(seconds=40)
+
+
+def test_a_miss_alone_is_a_sign(database):
+    with database.write() as cursor:
+        ran(cursor, 0, None)
+        missed(cursor, [0], Cause.STORE_UNAVAILABLE)
+
+    assert due(database, 0, 10) == [(0, 5, BTC, True), (5, 10, BTC, False)]

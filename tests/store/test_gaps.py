@@ -1,0 +1,411 @@
+"""The ledger names each due slot that brought no tick, once, with its cause."""
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from store import Cause, Database, gaps
+from store.gaps import Gap, advance, ledger, watermark
+from tests.conftest import START
+
+from .histories import at, averaged, found, in_short, missed, observed, ran
+
+HOUR, DAY = 3600, 86_400
+
+
+def noted(database: Database) -> list[Gap]:
+    """What is written down in the ledger."""
+    with database.read() as cursor:
+        return [
+            gap
+            for name in sorted(gaps.index_names(cursor, ("open",)))
+            for gap in gaps.unsettled(cursor, name, ("open",), limit=1000)
+        ]
+
+
+def complete_to_s(database: Database) -> float | None:
+    with database.read() as cursor:
+        mark = watermark(cursor)
+    return None if mark is None else (mark - START).total_seconds()
+
+
+# What is found
+
+
+def test_a_record_without_a_hole_has_no_gaps(database):
+    with database.write() as cursor:
+        ran(cursor, 0, 1000)
+        observed(cursor, range(0, 1000, 5))
+
+    assert found(database, 1000) == []
+
+
+def test_slots_that_failed_are_a_gap_with_the_cause_of_their_misses(database):
+    with database.write() as cursor:
+        ran(cursor, 0, 1000)
+        observed(cursor, [*range(0, 100, 5), *range(130, 1000, 5)])
+        missed(cursor, range(100, 130, 5))
+
+    (gap,) = found(database, 1000)
+
+    assert gap == Gap("btc_usd", at(100), at(130), 6, 5, "unreachable", "connection refused", gap=at(100))
+    assert gap.healed_by is None
+
+
+def test_an_error_of_the_exchange_is_named_with_its_code(database):
+    with database.write() as cursor:
+        ran(cursor, 0, 100)
+        observed(cursor, [*range(0, 50, 5), *range(55, 100, 5)])
+        missed(cursor, [50], Cause.EXCHANGE_ERROR, code=11051)
+
+    assert in_short(found(database, 100)) == [(50, 55, 1, "exchange error 11051")]
+
+
+def test_two_causes_in_a_row_are_two_gaps(database):
+    with database.write() as cursor:
+        ran(cursor, 0, 100)
+        observed(cursor, [*range(0, 50, 5), *range(80, 100, 5)])
+        missed(cursor, [50, 55, 60])
+        missed(cursor, [65, 70, 75], Cause.REJECTED_REPLY)
+
+    assert in_short(found(database, 100)) == [(50, 65, 3, "unreachable"), (65, 80, 3, "rejected reply")]
+
+
+def test_a_slot_between_misses_without_a_word_has_the_cause_of_the_one_before(database):
+    with database.write() as cursor:
+        ran(cursor, 0, 100)
+        observed(cursor, [*range(0, 50, 5), *range(80, 100, 5)])
+        missed(cursor, [55, 65, 70])
+
+    assert in_short(found(database, 100)) == [(50, 80, 6, "unreachable")]
+
+
+def test_a_tick_in_its_slot_wins_over_a_miss(database):
+    with database.write() as cursor:
+        ran(cursor, 0, 100)
+        observed(cursor, range(0, 100, 5))
+        missed(cursor, [50])
+
+    assert found(database, 100) == []
+
+
+@pytest.mark.parametrize(("empty", "gaps_found"), [(2, 0), (3, 1)])
+def test_a_few_empty_slots_without_a_miss_are_ticks_in_their_neighbours(database, empty, gaps_found):
+    with database.write() as cursor:
+        ran(cursor, 0, 100)
+        observed(cursor, [*range(0, 50, 5), *range(50 + 5 * empty, 100, 5)])
+
+    assert [gap.cause for gap in found(database, 100)] == ["missed slot"] * gaps_found
+
+
+def test_a_recorder_that_was_down_is_a_gap_from_its_last_slot_to_the_first_of_the_next(database):
+    with database.write() as cursor:
+        ran(cursor, 0, 103)
+        observed(cursor, range(0, 103, 5))
+        ran(cursor, 700, None)
+        observed(cursor, range(700, 800, 5))
+
+    assert in_short(found(database, 800)) == [(105, 700, 119, "recorder down")]
+
+
+def test_a_recorder_that_was_killed_is_down_from_the_slot_after_its_last_tick(database):
+    with database.write() as cursor:
+        ran(cursor, 0, None, 1)
+        observed(cursor, range(50))
+        ran(cursor, 61, None, 1)
+        observed(cursor, range(61, 80))
+
+    assert in_short(found(database, 80)) == [(50, 61, 11, "recorder down")]
+
+
+def test_a_recorder_that_is_down_now_is_a_gap_up_to_the_slots_that_may_be_on_their_way(database):
+    with database.write() as cursor:
+        ran(cursor, 0, None, 5)
+        observed(cursor, range(0, 50, 5))
+
+    assert in_short(found(database, 200)) == [(50, 190, 28, "recorder down")]
+
+
+def test_the_slots_on_their_way_are_no_gap(database):
+    with database.write() as cursor:
+        ran(cursor, 0, None, 5)
+        observed(cursor, range(0, 100, 5))
+
+    assert found(database, 109) == []
+
+
+def test_each_index_has_gaps_of_its_own(database):
+    with database.write() as cursor:
+        ran(cursor, 0, 100, 5, "btc_usd", "eth_usd")
+        observed(cursor, range(0, 100, 5))
+        observed(cursor, range(0, 50, 5), "eth_usd")
+        missed(cursor, range(50, 100, 5), index_name="eth_usd")
+
+    assert [(gap.index_name, gap.slots) for gap in found(database, 110)] == [("eth_usd", 10)]
+
+
+def test_an_index_that_is_new_has_no_gap_before_it_was_configured(database):
+    with database.write() as cursor:
+        ran(cursor, 0, 100, 5, "btc_usd")
+        observed(cursor, range(0, 100, 5))
+        ran(cursor, 100, 200, 5, "btc_usd", "eth_usd")
+        observed(cursor, range(100, 200, 5))
+        observed(cursor, range(100, 200, 5), "eth_usd")
+
+    assert found(database, 200) == []
+
+
+def test_slots_have_the_period_of_their_run(database):
+    with database.write() as cursor:
+        ran(cursor, 0, 60, 5)
+        observed(cursor, range(0, 30, 5))
+        missed(cursor, range(30, 60, 5))
+        ran(cursor, 60, 120, 20)
+        missed(cursor, range(60, 120, 20))
+
+    assert [(gap.slots, gap.poll_seconds) for gap in found(database, 160)] == [(6, 5), (3, 20)]
+
+
+# Clocks
+
+
+@pytest.mark.parametrize("ahead_s", [3600, -3600, 30, 0.04, -0.04])
+def test_a_clock_that_is_set_right_makes_no_gap(database, ahead_s):
+    """The exchange's time goes on; only ours jumps back by as much as it was ahead."""
+    with database.write() as cursor:
+        first_slot = int(ahead_s / 5) * 5
+        ran(cursor, first_slot, None, 5)
+        observed(cursor, range(first_slot, first_slot + 300, 5), clock_ahead_s=ahead_s)
+        ran(cursor, 300, None, 5)
+        observed(cursor, range(300, 600, 5))
+
+    assert found(database, 600, end_s=600) == []
+
+
+def test_a_clock_that_was_ahead_hides_no_gap_that_comes_after_it_was_set_right(database):
+    with database.write() as cursor:
+        ran(cursor, HOUR, None, 5)
+        observed(cursor, range(HOUR, HOUR + 300, 5), clock_ahead_s=HOUR)
+    advance(database, at(HOUR + 300), at(HOUR + 300), 1)
+    with database.write() as cursor:
+        ran(cursor, 300, None, 5)
+        observed(cursor, [*range(300, 400, 5), *range(500, 900, 5)])
+        missed(cursor, range(400, 500, 5))
+
+    advance(database, at(900), at(900), 1)
+
+    assert (400, 500, 20, "unreachable") in in_short(noted(database))
+
+
+# What is noted
+
+
+def test_a_gap_that_is_over_is_noted_once(database):
+    with database.write() as cursor:
+        ran(cursor, 0, 2000)
+        observed(cursor, [*range(0, 100, 5), *range(400, 2000, 5)])
+        missed(cursor, range(100, 400, 5))
+
+    for until_s in (1000, 1000, 2000):
+        advance(database, at(until_s), at(until_s), 1)
+
+    assert in_short(noted(database)) == [(100, 400, 60, "unreachable")]
+    assert in_short(found(database, 2000)) == [(100, 400, 60, "unreachable")]
+    assert complete_to_s(database) == 2000
+
+
+def test_a_gap_that_goes_on_is_told_but_noted_when_it_is_over(database):
+    with database.write() as cursor:
+        ran(cursor, 0, None)
+        observed(cursor, range(0, 1000, 5))
+        missed(cursor, range(1000, 1500, 5))
+
+    advance(database, at(1500), at(1500), 1)
+    going_on = noted(database), in_short(found(database, 1510)), complete_to_s(database)
+    with database.write() as cursor:
+        observed(cursor, range(1500, 1600, 5))
+    advance(database, at(1600), at(1600), 1)
+
+    assert going_on == ([], [(1000, 1500, 100, "unreachable")], 1000)
+    assert in_short(noted(database)) == [(1000, 1500, 100, "unreachable")]
+
+
+def test_a_gap_that_goes_on_for_hours_is_noted_in_pieces_and_told_as_one(database):
+    with database.write() as cursor:
+        ran(cursor, 0, None)
+        observed(cursor, range(0, 100, 5))
+        missed(cursor, range(100, 3 * HOUR, 5))
+
+    for until_s in range(600, 3 * HOUR, 600):
+        advance(database, at(until_s), at(until_s), 1)
+
+    pieces = noted(database)
+    assert 1 < len(pieces) <= 3
+    assert in_short(found(database, 3 * HOUR + 10)) == [(100, 3 * HOUR, (3 * HOUR - 100) // 5, "unreachable")]
+
+
+def test_the_gap_of_one_index_that_goes_on_does_not_hold_up_those_of_others(database):
+    with database.write() as cursor:
+        ran(cursor, 0, None, 5, "btc_usd", "eth_usd")
+        observed(cursor, range(0, 500, 5))
+        missed(cursor, range(500, 1500, 5))
+        observed(cursor, [*range(0, 1000, 5), *range(1100, 1500, 5)], "eth_usd")
+        missed(cursor, range(1000, 1100, 5), index_name="eth_usd")
+
+    advance(database, at(1500), at(1500), 1)
+
+    assert [(gap.index_name, gap.slots) for gap in noted(database)] == [("eth_usd", 20)]
+    assert [(gap.index_name, gap.slots) for gap in found(database, 1500, end_s=1500)] == [
+        ("btc_usd", 198),
+        ("eth_usd", 20),
+    ]
+
+
+def test_a_file_of_years_is_looked_at_day_by_day(database):
+    with database.write() as cursor:
+        ran(cursor, 0, 4 * DAY, 600)
+        observed(cursor, [second for second in range(0, 4 * DAY, 600) if not DAY <= second < 3 * DAY])
+
+    advance(database, at(4 * DAY), at(4 * DAY), 1)
+
+    assert complete_to_s(database) == 4 * DAY
+    assert in_short(found(database, 4 * DAY)) == [(DAY, 3 * DAY, 288, "missed slot")]
+
+
+def test_a_file_without_runs_has_no_ledger_to_begin(database):
+    advance(database, at(100), at(100), 1)
+
+    assert complete_to_s(database) is None
+
+
+def test_a_watermark_ahead_of_the_first_run_is_no_reason_to_look_back(database):
+    with database.write() as cursor:
+        cursor.execute("INSERT INTO watermark VALUES ('2050-01-01')")
+
+    advance(database, at(100), at(100), 1)
+
+    assert noted(database) == []
+
+
+def test_the_watermark_moves_in_steps_that_are_worth_a_write(database):
+    with database.write() as cursor:
+        ran(cursor, 0, None)
+        observed(cursor, range(0, 2000, 5))
+
+    marks = []
+    for until_s in (300, 900, 1000, 1600):
+        advance(database, at(until_s), at(until_s), 1)
+        marks.append(complete_to_s(database))
+
+    assert marks == [None, 900, 900, 1600]
+
+
+def test_what_is_noted_in_part_is_noted_whole_and_once(database):
+    """As when a second process, or a clock that went back, looks at a stretch again."""
+    with database.write() as cursor:
+        ran(cursor, 0, 1000)
+        observed(cursor, [*range(0, 100, 5), *range(400, 1000, 5)])
+        missed(cursor, range(100, 400, 5))
+        gaps.note(cursor, [Gap("btc_usd", at(200), at(300), 20, 5, "unreachable", "", gap=at(200))], at(1000))
+
+    advance(database, at(1000), at(1000), 1)
+
+    assert in_short(noted(database)) == [
+        (100, 200, 20, "unreachable"),
+        (200, 300, 20, "unreachable"),
+        (300, 400, 20, "unreachable"),
+    ]
+
+
+def test_more_gaps_than_a_statement_takes_are_all_noted(database):
+    many = 1200
+    with database.write() as cursor:
+        gaps.note(
+            cursor,
+            [
+                Gap("btc_usd", at(number), at(number + 1), 1, 1, "unreachable", "", gap=at(number))
+                for number in range(0, 2 * many, 2)
+            ],
+            START,
+        )
+
+    with database.read() as cursor:
+        assert len(ledger(cursor, START, at(2 * many), at(2 * many))) == many
+
+
+def test_a_range_shows_the_gaps_that_touch_it(database):
+    with database.write() as cursor:
+        ran(cursor, 0, 1000)
+        observed(cursor, [*range(0, 100, 5), *range(400, 1000, 5)])
+        missed(cursor, range(100, 400, 5))
+    advance(database, at(1000), at(1000), 1)
+
+    touching = [bool(found(database, 1000, *bounds)) for bounds in ((0, 100), (0, 101), (399, 500), (400, 500))]
+
+    assert touching == [False, True, True, False]
+
+
+def test_what_a_gap_was_healed_with_is_told_with_its_step():
+    gap = Gap("btc_usd", START, at(5), 1, 5, "unreachable", "", "healed", "chart", 6)
+
+    assert gap.healed_by == "chart, 6 s"
+
+
+def test_ticks_that_came_late_are_told_as_such():
+    assert Gap("btc_usd", START, at(5), 1, 5, "unreachable", "", "healed", "live", 0).healed_by == "live"
+
+
+# Any history
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    poll_seconds=st.sampled_from([1, 5, 7]),
+    slots=st.lists(st.sampled_from("ttttmrd"), min_size=1, max_size=60),
+    cuts=st.lists(st.integers(1, 60), max_size=4),
+)
+def test_any_history_has_the_gaps_that_counting_finds(open_database: Database, poll_seconds, slots, cuts):
+    """t: a tick, m and r: a miss, d: the recorder is down."""
+    zero = -(-START.timestamp() // poll_seconds) * poll_seconds - START.timestamp()
+    seconds = [zero + number * poll_seconds for number in range(len(slots) + 1)]
+    causes = {"m": Cause.UNREACHABLE, "r": Cause.REJECTED_REPLY}
+    slots = ["t", *slots[1:]]
+    with open_database.write() as cursor:
+        for table in ("ticks", "misses", "runs", "gap_events", "watermark"):
+            cursor.execute(f"DELETE FROM {table}")
+        for number, kind in enumerate(slots):
+            if kind != "d" and (not number or slots[number - 1] == "d"):
+                end = next((at_ for at_ in range(number, len(slots)) if slots[at_] == "d"), len(slots))
+                ran(cursor, seconds[number], seconds[end], poll_seconds)
+        observed(cursor, [second for second, kind in zip(seconds, slots, strict=False) if kind == "t"])
+        for kind, cause in causes.items():
+            missed(cursor, [second for second, its in zip(seconds, slots, strict=False) if its == kind], cause)
+    now = at(seconds[-1])
+
+    for cut in sorted({min(cut, len(slots)) for cut in cuts}):
+        advance(open_database, at(seconds[cut]), now, 1)
+    with open_database.read() as cursor:
+        ledger_says = ledger(cursor, START, now, now + timedelta(seconds=2 * poll_seconds))
+
+    by_slot = [
+        (second, gap.cause) for gap in ledger_says for second in seconds[:-1] if gap.start <= at(second) < gap.end
+    ]
+    expected = [
+        (second, {**causes, "d": Cause.RECORDER_DOWN}[kind])
+        for second, kind in zip(seconds, slots, strict=False)
+        if kind != "t"
+    ]
+    assert by_slot == expected
+    assert sum(gap.slots for gap in ledger_says) == len(expected)
+
+
+def test_averages_alone_fill_no_slot(database):
+    with database.write() as cursor:
+        ran(cursor, 0, 100)
+        observed(cursor, range(0, 100, 5))
+        cursor.execute("DELETE FROM ticks WHERE ts >= '2026-11-01 12:00:30' AND ts < '2026-11-01 12:01:00'")
+        averaged(cursor, 30, 60, 6)
+
+    assert in_short(found(database, 100)) == [(30, 60, 6, "missed slot")]

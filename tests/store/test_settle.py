@@ -1,0 +1,254 @@
+"""What became of a gap: its slots are healed by what is stored, and by nothing else."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from store import Database, gaps
+from store.gaps import Gap, advance
+from store.settle import PORTION, settle
+from tests.conftest import START
+
+from .histories import at, averaged, found, missed, observed, ran
+
+HOUR, DAY = 3600, 86_400
+
+
+def outage(database: Database, start_s: int, end_s: int, until_s: int, poll_seconds: int = 5) -> None:
+    """A run with an outage, in the ledger."""
+    with database.write() as cursor:
+        ran(cursor, 0, until_s, poll_seconds)
+        slots = range(0, until_s, poll_seconds)
+        observed(cursor, [slot for slot in slots if not start_s <= slot < end_s])
+        missed(cursor, [slot for slot in slots if start_s <= slot < end_s])
+    advance(database, at(until_s), at(until_s), 1)
+
+
+def heal(
+    database: Database,
+    *averages: tuple[float, float, int],
+    hopeless: Callable[[datetime, datetime], bool] | None = None,
+) -> list[Gap]:
+    """Store averages, as (start, end, step), and settle."""
+    with database.write() as cursor:
+        for start_s, end_s, step_s in averages:
+            averaged(cursor, start_s, end_s, step_s)
+        return settle(cursor, "btc_usd", at(DAY), hopeless=hopeless or (lambda _start, _end: False))[0]
+
+
+def in_short(pieces: list[Gap]) -> list[tuple[float, float, str, str | None]]:
+    return [
+        ((gap.start - START).total_seconds(), (gap.end - START).total_seconds(), gap.state, gap.healed_by)
+        for gap in pieces
+    ]
+
+
+def test_averages_over_the_whole_gap_heal_it(database):
+    outage(database, 600, 900, 1800)
+
+    settled = heal(database, (0, 1800, 6))
+
+    assert in_short(settled) == [(600, 900, "healed", "chart, 6 s")]
+    assert found(database, 1800) == settled
+    assert settled[0].round == 1
+
+
+def test_at_one_second_the_slots_beside_the_first_and_last_average_are_healed_too(database):
+    """The average over them holds observations, so it was left out."""
+    outage(database, 601, 899, 1800, poll_seconds=1)
+
+    assert in_short(heal(database, (0, 1800, 6))) == [(601, 899, "healed", "chart, 6 s")]
+
+
+def test_a_gap_with_nothing_in_it_stays_open(database):
+    outage(database, 600, 900, 1800)
+
+    assert heal(database, (0, 540, 6), (1000, 1800, 6)) == []
+    assert in_short(found(database, 1800)) == [(600, 900, "open", None)]
+
+
+def test_a_slot_too_short_for_any_average_is_unfillable_when_nobody_has_it(database):
+    outage(database, 600, 601, 1800, poll_seconds=1)
+
+    settled = heal(database, (0, 1800, 6), hopeless=lambda _start, _end: True)
+
+    assert in_short(settled) == [(600, 601, "unfillable", None)]
+
+
+def test_a_gap_is_cut_into_pieces_by_what_healed_them(database):
+    outage(database, HOUR, 3 * HOUR, 4 * HOUR)
+
+    settled = heal(database, (2 * HOUR, 4 * HOUR, 6), (HOUR, 4 * HOUR, 60))
+
+    assert in_short(settled) == [
+        (HOUR, 2 * HOUR, "healed", "chart, 60 s"),
+        (2 * HOUR, 3 * HOUR, "healed", "chart, 6 s"),
+    ]
+
+
+def test_what_is_left_of_a_gap_is_judged_alone(database):
+    outage(database, HOUR, 3 * HOUR, 4 * HOUR)
+    asked = []
+
+    def hopeless(start: datetime, end: datetime) -> bool:
+        asked.append((start, end))
+        return start < at(HOUR + 600)
+
+    settled = heal(database, (HOUR + 600, HOUR + 1200, 6), hopeless=hopeless)
+
+    assert in_short(settled) == [
+        (HOUR, HOUR + 595, "unfillable", None),
+        (HOUR + 595, HOUR + 1210, "healed", "chart, 6 s"),
+        (HOUR + 1210, 3 * HOUR, "open", None),
+    ]
+    assert asked == [(at(HOUR), at(HOUR + 595)), (at(HOUR + 1210), at(3 * HOUR))]
+
+
+def test_the_pieces_of_a_gap_have_all_of_its_slots(database):
+    outage(database, HOUR, 3 * HOUR, 4 * HOUR)
+
+    settled = heal(database, (HOUR + 600, HOUR + 1200, 6), (2 * HOUR, 3 * HOUR, 60))
+
+    assert sum(gap.slots for gap in settled) == 2 * HOUR // 5
+    assert all(before.end == gap.start for before, gap in pairwise(settled))
+
+
+def test_settling_again_changes_nothing(database):
+    outage(database, HOUR, 3 * HOUR, 4 * HOUR)
+    heal(database, (HOUR + 600, HOUR + 1200, 6), hopeless=lambda start, _end: start < at(HOUR + 600))
+    before = found(database, 4 * HOUR)
+
+    again = heal(database, hopeless=lambda _start, _end: False)
+
+    assert again == []
+    assert found(database, 4 * HOUR) == before
+
+
+def test_what_was_given_up_is_healed_when_somebody_has_it_after_all(database):
+    outage(database, 600, 900, 1800)
+    heal(database, hopeless=lambda _start, _end: True)
+    with database.write() as cursor:
+        averaged(cursor, 0, 1800, 60)
+        not_asked_for, _ = settle(cursor, "btc_usd", at(DAY))
+        settled, _ = settle(cursor, "btc_usd", at(DAY), states=("open", "unfillable"))
+
+    assert not_asked_for == []
+    assert in_short(settled) == [(600, 900, "healed", "chart, 60 s")]
+
+
+def test_what_was_given_up_stays_so_without_another_word(database):
+    outage(database, 600, 900, 1800)
+    heal(database, hopeless=lambda _start, _end: True)
+    with database.write() as cursor:
+        assert settle(cursor, "btc_usd", at(DAY), states=("open", "unfillable")) == ([], None)
+
+    assert in_short(found(database, 1800)) == [(600, 900, "unfillable", None)]
+
+
+def test_ticks_that_come_late_close_a_gap(database):
+    outage(database, 600, 900, 1800)
+    with database.write() as cursor:
+        observed(cursor, range(600, 700, 5))
+        observed(cursor, range(800, 850, 5))
+
+    assert in_short(heal(database)) == [
+        (600, 700, "healed", "live"),
+        (700, 800, "open", None),
+        (800, 850, "healed", "live"),
+        (850, 900, "open", None),
+    ]
+
+
+def test_imported_ticks_close_a_gap_and_are_named(database):
+    outage(database, 600, 900, 1800)
+    with database.write() as cursor:
+        observed(cursor, range(600, 900, 5))
+        cursor.execute(
+            "UPDATE ticks SET source = 'import', received_at = NULL WHERE ts BETWEEN ? AND ?",
+            [at(600).replace(tzinfo=None), at(900).replace(tzinfo=None)],
+        )
+
+    assert in_short(heal(database)) == [(600, 900, "healed", "import")]
+
+
+def test_the_gaps_of_other_indexes_are_left_alone(database):
+    outage(database, 600, 900, 1800)
+    with database.write() as cursor:
+        averaged(cursor, 0, 1800, 6)
+        assert settle(cursor, "eth_usd", at(DAY)) == ([], None)
+
+    assert in_short(found(database, 1800)) == [(600, 900, "open", None)]
+
+
+def test_many_gaps_are_settled_portion_by_portion(database):
+    many = PORTION + 20
+    with database.write() as cursor:
+        gaps.note(
+            cursor,
+            [
+                Gap("btc_usd", at(60 * number), at(60 * number + 30), 6, 5, "unreachable", "", gap=at(60 * number))
+                for number in range(many)
+            ],
+            START,
+        )
+        averaged(cursor, 0, 60 * many, 6)
+        first, go_on = settle(cursor, "btc_usd", START)
+        assert go_on is not None
+        rest, done = settle(cursor, "btc_usd", START, start=go_on)
+
+    assert (len(first), len(rest), done) == (PORTION, 20, None)
+
+
+def test_in_an_outage_of_days_the_pieces_in_between_are_healed_by_days(database):
+    """The ledger notes a long outage hour by hour; each hour lies in an average of a day."""
+    with database.write() as cursor:
+        ran(cursor, 0, 5 * DAY, 600)
+        observed(cursor, [slot for slot in range(0, 5 * DAY, 600) if not DAY <= slot < 4 * DAY])
+        missed(cursor, range(DAY, 4 * DAY, 600))
+    for until_s in range(HOUR, 5 * DAY, 6 * HOUR):
+        advance(database, at(until_s), at(until_s), 1)
+    advance(database, at(5 * DAY), at(5 * DAY), 1)
+
+    heal(database, (DAY, 4 * DAY, DAY))
+
+    assert in_short(found(database, 5 * DAY)) == [(DAY, 4 * DAY, "healed", "chart, 86400 s")]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    poll_seconds=st.sampled_from([1, 5]),
+    gap=st.tuples(st.integers(10, 60), st.integers(1, 120)),
+    stored=st.lists(st.tuples(st.integers(0, 200), st.sampled_from([6, 60])), max_size=12),
+)
+def test_any_averages_heal_the_slots_that_they_cover_and_those_within_a_step(
+    open_database: Database, poll_seconds, gap, stored
+):
+    first, count = gap
+    with open_database.write() as cursor:
+        for table in ("ticks", "misses", "runs", "gap_events", "watermark"):
+            cursor.execute(f"DELETE FROM {table}")
+        start, end = at(first * poll_seconds), at((first + count) * poll_seconds)
+        gaps.note(cursor, [Gap("btc_usd", start, end, count, poll_seconds, "unreachable", "", gap=start)], START)
+        for number, step_s in stored:
+            averaged(cursor, number * step_s, (number + 1) * step_s, step_s)
+        rows = cursor.execute("SELECT ts, resolution_s FROM ticks").fetchall()
+        settle(cursor, "btc_usd", START)
+        pieces = gaps.unsettled(cursor, "btc_usd", ("open", "healed"), limit=1000)
+
+    def nearest(slot: datetime, reach: int) -> int | None:
+        steps = [
+            step_s
+            for ts, step_s in rows
+            if ts - reach * timedelta(seconds=step_s)
+            <= slot.replace(tzinfo=None)
+            < ts + (1 + reach) * timedelta(seconds=step_s)
+        ]
+        return min(steps, default=None)
+
+    slots = [at((first + number) * poll_seconds) for number in range(count)]
+    told = [next(piece.resolution_s for piece in pieces if piece.start <= slot < piece.end) for slot in slots]
+    assert told == [nearest(slot, 0) or nearest(slot, 1) for slot in slots]
+    assert sum(piece.slots for piece in pieces) == count
