@@ -22,7 +22,8 @@ State = Literal["open", "healed", "unfillable"]
 ONGOING = timedelta(hours=1)
 """A gap that isn't over is noted when it is, or in pieces of this length."""
 
-_A_DAY = timedelta(days=1)
+# What was never looked at is taken in such parts, a lease each: 5 million ticks of two indexes at one second.
+_AT_A_TIME = timedelta(days=30)
 
 # The watermark is moved at least that far at a time: until then, it costs little to look at the time after it again.
 _WORTH_NOTING = timedelta(minutes=10)
@@ -232,7 +233,7 @@ def advance(database: Database, until: datetime, now: datetime, wait_s: float) -
     """Note the gaps between the watermark and `until`, up to which all that came is stored.
 
     A gap that reaches `until` may go on: it is left for the next time unless it is longer than `ONGOING`. What was
-    never looked at is taken day by day, a lease each.
+    never looked at is taken part by part.
 
     Raises:
         StoreError: it got as far as it got.
@@ -240,7 +241,7 @@ def advance(database: Database, until: datetime, now: datetime, wait_s: float) -
     while True:
         with database.read(wait_s) as cursor:
             start = _begin(cursor, until)
-            end = min(until, start + _A_DAY)
+            end = min(until, start + _AT_A_TIME)
             over, complete_to = _over(find(cursor, start, end), end, ongoing=end == until)
         if over or end < until or complete_to - start > _WORTH_NOTING:
             with database.write(wait_s) as cursor:

@@ -263,15 +263,16 @@ def test_the_gap_of_one_index_that_goes_on_does_not_hold_up_those_of_others(data
     ]
 
 
-def test_a_file_of_years_is_looked_at_day_by_day(database):
+def test_a_file_of_months_is_looked_at_part_by_part(database):
     with database.write() as cursor:
-        ran(cursor, 0, 4 * DAY, 600)
-        observed(cursor, [second for second in range(0, 4 * DAY, 600) if not DAY <= second < 3 * DAY])
+        ran(cursor, 0, 70 * DAY, 3600)
+        observed(cursor, [second for second in range(0, 70 * DAY, 3600) if not 25 * DAY <= second < 65 * DAY])
 
-    advance(database, at(4 * DAY), at(4 * DAY), 1)
+    advance(database, at(70 * DAY), at(70 * DAY), 1)
 
-    assert complete_to_s(database) == 4 * DAY
-    assert in_short(found(database, 4 * DAY)) == [(DAY, 3 * DAY, 288, "missed slot")]
+    assert complete_to_s(database) == 70 * DAY
+    assert len(noted(database)) == 3
+    assert in_short(found(database, 70 * DAY)) == [(25 * DAY, 65 * DAY, 960, "missed slot")]
 
 
 def test_a_file_without_runs_has_no_ledger_to_begin(database):
