@@ -477,7 +477,8 @@ def record(database: Database, since: timedelta, *outages: Stretch, poll_seconds
             [[slot.replace(tzinfo=None) for slot in out]],
         )
         cursor.execute(
-            "INSERT INTO ticks SELECT 'btc_usd', ts + INTERVAL 6 MILLISECOND, ts + INTERVAL 12 MILLISECOND, 1.5, 'live', 0 "
+            "INSERT INTO ticks "
+            "SELECT 'btc_usd', ts + INTERVAL 6 MILLISECOND, ts + INTERVAL 12 MILLISECOND, 1.5, 'live', 0 "
             "FROM (SELECT unnest(?::TIMESTAMP[]) AS ts)",
             [[slot.replace(tzinfo=None) for slot in seen]],
         )
