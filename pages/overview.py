@@ -9,6 +9,7 @@ from pages.common.live_chart import live_chart
 from pages.common.sparkline import sparkline
 from pages.common.views import MOST_POINTS, SPANS
 from store import StoreError, utc_now
+from store.coverage import Coverage
 from store.overview import Card
 from store.status import stale_after_s
 
@@ -35,23 +36,24 @@ def live() -> None:
         choice.empty()
         return  # the header tells
     with above:
-        cards_or_table(overview.cards)
+        cards_or_table(overview)
     rebased_chart(overview.history, span)
     last_errors(overview)
 
 
-def cards_or_table(cards: list[Card]) -> None:
+def cards_or_table(overview: queries.Overview) -> None:
+    cards = overview.cards
     if len(cards) > MOST_CARDS:
-        index_table(cards)
+        index_table(overview)
         return
     with st.grid(min(len(cards), 4), min_column_width=240):
         for card in cards:
             with st.container(border=True, key=f"card-{card.index_name}"):
-                index_card(card)
+                index_card(card, overview.coverage.get(card.index_name))
 
 
-def index_card(card: Card) -> None:
-    """Price, change, sparkline, range and age of one index."""
+def index_card(card: Card, coverage: Coverage | None) -> None:
+    """Price, change, sparkline, range, coverage and age of one index."""
     if card.latest is None or card.since is None:
         st.metric(text.pair(card.index_name), None)
         st.caption("No data yet")
@@ -66,7 +68,10 @@ def index_card(card: Card) -> None:
     words = range_in_words(card)
     st.html(sparkline(card.closes, low_to_high(card), f"{text.pair(card.index_name)}, {words}"))
     old = age(card)
-    st.caption(f"{words}  \n{f':orange[:material/schedule:] {old}' if is_stale(card) else old}")
+    lines = [words, f":orange[:material/schedule:] {old}" if is_stale(card) else old]
+    if coverage is not None:
+        lines.insert(1, coverage_in_words(coverage))
+    st.caption("  \n".join(lines))
 
 
 def low_to_high(card: Card) -> float:
@@ -77,6 +82,12 @@ def low_to_high(card: Card) -> float:
 def range_in_words(card: Card) -> str:
     averages = ", in part from averages" if card.averages_s else ""
     return f"24 h low {text.price(card.low)}, high {text.price(card.high)}{averages}"
+
+
+def coverage_in_words(coverage: Coverage) -> str:
+    """How much of 24 h is known; never all of it as long as a slot is missing."""
+    healed = f", {text.share(coverage.healed / coverage.due)} healed" if coverage.healed else ""
+    return f"24 h coverage {text.share(coverage.share)}{healed}"
 
 
 def age(card: Card) -> str:
@@ -95,8 +106,9 @@ def is_stale(card: Card) -> bool:
     return (utc_now() - card.latest.ts).total_seconds() > stale_after_s(queries.settings().poll_seconds)
 
 
-def index_table(cards: list[Card]) -> None:
+def index_table(overview: queries.Overview) -> None:
     """Many indexes, a row each."""
+    cards, coverage = overview.cards, overview.coverage
     st.dataframe(
         {
             "Index": [text.pair(card.index_name) for card in cards],
@@ -105,6 +117,9 @@ def index_table(cards: list[Card]) -> None:
             "24 h": [card.closes for card in cards],
             "Low": [text.price(card.low) if card.latest else None for card in cards],
             "High": [text.price(card.high) if card.latest else None for card in cards],
+            "Coverage": [
+                text.share(coverage[card.index_name].share) if card.index_name in coverage else None for card in cards
+            ],
             "Age": [age(card) for card in cards],
         },
         column_config={

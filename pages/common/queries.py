@@ -14,15 +14,13 @@ import settings as all_settings
 from settings import Settings
 from store import Cursor, Database, NoDatabaseError, Tick, ticks, utc_now
 from store.bars import SINGLE_TICKS, bars, extent, fits
-from store.overview import Card, cards, index_names, simulated
+from store.coverage import Coverage, coverage
+from store.overview import SPAN, Card, cards, index_names, simulated
 from store.recorder import Notice, read_notice
 from store.runs import Trouble, troubles
 from store.shared import shared_database
 
 from .views import MOST_POINTS, View
-
-TROUBLES_SINCE = timedelta(hours=24)
-"""What went wrong before that is no news."""
 
 
 @dataclass(frozen=True)
@@ -36,9 +34,10 @@ class Pulse:
 
 @dataclass(frozen=True)
 class Overview:
-    """All indexes at a glance, what went wrong of late, and the bars over a span."""
+    """All indexes at a glance, how complete their last 24 h are, what went wrong of late, and the bars over a span."""
 
     cards: list[Card]
+    coverage: dict[str, Coverage]
     troubles: list[Trouble]
     history: "History"
 
@@ -116,9 +115,10 @@ def overview(at: datetime, span: str) -> Overview:
         with database().read() as cursor:
             found = cards(cursor, settings().indexes, shortest_bar=timedelta(seconds=2 * settings().poll_seconds))
             drawn = _history(cursor, at, [card.index_name for card in found], View(span))
-            return Overview(found, troubles(cursor, at - TROUBLES_SINCE), drawn)
+            complete = {its.index_name: its for its in coverage(cursor, at - SPAN, at, at)}
+            return Overview(found, complete, troubles(cursor, at - SPAN), drawn)
     except NoDatabaseError:
-        return Overview([Card(name) for name in settings().indexes], [], _nothing(at, View(span)))
+        return Overview([Card(name) for name in settings().indexes], {}, [], _nothing(at, View(span)))
 
 
 @st.cache_data(ttl="900ms", max_entries=64, show_spinner=False)

@@ -84,6 +84,12 @@ def change(fraction: float) -> str:
     return f"{percent:+.2f} %" if percent else "0.00 %"
 
 
+def share(fraction: float) -> str:
+    """A share in percent, cut and not rounded: what isn't whole is never 100 %, what isn't nothing never 0 %."""
+    percent = math.floor(10_000 * fraction) / 100
+    return "100 %" if fraction >= 1 else "under 0.01 %" if 0 < fraction < 1e-4 else f"{percent:.2f} %"
+
+
 def direction(fraction: float) -> str:
     """The sign of a change as a word, as it would be read from two decimals."""
     rounded = round(100 * fraction, 2)

@@ -7,7 +7,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from store import Cause, Miss, Tick, averages, runs, utc_now
+from store import Cause, Miss, Run, Tick, averages, gaps, runs, utc_now
+from store.gaps import Gap, State
 from tests.pages.conftest import captions, chart, parts, store
 
 
@@ -221,3 +222,55 @@ def test_errors_of_the_last_day_are_told_by_cause_in_the_time_of_the_visitor(ope
     first = slots[0].astimezone(ZoneInfo("Asia/Kathmandu"))
     assert f"Unreachable: 3 slots without a tick, {first.day} {first:%b %Y, %H:%M:%S} to " in before
     assert before.endswith(r"The last: refused \*")
+
+
+def covered(database, missing: int, healed: int) -> None:
+    """A run of 1,000 slots up to now at 5 s, in which some slots failed, and some of these were healed."""
+    end = datetime.fromtimestamp(int(utc_now().timestamp()) // 5 * 5, UTC)
+    slots = [end - timedelta(seconds=5 * number) for number in range(1000, 0, -1)]
+    begin = slots[500]
+    pieces: list[tuple[datetime, int, State]] = [
+        (begin, missing, "open"),
+        (begin + timedelta(seconds=5 * missing), healed, "healed"),
+    ]
+    gaps_noted = [
+        Gap("btc_usd", start, start + timedelta(seconds=5 * count), count, 5, "unreachable", "", state, gap=start)
+        for start, count, state in pieces
+        if count
+    ]
+    seen = [*slots[:500], *slots[500 + missing + healed :]]
+    store(database, *(Tick("btc_usd", slot + timedelta(milliseconds=6), 100.0, received_at=slot) for slot in seen))
+    with database.write() as cursor:
+        runs.note(cursor, Run(slots[0], 5, ("btc_usd",), "1"))
+        gaps.note(cursor, gaps_noted, end)
+
+
+@pytest.mark.parametrize(
+    ("missing", "healed", "words", "percent"),
+    [
+        (0, 0, r"24 h coverage (100) %", [100]),
+        (0, 100, r"24 h coverage (100) %, (\S+) % healed", [100, 10]),
+        (50, 0, r"24 h coverage (\S+) %", [95]),
+        (20, 30, r"24 h coverage (\S+) %, (\S+) % healed", [98, 3]),
+    ],
+)
+def test_a_card_tells_how_complete_its_last_24_hours_are(open_page, database, missing, healed, words, percent):
+    covered(database, missing, healed)
+
+    page = open_page()
+
+    found = re.fullmatch(words, captions(page)[0].split("  \n")[1])
+    assert found is not None
+    assert [float(each) for each in found.groups()] == pytest.approx(percent, abs=0.05)  # one more slot may be due
+    assert not page.exception
+
+
+def test_the_table_of_many_indexes_has_their_coverage(open_page, database, monkeypatch):
+    monkeypatch.setenv("TICKWELL_INDEXES", ",".join(["btc_usd", *(f"x{number}_usd" for number in range(12))]))
+    covered(database, 50, 0)
+
+    page = open_page()
+
+    btc, *others = page.dataframe[0].value["Coverage"]
+    assert btc.startswith(("95.0", "94.9"))
+    assert not any(isinstance(other, str) for other in others)

@@ -133,3 +133,18 @@ def test_words_of_others_are_not_read_as_markdown():
 
 def test_words_without_signs_stay_as_they_are():
     assert text.escaped("connection refused, 3 of 5") == "connection refused, 3 of 5"
+
+
+@pytest.mark.parametrize(
+    ("fraction", "words"),
+    [
+        (1.0, "100 %"),
+        (0.999999, "99.99 %"),
+        (0.5, "50.00 %"),
+        (0.00012, "0.01 %"),
+        (0.00001, "under 0.01 %"),
+        (0.0, "0.00 %"),
+    ],
+)
+def test_a_share_is_whole_only_when_nothing_is_missing(fraction, words):
+    assert text.share(fraction) == words
