@@ -85,9 +85,9 @@ def range_in_words(card: Card) -> str:
 
 
 def coverage_in_words(coverage: Coverage) -> str:
-    """How much of 24 h is known; never all of it as long as a slot is missing."""
+    """How much is known of what was due in 24 h: with fewer slots in the first of them."""
     healed = f", {text.share(coverage.healed / coverage.due)} healed" if coverage.healed else ""
-    return f"24 h coverage {text.share(coverage.share)}{healed}"
+    return f"24 h coverage {text.share(coverage.share)} of {coverage.due:,} slots{healed}"
 
 
 def age(card: Card) -> str:

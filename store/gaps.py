@@ -22,8 +22,8 @@ State = Literal["open", "healed", "unfillable"]
 ONGOING = timedelta(hours=1)
 """A gap that isn't over is noted when it is, or in pieces of this length."""
 
-# What was never looked at is taken in such parts, a lease each: 5 million ticks of two indexes at one second.
-_AT_A_TIME = timedelta(days=30)
+# What was never looked at is taken in such parts, a lease each: a quarter of a second with two indexes at one second.
+_AT_A_TIME = timedelta(days=10)
 
 # The watermark is moved at least that far at a time: until then, it costs little to look at the time after it again.
 _WORTH_NOTING = timedelta(minutes=10)

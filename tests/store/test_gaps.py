@@ -271,7 +271,7 @@ def test_a_file_of_months_is_looked_at_part_by_part(database):
     advance(database, at(70 * DAY), at(70 * DAY), 1)
 
     assert complete_to_s(database) == 70 * DAY
-    assert len(noted(database)) == 3
+    assert len(noted(database)) == 5
     assert in_short(found(database, 70 * DAY)) == [(25 * DAY, 65 * DAY, 960, "missed slot")]
 
 
