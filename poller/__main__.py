@@ -106,14 +106,7 @@ def backfill(index_names: tuple[str, ...]) -> None:
     for name in index_names:
         if name not in known:
             raise click.UsageError(f"--index {name}: must be one of {', '.join(known)}")
-    with click.progressbar(length=1, label="looking for gaps", file=sys.stderr) as bar:
-
-        def tell(what: str, number: int, total: int) -> None:
-            bar.label, bar.length = what, total
-            bar.update(number - 1 - bar.pos)
-
-        settled = asyncio.run(backfill_once(settings, database, index_names, tell))
-        bar.update((bar.length or 1) - bar.pos)
+    settled = _backfill_with_a_bar(settings, database, index_names)
     click.echo(_gaps_in_words(settled) if settled else "nothing to heal")
 
 
@@ -156,6 +149,16 @@ def _outcome_in_words(outcome: Tick | Miss) -> str:
     if isinstance(outcome, Tick):
         return f"{outcome.index_name} {outcome.price} at {outcome.ts:%Y-%m-%d %H:%M:%S.%f} UTC ({outcome.source})"
     return f"{outcome.index_name}: {outcome.cause}, {outcome.detail}"
+
+
+def _backfill_with_a_bar(settings: Settings, database: Database, index_names: Sequence[str]) -> list[Gap]:
+    with click.progressbar(length=1, label="looking for gaps", file=sys.stderr) as bar:
+
+        def tell(what: str, number: int, total: int) -> None:
+            bar.label, bar.length = f"{what}, {number} of {total}", total
+            bar.update(number - bar.pos)
+
+        return asyncio.run(backfill_once(settings, database, index_names, tell))
 
 
 def _gap_as_json(gap: Gap) -> dict[str, Any]:
