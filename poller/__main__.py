@@ -106,8 +106,7 @@ def backfill(index_names: tuple[str, ...]) -> None:
     for name in index_names:
         if name not in known:
             raise click.UsageError(f"--index {name}: must be one of {', '.join(known)}")
-    settled = _backfill_with_a_bar(settings, database, index_names)
-    click.echo(_gaps_in_words(settled) if settled else "nothing to heal")
+    click.echo(_healed_in_words(_backfill_with_a_bar(settings, database, index_names)))
 
 
 @main.command()
@@ -159,6 +158,10 @@ def _backfill_with_a_bar(settings: Settings, database: Database, index_names: Se
             bar.update(number - bar.pos)
 
         return asyncio.run(backfill_once(settings, database, index_names, tell))
+
+
+def _healed_in_words(settled: Sequence[Gap]) -> str:
+    return _gaps_in_words(settled) if settled else "nothing to heal"
 
 
 def _gap_as_json(gap: Gap) -> dict[str, Any]:
