@@ -14,8 +14,8 @@ import click
 
 import settings as all_settings
 from settings import Settings, TickwellError
-from store import Database, Miss, Tick, utc_now
-from store.gaps import BEFORE_ALL, Gap, ledger
+from store import Database, Gap, Miss, Tick, utc_now
+from store.gaps import BEFORE_ALL, ledger
 from store.overview import index_names as all_index_names
 from store.status import age_in_words, health
 

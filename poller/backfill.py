@@ -15,8 +15,7 @@ from typing import TypeVar
 import stamina
 
 from settings import MAX_REQUESTS_PER_SECOND
-from store import Database, StoreError, averages, gaps, utc_now
-from store.gaps import Gap, State
+from store import Database, Gap, GapState, StoreError, averages, gaps, utc_now
 from store.settle import settle
 
 from .deribit import ChartPoint, ChartRange, DeribitClient
@@ -124,7 +123,7 @@ class Backfill:
         quiet: Callable[[], Awaitable[None]] = at_once,
         clock: Callable[[], datetime] = utc_now,
         attempts: int | None = None,
-        states: Sequence[State] = ("open",),
+        states: Sequence[GapState] = ("open",),
     ) -> None:
         self._client, self._database, self._clock = client, database, clock
         self._spacing_s, self._tell, self._quiet, self._states = spacing_s, tell, quiet, states
@@ -308,7 +307,7 @@ def _while_it_is(kind: type[Exception], what: str) -> Callable[[Exception], bool
     return again
 
 
-def _with_gaps(database: Database, states: Sequence[State]) -> set[str]:
+def _with_gaps(database: Database, states: Sequence[GapState]) -> set[str]:
     with database.read(_STORE_WAIT_S) as cursor:
         return gaps.index_names(cursor, states)
 

@@ -7,8 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from settings import VERSION, Settings
-from store import Database, StoreError, utc_now
-from store.gaps import Gap
+from store import Database, Gap, StoreError, utc_now
 from store.overview import simulated
 from store.recorder import Notice, RecorderLock
 from store.status import stale_after_s

@@ -4,13 +4,15 @@ from duckdb import DuckDBPyConnection as Cursor
 
 from .database import Database
 from .errors import BusyError, NewerSchemaError, NoDatabaseError, OlderSchemaError, RecorderError, StoreError
-from .models import Cause, Miss, Run, Tick, utc_now
+from .models import Cause, Gap, GapState, Miss, Run, Tick, utc_now
 
 __all__ = [
     "BusyError",
     "Cause",
     "Cursor",
     "Database",
+    "Gap",
+    "GapState",
     "Miss",
     "NewerSchemaError",
     "NoDatabaseError",

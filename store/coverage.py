@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from duckdb import DuckDBPyConnection
 
 from .due import slots, stretches
-from .gaps import Gap, ledger
+from .gaps import ledger
+from .models import Gap
 
 HOUR = timedelta(hours=1)
 

@@ -6,18 +6,17 @@ another round, which cuts the gap into pieces, each healed, unfillable or still 
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 
 from duckdb import DuckDBPyConnection
 
 from .database import Database
-from .due import Stretch, at_slot, slots, stretches
-from .models import Cause, Source, from_column, to_column
+from .due import slots
+from .missing import missing
+from .models import Gap, GapState, from_column, to_column
 from .runs import runs
-
-State = Literal["open", "healed", "unfillable"]
 
 ONGOING = timedelta(hours=1)
 """A gap that isn't over is noted when it is, or in pieces of this length."""
@@ -30,13 +29,6 @@ _WORTH_NOTING = timedelta(minutes=10)
 
 BEFORE_ALL = datetime(1970, 1, 1, tzinfo=UTC)
 """Earlier than any gap."""
-
-# A slot's tick is placed by the time it was received, which is in its slot for sure, unless the local clock is wrong by
-# more than this: a clock that is set back or forward neither makes gaps nor hides any.
-_CLOCKS_AGREE = timedelta(seconds=2)
-
-# In a run each failed slot left a miss. Fewer empty slots in a row without one are ticks placed in their neighbours.
-_UNEXPLAINED_SLOTS = 3
 
 _COLUMNS = """
     index_name,
@@ -51,55 +43,6 @@ _COLUMNS = """
     resolution_s,
     gap,
     round
-"""
-
-_HOLES = """
-WITH present AS (
-    SELECT DISTINCT
-        epoch_us(
-            CASE
-                WHEN received_at BETWEEN ts - $clocks_agree AND ts + $clocks_agree THEN received_at
-                ELSE ts
-            END
-        ) // $period_us AS slot
-    FROM ticks
-    WHERE index_name = $index_name
-      AND ts >= $start - $clocks_agree
-      AND ts <= $end + $clocks_agree
-      AND resolution_s = 0
-),
-edges AS (
-    SELECT slot
-    FROM present
-    WHERE slot >= $first
-      AND slot < $last
-    UNION ALL
-    SELECT unnest([$first - 1, $last]) AS slot
-)
-SELECT
-    slot + 1,
-    following
-FROM (
-    SELECT
-        slot,
-        lead(slot) OVER (ORDER BY slot) AS following
-    FROM edges
-)
-WHERE following > slot + 1
-ORDER BY slot
-"""
-
-_REASONS = """
-SELECT
-    epoch_us(slot) // $period_us AS slot,
-    cause,
-    code,
-    detail
-FROM misses
-WHERE index_name = $index_name
-  AND slot >= $start
-  AND slot < $end
-ORDER BY slot
 """
 
 _NOTED = f"""
@@ -147,45 +90,6 @@ VALUES ($complete_to)
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """Due slots of an index, next to each other, that brought no tick.
-
-    Attributes:
-        index_name: as the exchange spells it.
-        start, end: from the first of the slots to the one after the last; half-open.
-        slots: how many they are.
-        poll_seconds: between them.
-        cause: a `Cause`, with the exchange's error code where it gave one, such as "exchange error 11051".
-        detail: the facts of the first of them.
-        state: "open" while it may still be healed, "healed", or "unfillable" when nobody has it any more.
-        source, resolution_s: what it was healed with, and the seconds that each of those is an average over; 0 when
-            they were observed after all.
-        gap: where it began when it was found; together with the index, its name.
-        round: how often it was looked at since.
-    """
-
-    index_name: str
-    start: datetime
-    end: datetime
-    slots: int
-    poll_seconds: int
-    cause: str
-    detail: str
-    state: State = "open"
-    source: Source | None = None
-    resolution_s: int | None = None
-    gap: datetime | None = None
-    round: int = 0
-
-    @property
-    def healed_by(self) -> str | None:
-        """What it was healed with, such as "chart, 6 s"; None while it isn't."""
-        if self.source is None:
-            return None
-        return f"{self.source}, {self.resolution_s} s" if self.resolution_s else str(self.source)
-
-
 def ledger(cursor: DuckDBPyConnection, start: datetime, end: datetime, now: datetime) -> list[Gap]:
     """The gaps that touch [start, end), by index and start; what is alike and adjacent is one gap.
 
@@ -199,13 +103,7 @@ def ledger(cursor: DuckDBPyConnection, start: datetime, end: datetime, now: date
 
 def find(cursor: DuckDBPyConnection, start: datetime, end: datetime) -> list[Gap]:
     """The gaps in [start, end) that are not noted yet."""
-    found = [
-        gap
-        for stretch in stretches(cursor, start, end)
-        for name in stretch.indexes
-        for first, last in _holes(cursor, name, stretch.slots, stretch.poll_seconds)
-        for gap in _explained(cursor, name, stretch, first, last)
-    ]
+    found = missing(cursor, start, end)
     if not found:
         return []
     values = {"start": to_column(start), "end": to_column(end)}
@@ -273,30 +171,17 @@ def _over(found: Sequence[Gap], end: datetime, *, ongoing: bool) -> tuple[list[G
     return over, min([end, *going_on.values()])
 
 
-def index_names(cursor: DuckDBPyConnection, states: Sequence[State]) -> set[str]:
+def index_names(cursor: DuckDBPyConnection, states: Sequence[GapState]) -> set[str]:
     """The indexes that have gaps in one of these states."""
     return {name for (name,) in cursor.execute(_INDEX_NAMES, {"states": list(states)}).fetchall()}
 
 
 def unsettled(
-    cursor: DuckDBPyConnection, index_name: str, states: Sequence[State], *, start: datetime = BEFORE_ALL, limit: int
+    cursor: DuckDBPyConnection, index_name: str, states: Sequence[GapState], *, start: datetime = BEFORE_ALL, limit: int
 ) -> list[Gap]:
     """The oldest gaps of an index that are in one of these states and begin at `start` or later, ascending."""
     values = {"index_name": index_name, "states": list(states), "start": to_column(start), "limit": limit}
     return [_gap(row) for row in cursor.execute(_UNSETTLED, values).fetchall()]
-
-
-def observed(cursor: DuckDBPyConnection, gap: Gap) -> Iterator[tuple[bool, datetime, datetime]]:
-    """Cut a gap into stretches without a tick and, if some came late, those with one: (observed, start, end)."""
-    numbers = slots(gap.start, gap.end, gap.poll_seconds)
-    reached = numbers.start
-    for first, last in _holes(cursor, gap.index_name, numbers, gap.poll_seconds):
-        if first > reached:
-            yield True, at_slot(reached, gap.poll_seconds), at_slot(first, gap.poll_seconds)
-        yield False, at_slot(first, gap.poll_seconds), at_slot(last, gap.poll_seconds)
-        reached = last
-    if reached < numbers.stop:
-        yield True, at_slot(reached, gap.poll_seconds), at_slot(numbers.stop, gap.poll_seconds)
 
 
 def joined(gaps: Iterable[Gap]) -> Iterator[Gap]:
@@ -311,47 +196,6 @@ def joined(gaps: Iterable[Gap]) -> Iterator[Gap]:
         before = gap
     if before is not None:
         yield before
-
-
-def _holes(cursor: DuckDBPyConnection, index_name: str, numbers: range, poll_seconds: int) -> list[tuple[int, int]]:
-    """The numbers of the slots without a tick, as half-open ranges."""
-    values = {
-        "index_name": index_name,
-        "period_us": poll_seconds * 1_000_000,
-        "first": numbers.start,
-        "last": numbers.stop,
-        "start": to_column(at_slot(numbers.start, poll_seconds)),
-        "end": to_column(at_slot(numbers.stop, poll_seconds)),
-        "clocks_agree": _CLOCKS_AGREE,
-    }
-    return cursor.execute(_HOLES, values).fetchall() if numbers else []
-
-
-def _explained(cursor: DuckDBPyConnection, index_name: str, stretch: Stretch, first: int, last: int) -> Iterator[Gap]:
-    """The gaps that a hole consists of: one for each cause in a row."""
-    if not stretch.up:
-        yield _made(index_name, stretch, first, last, Cause.RECORDER_DOWN, "")
-        return
-    start, end = at_slot(first, stretch.poll_seconds), at_slot(last, stretch.poll_seconds)
-    values: dict[str, Any] = {"start": to_column(start), "end": to_column(end)}
-    values |= {"index_name": index_name, "period_us": stretch.poll_seconds * 1_000_000}
-    reasons = [
-        (slot, cause if code is None else f"{cause} {code}", detail)
-        for slot, cause, code, detail in cursor.execute(_REASONS, values).fetchall()
-    ]
-    if not reasons and last - first < _UNEXPLAINED_SLOTS:
-        return
-    reasons = reasons or [(first, Cause.MISSED_SLOT, "no word on why")]
-    changes = [reason for at, reason in enumerate(reasons) if not at or reason[1] != reasons[at - 1][1]]
-    begins = [first, *(slot for slot, *_ in changes[1:]), last]
-    for number, (_, cause, detail) in enumerate(changes):
-        yield _made(index_name, stretch, begins[number], begins[number + 1], cause, detail)
-
-
-def _made(index_name: str, stretch: Stretch, first: int, last: int, cause: str, detail: str) -> Gap:
-    start = at_slot(first, stretch.poll_seconds)
-    end = min(at_slot(last, stretch.poll_seconds), stretch.end)
-    return Gap(index_name, start, end, last - first, stretch.poll_seconds, str(cause), detail, gap=start)
 
 
 def _without(gap: Gap, noted: Iterable[Gap]) -> Iterator[Gap]:

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Literal
 
 Source = Literal["live", "chart", "import", "simulator"]
+GapState = Literal["open", "healed", "unfillable"]
 
 
 class Cause(StrEnum):
@@ -66,6 +67,45 @@ class Run:
     indexes: tuple[str, ...]
     version: str
     ended_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Due slots of an index, next to each other, that brought no tick.
+
+    Attributes:
+        index_name: as the exchange spells it.
+        start, end: from the first of the slots to the one after the last; half-open.
+        slots: how many they are.
+        poll_seconds: between them.
+        cause: a `Cause`, with the exchange's error code where it gave one, such as "exchange error 11051".
+        detail: the facts of the first of them.
+        state: "open" while it may still be healed, "healed", or "unfillable" when nobody has it any more.
+        source, resolution_s: what it was healed with, and the seconds that each of those is an average over; 0 when
+            they were observed after all.
+        gap: where it began when it was found; together with the index, its name.
+        round: how often it was looked at since.
+    """
+
+    index_name: str
+    start: datetime
+    end: datetime
+    slots: int
+    poll_seconds: int
+    cause: str
+    detail: str
+    state: GapState = "open"
+    source: Source | None = None
+    resolution_s: int | None = None
+    gap: datetime | None = None
+    round: int = 0
+
+    @property
+    def healed_by(self) -> str | None:
+        """What it was healed with, such as "chart, 6 s"; None while it isn't."""
+        if self.source is None:
+            return None
+        return f"{self.source}, {self.resolution_s} s" if self.resolution_s else str(self.source)
 
 
 def utc_now() -> datetime:

@@ -8,8 +8,9 @@ from typing import Any
 from duckdb import DuckDBPyConnection
 
 from .due import at_slot, slots
-from .gaps import BEFORE_ALL, Gap, State, joined, note, observed, unsettled
-from .models import Source, from_column, to_column
+from .gaps import BEFORE_ALL, joined, note, unsettled
+from .missing import observed
+from .models import Gap, GapState, Source, from_column, to_column
 
 Hopeless = Callable[[datetime, datetime], bool]
 """Has nobody anything any more for what is left of a gap, from start to end?"""
@@ -88,7 +89,7 @@ def settle(
     noted_at: datetime,
     *,
     hopeless: Hopeless = lambda _start, _end: False,
-    states: Sequence[State] = ("open",),
+    states: Sequence[GapState] = ("open",),
     start: datetime = BEFORE_ALL,
 ) -> tuple[list[Gap], datetime | None]:
     """Note what became of the gaps of an index. Call it inside `Database.write`, once more from where it ended.
@@ -159,7 +160,7 @@ def _as_gaps(gap: Gap, pieces: Iterable[_Piece], hopeless: Hopeless) -> Iterator
             continue
         start = at_slot(numbers.start, gap.poll_seconds)
         end = min(at_slot(numbers.stop, gap.poll_seconds), gap.end)
-        state: State = "healed"
+        state: GapState = "healed"
         if piece.source is None:
             state = "unfillable" if gap.state == "unfillable" or hopeless(start, end) else "open"
         yield replace(

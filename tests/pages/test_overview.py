@@ -7,8 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from store import Cause, Miss, Run, Tick, averages, gaps, runs, utc_now
-from store.gaps import Gap, State
+from store import Cause, Gap, GapState, Miss, Run, Tick, averages, gaps, runs, utc_now
 from tests.pages.conftest import captions, chart, parts, store
 
 
@@ -229,7 +228,7 @@ def covered(database, missing: int, healed: int) -> None:
     end = datetime.fromtimestamp(int(utc_now().timestamp()) // 5 * 5, UTC)
     slots = [end - timedelta(seconds=5 * number) for number in range(1000, 0, -1)]
     begin = slots[500]
-    pieces: list[tuple[datetime, int, State]] = [
+    pieces: list[tuple[datetime, int, GapState]] = [
         (begin, missing, "open"),
         (begin + timedelta(seconds=5 * missing), healed, "healed"),
     ]

@@ -22,8 +22,8 @@ from poller.deribit import ChartPoint, DeribitClient
 from poller.errors import RateLimitedError, TemporaryError, UnavailableError
 from poller.simulator import Fault, Simulator, average
 from settings import MAX_REQUESTS_PER_SECOND
-from store import Database, Run, Tick, gaps, runs, ticks
-from store.gaps import Gap, ledger
+from store import Database, Gap, Run, Tick, gaps, runs, ticks
+from store.gaps import ledger
 
 from .conftest import NOW, Clock, ScriptedServer, envelope, http
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from store import Cause, Cursor, Database, Miss, Run, Tick, averages, runs, ticks
-from store.gaps import Gap, ledger
+from store import Cause, Cursor, Database, Gap, Miss, Run, Tick, averages, runs, ticks
+from store.gaps import ledger
 from tests.conftest import START
 
 LATENCY = timedelta(milliseconds=6)

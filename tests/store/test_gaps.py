@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from store import Cause, Database, gaps
-from store.gaps import Gap, advance, ledger, watermark
+from store import Cause, Database, Gap, gaps
+from store.gaps import advance, ledger, watermark
 from tests.conftest import START
 
 from .histories import at, averaged, found, in_short, missed, observed, ran

@@ -7,8 +7,8 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from store import Database, gaps
-from store.gaps import Gap, advance
+from store import Database, Gap, gaps
+from store.gaps import advance
 from store.settle import PORTION, settle
 from tests.conftest import START
 
