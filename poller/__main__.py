@@ -15,7 +15,8 @@ import click
 import settings as all_settings
 from settings import Settings, TickwellError
 from store import Database, Gap, Miss, Tick, utc_now
-from store.gaps import BEFORE_ALL, ledger
+from store.due import EPOCH
+from store.gaps import ledger
 from store.overview import index_names as all_index_names
 from store.status import age_in_words, health
 
@@ -90,7 +91,7 @@ def list_gaps(*, as_json: bool) -> None:
     settings = _load()
     now = utc_now()
     with _database(settings).read() as cursor:
-        found = ledger(cursor, BEFORE_ALL, now, now)
+        found = ledger(cursor, EPOCH, now, now)
     click.echo(json.dumps([_gap_as_json(gap) for gap in found]) if as_json else _gaps_in_words(found))
 
 

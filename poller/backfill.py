@@ -132,18 +132,12 @@ class Backfill:
             attempts=attempts, timeout=None, wait_initial=1.0, wait_max=60.0
         )
 
-    async def find(self, until: datetime) -> set[str]:
-        """Bring the ledger up to `until`, up to where all that came is stored.
+    async def find(self, until: datetime) -> None:
+        """Bring the ledger up to `until`, up to where all that came is stored."""
+        await self._undisturbed("gaps", partial(gaps.advance, self._database, until, self._clock(), _STORE_WAIT_S))
 
-        Returns:
-            The indexes that have gaps to heal.
-        """
-        look = partial(gaps.advance, self._database, until, self._clock(), _STORE_WAIT_S)
-        await self._undisturbed("gaps", look)
-        return await self._undisturbed("gaps", partial(_with_gaps, self._database, self._states))
-
-    async def heal(self, index_names: Iterable[str]) -> list[Gap]:
-        """Fill what has no history yet of these indexes, and heal those gaps of theirs whose time has come.
+    async def heal(self, index_names: Sequence[str], *, others: bool = True) -> list[Gap]:
+        """Fill what has no history yet of these indexes, and heal those gaps whose time has come: of others too.
 
         It goes on for as long as that takes: what fails for now, at the exchange or at the database, is tried again
         after growing waits. A range that is refused for good is left out. Cancel it to end it early: what was fetched
@@ -155,12 +149,11 @@ class Backfill:
         Raises:
             ExchangeError, StoreError: with `attempts`, when these are used up.
         """
-        names = list(index_names)
-        filled, due = await self._undisturbed("history", partial(self._look, names))
-        plan = {name: self._needed(due[name]) if name in filled else RANGES for name in names}
+        filled, due = await self._undisturbed("history", partial(self._look, index_names, others=others))
+        plan = {name: self._needed(its) if name in filled else RANGES for name, its in due.items()}
         work = [(name, chart_range) for name, ranges in plan.items() for chart_range in ranges]
-        what = "healing gaps" if filled >= set(names) else "loading history"
-        charts: dict[str, dict[ChartRange, Chart | None]] = {name: {} for name in names}
+        what = "healing gaps" if filled >= plan.keys() else "loading history"
+        charts: dict[str, dict[ChartRange, Chart | None]] = {name: {} for name in plan}
         settled: list[Gap] = []
         for number, (name, chart_range) in enumerate(work, start=1):
             self._tell(what, number, len(work))
@@ -172,11 +165,13 @@ class Backfill:
             log.info("history is loaded")
         return settled
 
-    def _look(self, index_names: Sequence[str]) -> tuple[set[str], dict[str, list[Gap]]]:
+    def _look(self, index_names: Sequence[str], *, others: bool) -> tuple[set[str], dict[str, list[Gap]]]:
         """Which indexes have history, and the gaps of each that are to be asked for now."""
         with self._database.read(_STORE_WAIT_S) as cursor:
-            filled = averages.filled(cursor, index_names)
-            found = {name: gaps.unsettled(cursor, name, self._states, limit=_MOST_GAPS) for name in index_names}
+            more = sorted(gaps.index_names(cursor, self._states) - set(index_names)) if others else []
+            names = [*index_names, *more]
+            filled = averages.filled(cursor, names)
+            found = {name: gaps.unsettled(cursor, name, self._states, limit=_MOST_GAPS) for name in names}
         keys = {(gap.index_name, gap.start) for its in found.values() for gap in its}
         self._tries = {key: tried for key, tried in self._tries.items() if key in keys}
         now = self._clock()
@@ -219,15 +214,17 @@ class Backfill:
         """Store what came for an index, and note what became of its gaps."""
         kept = [chart for chart in charts.values() if chart is not None]
         what = f"history of {index_name}"
-        stored, settled = await self._undisturbed(what, partial(self._store, index_name, kept, "all" in charts))
+        stored, settled = await self._undisturbed(
+            what, partial(self._store, index_name, kept, all_asked="all" in charts)
+        )
         self._note_tries(due, settled)
         log.info("history of %s: %s", index_name, _in_words(stored, kept, settled))
         return settled
 
-    def _store(self, index_name: str, charts: Sequence[Chart], all_asked: bool) -> tuple[int, list[Gap]]:  # noqa: FBT001 partial of one caller
+    def _store(self, index_name: str, charts: Sequence[Chart], *, all_asked: bool) -> tuple[int, list[Gap]]:
         """Store the finest first, so that the coarse ones fill only what is left."""
         now = self._clock()
-        hopeless = partial(_hopeless, charts, all_asked, now)
+        hopeless = partial(_hopeless, charts, now, all_asked=all_asked)
         with self._database.write(_STORE_WAIT_S) as cursor:
             stored = sum(
                 averages.append(cursor, index_name, chart.points, chart.resolution_s)
@@ -275,7 +272,7 @@ def finished_chart(points: Sequence[ChartPoint], asked_at: datetime) -> Chart | 
     return Chart(resolution_s, tuple((point.ts, point.price) for point in points if point.ts + covered <= asked_at))
 
 
-def _hopeless(charts: Sequence[Chart], all_asked: bool, now: datetime, start: datetime, end: datetime) -> bool:  # noqa: FBT001 partial of one caller
+def _hopeless(charts: Sequence[Chart], now: datetime, start: datetime, end: datetime, *, all_asked: bool) -> bool:
     """Will nobody ever have averages for what is left of a gap?
 
     So it is when it is too short for those that there are, as coarser ones are longer still, or when all ranges were
@@ -305,11 +302,6 @@ def _while_it_is(kind: type[Exception], what: str) -> Callable[[Exception], bool
         return random.uniform(10, 12) * pause_s if pause_s else True  # noqa: S311 it keeps no secret
 
     return again
-
-
-def _with_gaps(database: Database, states: Sequence[GapState]) -> set[str]:
-    with database.read(_STORE_WAIT_S) as cursor:
-        return gaps.index_names(cursor, states)
 
 
 def _in_words(stored: int, charts: Sequence[Chart], settled: Sequence[Gap]) -> str:

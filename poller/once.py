@@ -87,5 +87,5 @@ async def backfill_once(settings: Settings, database: Database, index_names: Seq
                 attempts=_ATTEMPTS,
                 states=("open", "unfillable"),
             )
-            with_gaps = await backfill.find(utc_now() - timedelta(seconds=stale_after_s(settings.poll_seconds)))
-            return await backfill.heal(index_names or dict.fromkeys([*settings.indexes, *sorted(with_gaps)]))
+            await backfill.find(utc_now() - timedelta(seconds=stale_after_s(settings.poll_seconds)))
+            return await backfill.heal(index_names or settings.indexes, others=not index_names)

@@ -21,7 +21,7 @@ from .errors import ExchangeError
 from .jobs import Outcome, check_index_names, missed_slot, poll, retries_within_budget
 from .journal import Journal
 from .loop import Loop
-from .runner import Runner
+from .runner import Runner, guarded
 from .simulator import Simulator
 from .slots import next_slot, slot_of, slots_between
 from .state import Board
@@ -244,11 +244,10 @@ class Recorder:
         )
         while True:
             try:
-                if self._journal.empty and self._last_slot is not None:
-                    with_gaps = await backfill.find(self._last_slot + self._period)
-                    await backfill.heal(dict.fromkeys([*indexes, *sorted(with_gaps)]))
-            except Exception:
-                log.exception("history could not be loaded")
+                with guarded("backfill"):
+                    if self._journal.empty and self._last_slot is not None:
+                        await backfill.find(self._last_slot + self._period)
+                        await backfill.heal(indexes)
             finally:
                 self._board.loaded()
             await asyncio.sleep(_LOOK_FOR_GAPS_S)

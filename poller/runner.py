@@ -1,9 +1,10 @@
 """Runs named jobs at exact slots of the UTC wall clock until it is told to stop."""
 
 import asyncio
+import contextlib
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
 import schedule
@@ -14,6 +15,15 @@ log = logging.getLogger("tickwell.runner")
 
 # A wait is cut into pieces of this, to notice a clock that was set and a machine that slept.
 _LOOK_AT_CLOCK_S = 1.0
+
+
+@contextlib.contextmanager
+def guarded(name: str) -> Iterator[None]:
+    """Log whatever a job raises, so that it does not reach the loop that runs it. Being cancelled is no failure."""
+    try:
+        yield
+    except Exception:
+        log.exception("the job %s failed", name)
 
 
 class Runner:
@@ -53,21 +63,21 @@ class Runner:
             elif wait > timedelta(0):
                 self._wait(min(wait.total_seconds(), _LOOK_AT_CLOCK_S))
             else:
-                self._guarded(job)
+                _run(job)
                 due[job] = max(next_slot(now, _period(job)), slot_of(self._clock(), _period(job)))
 
     def _next_slots(self) -> dict[schedule.Job, datetime]:
         now = self._clock()
         return {job: next_slot(now, _period(job)) for job in self._jobs.jobs}
 
-    def _guarded(self, job: schedule.Job) -> None:
-        """Run a job; whatever it raises is logged and does not reach the loop."""
-        try:
+
+def _run(job: schedule.Job) -> None:
+    name = ", ".join(map(str, job.tags))
+    try:
+        with guarded(name):
             job.run()
-        except asyncio.CancelledError:
-            log.debug("stopped during %s", *job.tags)
-        except Exception:
-            log.exception("the job %s failed", *job.tags)
+    except asyncio.CancelledError:
+        log.debug("stopped during %s", name)
 
 
 def _period(job: schedule.Job) -> timedelta:

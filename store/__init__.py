@@ -4,9 +4,10 @@ from duckdb import DuckDBPyConnection as Cursor
 
 from .database import Database
 from .errors import BusyError, NewerSchemaError, NoDatabaseError, OlderSchemaError, RecorderError, StoreError
-from .models import Cause, Gap, GapState, Miss, Run, Tick, utc_now
+from .models import RECORDER_DOWN, Cause, Gap, GapState, Miss, Run, Tick, utc_now
 
 __all__ = [
+    "RECORDER_DOWN",
     "BusyError",
     "Cause",
     "Cursor",

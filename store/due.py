@@ -1,7 +1,7 @@
 """What was due: the slots at which a recorder polled, or would have polled had it not been down."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from duckdb import DuckDBPyConnection
@@ -26,6 +26,9 @@ FROM (
 )
 """
 
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+"""Slots are counted from here; nothing was due before."""
 
 # The sign of a run that goes on is fresh; a long run isn't read from its beginning.
 _LOOK_BACK = (timedelta(hours=1), timedelta(days=1), timedelta.max)
@@ -66,7 +69,7 @@ def slots(start: datetime, end: datetime, poll_seconds: int) -> range:
 
 def at_slot(number: int, poll_seconds: int) -> datetime:
     """When the slot of that number is due."""
-    return from_column(datetime(1970, 1, 1) + timedelta(seconds=number * poll_seconds))  # noqa: DTZ001 a column's time
+    return EPOCH + timedelta(seconds=number * poll_seconds)
 
 
 def stretches(cursor: DuckDBPyConnection, start: datetime, end: datetime) -> list[Stretch]:
@@ -111,4 +114,4 @@ def slot_number(at: datetime, poll_seconds: int) -> int:
 
 
 def _epoch_us(at: datetime) -> int:
-    return (to_column(at) - datetime(1970, 1, 1)) // timedelta(microseconds=1)  # noqa: DTZ001 a column's time
+    return (at - EPOCH) // timedelta(microseconds=1)

@@ -7,13 +7,13 @@ another round, which cuts the gap into pieces, each healed, unfillable or still 
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from duckdb import DuckDBPyConnection
 
 from .database import Database
-from .due import slots
+from .due import EPOCH, slots
 from .missing import missing
 from .models import Gap, GapState, from_column, to_column
 from .runs import runs
@@ -26,9 +26,6 @@ _AT_A_TIME = timedelta(days=10)
 
 # The watermark is moved at least that far at a time: until then, it costs little to look at the time after it again.
 _WORTH_NOTING = timedelta(minutes=10)
-
-BEFORE_ALL = datetime(1970, 1, 1, tzinfo=UTC)
-"""Earlier than any gap."""
 
 _COLUMNS = """
     index_name,
@@ -177,7 +174,7 @@ def index_names(cursor: DuckDBPyConnection, states: Sequence[GapState]) -> set[s
 
 
 def unsettled(
-    cursor: DuckDBPyConnection, index_name: str, states: Sequence[GapState], *, start: datetime = BEFORE_ALL, limit: int
+    cursor: DuckDBPyConnection, index_name: str, states: Sequence[GapState], *, start: datetime = EPOCH, limit: int
 ) -> list[Gap]:
     """The oldest gaps of an index that are in one of these states and begin at `start` or later, ascending."""
     values = {"index_name": index_name, "states": list(states), "start": to_column(start), "limit": limit}

@@ -7,7 +7,7 @@ from typing import Any
 from duckdb import DuckDBPyConnection
 
 from .due import Stretch, at_slot, slots, stretches
-from .models import Cause, Gap, to_column
+from .models import RECORDER_DOWN, Cause, Gap, to_column
 
 # A slot's tick is placed by the time it was received, which is in its slot for sure, unless the local clock is wrong by
 # more than this: a clock that is set back or forward neither makes gaps nor hides any.
@@ -107,7 +107,7 @@ def _holes(cursor: DuckDBPyConnection, index_name: str, numbers: range, poll_sec
 def _explained(cursor: DuckDBPyConnection, index_name: str, stretch: Stretch, first: int, last: int) -> Iterator[Gap]:
     """The gaps that a hole consists of: one for each cause in a row."""
     if not stretch.up:
-        yield _made(index_name, stretch, first, last, Cause.RECORDER_DOWN, "")
+        yield _made(index_name, stretch, first, last, RECORDER_DOWN, "")
         return
     start, end = at_slot(first, stretch.poll_seconds), at_slot(last, stretch.poll_seconds)
     values: dict[str, Any] = {"start": to_column(start), "end": to_column(end)}

@@ -9,15 +9,18 @@ Source = Literal["live", "chart", "import", "simulator"]
 GapState = Literal["open", "healed", "unfillable"]
 
 
+RECORDER_DOWN = "recorder down"
+"""Why slots have no tick when no recorder was there to note another cause."""
+
+
 class Cause(StrEnum):
-    """Why a slot has no tick. A recorder that is down notes none; the ledger of gaps finds those."""
+    """Why a recorder got no tick in a slot."""
 
     UNREACHABLE = "unreachable"
     EXCHANGE_ERROR = "exchange error"
     REJECTED_REPLY = "rejected reply"
     MISSED_SLOT = "missed slot"
     STORE_UNAVAILABLE = "store unavailable"
-    RECORDER_DOWN = "recorder down"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,8 @@ class Gap:
         start, end: from the first of the slots to the one after the last; half-open.
         slots: how many they are.
         poll_seconds: between them.
-        cause: a `Cause`, with the exchange's error code where it gave one, such as "exchange error 11051".
+        cause: `RECORDER_DOWN`, or a `Cause`, with the exchange's error code where it gave one, such as
+            "exchange error 11051".
         detail: the facts of the first of them.
         state: "open" while it may still be healed, "healed", or "unfillable" when nobody has it any more.
         source, resolution_s: what it was healed with, and the seconds that each of those is an average over; 0 when

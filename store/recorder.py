@@ -27,7 +27,6 @@ State = Literal[
     "rejected reply",
     "missed slot",
     "store unavailable",
-    "recorder down",
 ]
 
 # A page that looks whether the recorder lives shares its lock for an instant; a starting recorder waits that out.

@@ -7,8 +7,8 @@ from typing import Any
 
 from duckdb import DuckDBPyConnection
 
-from .due import at_slot, slots
-from .gaps import BEFORE_ALL, joined, note, unsettled
+from .due import EPOCH, at_slot, slots
+from .gaps import joined, note, unsettled
 from .missing import observed
 from .models import Gap, GapState, Source, from_column, to_column
 
@@ -90,7 +90,7 @@ def settle(
     *,
     hopeless: Hopeless = lambda _start, _end: False,
     states: Sequence[GapState] = ("open",),
-    start: datetime = BEFORE_ALL,
+    start: datetime = EPOCH,
 ) -> tuple[list[Gap], datetime | None]:
     """Note what became of the gaps of an index. Call it inside `Database.write`, once more from where it ended.
 

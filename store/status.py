@@ -17,7 +17,6 @@ _TROUBLE = {
     "rejected reply": "exchange reply rejected",
     "missed slot": "slots missed",
     "store unavailable": "database not writable",
-    "recorder down": "recorder down",
 }
 
 

@@ -22,7 +22,8 @@ from poller.deribit import ChartPoint, DeribitClient
 from poller.errors import RateLimitedError, TemporaryError, UnavailableError
 from poller.simulator import Fault, Simulator, average
 from settings import MAX_REQUESTS_PER_SECOND
-from store import Database, Gap, Run, Tick, gaps, runs, ticks
+from store import Database, Gap, Run, Tick, runs, ticks
+from store.due import EPOCH
 from store.gaps import ledger
 
 from .conftest import NOW, Clock, ScriptedServer, envelope, http
@@ -495,7 +496,8 @@ def backfill(url: str, database: Database, *moves_s: float, **options: Any) -> l
             settled = []
             for move_s in (0, *moves_s):
                 clock.move(move_s)
-                settled.append(await its.heal(await its.find(NOW)))
+                await its.find(NOW)
+                settled.append(await its.heal([]))
         return settled
 
     return asyncio.run(rounds())
@@ -504,7 +506,7 @@ def backfill(url: str, database: Database, *moves_s: float, **options: Any) -> l
 def told(database: Database) -> list[tuple[str, str | None]]:
     """State and healer of each gap in the ledger."""
     with database.read() as cursor:
-        return [(gap.state, gap.healed_by) for gap in ledger(cursor, gaps.BEFORE_ALL, NOW, NOW)]
+        return [(gap.state, gap.healed_by) for gap in ledger(cursor, EPOCH, NOW, NOW)]
 
 
 def ranges(server: ScriptedServer) -> list[str]:

@@ -594,7 +594,7 @@ def test_a_mistake_in_loading_history_does_not_touch_recording(
     wait_for_ticks(database, 3)
 
     assert [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR] == [
-        "history could not be loaded"
+        "the job backfill failed"
     ]
     assert "RuntimeError: out of luck" in caplog.text
     assert missed(database) == []

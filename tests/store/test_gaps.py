@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from store import Cause, Database, Gap, gaps
+from store import RECORDER_DOWN, Cause, Database, Gap, gaps
 from store.gaps import advance, ledger, watermark
 from tests.conftest import START
 
@@ -394,7 +394,7 @@ def test_any_history_has_the_gaps_that_counting_finds(open_database: Database, p
         (second, gap.cause) for gap in ledger_says for second in seconds[:-1] if gap.start <= at(second) < gap.end
     ]
     expected = [
-        (second, {**causes, "d": Cause.RECORDER_DOWN}[kind])
+        (second, {**causes, "d": RECORDER_DOWN}[kind])
         for second, kind in zip(seconds, slots, strict=False)
         if kind != "t"
     ]
