@@ -41,6 +41,12 @@ PAGES = [
         ":material/candlestick_chart:",
         "Candles or a line of any range, down to single ticks",
     ),
+    (
+        "pages/quality.py",
+        "Quality",
+        ":material/fact_check:",
+        "How complete the record is: coverage, each gap with its cause, delays",
+    ),
 ]
 
 LOGO = all_settings.ROOT / "pages/common/logo.svg"

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 import pandas as pd
 import streamlit as st
 
-from pages.common import charts, queries, text
+from pages.common import charts, gap_text, queries, text
+from pages.common.gap_marks import add_marks
 from pages.common.live_chart import Zoomed, live_chart
 from pages.common.measures import Measures, measured
 from pages.common.views import (
@@ -181,6 +182,8 @@ def nothing_here(names: list[str], history: queries.History) -> None:
     words = [f"No ticks of {pairs} from {text.moment(history.start, zone)} to {text.moment(history.end, zone)}."]
     for name, (first, last) in history.recorded.items():
         words.append(f"{text.pair(name)} is recorded from {text.moment(first, zone)} to {text.moment(last, zone)}.")
+    if history.gaps:
+        words.append(f"{gap_text.fates(history.gaps)}.")
     st.info(" ".join(words), icon=":material/hourglass_empty:")
 
 
@@ -239,6 +242,7 @@ def chart(history: queries.History, view: View) -> None:
         build = charts.candles if view.candles else charts.price_line
         figure = build(frame, name, history.interval, zone)
     charts.set_range(figure, history.start, history.end, zone)
+    add_marks(figure, history.gaps, history.start, history.end, zone)
     live_chart(
         figure,
         key="history",
@@ -264,6 +268,8 @@ def about(history: queries.History, view: View) -> list[str]:
             f"Dashed: averages over up to {text.span(timedelta(seconds=longest))}, from the exchange's own history"
             f"{'; they have no high and low, so they are no candles' if view.candles else ''}."
         )
+    if history.gaps:
+        words.append(f"{gap_text.fates(history.gaps)}.")
     for name, (first, _) in history.recorded.items():
         if first > history.start:
             words.append(f"{text.pair(name)} is recorded since {text.moment(first, zone)}.")

@@ -5,6 +5,7 @@ from datetime import timedelta
 import streamlit as st
 
 from pages.common import charts, queries, text
+from pages.common.gap_marks import add_marks
 from pages.common.live_chart import live_chart
 from pages.common.sparkline import sparkline
 from pages.common.views import MOST_POINTS, SPANS
@@ -39,6 +40,8 @@ def live() -> None:
         cards_or_table(overview)
     rebased_chart(overview.history, span)
     last_errors(overview)
+    if overview.coverage:
+        st.page_link("pages/quality.py", label="Coverage and gaps", icon=":material/fact_check:")
 
 
 def cards_or_table(overview: queries.Overview) -> None:
@@ -137,11 +140,13 @@ def rebased_chart(history: queries.History, span: str) -> None:
     # A bar's worth of time moves a line by less than a pixel: the figure of a long span is built again once a minute.
     step_s = min(60, (history.end - history.start).total_seconds() // MOST_POINTS)
     rows = sum(map(len, history.bars.values()))
-    seen = (span, text.zone().key, rows, history.end.timestamp() // max(1, step_s))
+    healed = sum(gap.state == "healed" for gap in history.gaps)
+    seen = (span, text.zone().key, rows, len(history.gaps), healed, history.end.timestamp() // max(1, step_s))
     drawn = st.session_state.get("drawn")
     if drawn is None or drawn[0] != seen:
         figure = charts.rebased(history.bars, history.interval, text.zone())
         charts.set_range(figure, history.start, history.end, text.zone())
+        add_marks(figure, history.gaps, history.start, history.end, text.zone())
         drawn = st.session_state["drawn"] = (seen, figure, charts.describe(history.inside(), text.zone()))
     live_chart(
         drawn[1],

@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from duckdb import DuckDBPyConnection
 
 from .due import slots, stretches
-from .gaps import ledger
 from .models import Gap
 
 HOUR = timedelta(hours=1)
@@ -36,17 +35,39 @@ class Coverage:
         return 1 - self.missing / self.due if self.due else 1.0
 
 
-def coverage(cursor: DuckDBPyConnection, start: datetime, end: datetime, now: datetime) -> list[Coverage]:
-    """The coverage of each index of which anything was due in [start, end), by name."""
-    return _counted(cursor, [(start, end)], ledger(cursor, start, end, now))
+def coverage(cursor: DuckDBPyConnection, gaps: Iterable[Gap], start: datetime, end: datetime) -> list[Coverage]:
+    """The coverage of each index of which anything was due in [start, end), by name.
+
+    `gaps` are those of that range or of more, from `gaps.ledger`.
+    """
+    return _counted(cursor, [(start, end)], gaps)
 
 
-def calendar(cursor: DuckDBPyConnection, gaps: Sequence[Gap], start: datetime, end: datetime) -> list[Coverage]:
+def calendar(cursor: DuckDBPyConnection, gaps: Iterable[Gap], start: datetime, end: datetime) -> list[Coverage]:
     """The coverage of each index in each hour of [start, end) in which anything was due, by name and hour.
 
-    `gaps` are those of that range, from `ledger`.
+    `gaps` are those of that range or of more, from `gaps.ledger`. Hours are counted from `start` on; `end` cuts the
+    last of them.
     """
     return _counted(cursor, list(_hours(start, end)), gaps)
+
+
+def totals(parts: Iterable[Coverage]) -> list[Coverage]:
+    """The coverage of each index over adjacent parts, by name."""
+    by_name: defaultdict[str, list[Coverage]] = defaultdict(list)
+    for part in parts:
+        by_name[part.index_name].append(part)
+    return [
+        Coverage(
+            name,
+            min(part.start for part in its),
+            max(part.end for part in its),
+            sum(part.due for part in its),
+            sum(part.healed for part in its),
+            sum(part.missing for part in its),
+        )
+        for name, its in sorted(by_name.items())
+    ]
 
 
 def _counted(
@@ -71,7 +92,7 @@ def _counted(
 def _touched(
     windows: Sequence[tuple[datetime, datetime]], start: datetime, end: datetime
 ) -> Iterator[tuple[datetime, datetime]]:
-    """Those of equally long, adjacent windows that a range touches."""
+    """Those of equally long, adjacent windows that a range touches; the last window may be shorter."""
     length = windows[0][1] - windows[0][0]
     first = max(0, (start - windows[0][0]) // length)
     last = max(first, -(-(end - windows[0][0]) // length))
@@ -80,5 +101,5 @@ def _touched(
 
 def _hours(start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
     while start < end:
-        yield start, start + HOUR
+        yield start, min(start + HOUR, end)
         start += HOUR

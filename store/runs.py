@@ -47,7 +47,6 @@ WHERE slot >= $start
 ORDER BY slot, index_name
 """
 
-
 _TROUBLES = """
 SELECT cause, count(DISTINCT slot), min(slot), max(slot) AS last, arg_max(detail, slot)
 FROM misses
@@ -55,6 +54,29 @@ WHERE slot >= $since
 GROUP BY cause
 ORDER BY last DESC
 """
+
+_FAILURES = """
+SELECT
+    time_bucket(INTERVAL 1 HOUR, slot, $start::TIMESTAMP) AS hour,
+    index_name,
+    cause,
+    count(DISTINCT slot)
+FROM misses
+WHERE slot >= $start
+  AND slot < $end
+GROUP BY ALL
+ORDER BY ALL
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Failures:
+    """How many slots of an index failed for one cause in the hour that begins at `hour`."""
+
+    hour: datetime
+    index_name: str
+    cause: Cause
+    slots: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,3 +142,9 @@ def troubles(cursor: DuckDBPyConnection, since: datetime) -> list[Trouble]:
         Trouble(Cause(cause), slots, from_column(first), from_column(last), detail)
         for cause, slots, first, last, detail in rows
     ]
+
+
+def failures(cursor: DuckDBPyConnection, start: datetime, end: datetime) -> list[Failures]:
+    """What failed in [start, end) by hour, index and cause; hours are counted from `start` on."""
+    rows = cursor.execute(_FAILURES, {"start": to_column(start), "end": to_column(end)}).fetchall()
+    return [Failures(from_column(hour), name, Cause(cause), slots) for hour, name, cause, slots in rows]

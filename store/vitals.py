@@ -3,9 +3,10 @@
 import shutil
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from duckdb import DuckDBPyConnection
 
@@ -23,6 +24,36 @@ WHERE noted_at >= $start
   AND noted_at < $end
 ORDER BY noted_at
 """
+
+_FOLDED = """
+SELECT
+    time_bucket($interval, noted_at) AS begins,
+    sum(ticks),
+    median(delay_median_s),
+    max(delay_p99_s),
+    median(skew_s),
+    arg_max(database_bytes, noted_at),
+    arg_max(free_bytes, noted_at)
+FROM vitals
+WHERE noted_at >= $start
+  AND noted_at < $end
+GROUP BY ALL
+ORDER BY begins
+"""
+
+_GROWTH = """
+SELECT
+    min(noted_at),
+    max(noted_at),
+    arg_min(database_bytes, noted_at),
+    arg_max(database_bytes, noted_at),
+    arg_max(free_bytes, noted_at)
+FROM vitals
+WHERE noted_at >= $start
+  AND noted_at < $end
+"""
+
+_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +77,28 @@ class Vitals:
     skew_s: float | None
     database_bytes: int
     free_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """How the file grew from `first` to `last`, by `grown_bytes` to `database_bytes`; then `free_bytes` were left."""
+
+    first: datetime
+    last: datetime
+    grown_bytes: int
+    database_bytes: int
+    free_bytes: int
+
+    @property
+    def bytes_a_day(self) -> float | None:
+        """None when that is less than a day."""
+        length = self.last - self.first
+        return self.grown_bytes / (length / _DAY) if length >= _DAY else None
+
+    @property
+    def days_left(self) -> float | None:
+        """Until the disk is full at this growth; None when that isn't known or it doesn't grow."""
+        return self.free_bytes / self.bytes_a_day if self.bytes_a_day and self.bytes_a_day > 0 else None
 
 
 def measured(database: Path, now: datetime, delays_s: Sequence[float], skew_s: float | None) -> Vitals:
@@ -73,3 +126,23 @@ def between(cursor: DuckDBPyConnection, start: datetime, end: datetime) -> list[
     """The minutes in [start, end), ascending."""
     rows = cursor.execute(_BETWEEN, {"start": to_column(start), "end": to_column(end)}).fetchall()
     return [Vitals(from_column(noted_at), *numbers) for noted_at, *numbers in rows]
+
+
+def folded(cursor: DuckDBPyConnection, start: datetime, end: datetime, interval: timedelta) -> list[Vitals]:
+    """The minutes in [start, end) folded into intervals, ascending; `noted_at` is when one begins.
+
+    Each has the medians of its minutes' medians and skews, the highest of their p99, and the sizes at its end.
+    """
+    values: dict[str, Any] = {"start": to_column(start), "end": to_column(end), "interval": interval}
+    rows = cursor.execute(_FOLDED, values).fetchall()
+    return [Vitals(from_column(begins), *numbers) for begins, *numbers in rows]
+
+
+def growth(cursor: DuckDBPyConnection, start: datetime, end: datetime) -> Growth | None:
+    """How the file grew in [start, end); None when nothing is known of that time."""
+    ((first, last, before, after, free),) = cursor.execute(
+        _GROWTH, {"start": to_column(start), "end": to_column(end)}
+    ).fetchall()
+    if first is None:
+        return None
+    return Growth(from_column(first), from_column(last), after - before, after, free)

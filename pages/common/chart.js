@@ -46,6 +46,19 @@ function template(theme) {
   };
 }
 
+// The worse an hour, the more its square stands out; hatching tells them apart without their colours.
+const hatched = (color, theme, shape) => ({
+  color,
+  line: { color, width: 1 },
+  pattern: { shape, fillmode: "overlay", fgcolor: theme.background, fgopacity: 1, size: 5, solidity: 0.3 },
+});
+const HOURS = {
+  live: (theme) => ({ color: `${theme.up}59` }),
+  healed: (theme) => hatched(theme.palette[0], theme, "/"),
+  missing: (theme) => ({ color: theme.palette[1] }),
+  lost: (theme) => hatched(theme.down, theme, "x"),
+};
+
 // Up is hollow and down is filled, so that candles can be told apart without their colours.
 function paint(trace, theme) {
   const { series, part } = trace.meta ?? {};
@@ -55,6 +68,8 @@ function paint(trace, theme) {
   if (part === "averages") Object.assign(trace, { line: { color, width: 1.5, dash: "4px,2px" } });
   if (part === "band") Object.assign(trace, { line: { width: 0 }, fillcolor: `${color}33` });
   if (part === "alone") trace.marker = { color, size: 4 };
+  if (part === "bars") trace.marker = { color };
+  if (part in HOURS) trace.marker = HOURS[part](theme);
   if (part === "candles") {
     trace.increasing = { line: { color: theme.up, width: 1.5 }, fillcolor: theme.background };
     trace.decreasing = { line: { color: theme.down, width: 1.5 }, fillcolor: theme.down };
@@ -134,19 +149,23 @@ function read(state, Plotly, step) {
   state.last = next;
   Plotly.Fx.hover(state.plot, [{ curveNumber: next.curveNumber, pointNumber: next.pointNumber }]);
   const format = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium", timeZone: "UTC" });
-  const words = `${next.name}, ${format.format(next.x)}: ${next.price.toLocaleString()}`; // x is wall-clock time already
+  // x is wall-clock time already
+  const words = next.words?.replaceAll("<br>", ", ") ?? `${next.name}, ${format.format(next.x)}: ${next.price.toLocaleString()}`;
   state.root.querySelector(".reading").textContent = words;
 }
+
+const READ = new Set(["line", "averages", "candles", "bars", ...Object.keys(HOURS)]);
 
 function pointsInView(plot) {
   const [start, end] = viewOf(plot);
   const pointsOf = (trace, curveNumber) =>
     Array.from(trace.x, (x, pointNumber) => ({
-      ...{ curveNumber, pointNumber, name: trace.name, x: plot._fullLayout.xaxis.d2c(x) },
+      ...{ curveNumber, pointNumber, name: trace.name, words: trace.hovertext?.[pointNumber] },
+      x: plot._fullLayout.xaxis.d2c(x) + (trace.base?.[pointNumber] ?? 0) * 3.6e6, // of a calendar's square, its hour
       price: (trace.y ?? trace.close)[pointNumber],
     }));
   return plot._fullData
-    .flatMap((trace, number) => (["line", "averages", "candles"].includes(trace.meta?.part) ? pointsOf(trace, number) : []))
+    .flatMap((trace, number) => (READ.has(trace.meta?.part) ? pointsOf(trace, number) : []))
     .filter(({ x, price }) => x >= start && x <= end && Number.isFinite(price))
     .sort((a, b) => a.x - b.x || a.curveNumber - b.curveNumber);
 }

@@ -4,23 +4,27 @@ Each answer is read on one lease and shared by all visitors who ask in the same 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 
 import pandas as pd
 import streamlit as st
 
 import settings as all_settings
 from settings import Settings
-from store import Cursor, Database, NoDatabaseError, Tick, ticks, utc_now
-from store.bars import SINGLE_TICKS, bars, extent, fits
-from store.coverage import Coverage, coverage
+from store import Cursor, Database, Gap, NoDatabaseError, Tick, ticks, utc_now, vitals
+from store.bars import SINGLE_TICKS, bars, extent, fits, nice_interval
+from store.coverage import Coverage, calendar, coverage
+from store.gaps import ledger
 from store.overview import SPAN, Card, cards, index_names, simulated
 from store.recorder import Notice, read_notice
-from store.runs import Trouble, troubles
+from store.runs import Failures, Trouble, failures, troubles
 from store.shared import shared_database
+from store.vitals import Growth, Vitals
 
 from .views import MOST_POINTS, View
+
+_GROWTH_OVER = timedelta(days=7)
 
 
 @dataclass(frozen=True)
@@ -43,14 +47,44 @@ class Overview:
 
 
 @dataclass(frozen=True)
+class Quality:
+    """How complete the record is in [start, end), and how recording went.
+
+    Attributes:
+        start, end: of all of it.
+        gaps: the ledger, newest first.
+        hours: the coverage of each index by hour, counted from `start`.
+        failures: slots that failed, by hour, index and cause.
+        vitals: folded into `interval`.
+        interval: suits a chart of the range.
+        latest: the newest minute, if it is of the last hour.
+        growth: of the file in the last days; None when nothing is known of them.
+    """
+
+    start: datetime
+    end: datetime
+    gaps: list[Gap] = field(default_factory=list)
+    hours: list[Coverage] = field(default_factory=list)
+    failures: list[Failures] = field(default_factory=list)
+    vitals: list[Vitals] = field(default_factory=list)
+    interval: timedelta = SINGLE_TICKS
+    latest: Vitals | None = None
+    growth: Growth | None = None
+
+
+@dataclass(frozen=True)
 class History:
-    """The bars of some indexes in [start, end). `recorded` has the times of the first and last tick of each, if any."""
+    """The bars of some indexes in [start, end).
+
+    `recorded` has the times of the first and last tick of each, if any, and `gaps` what the ledger says of the range.
+    """
 
     bars: dict[str, pd.DataFrame]
     start: datetime
     end: datetime
     interval: timedelta
     recorded: dict[str, tuple[datetime, datetime]]
+    gaps: list[Gap] = field(default_factory=list)
 
     def inside(self) -> dict[str, pd.DataFrame]:
         """The bars without those beyond the ends, which a line of averages comes from and leads to.
@@ -87,6 +121,11 @@ def this_second() -> datetime:
     return utc_now().replace(microsecond=0) + timedelta(seconds=1)
 
 
+def these_ten_seconds() -> datetime:
+    """Now, rounded down to ten seconds: slots that are still to come don't count as missing."""
+    return datetime.fromtimestamp(int(utc_now().timestamp()) // 10 * 10, UTC)
+
+
 @st.cache_data(ttl="900ms", max_entries=2, show_spinner=False)
 def pulse(at: datetime) -> Pulse:
     """How recording goes at this second.
@@ -115,7 +154,8 @@ def overview(at: datetime, span: str) -> Overview:
         with database().read() as cursor:
             found = cards(cursor, settings().indexes, shortest_bar=timedelta(seconds=2 * settings().poll_seconds))
             drawn = _history(cursor, at, [card.index_name for card in found], View(span))
-            complete = {its.index_name: its for its in coverage(cursor, at - SPAN, at, at)}
+            gaps = drawn.gaps if drawn.start <= at - SPAN else ledger(cursor, at - SPAN, at, at)
+            complete = {its.index_name: its for its in coverage(cursor, gaps, at - SPAN, at)}
             return Overview(found, complete, troubles(cursor, at - SPAN), drawn)
     except NoDatabaseError:
         return Overview([Card(name) for name in settings().indexes], {}, [], _nothing(at, View(span)))
@@ -133,6 +173,20 @@ def history(at: datetime, names: Sequence[str], view: View) -> History:
             return _history(cursor, at, names, view)
     except NoDatabaseError:
         return _nothing(at, view)
+
+
+@st.cache_resource(ttl="60s", max_entries=8, show_spinner=False)  # frozen: visitors share it, a copy took 35 ms
+def quality(at: datetime, start: datetime) -> Quality:
+    """How complete the record of all indexes is from `start` to `at`. Change nothing in it.
+
+    Raises:
+        StoreError: the database can't be read; one that does not exist yet is not an error.
+    """
+    try:
+        with database().read() as cursor:
+            return _quality(cursor, at, start)
+    except NoDatabaseError:
+        return Quality(start, at)
 
 
 @st.cache_data(ttl="10s", max_entries=1, show_spinner=False)
@@ -157,7 +211,28 @@ def _history(cursor: Cursor, at: datetime, names: Sequence[str], view: View) -> 
         single = not view.candles and all(fits(cursor, name, start, end, MOST_POINTS) for name in recorded)
         interval = SINGLE_TICKS if single else view.auto_interval(end - start, settings().poll_seconds)
     return History(
-        {name: bars(cursor, name, start, end, interval) for name in recorded}, start, end, interval, recorded
+        {name: bars(cursor, name, start, end, interval) for name in recorded},
+        start,
+        end,
+        interval,
+        recorded,
+        [gap for gap in ledger(cursor, start, end, at) if gap.index_name in names],
+    )
+
+
+def _quality(cursor: Cursor, at: datetime, start: datetime) -> Quality:
+    gaps = ledger(cursor, start, at, at)
+    interval = nice_interval(at - start, MOST_POINTS, at_least=timedelta(minutes=1))
+    return Quality(
+        start,
+        at,
+        sorted(gaps, key=lambda gap: gap.start, reverse=True),
+        calendar(cursor, gaps, start, at),
+        failures(cursor, start, at),
+        vitals.folded(cursor, start, at, interval),
+        interval,
+        next(reversed(vitals.between(cursor, at - timedelta(hours=1), at)), None),
+        vitals.growth(cursor, at - _GROWTH_OVER, at),
     )
 
 

@@ -52,6 +52,39 @@ def span(length: timedelta) -> str:
     return f"{seconds:g} s"
 
 
+def duration(length: timedelta) -> str:
+    """A length of time in its two largest units, such as "5 min", "1 h 12 min" or "3 d 4 h"."""
+    left = round(length.total_seconds())
+    parts: list[str] = []
+    for unit, unit_s in (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
+        count, left = divmod(left, unit_s)
+        if parts or count:
+            parts.append(f"{count} {unit}" if count else "")
+        if len(parts) == 2:
+            break
+    return " ".join(filter(None, parts)) or "under 1 s"
+
+
+def count(number: int, one: str) -> str:
+    """How many there are of something, such as "1 gap" or "1,200 gaps"."""
+    return f"1 {one}" if number == 1 else f"{number:,} {one}s"
+
+
+def delay(seconds: float) -> str:
+    """A short time, in milliseconds below a second."""
+    return f"{1000 * seconds:.0f} ms" if abs(seconds) < 0.9995 else f"{seconds:.3g} s"
+
+
+def size(amount: float) -> str:
+    """An amount of bytes in decimal units, such as "88.0 GB"."""
+    unit = "B"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if abs(amount) < 999.5:
+            break
+        amount, unit = amount / 1000, larger
+    return f"{amount:.3g} {unit}" if abs(amount) < 999.5 else f"{amount:.0f} {unit}"
+
+
 def moment(at: datetime, zone: ZoneInfo, *, seconds: bool = False) -> str:
     """A time for people, in a zone, such as "22 Nov 2026, 18:25"."""
     local = at.astimezone(zone)

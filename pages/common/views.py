@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from store.bars import NICE_INTERVALS, nice_interval
@@ -97,6 +97,12 @@ def from_url(written: str) -> datetime:
         return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
     except OverflowError as error:
         raise ValueError(f"{written} is out of reach") from error
+
+
+def first_midnight(now: datetime, days: int, zone: ZoneInfo) -> datetime:
+    """When the first of so many days of a zone began, today being the last; in UTC."""
+    day = now.astimezone(zone).date() - timedelta(days=days - 1)
+    return datetime.combine(day, time(), zone).astimezone(UTC)
 
 
 def from_wall(written: str, zone: ZoneInfo) -> datetime:

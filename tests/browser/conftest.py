@@ -21,7 +21,7 @@ from poller.simulator import Simulator, price
 from store import Cursor, Database, Run, Tick, averages, runs, ticks, utc_now
 from tests.conftest import Program, wait_until
 
-PAGES = {"Overview": "/", "History": "/history"}
+PAGES = {"Overview": "/", "History": "/history", "Quality": "/quality"}
 """The title of each page and where it is."""
 
 RECORDING = re.compile(r"recording, \d+ s old")
@@ -196,8 +196,8 @@ def average(cursor: Cursor, index_name: str, start: datetime, minutes: int) -> N
 
 
 def drawn(page: Page) -> Locator:
-    """The chart of a page, once it is drawn."""
-    chart = page.locator(".tickwell-chart.drawn")
+    """The first chart of a page, once it is drawn."""
+    chart = page.locator(".tickwell-chart.drawn").first
     expect(chart).to_be_visible(timeout=20_000)
     return chart
 

@@ -23,7 +23,7 @@ def test_before_the_first_tick_it_says_so(empty, open_page, path):
     page = open_page(empty.url + path)
 
     expect(page.get_by_text("Not recording: no recorder was started yet")).to_be_visible(timeout=20_000)
-    nothing = {"/": "No data yet", "/history": "No ticks of BTC / USD"}[path]
+    nothing = {"/": "No data yet", "/history": "No ticks of BTC / USD", "/quality": "Nothing was due in these"}[path]
     expect(page.get_by_text(nothing).first).to_be_visible()
     expect(page.locator(".tickwell-chart")).to_have_count(0)
     expect_no_traceback(page)

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from store import Tick, averages, utc_now
+from store import Tick, averages, gaps, utc_now
+from tests.pages import ledgers
 from tests.pages.conftest import captions, chart, parts, store, warnings
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -383,3 +384,43 @@ def test_where_the_script_of_the_chart_is_not_served_streamlits_own_chart_stands
     assert "BTC / USD" in json.loads(plain.proto.spec)["data"][0]["name"]
     assert not page.get("bidi_component")
     assert not page.exception
+
+
+@pytest.mark.parametrize("drawn", ["Line", "Candles"])
+def test_gaps_are_marked_and_told(open_page, seeded, drawn):
+    with seeded.write() as cursor:
+        gaps.note(
+            cursor,
+            [
+                ledgers.gap(600, 300, "healed"),
+                ledgers.gap(1800, 60),
+                ledgers.gap(1200, 60, index_name="eth_usd"),
+                ledgers.gap(-600, 300),
+            ],
+            NOON,
+        )
+
+    page = open_page("history", chart=drawn, **HOUR_OF_TICKS)
+
+    marks = {each["meta"]["part"]: each for each in chart(page, "history")["figure"]["data"] if each["type"] == "bar"}
+    assert {part: len(each["hovertext"]) for part, each in marks.items()} == {"healed": 1, "missing": 1}
+    assert captions(page)[0].endswith("1 gap of 1 min is open; 1 gap of 5 min is healed with 6 s averages.")
+
+
+def test_gaps_of_each_index_that_is_shown_are_told(open_page, seeded):
+    store(seeded, *(Tick("eth_usd", NOON + timedelta(minutes=minute), 100.0 + minute) for minute in range(60)))
+    with seeded.write() as cursor:
+        gaps.note(cursor, [ledgers.gap(600), ledgers.gap(600, index_name="eth_usd")], NOON)
+
+    page = open_page("history", index=["btc_usd", "eth_usd"], **HOUR_OF_TICKS)
+
+    assert "2 gaps of 10 min in all are open." in captions(page)[0]
+
+
+def test_a_range_within_a_gap_says_so(open_page, seeded):
+    with seeded.write() as cursor:
+        gaps.note(cursor, [ledgers.gap(3600, 1800)], NOON)
+
+    page = open_page("history", start="2026-11-01T13:05Z", end="2026-11-01T13:20Z")
+
+    assert page.info[0].value.endswith("1 gap of 30 min is open.")

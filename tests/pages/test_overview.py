@@ -273,3 +273,34 @@ def test_the_table_of_many_indexes_has_their_coverage(open_page, database, monke
     btc, *others = page.dataframe[0].value["Coverage"]
     assert btc.startswith(("95.0", "94.9"))
     assert not any(isinstance(other, str) for other in others)
+
+
+def test_gaps_are_marked_in_the_chart(open_page, database):
+    covered(database, 20, 30)
+
+    page = open_page(span="1d")
+
+    assert parts(page, "all-indexes")[-2:] == ["healed", "missing"]
+
+
+def test_an_index_whose_ticks_all_failed_is_not_said_to_be_whole(open_page, database, monkeypatch):
+    monkeypatch.setenv("TICKWELL_INDEXES", ",".join(["btc_usd", *(f"x{number}_usd" for number in range(12))]))
+    covered(database, 0, 0)
+    now = utc_now().replace(microsecond=0)
+    start = now - timedelta(minutes=10)
+    with database.write() as cursor:
+        runs.note(cursor, Run(start, 5, ("btc_usd", "x0_usd"), "1"))
+        gaps.note(cursor, [Gap("x0_usd", start, now, 120, 5, "unreachable", "", gap=start)], now)
+
+    page = open_page(span="1y")
+
+    assert not page.dataframe[0].value["Coverage"][1].startswith("100")
+
+
+def test_a_link_leads_to_coverage_and_gaps(open_page, database):
+    covered(database, 0, 0)
+
+    page = open_page()
+
+    (link,) = page.get("page_link")
+    assert (link.proto.page, link.proto.label) == ("quality", "Coverage and gaps")

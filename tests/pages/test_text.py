@@ -148,3 +148,51 @@ def test_words_without_signs_stay_as_they_are():
 )
 def test_a_share_is_whole_only_when_nothing_is_missing(fraction, words):
     assert text.share(fraction) == words
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [
+        (0.4, "under 1 s"),
+        (5, "5 s"),
+        (300, "5 min"),
+        (305, "5 min 5 s"),
+        (3600, "1 h"),
+        (3605, "1 h"),
+        (4320, "1 h 12 min"),
+        (90_061, "1 d 1 h"),
+        (86_400 * 400, "400 d"),
+    ],
+)
+def test_a_duration_has_its_two_largest_units(seconds, shown):
+    assert text.duration(timedelta(seconds=seconds)) == shown
+
+
+@pytest.mark.parametrize(("number", "shown"), [(0, "0 gaps"), (1, "1 gap"), (2, "2 gaps"), (12_000, "12,000 gaps")])
+def test_a_count_is_one_or_many(number, shown):
+    assert text.count(number, "gap") == shown
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [(0.0124, "12 ms"), (-0.0124, "-12 ms"), (0.9994, "999 ms"), (0.9996, "1 s"), (1.234, "1.23 s"), (60, "60 s")],
+)
+def test_a_delay_is_in_milliseconds_below_a_second(seconds, shown):
+    assert text.delay(seconds) == shown
+
+
+@pytest.mark.parametrize(
+    ("amount", "shown"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1 kB"),
+        (-2_160_000, "-2.16 MB"),
+        (253_600_000, "254 MB"),
+        (999_600_000, "1 GB"),
+        (87.5e9, "87.5 GB"),
+        (12_345e12, "12345 TB"),
+    ],
+)
+def test_a_size_has_three_digits_and_a_decimal_unit(amount, shown):
+    assert text.size(amount) == shown

@@ -14,6 +14,7 @@ from pages.common.views import (
     MOST_POINTS,
     SPANS,
     View,
+    first_midnight,
     from_url,
     from_wall,
     intervals_for,
@@ -181,3 +182,20 @@ def test_any_range_is_brought_within_reach(start, end):
     assert first >= EARLIEST
     assert last <= LATEST
     assert last - first >= timedelta(seconds=1)
+
+
+@pytest.mark.parametrize(
+    ("zone", "days", "begins"),
+    [
+        ("UTC", 1, datetime(2026, 11, 1, tzinfo=UTC)),
+        ("UTC", 7, datetime(2026, 10, 26, tzinfo=UTC)),
+        ("Asia/Kathmandu", 1, datetime(2026, 11, 1, 18, 15, tzinfo=UTC)),
+        ("Europe/Berlin", 1, datetime(2026, 10, 31, 23, tzinfo=UTC)),
+        ("Europe/Berlin", 8, datetime(2026, 10, 24, 22, tzinfo=UTC)),
+    ],
+)
+def test_days_begin_at_a_midnight_of_the_zone_in_summer_and_winter_time(zone, days, begins):
+    found = first_midnight(datetime(2026, 11, 1, 21, tzinfo=UTC), days, ZoneInfo(zone))
+
+    assert found == begins
+    assert found.tzinfo is UTC  # an hour later than a time of Berlin may be two hours later

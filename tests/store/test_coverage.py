@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from store import Database
-from store.coverage import Coverage, calendar, coverage
+from store.coverage import Coverage, calendar, coverage, totals
 from store.gaps import advance, ledger
 from store.settle import settle
 from tests.conftest import START
@@ -15,7 +15,8 @@ HOUR = 3600
 
 def covered(database: Database, start_s: float, end_s: float, now_s: float) -> list[Coverage]:
     with database.read() as cursor:
-        return coverage(cursor, at(start_s), at(end_s), at(now_s))
+        gaps = ledger(cursor, at(start_s), at(end_s), at(now_s))
+        return coverage(cursor, gaps, at(start_s), at(end_s))
 
 
 def hours(database: Database, start_s: float, end_s: float, now_s: float) -> list[Coverage]:
@@ -109,3 +110,28 @@ def test_the_edges_of_a_range_cut_a_gap(database):
     advance(database, at(2000), at(2000), 1)
 
     assert [(its.due, its.missing) for its in covered(database, 1000, 1600, 2000)] == [(120, 100)]
+
+
+def test_the_end_of_a_range_cuts_the_last_hour_of_a_calendar(database):
+    with database.write() as cursor:
+        ran(cursor, 0, None)
+        observed(cursor, range(0, HOUR + 600, 5))
+
+    whole, begun = hours(database, 0, HOUR + 600, HOUR + 600)
+
+    assert (whole.due, begun.due) == (720, 120)
+    assert begun.end == at(HOUR + 600)
+
+
+def test_the_hours_of_a_calendar_add_up_to_one_coverage_an_index(database):
+    with database.write() as cursor:
+        ran(cursor, 0, 2 * HOUR, 5, "btc_usd", "eth_usd")
+        observed(cursor, range(0, 2 * HOUR, 5))
+        observed(cursor, range(600, 2 * HOUR, 5), "eth_usd")
+        missed(cursor, range(0, 600, 5), index_name="eth_usd")
+    advance(database, at(2 * HOUR), at(2 * HOUR), 1)
+
+    found = totals(hours(database, 0, 2 * HOUR, 2 * HOUR))
+
+    assert found == covered(database, 0, 2 * HOUR, 2 * HOUR)
+    assert [(its.index_name, its.due, its.missing) for its in found] == [("btc_usd", 1440, 0), ("eth_usd", 1440, 120)]

@@ -127,3 +127,37 @@ def test_troubles_are_counted_by_cause_with_the_facts_of_the_last_and_the_latest
         ),
         runs.Trouble(odd, 1, START, START, "a price of -1"),
     ]
+
+
+def test_failures_are_counted_by_hour_index_and_cause(database):
+    with database.write() as cursor:
+        runs.append_misses(
+            cursor,
+            [
+                *(miss(second) for second in (-1, 0, 5, 3599, 3600)),
+                miss(10, "eth_usd"),
+                miss(15, cause=Cause.MISSED_SLOT),
+                miss(7200),
+            ],
+        )
+
+    with database.read() as cursor:
+        found = runs.failures(cursor, START, START + timedelta(hours=2))
+
+    assert found == [
+        runs.Failures(START, "btc_usd", Cause.MISSED_SLOT, 1),
+        runs.Failures(START, "btc_usd", Cause.UNREACHABLE, 3),
+        runs.Failures(START, "eth_usd", Cause.UNREACHABLE, 1),
+        runs.Failures(START + timedelta(hours=1), "btc_usd", Cause.UNREACHABLE, 1),
+    ]
+
+
+def test_the_hours_of_failures_begin_where_the_range_does(database):
+    half_past = START + timedelta(minutes=30)
+    with database.write() as cursor:
+        runs.append_misses(cursor, [miss(1800), miss(5399), miss(5400)])
+
+    with database.read() as cursor:
+        found = runs.failures(cursor, half_past, START + timedelta(hours=3))
+
+    assert [(each.hour, each.slots) for each in found] == [(half_past, 2), (half_past + timedelta(hours=1), 1)]

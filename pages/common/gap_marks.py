@@ -1,0 +1,83 @@
+"""Marks of gaps along the time axis: they show also what is too short to be seen as a break or dashes in a line."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import plotly.graph_objects as go
+
+from store import Gap
+
+from . import gap_text, text
+
+_MOST_MARKS = 240
+"""A mark is no shorter than this part of the range, some four pixels: so each one is seen."""
+
+_HEIGHT = 1 / 45
+"""Of a mark, as a part of the chart's."""
+
+_NAMES = {"healed": "healed gap", "missing": "gap"}
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A stretch of the axis that stands for gaps of one kind."""
+
+    start: datetime
+    end: datetime
+    gaps: tuple[Gap, ...]
+
+
+def add_marks(figure: go.Figure, gaps: Iterable[Gap], start: datetime, end: datetime, zone: ZoneInfo) -> None:
+    """Mark the gaps in [start, end) on the time axis, healed ones and those that are missing."""
+    found = sorted(gaps, key=lambda gap: gap.start)
+    kinds = {
+        "healed": [gap for gap in found if gap.state == "healed"],
+        "missing": [gap for gap in found if gap.state != "healed"],
+    }
+    for part, its in kinds.items():
+        if its:
+            _add(figure, list(marks(its, start, end)), part, zone)
+    if found:
+        figure.update_layout(
+            yaxis2={"overlaying": "y", "range": [0, 1], "fixedrange": True, "visible": False}, barmode="overlay"
+        )
+
+
+def marks(gaps: Sequence[Gap], start: datetime, end: datetime) -> Iterator[Mark]:
+    """A mark for each gap; those that would touch are one. Gaps are ascending by start."""
+    shortest = (end - start) / _MOST_MARKS
+    mark: Mark | None = None
+    for gap in gaps:
+        first = max(gap.start, start)
+        last = max(min(gap.end, end), first + shortest)
+        if mark and first <= mark.end:
+            mark = Mark(mark.start, max(mark.end, last), (*mark.gaps, gap))
+            continue
+        if mark:
+            yield mark
+        mark = Mark(first, last, (gap,))
+    if mark:
+        yield mark
+
+
+def _add(figure: go.Figure, found: Sequence[Mark], part: str, zone: ZoneInfo) -> None:
+    middles = [(mark.start + (mark.end - mark.start) / 2).astimezone(zone).replace(tzinfo=None) for mark in found]
+    figure.add_bar(
+        x=middles,
+        y=[_HEIGHT] * len(found),
+        width=[(mark.end - mark.start) / timedelta(milliseconds=1) for mark in found],
+        yaxis="y2",
+        name=_NAMES[part],
+        hovertext=[_words(mark, zone) for mark in found],
+        hovertemplate="%{hovertext}<extra></extra>",
+        meta={"part": part},
+    )
+
+
+def _words(mark: Mark, zone: ZoneInfo) -> str:
+    if len(mark.gaps) > 1:
+        return gap_text.fates(mark.gaps)
+    (gap,) = mark.gaps
+    return f"{gap_text.named(gap, zone)}: {text.duration(gap.end - gap.start)}, {gap_text.fate(gap)}"

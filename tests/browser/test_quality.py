@@ -1,0 +1,123 @@
+"""Quality in a browser: an outage that was healed and one that is open, in the calendar, the ledger and the charts."""
+
+import re
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from playwright.sync_api import expect
+
+from poller.simulator import price
+from store import Cause, Database, Gap, Miss, Run, Tick, averages, gaps, runs, ticks, utc_now, vitals
+from store.models import to_column
+from store.vitals import Vitals
+from tests.browser.conftest import dashboard_at, drawn, free_port, overflow, seen
+from tests.browser.test_phone import PHONE
+
+pytestmark = pytest.mark.browser
+
+POLL_SECONDS = 5
+MINUTE = timedelta(minutes=1)
+OUTAGE = 5 * MINUTE
+
+
+@pytest.fixture(scope="module")
+def outages(tmp_path_factory):
+    """A dashboard of a day in which one outage of five minutes was healed, and another is open; no recorder is up."""
+    file = tmp_path_factory.mktemp("outages") / "ticks.duckdb"
+    with_outages(Database(file))
+    with dashboard_at(free_port(), database=file, poller="external", indexes="btc_usd") as dashboard:
+        yield dashboard
+
+
+def with_outages(database: Database) -> None:
+    database.migrate()
+    now = utc_now().replace(second=0, microsecond=0)
+    start = now - timedelta(hours=20)
+    begins = [now - timedelta(hours=hours) for hours in (9, 3)]
+    found = [
+        Gap("btc_usd", begin, begin + OUTAGE, 60, POLL_SECONDS, "unreachable", "refused", gap=begin) for begin in begins
+    ]
+    healed = replace(found[0], state="healed", source="chart", resolution_s=6, round=1)
+    slots = [start + timedelta(seconds=second) for second in range(0, 20 * 3600, POLL_SECONDS)]
+    missed = [slot for slot in slots if any(begin <= slot < begin + OUTAGE for begin in begins)]
+    with database.write() as cursor:
+        runs.note(cursor, Run(start, POLL_SECONDS, ("btc_usd",), "0"))
+        live = sorted(set(slots) - set(missed))
+        ticks.append(cursor, (Tick("btc_usd", slot, price("btc_usd", slot), received_at=slot) for slot in live))
+        points = [begins[0] + timedelta(seconds=second) for second in range(0, 300, 6)]
+        averages.append(cursor, "btc_usd", [(at, price("btc_usd", at)) for at in points], 6)
+        runs.append_misses(cursor, [Miss(slot, "btc_usd", Cause.UNREACHABLE, "refused") for slot in missed])
+        gaps.note(cursor, [*found, healed], now)
+        cursor.execute("INSERT INTO watermark VALUES (?)", [to_column(now + timedelta(days=1))])
+        for number in range(60):
+            vitals.append(cursor, Vitals(now - 10 * number * MINUTE, 12, 0.08, 0.2, 0.01, 10**8, 10**11))
+
+
+def test_the_calendar_shows_each_kind_of_hour_in_a_colour_of_its_own(outages, open_page):
+    page = open_page(f"{outages.url}/quality?days=7d")
+
+    expect(page.get_by_role("heading", name="Coverage by day and hour")).to_be_visible(timeout=20_000)
+    chart = drawn(page)
+    colours = chart.locator(".js-plotly-plot").evaluate(
+        "plot => Object.fromEntries(plot._fullData.filter(each => each.x.length)"
+        ".map(each => [each.meta.part, JSON.stringify(each.marker.color)]))"
+    )
+    assert set(colours) == {"live", "healed", "missing"}
+    assert len(set(colours.values())) == 3
+    assert "1 gap is open: BTC / USD" in (chart.get_attribute("aria-label") or "")
+
+
+def test_the_squares_can_be_read_by_keyboard(outages, open_page):
+    page = open_page(f"{outages.url}/quality?days=7d")
+    chart = drawn(page)
+
+    chart.focus()
+    page.keyboard.press("ArrowLeft")
+    last = chart.locator(".reading").inner_text()
+    page.keyboard.press("ArrowLeft")
+
+    assert "slots live" in last
+    before = chart.locator(".reading").inner_text()
+    assert "slots" in before
+    assert before != last
+
+
+def test_the_ledger_is_filtered_and_the_filter_is_in_the_address(outages, open_page):
+    page = open_page(f"{outages.url}/quality?days=7d")
+    both = page.get_by_text("1 gap of 5 min is open; 1 gap of 5 min is healed with 6 s averages.")
+    expect(both).to_be_visible(timeout=20_000)
+
+    page.get_by_role("radio", name="Healed").click()
+
+    expect(page.get_by_text("1 gap of 5 min is healed with 6 s averages.", exact=True)).to_be_visible()
+    expect(both).to_have_count(0)
+    expect(page).to_have_url(re.compile("state=Healed"))
+    page.reload()
+    expect(page.get_by_text("1 gap of 5 min is healed with 6 s averages.", exact=True)).to_be_visible(timeout=20_000)
+    expect(both).to_have_count(0)
+
+
+@pytest.mark.parametrize("chart", ["Line", "Candles"])
+def test_a_day_of_history_marks_what_was_healed_and_what_is_missing(outages, open_page, chart):
+    page = open_page(f"{outages.url}/history?range=1d&chart={chart}")
+
+    drawn(page)
+
+    marks = seen(page).traces
+    assert {"healed", "missing"} <= set(marks)
+    expect(page.get_by_text("1 gap of 5 min is open; 1 gap of 5 min is healed with 6 s averages.")).to_be_visible()
+    widths = (
+        drawn(page)
+        .locator(".barlayer .point path")
+        .evaluate_all("paths => paths.map(each => each.getBoundingClientRect().width)")
+    )
+    assert len(widths) == 2
+    assert min(widths) >= 3
+
+
+def test_all_of_it_fits_on_a_phone(outages, open_page):
+    page = open_page(f"{outages.url}/quality?days=90d", **PHONE)
+    expect(page.locator(".tickwell-chart.drawn")).to_have_count(3, timeout=20_000)
+
+    assert overflow(page) == 0

@@ -1,0 +1,25 @@
+"""Gaps and coverage as the store gives them, written down by hand."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from store import Cause, Gap
+from store.coverage import Coverage
+
+NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+def gap(start_s: float = 0, seconds: int = 300, state: Any = "open", **more: Any) -> Gap:
+    """One of btc_usd, so many seconds after noon, at 5 s; a healed one has averages over 6 s."""
+    healed = {"source": "chart", "resolution_s": 6} if state == "healed" else {}
+    start = NOON + timedelta(seconds=start_s)
+    facts: dict[str, Any] = {"index_name": "btc_usd", "start": start, "end": start + timedelta(seconds=seconds)}
+    facts |= {"slots": seconds // 5, "poll_seconds": 5, "cause": str(Cause.UNREACHABLE), "detail": "refused"}
+    return Gap(**{**facts, "state": state, "gap": start, **healed, **more})
+
+
+def hour(number: int, due: int = 720, healed: int = 0, missing: int = 0, start: datetime = NOON) -> Coverage:
+    """An hour of btc_usd, so many hours after noon."""
+    begins = start + number * HOUR
+    return Coverage("btc_usd", begins, begins + HOUR, due, healed, missing)
