@@ -63,7 +63,7 @@ def test_a_library_is_imported_only_where_it_belongs(library):
     assert importers <= ONLY_IN[library]
 
 
-@pytest.mark.parametrize("part", set(ARROWS) - {"settings.py"})
+@pytest.mark.parametrize("part", sorted(set(ARROWS) - {"settings.py"}))
 def test_only_the_settings_read_the_environment(part):
     readers = [path.name for path in sources(part) for word in ("environ", "getenv") if word in path.read_text()]
 
