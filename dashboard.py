@@ -24,6 +24,7 @@ from api.script import PreloadScript, script_route
 from pages.common.bundle import PLOTLY_FILE, PLOTLY_PATH, PLOTLY_URL
 from poller.embedded import start_embedded
 from poller.logs import configure_logging
+from store import StoreError
 from store.shared import shared_database
 
 log = logging.getLogger("tickwell.dashboard")
@@ -63,7 +64,11 @@ async def lifespan(_: st.App) -> AsyncIterator[dict[str, Any]]:
     settings = load_or_exit()
     configure_logging(settings.log_level)
     api.state.served = Served(settings, shared_database(settings.database, settings.memory_limit))
-    recorder = start_embedded(settings)
+    recorder = None
+    try:
+        recorder = start_embedded(settings)
+    except StoreError as error:
+        log.error("not recording: %s", error)  # noqa: TRY400 one line; what is stored can be shown all the same
     yield {}
     if recorder is not None:
         recorder.stop()
@@ -104,7 +109,10 @@ def show() -> None:
     except all_settings.SettingsError as error:
         st.error(str(error), icon=":material/error:")
         return
-    start_embedded(settings)
+    try:
+        start_embedded(settings)
+    except StoreError as error:
+        st.error(f"Not recording. {error}", icon=":material/error:")
     from pages.common.header import header
 
     pages = [st.Page(all_settings.ROOT / path, title=title, icon=icon, help=line) for path, title, icon, line in PAGES]

@@ -18,7 +18,7 @@ from store import Database, Gap, Miss, Tick, utc_now
 from store.due import EPOCH
 from store.gaps import ledger
 from store.overview import index_names as all_index_names
-from store.status import age_in_words, health
+from store.status import age_in_words, aside_in_words, health
 
 from .logs import configure_logging
 from .once import backfill_once, poll_once
@@ -190,6 +190,8 @@ def _report_in_words(report: dict[str, Any]) -> str:
     lines = [f"{report['status']}: {report['poller']['words']}", f"database {report['database']['path']}"]
     if report["database"]["error"]:
         lines.append(report["database"]["error"])
+    if report["database"]["set_aside"]:
+        lines.append(f"files {aside_in_words(report['database']['set_aside'])}")
     lines += [
         f"{name} {index['price']}, {age_in_words(index['age_s'])}, ticks: {index['ticks']} since {index['first']}"
         for name, index in report["indexes"].items()

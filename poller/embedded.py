@@ -18,6 +18,9 @@ def start_embedded(settings: Settings) -> Recorder | None:
 
     It may be called at each run of a page script: the recorder lock keeps the recorder single. Whoever starts one need
     not stop it; it then stops with the process.
+
+    Raises:
+        StoreError: the database's folder can't be read or written.
     """
     if settings.poller != "embedded":
         return None

@@ -4,7 +4,20 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
 
-from store import Cause, Database, Miss, NoDatabaseError, OlderSchemaError, Run, Tick, runs, ticks, utc_now, vitals
+from store import (
+    Cause,
+    Database,
+    Miss,
+    NoDatabaseError,
+    OlderSchemaError,
+    Run,
+    Tick,
+    UnreadableError,
+    runs,
+    ticks,
+    utc_now,
+    vitals,
+)
 from store.vitals import Vitals
 
 from .jobs import Outcome
@@ -65,7 +78,7 @@ class Journal:
         """
         try:
             self._write(wait_s)
-        except (NoDatabaseError, OlderSchemaError):
+        except (NoDatabaseError, OlderSchemaError, UnreadableError):
             self._database.migrate(wait_s)
             if self._run is not None and self._run not in self._runs:
                 self._runs.insert(0, self._run)  # it was noted in a file that is gone

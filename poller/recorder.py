@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from settings import VERSION, Settings, TickwellError
-from store import Cause, Database, NewerSchemaError, Run, StoreError, utc_now
+from store import Cause, Database, NewerSchemaError, RecorderError, Run, StoreError, utc_now
 from store.recorder import Notice, RecorderLock
 
 from .backfill import Backfill, spacing_s
@@ -177,6 +177,8 @@ class Recorder:
 
     def _poll(self) -> None:
         slot = slot_of(self._clock(), self._period)
+        if not self._keep_lock():
+            return
         self._current_slot = slot
         self._account_for_skipped(slot)
         self._await(self._serve(slot))
@@ -185,6 +187,18 @@ class Recorder:
         self._served.clear()
         if self._history is None and self._journal.written:  # a file never holds history alone
             self._history = self._loop_runner.get_loop().create_task(self._keep_complete())
+
+    def _keep_lock(self) -> bool:
+        """Are we still the one recorder of the file? If another one took our place, this one ends."""
+        try:
+            self._lock.keep()
+        except RecorderError as error:
+            self._fail(error)
+            self._stop.set()
+            return False
+        except StoreError as error:
+            log.warning("%s", error)  # its folder is gone: so is what others could write into
+        return True
 
     def _account_for_skipped(self, slot: datetime) -> None:
         if self._last_slot is None:
@@ -259,7 +273,10 @@ class Recorder:
             await self._served.wait()
 
     def _checkpoint(self) -> None:
-        self._database.checkpoint_when_due(_STORE_WAIT_S)
+        try:
+            self._database.checkpoint_when_due(_STORE_WAIT_S)
+        except StoreError as error:
+            log.warning("no checkpoint this minute: %s", error)
 
     def _summarise(self) -> None:
         median_ms = 1000 * statistics.median(self._write_s or [0])

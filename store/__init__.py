@@ -3,7 +3,15 @@
 from duckdb import DuckDBPyConnection as Cursor
 
 from .database import Database
-from .errors import BusyError, NewerSchemaError, NoDatabaseError, OlderSchemaError, RecorderError, StoreError
+from .errors import (
+    BusyError,
+    NewerSchemaError,
+    NoDatabaseError,
+    OlderSchemaError,
+    RecorderError,
+    StoreError,
+    UnreadableError,
+)
 from .models import RECORDER_DOWN, Cause, Gap, GapState, Miss, Run, Tick, utc_now
 
 __all__ = [
@@ -22,5 +30,6 @@ __all__ = [
     "Run",
     "StoreError",
     "Tick",
+    "UnreadableError",
     "utc_now",
 ]

@@ -6,6 +6,8 @@ with the dashboard holds the file instead (`hold`) and lends cursors, but steps 
 """
 
 import contextlib
+import logging
+import os
 import re
 import threading
 import time
@@ -17,8 +19,11 @@ import duckdb
 from duckdb import DuckDBPyConnection
 
 from . import schema
-from .errors import BusyError, NoDatabaseError, OlderSchemaError, StoreError
+from .aside import log_of, set_aside
+from .errors import BusyError, NoDatabaseError, OlderSchemaError, StoreError, UnreadableError
 from .locks import knocked, lease_locks
+
+log = logging.getLogger("tickwell.store")
 
 WAIT_S = 5.0
 """How long a lease is waited for unless told: longer than the 2 s that any lease may last."""
@@ -32,6 +37,11 @@ _CHECKPOINT_BYTES = 128 * 1024
 
 _STORAGE = "v1.5.0"
 """Files are readable by DuckDB from this version on."""
+
+# What DuckDB 1.5 and 2.0 say of a file that no waiting and no person's rights will open. Whatever else they say, such
+# as of a full disk, a missing right or a newer storage version, leaves the file where it is.
+_DAMAGED = re.compile("is not a valid DuckDB database file|Could not read enough bytes|Corrupt database file")
+_LOG_DAMAGED = re.compile("WAL (checkpoint iteration )?does not match|Corrupt WAL file")
 
 
 class Database:
@@ -53,6 +63,7 @@ class Database:
         Raises:
             NoDatabaseError: there is no file, or no table in it, yet.
             BusyError: others kept the file for longer than `wait_s`.
+            UnreadableError: the file is damaged or no database.
             StoreError: it could not be opened or read, or is of a newer version.
         """
         with self._translated(), self._cursor(wait_s, read_only=True) as cursor:
@@ -75,21 +86,28 @@ class Database:
             cursor.execute("COMMIT")
 
     def migrate(self, wait_s: float = WAIT_S) -> None:
-        """Create the file and its tables, or bring them up to this version.
+        """Create the file and its tables, or bring them up to this version. For those who record into it.
+
+        What can't be opened is set aside first, so that recording goes on; so is the log of a file that is gone.
 
         Raises:
             NewerSchemaError: the file is newer than this version; it is left as it was.
             StoreError: it could not be opened or written.
         """
+        deadline = time.monotonic() + wait_s
         with self._translated():
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self._one_writer(wait_s), self._opened(wait_s, read_only=False, create=True) as connection:
+            with (
+                self._one_writer(wait_s),
+                lease_locks(self.path, deadline, shared=False),
+                self._connect_anyway(deadline) as connection,
+            ):
                 schema.migrate(connection)
 
     def checkpoint_when_due(self, wait_s: float = WAIT_S) -> None:
         """Fold the write-ahead log into the file once it has grown enough to slow down the opening of the file."""
         with self._translated(), contextlib.suppress(FileNotFoundError):
-            if self.path.with_name(f"{self.path.name}.wal").stat().st_size >= _CHECKPOINT_BYTES:
+            if log_of(self.path).stat().st_size >= _CHECKPOINT_BYTES:
                 with self._one_writer(wait_s), self._cursor(wait_s, read_only=False) as cursor:
                     cursor.execute("CHECKPOINT")
 
@@ -116,10 +134,10 @@ class Database:
                 yield cursor
 
     @contextlib.contextmanager
-    def _opened(self, wait_s: float, *, read_only: bool, create: bool = False) -> Iterator[DuckDBPyConnection]:
+    def _opened(self, wait_s: float, *, read_only: bool) -> Iterator[DuckDBPyConnection]:
         """A lease of its own: take the locks, open the file, close it, free the locks."""
         deadline = time.monotonic() + wait_s
-        if not create and not self.path.exists():
+        if not self.path.exists():
             raise NoDatabaseError(f"nothing is recorded yet in {self.path}")
         with (
             lease_locks(self.path, deadline, shared=read_only),
@@ -131,7 +149,8 @@ class Database:
         while True:
             try:
                 connection = duckdb.connect(self.path, read_only=read_only, config=self._config)
-            except duckdb.IOException as error:
+            except duckdb.Error as error:
+                self._refuse_damage(error)
                 holder = _foreign_holder(str(error))
                 if holder is None:
                     raise
@@ -142,6 +161,41 @@ class Database:
                 if not read_only:
                     connection.execute("PRAGMA disable_checkpoint_on_shutdown")
                 return connection
+
+    def _refuse_damage(self, error: duckdb.Error) -> None:
+        log_alone = bool(_LOG_DAMAGED.search(str(error)))
+        if log_alone or _DAMAGED.search(str(error)):
+            raise UnreadableError(self._in_one_line(error), log_alone=log_alone) from error
+
+    def _connect_anyway(self, deadline: float) -> DuckDBPyConnection:
+        """Open the file to write; what hinders that is set aside, and what is missing is made. Needs the lease."""
+        if not self.path.exists():
+            self._create()
+        try:
+            return self._connect(deadline, read_only=False)
+        except UnreadableError as error:
+            self._set_aside(str(error), log_alone=error.log_alone)
+            return self._connect_anyway(deadline)
+
+    def _create(self) -> None:
+        """Make the file with its tables under another name, then move it: at no moment is it there in part."""
+        path = self.path.resolve()  # a link leads to where it shall be
+        new = path.with_name(f"{path.name}.new")
+        try:
+            for remains in (new, log_of(new)):
+                remains.unlink(missing_ok=True)
+            with duckdb.connect(new, config=self._config) as connection:
+                schema.migrate(connection)
+            if log_of(self.path).exists():
+                self._set_aside("its database file is gone", log_alone=True)
+            new.rename(path)
+        except BaseException:
+            new.unlink(missing_ok=True)
+            raise
+
+    def _set_aside(self, reason: str, *, log_alone: bool) -> None:
+        moved = set_aside(self.path, log_alone=log_alone)
+        log.warning("set aside as %s: %s", ", ".join(path.name for path in moved), reason)
 
     @contextlib.contextmanager
     def _one_writer(self, wait_s: float) -> Iterator[None]:
@@ -158,8 +212,11 @@ class Database:
         try:
             yield
         except (duckdb.Error, OSError) as error:
-            words, _, _ = str(error).partition("Stack Trace:")  # DuckDB adds one to errors of its own making
-            raise StoreError(f"{self.path.name}: {' '.join(words.split())}") from error
+            raise StoreError(self._in_one_line(error)) from error
+
+    def _in_one_line(self, error: Exception) -> str:
+        words, _, _ = str(error).partition("Stack Trace:")  # DuckDB adds one to errors of its own making
+        return f"{self.path.name}: {' '.join(words.split())}"
 
 
 class _Held:
@@ -170,6 +227,7 @@ class _Held:
         self._opened = opened
         self._open = contextlib.ExitStack()
         self._connection: DuckDBPyConnection | None = None
+        self._file: tuple[int, int] | None = None
         self._users = 0
         self._stepping_aside = False
         self._ended = False
@@ -192,9 +250,13 @@ class _Held:
 
     def _take(self, wait_s: float) -> DuckDBPyConnection:
         with self._changed:
+            if self._connection is not None and self._file != _identity(self._path):
+                self._stepping_aside = True  # it was deleted or replaced: what we hold is on no disk for anybody else
+                self._step_aside_when_unused()
             if not self._changed.wait_for(lambda: not self._stepping_aside, wait_s):
                 raise BusyError(f"{self._path.name} is wanted elsewhere, but a lease on it did not end")
             if self._connection is None:
+                self._file = _identity(self._path)
                 with contextlib.ExitStack() as opening:
                     connection = opening.enter_context(self._opened(wait_s, read_only=False))
                     _require_tables(connection)
@@ -237,6 +299,15 @@ class _Held:
             self._ended = True
             self._changed.wait_for(lambda: not self._users, 2)
             self._step_aside_when_unused()
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which file lies at a path: its device and number; None if there is none."""
+    try:
+        found = os.stat(path)  # noqa: PTH116 a third of the time of Path.stat, at each lease
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _foreign_holder(refusal: str) -> str | None:

@@ -4,6 +4,7 @@ TickwellError
 └── StoreError              the database could not be read or written; the message says why
     ├── NoDatabaseError     nothing was recorded yet; a reader shows its empty state
     ├── BusyError           somebody else kept the file for too long; try again at the next slot
+    ├── UnreadableError     the file is damaged or no database; a recorder sets it aside and begins another
     ├── OlderSchemaError    written by an older Tickwell; a recorder brings it up to this version
     ├── NewerSchemaError    written by a newer Tickwell; a person updates this one, the file is left as it is
     └── RecorderError       another recorder is at work on the same file; a person stops one of them
@@ -22,6 +23,17 @@ class NoDatabaseError(StoreError):
 
 class BusyError(StoreError):
     """The file stayed in somebody else's hands. Try again; the message names the holder where it is known."""
+
+
+class UnreadableError(StoreError):
+    """What lies there is damaged or no database. A recorder sets it aside (`store.aside`); readers say so until then.
+
+    `log_alone` is true when only its write-ahead log can't be used.
+    """
+
+    def __init__(self, message: str, *, log_alone: bool) -> None:
+        super().__init__(message)
+        self.log_alone = log_alone
 
 
 class OlderSchemaError(StoreError):

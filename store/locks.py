@@ -1,6 +1,7 @@
 """Locks on files, between threads and processes alike. The system frees those of a process that died."""
 
 import contextlib
+import errno
 import os
 import time
 from collections.abc import Iterator
@@ -17,23 +18,43 @@ from .errors import BusyError, StoreError
 _LOOK_AGAIN_S = 0.002
 
 
-class FileLock:
-    """One lock file that this object may hold, shared or exclusively. Each object competes with every other."""
+_NOT_FOR_US_TO_WRITE = (errno.EROFS, errno.EACCES)
 
-    def __init__(self, path: Path) -> None:
+
+class FileLock:
+    """One lock file that this object may hold, shared or exclusively. Each object competes with every other.
+
+    With `to_read`, for those who change nothing, a folder that can't be written is no hindrance: the lock is taken on
+    the file that is there, and counts as taken where there is none.
+    """
+
+    def __init__(self, path: Path, *, to_read: bool = False) -> None:
         self.path = path
+        self._to_read = to_read
         self._file: IO[bytes] | None = None
+
+    @property
+    def lost(self) -> bool:
+        """Was the file of the held lock deleted? Then others can take the lock as well."""
+        return self._file is not None and not _is_at(self._file, self.path)
 
     def try_acquire(self, *, shared: bool = False) -> bool:
         """Take the lock if it is free. The file is created when missing; the folder is not."""
         try:
             file = open(self.path, "r+b", buffering=0, opener=_create)  # noqa: SIM115 held until release
         except OSError as error:
-            raise StoreError(f"{self.path} can't be opened: {error.strerror}") from error
+            if not (self._to_read and error.errno in _NOT_FOR_US_TO_WRITE):
+                raise StoreError(f"{self.path} can't be opened: {error.strerror}") from error
+            if not self.path.exists():
+                return True
+            file = self.path.open("rb", buffering=0)
         mode = LockFlags.SHARED if shared else LockFlags.EXCLUSIVE
         try:
             portalocker.lock(file, mode | LockFlags.NON_BLOCKING)
         except portalocker.LockException:
+            file.close()
+            return False
+        if not _is_at(file, self.path):  # deleted between opening and locking: others would lock another file
             file.close()
             return False
         self._file = file
@@ -79,7 +100,7 @@ def lease_locks(database: Path, deadline: float, *, shared: bool) -> Iterator[No
     Whoever waits for the lease holds the gate meanwhile, so that nobody can overtake: newcomers queue behind it, and a
     holder that lingers (`knocked`) sees it and steps aside. With plain retry instead, 8 busy readers starved a writer.
     """
-    gate, lease = FileLock(beside(database, "gate")), FileLock(beside(database, "lease"))
+    gate, lease = (FileLock(beside(database, kind), to_read=shared) for kind in ("gate", "lease"))
     gate.acquire(deadline)
     try:
         lease.acquire(deadline, shared=shared)
@@ -97,6 +118,12 @@ def knocked(database: Path) -> bool:
     if not gate.try_acquire():
         return True
     gate.release()
+    return False
+
+
+def _is_at(file: IO[bytes], path: Path) -> bool:
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
     return False
 
 

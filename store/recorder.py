@@ -94,6 +94,20 @@ class RecorderLock:
             time.sleep(0.01)
         self.publish(notice)
 
+    def keep(self) -> None:
+        """Take the lock anew if its file was deleted: a second recorder could begin meanwhile.
+
+        Raises:
+            RecorderError: one did.
+            StoreError: the folder can't be written.
+        """
+        notice = self._notice
+        if notice is not None and self._lock.lost:
+            anew = RecorderLock(self._database)
+            anew.acquire(notice)
+            self._lock.release()
+            self._lock = anew._lock
+
     def publish(self, notice: Notice) -> None:
         """Let everybody know how recording goes; nothing is written when nothing changed."""
         if notice != self._notice:
@@ -138,7 +152,7 @@ def _parsed(text: dict[str, Any]) -> Notice:
 
 
 def _held(path: Path) -> bool:
-    lock = FileLock(path)
+    lock = FileLock(path, to_read=True)
     if not lock.try_acquire(shared=True):
         return True
     lock.release()

@@ -7,6 +7,7 @@ from typing import Any
 from settings import VERSION, Settings
 
 from . import ticks
+from .aside import list_aside
 from .database import Database
 from .errors import NoDatabaseError, StoreError
 from .recorder import Notice, read_notice, recorded_elsewhere
@@ -34,7 +35,7 @@ def health(database: Database, settings: Settings, now: datetime) -> dict[str, A
     """Everything that works and everything that doesn't, as JSON types; instants as ISO 8601 in UTC, ages in seconds.
 
     `status` is "ok", "stale" when the newest tick of a configured index is older than `stale_after_s`, "empty" when
-    there is none at all, or "failed" when the database can't be read.
+    there is none at all, or "failed" when the database can't be read. `set_aside` names damaged files beside it.
     """
     notice = read_notice(database.path)
     indexes: dict[str, Any] = {}
@@ -79,6 +80,11 @@ def in_words(
     if embedded and recorded_elsewhere(notice):
         return f"recorded by another process, PID {notice.pid}: {words}"
     return words
+
+
+def aside_in_words(names: Sequence[str]) -> str:
+    """Which files could not be opened, and what to do about them."""
+    return f"set aside because they can't be opened, move them away once you have seen to them: {', '.join(names)}"
 
 
 def age_in_words(age_s: float) -> str:
@@ -152,7 +158,12 @@ def _status(indexes: dict[str, Any], settings: Settings) -> str:
 
 def _file(database: Database, failure: str | None) -> dict[str, Any]:
     size = database.path.stat().st_size if database.path.exists() else None
-    return {"path": str(database.path), "bytes": size, "error": failure}
+    return {
+        "path": str(database.path),
+        "bytes": size,
+        "error": failure,
+        "set_aside": list_aside(database.path),
+    }
 
 
 def _poller(notice: Notice | None, words: str) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from store import StoreError, utc_now
-from store.status import in_words
+from store.status import aside_in_words, in_words
 
 from . import queries, text
 
@@ -38,5 +38,7 @@ def _state() -> None:
     else:
         st.warning(words[0].upper() + words[1:], icon=":material/warning:")
         st.caption(times)
+    if pulse.set_aside:
+        st.warning(f"Files {text.escaped(aside_in_words(pulse.set_aside))}", icon=":material/warning:")
     if queries.settings().demo or pulse.simulated:
         st.warning("**Simulated prices.** They are made up by the built-in simulator.", icon=":material/science:")

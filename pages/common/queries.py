@@ -13,6 +13,7 @@ import streamlit as st
 import settings as all_settings
 from settings import Settings
 from store import Cursor, Database, Gap, NoDatabaseError, Tick, ticks, utc_now, vitals
+from store.aside import list_aside
 from store.bars import SINGLE_TICKS, bars, extent, fits, nice_interval
 from store.coverage import Coverage, calendar, coverage
 from store.gaps import ledger
@@ -29,9 +30,10 @@ _GROWTH_OVER = timedelta(days=7)
 
 @dataclass(frozen=True)
 class Pulse:
-    """How recording goes: the recorder's notice, when the newest tick was, and whether any tick was made up."""
+    """How recording goes: the recorder's notice, damaged files, when the newest tick was, and if any was made up."""
 
     notice: Notice | None
+    set_aside: list[str]
     newest: datetime | None = None
     simulated: bool = False
 
@@ -134,13 +136,13 @@ def pulse(at: datetime) -> Pulse:
         StoreError: the database can't be read; one that does not exist yet is not an error.
     """
     del at
-    notice = read_notice(database().path)
+    notice, set_aside = read_notice(database().path), list_aside(database().path)
     try:
         with database().read() as cursor:
             newest = [tick.ts for name in settings().indexes if (tick := _observed(cursor, name))]
-            return Pulse(notice, max(newest, default=None), simulated(cursor))
+            return Pulse(notice, set_aside, max(newest, default=None), simulated(cursor))
     except NoDatabaseError:
-        return Pulse(notice)
+        return Pulse(notice, set_aside)
 
 
 @st.cache_data(ttl="900ms", max_entries=16, show_spinner=False)

@@ -16,7 +16,8 @@ from playwright.sync_api import expect
 from poller.simulator import Fault, price
 from settings import ROOT
 from store import Database, runs, ticks, utc_now
-from tests.browser.conftest import PAGES, RECORDING, Dashboard, dashboard_at, drawn, free_port, seen
+from store.locks import beside
+from tests.browser.conftest import PAGES, RECORDING, Dashboard, dashboard_at, drawn, free_port, seen, with_history
 from tests.conftest import Program, wait_until
 
 pytestmark = pytest.mark.browser
@@ -297,3 +298,18 @@ def test_both_processes_of_the_procfile_share_one_file_without_a_word_of_locks(d
     assert not re.search(r"lock|Traceback", out + err)
     found = slots(stored(database_file))
     assert found == list(range(found[0], found[-1] + 1))
+
+
+def test_where_it_can_not_record_it_serves_and_says_why(start_dashboard, open_page, database_file):
+    with_history(database_file, utc_now())
+    beside(database_file, "recorder").symlink_to("/nonexistent/folder")
+
+    dashboard = start_dashboard()
+
+    page = open_page(dashboard.url)
+    expect(page.get_by_text(re.compile(r"^Not recording\. .*No such file or directory"))).to_be_visible(timeout=20_000)
+    drawn(page)
+    assert (dashboard.health() or {})["indexes"]["btc_usd"]["ticks"] > 0
+    _, _, err = dashboard.program.stop(signal.SIGTERM)
+    assert "Traceback" not in err
+    assert "not recording: " in err

@@ -6,7 +6,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from store import Tick, averages, utc_now
+from pages.common import text
+from store import Database, Tick, averages, utc_now
+from store.aside import list_aside
 from tests.pages.conftest import recorder, store, warnings
 
 PAGES = {"overview": "Overview", "history": "History"}
@@ -83,6 +85,26 @@ def test_a_database_that_cannot_be_read_is_one_error_without_a_traceback(open_pa
     assert error.value.startswith("The database can't be read. ")
     assert not page.metric
     assert not page.segmented_control
+    assert not page.exception
+
+
+def test_files_that_were_set_aside_are_named(open_page, database_file, name):
+    database_file.touch()
+    Database(database_file).migrate()
+
+    page = open_page(name)
+
+    (words,) = [box.value for box in page.warning if box.value.startswith("Files set aside because")]
+    assert text.escaped(list_aside(database_file)[0]) in words
+
+
+def test_what_keeps_this_process_from_recording_is_said(open_page, database_file, monkeypatch, name):
+    monkeypatch.setenv("TICKWELL_POLLER", "embedded")
+    database_file.with_name(f"{database_file.name}.recorder").mkdir()
+
+    page = open_page(name)
+
+    assert re.fullmatch(r"Not recording\. .*ticks\.duckdb\.recorder can't be .*: Is a directory", page.error[0].value)
     assert not page.exception
 
 

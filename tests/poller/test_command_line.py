@@ -16,6 +16,7 @@ from poller.__main__ import main
 from poller.simulator import Fault, Simulator
 from settings import VERSION
 from store import Cause, Database, Miss, Run, Tick, averages, runs, ticks, utc_now
+from store.aside import list_aside
 from store.recorder import Notice, RecorderLock, read_notice
 from tests.conftest import START, Program, tick, wait_until
 
@@ -250,6 +251,16 @@ def test_status_tells_of_a_recorder_that_was_killed(command, database: Database)
     assert lines[0] == "stale: not recording: the recorder, PID 4711, is gone without a word"
     assert lines[2].startswith("btc_usd 100.0, ")
     assert lines[2].endswith(" d old, ticks: 1 since 2026-11-01T12:00:00+00:00")
+
+
+def test_status_names_the_files_that_were_set_aside(command, database_file: Path):
+    database_file.touch()
+    Database(database_file).migrate()
+
+    lines = command("status").stdout.splitlines()
+
+    (aside,) = list_aside(database_file)
+    assert f"files set aside because they can't be opened, move them away once you have seen to them: {aside}" in lines
 
 
 def test_status_tells_what_is_wrong_with_the_database(command, database_file: Path):

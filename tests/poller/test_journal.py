@@ -1,3 +1,4 @@
+import os
 import shutil
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -7,6 +8,7 @@ import pytest
 from poller import journal as journal_module
 from poller.journal import Journal
 from store import BusyError, Cause, Database, Miss, Run, StoreError, Tick, runs, schema, ticks, vitals
+from store.aside import list_aside
 from store.vitals import Vitals
 from tests.conftest import START, tick
 
@@ -211,7 +213,7 @@ def test_a_database_that_goes_missing_is_made_again_with_the_run_in_it(journal: 
 
 
 def test_a_store_that_fails_for_good_keeps_everything_waiting(database_file: Path):
-    database_file.write_text("not a database")
+    database_file.mkdir()
     journal = Journal(Database(database_file))
     journal.begin_run(RUN)
     journal.add(slot(0), [tick(0.1)])
@@ -220,9 +222,23 @@ def test_a_store_that_fails_for_good_keeps_everything_waiting(database_file: Pat
         journal.flush(0.1)
 
     assert journal.waiting == 1
-    database_file.unlink()
+    database_file.rmdir()
     journal.flush(1)
     assert stored_ticks(Database(database_file)) == [tick(0.1)]
+
+
+def test_a_damaged_file_makes_way_for_another_one_with_the_run_in_it(journal: Journal, database: Database):
+    journal.begin_run(RUN)
+    journal.add(slot(0), [tick(0.1)])
+    journal.flush(1)
+    os.truncate(database.path, 100)
+    journal.add(slot(1), [tick(1.1)])
+
+    journal.flush(1)
+
+    assert stored_ticks(database) == [tick(1.1)]
+    assert stored_runs(database) == [RUN]
+    assert len(list_aside(database.path)) == 2
 
 
 def stored_minutes(database: Database) -> list[Vitals]:

@@ -69,7 +69,7 @@ def test_a_file_without_tables_is_no_database_yet(database_file, access):
         access(Database(database_file))
 
 
-@pytest.mark.parametrize("access", [*ACCESSES, migrate])
+@pytest.mark.parametrize("access", ACCESSES)
 @pytest.mark.parametrize("content", [b"", b"no database " * 1000])
 def test_what_is_not_a_database_is_refused_in_one_line_and_kept(database_file, access, content):
     database_file.write_bytes(content)

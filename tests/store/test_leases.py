@@ -1,12 +1,17 @@
 """Several processes use one file: readers together, a writer alone, nobody for long, nobody in vain."""
 
+import errno
+import os
 import re
 import threading
 import time
 from pathlib import Path
+from typing import IO
 
 import duckdb
+import portalocker
 import pytest
+from portalocker import LockFlags
 
 from store import BusyError, Database, StoreError, Tick, ticks
 from store.database import _foreign_holder
@@ -328,3 +333,70 @@ def test_a_shared_lock_admits_sharers_only(tmp_path):
     assert taken == [True, True, False]
     assert locks[2].try_acquire()
     locks[2].release()
+
+
+@pytest.fixture(params=[errno.EROFS, errno.EACCES])
+def refusal(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Why no file can be opened to write; as root no folder refuses it without being mounted anew."""
+
+    def refuse(path: str, _: int) -> int:
+        raise OSError(request.param, os.strerror(request.param), path)
+
+    monkeypatch.setattr("store.locks._create", refuse)
+    return os.strerror(request.param)
+
+
+def test_in_a_folder_that_cannot_be_written_readers_take_the_locks_that_are_there(database, refusal):
+    with beside(database.path, "lease").open() as lease:
+        portalocker.lock(lease, LockFlags.SHARED | LockFlags.NON_BLOCKING)
+        beside_a_reader = seconds(database)
+        portalocker.lock(lease, LockFlags.EXCLUSIVE | LockFlags.NON_BLOCKING)
+        with pytest.raises(BusyError):
+            seconds(database, wait_s=0.1)
+
+    assert beside_a_reader == []
+
+
+def test_where_no_lock_file_can_be_made_readers_go_without(database, refusal):
+    for kind in ("gate", "lease"):
+        beside(database.path, kind).unlink()
+
+    assert seconds(database) == []
+
+
+def test_in_a_folder_that_cannot_be_written_writers_are_refused(database, refusal):
+    with pytest.raises(StoreError, match=rf"ticks\.duckdb\.gate can't be opened: {refusal}$"):
+        append(database, tick(0))
+
+
+def test_a_lock_whose_file_was_deleted_is_lost_and_others_can_have_it(tmp_path):
+    first, second = (FileLock(tmp_path / "lock") for _ in range(2))
+    before = first.lost
+    first.try_acquire()
+    held = first.lost
+
+    (tmp_path / "lock").unlink()
+    taken = second.try_acquire()
+
+    assert (before, held, first.lost, taken, second.lost) == (False, False, True, True, False)
+    first.release()
+    second.release()
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["deleted", "replaced"])
+def test_a_file_that_is_deleted_before_it_is_locked_is_not_taken(tmp_path, monkeypatch, again):
+    lock = FileLock(tmp_path / "lock")
+
+    def delete_first(file: IO[bytes], flags: LockFlags) -> None:
+        monkeypatch.undo()
+        lock.path.unlink()
+        if again:
+            lock.path.touch()
+        portalocker.lock(file, flags)  # the real one
+
+    monkeypatch.setattr("store.locks.portalocker.lock", delete_first)
+
+    assert not lock.try_acquire()
+    assert lock.try_acquire()
+    assert not lock.lost
+    lock.release()

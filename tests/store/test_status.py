@@ -198,7 +198,7 @@ def test_without_a_file_all_is_empty_and_nothing_is_made(database_file, make_set
         "status": "empty",
         "version": VERSION,
         "now": "2026-11-01T12:00:00+00:00",
-        "database": {"path": str(database_file), "bytes": None, "error": None},
+        "database": {"path": str(database_file), "bytes": None, "error": None, "set_aside": []},
         "poller": {
             "alive": False,
             "state": "never started",
@@ -226,6 +226,7 @@ def test_a_database_without_ticks_is_empty(database, make_settings):
         "path": str(database.path),
         "bytes": database.path.stat().st_size,
         "error": None,
+        "set_aside": [],
     }
 
 

@@ -1,0 +1,45 @@
+"""Files that can't be opened are set aside by a recorder, under a name that says so. None is deleted or overwritten."""
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from .models import utc_now
+
+_SECOND = timedelta(seconds=1)
+
+
+def log_of(database: Path) -> Path:
+    """Where DuckDB keeps the write-ahead log of a database file: what was committed since the last checkpoint."""
+    return database.with_name(f"{database.name}.wal")
+
+
+def set_aside(database: Path, *, log_alone: bool = False) -> list[Path]:
+    """Rename a database file and its write-ahead log, or the log alone, to `<name>.unreadable-<UTC>`.
+
+    Call it with the lease held to write.
+
+    Returns:
+        The new paths. The log keeps the name that DuckDB expects beside the file.
+    """
+    at = utc_now()
+    while any(path.exists() for path in _names(database, at)):
+        at += _SECOND
+    moved = []
+    for path, target in zip((database, log_of(database)), _names(database, at), strict=True):
+        if path.exists() and not (log_alone and path == database):
+            moved.append(path.rename(target))
+    return moved
+
+
+def list_aside(database: Path) -> list[str]:
+    """The names of the files that were set aside, the oldest first, until somebody takes them away."""
+    try:
+        names = [path.name for path in database.parent.iterdir()]
+    except OSError:
+        return []
+    return sorted(name for name in names if name.startswith(f"{database.name}.unreadable-"))
+
+
+def _names(database: Path, at: datetime) -> tuple[Path, Path]:
+    name = database.with_name(f"{database.name}.unreadable-{at:%Y%m%dT%H%M%SZ}")
+    return name, log_of(name)
