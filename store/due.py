@@ -1,6 +1,6 @@
 """What was due: the slots at which a recorder polled, or would have polled had it not been down."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -43,6 +43,7 @@ class Stretch:
         poll_seconds: a slot is due at each multiple of it.
         indexes: of which a tick was due.
         up: a recorder was at work; else it was down, between two that were to record these indexes.
+        cut_short: it was killed at the end of it, perhaps in the middle of the last slot.
     """
 
     start: datetime
@@ -50,6 +51,7 @@ class Stretch:
     poll_seconds: int
     indexes: tuple[str, ...]
     up: bool
+    cut_short: bool = False
 
     @property
     def slots(self) -> range:
@@ -58,7 +60,8 @@ class Stretch:
 
     def within(self, start: datetime, end: datetime) -> "Stretch":
         """The part of it in [start, end)."""
-        return Stretch(max(start, self.start), min(end, self.end), self.poll_seconds, self.indexes, self.up)
+        cut_short = self.cut_short and end >= self.end
+        return replace(self, start=max(start, self.start), end=min(end, self.end), cut_short=cut_short)
 
 
 def slots(start: datetime, end: datetime, poll_seconds: int) -> range:
@@ -83,7 +86,8 @@ def stretches(cursor: DuckDBPyConnection, start: datetime, end: datetime) -> lis
     for run, following in zip(found, [*found[1:], None], strict=False):
         begins = following.started_at if following else max(end, run.started_at)
         ends = min(begins, run.ended_at or _last_sign(cursor, run, begins))
-        due.append(Stretch(run.started_at, ends, run.poll_seconds, run.indexes, up=True))
+        killed = following is not None and run.ended_at is None
+        due.append(Stretch(run.started_at, ends, run.poll_seconds, run.indexes, up=True, cut_short=killed))
         kept = tuple(name for name in run.indexes if following is None or name in following.indexes)
         due.append(Stretch(ends, begins, run.poll_seconds, kept, up=False))
     clipped = (each.within(start, end) for each in due)

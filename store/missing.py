@@ -116,6 +116,8 @@ def _explained(cursor: DuckDBPyConnection, index_name: str, stretch: Stretch, fi
         (slot, cause if code is None else f"{cause} {code}", detail)
         for slot, cause, code, detail in cursor.execute(_REASONS, values).fetchall()
     ]
+    if not reasons and stretch.cut_short and last == stretch.slots.stop:
+        reasons = [(first, RECORDER_DOWN, "")]
     if not reasons and last - first < _UNEXPLAINED_SLOTS:
         return
     reasons = reasons or [(first, Cause.MISSED_SLOT, "no word on why")]

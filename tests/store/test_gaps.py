@@ -246,6 +246,26 @@ def test_a_gap_that_goes_on_for_hours_is_noted_in_pieces_and_told_as_one(databas
     assert in_short(found(database, 3 * HOUR + 10)) == [(100, 3 * HOUR, (3 * HOUR - 100) // 5, "unreachable")]
 
 
+def test_of_a_slot_that_a_kill_cut_short_the_index_that_is_missing_is_in_the_gap(database):
+    with database.write() as cursor:
+        ran(cursor, 0, None, 5, "btc_usd", "eth_usd")
+        observed(cursor, range(0, 105, 5))
+        observed(cursor, range(0, 100, 5), "eth_usd")
+    before = in_short(found(database, 200, end_s=105))
+
+    with database.write() as cursor:
+        ran(cursor, 200, None, 5, "btc_usd", "eth_usd")
+        for name in ("btc_usd", "eth_usd"):
+            observed(cursor, [200], name)
+
+    assert before == []
+    assert in_short(found(database, 210, end_s=205)) == [
+        (105, 200, 19, "recorder down"),
+        (100, 200, 20, "recorder down"),
+    ]
+    assert in_short(found(database, 210, end_s=102)) == []
+
+
 def test_the_gap_of_one_index_that_goes_on_does_not_hold_up_those_of_others(database):
     with database.write() as cursor:
         ran(cursor, 0, None, 5, "btc_usd", "eth_usd")
