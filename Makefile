@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 OLD_DUCKDB ?= 1.5.5
 
-.PHONY: run demo test test-old-duckdb bench screenshots fmt
+.PHONY: run demo test test-old-duckdb faults bench screenshots fmt
 
 run: $(VENV)/.installed
 	$(BIN)/streamlit run dashboard.py --server.address localhost
@@ -23,6 +23,9 @@ test: $(VENV)/.installed-dev
 
 test-old-duckdb: $(VENV)-old-duckdb/.installed
 	$(VENV)-old-duckdb/bin/python -m pytest tests/store
+
+faults: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.faults
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.bench

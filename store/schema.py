@@ -23,6 +23,20 @@ SELECT coalesce(max(number), 0)
 FROM migrations
 """
 
+_TABLES = """
+SELECT table_name
+FROM duckdb_tables()
+WHERE NOT internal
+ORDER BY table_name
+"""
+
+_COLUMNS = """
+SELECT column_name, data_type
+FROM duckdb_columns()
+WHERE table_name = ? AND NOT internal
+ORDER BY column_index
+"""
+
 _RECORD = """
 INSERT INTO migrations (number, name, applied_at)
 VALUES ($number, $name, $applied_at)
@@ -57,11 +71,24 @@ def version(connection: DuckDBPyConnection) -> int:
     return int(applied)
 
 
-def migrate(connection: DuckDBPyConnection) -> None:
-    """Apply the steps that are missing. Each is on disk, in the file itself, before the next one starts."""
+def tables(connection: DuckDBPyConnection) -> list[str]:
+    """The names of all tables, ours and those of others."""
+    return [name for (name,) in connection.execute(_TABLES).fetchall()]
+
+
+def columns(connection: DuckDBPyConnection, table: str) -> list[tuple[str, str]]:
+    """The columns of a table and their types, in their order."""
+    return [(name, type_) for name, type_ in connection.execute(_COLUMNS, [table]).fetchall()]
+
+
+def migrate(connection: DuckDBPyConnection, up_to: int | None = None) -> None:
+    """Apply the steps that are missing. Each is on disk, in the file itself, before the next one starts.
+
+    With `up_to`, the number of a step, the tables become those of an older version.
+    """
     applied = version(connection)
     for step in STEPS:
-        if number(step) <= applied:
+        if not applied < number(step) <= (up_to or newest()):
             continue
         connection.execute("BEGIN TRANSACTION")
         connection.execute(_CREATE)

@@ -3,6 +3,7 @@
 Each says on stdout how far it got, a line at a time, and most go on until they are killed.
 """
 
+import contextlib
 import itertools
 import os
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import duckdb
 
+import store.database
 from store import Database, RecorderError, ticks, utc_now
 from store.recorder import Notice, RecorderLock
 from tests.conftest import START, Program, tick
@@ -46,6 +48,19 @@ def hold_like_a_foreign_tool(path: Path) -> None:
     with duckdb.connect(path):
         say("held")
         wait_for_the_kill()
+
+
+def hold_like_a_foreign_tool_once_it_can(path: Path) -> None:
+    """As somebody who tries again until the file is free."""
+    while True:
+        with contextlib.suppress(duckdb.IOException):
+            hold_like_a_foreign_tool(path)
+
+
+def migrate(path: Path) -> None:
+    """Make the file and its tables, or bring them up to date."""
+    say("ready")
+    Database(path).migrate()
 
 
 def keep_reading(path: Path) -> None:
@@ -94,8 +109,10 @@ def append(path: Path, first: str, batches: str) -> None:
 
 
 def append_until_killed(path: Path, how: str) -> None:
-    """Append a second at a time and say which one is durable now; checkpoint whenever that is due."""
+    """Append a second at a time and say which one is durable now; checkpoint whenever that is due, or each time."""
     database = Database(path)
+    if how == "checkpointing":
+        store.database._CHECKPOINT_BYTES = 1
     with database.read() as cursor:
         first = len(ticks.newest_first(cursor, "index_0", limit=1_000_000))
     if how == "held":
@@ -134,6 +151,8 @@ def record(path: Path) -> None:
 if __name__ == "__main__":
     parts: dict[str, Callable[..., None]] = {
         "hold_like_a_foreign_tool": hold_like_a_foreign_tool,
+        "hold_like_a_foreign_tool_once_it_can": hold_like_a_foreign_tool_once_it_can,
+        "migrate": migrate,
         "keep_reading": keep_reading,
         "keep_writing": keep_writing,
         "read_busily": read_busily,

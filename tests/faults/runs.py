@@ -1,0 +1,76 @@
+"""Runs faults side by side, and tells in a table what became of them."""
+
+import contextlib
+import statistics
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tests.faults.kinds import KINDS, Kind, small_disk
+from tests.faults.stage import Result, Stage
+
+HEAD = ("fault", "times", "acknowledged", "lost", "invented", "unexplained", "recovery (median, most)")
+
+
+def run(name: str, folder: Path, times: int, seed: int) -> Result:
+    """Inject one fault so often; whatever goes wrong meanwhile is in the result."""
+    kind = KINDS[name]
+    folder.mkdir(parents=True)
+    ahead_s = (kind.at - datetime.now(UTC)).total_seconds() if kind.at else 0.0
+    disk = small_disk(folder) if kind.small_disk else contextlib.nullcontext()
+    with disk, Stage(folder, mode=kind.mode, seed=seed, ahead_s=ahead_s) as stage:
+        try:
+            kind.inject(stage, times)
+            return stage.result(name)
+        except Exception as error:  # noqa: BLE001 the others go on, and the table tells
+            return Result(name, stage.injected, error=f"{type(error).__name__}: {error}")
+
+
+def run_all(folder: Path, times: dict[str, int], at_once: int, seed: int = 1) -> Iterator[Result]:
+    """Inject several faults so often each, and tell of each when it is over."""
+    with ThreadPoolExecutor(at_once) as pool:
+        futures = [
+            pool.submit(run, name, folder / f"fault_{number}", its, seed + number)
+            for number, (name, its) in enumerate(times.items())
+        ]
+        for future in as_completed(futures):
+            yield future.result()
+
+
+def table(results: Sequence[Result]) -> str:
+    """The results as lines in columns, and their sum."""
+    order = list(KINDS)
+    rows = [HEAD, *(_row(each) for each in sorted(results, key=lambda each: order.index(each.fault)))]
+    total = [sum(getattr(each, part) for each in results) for part in ("times", "acknowledged", "lost", "invented")]
+    unexplained = sum(each.unexplained for each in results)
+    rows.append((f"all, {len(results)} kinds", *(f"{count:,}" for count in (*total, unexplained)), ""))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
+    lines = [
+        "  ".join(_aligned(cell, width, left=not i) for i, (cell, width) in enumerate(zip(row, widths, strict=True)))
+        for row in rows
+    ]
+    return "\n".join(
+        line.rstrip() for line in [*lines, *(f"{each.fault}: {each.error}" for each in results if each.error)]
+    )
+
+
+def kills(results: Sequence[Result]) -> int:
+    """How many processes were killed."""
+    return sum(each.times for each in results if KINDS[each.fault].kills)
+
+
+def chosen(*, mounts: bool) -> dict[str, Kind]:
+    """The faults that can be injected here."""
+    return {name: kind for name, kind in KINDS.items() if mounts or not kind.mounts}
+
+
+def _row(result: Result) -> tuple[str, ...]:
+    recovery = result.recovery_s
+    took = f"{statistics.median(recovery):.1f} s, {max(recovery):.1f} s" if recovery else ""
+    counts = (result.times, result.acknowledged, result.lost, result.invented, result.unexplained)
+    return (result.fault, *(f"{count:,}" for count in counts), took)
+
+
+def _aligned(cell: str, width: int, *, left: bool) -> str:
+    return cell.ljust(width) if left else cell.rjust(width)

@@ -1,0 +1,255 @@
+"""Where a fault happens: a recorder in a process of its own, an exchange, a file, and what must be true of it."""
+
+import contextlib
+import json
+import math
+import random
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Self
+
+from poller.simulator import Fault, Simulator, average, price
+from store import Database, utc_now
+from store.aside import list_aside, log_of
+from store.due import EPOCH
+from store.gaps import ledger
+from tests.conftest import Program, wait_until
+
+INDEXES = ("btc_usd", "eth_usd")
+SECOND = timedelta(seconds=1)
+
+Row = tuple[str, int, float, int]
+"""Of a tick: its index, its time in microseconds, its price, and the seconds that it is an average over."""
+
+_STORED = """
+SELECT index_name, epoch_us(ts), price, resolution_s, epoch_us(received_at)
+FROM ticks
+"""
+
+
+@dataclass
+class Result:
+    """What became of a fault that was injected so many times. Without an `error`, and with three zeros, all is well."""
+
+    fault: str
+    times: int = 0
+    acknowledged: int = 0
+    lost: int = 0
+    invented: int = 0
+    unexplained: int = 0
+    recovery_s: list[float] = field(default_factory=list)
+    error: str = ""
+
+    @property
+    def well(self) -> bool:
+        return not (self.lost or self.invented or self.unexplained or self.error)
+
+
+class Stage:
+    """A file in a folder, recorded each second by one process at a time; `with` ends all that runs.
+
+    Args:
+        folder: an empty one.
+        seed: of what is left to chance.
+        ahead_s: how far the clocks of exchange and recorder are ahead of the machine's.
+    """
+
+    def __init__(self, folder: Path, *, mode: str = "external", seed: int = 1, ahead_s: float = 0) -> None:
+        self.folder = folder
+        self.file = folder / "ticks.duckdb"
+        self.mode = mode
+        self.random = random.Random(seed)  # noqa: S311 the same run again
+        self.injected = 0
+        self.recovery_s: list[float] = []
+        self.factors = {1.0}
+        self.exchange_ahead_s = ahead_s
+        self._ahead_file = folder.with_name(f"{folder.name}.ahead")
+        self._ahead_file.write_text(str(ahead_s))
+        self._acknowledged: set[Row] = set()
+        self.counted: int | None = None
+        self._damaged: list[bytes] = []
+        self._heard = threading.Condition()
+        self._program: Program | None = None
+        self._listener: threading.Thread | None = None
+        self.simulator = Simulator(limits=False, clock=self._exchange_time)
+
+    def __enter__(self) -> Self:
+        self.simulator.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._program is not None:
+            self.kill()
+        self.simulator.stop()
+
+    @property
+    def database(self) -> Database:
+        return Database(self.file)
+
+    # The recorder
+
+    def start(self, zone: str = "UTC") -> None:
+        """Record, in a process whose local time is that of a zone."""
+        settings = {"database": self.file, "deribit_url": self.simulator.url, "poll_seconds": 1}
+        self._program = Program("tests.faults.witness", self.mode, str(self._ahead_file), zone, **settings)
+        self._listener = threading.Thread(target=self._listen, args=(self._program,), daemon=True)
+        self._listener.start()
+
+    def stop(self) -> str:
+        """Stop recording as a service manager does; what the recorder said on stderr."""
+        assert self._program is not None
+        self._program.process.terminate()
+        return self.end()
+
+    def kill(self) -> None:
+        """End the recorder as a power cut does."""
+        assert self._program is not None
+        self._program.process.kill()
+        self.end()
+
+    def end(self) -> str:
+        """Wait for the end of the recorder; what it said on stderr."""
+        assert self._program is not None
+        assert self._program.process.stderr is not None
+        said = self._program.process.stderr.read()
+        self._program.process.wait(20)
+        if self._listener is not None:
+            self._listener.join()
+        self._program.__exit__()
+        self._program = None
+        return str(said)
+
+    def wait_for(self, count: int = 2, timeout_s: float = 40) -> None:
+        """Wait until each index has so many observations more than now, made durable."""
+        with self._heard:
+            wanted = {name: self._observations(name) + count for name in INDEXES}
+            if not self._heard.wait_for(
+                lambda: all(self._observations(name) >= wanted[name] for name in INDEXES), timeout_s
+            ):
+                raise AssertionError(f"no tick in {timeout_s} s")
+
+    @contextlib.contextmanager
+    def stopped(self) -> Iterator[None]:
+        """The recorder is down as long as the block lasts."""
+        self.stop()
+        yield
+        self.start()
+
+    @contextlib.contextmanager
+    def injected_once(self) -> Iterator[None]:
+        """A fault lasts as long as the block; then it must be over within seconds, and how many is noted."""
+        self.injected += 1
+        yield
+        started = time.monotonic()
+        self.wait_for(1)
+        self.recovery_s.append(time.monotonic() - started)
+
+    # What goes wrong
+
+    def set_clocks(self, *, recorder_s: float = 0, exchange_s: float = 0) -> None:
+        """Move the clocks, of the recorder's machine and of the exchange."""
+        self.exchange_ahead_s += exchange_s
+        new = self._ahead_file.with_suffix(".new")
+        new.write_text(str(float(self._ahead_file.read_text()) + recorder_s))
+        new.rename(self._ahead_file)
+
+    def exchange_fails(self, kind: str, seconds: float = 2.5, **fields: Any) -> None:
+        """Let the exchange do something wrong for a while."""
+        self.simulator.faults.add(Fault(kind, seconds=seconds, **fields))
+        wait_until(lambda: not self.simulator.faults.listing(), timeout_s=seconds + 5)
+
+    def damage(self, spoil: Callable[[Path], object]) -> None:
+        """Spoil the file while nobody records. What is in it then counts neither as kept nor as lost.
+
+        It must be kept as it is then, under another name.
+        """
+        spoil(self.file)
+        self._damaged += [path.read_bytes() for path in (self.file, log_of(self.file)) if path.exists()]
+        self.forget()
+
+    def forget(self) -> None:
+        """What was acknowledged until now was deleted by somebody."""
+        with self._heard:
+            self._acknowledged.clear()
+
+    # What must be true
+
+    def result(self, fault: str) -> Result:
+        """Compare what the file has with what was acknowledged, what the exchange said, and what was due.
+
+        A fault that compared by itself has set `counted`, how many ticks were acknowledged.
+        """
+        if self.counted is not None:
+            return Result(fault, self.injected, self.counted, recovery_s=self.recovery_s)
+        now = utc_now() + timedelta(seconds=max(0.0, self.exchange_ahead_s, float(self._ahead_file.read_text())))
+        with self.database.read() as cursor:
+            rows = cursor.execute(_STORED).fetchall()
+            gaps = ledger(cursor, EPOCH, now, now)
+        stored = [row[:4] for row in rows]
+        kept = [(self.folder / name).read_bytes() for name in list_aside(self.file)]
+        with self._heard:
+            acknowledged = set(self._acknowledged)
+        explained = [(gap.index_name, gap.start, gap.end) for gap in gaps]
+        return Result(
+            fault,
+            self.injected,
+            len(acknowledged),
+            len(acknowledged - set(stored)) + sum(damaged not in kept for damaged in self._damaged),
+            len(stored) - len({row[:2] for row in stored}) + sum(not self._published(row) for row in stored),
+            sum(
+                not any(name == its and start <= slot < end for its, start, end in explained)
+                for name, slot in _empty_slots(rows, now)
+            ),
+            self.recovery_s,
+        )
+
+    def healed(self) -> bool:
+        """Is every gap that is over healed? One of few slots may be given up: averages of 6 s can't reach into it."""
+        now = utc_now()
+        with self.database.read() as cursor:
+            gaps = ledger(cursor, EPOCH, now - 60 * SECOND, now)
+        return all(gap.state == "healed" or (gap.state == "unfillable" and gap.slots < 12) for gap in gaps)
+
+    def _published(self, row: Row) -> bool:
+        index_name, ts_us, stored, resolution_s = row
+        ts = EPOCH + timedelta(microseconds=ts_us)
+        if resolution_s:
+            return stored == average(index_name, ts, resolution_s)
+        return any(math.isclose(stored, factor * price(index_name, ts), abs_tol=1e-5) for factor in self.factors)
+
+    def _observations(self, index_name: str) -> int:
+        return sum(1 for name, _, _, resolution_s in self._acknowledged if name == index_name and not resolution_s)
+
+    def _listen(self, program: Program) -> None:
+        assert program.process.stdout is not None
+        for line in program.process.stdout:
+            rows = [tuple(row) for row in json.loads(line)]
+            with self._heard:
+                self._acknowledged.update(rows)
+                self._heard.notify_all()
+
+    def _exchange_time(self) -> datetime:
+        return datetime.now(UTC) + timedelta(seconds=self.exchange_ahead_s)
+
+
+def _empty_slots(rows: list[tuple[Any, ...]], now: datetime) -> Iterator[tuple[str, datetime]]:
+    """The seconds up to now, between an index's first and last observation, in which none was made on either clock."""
+    for index_name in INDEXES:
+        observed = [row for row in rows if row[0] == index_name and not row[3]]
+        sent, received = ({row[column] // 1_000_000 for row in observed} for column in (1, 4))
+        for second in range(min(sent), min(max(sent), int(now.timestamp()) - 2)):
+            if second not in sent | received:
+                yield index_name, EPOCH + timedelta(seconds=second)
+
+
+def copy_of(file: Path, target: Path) -> None:
+    """Copy a database file with its log."""
+    for source, its in ((file, target), (log_of(file), log_of(target))):
+        its.unlink(missing_ok=True)
+        if source.exists():
+            shutil.copy(source, its)

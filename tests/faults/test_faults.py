@@ -1,0 +1,69 @@
+"""Each kind of fault once, side by side: nothing acknowledged is lost, nothing invented, each empty slot explained."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.faults.kinds import KINDS, may_mount
+from tests.faults.runs import chosen, kills, run_all, table
+from tests.faults.stage import Result
+
+_AT_ONCE = 8
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Result]]:
+    probe = tmp_path_factory.mktemp("mount")
+    kinds = chosen(mounts=may_mount(probe))
+    found = {each.fault: each for each in run_all(tmp_path_factory.mktemp("faults"), dict.fromkeys(kinds, 1), _AT_ONCE)}
+    yield found
+    print(f"\n{table(list(found.values()))}")
+
+
+@pytest.mark.parametrize("fault", KINDS)
+def test_a_fault_loses_nothing_and_invents_nothing_and_is_over_by_itself(results: dict[str, Result], fault: str):
+    if fault not in results:
+        pytest.skip("no right to mount a file system")
+    result = results[fault]
+
+    assert result.error == ""
+    assert (result.lost, result.invented, result.unexplained) == (0, 0, 0)
+    assert result.times > 0
+    assert result.acknowledged > 0
+    assert max(result.recovery_s) < 30
+
+
+def test_the_table_has_a_line_for_each_fault_and_the_sum(results: dict[str, Result]):
+    lines = table(list(results.values())).splitlines()
+
+    assert [line.split("  ")[0] for line in lines] == [
+        "fault",
+        *results_in_order(results),
+        f"all, {len(results)} kinds",
+    ]
+    assert kills(list(results.values())) == sum(KINDS[name].kills > 0 for name in results)
+
+
+def results_in_order(results: dict[str, Result]) -> list[str]:
+    return [name for name in KINDS if name in results]
+
+
+def test_a_fault_that_is_not_survived_shows_in_the_table(tmp_path, monkeypatch):
+    def lose(stage, times):
+        stage.start()
+        stage.wait_for(2)
+        stage.kill()
+        stage._acknowledged.add(("btc_usd", 1, 1.0, 0))
+
+    def fail(stage, times):
+        raise AssertionError("it broke")
+
+    monkeypatch.setitem(KINDS, "file is missing", type(KINDS["file is missing"])(lose))
+    monkeypatch.setitem(KINDS, "file is empty", type(KINDS["file is empty"])(fail))
+
+    found = list(run_all(tmp_path, {"file is missing": 1, "file is empty": 1}, at_once=2))
+
+    by_name = {each.fault: each for each in found}
+    assert by_name["file is missing"].lost == 1
+    assert not by_name["file is missing"].well
+    assert "file is empty: AssertionError: it broke" in table(found)
