@@ -1,4 +1,4 @@
-"""The command line: `python -m poller` records; its other commands look, try once, or simulate."""
+"""The command line: `python -m poller` records; its other commands look, try once, heal, back up, or simulate."""
 
 import asyncio
 import contextlib
@@ -6,24 +6,31 @@ import json
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import wraps
+from pathlib import Path
 from typing import Any
 
 import click
 
 import settings as all_settings
 from settings import Settings, TickwellError
-from store import Database, Gap, Miss, Tick, utc_now
+from store import Database, Gap, Miss, StoreError, Tick, utc_now
+from store.backup import backup
 from store.due import EPOCH
 from store.gaps import ledger
 from store.overview import index_names as all_index_names
+from store.restore import restore
 from store.status import age_in_words, aside_in_words, health
+from store.verify import faults_of_backup, faults_of_database, what_it_holds
 
+from .daily import DailyBackup, backup_in_words
 from .logs import configure_logging
 from .once import backfill_once, poll_once
 from .recorder import Recorder
 from .simulator import Simulator
+
+FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
 def _one_line(command: Callable[..., None]) -> Callable[..., None]:
@@ -49,8 +56,9 @@ def main(context: click.Context) -> None:
 
 
 @main.command()
+@click.option("--backup", "folder", type=FOLDER, metavar="DIR", help="Back up into this folder once a day.")
 @_one_line
-def run() -> None:
+def run(folder: Path | None = None) -> None:
     """Record until stopped (SIGTERM, Ctrl+C)."""
     settings = _load()
     recorder = Recorder(settings, _database(settings), "external")
@@ -58,6 +66,8 @@ def run() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     recorder.start()
+    if folder is not None:
+        DailyBackup(_database(settings), folder, stop).start()
     while not (stop.wait(0.1) or recorder.wait(0)):
         pass
     recorder.stop()
@@ -110,6 +120,49 @@ def backfill(index_names: tuple[str, ...]) -> None:
     click.echo(_healed_in_words(_backfill_with_a_bar(settings, database, index_names)))
 
 
+@main.command("backup")
+@click.argument("folder", metavar="DIR", type=FOLDER)
+@_one_line
+def back_up(folder: Path) -> None:
+    """Copy all tables to Parquet files in DIR; only days that changed are written. Works beside a recorder."""
+    settings = _load()
+    with _bar("backing up") as tell:
+        made = backup(_database(settings), folder, tell)
+    click.echo(backup_in_words(made, folder))
+
+
+@main.command("restore")
+@click.argument("folder", metavar="DIR", type=FOLDER)
+@click.option("--into", metavar="FILE", type=click.Path(path_type=Path), help="Instead of TICKWELL_DATABASE.")
+@_one_line
+def restore_from(folder: Path, into: Path | None) -> None:
+    """Make a new database file from the backup in DIR."""
+    settings = _load()
+    database = Database(into or settings.database, settings.memory_limit)
+    with _bar("restoring") as tell:
+        manifest = restore(folder, database, tell)
+    rows = sum(file.rows for file in manifest.tables["ticks"])
+    click.echo(f"restored into {database.path}: ticks {rows:,}, as of {manifest.made_at:%Y-%m-%d %H:%M:%S} UTC")
+
+
+@main.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@_one_line
+def verify(path: Path) -> None:
+    """Read a backup's folder or a database file as a whole and say what is wrong with it; exit 1 if anything is."""
+    settings = _load()
+    manifest = what_it_holds(path)
+    if manifest is None:
+        found = list(faults_of_database(Database(path, settings.memory_limit)))
+    else:
+        found = list(faults_of_backup(path, manifest))
+    for fault in found:
+        click.echo(fault)
+    if found:
+        raise StoreError(f"{path} is damaged, faults: {len(found)}")
+    click.echo(f"{path} is sound")
+
+
 @main.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8601, show_default=True, help="0 picks a free one.")
@@ -159,6 +212,18 @@ def _backfill_with_a_bar(settings: Settings, database: Database, index_names: Se
             bar.update(number - bar.pos)
 
         return asyncio.run(backfill_once(settings, database, index_names, tell))
+
+
+@contextlib.contextmanager
+def _bar(label: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on a terminal, told how many of how many steps are done."""
+    with click.progressbar(length=1, label=label, file=sys.stderr) as bar:
+
+        def tell(done: int, total: int) -> None:
+            bar.length = total
+            bar.update(done - bar.pos)
+
+        yield tell
 
 
 def _healed_in_words(settled: Sequence[Gap]) -> str:

@@ -104,6 +104,20 @@ class Database:
             ):
                 schema.migrate(connection)
 
+    def create(self, fill: Callable[[DuckDBPyConnection], None], wait_s: float = WAIT_S) -> None:
+        """Make the file from what `fill` puts into an empty one. Readers see it when it is whole.
+
+        Raises:
+            StoreError: it, or the log of one, is there already; it was left as it was.
+        """
+        with self._translated():
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self._filled(fill) as new, lease_locks(self.path, time.monotonic() + wait_s, shared=False):
+                for path in (self.path, log_of(self.path)):
+                    if path.exists():
+                        raise StoreError(f"{path} exists: it was left as it is, name another file")
+                new.rename(self.path.resolve())
+
     def checkpoint_when_due(self, wait_s: float = WAIT_S) -> None:
         """Fold the write-ahead log into the file once it has grown enough to slow down the opening of the file."""
         with self._translated(), contextlib.suppress(FileNotFoundError):
@@ -178,20 +192,24 @@ class Database:
             return self._connect_anyway(deadline)
 
     def _create(self) -> None:
-        """Make the file with its tables under another name, then move it: at no moment is it there in part."""
-        path = self.path.resolve()  # a link leads to where it shall be
+        with self._filled(schema.migrate) as new:
+            if log_of(self.path).exists():
+                self._set_aside("its database file is gone", log_alone=True)
+            new.rename(self.path.resolve())  # a link leads to where it shall be
+
+    @contextlib.contextmanager
+    def _filled(self, fill: Callable[[DuckDBPyConnection], None]) -> Iterator[Path]:
+        """A file under another name, to be moved to its own: at no moment is it there in part."""
+        path = self.path.resolve()
         new = path.with_name(f"{path.name}.new")
         try:
             for remains in (new, log_of(new)):
                 remains.unlink(missing_ok=True)
             with duckdb.connect(new, config=self._config) as connection:
-                schema.migrate(connection)
-            if log_of(self.path).exists():
-                self._set_aside("its database file is gone", log_alone=True)
-            new.rename(path)
-        except BaseException:
+                fill(connection)
+            yield new
+        finally:
             new.unlink(missing_ok=True)
-            raise
 
     def _set_aside(self, reason: str, *, log_alone: bool) -> None:
         moved = set_aside(self.path, log_alone=log_alone)

@@ -39,7 +39,7 @@ class Notice:
 
     Attributes:
         pid: its process.
-        mode: "embedded" in a dashboard, "external" in a process of its own, or "once" for a single poll.
+        mode: "embedded" in a dashboard, "external" in a process of its own, "once" for a single poll, or "restore".
         since: when it started.
         poll_seconds, indexes, version: what it records, how often, with which version.
         state: what it does, or the cause of its trouble.

@@ -1,4 +1,5 @@
 import json
+import re
 import signal
 import socket
 import time
@@ -17,6 +18,7 @@ from poller.simulator import Fault, Simulator
 from settings import VERSION
 from store import Cause, Database, Miss, Run, Tick, averages, runs, ticks, utc_now
 from store.aside import list_aside
+from store.manifest import read_manifest
 from store.recorder import Notice, RecorderLock, read_notice
 from tests.conftest import START, Program, tick, wait_until
 
@@ -422,3 +424,69 @@ def test_where_nothing_is_recorded_there_is_nothing_to_heal(command, database_fi
 
     assert (result.exit_code, result.stdout) == (1, "")
     assert only_line(result.stderr) == f"Error: nothing is recorded yet in {database_file}"
+
+
+def stored_ticks(database_file: Path) -> list[Tick]:
+    with Database(database_file).read() as cursor:
+        return ticks.newest_first(cursor, "btc_usd", limit=100)
+
+
+def test_a_backup_beside_a_recorder_is_verified_and_restored(running: Running, command, tmp_path: Path):
+    folder, into = tmp_path / "backup", tmp_path / "restored.duckdb"
+    before = stored_ticks(running.database_file)
+
+    said = [
+        command("backup", str(folder), **running.settings),
+        command("verify", str(folder)),
+        command("restore", str(folder), "--into", str(into)),
+        command("verify", str(into)),
+    ]
+
+    assert [result.exit_code for result in said] == [0] * 4
+    assert re.fullmatch(
+        rf"backed up into {folder}: ticks [\d,]+, days [\d,]+, of which written [\d,]+\n", said[0].stdout
+    )
+    assert [result.stdout for result in said[1::2]] == [f"{folder} is sound\n", f"{into} is sound\n"]
+    assert re.fullmatch(rf"restored into {into}: ticks [\d,]+, as of [\d-]+ [\d:]+ UTC\n", said[2].stdout)
+    assert set(before) <= set(stored_ticks(into)) <= set(stored_ticks(running.database_file))
+
+
+def test_what_is_lost_is_restored_to_where_it_was(command, database: Database, tmp_path: Path):
+    with database.write() as cursor:
+        ticks.append(cursor, [tick()])
+    command("backup", str(tmp_path / "backup"))
+    refused = command("restore", str(tmp_path / "backup"))
+    database.path.unlink()
+    Path(f"{database.path}.wal").unlink()
+
+    restored = command("restore", str(tmp_path / "backup"))
+
+    assert refused.stderr.splitlines()[-1] == f"Error: {database.path} exists: it was left as it is, name another file"
+    assert (refused.exit_code, restored.exit_code) == (1, 0)
+    assert stored_ticks(database.path) == [tick()]
+
+
+def test_what_is_damaged_is_said_line_by_line(command, database: Database, tmp_path: Path):
+    with database.write() as cursor:
+        ticks.append(cursor, [tick()])
+    command("backup", str(tmp_path / "backup"))
+    for file in (tmp_path / "backup/ticks").iterdir():
+        file.write_text("damaged")
+
+    result = command("verify", str(tmp_path / "backup"))
+
+    assert result.exit_code == 1
+    assert only_line(result.stdout).endswith("is not what was backed up: its SHA-256 differs")
+    assert only_line(result.stderr) == f"Error: {tmp_path / 'backup'} is damaged, faults: 1"
+
+
+def test_a_recorder_backs_up_once_a_day(database_file: Path, simulator: Simulator, tmp_path: Path):
+    folder = tmp_path / "backup"
+    settings = {"database": database_file, "deribit_url": simulator.url, "poll_seconds": 1}
+    Database(database_file).migrate()
+    with Program("poller", "run", "--backup", str(folder), **settings) as program:
+        wait_until(lambda: read_manifest(folder) is not None)
+        code, _, err = program.stop(signal.SIGTERM)
+
+    assert code == 0
+    assert f"backed up into {folder}: " in err

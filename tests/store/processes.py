@@ -16,6 +16,7 @@ import duckdb
 
 import store.database
 from store import Database, RecorderError, ticks, utc_now
+from store.backup import backup
 from store.recorder import Notice, RecorderLock
 from tests.conftest import START, Program, tick
 
@@ -61,6 +62,12 @@ def migrate(path: Path) -> None:
     """Make the file and its tables, or bring them up to date."""
     say("ready")
     Database(path).migrate()
+
+
+def back_up(path: Path, folder: str) -> None:
+    """Back up once."""
+    say("ready")
+    backup(Database(path), Path(folder))
 
 
 def keep_reading(path: Path) -> None:
@@ -153,6 +160,7 @@ if __name__ == "__main__":
         "hold_like_a_foreign_tool": hold_like_a_foreign_tool,
         "hold_like_a_foreign_tool_once_it_can": hold_like_a_foreign_tool_once_it_can,
         "migrate": migrate,
+        "back_up": back_up,
         "keep_reading": keep_reading,
         "keep_writing": keep_writing,
         "read_busily": read_busily,

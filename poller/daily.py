@@ -1,0 +1,69 @@
+"""The backup of each day, beside a recorder."""
+
+import logging
+import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from store import Database, StoreError, utc_now
+from store.backup import Made, backup
+from store.manifest import read_manifest
+
+from .runner import guarded
+
+log = logging.getLogger("tickwell.backup")
+
+_LOOK_AGAIN_S = 60.0
+_TRY_AGAIN = timedelta(hours=1)
+
+
+class DailyBackup:
+    """Backs up into a folder when a day in UTC is over, and at its start if that was not done today.
+
+    It has a thread and leases of its own, so no slot waits for it longer than for another reader.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        folder: Path,
+        stop: threading.Event,
+        *,
+        clock: Callable[[], datetime] = utc_now,
+        look_again_s: float = _LOOK_AGAIN_S,
+    ) -> None:
+        self._database = database
+        self._folder = folder
+        self._stop = stop
+        self._clock = clock
+        self._look_again_s = look_again_s
+        self._not_before: datetime | None = None
+
+    def start(self) -> None:
+        """Begin; it goes on until the stop event is set, or the process ends."""
+        threading.Thread(target=self._run, name="tickwell-backup", daemon=True).start()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            with guarded("backup"):
+                self._back_up_if_due()
+            self._stop.wait(self._look_again_s)
+
+    def _back_up_if_due(self) -> None:
+        now = self._clock()
+        if self._not_before is not None and now < self._not_before:
+            return
+        try:
+            manifest = read_manifest(self._folder)
+            if manifest is not None and manifest.made_at.date() >= now.date():
+                return
+            log.info(backup_in_words(backup(self._database, self._folder), self._folder))
+        except StoreError as error:
+            log.warning("no backup, trying again in an hour: %s", error)
+            self._not_before = now + _TRY_AGAIN
+
+
+def backup_in_words(made: Made, folder: Path) -> str:
+    """What a backup came to, in one line."""
+    return f"backed up into {folder}: ticks {made.ticks:,}, days {made.days:,}, of which written {made.written:,}"

@@ -1,0 +1,65 @@
+"""Restore: a database file from a backup, row by row as it was."""
+
+import os
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from duckdb import DuckDBPyConnection
+
+from settings import VERSION
+
+from . import schema
+from .backup import Tell, as_instants
+from .database import Database
+from .errors import StoreError
+from .manifest import Manifest
+from .models import utc_now
+from .recorder import Notice, RecorderLock
+from .verify import faults_of_backup, what_it_holds
+
+_INSERT = "INSERT INTO {table} SELECT {columns} FROM read_parquet(?)"
+
+_AT_ONCE = 50
+"""So many files are read by one statement."""
+
+
+def restore(folder: Path, database: Database, tell: Tell = lambda _, __: None) -> Manifest:
+    """Make a database file from a backup; one of an older version is brought up to this one.
+
+    Returns:
+        What was restored.
+
+    Raises:
+        StoreError: there is no sound backup in the folder, the file exists already, or a recorder is at work on it;
+            nothing was written.
+    """
+    manifest = what_it_holds(folder)
+    if manifest is None:
+        raise StoreError(f"{folder} is no folder")
+    for fault in faults_of_backup(folder, manifest):
+        raise StoreError(f"{folder} is damaged, nothing was restored: {fault}")
+    now = utc_now()
+    lock = RecorderLock(database.path)
+    notice = Notice(os.getpid(), "restore", now, 1, (), VERSION, "starting", now)
+    lock.acquire(notice)
+    try:
+        database.create(partial(_fill, folder, manifest, tell))
+    finally:
+        lock.publish(replace(notice, state="stopped", state_since=utc_now()))
+        lock.release()
+    return manifest
+
+
+def _fill(folder: Path, manifest: Manifest, tell: Tell, connection: DuckDBPyConnection) -> None:
+    schema.migrate(connection, up_to=manifest.schema)
+    connection.execute("DELETE FROM migrations")  # they come with the backup
+    total, done = len(list(manifest.files)), 0
+    for table, files in manifest.tables.items():
+        query = _INSERT.format(table=f'"{table}"', columns=as_instants(schema.columns(connection, table)))
+        for first in range(0, len(files), _AT_ONCE):
+            paths = [str(folder / file.path) for file in files[first : first + _AT_ONCE]]
+            connection.execute(query, [paths])
+            done += len(paths)
+            tell(done, total)
+    schema.migrate(connection)

@@ -1,0 +1,138 @@
+"""Verify: is everything there, readable and sound, in a backup or in a database file?"""
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from duckdb import DuckDBPyConnection
+
+from . import schema
+from .backup import PORTION, describe
+from .database import Database
+from .errors import StoreError
+from .manifest import File, Manifest, read_manifest, sha256_of
+
+_COUNT = "SELECT count(*) FROM {table}"
+
+# Each value of each row goes into it, so that each block of the file is read.
+_READ = "SELECT bit_xor(hash({columns})) FROM {table} WHERE rowid >= ? AND rowid < ?"
+
+_UNSOUND = """
+SELECT count(*)
+FROM ticks
+WHERE rowid >= ?
+  AND rowid < ?
+  AND NOT coalesce(
+      isfinite(price) AND price > 0 AND resolution_s >= 0 AND length(index_name) > 0 AND length(source) > 0
+      AND ts IS NOT NULL,
+      false
+  )
+"""
+
+_DAYS = """
+SELECT ts::DATE, count(*)
+FROM ticks
+WHERE ts IS NOT NULL
+GROUP BY ALL
+ORDER BY ALL
+"""
+
+_DOUBLED = """
+SELECT ts::DATE, count(*) - count(DISTINCT (index_name, ts))
+FROM ticks
+WHERE ts >= ?
+  AND ts < ?
+GROUP BY ALL
+HAVING count(*) > count(DISTINCT (index_name, ts))
+ORDER BY ALL
+"""
+
+# So many ticks are compared with each other under one lease, which takes a tenth of a second, or a day if it has more.
+_COMPARED = 200_000
+
+
+def faults_of_backup(folder: Path, manifest: Manifest) -> Iterator[str]:
+    """What is wrong with a backup, a line each."""
+    with duckdb.connect() as parquet:
+        for file in manifest.files:
+            path = folder / file.path
+            if not path.exists():
+                yield f"{file.path} is missing"
+            elif sha256_of(path) != file.sha256:
+                yield f"{file.path} is not what was backed up: its SHA-256 differs"
+            else:
+                yield from _differences(parquet, path, file)
+
+
+def faults_of_database(database: Database) -> Iterator[str]:
+    """What is wrong with a database file, a line each. All of it is read, over many short leases.
+
+    Raises:
+        StoreError: it can't be opened, or its list of tables can't be read.
+    """
+    with database.read() as cursor:
+        queries = {table: _reading(cursor, table) for table in schema.tables(cursor)}
+        counts = {table: cursor.execute(_COUNT.format(table=f'"{table}"')).fetchall()[0][0] for table in queries}
+    for table, query in queries.items():
+        try:
+            for first in range(0, counts[table], PORTION):
+                _ask(database, query, [first, first + PORTION])
+        except StoreError as error:
+            yield f"{table} can't be read: {error}"
+            return
+    yield from _faults_of_ticks(database, counts["ticks"])
+
+
+def what_it_holds(path: Path) -> Manifest | None:
+    """The manifest of the backup at a path; None for anything but a folder.
+
+    Raises:
+        StoreError: there is no backup in the folder, or none that this version can read.
+    """
+    if not path.is_dir():
+        return None
+    if (manifest := read_manifest(path)) is None:
+        raise StoreError(f"there is no backup in {path}")
+    return manifest
+
+
+def _faults_of_ticks(database: Database, rows: int) -> Iterator[str]:
+    portions = range(0, rows, PORTION)
+    unsound = sum(count for first in portions for (count,) in _ask(database, _UNSOUND, [first, first + PORTION]))
+    if unsound:
+        yield f"ticks: {unsound:,} rows lack a name, a time, a source or a price above 0"
+    for start, end in _spans(_ask(database, _DAYS, [])):
+        for day, doubled in _ask(database, _DOUBLED, [start, end]):
+            yield f"ticks: {doubled:,} of {day} are there twice"
+
+
+def _spans(days: list[tuple[date, int]]) -> Iterator[tuple[date, date]]:
+    """Days in a row that have so many ticks together: half-open."""
+    start, compared = None, 0
+    for day, count in days:
+        start, compared = start or day, compared + count
+        if compared >= _COMPARED or day == days[-1][0]:
+            yield start, day + timedelta(days=1)
+            start, compared = None, 0
+
+
+def _reading(cursor: DuckDBPyConnection, table: str) -> str:
+    names = ", ".join(f'"{name}"' for name, _ in schema.columns(cursor, table))
+    return _READ.format(columns=names, table=f'"{table}"')
+
+
+def _ask(database: Database, query: str, values: list[int] | list[date]) -> list[Any]:
+    with database.read() as cursor:
+        return cursor.execute(query, values).fetchall()
+
+
+def _differences(parquet: DuckDBPyConnection, path: Path, file: File) -> Iterator[str]:
+    found = describe(parquet, path, file.time)
+    if found != (file.rows, file.start, file.end):
+        rows, start, end = found
+        yield (
+            f"{file.path} has {rows:,} rows from {start} to {end}, the manifest says {file.rows:,} from {file.start} "
+            f"to {file.end}"
+        )

@@ -1,0 +1,114 @@
+"""The backup of each day, made beside a recorder and without a hand."""
+
+import logging
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from poller import daily
+from poller.daily import DailyBackup
+from store import Database, ticks, utc_now
+from store.backup import backup
+from store.manifest import read_manifest
+from tests.conftest import tick, wait_until
+
+from .conftest import Clock
+
+HOUR_S = 3600
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "backup"
+
+
+@pytest.fixture
+def now() -> Clock:
+    return Clock(utc_now())
+
+
+@pytest.fixture
+def backups(database: Database, folder: Path, now: Clock) -> Iterator[DailyBackup]:
+    """Of a database with a tick; it looks at the clock all the time."""
+    with database.write() as cursor:
+        ticks.append(cursor, [tick()])
+    stop = threading.Event()
+    yield DailyBackup(database, folder, stop, clock=now, look_again_s=0.01)
+    stop.set()
+
+
+def made(folder: Path) -> int:
+    """How many ticks the backup has."""
+    manifest = read_manifest(folder)
+    return sum(file.rows for file in manifest.tables["ticks"]) if manifest else 0
+
+
+def test_the_first_is_made_at_once_and_the_next_when_the_day_is_over(
+    backups: DailyBackup, database: Database, folder: Path, now: Clock, caplog: pytest.LogCaptureFixture
+):
+    caplog.set_level(logging.INFO, logger="tickwell")
+    backups.start()
+    wait_until(lambda: made(folder) == 1)
+    with database.write() as cursor:
+        ticks.append(cursor, [tick(5)])
+    first = read_manifest(folder)
+
+    backups._back_up_if_due()
+    same_day = read_manifest(folder)
+    now.move(24 * HOUR_S)
+
+    wait_until(lambda: made(folder) == 2)
+    assert same_day == first
+    assert caplog.messages[0] == f"backed up into {folder}: ticks 1, days 1, of which written 1"
+
+
+def test_one_that_was_made_today_by_hand_is_enough(backups: DailyBackup, database: Database, folder: Path):
+    backup(database, folder)
+    before = read_manifest(folder)
+
+    backups._back_up_if_due()
+
+    assert read_manifest(folder) == before
+
+
+def test_one_that_fails_is_one_line_and_tried_again_in_an_hour(
+    backups: DailyBackup, folder: Path, now: Clock, caplog: pytest.LogCaptureFixture
+):
+    folder.write_text("in the way")
+    backups._back_up_if_due()
+    folder.unlink()
+
+    now.move(HOUR_S - 1)
+    backups._back_up_if_due()
+    before = made(folder)
+    now.move(1)
+    backups._back_up_if_due()
+
+    assert caplog.messages == [f"no backup, trying again in an hour: {folder}/ticks can't be written: Not a directory"]
+    assert (before, made(folder)) == (0, 1)
+
+
+def test_a_mistake_of_ours_does_not_end_it(
+    backups: DailyBackup, folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(daily, "backup", fail)
+    backups.start()
+    wait_until(lambda: "the job backup failed" in caplog.messages)
+    monkeypatch.setattr(daily, "backup", backup)
+
+    wait_until(lambda: made(folder) == 1)
+
+
+def test_nothing_is_recorded_yet_is_no_reason_to_end(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    backups = DailyBackup(Database(tmp_path / "none.duckdb"), tmp_path / "backup", threading.Event())
+
+    backups._back_up_if_due()
+
+    assert caplog.messages == [
+        f"no backup, trying again in an hour: nothing is recorded yet in {tmp_path / 'none.duckdb'}"
+    ]

@@ -1,0 +1,478 @@
+"""A backup is a consistent copy, whatever happens meanwhile; what is restored from it is row by row what it was."""
+
+import json
+import os
+import threading
+from datetime import timedelta
+from pathlib import Path
+
+import duckdb
+import pytest
+
+import store.backup
+from store import (
+    BusyError,
+    Cause,
+    Database,
+    Miss,
+    NewerSchemaError,
+    RecorderError,
+    Run,
+    StoreError,
+    averages,
+    runs,
+    schema,
+    ticks,
+    vitals,
+)
+from store.backup import Made, backup
+from store.locks import FileLock
+from store.manifest import Manifest, read_manifest
+from store.recorder import read_notice
+from store.restore import restore
+from store.verify import faults_of_backup, faults_of_database, what_it_holds
+from store.vitals import Vitals
+from tests.conftest import START, tick, wait_until
+from tests.store.processes import line, start
+
+DAY = 86_400
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "backup"
+
+
+@pytest.fixture
+def filled(database: Database) -> Database:
+    """Three days of ticks, and something in each other table."""
+    with database.write() as cursor:
+        runs.note(cursor, Run(START, 5, ("btc_usd", "eth_usd"), "0.1.0"))
+        for day in range(3):
+            append_day(cursor, day)
+        averages.append(cursor, "btc_usd", [(START - timedelta(days=9), 50.123456)], DAY)
+        runs.append_misses(cursor, [Miss(START, "btc_usd", Cause.UNREACHABLE, "no route; ☎", None)])
+        vitals.append(cursor, Vitals(START, 12, 0.08, None, 0.01, 10**8, 10**11))
+    return database
+
+
+def append_day(cursor: duckdb.DuckDBPyConnection, day: int, *seconds: int) -> None:
+    its = seconds or (1, 2, 3)
+    ticks.append(cursor, [tick(day * DAY + each, name) for each in its for name in ("eth_usd", "btc_usd")])
+
+
+def rows(file: Path) -> dict[str, list[tuple[object, ...]]]:
+    """All rows of all tables."""
+    with duckdb.connect(file, read_only=True) as connection:
+        return {
+            name: sorted(connection.execute(f'FROM "{name}"').fetchall(), key=repr)
+            for name in schema.tables(connection)
+        }
+
+
+def manifest_in(folder: Path) -> Manifest:
+    manifest = read_manifest(folder)
+    assert manifest is not None
+    return manifest
+
+
+def faults(folder: Path) -> list[str]:
+    return list(faults_of_backup(folder, manifest_in(folder)))
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+# Back up, lose, restore
+
+
+def test_what_was_backed_up_and_lost_is_restored_row_by_row(filled: Database, folder: Path):
+    before = rows(filled.path)
+    backup(filled, folder)
+    for path in filled.path.parent.glob("ticks.duckdb*"):
+        path.unlink()
+
+    restore(folder, filled)
+
+    assert all(before[table] for table in ("ticks", "runs", "misses", "vitals", "migrations"))
+    assert rows(filled.path) == before
+    assert list(faults_of_database(filled)) == []
+    with filled.write() as cursor:
+        append_day(cursor, 4)
+
+
+def test_a_backup_beside_a_busy_writer_is_of_one_instant(database: Database, folder: Path, monkeypatch):
+    monkeypatch.setattr(store.backup, "PORTION", 50)
+    with start("append", database.path, 0, 40) as writer:
+        wait_until(lambda: count(database) >= 20)
+        made = [backup(database, folder)]
+        while writer.process.poll() is None:
+            made.append(backup(database, folder))
+            assert faults(folder) == []
+
+    assert made[-1].ticks >= made[0].ticks >= 20
+    restored = Database(folder.with_name("restored.duckdb"))
+    restore(folder, restored)
+    with restored.read() as cursor:
+        seconds = sorted(
+            round((each.ts - START).total_seconds()) for each in ticks.newest_first(cursor, "btc_usd", 999)
+        )
+    assert seconds == list(range(made[-1].ticks))
+
+
+def count(database: Database) -> int:
+    with database.read() as cursor:
+        return int(cursor.execute("SELECT count(*) FROM ticks").fetchall()[0][0])
+
+
+def test_a_recorder_that_holds_the_file_steps_aside_for_a_backup(database: Database, folder: Path):
+    with start("keep_held", database.path) as holder:
+        assert line(holder) == "held"
+
+        assert backup(database, folder) == Made(1, 1, 1)
+
+
+def test_rows_keep_their_numbers_whatever_becomes_of_the_file(filled: Database):
+    """On this it rests that the ticks of an instant can be read over many leases."""
+
+    def numbered() -> list[tuple[object, ...]]:
+        with filled.read() as cursor:
+            return cursor.execute("SELECT rowid, index_name, ts FROM ticks ORDER BY rowid").fetchall()
+
+    first = numbered()
+    seen = []
+    for change in ("append", "checkpoint", "kill"):
+        if change == "kill":
+            with start("append_until_killed", filled.path, "leased") as program:
+                line(program)
+                program.process.kill()
+                program.finish()
+        else:
+            with filled.write() as cursor:
+                append_day(cursor, 5 if change == "append" else 6)
+            with filled._one_writer(1), filled._cursor(1, read_only=False) as cursor:
+                cursor.execute("CHECKPOINT")
+        seen.append(numbered())
+
+    assert [rowid for rowid, *_ in seen[-1]] == list(range(len(seen[-1])))
+    assert all(later[: len(first)] == first for later in seen)
+    assert len(seen[-1]) > len(seen[1]) > len(seen[0]) > len(first)
+
+
+# Day by day
+
+
+def test_a_day_that_is_as_it_was_is_not_written_again(filled: Database, folder: Path):
+    first = backup(filled, folder)
+    before = {file.day: file.path for file in manifest_in(folder).tables["ticks"]}
+    with filled.write() as cursor:
+        append_day(cursor, 1, 7)  # a heal reaches into a day that is over
+        append_day(cursor, 3)
+
+    second = backup(filled, folder)
+
+    after = {file.day: file.path for file in manifest_in(folder).tables["ticks"]}
+    assert (first, second) == (Made(19, 4, 4), Made(27, 5, 2))
+    assert {day for day in after if after[day] != before.get(day)} == {"2026-11-02", "2026-11-04"}
+    assert sorted(path.name for path in (folder / "ticks").iterdir()) == sorted(
+        Path(each).name for each in after.values()
+    )
+    assert faults(folder) == []
+
+
+def test_the_manifest_says_what_is_where(filled: Database, folder: Path):
+    backup(filled, folder)
+
+    found = json.loads((folder / "manifest.json").read_text())
+
+    assert found["schema"] == schema.newest()
+    assert sorted(found["tables"]) == sorted(rows(filled.path))
+    (first, *_) = found["tables"]["ticks"]
+    assert (first["day"], first["rows"], first["start"]) == ("2026-10-23", 1, "2026-10-23T12:00:00+00:00")
+    assert found["tables"]["watermark"][0]["rows"] == 0
+    with duckdb.connect() as connection:
+        column = connection.execute(f"DESCRIBE FROM '{folder / first['path']}'").fetchall()[1]
+    assert column[:2] == ("ts", "TIMESTAMP WITH TIME ZONE")
+
+
+def test_ticks_of_the_backup_that_the_database_lost_are_not_given_up(filled: Database, folder: Path, tmp_path: Path):
+    backup(filled, folder)
+    before = contents(folder)
+    anew = Database(tmp_path / "anew.duckdb")
+    anew.migrate()
+    said = []
+    for day, seconds in ((0, (1,)), (0, (4, 5, 6, 7))):
+        with anew.write() as cursor:
+            append_day(cursor, day, *seconds)
+            averages.append(cursor, "btc_usd", [(START - timedelta(days=9), 50.123456)], DAY)
+            for other in (1, 2):
+                append_day(cursor, other)
+        with pytest.raises(StoreError) as caught:
+            backup(anew, folder)
+        said.append(str(caught.value))
+
+    assert said == [
+        f"{folder} has ticks that the database doesn't have, {missing} of 2026-11-01 for one: restore it first, or "
+        "back up into another folder; it was left as it is"
+        for missing in (4, 4)
+    ]
+    assert contents(folder) == before
+
+
+def test_one_backup_into_a_folder_at_a_time(filled: Database, folder: Path):
+    folder.mkdir()
+    lock = FileLock(folder / ".lock")
+    assert lock.try_acquire()
+
+    with pytest.raises(BusyError, match=rf"^another backup into {folder} is under way$"):
+        backup(filled, folder)
+
+    lock.release()
+    assert backup(filled, folder).ticks == 19
+
+
+def test_how_far_it_is_is_told(filled: Database, folder: Path, tmp_path: Path):
+    told: list[tuple[int, int]] = []
+
+    backup(filled, folder, lambda *step: told.append(step))
+    made = list(told)
+    restore(folder, Database(tmp_path / "new.duckdb"), lambda *step: told.append(step))
+
+    assert made[-1] == (4, 4)
+    assert told[-1] == (10, 10)
+
+
+def test_days_that_take_long_have_a_lease_each(filled: Database, folder: Path, monkeypatch):
+    monkeypatch.setattr(store.backup, "_LEASE_S", 0)
+
+    backup(filled, folder)
+
+    assert faults(folder) == []
+
+
+# What can go wrong
+
+
+@pytest.mark.parametrize("moment", range(6))
+def test_a_backup_that_is_killed_leaves_the_one_before(filled: Database, folder: Path, moment: int):
+    backup(filled, folder)
+    with filled.write() as cursor:
+        for day in range(4, 60):
+            append_day(cursor, day)
+    before = manifest_in(folder)
+    with start("back_up", filled.path, folder) as program:
+        assert line(program) == "ready"
+        wait_until(
+            lambda: len(list((folder / "ticks").iterdir())) > 4 + 8 * moment or program.process.poll() is not None
+        )
+        program.process.kill()
+        program.finish()
+
+    after = manifest_in(folder)
+    assert faults(folder) == []
+    assert after == before or len(after.tables["ticks"]) == 60
+
+    assert backup(filled, folder).days == 60
+    assert faults(folder) == []
+    assert len(list((folder / "ticks").iterdir())) == 60
+    assert not list(folder.rglob("*.new"))
+
+
+def test_a_folder_that_is_a_file_is_refused_in_one_line(filled: Database, folder: Path):
+    folder.write_text("in the way")
+
+    with pytest.raises(StoreError, match=rf"^{folder}/ticks can't be written: Not a directory$"):
+        backup(filled, folder)
+
+    assert folder.read_text() == "in the way"
+
+
+def test_a_disk_that_fails_leaves_the_backup_before_and_no_remains(filled: Database, folder: Path, monkeypatch):
+    backup(filled, folder)
+    before = contents(folder)
+    with filled.write() as cursor:
+        append_day(cursor, 3)
+
+    def fail(_: Path) -> str:
+        raise duckdb.IOException("No space left\non device")
+
+    monkeypatch.setattr(store.backup, "sha256_of", fail)
+    with pytest.raises(StoreError, match=r"^the backup failed: No space left on device$"):
+        backup(filled, folder)
+
+    assert contents(folder) == before
+
+
+def spoil(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def test_each_damage_of_a_backup_is_found_and_not_restored(filled: Database, folder: Path, tmp_path: Path):
+    backup(filled, folder)
+    days = {file.day: file.path for file in manifest_in(folder).tables["ticks"]}
+    spoil(folder / days["2026-11-01"])
+    (folder / days["2026-11-02"]).unlink()
+    manifest = folder / "manifest.json"
+    found = json.loads(manifest.read_text())
+    found["tables"]["ticks"][3]["rows"] += 1
+    manifest.write_text(json.dumps(found))
+
+    times = "from 2026-11-03T12:00:01+00:00 to 2026-11-03T12:00:03+00:00"
+    assert faults(folder) == [
+        f"{days['2026-11-01']} is not what was backed up: its SHA-256 differs",
+        f"{days['2026-11-02']} is missing",
+        f"{days['2026-11-03']} has 6 rows {times}, the manifest says 7 {times}",
+    ]
+    with pytest.raises(StoreError, match=r"is damaged, nothing was restored: .* its SHA-256 differs"):
+        restore(folder, Database(tmp_path / "new.duckdb"))
+    assert not list(tmp_path.glob("new.duckdb*"))
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"schema": 1}', '{"schema": "x", "version": "", "made_at": ""}'])
+def test_what_is_no_manifest_is_one_line(filled: Database, folder: Path, content: str):
+    folder.mkdir()
+    (folder / "manifest.json").write_text(content)
+
+    for access in (lambda: read_manifest(folder), lambda: backup(filled, folder)):
+        with pytest.raises(StoreError, match=rf"^{folder}/manifest\.json is no manifest of a backup: [^\n]+$"):
+            access()
+
+
+def test_a_manifest_that_can_not_be_read_is_one_line(folder: Path):
+    (folder / "manifest.json").mkdir(parents=True)
+
+    with pytest.raises(StoreError, match=r"manifest\.json can't be read: Is a directory$"):
+        read_manifest(folder)
+
+
+def test_a_backup_of_a_newer_version_is_refused(filled: Database, folder: Path, tmp_path: Path):
+    backup(filled, folder)
+    manifest = folder / "manifest.json"
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"schema": 99}))
+
+    for access in (lambda: restore(folder, Database(tmp_path / "new.duckdb")), lambda: backup(filled, folder)):
+        with pytest.raises(NewerSchemaError, match=r"the backup has schema 99, .*: update Tickwell$"):
+            access()
+
+
+def test_a_backup_of_an_older_version_is_brought_up_to_this_one(database_file: Path, folder: Path, monkeypatch):
+    with monkeypatch.context() as older:
+        older.setattr(schema, "STEPS", schema.STEPS[:2])
+        database = Database(database_file)
+        database.migrate()
+        with database.write() as cursor:
+            append_day(cursor, 0)
+        backup(database, folder)
+    restored = Database(database_file.with_name("restored.duckdb"))
+
+    restore(folder, restored)
+
+    assert rows(restored.path)["ticks"] == rows(database_file)["ticks"]
+    assert [number for number, *_ in sorted(rows(restored.path)["migrations"])] == list(range(1, schema.newest() + 1))
+
+
+@pytest.mark.parametrize("suffix", ["", ".wal"])
+def test_nothing_is_restored_over_a_file_that_is_there(filled: Database, folder: Path, tmp_path: Path, suffix: str):
+    backup(filled, folder)
+    there = tmp_path / f"there.duckdb{suffix}"
+    there.write_text("mine")
+
+    with pytest.raises(StoreError, match=rf"^{there} exists: it was left as it is, name another file$"):
+        restore(folder, Database(tmp_path / "there.duckdb"))
+
+    assert there.read_text() == "mine"
+    assert not list(tmp_path.glob("*.new"))
+
+
+def test_nothing_is_restored_under_a_recorder_that_is_at_work(filled: Database, folder: Path):
+    backup(filled, folder)
+    with start("record", filled.path) as recorder:
+        assert line(recorder) == "recording"
+
+        with pytest.raises(RecorderError, match=rf"is already being recorded by PID {recorder.process.pid} "):
+            restore(folder, filled)
+
+
+def test_after_a_restore_nobody_seems_to_record(filled: Database, folder: Path, tmp_path: Path):
+    backup(filled, folder)
+    restored = Database(tmp_path / "new.duckdb")
+
+    restore(folder, restored)
+
+    notice = read_notice(restored.path)
+    assert notice is not None
+    assert (notice.alive, notice.state) == (False, "stopped")
+
+
+def test_where_there_is_no_backup_it_is_said(tmp_path: Path):
+    with pytest.raises(StoreError, match=rf"^there is no backup in {tmp_path}$"):
+        what_it_holds(tmp_path)
+    for path in (tmp_path / "missing", tmp_path / "file"):
+        with pytest.raises(StoreError, match=rf"^{path} is no folder$"):
+            restore(path, Database(tmp_path / "new.duckdb"))
+
+
+# Verify a database
+
+
+def test_each_fault_of_a_database_is_found(filled: Database):
+    with filled.write() as cursor:
+        cursor.execute("INSERT INTO ticks FROM ticks WHERE ts < '2026-11-02' AND resolution_s = 0")
+        cursor.execute("INSERT INTO ticks VALUES (NULL, '2026-12-01', NULL, 1, 'live', 0)")
+        cursor.execute("INSERT INTO ticks VALUES ('btc_usd', '2026-12-02', NULL, 'nan', 'live', 0)")
+        cursor.execute("INSERT INTO ticks VALUES ('btc_usd', NULL, NULL, 1, 'live', 0)")
+
+    assert list(faults_of_database(filled)) == [
+        "ticks: 3 rows lack a name, a time, a source or a price above 0",
+        "ticks: 6 of 2026-11-01 are there twice",
+    ]
+
+
+def test_a_damaged_block_of_a_database_is_found(filled: Database):
+    with filled.write() as cursor:
+        cursor.execute(
+            "INSERT INTO misses (slot, index_name, cause, detail) SELECT ts, index_name, 'x', hash(i)::VARCHAR"
+            " FROM ticks, range(20000) AS r(i)"
+        )
+        cursor.execute("COMMIT")
+        cursor.execute("CHECKPOINT")
+        cursor.execute("BEGIN")
+    size = filled.path.stat().st_size
+    assert size > 2_000_000
+    with filled.path.open("r+b") as file:
+        file.seek(size // 2)
+        file.write(os.urandom(1000))
+
+    (fault,) = faults_of_database(Database(filled.path))
+
+    assert fault.startswith("misses can't be read: ticks.duckdb: ")
+    assert "Corrupt database file" in fault
+
+
+def test_of_a_database_without_ticks_nothing_is_wrong(database: Database):
+    assert list(faults_of_database(database)) == []
+
+
+def test_threads_may_back_up_and_write_at_once(filled: Database, folder: Path):
+    """As in a recorder's process."""
+    done = threading.Event()
+
+    def write() -> None:
+        for second in range(100, 200):
+            with filled.write() as cursor:
+                append_day(cursor, 2, second)
+        done.set()
+
+    thread = threading.Thread(target=write)
+    with filled.hold():
+        thread.start()
+        while not done.is_set():
+            backup(filled, folder)
+        thread.join()
+        last = backup(filled, folder)
+
+    assert last.ticks == 19 + 200
+    assert faults(folder) == []
