@@ -16,8 +16,11 @@ import duckdb
 from poller.simulator import Fault, average, price
 from store import Database, Run, StoreError, Tick, runs, schema, ticks, utc_now
 from store.aside import list_aside, log_of
+from store.backup import backup
 from store.locks import beside
 from store.recorder import read_notice
+from store.restore import restore
+from store.verify import faults_of_backup, what_it_holds
 from tests.conftest import tick, wait_until
 from tests.faults.stage import INDEXES, SECOND, Stage, copy_of
 from tests.store.processes import COPIES, line, start
@@ -348,6 +351,24 @@ def disk_full_at_the_first_start(stage: Stage, times: int) -> None:
         assert list_aside(stage.file) == []
 
 
+def disk_full_at_a_backup(stage: Stage, times: int) -> None:
+    folder = stage.folder.with_name(f"{stage.folder.name}.backup")
+    folder.mkdir()
+    with_outage(stage)
+    with small_disk(folder), recording(stage):
+        backup(stage.database, folder)
+        for _ in range(times):
+            with stage.injected_once():
+                fill(folder, leaving=0)
+                with contextlib.suppress(StoreError):
+                    backup(stage.database, folder)
+                    raise AssertionError("a full disk was not noticed")
+                (folder / "filling").unlink()
+            sound(folder)
+        backup(stage.database, folder)
+        sound(folder)
+
+
 def read_only_at_the_start(stage: Stage, times: int) -> None:
     with recording(stage):
         stage.wait_for(1)
@@ -470,6 +491,26 @@ def kill_while_creating(stage: Stage, times: int) -> None:
     stage.counted = times
 
 
+def kill_backup(stage: Stage, times: int) -> None:
+    """A backup is killed while a recorder records: the one before stays whole, and the next one finds its way."""
+    folder = stage.folder.with_name(f"{stage.folder.name}.backup")
+    with_outage(stage, ago=timedelta(days=40), lasting=timedelta(days=39))
+    with recording(stage):
+        backup(stage.database, folder)
+        for _ in range(times):
+            with stage.injected_once(), start("back_up", stage.file, folder) as program:
+                assert line(program) == "ready"
+                time.sleep(stage.random.random() / 5)  # until the moment of the kill
+                program.process.kill()
+                program.finish()
+            sound(folder)
+        backup(stage.database, folder)
+    restored = Database(folder.with_name(f"{folder.name}.restored"))
+    restore(folder, restored)
+    with restored.read() as cursor:
+        assert ticks.summary(cursor)["btc_usd"][0] > times
+
+
 def kill_reader(stage: Stage, times: int) -> None:
     """A reader is killed while it holds a lease: the recorder goes on at once and loses no slot."""
     with recording(stage):
@@ -542,6 +583,13 @@ def kill_a_migration(stage: Stage) -> float:
 def fold_log(database: Database) -> None:
     with database._one_writer(5), database._translated(), database._cursor(5, read_only=False) as cursor:
         cursor.execute("CHECKPOINT")
+
+
+def sound(folder: Path) -> None:
+    """Nothing is wrong with a backup."""
+    manifest = what_it_holds(folder)
+    assert manifest is not None
+    assert list(faults_of_backup(folder, manifest)) == []
 
 
 def remove(stage: Stage) -> None:
@@ -663,6 +711,7 @@ KINDS: dict[str, Kind] = {
     "disk is full, file held": Kind(disk_full, mode="embedded", small_disk=True, mounts=True),
     "disk is full at a checkpoint": Kind(disk_full_at_a_checkpoint, small_disk=True, mounts=True),
     "disk is full at the first start": Kind(disk_full_at_the_first_start, small_disk=True, mounts=True),
+    "disk is full at a backup": Kind(disk_full_at_a_backup, mounts=True),
     "folder is read-only at the start": Kind(read_only_at_the_start, mounts=True),
     "folder is read-only meanwhile": Kind(read_only_meanwhile, mounts=True),
     "clock is set forward by an hour": Kind(partial(clock_set, 3600)),
@@ -676,5 +725,6 @@ KINDS: dict[str, Kind] = {
     "kill -9 while checkpointing": Kind(partial(kill_in_a_busy_loop, "checkpointing"), kills=40),
     "kill -9 while migrating": Kind(kill_while_migrating, kills=30),
     "kill -9 while the file is made": Kind(kill_while_creating, kills=30),
+    "kill -9 of a backup": Kind(kill_backup, kills=30),
     "kill -9 of a reader": Kind(kill_reader, kills=30),
 }
