@@ -34,7 +34,8 @@ _MOST_MINUTES = 1440
 class Journal:
     """Ticks and misses in the order of their slots, until a `flush` has made them durable.
 
-    `written` is true once a tick is.
+    A flush may be under way in another thread while more is added, but only one, and nothing is given up meanwhile.
+    `written` is true once a tick is durable.
     """
 
     def __init__(self, database: Database, clock: Callable[[], datetime] = utc_now) -> None:
@@ -111,7 +112,8 @@ class Journal:
         """Note with the next flush how the last minute went."""
         minute = vitals.measured(self._database.path, now, self._delays_s, skew_s)
         self._delays_s = []
-        self._minutes = [*self._minutes, minute][-_MOST_MINUTES:]
+        self._minutes.append(minute)
+        del self._minutes[:-_MOST_MINUTES]
         return minute
 
     def _unless_repeated(self, slot: datetime, outcome: Outcome) -> Outcome:
@@ -124,17 +126,18 @@ class Journal:
         return outcome
 
     def _write(self, wait_s: float) -> None:
-        portion = self._ticks[:PORTION]
         with self._database.write(wait_s) as cursor:
-            for run in self._runs:
+            portion, misses = self._ticks[:PORTION], self._misses[:PORTION]
+            begun, minutes = list(self._runs), list(self._minutes)
+            for run in begun:
                 runs.note(cursor, run)
             ticks.append(cursor, (tick for _, tick in portion))
-            runs.append_misses(cursor, self._misses[:PORTION])
-            for minute in self._minutes:
+            runs.append_misses(cursor, misses)
+            for minute in minutes:
                 vitals.append(cursor, minute)
         now = self._clock()
         self._delays_s += [(now - tick.ts).total_seconds() for _, tick in portion]
         self.written |= bool(portion)
-        self._runs.clear()
-        self._minutes.clear()
-        del self._ticks[:PORTION], self._misses[:PORTION]
+        # What came meanwhile waits on.
+        del self._ticks[: len(portion)], self._misses[: len(misses)]
+        del self._runs[: len(begun)], self._minutes[: len(minutes)]

@@ -7,12 +7,13 @@ import os
 import statistics
 import threading
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Literal
 
 from settings import VERSION, Settings, TickwellError
-from store import Cause, Database, NewerSchemaError, RecorderError, Run, StoreError, utc_now
+from store import BusyError, Cause, Database, NewerSchemaError, RecorderError, Run, StoreError, utc_now
 from store.recorder import Notice, RecorderLock
 
 from .backfill import Backfill, spacing_s
@@ -20,7 +21,7 @@ from .deribit import DeribitClient
 from .errors import ExchangeError
 from .jobs import Outcome, check_index_names, missed_slot, poll, retries_within_budget
 from .journal import Journal
-from .loop import Loop
+from .loop import Loop, in_thread
 from .runner import Runner, guarded
 from .simulator import Simulator
 from .slots import next_slot, slot_of, slots_between
@@ -30,6 +31,12 @@ log = logging.getLogger("tickwell.recorder")
 
 _CHECK_NAMES_S = 3.0
 _STORE_WAIT_S = 0.9  # a writer waits 0.1 s where all goes well; a stop may wait twice, and has 2 s
+
+# Where all goes well a writer waits less than this, so it may hold up the polls.
+_STORE_SOON_S = 0.1
+
+# A lease may last 2 s: who waits longer than that, in the background, is told to be shut out.
+_PATIENCE_S = 2.0
 
 # How soon after an outage its gap is looked for. A look costs some 5 ms, 40 ms where it has to open the file.
 _LOOK_FOR_GAPS_S = 20.0
@@ -74,6 +81,7 @@ class Recorder:
         self._last_slot: datetime | None = None
         self._current_slot: datetime | None = None
         self._write_s: list[float] = []
+        self._catching_up: asyncio.Task[None] | None = None
         self.failure: TickwellError | None = None
 
     def start(self) -> None:
@@ -223,27 +231,45 @@ class Recorder:
             retries=retries_within_budget(len(self._settings.indexes), self._settings.poll_seconds),
         )
         outcomes: list[Outcome] = []
-        patience_s = min(_STORE_WAIT_S, self._period.total_seconds() / 2)
         async with contextlib.aclosing(batches):
             async for batch in batches:
                 outcomes += self._journal.add(slot, batch)
-                if self._flush(slot, patience_s):
-                    self._board.served(outcomes, slot, retry_at=self._next_try(), waiting=self._journal.waiting)
-                else:
-                    patience_s = 0  # one wait a slot: a second would cost the next one
+                self._flush(slot, outcomes)
 
-    def _flush(self, slot: datetime, wait_s: float) -> bool:
+    def _flush(self, slot: datetime, outcomes: Sequence[Outcome]) -> None:
+        """Write what waits; if others have the file, in the background."""
+        if self._catching_up is not None:
+            return
         started = time.perf_counter()
         try:
-            self._journal.flush(wait_s)
+            self._journal.flush(_STORE_SOON_S)
+        except BusyError:
+            self._catching_up = asyncio.get_running_loop().create_task(self._catch_up(slot, outcomes))
         except StoreError as error:
-            self._journal.give_up_oldest(str(error))
-            self._board.troubled(
-                Cause.STORE_UNAVAILABLE, str(error), slot, retry_at=self._next_try(), waiting=self._journal.waiting
-            )
-            return False
-        self._write_s.append(time.perf_counter() - started)
-        return True
+            self._shut_out(error, slot)
+        else:
+            self._write_s.append(time.perf_counter() - started)
+            self._written(slot, outcomes)
+
+    async def _catch_up(self, slot: datetime, outcomes: Sequence[Outcome]) -> None:
+        """Wait for those who have the file, in a thread: a lease may last longer than a slot can."""
+        try:
+            await in_thread(partial(self._journal.flush, _PATIENCE_S), "tickwell-journal")
+        except StoreError as error:
+            self._shut_out(error, slot)
+        else:
+            self._written(slot, outcomes)
+        finally:
+            self._catching_up = None
+
+    def _written(self, slot: datetime, outcomes: Sequence[Outcome]) -> None:
+        self._board.served(outcomes, slot, retry_at=self._next_try(), waiting=self._journal.waiting)
+
+    def _shut_out(self, error: StoreError, slot: datetime) -> None:
+        self._journal.give_up_oldest(str(error))
+        self._board.troubled(
+            Cause.STORE_UNAVAILABLE, str(error), slot, retry_at=self._next_try(), waiting=self._journal.waiting
+        )
 
     async def _keep_complete(self) -> None:
         """Load history and heal gaps in the background: it gets on while a poll or the wait for the next one runs."""
@@ -285,6 +311,7 @@ class Recorder:
         log.info("%d ticks in the last minute, written in %.1f ms (median)", minute.ticks, median_ms)
 
     def _finish(self) -> None:
+        self._loop_runner.run(self._caught_up())
         self._journal.end_run(self._current_slot or self._clock())
         try:
             self._journal.flush(_STORE_WAIT_S)
@@ -294,6 +321,10 @@ class Recorder:
             log.error("%d ticks could not be written: %s", self._journal.waiting, error)  # noqa: TRY400 one line
         else:
             log.info("stopped, all is written")
+
+    async def _caught_up(self) -> None:
+        if self._catching_up is not None:
+            await asyncio.wait([self._catching_up])
 
     async def _close(self) -> None:
         if self._history is not None:

@@ -353,6 +353,24 @@ def test_ticks_wait_while_a_foreign_program_holds_the_file(
         assert slots == in_a_row(slots)
 
 
+def test_a_stop_waits_for_the_write_that_waits_for_others(
+    start: Start, database: Database, foreign_program: Callable[[], subprocess.Popen[str]]
+):
+    recorder = start()
+    wait_for_ticks(database, 1)
+    program = foreign_program()
+    wait_until(lambda: recorder._catching_up is not None)
+    stopping = threading.Thread(target=recorder.stop)
+    stopping.start()
+
+    program.communicate()
+    stopping.join()
+
+    slots = seconds([tick.ts for tick in stored(database)])
+    assert len(slots) >= 2
+    assert slots == in_a_row(slots)
+
+
 def test_a_store_that_is_taken_costs_no_slot_when_replies_come_one_by_one(
     serve, start: Start, database: Database, clock: MovedClock
 ):

@@ -157,6 +157,15 @@ def test_a_reader_that_waits_gets_the_file_from_a_writer_that_was_killed(databas
     assert found == [0]
 
 
+def test_of_many_threads_that_read_few_do_at_once(database):
+    with database.read(), database.read():
+        with pytest.raises(BusyError, match=r"^ticks\.duckdb is being read by other threads$"):
+            seconds(database, wait_s=0.1)
+        assert seconds(Database(database.path)) == []
+
+    assert seconds(database) == []
+
+
 @pytest.mark.parametrize("access", ["read", "write"])
 def test_a_foreign_tool_that_keeps_the_file_is_named(database, access):
     with start("hold_like_a_foreign_tool", database.path) as program:
