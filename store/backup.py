@@ -8,6 +8,7 @@ happens, the backup is the one before.
 
 import contextlib
 import os
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -35,6 +36,9 @@ Tell = Callable[[int, int], None]
 
 PORTION = 2_000_000
 """So many rows are looked at under one lease, which takes some 20 ms."""
+
+_UNFINISHED = ".tickwell-unfinished"
+_OURS = re.compile(rf"-[0-9a-f]{{12}}\.parquet$|{re.escape(_UNFINISHED)}$")
 
 # So long days are copied under one lease; one of 172,800 ticks takes 60 ms.
 _LEASE_S = 0.1
@@ -139,7 +143,7 @@ def _copied(
 def _table(cursor: DuckDBPyConnection, folder: Path, table: str) -> tuple[Path, str | None]:
     """Copy a table; where to, and its first column of times."""
     columns = schema.columns(cursor, table)
-    path = folder / f"{table}.new"
+    path = folder / f"{table}{_UNFINISHED}"
     _write(cursor, _ALL.format(columns=as_instants(columns), table=f'"{table}"'), [], path)
     return path, next((name for name, type_ in columns if type_.startswith("TIMESTAMP")), None)
 
@@ -163,7 +167,7 @@ def _some_days(
     with database.read() as cursor:
         until = time.monotonic() + _LEASE_S
         for day in days:
-            path = folder / TICKS / f"{day}.new"
+            path = folder / TICKS / f"{day}{_UNFINISHED}"
             start = date.fromisoformat(day)
             _write(cursor, _A_DAY.format(columns=columns), [rows, start, start + timedelta(days=1)], path)
             copied.append((day, path))
@@ -217,7 +221,7 @@ def _loss(folder: Path, count: int, day: str) -> StoreError:
 
 def _put(folder: Path, name: str, text: str) -> None:
     """Replace a file durably, as a whole."""
-    new = folder / f"{name}.new"
+    new = folder / f"{name}{_UNFINISHED}"
     new.write_text(text)
     _sync(new)
     new.rename(folder / name)
@@ -236,6 +240,6 @@ def _sync(path: Path) -> None:
 def _sweep(folder: Path, manifest: Manifest | None) -> None:
     """Remove what backups left that no manifest names: of one that was interrupted, or days that were replaced."""
     named = {folder / file.path for file in manifest.files} if manifest else set()
-    for path in [*folder.glob("*.new"), *folder.glob("*.parquet"), *(folder / TICKS).iterdir()]:
-        if path not in named:
+    for path in [*folder.iterdir(), *(folder / TICKS).iterdir()]:
+        if _OURS.search(path.name) and path not in named:
             path.unlink()

@@ -276,7 +276,20 @@ def test_a_backup_that_is_killed_leaves_the_one_before(filled: Database, folder:
     assert backup(filled, folder).days == 60
     assert faults(folder) == []
     assert len(list((folder / "ticks").iterdir())) == 60
-    assert not list(folder.rglob("*.new"))
+    assert not list(folder.rglob("*unfinished"))
+
+
+def test_what_else_lies_in_the_folder_stays(filled: Database, folder: Path):
+    others = [folder / "mine.parquet", folder / "notes.new", folder / "ticks/mine.parquet"]
+    for path in others:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("mine")
+
+    for _ in range(2):
+        backup(filled, folder)
+
+    assert [path.read_text() for path in others] == ["mine"] * 3
+    assert faults(folder) == []
 
 
 def test_a_folder_that_is_a_file_is_refused_in_one_line(filled: Database, folder: Path):
