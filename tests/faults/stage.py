@@ -57,6 +57,9 @@ class Stage:
         folder: an empty one.
         seed: of what is left to chance.
         ahead_s: how far the clocks of exchange and recorder are ahead of the machine's.
+
+    `url` is the exchange's, the simulator's of this process unless set. `delays_s` has for each observation the seconds
+    from its exchange time until it was durable.
     """
 
     def __init__(self, folder: Path, *, mode: str = "external", seed: int = 1, ahead_s: float = 0) -> None:
@@ -66,6 +69,7 @@ class Stage:
         self.random = random.Random(seed)  # noqa: S311 the same run again
         self.injected = 0
         self.recovery_s: list[float] = []
+        self.delays_s: list[float] = []
         self.factors = {1.0}
         self.exchange_ahead_s = ahead_s
         self._ahead_file = folder.with_name(f"{folder.name}.ahead")
@@ -77,9 +81,11 @@ class Stage:
         self._program: Program | None = None
         self._listener: threading.Thread | None = None
         self.simulator = Simulator(limits=False, clock=self._exchange_time)
+        self.url = ""
 
     def __enter__(self) -> Self:
         self.simulator.start()
+        self.url = self.url or self.simulator.url
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -95,7 +101,7 @@ class Stage:
 
     def start(self, zone: str = "UTC") -> None:
         """Record, in a process whose local time is that of a zone."""
-        settings = {"database": self.file, "deribit_url": self.simulator.url, "poll_seconds": 1}
+        settings = {"database": self.file, "deribit_url": self.url, "poll_seconds": 1}
         self._program = Program("tests.faults.witness", self.mode, str(self._ahead_file), zone, **settings)
         self._listener = threading.Thread(target=self._listen, args=(self._program,), daemon=True)
         self._listener.start()
@@ -179,6 +185,13 @@ class Stage:
 
     # What must be true
 
+    def seconds(self, index_name: str) -> list[int]:
+        """The seconds since 1970 of which an observation was acknowledged, ascending."""
+        with self._heard:
+            return sorted(
+                ts // 1_000_000 for name, ts, _, step in self._acknowledged if name == index_name and not step
+            )
+
     def result(self, fault: str) -> Result:
         """Compare what the file has with what was acknowledged, what the exchange said, and what was due.
 
@@ -228,9 +241,10 @@ class Stage:
     def _listen(self, program: Program) -> None:
         assert program.process.stdout is not None
         for line in program.process.stdout:
-            rows = [tuple(row) for row in json.loads(line)]
+            at, added = json.loads(line)
             with self._heard:
-                self._acknowledged.update(rows)
+                self._acknowledged.update(tuple(row) for row in added)
+                self.delays_s += [at - ts_us / 1e6 for _, ts_us, _, resolution_s in added if not resolution_s]
                 self._heard.notify_all()
 
     def _exchange_time(self) -> datetime:

@@ -2,7 +2,7 @@
 
 Settings come from the environment, as for `python -m poller`. Its clock is ahead of the machine's by the seconds in the
 file, its local time is that of the zone. A line on stdout is written after the commit has returned, so that what was
-said was acknowledged.
+said was acknowledged; it begins with the time of that.
 """
 
 import contextlib
@@ -44,7 +44,7 @@ class Witnessed(Database):
             with contextlib.suppress(Exception):  # what the block did may have ended the transaction
                 added = cast("list[Row]", cursor.execute(_ROWS, [before]).fetchall())
         if added:
-            sys.stdout.write(json.dumps(added) + "\n")
+            sys.stdout.write(json.dumps([time.time(), added]) + "\n")
             sys.stdout.flush()
 
 

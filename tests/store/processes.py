@@ -64,6 +64,18 @@ def migrate(path: Path) -> None:
     Database(path).migrate()
 
 
+def copy_busily(path: Path, folder: str, portion: str) -> None:
+    """Copy all ticks to Parquet, so many under each lease, again and again."""
+    database, rows = Database(path), int(portion)
+    for number in itertools.count():
+        with database.read(wait_s=60) as cursor:
+            ((total,),) = cursor.execute("SELECT count(*) FROM ticks").fetchall()
+            first = number * rows % total
+            its = cursor.sql("FROM ticks WHERE rowid >= ? AND rowid < ?", params=[first, first + rows])
+            its.write_parquet(f"{folder}/{first}.parquet")
+        say(first)
+
+
 def back_up(path: Path, folder: str) -> None:
     """Back up once."""
     say("ready")
@@ -161,6 +173,7 @@ if __name__ == "__main__":
         "hold_like_a_foreign_tool_once_it_can": hold_like_a_foreign_tool_once_it_can,
         "migrate": migrate,
         "back_up": back_up,
+        "copy_busily": copy_busily,
         "keep_reading": keep_reading,
         "keep_writing": keep_writing,
         "read_busily": read_busily,
