@@ -1,6 +1,6 @@
 """Recorder and dashboard in a process each, on one file, both as busy as they get.
 
-The file has 5 M ticks, or so many millions as LOAD_MILLIONS says. What the writer waits is printed, see with `-s`.
+The file has 2 M ticks, or so many millions as LOAD_MILLIONS says. What the writer waits is printed, see with `-s`.
 """
 
 import os
@@ -24,11 +24,11 @@ from tests.store.processes import start
 
 pytestmark = pytest.mark.browser
 
-ROWS = 1_000_000 * int(os.environ.get("LOAD_MILLIONS", "5"))
+ROWS = 1_000_000 * int(os.environ.get("LOAD_MILLIONS", "2"))
 PORTION = 250_000
 PATHS = ("/?span=1h", "/history?range=1d", "/quality?days=7d", "/history?range=7d")
 SESSIONS = 2 * PATHS
-SECONDS = 15
+SECONDS = 6
 
 _HISTORY = """
 INSERT INTO ticks
