@@ -58,7 +58,7 @@ class Runner:
             job = min(due, key=due.__getitem__)
             now = self._clock()
             wait = due[job] - now
-            if wait > _period(job):  # the clock was set back
+            if any(at - now > _period(its) for its, at in due.items()):  # the clock was set back
                 due = self._next_slots()
             elif wait > timedelta(0):
                 self._wait(min(wait.total_seconds(), _LOOK_AT_CLOCK_S))

@@ -183,6 +183,26 @@ def test_a_clock_that_is_set_back_while_nothing_runs_is_noticed_within_a_second(
     assert stop.longest_wait_s <= 1
 
 
+def test_a_clock_that_is_set_forward_and_at_once_back_holds_up_no_job(clock: Clock):
+    job = Ran(clock, lambda run: clock.move(-3600 if run == 2 else 0))
+    ahead = iter([3600])
+
+    def read() -> datetime:
+        if clock.now > NOON + timedelta(seconds=8):
+            clock.move(next(ahead, 0))
+        return clock.now
+
+    runner = Runner(Stop(clock, 30), read)
+
+    runner.every(5, "poll", job)
+    runner.every(60, "seldom", Ran(clock))
+    runner.run()
+
+    assert job.at[0] == 5
+    assert 3600 < job.at[1] <= 3610
+    assert job.at[2:5] == [10, 15, 20]
+
+
 def test_a_clock_that_is_set_forward_runs_a_job_once_and_goes_on(clock: Clock):
     job = Ran(clock, lambda run: clock.move(3601 if run == 2 else 0))
     runner = Runner(Stop(clock, 24), clock)
