@@ -7,7 +7,6 @@ with the dashboard holds the file instead (`hold`) and lends cursors, but steps 
 
 import contextlib
 import logging
-import os
 import re
 import threading
 import time
@@ -20,8 +19,9 @@ from duckdb import DuckDBPyConnection
 
 from . import schema
 from .aside import log_of, set_aside
-from .errors import BusyError, NoDatabaseError, OlderSchemaError, StoreError, UnreadableError
-from .locks import knocked, lease_locks
+from .errors import BusyError, NoDatabaseError, StoreError, UnreadableError
+from .held import Held
+from .locks import lease_locks
 
 log = logging.getLogger("tickwell.store")
 
@@ -32,7 +32,6 @@ WAIT_S = 5.0
 # sessions on 30 M ticks and 2 cores, a writer waited 3 s for theirs.
 _MOST_READERS = 2
 
-_LOOK_FOR_KNOCKS_S = 0.05
 _FOREIGN_HOLDER_AGAIN_S = 0.05
 
 # Closing a file checkpoints it, 860 KB each time; opening one replays its write-ahead log, 20 ms for 50 KB and
@@ -57,9 +56,9 @@ class Database:
             "memory_limit": memory_limit,
             "storage_compatibility_version": _STORAGE,
         }
-        self._writing = threading.Lock()
+        self._writing = threading.BoundedSemaphore(1)
         self._reading = threading.BoundedSemaphore(_MOST_READERS)
-        self._held: _Held | None = None
+        self._held: Held | None = None
 
     @contextlib.contextmanager
     def read(self, wait_s: float = WAIT_S) -> Iterator[DuckDBPyConnection]:
@@ -133,7 +132,7 @@ class Database:
     @contextlib.contextmanager
     def hold(self) -> Iterator[None]:
         """Keep the file open between leases of this process, as long as nobody else wants it."""
-        self._held = _Held(self.path, self._opened)
+        self._held = Held(self.path, self._opened)
         try:
             with self._held.watching():
                 yield
@@ -146,7 +145,7 @@ class Database:
         held = self._held
         if held is None:
             with self._opened(wait_s, read_only=read_only) as connection:
-                _require_tables(connection)
+                schema.require_tables(connection)
                 yield connection
         else:
             with held.lend(wait_s) as cursor:
@@ -220,24 +219,21 @@ class Database:
         moved = set_aside(self.path, log_alone=log_alone)
         log.warning("set aside as %s: %s", ", ".join(path.name for path in moved), reason)
 
-    @contextlib.contextmanager
-    def _one_writer(self, wait_s: float) -> Iterator[None]:
+    def _one_writer(self, wait_s: float) -> AbstractContextManager[None]:
         """One transaction at a time: of two that append at once, neither would see the other's rows."""
-        if not self._writing.acquire(timeout=wait_s):
-            raise BusyError(f"{self.path.name} is being written by another thread")
-        try:
-            yield
-        finally:
-            self._writing.release()
+        return self._having(self._writing, wait_s, "being written by another thread")
+
+    def _one_of_few(self, wait_s: float) -> AbstractContextManager[None]:
+        return self._having(self._reading, wait_s, "being read by other threads")
 
     @contextlib.contextmanager
-    def _one_of_few(self, wait_s: float) -> Iterator[None]:
-        if not self._reading.acquire(timeout=wait_s):
-            raise BusyError(f"{self.path.name} is being read by other threads")
+    def _having(self, turns: threading.BoundedSemaphore, wait_s: float, otherwise: str) -> Iterator[None]:
+        if not turns.acquire(timeout=wait_s):
+            raise BusyError(f"{self.path.name} is {otherwise}")
         try:
             yield
         finally:
-            self._reading.release()
+            turns.release()
 
     @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:
@@ -251,97 +247,6 @@ class Database:
         return f"{self.path.name}: {' '.join(words.split())}"
 
 
-class _Held:
-    """The file kept open for this process. It is closed while somebody else waits, and opened at the next use."""
-
-    def __init__(self, path: Path, opened: Callable[..., AbstractContextManager[DuckDBPyConnection]]) -> None:
-        self._path = path
-        self._opened = opened
-        self._open = contextlib.ExitStack()
-        self._connection: DuckDBPyConnection | None = None
-        self._file: tuple[int, int] | None = None
-        self._users = 0
-        self._stepping_aside = False
-        self._ended = False
-        self._changed = threading.Condition()
-
-    @contextlib.contextmanager
-    def lend(self, wait_s: float) -> Iterator[DuckDBPyConnection]:
-        cursor = self._take(wait_s)
-        try:
-            yield cursor
-        except (duckdb.FatalException, duckdb.InternalException):
-            self._stepping_aside = True  # DuckDB refuses all further work on this connection: open the file anew
-            raise
-        finally:
-            with self._changed:
-                with contextlib.suppress(duckdb.Error):
-                    cursor.close()
-                self._users -= 1
-                self._step_aside_when_unused()
-
-    def _take(self, wait_s: float) -> DuckDBPyConnection:
-        with self._changed:
-            if self._connection is not None and self._file != _identity(self._path):
-                self._stepping_aside = True  # it was deleted or replaced: what we hold is on no disk for anybody else
-                self._step_aside_when_unused()
-            if not self._changed.wait_for(lambda: not self._stepping_aside, wait_s):
-                raise BusyError(f"{self._path.name} is wanted elsewhere, but a lease on it did not end")
-            if self._connection is None:
-                self._file = _identity(self._path)
-                with contextlib.ExitStack() as opening:
-                    connection = opening.enter_context(self._opened(wait_s, read_only=False))
-                    _require_tables(connection)
-                    self._open = opening.pop_all()
-                self._connection = connection
-            cursor = self._connection.cursor()
-            self._users += 1
-            return cursor
-
-    def _step_aside_when_unused(self) -> None:
-        """Close the file if that was asked for and the last cursor is back. Call with `_changed` held."""
-        if (self._stepping_aside or self._ended) and not self._users:
-            self._connection = None
-            self._stepping_aside = False
-            self._open.close()
-            self._changed.notify_all()
-
-    @contextlib.contextmanager
-    def watching(self) -> Iterator[None]:
-        """Look for knocks as long as the block lasts, so that a quiet holder notices them too."""
-        done = threading.Event()
-        watcher = threading.Thread(target=self._watch, args=(done,), name="tickwell-lease", daemon=True)
-        watcher.start()
-        try:
-            yield
-        finally:
-            done.set()
-            watcher.join()
-
-    def _watch(self, done: threading.Event) -> None:
-        while not done.wait(_LOOK_FOR_KNOCKS_S):
-            with self._changed, contextlib.suppress(StoreError):  # whoever can't look now can at the next turn
-                if self._connection is not None and knocked(self._path):
-                    self._stepping_aside = True
-                    self._step_aside_when_unused()
-
-    def close(self) -> None:
-        """Let go of the file, within two seconds if cursors are still out; after that the last of them does it."""
-        with self._changed:
-            self._ended = True
-            self._changed.wait_for(lambda: not self._users, 2)
-            self._step_aside_when_unused()
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    """Which file lies at a path: its device and number; None if there is none."""
-    try:
-        found = os.stat(path)  # noqa: PTH116 a third of the time of Path.stat, at each lease
-    except FileNotFoundError:
-        return None
-    return found.st_dev, found.st_ino
-
-
 def _foreign_holder(refusal: str) -> str | None:
     """Who holds the file, from DuckDB's refusal to open it; None when it was refused for another reason."""
     holder = re.search(r"held in (?:(?P<program>.+?) \()?PID (?P<pid>\d+)", refusal)
@@ -350,13 +255,3 @@ def _foreign_holder(refusal: str) -> str | None:
     if holder["program"] is None:  # it runs in another container, where our process numbers mean nothing
         return "a program that can't be seen from here"
     return f"{Path(holder['program']).name}, PID {holder['pid']}"
-
-
-def _require_tables(connection: DuckDBPyConnection) -> None:
-    found = schema.version(connection)
-    if not found:
-        raise NoDatabaseError("nothing is recorded yet")
-    if found < schema.newest():
-        raise OlderSchemaError(
-            f"the database has schema {found}, this version needs {schema.newest()}: start a recorder, which updates it"
-        )

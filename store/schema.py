@@ -5,7 +5,7 @@ from pathlib import Path
 import duckdb
 from duckdb import DuckDBPyConnection
 
-from .errors import NewerSchemaError
+from .errors import NewerSchemaError, NoDatabaseError, OlderSchemaError
 from .models import to_column, utc_now
 
 STEPS = sorted((Path(__file__).parent / "migrations").glob("*.sql"))
@@ -69,6 +69,22 @@ def version(connection: DuckDBPyConnection) -> int:
             "the file was left as it is"
         )
     return int(applied)
+
+
+def require_tables(connection: DuckDBPyConnection) -> None:
+    """See that the tables are there and of this version.
+
+    Raises:
+        NoDatabaseError: there are none yet.
+        OlderSchemaError, NewerSchemaError: they are of another version.
+    """
+    found = version(connection)
+    if not found:
+        raise NoDatabaseError("nothing is recorded yet")
+    if found < newest():
+        raise OlderSchemaError(
+            f"the database has schema {found}, this version needs {newest()}: start a recorder, which updates it"
+        )
 
 
 def tables(connection: DuckDBPyConnection) -> list[str]:

@@ -15,6 +15,7 @@ import store.status
 from store import Database, NoDatabaseError, StoreError, UnreadableError, ticks, utc_now
 from store.aside import list_aside, log_of, set_aside
 from tests.conftest import START, tick
+from tests.store.files import DAMAGES, checkpoint, empty
 
 ASIDE = r"ticks\.duckdb\.unreadable-\d{8}T\d{6}Z"
 
@@ -23,10 +24,7 @@ ASIDE = r"ticks\.duckdb\.unreadable-\d{8}T\d{6}Z"
 def filled(database: Database) -> Database:
     """A tick in the file, another one in its write-ahead log."""
     append(database, 0)
-    with database.write() as cursor:
-        cursor.execute("ROLLBACK")
-        cursor.execute("CHECKPOINT")
-        cursor.execute("BEGIN")
+    checkpoint(database)
     append(database, 1)
     assert log_of(database.path).stat().st_size > 0
     return database
@@ -44,31 +42,6 @@ def seconds(database: Database) -> list[int]:
 
 def contents(folder: Path) -> list[bytes]:
     return sorted(path.read_bytes() for path in folder.iterdir() if path.suffix not in (".gate", ".lease"))
-
-
-def empty(file: Path) -> None:
-    os.truncate(file, 0)
-
-
-def text(file: Path) -> None:
-    file.write_bytes(b"no database\n" * 1000)
-
-
-def cut_in_its_header(file: Path) -> None:
-    os.truncate(file, 5000)
-
-
-def cut_in_its_blocks(file: Path) -> None:
-    os.truncate(file, 13_000)
-
-
-def overwritten(file: Path) -> None:
-    with file.open("r+b") as bytes_:
-        bytes_.seek(8192)
-        bytes_.write(b"\xff" * 100)
-
-
-DAMAGES = [empty, text, cut_in_its_header, cut_in_its_blocks, overwritten]
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
@@ -118,10 +91,7 @@ def of_another_file(database: Database) -> None:
 
 def of_the_file_before_it_was_checkpointed(database: Database) -> None:
     old = log_of(database.path).read_bytes()
-    with database.write() as cursor:
-        cursor.execute("ROLLBACK")
-        cursor.execute("CHECKPOINT")
-        cursor.execute("BEGIN")
+    checkpoint(database)
     log_of(database.path).write_bytes(old)
 
 
@@ -235,10 +205,7 @@ def test_a_held_file_that_was_deleted_or_replaced_takes_no_more_ticks(filled: Da
     other = Database(filled.path.with_name("other.duckdb"))
     other.migrate()
     append(other, 7)
-    with other.write() as cursor:
-        cursor.execute("ROLLBACK")
-        cursor.execute("CHECKPOINT")
-        cursor.execute("BEGIN")
+    checkpoint(other)
     with filled.hold():
         append(filled, 2)
 

@@ -33,6 +33,7 @@ from store.restore import restore
 from store.verify import faults_of_backup, faults_of_database, what_it_holds
 from store.vitals import Vitals
 from tests.conftest import START, tick, wait_until
+from tests.store.files import checkpoint
 from tests.store.processes import line, start
 
 DAY = 86_400
@@ -151,8 +152,7 @@ def test_rows_keep_their_numbers_whatever_becomes_of_the_file(filled: Database):
         else:
             with filled.write() as cursor:
                 append_day(cursor, 5 if change == "append" else 6)
-            with filled._one_writer(1), filled._cursor(1, read_only=False) as cursor:
-                cursor.execute("CHECKPOINT")
+            checkpoint(filled)
         seen.append(numbered())
 
     assert [rowid for rowid, *_ in seen[-1]] == list(range(len(seen[-1])))
@@ -450,9 +450,7 @@ def test_a_damaged_block_of_a_database_is_found(filled: Database):
             "INSERT INTO misses (slot, index_name, cause, detail) SELECT ts, index_name, 'x', hash(i)::VARCHAR"
             " FROM ticks, range(20000) AS r(i)"
         )
-        cursor.execute("COMMIT")
-        cursor.execute("CHECKPOINT")
-        cursor.execute("BEGIN")
+    checkpoint(filled)
     size = filled.path.stat().st_size
     assert size > 2_000_000
     with filled.path.open("r+b") as file:
