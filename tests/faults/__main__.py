@@ -4,7 +4,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.faults.kinds import may_mount
+from tests.faults.parts import may_mount
 from tests.faults.runs import chosen, kills, run_all, table
 
 _TIMES = 3

@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.faults.kinds import KINDS, Kind, small_disk
+from tests.faults.kinds import KINDS, Kind
+from tests.faults.parts import small_disk
 from tests.faults.stage import Result, Stage
 
 HEAD = ("fault", "times", "acknowledged", "lost", "invented", "unexplained", "recovery (median, most)")

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.faults.kinds import KINDS, may_mount
+from tests.faults.kinds import KINDS
+from tests.faults.parts import may_mount
 from tests.faults.runs import chosen, kills, run_all, table
 from tests.faults.stage import Result
 

@@ -1,0 +1,118 @@
+"""Processes that are killed in the middle of something."""
+
+import time
+from datetime import timedelta
+
+from store import Database, ticks
+from store.aside import list_aside
+from store.backup import backup
+from store.restore import restore
+from tests.conftest import tick, wait_until
+from tests.faults.parts import kill_a_migration, recording, remove, sound, with_old_schema, with_outage
+from tests.faults.stage import Stage
+from tests.store.processes import COPIES, line, start
+
+
+def kill_recorder(stage: Stage, times: int) -> None:
+    """At random moments, half of them in the tenth of a second in which a slot is written."""
+    for _ in range(times):
+        with stage.injected_once():
+            stage.start()
+            stage.wait_for(stage.random.choice([1, 1, 2]))
+            rest = stage.random.choice([stage.random.random(), (-time.time()) % 1 + stage.random.random() / 10])
+            time.sleep(rest)  # until the moment of the kill
+            stage.kill()
+            stage.start()
+        stage.kill()
+
+
+def kill_while_healing(stage: Stage, times: int) -> None:
+    with_outage(stage)
+    for _ in range(times):
+        stage.injected += 1
+        began = time.monotonic()
+        stage.start()
+        stage.wait_for(1)
+        stage.recovery_s.append(time.monotonic() - began)
+        time.sleep(stage.random.random() * 3)  # until the moment of the kill
+        stage.kill()
+    with recording(stage):
+        wait_until(stage.healed, timeout_s=90)
+
+
+def kill_in_a_busy_loop(how: str, stage: Stage, times: int) -> None:
+    """A process that does nothing but append and checkpoint, so that each kill meets one of the two."""
+    database = Database(stage.file)
+    database.migrate()
+    acknowledged = -1
+    for _ in range(times):
+        began = time.monotonic()
+        with start("append_until_killed", stage.file, how) as program:
+            acknowledged = int(line(program))
+            stage.recovery_s.append(time.monotonic() - began)
+            time.sleep(stage.random.random() / 5)  # until the moment of the kill
+            program.process.kill()
+            said = program.finish()[1].split()
+            acknowledged = int(said[-1]) if said else acknowledged
+        stage.injected += 1
+        with database.read() as cursor:
+            whole = cursor.execute("SELECT ts, count(DISTINCT index_name), count(*) FROM ticks GROUP BY ts").fetchall()
+        assert {each[1:] for each in whole} == {(COPIES, COPIES)}, "a transaction was cut in half"
+        assert acknowledged + 1 <= len(whole) <= acknowledged + 2, "a second was lost or invented"
+    stage.counted = (acknowledged + 1) * COPIES
+
+
+def kill_while_migrating(stage: Stage, times: int) -> None:
+    for _ in range(times):
+        remove(stage)
+        with_old_schema(stage.file)
+        began = kill_a_migration(stage)
+        stage.database.migrate()
+        stage.recovery_s.append(time.monotonic() - began)
+        with stage.database.read() as cursor:
+            assert len(ticks.newest_first(cursor, "btc_usd", limit=1000)) == 500, "ticks of the old file are lost"
+        assert list_aside(stage.file) == []
+    stage.counted = 500 * times
+
+
+def kill_while_creating(stage: Stage, times: int) -> None:
+    for _ in range(times):
+        remove(stage)
+        began = kill_a_migration(stage)
+        stage.database.migrate()
+        stage.recovery_s.append(time.monotonic() - began)
+        with stage.database.write() as cursor:
+            ticks.append(cursor, [tick()])
+        names = {path.name for path in stage.folder.iterdir()}
+        assert names <= {stage.file.name + suffix for suffix in ("", ".wal", ".gate", ".lease")}, names
+    stage.counted = times
+
+
+def kill_backup(stage: Stage, times: int) -> None:
+    """A backup is killed while a recorder records: the one before stays whole, and the next one finds its way."""
+    folder = stage.folder.with_name(f"{stage.folder.name}.backup")
+    with_outage(stage, ago=timedelta(days=40), lasting=timedelta(days=39))
+    with recording(stage):
+        backup(stage.database, folder)
+        for _ in range(times):
+            with stage.injected_once(), start("back_up", stage.file, folder) as program:
+                assert line(program) == "ready"
+                time.sleep(stage.random.random() / 5)  # until the moment of the kill
+                program.process.kill()
+                program.finish()
+            sound(folder)
+        backup(stage.database, folder)
+    restored = Database(folder.with_name(f"{folder.name}.restored"))
+    restore(folder, restored)
+    with restored.read() as cursor:
+        assert ticks.summary(cursor)["btc_usd"][0] > times
+
+
+def kill_reader(stage: Stage, times: int) -> None:
+    """A reader is killed while it holds a lease: the recorder goes on at once and loses no slot."""
+    with recording(stage):
+        for _ in range(times):
+            with stage.injected_once(), start("keep_reading", stage.file) as reader:
+                assert line(reader) == "reading"
+                time.sleep(stage.random.random())  # until the moment of the kill
+                reader.process.kill()

@@ -1,0 +1,148 @@
+"""What faults are made of: a recorder that records, an outage, a disk that is small or read-only."""
+
+import contextlib
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from poller.simulator import average, price
+from store import Run, Tick, runs, schema, ticks, utc_now
+from store.recorder import read_notice
+from store.verify import faults_of_backup, what_it_holds
+from tests.conftest import tick, wait_until
+from tests.faults.stage import INDEXES, SECOND, Stage
+from tests.store.processes import line, start
+
+MINUTE = timedelta(minutes=1)
+
+
+@contextlib.contextmanager
+def recording(stage: Stage) -> Iterator[None]:
+    """A recorder that has recorded, and that is stopped at the end."""
+    stage.start()
+    stage.wait_for(2)
+    yield
+    stage.wait_for(1)
+    stage.stop()
+
+
+def with_outage(stage: Stage, ago: timedelta = 20 * MINUTE, lasting: timedelta = 5 * MINUTE) -> None:
+    """A file whose recorder was cut off so long ago, for so long, and has no older history to load."""
+    end = utc_now().replace(microsecond=0)
+    database = stage.database
+    database.migrate()
+    first = end - ago
+    with database.write() as cursor:
+        for begin, until in ((first - 10 * SECOND, first), (first + lasting, first + lasting + 10 * SECOND)):
+            run = Run(begin, 1, INDEXES, "0")
+            runs.note(cursor, run)
+            runs.note(cursor, replace(run, ended_at=until))
+            instants = [begin + second * SECOND for second in range(10)]
+            ticks.append(cursor, [observed(name, at) for name in INDEXES for at in instants])
+        for name in INDEXES:
+            cursor.execute(
+                "INSERT INTO ticks VALUES (?, '2019-01-01', NULL, ?, 'chart', 86400)", [name, long_ago(name)]
+            )
+
+
+def long_ago(index_name: str) -> float:
+    return average(index_name, datetime(2019, 1, 1, tzinfo=UTC), 86400)
+
+
+def observed(index_name: str, at: datetime) -> Tick:
+    return Tick(index_name, at, price(index_name, at), received_at=at, source="simulator")
+
+
+def with_old_schema(file: Path) -> None:
+    """A file of the second version of the tables, with ticks in it."""
+    config: dict[str, Any] = {"storage_compatibility_version": "v1.5.0"}
+    with duckdb.connect(file, config=config) as connection:
+        schema.migrate(connection, up_to=2)
+        ticks.append(connection, [tick(second) for second in range(500)])
+
+
+def kill_a_migration(stage: Stage) -> float:
+    """Kill a process somewhere between the start and the end of `Database.migrate`; when that was."""
+    with start("migrate", stage.file) as program:
+        assert line(program) == "ready"
+        time.sleep(stage.random.random() / 5)  # until the moment of the kill
+        program.process.kill()
+        program.finish()
+    stage.injected += 1
+    return time.monotonic()
+
+
+def sound(folder: Path) -> None:
+    """Nothing is wrong with a backup."""
+    manifest = what_it_holds(folder)
+    assert manifest is not None
+    assert list(faults_of_backup(folder, manifest)) == []
+
+
+def remove(stage: Stage) -> None:
+    """Begin anew in the same folder."""
+    for path in stage.folder.iterdir():
+        path.unlink()
+    stage.forget()
+
+
+def fill(folder: Path, leaving: int) -> None:
+    """Fill a small disk, but for so many bytes."""
+    with (folder / "filling").open("wb", buffering=0) as file:
+        free = os.statvfs(folder)
+        with contextlib.suppress(OSError):
+            while free.f_bavail * free.f_bsize > leaving:
+                file.write(b"x" * min(1 << 20, free.f_bavail * free.f_bsize - leaving))
+                free = os.statvfs(folder)
+
+
+def told(stage: Stage, state: str, detail: str = "") -> None:
+    """Wait until the recorder says so where everybody looks."""
+
+    def says() -> bool:
+        notice = read_notice(stage.file)
+        return notice is not None and notice.alive and notice.state == state and detail in notice.detail
+
+    wait_until(says, timeout_s=20)
+
+
+@contextlib.contextmanager
+def mounted(folder: Path, *options: str | Path) -> Iterator[None]:
+    """Mount something on a folder, as long as the block lasts."""
+    subprocess.run(["mount", *options, folder], check=True, capture_output=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True, capture_output=True)
+
+
+def small_disk(folder: Path) -> contextlib.AbstractContextManager[None]:
+    """A file system of 24 MB on a folder."""
+    return mounted(folder, "-t", "tmpfs", "-o", "size=24m", "tmpfs")
+
+
+@contextlib.contextmanager
+def read_only(folder: Path) -> Iterator[None]:
+    """Lay the folder over itself so that nobody can open anything in it to write."""
+    copy = folder.with_name(f"{folder.name}.read-only")
+    copy.mkdir(exist_ok=True)
+    with mounted(copy, "--bind", folder):
+        subprocess.run(["mount", "-o", "remount,ro,bind", copy], check=True, capture_output=True)
+        with mounted(folder, "--bind", copy):
+            yield
+
+
+def may_mount(folder: Path) -> bool:
+    """Has this process the right to mount?"""
+    try:
+        with small_disk(folder):
+            return True
+    except (subprocess.CalledProcessError, FileNotFoundError):
+        return False
