@@ -29,7 +29,7 @@ WAIT_S = 5.0
 """How long a lease is waited for unless told: longer than the 2 s that any lease may last."""
 
 # Each query uses all cores: more readers at once than this finish no sooner, but make every lease longer. With 8 busy
-# sessions on 30 M ticks and 2 cores, a writer waited 3 s for theirs.
+# sessions on 30 M ticks and 2 cores, a writer waited 6 s for theirs, and 3 s with this.
 _MOST_READERS = 2
 
 _FOREIGN_HOLDER_AGAIN_S = 0.05
