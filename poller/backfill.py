@@ -15,7 +15,7 @@ from typing import TypeVar
 import stamina
 
 from settings import MAX_REQUESTS_PER_SECOND
-from store import Database, Gap, GapState, StoreError, averages, gaps, utc_now
+from store import BusyError, Database, Gap, GapState, StoreError, averages, gaps, utc_now
 from store.settle import settle
 
 from .deribit import ChartPoint, ChartRange, DeribitClient
@@ -42,6 +42,9 @@ _LEAST = 0.2
 
 # Less than a slot's own append waits, which then says who holds the file.
 _STORE_WAIT_S = 0.2
+
+# Others' leases last 2 s at most: who found the file taken tries again about then.
+_TAKEN_AGAIN_S = (1.0, 3.0)
 _LONGEST_PAUSE_S = 60.0
 _THREAD = "tickwell-history"
 
@@ -298,6 +301,8 @@ def _while_it_is(kind: type[Exception], what: str) -> Callable[[Exception], bool
         if not told:
             log.warning("%s, waits: %s", what, error)
             told = True
+        if isinstance(error, BusyError):
+            return random.uniform(*_TAKEN_AGAIN_S)  # noqa: S311 it keeps no secret
         pause_s = error.pause.total_seconds() if isinstance(error, TemporaryError) else 0.0
         return random.uniform(10, 12) * pause_s if pause_s else True  # noqa: S311 it keeps no secret
 

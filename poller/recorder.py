@@ -285,12 +285,17 @@ class Recorder:
         while True:
             try:
                 with guarded("backfill"):
-                    if self._journal.empty and self._last_slot is not None:
-                        await backfill.find(self._last_slot + self._period)
-                        await backfill.heal(indexes)
+                    await backfill.find(await self._all_is_stored())
+                    await backfill.heal(indexes)
             finally:
                 self._board.loaded()
             await asyncio.sleep(_LOOK_FOR_GAPS_S)
+
+    async def _all_is_stored(self) -> datetime:
+        """Return, once nothing waits for the database, up to when all that came is in it."""
+        while self._last_slot is None or not self._journal.empty:
+            await self._served.wait()
+        return self._last_slot + self._period
 
     async def _quiet(self) -> None:
         """Return when no poll is under way and none is near; polled each second, right after one."""

@@ -22,7 +22,7 @@ from poller.deribit import ChartPoint, DeribitClient
 from poller.errors import RateLimitedError, TemporaryError, UnavailableError
 from poller.simulator import Fault, Simulator, average
 from settings import MAX_REQUESTS_PER_SECOND
-from store import Database, Gap, Run, Tick, runs, ticks
+from store import BusyError, Database, Gap, Run, StoreError, Tick, runs, ticks
 from store.due import EPOCH
 from store.gaps import ledger
 
@@ -393,6 +393,15 @@ def test_a_pause_makes_history_wait_ten_times_as_long_as_the_polls():
     assert waits_s[0] is True
     assert 100 <= waits_s[1] <= 120
     assert 600 <= waits_s[2] <= 720
+
+
+def test_a_database_that_is_taken_is_tried_again_when_a_lease_must_be_over():
+    again = _while_it_is(StoreError, "history")
+
+    waits_s = [again(BusyError("taken")) for _ in range(100)]
+
+    assert all(1 <= wait_s <= 3 for wait_s in waits_s)
+    assert again(StoreError("the disk is full")) is True
 
 
 @pytest.mark.usefixtures("without_waits")

@@ -630,42 +630,67 @@ def ledger_of(database: Database) -> list[tuple[str, str, str | None]]:
         return [(gap.cause, gap.state, gap.healed_by) for gap in ledger(cursor, *EVER, utc_now())]
 
 
-def quick_to_heal(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def quick_to_heal(monkeypatch: pytest.MonkeyPatch, simulator: Simulator, database: Database) -> None:
+    """An exchange that averages over 2 s, and a recorder that asks for them soon."""
     monkeypatch.setattr(recorder_module, "_LOOK_FOR_GAPS_S", 0.5)
-    monkeypatch.setattr(backfill_module, "_RIPE", 8 * SECOND)
-    monkeypatch.setattr(backfill_module, "REACH", {"1h": timedelta(hours=1), "all": timedelta(days=36_500)})
-    monkeypatch.setattr(backfill_module, "RANGES", ("1h", "all"))
+    monkeypatch.setattr(backfill_module, "_RIPE", 4 * SECOND)
+    simulator.faults.add(Fault("other_step", window="1h", step_s=2))
+    fill(database)
 
 
-def test_an_outage_is_healed_when_it_is_over(
-    start: Start, simulator: Simulator, database: Database, monkeypatch: pytest.MonkeyPatch
-):
-    quick_to_heal(monkeypatch)
+@pytest.mark.usefixtures("quick_to_heal")
+def test_an_outage_is_healed_when_it_is_over(start: Start, simulator: Simulator, database: Database):
     start()
-    wait_until(lambda: averages_of(database), timeout_s=30)
-    simulator.faults.add(Fault("outage", seconds=13))
+    wait_for_ticks(database, 1)
+    simulator.faults.add(Fault("outage", seconds=6))
     wait_for_state(database, "unreachable")
 
     wait_until(lambda: any(state == "healed" for _, state, _ in ledger_of(database)), timeout_s=60)
 
-    assert ("unreachable", "healed", "chart, 6 s") in ledger_of(database)
+    assert ("unreachable", "healed", "chart, 2 s") in ledger_of(database)
 
 
+@pytest.mark.usefixtures("quick_to_heal")
 @pytest.mark.parametrize("mode", ["embedded", "external"])
-def test_a_recorder_that_was_down_heals_that_when_it_is_back(
-    start: Start, database: Database, clock: MovedClock, monkeypatch: pytest.MonkeyPatch, mode
-):
-    quick_to_heal(monkeypatch)
+def test_a_recorder_that_was_down_heals_that_when_it_is_back(start: Start, database: Database, clock: MovedClock, mode):
     first = start(mode)
-    wait_until(lambda: averages_of(database), timeout_s=30)
+    wait_for_ticks(database, 1)
     first.stop()
     clock.ahead_s += 600
 
     start(mode)
     wait_until(lambda: any(state == "healed" for _, state, _ in ledger_of(database)), timeout_s=60)
 
-    assert ("recorder down", "healed", "chart, 6 s") in ledger_of(database)
+    assert ("recorder down", "healed", "chart, 2 s") in ledger_of(database)
     assert missed(database) == []
+
+
+def test_gaps_are_looked_for_as_soon_as_nothing_waits_for_the_database(
+    serve, start: Start, database: Database, clock: MovedClock
+):
+    taken, asked = threading.Event(), threading.Event()
+
+    def answer(target: str) -> bytes:
+        if "names" in target:
+            return http(json.dumps(envelope(BOTH)).encode())
+        if "chart" in target:
+            asked.set()
+            return http(json.dumps(envelope([])).encode())
+        if "eth_usd" in target:
+            taken.wait(5)
+        return price_reply(sent_at=clock())
+
+    start(deribit_url=serve(answer).url, indexes=BOTH)
+    wait_for_ticks(database, 1)
+
+    with Database(database.path).write():
+        taken.set()
+        wait_until(lambda: notice(database).waiting >= 3)
+        asked_too_early = asked.is_set()
+
+    assert not asked_too_early
+    assert asked.wait(10)
 
 
 # The end
