@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 OLD_DUCKDB ?= 1.5.5
 
-.PHONY: run demo test test-old-duckdb faults bench screenshots fmt
+.PHONY: run demo test test-old-duckdb faults load bench screenshots fmt
 
 run: $(VENV)/.installed
 	$(BIN)/streamlit run dashboard.py --server.address localhost
@@ -26,6 +26,9 @@ test-old-duckdb: $(VENV)-old-duckdb/.installed
 
 faults: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.faults
+
+load: $(VENV)/.installed-dev
+	LOAD_LONG=1 $(BIN)/python -m pytest -s --timeout 540 tests/browser/test_two_processes.py
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.bench
