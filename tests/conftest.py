@@ -65,12 +65,12 @@ def tick(second: float = 0, index_name: str = "btc_usd", price: float = 100.0, *
     return Tick(index_name, ts, price, **{"received_at": ts + timedelta(milliseconds=20), **more})
 
 
-def wait_until(condition: Callable[[], Any], timeout_s: float = 10) -> Any:
+def wait_until(condition: Callable[[], Any], timeout_s: float = 10, look_again_s: float = 0.01) -> Any:
     """The first true answer of a condition that something else brings about."""
     deadline = time.monotonic() + timeout_s
     while not (answer := condition()):
         assert time.monotonic() < deadline, f"waited {timeout_s} s in vain for {condition}"
-        time.sleep(0.01)  # between two looks
+        time.sleep(look_again_s)
     return answer
 
 

@@ -80,7 +80,7 @@ def heal(stage: Stage, times: int) -> None:
         remove(stage)
         with_outage(stage)
         with recording(stage), stage.injected_once():
-            wait_until(stage.healed, timeout_s=60)
+            stage.wait_until_healed()
 
 
 def week_offline(stage: Stage, times: int) -> None:
@@ -88,7 +88,7 @@ def week_offline(stage: Stage, times: int) -> None:
         remove(stage)
         with_outage(stage, ago=timedelta(days=7), lasting=timedelta(days=7) - MINUTE)
         with recording(stage), stage.injected_once():
-            wait_until(stage.healed, timeout_s=90)
+            stage.wait_until_healed()
 
 
 def cut_off(points: list[Any]) -> list[Any]:

@@ -7,7 +7,7 @@ from store import Database, ticks
 from store.aside import list_aside
 from store.backup import backup
 from store.restore import restore
-from tests.conftest import tick, wait_until
+from tests.conftest import tick
 from tests.faults.parts import kill_a_migration, recording, remove, sound, with_old_schema, with_outage
 from tests.faults.stage import Stage
 from tests.store.processes import COPIES, line, start
@@ -37,7 +37,7 @@ def kill_while_healing(stage: Stage, times: int) -> None:
         time.sleep(stage.random.random() * 3)  # until the moment of the kill
         stage.kill()
     with recording(stage):
-        wait_until(stage.healed, timeout_s=90)
+        stage.wait_until_healed()
 
 
 def kill_in_a_busy_loop(how: str, stage: Stage, times: int) -> None:

@@ -122,8 +122,8 @@ class Stage:
         """Wait for the end of the recorder; what it said on stderr."""
         assert self._program is not None
         assert self._program.process.stderr is not None
+        self._program.process.wait(30)
         said = self._program.process.stderr.read()
-        self._program.process.wait(20)
         if self._listener is not None:
             self._listener.join()
         self._program.__exit__()
@@ -138,6 +138,17 @@ class Stage:
                 lambda: all(self._observations(name) >= wanted[name] for name in INDEXES), timeout_s
             ):
                 raise AssertionError(f"no tick in {timeout_s} s")
+
+    def wait_until_healed(self, timeout_s: float = 90) -> None:
+        """Wait until every gap that is over is healed, or given up as averages of 6 s can't reach into so few slots."""
+
+        def healed() -> bool:
+            now = utc_now()
+            with self.database.read() as cursor:
+                gaps = ledger(cursor, EPOCH, now - 60 * SECOND, now)
+            return all(gap.state == "healed" or (gap.state == "unfillable" and gap.slots < 12) for gap in gaps)
+
+        wait_until(healed, timeout_s, look_again_s=0.5)
 
     @contextlib.contextmanager
     def stopped(self) -> Iterator[None]:
@@ -220,13 +231,6 @@ class Stage:
             ),
             self.recovery_s,
         )
-
-    def healed(self) -> bool:
-        """Is every gap that is over healed? One of few slots may be given up: averages of 6 s can't reach into it."""
-        now = utc_now()
-        with self.database.read() as cursor:
-            gaps = ledger(cursor, EPOCH, now - 60 * SECOND, now)
-        return all(gap.state == "healed" or (gap.state == "unfillable" and gap.slots < 12) for gap in gaps)
 
     def _published(self, row: Row) -> bool:
         index_name, ts_us, stored, resolution_s = row
