@@ -17,6 +17,7 @@ import settings as all_settings
 from settings import Settings, TickwellError
 from store import Database, Gap, Miss, StoreError, Tick, utc_now
 from store.backup import backup
+from store.candles import rebuild as rebuild_candles
 from store.due import EPOCH
 from store.gaps import ledger
 from store.overview import index_names as all_index_names
@@ -161,6 +162,16 @@ def verify(path: Path) -> None:
     if found:
         raise StoreError(f"{path} is damaged, faults: {len(found)}")
     click.echo(f"{path} is sound")
+
+
+@main.command()
+@_one_line
+def rebuild() -> None:
+    """Make all candles anew of the ticks; works beside a recorder."""
+    settings = _load()
+    with _bar("rebuilding") as tell:
+        rebuild_candles(_database(settings), utc_now(), tell)
+    click.echo("candles rebuilt")
 
 
 @main.command()

@@ -15,7 +15,7 @@ from typing import TypeVar
 import stamina
 
 from settings import MAX_REQUESTS_PER_SECOND
-from store import BusyError, Database, Gap, GapState, StoreError, averages, gaps, utc_now
+from store import BusyError, Database, Gap, GapState, StoreError, averages, candles, gaps, utc_now
 from store.settle import settle
 
 from .deribit import ChartPoint, ChartRange, DeribitClient
@@ -139,6 +139,11 @@ class Backfill:
         """Bring the ledger up to `until`, up to where all that came is stored."""
         await self._undisturbed("gaps", partial(gaps.advance, self._database, until, self._clock(), _STORE_WAIT_S))
 
+    async def fold(self, until: datetime) -> None:
+        """Store the candles whose time is over by `until`, up to where all that came is stored."""
+        while await self._undisturbed("candles", partial(self._fold, until)):
+            pass
+
     async def heal(self, index_names: Sequence[str], *, others: bool = True) -> list[Gap]:
         """Fill what has no history yet of these indexes, and heal those gaps whose time has come: of others too.
 
@@ -167,6 +172,12 @@ class Backfill:
         if what == "loading history":
             log.info("history is loaded")
         return settled
+
+    def _fold(self, until: datetime) -> bool:
+        with self._database.write(_STORE_WAIT_S) as cursor:
+            more = candles.close(cursor, until)
+        self._checkpoint()
+        return more
 
     def _look(self, index_names: Sequence[str], *, others: bool) -> tuple[set[str], dict[str, list[Gap]]]:
         """Which indexes have history, and the gaps of each that are to be asked for now."""
@@ -238,9 +249,12 @@ class Backfill:
             with self._database.write(_STORE_WAIT_S) as cursor:
                 more, go_on = settle(cursor, index_name, now, hopeless=hopeless, states=self._states, start=go_on)
             settled += more
-        with contextlib.suppress(StoreError):  # each opening of the file would read 0.3 MB until the next one is due
-            self._database.checkpoint_when_due(_STORE_WAIT_S)
+        self._checkpoint()
         return stored, settled
+
+    def _checkpoint(self) -> None:
+        with contextlib.suppress(StoreError):  # each opening of the file would read it until the next one is due
+            self._database.checkpoint_when_due(_STORE_WAIT_S)
 
     def _note_tries(self, due: Iterable[Gap], settled: Iterable[Gap]) -> None:
         """Ask later for what is left of the gaps."""

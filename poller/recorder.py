@@ -41,6 +41,9 @@ _PATIENCE_S = 2.0
 # How soon after an outage its gap is looked for. A look costs some 5 ms, 40 ms where it has to open the file.
 _LOOK_FOR_GAPS_S = 20.0
 
+# Candles are those of a minute and longer.
+_CLOSE_CANDLES_S = 60.0
+
 # So long before a slot nothing is begun that its own write might have to wait for.
 _HANDS_OFF = timedelta(seconds=0.9)
 
@@ -76,7 +79,7 @@ class Recorder:
         self._thread = threading.Thread(target=self._run, name="tickwell-recorder", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[Any] | None = None
-        self._history: asyncio.Task[None] | None = None
+        self._background: set[asyncio.Task[None]] = set()
         self._served = asyncio.Event()
         self._last_slot: datetime | None = None
         self._current_slot: datetime | None = None
@@ -193,8 +196,8 @@ class Recorder:
         self._last_slot, self._current_slot = slot, None
         self._served.set()
         self._served.clear()
-        if self._history is None and self._journal.written:  # a file never holds history alone
-            self._history = self._loop_runner.get_loop().create_task(self._keep_complete())
+        if not self._background and self._journal.written:  # a file never holds history alone
+            self._begin_background()
 
     def _keep_lock(self) -> bool:
         """Are we still the one recorder of the file? If another one took our place, this one ends."""
@@ -271,25 +274,36 @@ class Recorder:
             Cause.STORE_UNAVAILABLE, str(error), slot, retry_at=self._next_try(), waiting=self._journal.waiting
         )
 
-    async def _keep_complete(self) -> None:
-        """Load history and heal gaps in the background: it gets on while a poll or the wait for the next one runs."""
-        indexes, seconds = self._settings.indexes, self._settings.poll_seconds
+    def _begin_background(self) -> None:
+        """Begin what gets on while a poll or the wait for the next one runs."""
         backfill = Backfill(
             self._client,
             self._database,
-            spacing_s=spacing_s(len(indexes), seconds),
+            spacing_s=spacing_s(len(self._settings.indexes), self._settings.poll_seconds),
             tell=self._board.loading,
             quiet=self._quiet,
             clock=self._clock,
         )
+        loop = self._loop_runner.get_loop()
+        self._background = {loop.create_task(keep(backfill)) for keep in (self._keep_complete, self._keep_folded)}
+
+    async def _keep_complete(self, backfill: Backfill) -> None:
+        """Load history and heal gaps."""
         while True:
             try:
                 with guarded("backfill"):
                     await backfill.find(await self._all_is_stored())
-                    await backfill.heal(indexes)
+                    await backfill.heal(self._settings.indexes)
             finally:
                 self._board.loaded()
             await asyncio.sleep(_LOOK_FOR_GAPS_S)
+
+    async def _keep_folded(self, backfill: Backfill) -> None:
+        """Store each candle when its time is over."""
+        while True:
+            with guarded("candles"):
+                await backfill.fold(await self._all_is_stored())
+            await asyncio.sleep(_CLOSE_CANDLES_S)
 
     async def _all_is_stored(self) -> datetime:
         """Return, once nothing waits for the database, up to when all that came is in it."""
@@ -332,9 +346,10 @@ class Recorder:
             await asyncio.wait([self._catching_up])
 
     async def _close(self) -> None:
-        if self._history is not None:
-            self._history.cancel()
-            await asyncio.wait([self._history])
+        for task in self._background:
+            task.cancel()
+        if self._background:
+            await asyncio.wait(self._background)
         await self._client.aclose()
 
     def _new_run(self, started_at: datetime) -> Run:

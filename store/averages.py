@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 
 from duckdb import DuckDBPyConnection
 
-from .models import to_column
+from . import candles
+from .models import from_column, to_column
 
 # Counted from $start, time is cut into cells as long as a point covers, so the time that a point covers lies in two of
 # them: something finer is in it when the last finer row of the first cell is not before the point, or the first finer
@@ -54,6 +55,7 @@ WHERE (here.last IS NULL OR here.last < points.ts)
   AND (beyond.first IS NULL OR beyond.first >= points.ts + to_microseconds($covered_us))
   AND points.ts NOT IN (FROM not_finer)
 ORDER BY points.ts
+RETURNING ts
 """
 
 _FILLED = """
@@ -96,8 +98,9 @@ def append(
         "start": min(prices),
         "end": max(prices) + covered,
     }
-    ((stored,),) = cursor.execute(_INSERT_UNCOVERED, values).fetchall()
-    return int(stored)
+    stored = [(index_name, from_column(ts)) for (ts,) in cursor.execute(_INSERT_UNCOVERED, values).fetchall()]
+    candles.refold(cursor, stored, candles.closed_to(cursor))
+    return len(stored)
 
 
 def filled(cursor: DuckDBPyConnection, index_names: Iterable[str]) -> set[str]:

@@ -1,4 +1,4 @@
-"""Backup: a consistent copy of all tables as Parquet, taken while recording goes on.
+"""Backup: a consistent copy of all that was recorded as Parquet, taken while recording goes on.
 
 Ticks are only ever added, so those of an instant are the rows up to a number, and can be read over as many short
 leases as it takes; all other tables are copied under the first one. Ticks lie in a file for each day in UTC, named with
@@ -21,7 +21,7 @@ from duckdb import DuckDBPyConnection
 
 from settings import VERSION
 
-from . import schema
+from . import candles, schema
 from .database import Database
 from .due import EPOCH
 from .errors import BusyError, StoreError
@@ -120,7 +120,8 @@ def _copied(
         ((rows,),) = cursor.execute("SELECT count(*) FROM ticks").fetchall()
         found = schema.version(cursor)
         columns = as_instants(schema.columns(cursor, TICKS))
-        copied = {table: _table(cursor, folder, table) for table in schema.tables(cursor) if table != TICKS}
+        whole = set(schema.tables(cursor)) - {TICKS, *candles.TABLES}
+        copied = {table: _table(cursor, folder, table) for table in sorted(whole)}
     known = {file.day: file for file in before.tables[TICKS]} if before else {}
     days = _days(database, rows)
     _refuse_losses(folder, known, days)

@@ -3,14 +3,21 @@
 import time
 from datetime import timedelta
 
-from store import Database, ticks
+from store import Database, candles, ticks
 from store.aside import list_aside
 from store.backup import backup
+from store.models import to_column
 from store.restore import restore
-from tests.conftest import tick
+from tests.conftest import START, tick
 from tests.faults.parts import kill_a_migration, recording, remove, sound, with_old_schema, with_outage
-from tests.faults.stage import Stage
+from tests.faults.stage import SECOND, Stage
 from tests.store.processes import COPIES, line, start
+
+_FOLDED = """
+SELECT
+    (SELECT coalesce(sum(tick_count), 0) FROM candles_1m),
+    (SELECT coalesce(sum(tick_count), 0) FROM candles_1h)
+"""
 
 
 def kill_recorder(stage: Stage, times: int) -> None:
@@ -86,6 +93,34 @@ def kill_while_creating(stage: Stage, times: int) -> None:
         names = {path.name for path in stage.folder.iterdir()}
         assert names <= {stage.file.name + suffix for suffix in ("", ".wal", ".gate", ".lease")}, names
     stage.counted = times
+
+
+def kill_while_closing_candles(stage: Stage, times: int) -> None:
+    """Candles are made anew when the process is killed: those that are there are those of their ticks."""
+    seconds = 200_000
+    stage.database.migrate()
+    with stage.database.write() as cursor:
+        cursor.execute(
+            "INSERT INTO ticks SELECT 'btc_usd', $start + to_seconds(i), NULL, i, 'live', 0 FROM range($n) AS r(i)",
+            {"start": to_column(START), "n": seconds},
+        )
+    for _ in range(times):
+        began = time.monotonic()
+        with start("rebuild_candles", stage.file) as program:
+            assert line(program) == "ready"
+            time.sleep(stage.random.random() / 2)  # until the moment of the kill
+            program.process.kill()
+            program.finish()
+        stage.injected += 1
+        with stage.database.read() as cursor:
+            mark = candles.closed_to(cursor)
+            ((minutes, hours),) = cursor.execute(_FOLDED).fetchall()
+        stage.recovery_s.append(time.monotonic() - began)
+        closed = (mark or START) - START
+        assert minutes == closed // SECOND, "candles of minutes differ from their ticks"
+        assert hours == candles.floor(mark or START, candles.HOUR).timestamp() - START.timestamp(), "those of hours do"
+    candles.rebuild(stage.database, START + timedelta(seconds=seconds))
+    stage.counted = seconds
 
 
 def kill_backup(stage: Stage, times: int) -> None:

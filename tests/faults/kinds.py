@@ -94,6 +94,7 @@ KINDS: dict[str, Kind] = {
     "kill -9 while checkpointing": Kind(partial(kills.kill_in_a_busy_loop, "checkpointing"), kills=40),
     "kill -9 while migrating": Kind(kills.kill_while_migrating, kills=30),
     "kill -9 while the file is made": Kind(kills.kill_while_creating, kills=30),
+    "kill -9 while closing candles": Kind(kills.kill_while_closing_candles, kills=30),
     "kill -9 of a backup": Kind(kills.kill_backup, kills=30),
     "kill -9 of a reader": Kind(kills.kill_reader, kills=30),
 }

@@ -16,7 +16,7 @@ from poller.simulator import average, price
 from store import Run, Tick, runs, schema, ticks, utc_now
 from store.recorder import read_notice
 from store.verify import faults_of_backup, what_it_holds
-from tests.conftest import tick, wait_until
+from tests.conftest import wait_until
 from tests.faults.stage import INDEXES, SECOND, Stage
 from tests.store.processes import line, start
 
@@ -65,7 +65,10 @@ def with_old_schema(file: Path) -> None:
     config: dict[str, Any] = {"storage_compatibility_version": "v1.5.0"}
     with duckdb.connect(file, config=config) as connection:
         schema.migrate(connection, up_to=2)
-        ticks.append(connection, [tick(second) for second in range(500)])
+        connection.execute(
+            "INSERT INTO ticks SELECT 'btc_usd', $start + to_seconds(i), NULL, 1, 'live', 0 FROM range(500) AS r(i)",
+            {"start": datetime(2026, 11, 1)},  # noqa: DTZ001 as the table has it
+        )
 
 
 def kill_a_migration(stage: Stage) -> float:

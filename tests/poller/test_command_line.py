@@ -490,3 +490,27 @@ def test_a_recorder_backs_up_once_a_day(database_file: Path, simulator: Simulato
 
     assert code == 0
     assert f"backed up into {folder}: " in err
+
+
+# Rebuild
+
+
+def test_candles_are_rebuilt_from_the_ticks(command: Callable[..., Result], database: Database):
+    with database.write() as cursor:
+        ticks.append(cursor, [tick(second) for second in range(0, 86_400, 60)])
+
+    done = command("rebuild")
+
+    assert (done.exit_code, done.stdout) == (0, "candles rebuilt\n")
+    with database.read() as cursor:
+        ((minutes, hours),) = cursor.execute(
+            "SELECT (SELECT count(*) FROM candles_1m), (SELECT count(*) FROM candles_1h)"
+        ).fetchall()
+    assert (minutes, hours) == (1440, 24)
+
+
+def test_a_rebuild_without_a_database_is_refused(command: Callable[..., Result]):
+    refused = command("rebuild")
+
+    assert refused.exit_code == 1
+    assert refused.stderr.splitlines()[-1].startswith("Error: nothing is recorded yet in ")

@@ -31,6 +31,7 @@ from store import (
     StoreError,
     Tick,
     averages,
+    candles,
     runs,
     ticks,
     utc_now,
@@ -619,6 +620,27 @@ def test_a_mistake_in_loading_history_does_not_touch_recording(
     ]
     assert "RuntimeError: out of luck" in caplog.text
     assert missed(database) == []
+
+
+def test_candles_are_stored_beside_the_polls_when_their_time_is_over(
+    start: Start, database: Database, clock: MovedClock, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(recorder_module, "_CLOSE_CANDLES_S", 0.1)
+    fill(database)
+    clock.slot_in(2.5, 60)
+
+    start()
+    live, minute = wait_until(lambda: (found := in_candles(database))[0] and found)
+
+    assert live == sum(tick.ts < minute for tick in stored(database))
+    assert missed(database) == []
+
+
+def in_candles(database: Database) -> tuple[int, datetime | None]:
+    """How many observations candles have, and how far they are stored."""
+    with database.read() as cursor:
+        ((live,),) = cursor.execute("SELECT sum(live_count) FROM candles_1m").fetchall()
+        return live or 0, candles.closed_to(cursor)
 
 
 # Gaps

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import duckdb
 
+import store.candles
 import store.database
-from store import Database, RecorderError, ticks, utc_now
+from store import Database, RecorderError, candles, ticks, utc_now
 from store.backup import backup
 from store.recorder import Notice, RecorderLock
 from tests.conftest import START, Program, tick
@@ -80,6 +81,14 @@ def back_up(path: Path, folder: str) -> None:
     """Back up once."""
     say("ready")
     backup(Database(path), Path(folder))
+
+
+def rebuild_candles(path: Path) -> None:
+    """Make candles anew, in many parts, again and again."""
+    store.candles._PORTIONS = (timedelta(hours=3),)
+    say("ready")
+    while True:
+        candles.rebuild(Database(path), START + timedelta(days=2))
 
 
 def keep_reading(path: Path) -> None:
@@ -174,6 +183,7 @@ if __name__ == "__main__":
         "migrate": migrate,
         "back_up": back_up,
         "copy_busily": copy_busily,
+        "rebuild_candles": rebuild_candles,
         "keep_reading": keep_reading,
         "keep_writing": keep_writing,
         "read_busily": read_busily,

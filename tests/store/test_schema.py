@@ -9,6 +9,18 @@ import pytest
 from store import Database, NoDatabaseError, OlderSchemaError, StoreError, schema, ticks, utc_now
 from tests.conftest import tick
 
+CANDLES = [
+    ("index_name", "VARCHAR"),
+    ("open_time", "TIMESTAMP"),
+    ("open", "DOUBLE"),
+    ("high", "DOUBLE"),
+    ("low", "DOUBLE"),
+    ("close", "DOUBLE"),
+    ("tick_count", "BIGINT"),
+    ("live_count", "BIGINT"),
+    ("resolution_s", "INTEGER"),
+]
+
 DESIGN = {
     "ticks": [
         ("index_name", "VARCHAR"),
@@ -71,6 +83,9 @@ DESIGN = {
         ("database_bytes", "BIGINT"),
         ("free_bytes", "BIGINT"),
     ],
+    "candles_1m": CANDLES,
+    "candles_1h": CANDLES,
+    "candles_closed": [("closed_to", "TIMESTAMP")],
     "migrations": [("number", "INTEGER"), ("name", "VARCHAR"), ("applied_at", "TIMESTAMP")],
 }
 
@@ -144,7 +159,7 @@ def test_a_database_of_an_older_version_gets_the_missing_steps_and_keeps_its_row
     monkeypatch.setattr(schema, "STEPS", steps[:1])
     database.migrate()
     with database.write() as cursor:
-        ticks.append(cursor, [tick(0)])
+        cursor.execute("INSERT INTO ticks VALUES ('btc_usd', '2026-11-01', NULL, 100, 'live', 0)")
     monkeypatch.setattr(schema, "STEPS", steps)
 
     database.migrate()

@@ -1,0 +1,215 @@
+"""Candles: the ticks of each index folded into minutes and hours, so that a long range costs no more than a short one.
+
+A candle is stored once its time is over; `closed_to` tells how far that is done. What is stored later, such as
+averages that heal a gap, is folded in by the same transaction (`refold`). So before `closed_to` candles always equal
+their ticks.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable
+from datetime import UTC, datetime, timedelta
+
+from duckdb import DuckDBPyConnection
+
+from .database import WAIT_S, Database
+from .due import EPOCH
+from .models import from_column, to_column
+
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+_DAY = timedelta(days=1)
+_EVER = datetime.min.replace(tzinfo=UTC)
+
+Tell = Callable[[int, int], None]
+"""Hears how many of how many days are done."""
+
+TABLES = frozenset({"candles_1m", "candles_1h", "candles_closed"})
+"""Nothing is in them that could not be made anew of the ticks."""
+
+_CLOSED_TO = """
+SELECT closed_to
+FROM candles_closed
+"""
+
+_SET_CLOSED = """
+UPDATE candles_closed
+SET closed_to = $closed_to
+"""
+
+_NEXT_TICK = """
+SELECT min(ts)
+FROM ticks
+WHERE ts >= $start
+"""
+
+_COUNT = """
+SELECT count(*)
+FROM ticks
+WHERE ts >= $start
+  AND ts < $end
+"""
+
+_MINUTES = """
+INSERT INTO candles_1m (index_name, open_time, open, high, low, close, tick_count, live_count, resolution_s)
+SELECT
+    index_name,
+    time_bucket(INTERVAL 1 MINUTE, ts) AS open_time,
+    arg_min(price, ts),
+    max(price),
+    min(price),
+    arg_max(price, ts),
+    count(*),
+    count(*) FILTER (WHERE resolution_s = 0),
+    max(resolution_s)
+FROM ticks
+WHERE ts >= $start
+  AND ts < $end
+  {and_which}
+GROUP BY index_name, open_time
+ORDER BY open_time, index_name
+"""
+
+_HOURS = """
+INSERT INTO candles_1h (index_name, open_time, open, high, low, close, tick_count, live_count, resolution_s)
+SELECT
+    index_name,
+    time_bucket(INTERVAL 1 HOUR, minutes.open_time) AS open_time,
+    arg_min(open, minutes.open_time),
+    max(high),
+    min(low),
+    arg_max(close, minutes.open_time),
+    sum(tick_count),
+    sum(live_count),
+    max(resolution_s)
+FROM candles_1m AS minutes
+WHERE minutes.open_time >= $start
+  AND minutes.open_time < $end
+  {and_which}
+GROUP BY ALL
+ORDER BY 2, index_name
+"""
+
+_THESE = {
+    length: f"AND index_name = $index_name AND time_bucket({its}) IN (SELECT unnest($buckets::TIMESTAMP[]))"
+    for length, its in {MINUTE: "INTERVAL 1 MINUTE, ts", HOUR: "INTERVAL 1 HOUR, minutes.open_time"}.items()
+}
+
+_DELETE = """
+DELETE FROM {table}
+WHERE open_time >= $start
+  AND open_time < $end
+  AND index_name = $index_name
+  AND open_time IN (SELECT unnest($buckets::TIMESTAMP[]))
+"""
+
+# So long a time is folded under one lease, the longest that has no more ticks than fit: those take 0.2 s.
+_PORTIONS = tuple(timedelta(days=days) for days in (1000, 100, 10, 1))
+_MOST_TICKS = 2_000_000
+
+
+def closed_to(cursor: DuckDBPyConnection) -> datetime | None:
+    """The whole minute up to which all candles are stored; None while there are none."""
+    ((at,),) = cursor.execute(_CLOSED_TO).fetchall()
+    return None if at is None else from_column(at)
+
+
+def close(cursor: DuckDBPyConnection, until: datetime) -> bool:
+    """Store the candles whose time is over by `until`, as many as fit under one lease. Call it in `Database.write`.
+
+    Returns:
+        Is there more to do?
+    """
+    until, mark = floor(until, MINUTE), closed_to(cursor)
+    ((first,),) = cursor.execute(_NEXT_TICK, {"start": to_column(mark or _EVER)}).fetchall()
+    if first is None or (start := floor(from_column(first), MINUTE)) >= until:
+        return False
+    end = min(until, start + _portion(cursor, start))
+    _fold(cursor, _MINUTES, start, end)
+    _fold(cursor, _HOURS, floor(mark or start, HOUR), floor(end, HOUR))
+    cursor.execute(_SET_CLOSED, {"closed_to": to_column(end)})
+    return end < until
+
+
+def advance(database: Database, until: datetime, wait_s: float = WAIT_S) -> None:
+    """Store all candles whose time is over by `until`, over as many leases as it takes.
+
+    Raises:
+        StoreError: it got as far as it got.
+    """
+    more = True
+    while more:
+        with database.write(wait_s) as cursor:
+            more = close(cursor, until)
+        database.checkpoint_when_due(wait_s)
+
+
+def rebuild(database: Database, until: datetime, tell: Tell = lambda _, __: None) -> None:
+    """Make all candles anew of the ticks. Meanwhile what is asked of them is answered from the ticks.
+
+    Raises:
+        StoreError: those that are there are right; the next `advance` or `rebuild` goes on.
+    """
+    with database.write() as cursor:
+        cursor.execute("DELETE FROM candles_1m")
+        cursor.execute("DELETE FROM candles_1h")
+        cursor.execute(_SET_CLOSED, {"closed_to": None})
+        ((first,),) = cursor.execute(_NEXT_TICK, {"start": to_column(_EVER)}).fetchall()
+    more, total = first is not None, until - from_column(first) if first else _DAY
+    while more:
+        with database.write() as cursor:
+            more = close(cursor, until)
+            mark = closed_to(cursor)
+        database.checkpoint_when_due()
+        tell(total // _DAY if not more or mark is None else (mark - until + total) // _DAY, total // _DAY)
+
+
+def refold(cursor: DuckDBPyConnection, stored: Iterable[tuple[str, datetime]], mark: datetime | None) -> None:
+    """Bring those candles up to date that ticks belong to which were just stored. Call it in their transaction.
+
+    Args:
+        cursor: of that transaction.
+        stored: index and time of each tick.
+        mark: what `closed_to` says.
+    """
+    if mark is None:
+        return
+    late: defaultdict[str, set[datetime]] = defaultdict(set)
+    for index_name, ts in stored:
+        if ts < mark:
+            late[index_name].add(floor(ts, MINUTE))
+    for index_name, minutes in late.items():
+        _replace(cursor, "candles_1m", _MINUTES, index_name, minutes, MINUTE)
+        hours = {hour for minute in minutes if (hour := floor(minute, HOUR)) + HOUR <= mark}
+        if hours:
+            _replace(cursor, "candles_1h", _HOURS, index_name, hours, HOUR)
+
+
+def floor(at: datetime, length: timedelta) -> datetime:
+    """The last multiple of a length, counted from 1970 on, at or before an instant."""
+    return at - (at - EPOCH) % length
+
+
+def _portion(cursor: DuckDBPyConnection, start: datetime) -> timedelta:
+    """The longest time from `start` on that has few enough ticks."""
+    for length in _PORTIONS[:-1]:
+        values = {"start": to_column(start), "end": to_column(start + length)}
+        if cursor.execute(_COUNT, values).fetchall()[0][0] <= _MOST_TICKS:
+            return length
+    return _PORTIONS[-1]
+
+
+def _fold(cursor: DuckDBPyConnection, fold: str, start: datetime, end: datetime) -> None:
+    cursor.execute(fold.format(and_which=""), {"start": to_column(start), "end": to_column(end)})
+
+
+def _replace(
+    cursor: DuckDBPyConnection, table: str, fold: str, index_name: str, buckets: Collection[datetime], length: timedelta
+) -> None:
+    """Fold some buckets of an index anew."""
+    which = {
+        "index_name": index_name,
+        "start": to_column(min(buckets)),
+        "end": to_column(max(buckets) + length),
+        "buckets": sorted(map(to_column, buckets)),
+    }
+    cursor.execute(_DELETE.format(table=table), which)
+    cursor.execute(fold.format(and_which=_THESE[length]), which)

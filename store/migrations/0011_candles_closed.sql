@@ -1,0 +1,2 @@
+CREATE TABLE candles_closed AS
+SELECT CAST(NULL AS TIMESTAMP) AS closed_to;

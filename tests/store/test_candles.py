@@ -1,0 +1,228 @@
+"""Candles equal their ticks, in whatever order these come, and whatever is asked of them is what the ticks answer.
+
+HISTORIES in the environment is how many random histories are tried.
+"""
+
+import os
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from store import Cursor, Database, Tick, averages, candles, ticks, utc_now
+from store.bars import NICE_INTERVALS, bars
+from store.due import EPOCH
+from tests.conftest import START, tick
+
+HISTORIES = int(os.environ.get("HISTORIES", "100"))
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+NAMES = ("btc_usd", "eth_usd")
+
+Candle = tuple[str, datetime, float, float, float, float, int, int, int]
+
+
+@pytest.fixture(scope="module")
+def database(open_database: Database) -> Database:
+    """Kept open: each test empties it."""
+    return open_database
+
+
+def empty(cursor: Cursor) -> None:
+    for table in ("ticks", "runs", "candles_1m", "candles_1h"):
+        cursor.execute(f"DELETE FROM {table}")
+    cursor.execute("UPDATE candles_closed SET closed_to = NULL")
+
+
+def at(second: float) -> datetime:
+    return START + timedelta(seconds=second)
+
+
+def by_hand(found: Sequence[Tick], length: timedelta, until: datetime | None) -> list[Candle]:
+    """The candles of some ticks whose time is over by then."""
+    buckets: defaultdict[tuple[str, datetime], list[Tick]] = defaultdict(list)
+    for each in sorted(found, key=lambda each: each.ts):
+        opens = each.ts - (each.ts - START) % length
+        if until is not None and opens + length <= until:
+            buckets[each.index_name, opens].append(each)
+    return [
+        (
+            *key,
+            its[0].price,
+            max(each.price for each in its),
+            min(each.price for each in its),
+            its[-1].price,
+            len(its),
+            sum(not each.resolution_s for each in its),
+            max(each.resolution_s for each in its),
+        )
+        for key, its in sorted(buckets.items())
+    ]
+
+
+def stored(cursor: Cursor, table: str) -> list[Candle]:
+    rows = cursor.execute(
+        f"SELECT index_name, epoch_us(open_time), * EXCLUDE (index_name, open_time) FROM {table} ORDER BY ALL"
+    ).fetchall()
+    return [(name, START + timedelta(microseconds=us) - (START - EPOCH), *more) for name, us, *more in rows]
+
+
+def all_ticks(cursor: Cursor) -> list[Tick]:
+    rows = cursor.execute("SELECT index_name, epoch_us(ts), price, resolution_s FROM ticks").fetchall()
+    return [
+        Tick(name, EPOCH + timedelta(microseconds=us), price, resolution_s=step_s) for name, us, price, step_s in rows
+    ]
+
+
+def expect_candles_of_ticks(cursor: Cursor) -> None:
+    found, mark = all_ticks(cursor), candles.closed_to(cursor)
+    assert stored(cursor, "candles_1m") == by_hand(found, MINUTE, mark)
+    assert stored(cursor, "candles_1h") == by_hand(found, HOUR, mark)
+
+
+seconds = st.floats(-3 * 3600, 3 * 3600).map(lambda second: round(second, 3))
+prices = st.sampled_from([99.5, 100.0, 100.25, 101.0, 250.0])
+observed = st.tuples(
+    st.just("observed"), st.lists(st.tuples(st.sampled_from(NAMES), seconds, prices), min_size=1, max_size=30)
+)
+healed = st.tuples(
+    st.just("healed"),
+    st.tuples(st.sampled_from(NAMES), st.sampled_from([6, 60, 3600]), st.integers(-120, 120), st.integers(1, 40)),
+)
+closed = st.tuples(st.just("closed"), seconds)
+histories = st.lists(st.one_of(observed, healed, closed), min_size=1, max_size=12)
+
+
+def happen(cursor: Cursor, history: Sequence[tuple[str, Any]]) -> None:
+    """Store ticks and averages and close candles, in this order."""
+    for what, facts in history:
+        if what == "observed":
+            ticks.append(cursor, [tick(second, name, price) for name, second, price in facts])
+        elif what == "healed":
+            name, step_s, first, count = facts
+            points = [(at((first + number) * step_s), 50.0 + number) for number in range(count)]
+            averages.append(cursor, name, points, step_s)
+        else:
+            while candles.close(cursor, at(facts)):
+                pass
+
+
+@settings(max_examples=HISTORIES, deadline=None)
+@given(history=histories)
+def test_candles_equal_their_ticks_whatever_happened(database, history):
+    with database.write() as cursor:
+        empty(cursor)
+        happen(cursor, history)
+
+        expect_candles_of_ticks(cursor)
+
+
+@settings(max_examples=HISTORIES // 2, deadline=None)
+@given(
+    history=histories,
+    start=seconds,
+    length=st.integers(1, 20_000),
+    interval=st.sampled_from([each for each in NICE_INTERVALS if each <= timedelta(days=1)]),
+)
+def test_bars_are_the_same_with_candles_and_without(database, history, start, length, interval):
+    with database.write() as cursor:
+        empty(cursor)
+        happen(cursor, history)
+        with_candles = bars(cursor, "btc_usd", at(start), at(start + length), interval)
+        cursor.execute("UPDATE candles_closed SET closed_to = NULL")
+
+        without = bars(cursor, "btc_usd", at(start), at(start + length), interval)
+
+        pd.testing.assert_frame_equal(with_candles.drop(columns="averaged"), without.drop(columns="averaged"))
+
+
+@settings(max_examples=HISTORIES // 2, deadline=None)
+@given(history=histories)
+def test_the_summary_is_that_of_all_ticks(database, history):
+    with database.write() as cursor:
+        empty(cursor)
+        happen(cursor, history)
+        found = all_ticks(cursor)
+
+        its = ticks.summary(cursor)
+
+        assert its == {
+            name: (len(instants), min(instants), max(instants))
+            for name in NAMES
+            if (instants := [each.ts for each in found if each.index_name == name])
+        }
+
+
+def test_a_candle_is_stored_when_its_time_is_over_and_not_before(database):
+    with database.write() as cursor:
+        empty(cursor)
+        ticks.append(cursor, [tick(0), tick(59.9), tick(60)])
+
+        candles.close(cursor, at(59.999))
+        before = stored(cursor, "candles_1m")
+        candles.close(cursor, at(119))
+
+        assert before == []
+        assert [each[1] for each in stored(cursor, "candles_1m")] == [at(0)]
+        assert candles.closed_to(cursor) == at(60)
+
+
+def test_closing_again_and_closing_earlier_change_nothing(database):
+    with database.write() as cursor:
+        empty(cursor)
+        ticks.append(cursor, [tick(0), tick(60)])
+        candles.close(cursor, at(120))
+        before = stored(cursor, "candles_1m")
+
+        again = [candles.close(cursor, at(second)) for second in (120, 60, -3600)]
+
+        assert again == [False, False, False]
+        assert stored(cursor, "candles_1m") == before
+        assert candles.closed_to(cursor) == at(120)
+
+
+def test_what_is_too_much_for_a_lease_is_closed_in_parts(database, monkeypatch):
+    monkeypatch.setattr(candles, "_MOST_TICKS", 2)
+    days = [-400, -30, -3, -2.5, 0, 0.1]
+    with database.write() as cursor:
+        empty(cursor)
+        ticks.append(cursor, [tick(86_400 * day) for day in days])
+    parts = []
+
+    candles.rebuild(database, at(86_400), lambda done, total: parts.append((done, total)))
+
+    assert len(parts) > 1
+    assert parts == sorted(parts)
+    assert parts[-1] == (401, 401)
+    with database.read() as cursor:
+        expect_candles_of_ticks(cursor)
+        assert len(stored(cursor, "candles_1m")) == len(days)
+
+
+def test_a_rebuild_makes_wrong_candles_right(database):
+    with database.write() as cursor:
+        empty(cursor)
+        ticks.append(cursor, [tick(0), tick(3600)])
+        candles.close(cursor, at(7200))
+        cursor.execute("UPDATE candles_1m SET high = 0")
+        cursor.execute("DELETE FROM candles_1h")
+
+    candles.rebuild(database, at(7200))
+
+    with database.read() as cursor:
+        expect_candles_of_ticks(cursor)
+        assert len(stored(cursor, "candles_1h")) == 2
+
+
+def test_a_rebuild_of_nothing_is_nothing(database):
+    with database.write() as cursor:
+        empty(cursor)
+
+    candles.rebuild(database, utc_now())
+
+    with database.read() as cursor:
+        assert candles.closed_to(cursor) is None
