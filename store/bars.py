@@ -1,11 +1,12 @@
 """Bars: the ticks of one index folded into equal stretches of time, for charts and tables."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from duckdb import DuckDBPyConnection
 
-from .models import from_column, to_column
+from .candles import HOUR, MINUTE, closed_to, floor
+from .models import to_column
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,51 +26,80 @@ NICE_INTERVALS = tuple(
 SINGLE_TICKS = timedelta(0)
 """As a bar interval: each tick is a bar of its own."""
 
+_MONDAY = datetime(2000, 1, 3, tzinfo=UTC)
+
 # The exchange's coarsest chart has a point a day; one of a week would still be found.
 _LONGEST_AVERAGE = timedelta(days=8)
 
-_BARS = """
-SELECT
-    time_bucket($interval, ts) AS open_time,
-    arg_min(price, ts) AS open,
-    max(price) AS high,
-    min(price) AS low,
-    arg_max(price, ts) AS close,
-    count(*) AS tick_count,
-    count(*) FILTER (WHERE resolution_s = 0) AS live_count,
-    max(resolution_s) AS resolution_s,
-    min(resolution_s) > 0 OR 2 * sum(resolution_s) > epoch($interval) AS averaged
-FROM ticks
-WHERE index_name = $index_name
-  AND ts BETWEEN $first AND $last
-  AND (ts >= time_bucket($interval, $start) OR ts = $before)
-  AND (ts < $end OR ts = $after)
-GROUP BY ALL
-ORDER BY open_time
+# A tick or an average as a candle of its own.
+_AS_CANDLES = """
+    SELECT
+        ts AS open_time,
+        price AS open,
+        price AS high,
+        price AS low,
+        price AS close,
+        CAST(1 AS BIGINT) AS tick_count,
+        CAST(resolution_s = 0 AS BIGINT) AS live_count,
+        resolution_s
 """
 
-_TICKS = """
-SELECT
-    ts AS open_time,
-    price AS open,
-    price AS high,
-    price AS low,
-    price AS close,
-    CAST(1 AS BIGINT) AS tick_count,
-    CAST(resolution_s = 0 AS BIGINT) AS live_count,
-    resolution_s,
-    resolution_s > 0 AS averaged
-FROM ticks
-WHERE index_name = $index_name
-  AND ts BETWEEN $first AND $last
-  AND (ts >= $start OR ts = $before)
-  AND (ts < $end OR ts = $after)
-ORDER BY ts
+_PARTS = f"""
+WITH inside AS (
+{_AS_CANDLES}
+    FROM ticks
+    WHERE index_name = $index_name
+      AND ts >= $ticks_from
+      AND ts < $end
+),
+beyond AS (
+{_AS_CANDLES}
+    FROM (
+        SELECT
+            unnest($instants::TIMESTAMP[]) AS ts,
+            unnest($prices::DOUBLE[]) AS price,
+            unnest($resolutions_s::INTEGER[]) AS resolution_s
+    )
+)
 """
+
+_TICKS = f"""
+{_PARTS}
+SELECT
+    *,
+    resolution_s > 0 AS averaged
+FROM (FROM inside UNION ALL FROM beyond)
+ORDER BY open_time
+"""  # noqa: S608 the parts are the constants above
+
+# Of its averages a candle has the largest resolution alone, so in the judgement all of them count as that long.
+_BARS = f"""
+{_PARTS},
+closed AS (
+    SELECT open_time, open, high, low, close, tick_count, live_count, resolution_s
+    FROM {{candles}}
+    WHERE index_name = $index_name
+      AND open_time >= $opens
+      AND open_time < $ticks_from
+)
+SELECT
+    time_bucket($interval, open_time) AS open_time,
+    arg_min(open, parts.open_time) AS open,
+    max(high) AS high,
+    min(low) AS low,
+    arg_max(close, parts.open_time) AS close,
+    CAST(sum(tick_count) AS BIGINT) AS tick_count,
+    CAST(sum(live_count) AS BIGINT) AS live_count,
+    max(resolution_s) AS resolution_s,
+    sum(live_count) = 0 OR 2 * sum((tick_count - live_count) * resolution_s) > epoch($interval) AS averaged
+FROM (FROM inside UNION ALL FROM beyond UNION ALL FROM closed) AS parts
+GROUP BY 1
+ORDER BY 1
+"""  # noqa: S608 the parts are the constants above
 
 # An average that covers an end of the range stands outside it, or its line would not reach that end.
 _COVERS_START = """
-SELECT ts
+SELECT ts, price, resolution_s
 FROM ticks
 WHERE index_name = $index_name
   AND ts BETWEEN $start - $longest AND $start
@@ -80,7 +110,7 @@ LIMIT 1
 """
 
 _FOLLOWS_COVER = """
-SELECT next.ts
+SELECT next.ts, next.price, next.resolution_s
 FROM (
     SELECT ts + to_seconds(resolution_s) AS covered_to
     FROM ticks
@@ -124,12 +154,6 @@ WHERE started_at < $end
   AND ended_at >= $start
 """
 
-_EXTENT = """
-SELECT min(ts), max(ts)
-FROM ticks
-WHERE index_name = $index_name
-"""
-
 
 def bars(
     cursor: DuckDBPyConnection, index_name: str, start: datetime, end: datetime, interval: timedelta
@@ -157,12 +181,6 @@ def bars(
     return frame
 
 
-def extent(cursor: DuckDBPyConnection, index_name: str) -> tuple[datetime, datetime] | None:
-    """The times of the first and the last tick of an index, of whatever source; None if it has none."""
-    found: Any = cursor.execute(_EXTENT, {"index_name": index_name}).fetchone()
-    return None if found[0] is None else (from_column(found[0]), from_column(found[1]))
-
-
 def fits(cursor: DuckDBPyConnection, index_name: str, start: datetime, end: datetime, at_most: int) -> bool:
     """Does an index have at most so many ticks in [start, end)?"""
     values = {"index_name": index_name, "start": to_column(start), "end": to_column(end), "limit": at_most + 1}
@@ -179,16 +197,38 @@ def nice_interval(span: timedelta, most_bars: int, at_least: timedelta = SINGLE_
 def _folded(
     cursor: DuckDBPyConnection, index_name: str, start: datetime, end: datetime, interval: timedelta
 ) -> "pd.DataFrame":
-    name = {"index_name": index_name, "longest": _LONGEST_AVERAGE}
-    begin, end = to_column(start), to_column(end)
-    (before,) = cursor.execute(_COVERS_START, {**name, "start": begin}).fetchone() or (None,)
-    (after,) = cursor.execute(_FOLLOWS_COVER, {**name, "end": end}).fetchone() or (None,)
-    values = {"index_name": index_name, "start": begin, "end": end, "before": before, "after": after}
-    values["first"] = min(before or begin, begin - interval)  # bounds, so that only their row groups are looked at
-    values["last"] = after or end
-    if interval:
-        return cursor.execute(_BARS, {**values, "interval": interval}).df()
-    return cursor.execute(_TICKS, values).df()
+    opens = _bucket(start, interval)
+    candles, ticks_from = _source(cursor, opens, end, interval)
+    values = {"index_name": index_name, "end": to_column(end), "ticks_from": to_column(ticks_from)}
+    values |= _beyond(cursor, index_name, start, end, opens)
+    if not interval:
+        return cursor.execute(_TICKS, values).df()
+    values |= {"opens": to_column(opens), "interval": interval}
+    return cursor.execute(_BARS.format(candles=candles), values).df()
+
+
+def _source(cursor: DuckDBPyConnection, opens: datetime, end: datetime, interval: timedelta) -> tuple[str, datetime]:
+    """The coarsest candles that bars of an interval consist of, and from when on ticks stand for them."""
+    for table, length in (("candles_1h", HOUR), ("candles_1m", MINUTE)):
+        if interval and not interval % length:
+            return table, max(opens, min(floor(end, length), floor(closed_to(cursor) or opens, length)))
+    return "candles_1m", opens
+
+
+def _beyond(
+    cursor: DuckDBPyConnection, index_name: str, start: datetime, end: datetime, opens: datetime
+) -> dict[str, list[Any]]:
+    """The average that covers the start and the row that follows one that covers the end, outside of the bars."""
+    values = {"index_name": index_name, "longest": _LONGEST_AVERAGE}
+    before = cursor.execute(_COVERS_START, {**values, "start": to_column(start)}).fetchall()
+    after = cursor.execute(_FOLLOWS_COVER, {**values, "end": to_column(end)}).fetchall()
+    rows = [*(row for row in before if row[0] < to_column(opens)), *after]
+    return {name: [row[part] for row in rows] for part, name in enumerate(("instants", "prices", "resolutions_s"))}
+
+
+def _bucket(at: datetime, interval: timedelta) -> datetime:
+    """When the bar opens that an instant lies in, by DuckDB's time_bucket: weeks begin on Mondays."""
+    return at - (at - _MONDAY) % interval if interval else at
 
 
 def _gaps(frame: "pd.DataFrame", interval: timedelta, poll_seconds: int | None) -> "np.ndarray[Any, Any]":

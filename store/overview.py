@@ -14,11 +14,6 @@ from .status import known_indexes
 SPAN = timedelta(hours=24)
 _MOST_BARS = 60
 
-_INDEX_NAMES = """
-SELECT DISTINCT index_name
-FROM ticks
-"""
-
 _SIMULATED = """
 SELECT index_name
 FROM ticks
@@ -90,7 +85,7 @@ def cards(cursor: DuckDBPyConnection, configured: Sequence[str], shortest_bar: t
 
 def index_names(cursor: DuckDBPyConnection, configured: Sequence[str]) -> list[str]:
     """Each configured index, in that order, and then each that only has history, by name."""
-    return known_indexes(configured, [name for (name,) in cursor.execute(_INDEX_NAMES).fetchall()])
+    return known_indexes(configured, list(ticks.summary(cursor)))
 
 
 def simulated(cursor: DuckDBPyConnection) -> bool:

@@ -14,7 +14,7 @@ import settings as all_settings
 from settings import Settings
 from store import Cursor, Database, Gap, NoDatabaseError, Tick, ticks, utc_now, vitals
 from store.aside import list_aside
-from store.bars import SINGLE_TICKS, bars, extent, fits, nice_interval
+from store.bars import SINGLE_TICKS, bars, fits, nice_interval
 from store.coverage import Coverage, calendar, coverage
 from store.gaps import ledger
 from store.overview import SPAN, Card, cards, index_names, simulated
@@ -206,7 +206,8 @@ def known_indexes() -> list[str]:
 
 
 def _history(cursor: Cursor, at: datetime, names: Sequence[str], view: View) -> History:
-    recorded = {name: found for name in names if (found := extent(cursor, name))}
+    known = ticks.summary(cursor)
+    recorded = {name: known[name][1:] for name in names if name in known}
     start, end = view.bounds(at, min((first for first, _ in recorded.values()), default=at))
     interval = view.interval
     if interval is None:

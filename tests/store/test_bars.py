@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from store import Database, Run, Tick, runs, ticks
-from store.bars import NICE_INTERVALS, SINGLE_TICKS, bars, extent, fits, nice_interval
+from store.bars import NICE_INTERVALS, SINGLE_TICKS, bars, fits, nice_interval
 from tests.conftest import START, tick
 
 MINUTE, HOUR, DAY, WEEK = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1), timedelta(weeks=1)
@@ -437,17 +437,6 @@ def test_no_row_and_a_single_row_have_no_gap(database, new, interval):
 
     assert len(frame) == len(new)
     assert gaps(frame) == []
-
-
-def test_the_extent_of_an_index_reaches_from_its_first_to_its_last_row_of_any_source(database):
-    fill(database, [average(-86_400, 86_400), tick(0), tick(5), tick(999, "eth_usd")])
-
-    with database.read() as cursor:
-        found = extent(cursor, "btc_usd")
-        nothing = extent(cursor, "sol_usd")
-
-    assert found == (second(-86_400), second(5))
-    assert nothing is None
 
 
 @pytest.mark.parametrize(("at_most", "answer"), [(2, False), (3, True), (4, True)])
