@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from duckdb import DuckDBPyConnection
 
-from .database import WAIT_S, Database
+from .database import Database
 from .due import EPOCH
 from .models import from_column, to_column
 
@@ -129,37 +129,25 @@ def close(cursor: DuckDBPyConnection, until: datetime) -> bool:
     return end < until
 
 
-def advance(database: Database, until: datetime, wait_s: float = WAIT_S) -> None:
-    """Store all candles whose time is over by `until`, over as many leases as it takes.
-
-    Raises:
-        StoreError: it got as far as it got.
-    """
-    more = True
-    while more:
-        with database.write(wait_s) as cursor:
-            more = close(cursor, until)
-        database.checkpoint_when_due(wait_s)
-
-
 def rebuild(database: Database, until: datetime, tell: Tell = lambda _, __: None) -> None:
     """Make all candles anew of the ticks. Meanwhile what is asked of them is answered from the ticks.
 
     Raises:
-        StoreError: those that are there are right; the next `advance` or `rebuild` goes on.
+        StoreError: those that are there are right; a recorder or the next rebuild goes on.
     """
     with database.write() as cursor:
         cursor.execute("DELETE FROM candles_1m")
         cursor.execute("DELETE FROM candles_1h")
         cursor.execute(_SET_CLOSED, {"closed_to": None})
         ((first,),) = cursor.execute(_NEXT_TICK, {"start": to_column(_EVER)}).fetchall()
-    more, total = first is not None, until - from_column(first) if first else _DAY
+    start = until if first is None else from_column(first)
+    more = True
     while more:
         with database.write() as cursor:
             more = close(cursor, until)
-            mark = closed_to(cursor)
+            mark = closed_to(cursor) or start
         database.checkpoint_when_due()
-        tell(total // _DAY if not more or mark is None else (mark - until + total) // _DAY, total // _DAY)
+        tell((mark - start) // _DAY, max(timedelta(0), until - start) // _DAY)
 
 
 def refold(cursor: DuckDBPyConnection, stored: Iterable[tuple[str, datetime]], mark: datetime | None) -> None:
