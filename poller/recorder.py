@@ -17,12 +17,13 @@ from store import BusyError, Cause, Database, NewerSchemaError, RecorderError, R
 from store.recorder import Notice, RecorderLock
 
 from .backfill import Backfill, spacing_s
+from .background import Background
 from .deribit import DeribitClient
 from .errors import ExchangeError
 from .jobs import Outcome, check_index_names, missed_slot, poll, retries_within_budget
 from .journal import Journal
 from .loop import Loop, in_thread
-from .runner import Runner, guarded
+from .runner import Runner
 from .simulator import Simulator
 from .slots import next_slot, slot_of, slots_between
 from .state import Board
@@ -37,12 +38,6 @@ _STORE_SOON_S = 0.1
 
 # A lease may last 2 s: who waits longer than that, in the background, is told to be shut out.
 _PATIENCE_S = 2.0
-
-# How soon after an outage its gap is looked for. A look costs some 5 ms, 40 ms where it has to open the file.
-_LOOK_FOR_GAPS_S = 20.0
-
-# Candles are those of a minute and longer.
-_CLOSE_CANDLES_S = 60.0
 
 # So long before a slot nothing is begun that its own write might have to wait for.
 _HANDS_OFF = timedelta(seconds=0.9)
@@ -79,7 +74,6 @@ class Recorder:
         self._thread = threading.Thread(target=self._run, name="tickwell-recorder", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[Any] | None = None
-        self._background: set[asyncio.Task[None]] = set()
         self._served = asyncio.Event()
         self._last_slot: datetime | None = None
         self._current_slot: datetime | None = None
@@ -161,6 +155,7 @@ class Recorder:
             self._loop_runner = loop_runner
             self._loop = loop_runner.get_loop()
             self._client = DeribitClient(url, clock=self._clock)
+            self._background = self._beside_the_polls()
             try:
                 self._check_names()
                 self._run_jobs()
@@ -196,8 +191,8 @@ class Recorder:
         self._last_slot, self._current_slot = slot, None
         self._served.set()
         self._served.clear()
-        if not self._background and self._journal.written:  # a file never holds history alone
-            self._begin_background()
+        if self._journal.written:  # a file never holds history alone
+            self._background.begin(self._loop_runner.get_loop())
 
     def _keep_lock(self) -> bool:
         """Are we still the one recorder of the file? If another one took our place, this one ends."""
@@ -274,36 +269,17 @@ class Recorder:
             Cause.STORE_UNAVAILABLE, str(error), slot, retry_at=self._next_try(), waiting=self._journal.waiting
         )
 
-    def _begin_background(self) -> None:
-        """Begin what gets on while a poll or the wait for the next one runs."""
+    def _beside_the_polls(self) -> Background:
+        indexes, seconds = self._settings.indexes, self._settings.poll_seconds
         backfill = Backfill(
             self._client,
             self._database,
-            spacing_s=spacing_s(len(self._settings.indexes), self._settings.poll_seconds),
+            spacing_s=spacing_s(len(indexes), seconds),
             tell=self._board.loading,
             quiet=self._quiet,
             clock=self._clock,
         )
-        loop = self._loop_runner.get_loop()
-        self._background = {loop.create_task(keep(backfill)) for keep in (self._keep_complete, self._keep_folded)}
-
-    async def _keep_complete(self, backfill: Backfill) -> None:
-        """Load history and heal gaps."""
-        while True:
-            try:
-                with guarded("backfill"):
-                    await backfill.find(await self._all_is_stored())
-                    await backfill.heal(self._settings.indexes)
-            finally:
-                self._board.loaded()
-            await asyncio.sleep(_LOOK_FOR_GAPS_S)
-
-    async def _keep_folded(self, backfill: Backfill) -> None:
-        """Store each candle when its time is over."""
-        while True:
-            with guarded("candles"):
-                await backfill.fold(await self._all_is_stored())
-            await asyncio.sleep(_CLOSE_CANDLES_S)
+        return Background(backfill, indexes, all_stored=self._all_is_stored, healed=self._board.loaded)
 
     async def _all_is_stored(self) -> datetime:
         """Return, once nothing waits for the database, up to when all that came is in it."""
@@ -346,10 +322,7 @@ class Recorder:
             await asyncio.wait([self._catching_up])
 
     async def _close(self) -> None:
-        for task in self._background:
-            task.cancel()
-        if self._background:
-            await asyncio.wait(self._background)
+        await self._background.end()
         await self._client.aclose()
 
     def _new_run(self, started_at: datetime) -> Run:

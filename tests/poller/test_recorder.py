@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from poller import backfill as backfill_module
+from poller import background as background_module
 from poller import journal as journal_module
 from poller import recorder as recorder_module
 from poller.backfill import Backfill
@@ -625,7 +626,7 @@ def test_a_mistake_in_loading_history_does_not_touch_recording(
 def test_candles_are_stored_beside_the_polls_when_their_time_is_over(
     start: Start, database: Database, clock: MovedClock, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(recorder_module, "_CLOSE_CANDLES_S", 0.1)
+    monkeypatch.setattr(background_module, "_CLOSE_CANDLES_S", 0.1)
     fill(database)
     clock.slot_in(2.5, 60)
 
@@ -655,7 +656,7 @@ def ledger_of(database: Database) -> list[tuple[str, str, str | None]]:
 @pytest.fixture
 def quick_to_heal(monkeypatch: pytest.MonkeyPatch, simulator: Simulator, database: Database) -> None:
     """An exchange that averages over 2 s, and a recorder that asks for them soon."""
-    monkeypatch.setattr(recorder_module, "_LOOK_FOR_GAPS_S", 0.5)
+    monkeypatch.setattr(background_module, "_LOOK_FOR_GAPS_S", 0.5)
     monkeypatch.setattr(backfill_module, "_RIPE", 4 * SECOND)
     simulator.faults.add(Fault("other_step", window="1h", step_s=2))
     fill(database)
