@@ -1,7 +1,7 @@
 """Measure, print one table, and exit non-zero when something is over its budget.
 
 Ratios have their bare reference measured beside them in the same run. BENCH_SECONDS shortens the rows that watch a
-running recorder (60 s unless told).
+running recorder (60 s unless told), BENCH_TICKS the long history (60 M unless told), which is kept in .cache/.
 """
 
 import os
@@ -23,6 +23,7 @@ from poller.journal import Journal
 from poller.simulator import Simulator
 from store import Database, Tick, ticks, utc_now
 from store.models import to_column
+from tests.bench.long_history import FEW, SPANS, TICKS, costs_ms, history
 from tests.browser.conftest import Dashboard, chromium, dashboard_at, free_port
 from tests.conftest import Program, wait_until
 
@@ -118,6 +119,18 @@ def visibility(folder: Path) -> Iterator[Row]:
                 assert newest.ts == START + timedelta(seconds=number)
 
             yield Row(f"reply received -> visible, {mode}", medians_ms(receive)[0], budget, "ms")
+
+
+def chart_queries() -> Iterator[Row]:
+    """What the query of a chart costs at the end of a long history, and how much more than at that of a short one."""
+    long, short = history(TICKS), history(FEW)
+    costs = {name: (*costs_ms(long, span), costs_ms(short, span)[0]) for name, span in SPANS.items()}
+    for part, what, budget in ((0, "", 25), (1, ", with opening a lease", 55)):
+        slowest = max(costs, key=lambda name: costs[name][part])
+        yield Row(f"chart query{what}", costs[slowest][part], budget, "ms", f"{TICKS:,} ticks, slowest range {slowest}")
+    worst = max(costs, key=lambda name: costs[name][0] / costs[name][2])
+    note = f"{costs[worst][0]:.1f} ms, {costs[worst][2]:.1f} ms with {FEW:,} ticks, range {worst}"
+    yield Row(f"chart query, {TICKS / 1e6:g} M to {FEW / 1e6:g} M", costs[worst][0] / costs[worst][2], 2, "×", note)
 
 
 def recorder(folder: Path, simulator: Simulator) -> Iterator[Row]:
@@ -230,6 +243,7 @@ def main() -> int:
         for part in (
             append_embedded(folder),
             visibility(folder),
+            chart_queries(),
             recorder(folder, simulator),
             dashboard(folder, simulator),
             refreshes(folder, simulator),

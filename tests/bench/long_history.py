@@ -1,0 +1,84 @@
+"""A long history of two indexes at one second, made once and kept, and what it costs to read it."""
+
+import os
+import statistics
+import time
+from datetime import timedelta
+
+import duckdb
+
+from settings import ROOT
+from store import Database, candles, schema, ticks, utc_now
+from store.bars import bars, nice_interval
+
+TICKS = int(os.environ.get("BENCH_TICKS", "60000000"))
+FEW = 1_000_000
+ROUNDS = 15
+MOST_POINTS = 1500
+SPANS = {
+    "15 min": timedelta(minutes=15),
+    "1 h": timedelta(hours=1),
+    "6 h": timedelta(hours=6),
+    "1 d": timedelta(days=1),
+    "1 w": timedelta(weeks=1),
+    "1 month": timedelta(days=30),
+    "1 y": timedelta(days=365),
+}
+
+_TICKS = """
+INSERT INTO ticks
+SELECT
+    ['btc_usd', 'eth_usd'][1 + i % 2],
+    slot + to_microseconds(6_000 + CAST(hash(i) % 9_000 AS BIGINT)),
+    slot + to_microseconds(16_000 + CAST(hash(i) % 9_000 AS BIGINT)),
+    round(100_000 * exp(sin(i / 3e6) / 3) + hash(i) % 10_000 / 500, 2),
+    'simulator',
+    0
+FROM (
+    SELECT i, $end - to_seconds(($count - i) // 2) AS slot
+    FROM range($count) AS r(i)
+)
+"""
+
+_RUN = """
+INSERT INTO runs
+VALUES ($end - to_seconds($count // 2), $end, 1, ['btc_usd', 'eth_usd'], 'bench')
+"""
+
+
+def history(count: int) -> Database:
+    """A file with so many ticks and their candles, from the cache if it was made before."""
+    path = ROOT / f".cache/history-{count}-schema-{schema.newest()}.duckdb"
+    database = Database(path)
+    if not path.exists():
+        making = Database(path.with_name(f"making-{path.name}"))
+        for remains in path.parent.glob(f"{making.path.name}*"):
+            remains.unlink()
+        making.migrate()
+        end = utc_now().replace(microsecond=0, tzinfo=None)
+        with duckdb.connect(making.path) as connection:
+            for statement in (_TICKS, _RUN):
+                connection.execute(statement, {"count": count, "end": end})
+        candles.rebuild(making, utc_now())
+        making.path.rename(path)
+    return database
+
+
+def costs_ms(database: Database, span: timedelta) -> tuple[float, float]:
+    """The median time of a chart query over the newest part of a history: on an open lease, and with opening one."""
+    with database.read() as cursor:
+        newest = ticks.latest(cursor, "btc_usd")
+    assert newest is not None
+    end = newest.ts + timedelta(seconds=1)
+
+    def chart() -> float:
+        started = time.perf_counter()
+        with database.read() as cursor:
+            frame = bars(cursor, "btc_usd", end - span, end, nice_interval(span, MOST_POINTS))
+        assert len(frame)
+        return 1000 * (time.perf_counter() - started)
+
+    opening = statistics.median(chart() for _ in range(ROUNDS))
+    with database.hold():
+        chart()
+        return statistics.median(chart() for _ in range(ROUNDS)), opening
