@@ -3,10 +3,12 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import pytest
 import streamlit as st
+from streamlit.components.v2 import manifest_scanner
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest, app_test
 
@@ -15,6 +17,8 @@ from store import Database, Tick, ticks, utc_now
 from store.recorder import Notice, RecorderLock
 
 Open = Callable[..., AppTest]
+
+installed_components = cache(manifest_scanner.scan_component_manifests)
 
 
 @pytest.fixture
@@ -29,6 +33,8 @@ def open_page(monkeypatch, database_file) -> Iterator[Open]:
     # that before each run, here on a class of its own.
     monkeypatch.setattr(PagesManager, "uses_pages_directory", False)
     monkeypatch.setattr(app_test, "PagesManager", type("PagesOfTests", (PagesManager,), {}))
+    # Streamlit reads the metadata of all installed packages at each run of AppTest: half of its time.
+    monkeypatch.setattr(manifest_scanner, "scan_component_manifests", installed_components)
     st.cache_data.clear()
     st.cache_resource.clear()
 

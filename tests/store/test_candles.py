@@ -19,7 +19,7 @@ from store.bars import NICE_INTERVALS, bars
 from store.due import EPOCH
 from tests.conftest import START, tick
 
-HISTORIES = int(os.environ.get("HISTORIES", "100"))
+HISTORIES = int(os.environ.get("HISTORIES", "60"))
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 NAMES = ("btc_usd", "eth_usd")
 
