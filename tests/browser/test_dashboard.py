@@ -194,8 +194,8 @@ def test_a_dashboard_beside_a_running_recorder_shows_its_data_and_says_who_recor
 def test_a_host_that_ignores_the_server_half_still_records(start_dashboard, open_page, database_file, tmp_path):
     script = tmp_path / "host.py"
     script.write_text(
-        f"import runpy, sys\nsys.path.insert(0, {str(ROOT)!r})\n"
-        f"runpy.run_path({str(ROOT / 'dashboard.py')!r}, run_name='__main__')\n"
+        f"import sys\nfrom pathlib import Path\nsys.path.insert(0, {str(ROOT)!r})\n"
+        f"exec(compile(Path({str(ROOT / 'dashboard.py')!r}).read_text(), 'dashboard.py', 'exec'))\n"
     )
     dashboard = start_dashboard(str(script))
 
