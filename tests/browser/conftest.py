@@ -1,5 +1,6 @@
 """A real Streamlit server and a real Chromium."""
 
+import json
 import os
 import re
 import shutil
@@ -15,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, FloatRect, Locator, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, FloatRect, Locator, Page, Playwright, expect, sync_playwright
 
 from poller.simulator import Simulator, price
 from store import Cursor, Database, Run, Tick, averages, runs, ticks, utc_now
@@ -50,15 +51,28 @@ def chromium(playwright: Playwright) -> Browser:
     return playwright.chromium.launch(executable_path=find_chromium(), args=arguments)
 
 
+@pytest.fixture(scope="module")
+def contexts(browser: Browser) -> Callable[..., BrowserContext]:
+    """A context for each set of options; the tests of a module share it, so that it has Streamlit's scripts already."""
+    kept: dict[str, BrowserContext] = {}
+
+    def context(**options: Any) -> BrowserContext:
+        which = json.dumps(options, sort_keys=True)
+        if which not in kept:
+            kept[which] = browser.new_context(**options)
+        return kept[which]
+
+    return context
+
+
 @pytest.fixture
-def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
-    """Opens an address in a fresh context of its own."""
+def open_page(contexts: Callable[..., BrowserContext]) -> Iterator[Callable[..., Page]]:
+    """Opens an address in a page of its own."""
     with ExitStack() as stack:
 
         def go(url: str, **options: Any) -> Page:
-            context = browser.new_context(**options)
-            stack.callback(context.close)
-            page = context.new_page()
+            page = contexts(**options).new_page()
+            stack.callback(page.close)
             page.goto(url)
             return page
 

@@ -431,16 +431,20 @@ def stored_ticks(database_file: Path) -> list[Tick]:
         return ticks.newest_first(cursor, "btc_usd", limit=100)
 
 
-def test_a_backup_beside_a_recorder_is_verified_and_restored(running: Running, command, tmp_path: Path):
+def test_a_backup_beside_a_recorder_is_verified_and_restored(command, database: Database, simulator, tmp_path: Path):
     folder, into = tmp_path / "backup", tmp_path / "restored.duckdb"
-    before = stored_ticks(running.database_file)
+    with database.write() as cursor:  # so that no history is loaded, which would be a file for each of its days
+        for name in ("btc_usd", "eth_usd"):
+            averages.append(cursor, name, [(datetime(2019, 1, 1, tzinfo=UTC), 1.0)], 86_400)
+    with Program("poller", database=database.path, deribit_url=simulator.url, poll_seconds=1):
+        before = wait_until(lambda: stored_ticks(database.path))
 
-    said = [
-        command("backup", str(folder), **running.settings),
-        command("verify", str(folder)),
-        command("restore", str(folder), "--into", str(into)),
-        command("verify", str(into)),
-    ]
+        said = [
+            command("backup", str(folder)),
+            command("verify", str(folder)),
+            command("restore", str(folder), "--into", str(into)),
+            command("verify", str(into)),
+        ]
 
     assert [result.exit_code for result in said] == [0] * 4
     assert re.fullmatch(
@@ -448,7 +452,7 @@ def test_a_backup_beside_a_recorder_is_verified_and_restored(running: Running, c
     )
     assert [result.stdout for result in said[1::2]] == [f"{folder} is sound\n", f"{into} is sound\n"]
     assert re.fullmatch(rf"restored into {into}: ticks [\d,]+, as of [\d-]+ [\d:]+ UTC\n", said[2].stdout)
-    assert set(before) <= set(stored_ticks(into)) <= set(stored_ticks(running.database_file))
+    assert set(before) <= set(stored_ticks(into)) <= set(stored_ticks(database.path))
 
 
 def test_what_is_lost_is_restored_to_where_it_was(command, database: Database, tmp_path: Path):
