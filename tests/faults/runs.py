@@ -33,7 +33,7 @@ def run_all(folder: Path, times: dict[str, int], at_once: int, seed: int = 1) ->
     with ThreadPoolExecutor(at_once) as pool:
         futures = [
             pool.submit(run, name, folder / f"fault_{number}", its, seed + number)
-            for number, (name, its) in enumerate(times.items())
+            for number, (name, its) in reversed(list(enumerate(times.items())))  # the short ones come last
         ]
         for future in as_completed(futures):
             yield future.result()

@@ -9,7 +9,7 @@ from tests.faults.parts import may_mount
 from tests.faults.runs import chosen, kills, run_all, table
 from tests.faults.stage import Result
 
-_AT_ONCE = 8
+_AT_ONCE = 10
 
 
 @pytest.fixture(scope="module")
