@@ -19,7 +19,7 @@ import psutil
 import pytest
 from playwright.sync_api import Page
 
-from store import runs, utc_now
+from store import candles, runs, utc_now
 from store.due import EPOCH
 from store.gaps import ledger
 from tests.browser.conftest import Dashboard, dashboard_at, drawn, free_port
@@ -55,6 +55,7 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
         connection.execute(_HISTORY, {"rows": ROWS})
         for name in INDEXES:
             connection.execute("INSERT INTO ticks VALUES (?, '2019-01-01', NULL, 1, 'chart', 86400)", [name])
+    candles.rebuild(stage.database, utc_now())
     port = free_port()
     with Program("poller", "simulate", "--port", str(port)) as simulator:
         stage.url = f"http://127.0.0.1:{port}/api/v2"
@@ -111,13 +112,15 @@ def test_busy_sessions_and_a_long_read_cost_the_recorder_no_slot(stage: Stage, o
         copied = reading.finish()[1].count("\n")
     stage.wait_for(3)
 
+    recorder_said = stage.stop()
+
     assert [line for words in said for line in words.splitlines() if _TROUBLE.search(line)] == []
     assert {answer.status_code for answer in answers} == {200}
     print(
         f"{opened} page loads, {len(answers)} requests, {copied} copied parts; from exchange time to disk: median "
-        f"{1000 * statistics.median(stage.delays_s):.0f} ms, most {1000 * max(stage.delays_s):.0f} ms"
+        f"{1000 * statistics.median(stage.delays_s):.0f} ms, most {1000 * max(stage.delays_s):.0f} ms; "
+        f"waited over 2 s for the file: {recorder_said.count('store unavailable')} times"
     )
-    stage.stop()
     now = utc_now()
     with stage.database.read() as cursor:
         assert runs.misses(cursor, EPOCH, now) == []
