@@ -60,6 +60,8 @@ def history(count: int) -> Database:
             for statement in (_TICKS, _RUN):
                 connection.execute(statement, {"count": count, "end": end})
         candles.rebuild(making, utc_now())
+        with duckdb.connect(making.path) as connection:
+            connection.execute("CHECKPOINT")  # else the last part of it stays in the log, which is not renamed
         making.path.rename(path)
     return database
 
