@@ -157,7 +157,7 @@ class Settings(BaseSettings):
     @field_validator("indexes")
     @classmethod
     def _as_the_exchange_spells_them(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        if not names or not all(_INDEX_NAME.fullmatch(name) for name in names):
+        if not names or not all(map(is_index_name, names)):
             raise ValueError("not an index name")
         return names
 
@@ -171,6 +171,11 @@ class Settings(BaseSettings):
                 f"most {MAX_REQUESTS_PER_SECOND * seconds} indexes, or every {-(-count // MAX_REQUESTS_PER_SECOND)} s"
             )
         return self
+
+
+def is_index_name(text: str) -> bool:
+    """Could the exchange have an index of that name?"""
+    return _INDEX_NAME.fullmatch(text) is not None
 
 
 def load() -> Settings:

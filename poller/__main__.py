@@ -6,6 +6,7 @@ import json
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import wraps
 from pathlib import Path
@@ -19,7 +20,9 @@ from store import Database, Gap, Miss, StoreError, Tick, utc_now
 from store.backup import backup
 from store.candles import rebuild as rebuild_candles
 from store.due import EPOCH
+from store.foreign import Columns
 from store.gaps import ledger
+from store.imports import Imported, import_files
 from store.overview import index_names as all_index_names
 from store.restore import restore
 from store.status import age_in_words, aside_in_words, health
@@ -174,6 +177,30 @@ def rebuild() -> None:
     click.echo("candles rebuilt")
 
 
+@main.command("import")
+@click.argument("files", nargs=-1, required=True, metavar="FILES...", type=click.Path(path_type=Path))
+@click.option("--time", metavar="COLUMN", help="The column that has the time.")
+@click.option("--price", metavar="COLUMN", help="The column that has the price.")
+@click.option("--index-column", "index", metavar="COLUMN", help="The column that has the index name.")
+@click.option("--index", "index_name", metavar="NAME", help="The index that all prices are of.")
+@click.option(
+    "--average", "resolution_s", metavar="SECONDS", type=click.IntRange(0), help="All prices are averages over these."
+)
+@_one_line
+def import_from(files: tuple[Path, ...], **columns: Any) -> None:
+    """Store the prices in Parquet or CSV files (.gz too); works beside a recorder and may be repeated."""
+    settings = _load()
+    name = columns["index_name"]
+    if name is not None and not all_settings.is_index_name(name):
+        raise click.UsageError(f"--index {name}: must be an index name as Deribit spells it, such as btc_usd")
+    try:
+        with _bars() as tell:
+            for imported in import_files(_database(settings), files, Columns(**columns), tell):
+                click.echo(_imported_in_words(imported))
+    except KeyboardInterrupt as error:
+        raise click.ClickException("interrupted: what is stored stays, and the same command does the rest") from error
+
+
 @main.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8601, show_default=True, help="0 picks a free one.")
@@ -235,6 +262,43 @@ def _bar(label: str) -> Iterator[Callable[[int, int], None]]:
             bar.update(done - bar.pos)
 
         yield tell
+
+
+@contextlib.contextmanager
+def _bars() -> Iterator[Callable[[str, int, int], None]]:
+    """A bar on a terminal for each thing that is done, told how much of how much of it is; with rate and time left."""
+    with contextlib.ExitStack() as stack:
+        bar: Any = None
+
+        def tell(what: str, done: int, total: int) -> None:
+            nonlocal bar
+            if bar is None or bar.label != what:
+                stack.close()
+                bar = stack.enter_context(_counting_bar(what, total))
+            bar.update(done - bar.pos, done)
+
+        yield tell
+
+
+def _counting_bar(label: str, total: int) -> Any:
+    started = time.monotonic()
+
+    def rate(done: int | None) -> str:
+        return f"{(done or 0) / (time.monotonic() - started):,.0f} a second"
+
+    return click.progressbar(length=total, label=label, file=sys.stderr, show_pos=True, item_show_func=rate)
+
+
+def _imported_in_words(imported: Imported) -> str:
+    lines = [f"{imported.path}: ticks stored {imported.stored:,}, there already {imported.left_out:,}"]
+    if imported.another_price:
+        lines.append(f"  of those {imported.another_price:,} with another price: what was there is kept")
+    if imported.healed:
+        lines.append(f"  gaps healed: {imported.healed:,}")
+    if imported.bad:
+        lines.append(f"  bad rows {imported.bad:,}, in {imported.bad_rows}, such as")
+        lines += [f"    {example}" for example in imported.examples]
+    return "\n".join(lines)
 
 
 def _healed_in_words(settled: Sequence[Gap]) -> str:

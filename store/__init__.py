@@ -5,6 +5,7 @@ from duckdb import DuckDBPyConnection as Cursor
 from .database import Database
 from .errors import (
     BusyError,
+    FileError,
     NewerSchemaError,
     NoDatabaseError,
     OlderSchemaError,
@@ -20,6 +21,7 @@ __all__ = [
     "Cause",
     "Cursor",
     "Database",
+    "FileError",
     "Gap",
     "GapState",
     "Miss",

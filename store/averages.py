@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import Any
 
 from duckdb import DuckDBPyConnection
 
@@ -18,8 +19,9 @@ WITH points AS MATERIALIZED (
     SELECT
         ts,
         price,
+        source,
         (epoch_us(ts) - epoch_us($start)) // $covered_us AS cell
-    FROM (SELECT unnest($instants::TIMESTAMP[]) AS ts, unnest($prices::DOUBLE[]) AS price)
+    FROM {points}
 ),
 finer AS MATERIALIZED (
     SELECT
@@ -46,7 +48,7 @@ SELECT
     points.ts,
     NULL,
     points.price,
-    'chart',
+    points.source,
     $resolution_s
 FROM points
 LEFT JOIN finer AS here ON here.cell = points.cell
@@ -55,8 +57,9 @@ WHERE (here.last IS NULL OR here.last < points.ts)
   AND (beyond.first IS NULL OR beyond.first >= points.ts + to_microseconds($covered_us))
   AND points.ts NOT IN (FROM not_finer)
 ORDER BY points.ts
-RETURNING ts
 """
+_POINTS = "(SELECT unnest($instants::TIMESTAMP[]) AS ts, unnest($prices::DOUBLE[]) AS price, 'chart' AS source)"
+_OF_PORTION = "(SELECT ts, price, source FROM portion WHERE index_name = $index_name)"
 
 _FILLED = """
 SELECT DISTINCT index_name
@@ -88,19 +91,36 @@ def append(
         prices.setdefault(to_column(ts), price)
     if not prices:
         return 0
-    covered = timedelta(seconds=resolution_s)
-    values = {
-        "index_name": index_name,
-        "instants": list(prices),
-        "prices": list(prices.values()),
-        "resolution_s": resolution_s,
-        "covered_us": covered // timedelta(microseconds=1),
-        "start": min(prices),
-        "end": max(prices) + covered,
-    }
-    stored = [(index_name, from_column(ts)) for (ts,) in cursor.execute(_INSERT_UNCOVERED, values).fetchall()]
+    values = {"instants": list(prices), "prices": list(prices.values())}
+    values |= _which(index_name, min(prices), max(prices), resolution_s)
+    insert = _INSERT_UNCOVERED.format(points=_POINTS) + "RETURNING ts"
+    stored = [(index_name, from_column(ts)) for (ts,) in cursor.execute(insert, values).fetchall()]
     candles.refold(cursor, stored, candles.closed_to(cursor))
     return len(stored)
+
+
+def append_portion(cursor: DuckDBPyConnection, first: datetime, last: datetime, resolution_s: int) -> int:
+    """As `append`, the averages in the table `portion` (index_name, ts, price, source) from `first` to `last`.
+
+    None of them may be there twice, and whoever calls it refolds the candles.
+    """
+    insert, stored = _INSERT_UNCOVERED.format(points=_OF_PORTION), 0
+    for (index_name,) in cursor.execute("SELECT DISTINCT index_name FROM portion").fetchall():
+        values = _which(index_name, to_column(first), to_column(last), resolution_s)
+        ((count,),) = cursor.execute(insert, values).fetchall()
+        stored += count
+    return stored
+
+
+def _which(index_name: str, first: datetime, last: datetime, resolution_s: int) -> dict[str, Any]:
+    covered = timedelta(seconds=resolution_s)
+    return {
+        "index_name": index_name,
+        "resolution_s": resolution_s,
+        "covered_us": covered // timedelta(microseconds=1),
+        "start": first,
+        "end": last + covered,
+    }
 
 
 def filled(cursor: DuckDBPyConnection, index_names: Iterable[str]) -> set[str]:

@@ -101,6 +101,12 @@ WHERE open_time >= $start
   AND open_time IN (SELECT unnest($buckets::TIMESTAMP[]))
 """
 
+_DELETE_BETWEEN = """
+DELETE FROM {table}
+WHERE open_time >= $start
+  AND open_time < $end
+"""
+
 # So long a time is folded under one lease, the longest that has no more ticks than fit: those take 0.2 s.
 _PORTIONS = tuple(timedelta(days=days) for days in (1000, 100, 10, 1))
 _MOST_TICKS = 2_000_000
@@ -121,6 +127,8 @@ def close(cursor: DuckDBPyConnection, until: datetime) -> bool:
     until, mark = floor(until, MINUTE), closed_to(cursor)
     ((first,),) = cursor.execute(_NEXT_TICK, {"start": to_column(mark or _EVER)}).fetchall()
     if first is None or (start := floor(from_column(first), MINUTE)) >= until:
+        if mark is None:
+            cursor.execute(_SET_CLOSED, {"closed_to": to_column(until)})
         return False
     end = min(until, start + _portion(cursor, start))
     _fold(cursor, _MINUTES, start, end)
@@ -169,6 +177,18 @@ def refold(cursor: DuckDBPyConnection, stored: Iterable[tuple[str, datetime]], m
         hours = {hour for minute in minutes if (hour := floor(minute, HOUR)) + HOUR <= mark}
         if hours:
             _replace(cursor, "candles_1h", _HOURS, index_name, hours, HOUR)
+
+
+def refold_between(cursor: DuckDBPyConnection, first: datetime, last: datetime) -> None:
+    """As `refold`, for all ticks from `first` to `last`, whichever of them were just stored."""
+    mark = closed_to(cursor)
+    if mark is None:
+        return
+    for table, fold, length in (("candles_1m", _MINUTES, MINUTE), ("candles_1h", _HOURS, HOUR)):
+        start, end = floor(first, length), min(floor(last, length) + length, floor(mark, length))
+        if start < end:
+            cursor.execute(_DELETE_BETWEEN.format(table=table), {"start": to_column(start), "end": to_column(end)})
+            _fold(cursor, fold, start, end)
 
 
 def floor(at: datetime, length: timedelta) -> datetime:

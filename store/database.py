@@ -52,6 +52,7 @@ class Database:
 
     def __init__(self, path: Path, memory_limit: str = "256MB") -> None:
         self.path = path
+        self.memory_limit = memory_limit
         self._config: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": memory_limit,
             "storage_compatibility_version": _STORAGE,

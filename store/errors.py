@@ -7,6 +7,7 @@ TickwellError
     ├── UnreadableError     the file is damaged or no database; a recorder sets it aside and begins another
     ├── OlderSchemaError    written by an older Tickwell; a recorder brings it up to this version
     ├── NewerSchemaError    written by a newer Tickwell; a person updates this one, the file is left as it is
+    ├── FileError           a file to import is unreadable or lacks a column; whoever named it corrects that
     └── RecorderError       another recorder is at work on the same file; a person stops one of them
 """
 
@@ -42,6 +43,10 @@ class OlderSchemaError(StoreError):
 
 class NewerSchemaError(StoreError):
     """The file was written by a newer version. A person updates Tickwell; nothing was changed."""
+
+
+class FileError(StoreError):
+    """A file to import can't be read or understood. Whoever named it corrects that; nothing of it was stored."""
 
 
 class RecorderError(StoreError):

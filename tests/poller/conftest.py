@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
+
+from poller.__main__ import main
 
 RECORDED = Path(__file__).parents[1] / "fixtures/deribit"
 LIBRARIES = ("httpx", "httpcore", "stamina", "schedule", "asyncio")
@@ -141,3 +144,15 @@ def serve() -> Iterator[Callable[[Callable[[str], bytes]], ScriptedServer]]:
             return server
 
         yield start
+
+
+@pytest.fixture
+def command(database_file: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """Run a command in this process, on the test's file."""
+
+    def invoke(*arguments: str, **settings: Any) -> Result:
+        for name, value in {"database": database_file, "deribit_url": "http://127.0.0.1:9", **settings}.items():
+            monkeypatch.setenv(f"TICKWELL_{name.upper()}", str(value))
+        return CliRunner().invoke(main, arguments)
+
+    return invoke

@@ -11,9 +11,8 @@ from typing import Any, Literal
 
 import httpx
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
-from poller.__main__ import main
 from poller.simulator import Fault, Simulator
 from settings import VERSION
 from store import Cause, Database, Miss, Run, Tick, averages, runs, ticks, utc_now
@@ -46,18 +45,6 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         with Program("poller", **settings) as program:
             wait_until(lambda: recording(file) and len(stored(file)) == 2)
             yield Running(program, settings)
-
-
-@pytest.fixture
-def command(database_file: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
-    """Run a command in this process, on the test's file."""
-
-    def invoke(*arguments: str, **settings: Any) -> Result:
-        for name, value in {"database": database_file, "deribit_url": "http://127.0.0.1:9", **settings}.items():
-            monkeypatch.setenv(f"TICKWELL_{name.upper()}", str(value))
-        return CliRunner().invoke(main, arguments)
-
-    return invoke
 
 
 def recording(database_file: Path) -> bool:

@@ -16,8 +16,11 @@ import duckdb
 
 import store.candles
 import store.database
+import store.staging
 from store import Database, RecorderError, candles, ticks, utc_now
 from store.backup import backup
+from store.foreign import Columns
+from store.imports import import_files
 from store.recorder import Notice, RecorderLock
 from tests.conftest import START, Program, tick
 
@@ -89,6 +92,17 @@ def rebuild_candles(path: Path) -> None:
     say("ready")
     while True:
         candles.rebuild(Database(path), START + timedelta(days=2))
+
+
+def import_in_portions(path: Path, file: str) -> None:
+    """Import a file in many portions, and say when one is stored."""
+    store.staging.PORTION = 10_000
+
+    def tell(what: str, done: int, total: int) -> None:
+        if what.startswith("importing"):
+            say(done)
+
+    list(import_files(Database(path), [Path(file)], Columns(), tell))
 
 
 def keep_reading(path: Path) -> None:
@@ -184,6 +198,7 @@ if __name__ == "__main__":
         "back_up": back_up,
         "copy_busily": copy_busily,
         "rebuild_candles": rebuild_candles,
+        "import_in_portions": import_in_portions,
         "keep_reading": keep_reading,
         "keep_writing": keep_writing,
         "read_busily": read_busily,

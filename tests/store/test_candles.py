@@ -222,7 +222,8 @@ def test_a_rebuild_of_nothing_is_nothing(database):
     with database.write() as cursor:
         empty(cursor)
 
-    candles.rebuild(database, utc_now())
+    candles.rebuild(database, at(100))
 
     with database.read() as cursor:
-        assert candles.closed_to(cursor) is None
+        assert candles.closed_to(cursor) == at(60)
+        assert stored(cursor, "candles_1m") == []

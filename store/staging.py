@@ -1,0 +1,325 @@
+"""Files of others made ready for import: looked through once as a whole, with what can't be a tick put aside.
+
+A Parquet file whose rows are in the order of time is read where it is. Of any other a sorted copy is made first.
+"""
+
+import contextlib
+import glob
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from duckdb import DuckDBPyConnection
+
+from settings import is_index_name
+
+from .errors import FileError
+from .foreign import Columns, Reading, reading
+from .models import from_column, to_column, utc_now
+
+Tell = Callable[[str, int, int], None]
+"""Hears what is being done, and how much of how much of it is."""
+
+_PARQUET = frozenset({".parquet", ".pq"})
+_CSV = frozenset({".csv", ".tsv", ".txt"})
+
+PORTION = 16 * 122_880
+"""So many rows go in under one lease, which takes 0.4 s: a multiple of the rows in DuckDB's groups of them."""
+
+_CLOCKS_DIFFER = timedelta(seconds=60)
+_TELL_EACH_S = 0.2
+_EXAMPLES = 3
+
+_TO_TEXTS = """
+COPY (
+    FROM read_csv($path, all_varchar = true, store_rejects = true, rejects_limit = 0)
+)
+TO $to (FORMAT parquet)
+"""
+
+_TORN = """
+CREATE TEMP TABLE torn AS
+SELECT
+    'line ' || line || ': ' || lower(any_value(error_type)) AS fault,
+    any_value(csv_line) AS text
+FROM {rejected}
+GROUP BY line
+ORDER BY line
+"""
+_NONE_REJECTED = "(SELECT NULL AS line, NULL AS error_type, NULL AS csv_line WHERE false)"
+
+_TYPES = "DESCRIBE FROM read_parquet($path)"
+_COUNT = "SELECT num_rows FROM parquet_file_metadata($path)"
+_NAMES = "SELECT DISTINCT index_name FROM ({rows})"
+
+# Two rows of an index at one time are told from two indexes at one time as far as a look at the two rows before can.
+_SURVEY = """
+SELECT
+    count(*),
+    min(ts),
+    max(ts),
+    coalesce(bool_or(ts < before), false),
+    coalesce(bool_or(ts = before AND (index_name = index_before OR ts = two_before)), false),
+    coalesce(bool_or(source = 'simulator'), false),
+    list(DISTINCT resolution_s)
+FROM (
+    SELECT
+        index_name,
+        ts,
+        source,
+        resolution_s,
+        row,
+        lag(ts) OVER () AS before,
+        lag(ts, 2) OVER () AS two_before,
+        lag(index_name) OVER () AS index_before
+    FROM ({judged})
+    WHERE fault IS NULL
+      AND row >= $first
+      AND row < $end
+)
+HAVING count(*) > 0
+"""
+
+_BAD = """
+CREATE TEMP TABLE bad AS
+FROM torn
+UNION ALL BY NAME
+FROM (
+    SELECT
+        judged.fault,
+        file.* EXCLUDE (file_row_number)
+    FROM ({judged}) AS judged
+    JOIN read_parquet($as_it_was, file_row_number = true) AS file ON file.file_row_number = judged.row
+    WHERE judged.fault IS NOT NULL
+    ORDER BY judged.row
+)
+"""
+
+_COPY = """
+COPY (
+    SELECT index_name, ts, price, received_at, source, resolution_s
+    FROM ({rows})
+    {order}
+)
+TO $to (FORMAT parquet)
+"""
+
+_AS_IT_IS = """
+    SELECT index_name, ts, price, received_at, source, resolution_s, row
+    FROM read_parquet($path, file_row_number = true)
+        AS file(index_name, ts, price, received_at, source, resolution_s, row)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """Some rows of a file, in the order of time.
+
+    Attributes:
+        first, end: their places in the file, half-open.
+        rows: so many of them can be ticks.
+        start, last: the times of the first and the last one.
+        doubled: may two of them be of one index and time?
+    """
+
+    first: int
+    end: int
+    rows: int
+    start: datetime
+    last: datetime
+    doubled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A file whose rows can be read in the order of time.
+
+    Attributes:
+        path: of the file that was named.
+        reading: how its good rows are read.
+        portions: all of them, cut into portions.
+        index_names: the indexes that they are of.
+        resolutions: what their prices are averages over, in seconds, ascending; 0 for observations.
+        simulated: are any of them the simulator's?
+        bad: so many rows of the file can't be ticks.
+        bad_rows: the file that has those, with what is wrong with each; None if there are none.
+        examples: the first of them, in words.
+    """
+
+    path: Path
+    reading: Reading
+    portions: tuple[Portion, ...]
+    index_names: frozenset[str]
+    resolutions: tuple[int, ...]
+    simulated: bool
+    bad: int
+    bad_rows: Path | None
+    examples: tuple[str, ...]
+
+    @property
+    def rows(self) -> int:
+        """So many rows can be ticks."""
+        return sum(portion.rows for portion in self.portions)
+
+
+@dataclass(slots=True)
+class _Survey:
+    """What is in a file's rows, as far as they are looked through."""
+
+    portions: list[Portion] = field(default_factory=list)
+    ordered: bool = True
+    simulated: bool = False
+    resolutions: set[int] = field(default_factory=set)
+
+    def extend(self, later: "_Survey") -> None:
+        follows = not (self.portions and later.portions) or self.portions[-1].last <= later.portions[0].start
+        self.ordered = self.ordered and later.ordered and follows
+        self.simulated = self.simulated or later.simulated
+        self.resolutions |= later.resolutions
+        self.portions += later.portions
+
+
+def ready(path: Path, columns: Columns, folder: Path, memory_limit: str, tell: Tell) -> Ready:
+    """Look a file through; rows that can't be ticks are written to `<its name>.bad-rows.csv` beside it.
+
+    Args:
+        path: of the file.
+        columns: what is what in it.
+        folder: for copies of it; they are needed as long as its rows are read.
+        memory_limit: DuckDB's own.
+        tell: how far it is.
+
+    Raises:
+        FileError: it can't be read, is neither Parquet nor CSV, or has no column for what is needed.
+    """
+    config: dict[str, Any] = {"memory_limit": memory_limit, "temp_directory": str(folder)}
+    with _translated(path), duckdb.connect(config=config) as scratch:
+        scratch.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = true; SET enable_progress_bar_print = false")
+        return _Staging(scratch, path, folder, tell).ready(columns)
+
+
+class _Staging:
+    """A file that is made ready."""
+
+    def __init__(self, scratch: DuckDBPyConnection, path: Path, folder: Path, tell: Tell) -> None:
+        self._scratch = scratch
+        self._path = path
+        self._folder = folder
+        self._tell = tell
+
+    def ready(self, columns: Columns) -> Ready:
+        parquet = self._as_parquet()
+        types = {name: kind for name, kind, *_ in self._scratch.execute(_TYPES, {"path": parquet}).fetchall()}
+        ((count,),) = self._scratch.execute(_COUNT, {"path": parquet}).fetchall()
+        rows = reading(parquet, types, columns, str(self._path))
+        names = {columns.index_name} if columns.index_name else _names(self._scratch, rows)
+        good_names = {name for name in names if name is not None and is_index_name(name)}
+        if rows.by_text:
+            rows = self._copied("reading the times of", rows)
+        judged = rows.judged(to_column(utc_now() + _CLOCKS_DIFFER), None if good_names == names else sorted(good_names))
+        survey = self._survey(judged, count)
+        good = sum(portion.rows for portion in survey.portions)
+        bad, bad_rows, examples = self._put_aside(parquet, judged, all_good=good == count)
+        if good < count:
+            rows = judged.good()
+        if not survey.ordered:
+            rows = self._copied("sorting", rows, "ORDER BY ts, row")
+            survey = self._survey(rows.unjudged(), good)
+        return Ready(
+            self._path,
+            rows,
+            tuple(survey.portions),
+            frozenset(good_names),
+            tuple(sorted(survey.resolutions)),
+            survey.simulated,
+            bad,
+            bad_rows,
+            examples,
+        )
+
+    def _survey(self, judged: Reading, count: int) -> _Survey:
+        """Look all rows through. A window without a partition keeps one core busy, so two portions at a time."""
+        survey = _Survey()
+        starts = range(0, count, PORTION)
+        with ThreadPoolExecutor(2) as pool:
+            looked = pool.map(lambda first: _look(self._scratch, judged, first, min(count, first + PORTION)), starts)
+            for number, found in enumerate(looked):
+                survey.extend(found)
+                self._tell(f"looking through {self._path.name}", number + 1, len(starts))
+        return survey
+
+    def _as_parquet(self) -> str:
+        """The path of the file, or of a copy of its texts if it is CSV, as a pattern that matches it alone."""
+        suffixes = [suffix.lower() for suffix in self._path.suffixes if suffix.lower() != ".gz"][-1:]
+        rejected, parquet = _NONE_REJECTED, self._path
+        if _CSV.issuperset(suffixes) and suffixes:
+            rejected, parquet = "reject_errors", self._folder / "texts.parquet"
+            self._run("reading", _TO_TEXTS, {"path": glob.escape(str(self._path)), "to": str(parquet)})
+        elif self._path.suffix.lower() not in _PARQUET:
+            raise FileError(f"{self._path} must end in .parquet, .csv, .tsv or .txt, the latter three also with .gz")
+        self._scratch.execute(_TORN.format(rejected=rejected))
+        return glob.escape(str(parquet))
+
+    def _put_aside(self, parquet: str, judged: Reading, *, all_good: bool) -> tuple[int, Path | None, tuple[str, ...]]:
+        """Write the rows that can't be ticks to a file: how many, which file, and examples."""
+        if all_good and not self._scratch.execute("FROM torn LIMIT 1").fetchall():
+            return 0, None, ()
+        values = judged.values | {"as_it_was": parquet}
+        self._run("putting bad rows aside of", _BAD.format(judged=judged.rows), values)
+        target = self._path.with_name(f"{self._path.name}.bad-rows.csv")
+        self._scratch.execute("COPY bad TO $target (FORMAT csv, HEADER)", {"target": str(target)})
+        ((count,),) = self._scratch.execute("SELECT count(*) FROM bad").fetchall()
+        examples = self._scratch.execute(f"FROM bad LIMIT {_EXAMPLES}").fetchall()
+        return count, target, tuple(map(_in_words, examples))
+
+    def _copied(self, what: str, rows: Reading, order: str = "") -> Reading:
+        target = str(self._folder / f"{'sorted' if order else 'read'}.parquet")
+        self._run(what, _COPY.format(rows=rows.rows, order=order), rows.values | {"to": target})
+        return Reading(_AS_IT_IS, {"path": glob.escape(target)}, resolutions=rows.resolutions)
+
+    def _run(self, what: str, statement: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
+        """Execute what takes long, telling how far it is."""
+        with ThreadPoolExecutor(1) as pool:
+            running = pool.submit(lambda: self._scratch.execute(statement, values).fetchall())
+            try:
+                while not wait([running], _TELL_EACH_S).done:
+                    self._tell(f"{what} {self._path.name}", max(0, round(self._scratch.query_progress())), 100)
+            except BaseException:
+                self._scratch.interrupt()
+                raise
+            return running.result()
+
+
+def _look(scratch: DuckDBPyConnection, judged: Reading, first: int, end: int) -> _Survey:
+    """Look some rows through."""
+    with scratch.cursor() as cursor:
+        survey = _SURVEY.format(judged=judged.rows)
+        found = cursor.execute(survey, judged.values | {"first": first, "end": end}).fetchall()
+    if not found:
+        return _Survey()
+    ((rows, start, last, disordered, doubled, simulated, resolutions),) = found
+    portion = Portion(first, end, rows, from_column(start), from_column(last), doubled)
+    return _Survey([portion], not disordered, simulated, set(resolutions))
+
+
+def _names(scratch: DuckDBPyConnection, rows: Reading) -> set[str | None]:
+    """The index names that rows have, whatever they are."""
+    return {name for (name,) in scratch.execute(_NAMES.format(rows=rows.rows), rows.values).fetchall()}
+
+
+def _in_words(row: Sequence[Any]) -> str:
+    fault, *values = row
+    return f"{fault}: {', '.join(str(value) for value in values if value is not None)}"
+
+
+@contextlib.contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (duckdb.Error, OSError) as error:
+        first, _, _ = str(error).partition("\n")
+        raise FileError(f"{path} can't be imported: {first}") from error

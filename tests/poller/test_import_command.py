@@ -1,0 +1,119 @@
+"""The command that imports files says what became of their rows, and gets in no recorder's way."""
+
+import re
+import signal
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import pytest
+from click.testing import Result
+
+from poller.simulator import Simulator
+from store import Database, Gap, Tick, gaps, ticks, utc_now
+from tests.conftest import START, Program, wait_until
+
+EVER = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+def stored_ticks(database_file: Path, index_name: str = "btc_usd", since: datetime = EVER) -> list[Tick]:
+    with Database(database_file).read() as cursor:
+        return ticks.history(cursor, index_name, since, utc_now())
+
+
+def test_files_are_imported_and_what_became_of_their_rows_is_said(
+    command: Callable[..., Result], database_file: Path, tmp_path: Path
+):
+    path = tmp_path / "prices.csv"
+    path.write_text("when,last\n1793534400,100.5\n1793534401,x\n1793534402,101\n1793534402,102\n")
+
+    done = command("import", "--time", "when", "--price", "last", "--index", "sol_usdc", str(path))
+
+    assert done.exit_code == 0
+    assert done.stdout.splitlines() == [
+        f"{path}: ticks stored 2, there already 1",
+        "  of those 1 with another price: what was there is kept",
+        f"  bad rows 1, in {path}.bad-rows.csv, such as",
+        "    price is missing or no number: 1793534401, x",
+    ]
+    assert [each.price for each in stored_ticks(database_file, "sol_usdc")] == [100.5, 101]
+
+
+def test_gaps_that_an_import_heals_are_said(command, database: Database, tmp_path: Path):
+    with database.write() as cursor:
+        gap = Gap("btc_usd", START, START + timedelta(seconds=20), 4, 5, "unreachable", "no route", gap=START)
+        gaps.note(cursor, [gap], START)
+    path = tmp_path / "prices.csv"
+    path.write_text("ts,price\n" + "\n".join(f"{START + timedelta(seconds=second)},1" for second in range(0, 20, 5)))
+
+    done = command("import", "--index", "btc_usd", "--average", "0", str(path))
+
+    assert done.stdout.splitlines() == [f"{path}: ticks stored 4, there already 0", "  gaps healed: 1"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says", "code"),
+    [
+        (["nowhere.csv"], "Error: nowhere.csv is no file", 1),
+        (
+            ["--index", "BTC", "a.csv"],
+            "Error: --index BTC: must be an index name as Deribit spells it, such as btc_usd",
+            2,
+        ),
+        (["--average", "-1", "a.csv"], "Error: Invalid value for '--average': -1 is not in the range x>=0.", 2),
+        ([], "Error: Missing argument 'FILES...'.", 2),
+    ],
+)
+def test_an_import_that_cannot_be_is_refused_in_one_line(command, arguments: list[str], says: str, code: int):
+    refused = command("import", *arguments)
+
+    assert (refused.exit_code, refused.stderr.splitlines()[-1]) == (code, says)
+
+
+def test_an_interrupted_import_says_so_and_the_next_does_the_rest(database: Database, tmp_path: Path):
+    path = tmp_path / "prices.csv"
+    with path.open("w") as file:
+        file.write("ts,price\n")
+        file.writelines(f"{1_700_000_000 + second},{second % 7 + 1}\n" for second in range(1_000_000))
+    command = ("poller", "import", "--index", "btc_usd", str(path))
+    with Program(*command, database=database.path) as program:
+        assert program.process.stderr is not None
+        wait_until(lambda: list(database.path.parent.glob("*.import-*")))
+        code, _, err = program.stop(signal.SIGINT)
+
+    with Program(*command, database=database.path) as program:
+        done = program.finish(timeout_s=60)
+
+    assert (code, err.splitlines()[-1]) == (
+        1,
+        "Error: interrupted: what is stored stays, and the same command does the rest",
+    )
+    assert done[0] == 0
+    with database.read() as cursor:
+        assert ticks.summary(cursor)["btc_usd"][0] == 1_000_000
+
+
+def test_recording_goes_on_while_a_file_is_imported(database_file: Path, simulator: Simulator, tmp_path: Path):
+    path = tmp_path / "prices.parquet"
+    with duckdb.connect() as connection:
+        connection.execute(
+            f"COPY (SELECT 'btc_usd' AS index_name, TIMESTAMP '2024-01-01' + to_milliseconds(hash(i) % 10_000_000_000) "
+            f"AS ts, 1 + i % 7 AS price FROM range(3_000_000) AS rows(i)) TO '{path}'"
+        )
+    settings = {"database": database_file, "deribit_url": simulator.url, "poll_seconds": 1}
+    with Program("poller", **settings) as recorder:
+        begin = utc_now()
+        wait_until(lambda: database_file.exists() and stored_ticks(database_file, since=begin))
+        with Program("poller", "import", str(path), **settings) as program:
+            code, out, err = program.finish(timeout_s=120)
+        end = utc_now()
+        wait_until(lambda: stored_ticks(database_file, since=end))
+        recorder.stop(signal.SIGTERM)
+
+    assert code == 0, err
+    assert re.match(rf"{path}: ticks stored [\d,]+, there already [\d,]+\n", out)
+    with Database(database_file).read() as cursor:
+        assert gaps.ledger(cursor, begin, end, utc_now()) == []
+        ((late,),) = cursor.execute("SELECT count(*) FROM misses").fetchall()
+    assert late == 0

@@ -1,0 +1,564 @@
+"""An import stores what files of others have, once, as what it is; what can't be a tick is shown and put aside."""
+
+import csv
+import gzip
+from collections.abc import Iterable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+import store.imports
+import store.staging
+from store import BusyError, Database, FileError, Tick, candles, ticks, utc_now
+from store.foreign import Columns
+from store.gaps import ledger
+from store.imports import Imported, import_files
+from store.locks import FileLock, beside
+from tests.conftest import START, tick
+from tests.store.histories import at, averaged, missed, observed, ran
+from tests.store.processes import line, start
+from tests.store.test_candles import HOUR, MINUTE, all_ticks, by_hand, stored
+
+Row = tuple[Any, ...]
+
+
+def nobody_listens(_: str, __: int, ___: int) -> None: ...
+
+
+def imported(database: Database, *paths: Path, **columns: Any) -> list[Imported]:
+    return list(import_files(database, paths, Columns(**columns), nobody_listens))
+
+
+def written(path: Path, header: str, *rows: Row) -> Path:
+    """A CSV file, packed if its name says so."""
+    text = "\n".join([header, *(",".join(map(str, row)) for row in rows)])
+    path.write_bytes(gzip.compress(text.encode()) if path.suffix == ".gz" else text.encode())
+    return path
+
+
+def parquet(path: Path, query: str) -> Path:
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.execute(f"COPY ({query}) TO '{path}'")
+    return path
+
+
+def seconds(path: Path, which: Iterable[float], price: float = 100) -> Path:
+    """A Parquet file with a price of btc_usd at each of these seconds after START, in that order."""
+    values = ", ".join(f"({second})" for second in which)
+    return parquet(
+        path,
+        "SELECT 'btc_usd' AS index_name, TIMESTAMP '2026-11-01 12:00:00' + to_milliseconds(1000 * second) AS ts, "
+        f"CAST({price} AS DOUBLE) AS price FROM (VALUES {values}) AS rows(second)",
+    )
+
+
+def all_of(database: Database) -> list[Tick]:
+    with database.read() as cursor:
+        names = list(ticks.summary(cursor))
+        return [each for name in names for each in ticks.history(cursor, name, START - timedelta(days=9000), utc_now())]
+
+
+def assert_candles_equal_ticks(database: Database) -> None:
+    with database.read() as cursor:
+        its, until = all_ticks(cursor), candles.closed_to(cursor)
+        assert stored(cursor, "candles_1m") == by_hand(its, MINUTE, until)
+        assert stored(cursor, "candles_1h") == by_hand(its, HOUR, until)
+
+
+# Times
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        "1793534400.25",
+        "1793534400250",
+        "1793534400250000",
+        "1793534400250000000",
+        "1.79353440025e+09",
+        "2026-11-01T12:00:00.25Z",
+        "2026-11-01 12:00:00.250",
+        "2026-11-01T14:00:00.25+02:00",
+        "2026-11-01T07:00:00.25-0500",
+    ],
+)
+def test_a_time_in_a_text_is_seconds_milliseconds_microseconds_nanoseconds_or_iso(database, tmp_path, time):
+    imported(database, written(tmp_path / "prices.csv", "ts,price,index_name", (time, 100, "btc_usd")))
+
+    assert all_of(database) == [Tick("btc_usd", at(0.25), 100, "import")]
+
+
+@pytest.mark.parametrize(
+    ("time", "expected"),
+    [
+        ("1793534400", at(0)),
+        ("CAST(1793534400.25 AS DOUBLE)", at(0.25)),
+        ("CAST(1793534400250 AS BIGINT)", at(0.25)),
+        ("CAST(1793534400250000 AS UBIGINT)", at(0.25)),
+        ("TIMESTAMP '2026-11-01 12:00:00.25'", at(0.25)),
+        ("CAST('2026-11-01 12:00:00.25' AS TIMESTAMP_NS)", at(0.25)),
+        ("CAST('2026-11-01 12:00:00' AS TIMESTAMP_S)", at(0)),
+        ("TIMESTAMPTZ '2026-11-01 14:00:00.25+02'", at(0.25)),
+        ("DATE '2026-11-01'", at(-12 * 3600)),
+    ],
+)
+def test_a_time_in_a_parquet_file_may_be_of_any_type(database, tmp_path, time, expected):
+    imported(database, parquet(tmp_path / "a.parquet", f"SELECT 'btc_usd' AS index_name, {time} AS ts, 100 AS price"))
+
+    assert all_of(database) == [Tick("btc_usd", expected, 100, "import")]
+
+
+def test_a_text_without_a_zone_means_utc_wherever_it_is_read(database, tmp_path, monkeypatch):
+    monkeypatch.setenv("TZ", "America/New_York")
+
+    imported(
+        database,
+        written(
+            tmp_path / "a.csv",
+            "time,received_at,price,ticker",
+            ("2026-11-01 12:00", "2026-11-01 12:00:01", 1, "btc_usd"),
+        ),
+        parquet(
+            tmp_path / "b.parquet",
+            "SELECT TIMESTAMP '2026-11-01 13:00:00' AS ts, '2026-11-01 13:00:01' AS received_at, 1 AS price, "
+            "'btc_usd' AS symbol",
+        ),
+    )
+
+    assert [(each.ts, each.received_at) for each in all_of(database)] == [
+        (at(0), at(1)),
+        (at(3600), at(3601)),
+    ]
+
+
+# Columns
+
+
+@pytest.mark.parametrize(
+    ("header", "columns"),
+    [
+        ("index_name,TS,Price", {}),
+        ("ticker,timestamp,index_price", {}),
+        ("symbol,datetime,price", {}),
+        ("name,when,last", {"index": "name", "time": "when", "price": "last"}),
+        ("symbol,ts,price,close,ticker,when", {"index": "symbol", "time": "ts", "price": "price"}),
+        ('"it""s; DROP TABLE ticks",ts,price', {"index": 'it"s; DROP TABLE ticks'}),
+    ],
+)
+def test_columns_are_known_by_name_or_named(database, tmp_path, header, columns):
+    row = ("btc_usd", START.isoformat(), 100, 7, "eth_usd", 8)[: header.count(",") + 1]
+
+    imported(database, written(tmp_path / "prices.csv", header, row), **columns)
+
+    assert all_of(database) == [Tick("btc_usd", START, 100, "import")]
+
+
+@pytest.mark.parametrize("name", ["prices.csv", "prices.CSV.gz", "prices.tsv", "a*b [1].csv", "prices.txt"])
+def test_a_file_without_a_column_for_the_index_may_go_into_any(database, tmp_path, name):
+    path = written(tmp_path / name, "ts,price", (START.isoformat(), 100))
+
+    imported(database, path, index_name="sol_usdc")
+
+    assert all_of(database) == [Tick("sol_usdc", START, 100, "import")]
+
+
+def test_a_pattern_in_a_name_takes_no_other_file_along(database, tmp_path):
+    seconds(tmp_path / "a1.parquet", [1])
+
+    imported(database, seconds(tmp_path / "a?.parquet", [2]), seconds(tmp_path / "a[1].parquet", [3]))
+
+    assert [each.ts for each in all_of(database)] == [at(2), at(3)]
+
+
+def test_the_time_of_receipt_and_the_simulator_as_source_are_kept(database, tmp_path):
+    path = written(
+        tmp_path / "a.csv",
+        "index_name,ts,received_at,price,source",
+        ("btc_usd", START.isoformat(), at(0.5).isoformat(), 100, "simulator"),
+        ("btc_usd", at(1).isoformat(), "", 101, "live"),
+    )
+
+    imported(database, path)
+
+    assert all_of(database) == [
+        Tick("btc_usd", START, 100, "simulator", at(0.5)),
+        Tick("btc_usd", at(1), 101, "import"),
+    ]
+
+
+# Order, doubles, repetition
+
+
+def test_rows_are_sorted_by_time_on_the_way_in(database, tmp_path, monkeypatch):
+    monkeypatch.setattr(store.staging, "PORTION", 4)
+    imported(database, seconds(tmp_path / "a.parquet", [5, 3, 9, 1, 7, 11, 10, 2, 4]))
+
+    with database.read() as cursor:
+        in_file = [ts for (ts,) in cursor.execute("SELECT ts FROM ticks ORDER BY rowid").fetchall()]
+    assert in_file == sorted(in_file)
+    assert len(in_file) == 9
+    assert_candles_equal_ticks(database)
+
+
+def test_each_portion_in_order_is_not_the_whole_in_order(database, tmp_path, monkeypatch):
+    monkeypatch.setattr(store.staging, "PORTION", 2)
+    imported(database, seconds(tmp_path / "a.parquet", [5, 6, 1, 2]))
+
+    with database.read() as cursor:
+        in_file = [ts for (ts,) in cursor.execute("SELECT ts FROM ticks ORDER BY rowid").fetchall()]
+    assert in_file == sorted(in_file)
+
+
+def test_what_is_there_already_is_left_as_it_is(database, tmp_path):
+    with database.write() as cursor:
+        ticks.append(cursor, [tick(1, price=99), tick(2, price=100)])
+
+    (first,) = imported(database, seconds(tmp_path / "a.parquet", [1, 2, 3]))
+    (again,) = imported(database, seconds(tmp_path / "a.parquet", [1, 2, 3]))
+
+    assert (first.stored, first.left_out, first.another_price) == (1, 2, 1)
+    assert (again.stored, again.left_out, again.another_price) == (0, 3, 1)
+    assert [(each.price, each.source) for each in all_of(database)] == [(99, "live"), (100, "live"), (100, "import")]
+
+
+def test_of_rows_of_one_index_and_time_the_first_counts(database, tmp_path):
+    rows = [("btc_usd", 100), ("eth_usd", 7), ("btc_usd", 101), ("sol_usd", 1), ("btc_usd", 100), ("eth_usd", 7)]
+    path = written(tmp_path / "a.csv", "ts,index_name,price", *((START.isoformat(), *row) for row in rows))
+
+    (result,) = imported(database, path)
+
+    assert [(each.index_name, each.price) for each in all_of(database)] == [
+        ("btc_usd", 100),
+        ("eth_usd", 7),
+        ("sol_usd", 1),
+    ]
+    assert (result.stored, result.left_out, result.another_price) == (3, 3, 1)
+
+
+@pytest.mark.parametrize("portion", [1, 2, 3])
+def test_doubles_are_found_wherever_a_portion_ends(database, tmp_path, monkeypatch, portion):
+    monkeypatch.setattr(store.staging, "PORTION", portion)
+
+    (result,) = imported(database, seconds(tmp_path / "a.parquet", [1, 2, 2, 2, 3, 3]))
+
+    assert [each.ts for each in all_of(database)] == [at(1), at(2), at(3)]
+    assert (result.stored, result.left_out) == (3, 3)
+
+
+def test_a_file_into_the_midst_of_much_that_is_stored_goes_in_by_parts(database, tmp_path, monkeypatch):
+    monkeypatch.setattr(store.imports, "_MOST_STORED", 10)
+    with database.write() as cursor:
+        ticks.append(cursor, [tick(second) for second in range(0, 1000, 2)])
+        while candles.close(cursor, at(3600)):
+            pass
+
+    (result,) = imported(database, seconds(tmp_path / "a.parquet", range(100, 900)))
+
+    assert (result.stored, result.left_out) == (400, 400)
+    assert_candles_equal_ticks(database)
+
+
+def test_candles_that_were_closed_before_are_brought_up_to_date(database, tmp_path):
+    with database.write() as cursor:
+        ticks.append(cursor, [tick(0, price=50), tick(7200, price=60), tick(100, "eth_usd", price=7)])
+        while candles.close(cursor, at(4000)):
+            pass
+
+    imported(database, seconds(tmp_path / "a.parquet", range(50, 7300, 10)))
+
+    assert_candles_equal_ticks(database)
+    with database.read() as cursor:
+        until = candles.closed_to(cursor)
+    assert until is not None
+    assert until > at(7200)
+
+
+def test_a_database_is_made_when_there_is_none(database_file, tmp_path):
+    database = Database(database_file)
+
+    imported(database, seconds(tmp_path / "a.parquet", [1, 2]))
+
+    assert len(all_of(database)) == 2
+    assert_candles_equal_ticks(database)
+
+
+# Averages
+
+
+def test_averages_are_stored_where_nothing_finer_is_and_marked_so(database, tmp_path):
+    with database.write() as cursor:
+        observed(cursor, [70])
+        averaged(cursor, 240, 300, 30)
+    path = seconds(tmp_path / "a.parquet", [0, 60, 120, 120, 180, 240])
+
+    (result,) = imported(database, path, resolution_s=60)
+
+    with database.read() as cursor:
+        rows = cursor.execute(
+            "SELECT epoch(ts) - epoch(TIMESTAMP '2026-11-01 12:00:00'), source, resolution_s FROM ticks "
+            "WHERE source = 'import' ORDER BY ts"
+        ).fetchall()
+    assert rows == [(0, "import", 60), (120, "import", 60), (180, "import", 60)]
+    assert (result.stored, result.left_out) == (3, 3)
+    assert_candles_equal_ticks(database)
+
+
+def test_a_column_says_of_each_row_what_it_is_an_average_over(database, tmp_path):
+    rows = [(0, 3600), (0.5, 0), (60, 60), (90, 0), (180, 60), (3600, 3600)]
+    path = written(
+        tmp_path / "a.csv",
+        "ts,index_name,price,resolution_s",
+        *((at(second).isoformat(), "btc_usd", 100, over_s) for second, over_s in rows),
+    )
+
+    (result,) = imported(database, path)
+
+    with database.read() as cursor:
+        found = {(each.ts, each.resolution_s) for each in all_ticks(cursor)}
+    assert found == {(at(0.5), 0), (at(90), 0), (at(180), 60), (at(3600), 3600)}
+    assert (result.stored, result.left_out) == (4, 2)
+
+
+def test_gaps_that_an_import_fills_are_healed_by_it(database, tmp_path):
+    with database.write() as cursor:
+        ran(cursor, 0, 100)
+        observed(cursor, range(0, 20, 5))
+        missed(cursor, range(20, 100, 5))
+    with database.write() as cursor:
+        store.gaps.note(cursor, ledger(cursor, at(0), at(100), at(200)), at(200))
+
+    (result,) = imported(database, seconds(tmp_path / "a.parquet", range(20, 60)))
+
+    with database.read() as cursor:
+        found = ledger(cursor, at(0), at(100), at(200))
+    assert [(gap.start, gap.end, gap.state, gap.source) for gap in found] == [
+        (at(20), at(60), "healed", "import"),
+        (at(60), at(100), "open", None),
+    ]
+    assert result.healed == 1
+
+
+# Bad rows
+
+BAD_ROWS = {
+    ("soon", "100", "btc_usd"): "time is missing or unreadable",
+    ("", "100", "btc_usd"): "time is missing or unreadable",
+    ("12", "100", "btc_usd"): "time is before 2000",
+    ("2026-13-01", "100", "btc_usd"): "time is missing or unreadable",
+    ("1e30", "100", "btc_usd"): "time is missing or unreadable",
+    ("2999-01-01", "100", "btc_usd"): "time is in the future",
+    ("2026-11-01", "", "btc_usd"): "price is missing or no number",
+    ("2026-11-01", "many", "btc_usd"): "price is missing or no number",
+    ("2026-11-01", "nan", "btc_usd"): "price is missing or no number",
+    ("2026-11-01", "inf", "btc_usd"): "price is missing or no number",
+    ("2026-11-01", "0", "btc_usd"): "price is not above 0",
+    ("2026-11-01", "-1", "btc_usd"): "price is not above 0",
+    ("2026-11-01", "100", ""): "not an index name such as btc_usd",
+    ("2026-11-01", "100", "BTC"): "not an index name such as btc_usd",
+}
+
+
+def test_bad_rows_are_counted_shown_and_put_aside_with_what_is_wrong(database, tmp_path):
+    path = written(tmp_path / "a.csv", "ts,price,index_name", *BAD_ROWS, (START.isoformat(), 100, "btc_usd"))
+
+    (result,) = imported(database, path)
+
+    assert (result.stored, result.bad) == (1, len(BAD_ROWS))
+    assert result.examples[0] == "time is missing or unreadable: soon, 100, btc_usd"
+    assert result.bad_rows == tmp_path / "a.csv.bad-rows.csv"
+    with (tmp_path / "a.csv.bad-rows.csv").open(newline="") as file:
+        found = {(row["ts"], row["price"], row["index_name"]): row["fault"] for row in csv.DictReader(file)}
+    assert found == BAD_ROWS
+
+
+def test_a_file_of_bad_rows_is_imported_when_it_was_mended(database, tmp_path):
+    path = written(
+        tmp_path / "a.csv",
+        "ts,price,index_name",
+        (at(1).isoformat(), 1, "btc_usd"),
+        (at(2).isoformat(), "x", "btc_usd"),
+    )
+    (result,) = imported(database, path)
+    aside = result.bad_rows
+    assert aside is not None
+    aside.write_text(aside.read_text().replace(",x,", ",2,"))
+
+    (mended,) = imported(database, aside)
+
+    assert (mended.stored, mended.bad) == (1, 0)
+    assert [each.price for each in all_of(database)] == [1, 2]
+
+
+def test_lines_that_have_no_columns_are_bad_rows_with_their_number(database, tmp_path):
+    path = tmp_path / "a.csv"
+    good = f"{at(0).isoformat()},1,btc_usd\n"
+    path.write_bytes(f"ts,price,index_name\n{good}1,2,btc_usd,4,5\n2026\n".encode() + b"2026-11-01,\xff\xfe,btc_usd\n")
+
+    (result,) = imported(database, path)
+
+    assert (result.stored, result.bad) == (1, 3)
+    assert result.examples == (
+        "line 3: too many columns: 1,2,btc_usd,4,5",
+        "line 4: missing columns: 2026",
+        "line 5: invalid encoding: 2026-11-01,??,btc_usd",
+    )
+    assert result.bad_rows is not None
+    assert len(result.bad_rows.read_text().splitlines()) == 4
+
+
+def test_a_parquet_file_has_bad_rows_too(database, tmp_path):
+    path = parquet(
+        tmp_path / "a.parquet",
+        "SELECT * FROM (VALUES ('btc_usd', TIMESTAMP '2026-11-01', 1.0, 0), ('btc_usd', NULL, 1, 0), "
+        "(NULL, TIMESTAMP '2026-11-01', 1, 0), ('btc_usd', TIMESTAMP '2026-11-02', 'nan'::DOUBLE, 0), "
+        "('btc_usd', TIMESTAMP '2026-11-01', 1, -6), ('btc_usd', TIMESTAMP '2026-11-03', 2, 0)) "
+        "AS rows(index_name, ts, price, resolution_s)",
+    )
+
+    (result,) = imported(database, path)
+
+    assert (result.stored, result.bad) == (2, 4)
+    assert [each.partition(":")[0] for each in result.examples] == [
+        "time is missing or unreadable",
+        "not an index name such as btc_usd",
+        "price is missing or no number",
+    ]
+    assert result.bad_rows is not None
+    assert "resolution_s is not a whole number of seconds" in result.bad_rows.read_text()
+
+
+def test_a_file_of_nothing_but_bad_rows_stores_nothing(database, tmp_path):
+    (result,) = imported(database, written(tmp_path / "a.csv", "ts,price,index_name", ("x", "y", "z")))
+
+    assert (result.stored, result.left_out, result.bad) == (0, 0, 1)
+
+
+# Refusals
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "columns", "says"),
+    [
+        ("a.json", b"{}", {}, "{path} must end in .parquet, .csv, .tsv or .txt, the latter three also with .gz"),
+        ("a.parquet.gz", b"", {}, "{path} must end in .parquet"),
+        ("a", b"", {}, "{path} must end in .parquet"),
+        ("a.parquet", b"no parquet at all", {}, "{path} can't be imported: "),
+        ("a.csv.gz", b"not packed", {}, "{path} can't be imported: "),
+        ("a.csv", b"", {}, "{path} has no column for the time; it has column0: name one with --time"),
+        (
+            "a.csv",
+            b"ts,value\n1,2\n",
+            {},
+            "{path} has no column for the price; it has ts, value: name one with --price",
+        ),
+        (
+            "a.csv",
+            b"ts,price\n1,2\n",
+            {},
+            "{path} has no column for the index; it has ts, price: name one with --index-column, or the index with",
+        ),
+        (
+            "a.csv",
+            b"ts,price\n1,2\n",
+            {"time": "when"},
+            "{path} has no column 'when'; it has ts, price: name one with --time",
+        ),
+    ],
+)
+def test_a_file_that_cannot_be_understood_is_refused_in_one_line(database, tmp_path, name, content, columns, says):
+    path = tmp_path / name
+    path.write_bytes(content)
+
+    with pytest.raises(FileError) as refused:
+        imported(database, path, **columns)
+
+    assert str(refused.value).startswith(says.format(path=path))
+    assert "\n" not in str(refused.value)
+    assert all_of(database) == []
+
+
+def test_a_file_that_is_not_there_stops_an_import_before_it_begins(database, tmp_path):
+    with pytest.raises(FileError, match=r"nowhere\.csv is no file"):
+        imported(database, seconds(tmp_path / "a.parquet", [1]), tmp_path / "nowhere.csv")
+
+    assert all_of(database) == []
+
+
+def test_a_place_for_bad_rows_that_cannot_be_written_stops_the_import_of_that_file(database, tmp_path):
+    path = written(tmp_path / "a.csv", "ts,price,index_name", (START.isoformat(), 1, "btc_usd"), ("x", 1, "btc_usd"))
+    (tmp_path / "a.csv.bad-rows.csv").mkdir()
+
+    with pytest.raises(FileError, match=r"a\.csv can't be imported"):
+        imported(database, path)
+
+    assert all_of(database) == []
+
+
+def test_prices_of_the_simulator_do_not_get_among_those_of_the_exchange(database, tmp_path):
+    with database.write() as cursor:
+        ticks.append(cursor, [tick()])
+    path = written(tmp_path / "a.csv", "ts,price,index_name,source", (at(9).isoformat(), 1, "btc_usd", "simulator"))
+
+    with pytest.raises(FileError, match=r"has the simulator's prices, .* the exchange's: they don't mix"):
+        imported(database, path)
+
+    assert all_of(database) == [tick()]
+
+
+def test_one_import_at_a_time(database, tmp_path):
+    lock = FileLock(beside(database.path, "importing"))
+    assert lock.try_acquire()
+
+    with pytest.raises(BusyError, match=r"another import into .* is at work"):
+        imported(database, seconds(tmp_path / "a.parquet", [1]))
+    lock.release()
+    imported(database, seconds(tmp_path / "a.parquet", [1]))
+
+    assert len(all_of(database)) == 1
+
+
+# Interruptions
+
+
+def test_an_import_that_is_killed_again_and_again_ends_as_if_it_never_was(database, tmp_path):
+    count = 200_000
+    path = parquet(
+        tmp_path / "a.parquet",
+        f"SELECT 'btc_usd' AS index_name, TIMESTAMP '2026-10-01' + to_seconds(hash(i) % {count}) AS ts, "
+        f"1 + i % 7 AS price FROM range({count}) AS rows(i)",
+    )
+    for portions in range(1, 6):
+        with start("import_in_portions", database.path, str(path)) as program:
+            for _ in range(portions):
+                line(program)
+            program.process.kill()
+            program.finish()
+
+    (result,) = imported(database, path)
+
+    with duckdb.connect() as connection:
+        ((expected,),) = connection.execute(f"SELECT count(DISTINCT ts) FROM '{path}'").fetchall()
+    with database.read() as cursor:
+        assert cursor.execute("SELECT count(*), count(DISTINCT ts) FROM ticks").fetchall() == [(expected, expected)]
+        ((count_in_candles,),) = cursor.execute("SELECT sum(tick_count) FROM candles_1m").fetchall()
+    assert count_in_candles == expected
+    assert 0 < result.stored < expected
+    assert [each.name for each in database.path.parent.glob("*.import-*")] == []
+
+
+def test_an_import_that_is_interrupted_while_it_sorts_stops_at_once_and_stored_nothing(database, tmp_path):
+    path = seconds(tmp_path / "a.parquet", [2, 1])
+
+    def interrupt(what: str, done: int, total: int) -> None:
+        if what.startswith("looking"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        list(import_files(database, [path], Columns(), interrupt))
+
+    assert all_of(database) == []
+    assert list(database.path.parent.glob("*.import-*")) == []
