@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from store import Cursor, Database, Tick, averages, candles, ticks, utc_now
+from store import Cursor, Database, Tick, averages, candles, ticks
 from store.bars import NICE_INTERVALS, bars
 from store.due import EPOCH
 from tests.conftest import START, tick
@@ -227,3 +227,17 @@ def test_a_rebuild_of_nothing_is_nothing(database):
     with database.read() as cursor:
         assert candles.closed_to(cursor) == at(60)
         assert stored(cursor, "candles_1m") == []
+
+
+@pytest.mark.parametrize("minutes_closed", [None, 0, 30, 90])
+def test_a_stretch_is_folded_anew_as_far_as_candles_are_closed(database, minutes_closed):
+    closed = None if minutes_closed is None else at(60 * minutes_closed)
+    with database.write() as cursor:
+        empty(cursor)
+        ticks.append(cursor, [tick(second) for second in range(0, 7200, 60)])
+        cursor.execute("UPDATE candles_closed SET closed_to = ?", [closed and closed.replace(tzinfo=None)])
+
+        candles.refold_between(cursor, at(0), at(7140))
+
+        assert stored(cursor, "candles_1m") == by_hand(all_ticks(cursor), MINUTE, closed)
+        assert stored(cursor, "candles_1h") == by_hand(all_ticks(cursor), HOUR, closed)

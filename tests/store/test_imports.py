@@ -307,7 +307,9 @@ def test_averages_are_stored_where_nothing_finer_is_and_marked_so(database, tmp_
     assert_candles_equal_ticks(database)
 
 
-def test_a_column_says_of_each_row_what_it_is_an_average_over(database, tmp_path):
+@pytest.mark.parametrize("portion", [1, 100])
+def test_a_column_says_of_each_row_what_it_is_an_average_over(database, tmp_path, monkeypatch, portion):
+    monkeypatch.setattr(store.staging, "PORTION", portion)
     rows = [(0, 3600), (0.5, 0), (60, 60), (90, 0), (180, 60), (3600, 3600)]
     path = written(
         tmp_path / "a.csv",
@@ -550,11 +552,13 @@ def test_an_import_that_is_killed_again_and_again_ends_as_if_it_never_was(databa
     assert [each.name for each in database.path.parent.glob("*.import-*")] == []
 
 
-def test_an_import_that_is_interrupted_while_it_sorts_stops_at_once_and_stored_nothing(database, tmp_path):
-    path = seconds(tmp_path / "a.parquet", [2, 1])
+@pytest.mark.parametrize("at_work", ["reading", "looking", "sorting"])
+def test_an_import_that_is_interrupted_before_it_stores_leaves_nothing(database, tmp_path, monkeypatch, at_work):
+    monkeypatch.setattr(store.staging, "_TELL_EACH_S", 0)
+    path = written(tmp_path / "a.csv", "ts,price,index_name", (at(2), 2, "btc_usd"), (at(1), 1, "btc_usd"))
 
-    def interrupt(what: str, done: int, total: int) -> None:
-        if what.startswith("looking"):
+    def interrupt(what: str, _done: int, _total: int) -> None:
+        if what.startswith(at_work):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
