@@ -76,10 +76,20 @@ function paint(trace, theme) {
   }
 }
 
+const wall = (ms) => new Date(ms).toISOString().replace("T", " ").replace("Z", "");
+
+function times({ bdata }) {
+  const bytes = Uint8Array.from(atob(bdata), (char) => char.charCodeAt(0));
+  return Array.from(new Float64Array(bytes.buffer), wall);
+}
+
 function figureOf(state) {
   const theme = themeOf(state.root);
   const { data, layout } = JSON.parse(state.data.figure);
-  data.forEach((trace) => paint(trace, theme));
+  data.forEach((trace) => {
+    paint(trace, theme);
+    if (trace.x?.bdata) trace.x = times(trace.x);
+  });
   const touch = matchMedia("(pointer: coarse)").matches; // there, a drag scrolls the page
   const { view, height } = state.data;
   const dragmode = touch ? false : "zoom";
@@ -137,7 +147,6 @@ function onKey(event, state, Plotly, zoomOut) {
 }
 
 const viewOf = ({ _fullLayout: { xaxis } }) => xaxis.range.map((at) => xaxis.d2c(at));
-const wall = (ms) => new Date(ms).toISOString().replace("T", " ").replace("Z", "");
 
 function read(state, Plotly, step) {
   const points = pointsInView(state.plot);

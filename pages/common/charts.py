@@ -5,6 +5,8 @@ A trace says in `meta` what it is: which `series` (its place in the palette) and
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -17,55 +19,61 @@ from .measures import measured
 
 Floats = npt.NDArray[np.float64]
 Times = npt.NDArray[np.datetime64]
+Trace = dict[str, Any]
 
 # More lines than this can't be told apart by a legend or a common hover box: each is named where the pointer is.
 _MOST_NAMED = 10
+_LINE = {"mode": "lines"}
+_DOTS = {"mode": "markers", "hoverinfo": "skip", "showlegend": False}
+_AT_100 = {
+    "type": "line",
+    "xref": "x domain",
+    "x0": 0,
+    "x1": 1,
+    "y0": 100,
+    "y1": 100,
+    "line": {"width": 1, "dash": "dot"},
+    "opacity": 0.5,
+}
 _MARGIN = {"l": 8, "r": 8, "t": 32, "b": 8}
 
 
 def price_line(bars: pd.DataFrame, index_name: str, interval: timedelta, zone: ZoneInfo) -> go.Figure:
     """The price of one index: a line through the closes inside a band of lows and highs; averages are a line apart."""
-    figure = go.Figure()
-    _add_band(figure, bars, zone)
     digits = text.decimals(_typical(bars["close"]))
-    _add_line(figure, bars, bars["close"], text.pair(index_name), zone, 0, f"%{{y:,.{digits}f}}")
-    _finish(figure, interval, f",.{digits}~f")
-    return figure
+    lines = _lines(bars, bars["close"], text.pair(index_name), zone, 0, f"%{{y:,.{digits}f}}")
+    return _figure([*_band(bars, zone), *lines], interval, f",.{digits}~f")
 
 
 def candles(bars: pd.DataFrame, index_name: str, interval: timedelta, zone: ZoneInfo) -> go.Figure:
     """Candles of one index. A bar of averages has no true high and low: those are a line."""
-    figure = go.Figure()
     observed = bars[~bars["averaged"]]
     digits = text.decimals(_typical(bars["close"]))
-    figure.add_candlestick(
-        x=_wall(observed["open_time"], zone),
+    drawn: Trace = {
+        "type": "candlestick",
+        "x": _wall(observed["open_time"], zone),
         **{part: observed[part].to_numpy() for part in ("open", "high", "low", "close")},
-        name=text.pair(index_name),
-        yhoverformat=f",.{digits}f",
-        showlegend=False,
-        meta=_meta(0, "candles"),
-    )
-    if bars["averaged"].any():
-        shown = f"%{{y:,.{digits}f}}"
-        _add_line(figure, bars, bars["close"], text.pair(index_name), zone, 0, shown, observed=False)
-    _finish(figure, interval, f",.{digits}~f")
-    figure.update_layout(hovermode="x", xaxis_rangeslider_visible=False)
-    return figure
+        "name": text.pair(index_name),
+        "yhoverformat": f",.{digits}f",
+        "showlegend": False,
+        "meta": _meta(0, "candles"),
+    }
+    shown = f"%{{y:,.{digits}f}}"
+    averages = _lines(bars, bars["close"], text.pair(index_name), zone, 0, shown, observed=False)
+    layout = {"hovermode": "x", "xaxis": {"rangeslider": {"visible": False}}}
+    return _figure([drawn, *averages], interval, f",.{digits}~f", layout)
 
 
 def rebased(bars: Mapping[str, pd.DataFrame], interval: timedelta, zone: ZoneInfo) -> go.Figure:
     """Several indexes on one scale: each is 100 at its first bar."""
-    figure = go.Figure()
     shown = {name: frame for name, frame in bars.items() if len(frame)}
+    drawn: list[Trace] = []
     for series, (name, frame) in enumerate(shown.items()):
         index = 100 * frame["close"] / frame["close"].iloc[0]
-        _add_line(figure, frame, index, text.pair(name), zone, series, "%{y:.2f}")
-    _finish(figure, interval, None)
-    figure.add_hline(y=100, line_width=1, line_dash="dot", opacity=0.5)
+        drawn += _lines(frame, index, text.pair(name), zone, series, "%{y:.2f}")
     few = len(shown) <= _MOST_NAMED
-    figure.update_layout(showlegend=few, hovermode="x unified" if few else "closest")
-    return figure
+    layout = {"shapes": [_AT_100], "showlegend": few, "hovermode": "x unified" if few else "closest"}
+    return _figure(drawn, interval, None, layout)
 
 
 def set_range(figure: go.Figure, start: datetime, end: datetime, zone: ZoneInfo) -> None:
@@ -92,8 +100,8 @@ def _described(index_name: str, frame: pd.DataFrame, zone: ZoneInfo) -> str:
     )
 
 
-def _add_band(figure: go.Figure, bars: pd.DataFrame, zone: ZoneInfo) -> None:
-    """Add the area between lows and highs, one closed shape for each stretch of observed bars."""
+def _band(bars: pd.DataFrame, zone: ZoneInfo) -> list[Trace]:
+    """The area between lows and highs, one closed shape for each stretch of observed bars; none if it has no height."""
     begins = (bars["gap_before"] | bars["averaged"]).cumsum()[~bars["averaged"]]
     x: list[Times] = []
     y: list[Floats] = []
@@ -101,13 +109,14 @@ def _add_band(figure: go.Figure, bars: pd.DataFrame, zone: ZoneInfo) -> None:
         times = _wall(stretch["open_time"], zone)
         x += [times, times[::-1], times[:1]]
         y += [stretch["high"].to_numpy(), stretch["low"].to_numpy()[::-1], np.array([np.nan])]
-    if x and (bars["high"] > bars["low"]).any():
-        shape = {"x": np.concatenate(x), "y": np.concatenate(y), "fill": "toself", "mode": "lines"}
-        figure.add_scatter(**shape, hoverinfo="skip", showlegend=False, meta=_meta(0, "band"))
+    if not (x and (bars["high"] > bars["low"]).any()):
+        return []
+    # Nobody reads numbers off it, so it has half their digits.
+    shape = {"x": np.concatenate(x), "y": np.concatenate(y).astype("float32"), "fill": "toself", "mode": "lines"}
+    return [{"type": "scatter", **shape, "hoverinfo": "skip", "showlegend": False, "meta": _meta(0, "band")}]
 
 
-def _add_line(
-    figure: go.Figure,
+def _lines(
     bars: pd.DataFrame,
     values: pd.Series,
     name: str,
@@ -116,30 +125,24 @@ def _add_line(
     shown: str,
     *,
     observed: bool = True,
-) -> None:
-    """Add the observed part of a series unless told not to, its averages, and dots where a bar stands alone."""
+) -> list[Trace]:
+    """The observed part of a series unless told not to, its averages, and dots where a bar stands alone."""
     averaged = bars["averaged"].to_numpy()
     begins = bars["gap_before"].to_numpy(copy=True)
     begins[:1] = True
     alone = begins & np.roll(begins, -1) & (averaged | observed)
     line = values.where(~averaged & observed)
     x, parts = _broken(bars, zone, line, _joined(values, averaged, begins), values.where(alone))
+    drawn: list[Trace] = []
     for part, y, named in zip(("line", "averages", "alone"), parts, (name, f"{name}, averages", name), strict=True):
-        drawn = np.flatnonzero(~np.isnan(y))
-        if not len(drawn):
+        there = np.flatnonzero(~np.isnan(y))
+        if not len(there):
             continue
-        shown_rows = slice(drawn[0], drawn[-1] + 1)
-        trace = {
-            "x": x[shown_rows],
-            "y": y[shown_rows],
-            "name": named,
-            "legendgroup": name,
-            "meta": _meta(series, part),
-        }
-        if part == "alone":
-            figure.add_scatter(**trace, mode="markers", hoverinfo="skip", showlegend=False)
-        else:
-            figure.add_scatter(**trace, mode="lines", hovertemplate=f"{shown}<extra>%{{fullData.name}}</extra>")
+        rows = slice(there[0], there[-1] + 1)
+        how = _DOTS if part == "alone" else _LINE | {"hovertemplate": f"{shown}<extra>%{{fullData.name}}</extra>"}
+        about = {"name": named, "legendgroup": name, "meta": _meta(series, part)}
+        drawn.append({"type": "scatter", "x": x[rows], "y": y[rows], **about, **how})
+    return drawn
 
 
 def _joined(values: pd.Series, averaged: npt.NDArray[np.bool_], gap_before: npt.NDArray[np.bool_]) -> pd.Series:
@@ -173,13 +176,17 @@ def _meta(series: int, part: str) -> dict[str, int | str]:
     return {"series": series, "part": part}
 
 
-def _finish(figure: go.Figure, interval: timedelta, y_format: str | None) -> None:
+def _figure(
+    drawn: list[Trace], interval: timedelta, y_format: str | None, layout: Mapping[str, Any] = MappingProxyType({})
+) -> go.Figure:
+    """A figure of some traces. Made at once, as each later change of a figure is validated anew."""
     clock = "%H:%M" if interval >= timedelta(minutes=1) else "%H:%M:%S"
-    figure.update_layout(
-        margin=_MARGIN,
-        hovermode="x unified",
-        showlegend=True,
-        legend={"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom"},
-        xaxis={"type": "date", "hoverformat": f"%-d %b %Y, {clock}", "automargin": True},
-        yaxis={"fixedrange": True, "side": "right", "tickformat": y_format, "automargin": True},
-    )
+    x_axis = {"type": "date", "hoverformat": f"%-d %b %Y, {clock}", "automargin": True, **layout.get("xaxis", {})}
+    common = {
+        "margin": _MARGIN,
+        "hovermode": "x unified",
+        "showlegend": True,
+        "legend": {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom"},
+        "yaxis": {"fixedrange": True, "side": "right", "tickformat": y_format, "automargin": True},
+    }
+    return go.Figure(drawn, {**common, **layout, "xaxis": x_axis})

@@ -4,12 +4,17 @@
 without that promise, where Plotly's script isn't served by our own route.
 """
 
+import base64
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+import numpy.typing as npt
 import plotly.graph_objects as go
 import streamlit as st
+from plotly.utils import PlotlyJSONEncoder
 
 from .bundle import PLOTLY_URL
 
@@ -31,6 +36,24 @@ _CHART = st.components.v2.component(
     isolate_styles=False,  # Plotly puts its own styles into the document
 )
 _NOT_SERVED = "plotly is not served"
+
+
+def packed(figure: go.Figure) -> str:
+    """A figure as JSON with its numbers and times as typed arrays: half the bytes, and no text to be made or read.
+
+    Times are milliseconds, of the clock on the wall since 1970: chart.js makes text of them, as Plotly takes a number
+    for a time of the browser's zone.
+    """
+    drawn = figure.to_plotly_json()
+    for trace in drawn["data"]:
+        for name, values in trace.items():
+            if isinstance(values, np.ndarray) and values.dtype.kind in "Mf":
+                trace[name] = _typed(values.astype("datetime64[ms]").astype(float) if name == "x" else values)
+    return json.dumps(drawn, cls=PlotlyJSONEncoder, separators=(",", ":"))
+
+
+def _typed(values: npt.NDArray[np.floating]) -> dict[str, str]:
+    return {"dtype": f"f{values.itemsize}", "bdata": base64.b64encode(values.tobytes()).decode()}
 
 
 def live_chart(
@@ -59,7 +82,7 @@ def live_chart(
     state = _CHART(
         key=key,
         data={
-            "figure": figure.to_json(),
+            "figure": packed(figure),
             "view": view,
             "alt": alt,
             "height": height,

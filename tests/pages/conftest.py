@@ -1,11 +1,14 @@
 """The pages as a visitor opens them, without a browser."""
 
+import base64
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
+import numpy as np
 import pytest
 import streamlit as st
 from streamlit.components.v2 import manifest_scanner
@@ -76,9 +79,20 @@ def captions(page: AppTest) -> list[str]:
 
 
 def chart(page: AppTest, key: str) -> dict[str, Any]:
-    """What the chart in the browser gets, with its figure unpacked."""
+    """What the chart in the browser gets, with its figure unpacked: times as text, other typed arrays as they are."""
     data = json.loads(page.get_by_key(key).proto.json)
-    return {**data, "figure": json.loads(data["figure"])}
+    figure = json.loads(data["figure"])
+    for trace in figure["data"]:
+        if "bdata" in trace["x"]:
+            trace["x"] = [at.isoformat(" ") for at in times(trace["x"])]
+    return {**data, "figure": figure}
+
+
+def times(packed: dict[str, str]) -> list[datetime]:
+    """The wall-clock times of a typed array of milliseconds."""
+    assert packed["dtype"] == "f8"
+    its = np.frombuffer(base64.b64decode(packed["bdata"]))
+    return [datetime(1970, 1, 1) + timedelta(milliseconds=ms) for ms in its]  # noqa: DTZ001 of no zone
 
 
 def parts(page: AppTest, key: str) -> list[str]:
