@@ -159,7 +159,7 @@ def verify(path: Path) -> None:
     if manifest is None:
         found = list(faults_of_database(Database(path, settings.memory_limit)))
     else:
-        found = list(faults_of_backup(path, manifest))
+        found = list(faults_of_backup(path, manifest, settings.memory_limit))
     for fault in found:
         click.echo(fault)
     if found:

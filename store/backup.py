@@ -72,7 +72,7 @@ def backup(database: Database, folder: Path, tell: Tell = lambda _, __: None) ->
         StoreError: the database or the folder can't be used, or the backup has ticks that the database doesn't have;
             the backup is then the one before.
     """
-    with _alone(folder), duckdb.connect() as parquet:
+    with _alone(folder), duckdb.connect(config={"memory_limit": database.memory_limit}) as parquet:
         before = read_manifest(folder)
         try:
             manifest, written = _copied(database, folder, before, parquet, tell)

@@ -37,7 +37,7 @@ def restore(folder: Path, database: Database, tell: Tell = lambda _, __: None) -
     manifest = what_it_holds(folder)
     if manifest is None:
         raise StoreError(f"{folder} is no folder")
-    for fault in faults_of_backup(folder, manifest):
+    for fault in faults_of_backup(folder, manifest, database.memory_limit):
         raise StoreError(f"{folder} is damaged, nothing was restored: {fault}")
     now = utc_now()
     lock = RecorderLock(database.path)

@@ -53,9 +53,9 @@ ORDER BY ALL
 _COMPARED = 200_000
 
 
-def faults_of_backup(folder: Path, manifest: Manifest) -> Iterator[str]:
+def faults_of_backup(folder: Path, manifest: Manifest, memory_limit: str) -> Iterator[str]:
     """What is wrong with a backup, a line each."""
-    with duckdb.connect() as parquet:
+    with duckdb.connect(config={"memory_limit": memory_limit}) as parquet:
         for file in manifest.files:
             path = folder / file.path
             if not path.exists():

@@ -86,7 +86,7 @@ def sound(folder: Path) -> None:
     """Nothing is wrong with a backup."""
     manifest = what_it_holds(folder)
     assert manifest is not None
-    assert list(faults_of_backup(folder, manifest)) == []
+    assert list(faults_of_backup(folder, manifest, "256MB")) == []
 
 
 def remove(stage: Stage) -> None:

@@ -79,7 +79,7 @@ def manifest_in(folder: Path) -> Manifest:
 
 
 def faults(folder: Path) -> list[str]:
-    return list(faults_of_backup(folder, manifest_in(folder)))
+    return list(faults_of_backup(folder, manifest_in(folder), "256MB"))
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -9,10 +9,12 @@ from datetime import datetime
 import duckdb
 import pytest
 
+import store.held
 from store import BusyError, Database, NoDatabaseError, StoreError, Tick, ticks
 from store.locks import beside
 from tests.conftest import tick, wait_until
 from tests.store.conftest import is_locked
+from tests.store.files import checkpoint
 from tests.store.processes import line, start
 
 
@@ -221,6 +223,37 @@ def test_any_other_error_leaves_the_file_open(database):
             cursor.execute("SELECT * FROM nothing")
 
         assert is_kept(database)
+
+
+def test_a_file_of_which_much_is_kept_in_memory_is_closed_once_the_last_cursor_is_back(database, monkeypatch):
+    monkeypatch.setattr(store.held, "_MOST_KEPT_BYTES", 10_000)
+    monkeypatch.setattr(store.held, "_LOOK_AT_MEMORY_S", 0)
+    append(database, *(tick(second) for second in range(1000)))
+    checkpoint(database)
+    with database.hold():
+        with database.read() as cursor:
+            cursor.execute("SELECT sum(price) FROM ticks").fetchall()
+            wait_until(lambda: is_wanted(database))
+            still_read = cursor.execute("SELECT count(*) FROM ticks").fetchall()
+
+        wait_until(lambda: not is_kept(database))
+
+        assert still_read == [(1000,)]
+        assert count(database) == 1000
+
+
+def test_a_file_of_which_little_is_kept_in_memory_stays_open(database, monkeypatch):
+    looked = threading.Event()
+    keeps_much = store.held.Held._keeps_much
+    monkeypatch.setattr(store.held, "_LOOK_AT_MEMORY_S", 0)
+    monkeypatch.setattr(store.held.Held, "_keeps_much", lambda *its: (keeps_much(*its), looked.set())[0])
+    with database.hold():
+        append(database, tick())
+        looked.clear()
+        assert looked.wait(5)
+
+        assert is_kept(database)
+        assert not is_wanted(database)
 
 
 def test_a_file_that_is_missing_is_not_made_by_looking(database_file):
