@@ -29,7 +29,7 @@ FROM duckdb_memory()
 
 
 class Held:
-    """The file kept open for this process. It is closed for whoever waits, and to free memory; the next use opens it."""
+    """The file kept open for this process until others wait for it or it takes much memory; the next use opens it."""
 
     def __init__(self, path: Path, opened: Callable[..., AbstractContextManager[DuckDBPyConnection]]) -> None:
         self._path = path

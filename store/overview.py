@@ -75,12 +75,12 @@ class Card:
         return math.nan if self.latest is None else self.latest.price / self.reference - 1
 
 
-def cards(cursor: DuckDBPyConnection, configured: Sequence[str], shortest_bar: timedelta = timedelta(0)) -> list[Card]:
-    """A card for each configured index, in that order, and then for each that only has history, by name.
+def cards(cursor: DuckDBPyConnection, names: Sequence[str], shortest_bar: timedelta = timedelta(0)) -> list[Card]:
+    """A card for each of these indexes, in their order.
 
     No bar is shorter than `shortest_bar`, so that one without a tick means a gap and not just a short bar.
     """
-    return [_card(cursor, name, shortest_bar) for name in index_names(cursor, configured)]
+    return [_card(cursor, name, shortest_bar) for name in names]
 
 
 def index_names(cursor: DuckDBPyConnection, configured: Sequence[str]) -> list[str]:

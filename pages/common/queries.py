@@ -12,7 +12,7 @@ import streamlit as st
 
 import settings as all_settings
 from settings import Settings
-from store import Cursor, Database, Gap, NoDatabaseError, Tick, ticks, utc_now, vitals
+from store import Cursor, Database, Gap, NoDatabaseError, Tick, status, ticks, utc_now, vitals
 from store.aside import list_aside
 from store.bars import SINGLE_TICKS, bars, fits, nice_interval
 from store.coverage import Coverage, calendar, coverage
@@ -154,8 +154,10 @@ def overview(at: datetime, span: str) -> Overview:
     """
     try:
         with database().read() as cursor:
-            found = cards(cursor, settings().indexes, shortest_bar=timedelta(seconds=2 * settings().poll_seconds))
-            drawn = _history(cursor, at, [card.index_name for card in found], View(span))
+            recorded = ticks.summary(cursor)
+            names = status.known_indexes(settings().indexes, list(recorded))
+            found = cards(cursor, names, shortest_bar=timedelta(seconds=2 * settings().poll_seconds))
+            drawn = _history(cursor, at, names, View(span), recorded)
             gaps = drawn.gaps if drawn.start <= at - SPAN else ledger(cursor, at - SPAN, at, at)
             complete = {its.index_name: its for its in coverage(cursor, gaps, at - SPAN, at)}
             return Overview(found, complete, troubles(cursor, at - SPAN), drawn)
@@ -172,7 +174,7 @@ def history(at: datetime, names: Sequence[str], view: View) -> History:
     """
     try:
         with database().read() as cursor:
-            return _history(cursor, at, names, view)
+            return _history(cursor, at, names, view, ticks.summary(cursor))
     except NoDatabaseError:
         return _nothing(at, view)
 
@@ -205,8 +207,9 @@ def known_indexes() -> list[str]:
         return list(settings().indexes)
 
 
-def _history(cursor: Cursor, at: datetime, names: Sequence[str], view: View) -> History:
-    known = ticks.summary(cursor)
+def _history(
+    cursor: Cursor, at: datetime, names: Sequence[str], view: View, known: dict[str, tuple[int, datetime, datetime]]
+) -> History:
     recorded = {name: known[name][1:] for name in names if name in known}
     start, end = view.bounds(at, min((first for first, _ in recorded.values()), default=at))
     interval = view.interval

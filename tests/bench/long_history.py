@@ -1,6 +1,8 @@
-"""A long history of two indexes at one second, made once and kept, and what it costs to read it."""
+"""A long history of two indexes at one second, made once and kept, and what it costs to read it.
 
-import os
+It is as a recorder leaves it: with candles, and with a ledger of gaps that is complete.
+"""
+
 import statistics
 import time
 from datetime import timedelta
@@ -8,11 +10,10 @@ from datetime import timedelta
 import duckdb
 
 from settings import ROOT
-from store import Database, candles, schema, ticks, utc_now
+from store import Database, candles, gaps, schema, ticks, utc_now
 from store.bars import bars, nice_interval
+from store.models import from_column
 
-TICKS = int(os.environ.get("BENCH_TICKS", "60000000"))
-FEW = 1_000_000
 ROUNDS = 15
 MOST_POINTS = 1500
 SPANS = {
@@ -48,7 +49,7 @@ VALUES ($end - to_seconds($count // 2), $end, 1, ['btc_usd', 'eth_usd'], 'bench'
 
 def history(count: int) -> Database:
     """A file with so many ticks and their candles, from the cache if it was made before."""
-    path = ROOT / f".cache/history-{count}-schema-{schema.newest()}.duckdb"
+    path = ROOT / f".cache/recorded-{count}-schema-{schema.newest()}.duckdb"
     database = Database(path)
     if not path.exists():
         making = Database(path.with_name(f"making-{path.name}"))
@@ -60,6 +61,7 @@ def history(count: int) -> Database:
             for statement in (_TICKS, _RUN):
                 connection.execute(statement, {"count": count, "end": end})
         candles.rebuild(making, utc_now())
+        gaps.advance(making, from_column(end), utc_now(), wait_s=5)
         with duckdb.connect(making.path) as connection:
             connection.execute("CHECKPOINT")  # else the last part of it stays in the log, which is not renamed
         making.path.rename(path)

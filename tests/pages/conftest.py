@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,31 +26,36 @@ installed_components = cache(manifest_scanner.scan_component_manifests)
 
 
 @pytest.fixture
-def open_page(monkeypatch, database_file) -> Iterator[Open]:
-    """Opens a page of the dashboard on the test's database, which another process would record into.
+def open_page(database_file: Path) -> Iterator[Open]:
+    """Opens a page of the dashboard on the test's database, which another process would record into."""
+    with pages_of(database_file) as open_page:
+        yield open_page
 
-    It takes the page's name, the zone of the visitor's browser, and what stands in the address.
-    """
-    monkeypatch.setenv("TICKWELL_DATABASE", str(database_file))
-    monkeypatch.setenv("TICKWELL_POLLER", "external")
-    # Tells Streamlit what the lifespan of the server tells it: pages/ are not its old kind of pages. AppTest resets
-    # that before each run, here on a class of its own.
-    monkeypatch.setattr(PagesManager, "uses_pages_directory", False)
-    monkeypatch.setattr(app_test, "PagesManager", type("PagesOfTests", (PagesManager,), {}))
-    # Streamlit reads the metadata of all installed packages at each run of AppTest: half of its time.
-    monkeypatch.setattr(manifest_scanner, "scan_component_manifests", installed_components)
-    st.cache_data.clear()
-    st.cache_resource.clear()
 
-    def run(name: str = "overview", timezone: str | None = None, **address: Any) -> AppTest:
-        page = AppTest.from_file(str(ROOT / "dashboard.py"), default_timeout=20)
-        page.context = {"timezone": timezone}
-        page.query_params.update(address)
-        return (page if name == "overview" else page.switch_page(f"pages/{name}.py")).run()
+@contextmanager
+def pages_of(database_file: Path) -> Iterator[Open]:
+    """A function that opens a page, given its name, the zone of the visitor's browser, and the address's parameters."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TICKWELL_DATABASE", str(database_file))
+        patch.setenv("TICKWELL_POLLER", "external")
+        # Tells Streamlit what the lifespan of the server tells it: pages/ are not its old kind of pages. AppTest resets
+        # that before each run, here on a class of its own.
+        patch.setattr(PagesManager, "uses_pages_directory", False)
+        patch.setattr(app_test, "PagesManager", type("PagesOfTests", (PagesManager,), {}))
+        # Streamlit reads the metadata of all installed packages at each run of AppTest: half of its time.
+        patch.setattr(manifest_scanner, "scan_component_manifests", installed_components)
+        st.cache_data.clear()
+        st.cache_resource.clear()
+        yield _open
+        st.cache_data.clear()
+        st.cache_resource.clear()
 
-    yield run
-    st.cache_data.clear()
-    st.cache_resource.clear()
+
+def _open(name: str = "overview", timezone: str | None = None, **address: Any) -> AppTest:
+    page = AppTest.from_file(str(ROOT / "dashboard.py"), default_timeout=20)
+    page.context = {"timezone": timezone}
+    page.query_params.update(address)
+    return (page if name == "overview" else page.switch_page(f"pages/{name}.py")).run()
 
 
 @contextmanager

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from typing import Any
 
 import duckdb
 import pytest
@@ -245,8 +246,14 @@ def test_a_file_of_which_much_is_kept_in_memory_is_closed_once_the_last_cursor_i
 def test_a_file_of_which_little_is_kept_in_memory_stays_open(database, monkeypatch):
     looked = threading.Event()
     keeps_much = store.held.Held._keeps_much
+
+    def look(*its: Any) -> bool:
+        found = keeps_much(*its)
+        looked.set()
+        return found
+
     monkeypatch.setattr(store.held, "_LOOK_AT_MEMORY_S", 0)
-    monkeypatch.setattr(store.held.Held, "_keeps_much", lambda *its: (keeps_much(*its), looked.set())[0])
+    monkeypatch.setattr(store.held.Held, "_keeps_much", look)
     with database.hold():
         append(database, tick())
         looked.clear()

@@ -20,7 +20,7 @@ def cards_of(database: Database, *new: Tick, configured: Sequence[str] = ("btc_u
         cursor.execute("DELETE FROM ticks")
         ticks.append(cursor, new)
     with database.read() as cursor:
-        return cards(cursor, configured, **more)
+        return cards(cursor, index_names(cursor, configured), **more)
 
 
 def average(second: float, resolution_s: int, price: float = 100.0) -> Tick:

@@ -1,0 +1,100 @@
+"""What recording costs: until a slot's ticks are durable, until they are seen, and for as long as it goes on."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import psutil
+
+from poller.journal import Journal
+from poller.simulator import Simulator
+from store import Database, Tick, ticks, utc_now
+from store.models import to_column
+from tests.bench.row import SECONDS, SMALL, Row, medians_ms
+from tests.conftest import Program, wait_until
+
+APPENDS = 60 if SMALL else 300
+START = datetime(2026, 11, 1, tzinfo=UTC)
+
+
+def slot(number: int) -> list[Tick]:
+    ts = START + timedelta(seconds=number)
+    return [Tick(name, ts, 100.0 + number, received_at=ts) for name in ("btc_usd", "eth_usd")]
+
+
+@contextmanager
+def bare_append(path: Path) -> Iterator[Callable[[int], None]]:
+    """A transaction that inserts the rows of a slot, without any of our care."""
+    with duckdb.connect(path) as connection:
+        connection.execute(
+            "CREATE TABLE ticks (index_name VARCHAR, ts TIMESTAMP, received_at TIMESTAMP, price DOUBLE, "
+            "source VARCHAR, resolution_s INTEGER)"
+        )
+
+        def append(number: int) -> None:
+            rows = [
+                value
+                for tick in slot(number)
+                for value in (tick.index_name, to_column(tick.ts), to_column(tick.ts), tick.price, tick.source, 0)
+            ]
+            connection.execute("BEGIN TRANSACTION")
+            connection.execute("INSERT INTO ticks VALUES (?, ?, ?, ?, ?, ?), (?, ?, ?, ?, ?, ?)", rows)
+            connection.execute("COMMIT")
+
+        yield append
+
+
+def append_embedded(folder: Path) -> Iterator[Row]:
+    database = Database(folder / "append.duckdb")
+    database.migrate()
+
+    def append(number: int) -> None:
+        with database.write() as cursor:
+            ticks.append(cursor, slot(number))
+
+    with database.hold(), bare_append(folder / "bare.duckdb") as bare_work:
+        ours, bare = medians_ms(append, bare_work, rounds=APPENDS)
+    yield Row("one slot's ticks durable, embedded", ours / bare, 2, "×", f"{ours:.2f} ms, bare {bare:.2f} ms")
+
+
+def visibility(folder: Path) -> Iterator[Row]:
+    for mode, budget in (("embedded", 20), ("external", 150)):
+        database, reader = (Database(folder / f"{mode}.duckdb") for _ in range(2))
+        database.migrate()
+        journal = Journal(database)
+        with ExitStack() as stack:
+            if mode == "embedded":
+                stack.enter_context(database.hold())
+                reader = database
+
+            def receive(number: int, journal: Journal = journal, reader: Database = reader) -> None:
+                journal.add(START, slot(number))
+                journal.flush(5)
+                with reader.read() as cursor:
+                    newest = ticks.latest(cursor, "btc_usd")
+                assert newest is not None
+                assert newest.ts == START + timedelta(seconds=number)
+
+            (median,) = medians_ms(receive, rounds=APPENDS)
+            yield Row(f"reply received -> visible, {mode}", median, budget, "ms")
+
+
+def recorder(folder: Path, simulator: Simulator) -> Iterator[Row]:
+    path = folder / "cadence.duckdb"
+    with Program("poller", database=path, deribit_url=simulator.url, poll_seconds=1) as program:
+        wait_until(lambda: path.exists() and newest(path))
+        begin = utc_now()
+        wait_until(lambda: utc_now() > begin + timedelta(seconds=SECONDS + 1), timeout_s=SECONDS + 10)
+        memory = psutil.Process(program.process.pid).memory_info().rss / 1e6
+    with Database(path).read() as cursor:
+        found = ticks.history(cursor, "btc_usd", begin, begin + timedelta(seconds=SECONDS))
+    late = max(tick.received_at.microsecond / 1000 for tick in found if tick.received_at)
+    yield Row(f"slots missed at 1 s, of {SECONDS}", SECONDS - len(found), 0, "", f"latest {late:.0f} ms into its slot")
+    yield Row("memory, recorder alone", memory, 120, "MB")
+
+
+def newest(path: Path) -> Tick | None:
+    with Database(path).read() as cursor:
+        return ticks.latest(cursor, "btc_usd")
