@@ -113,13 +113,15 @@ def show() -> None:
         start_embedded(settings)
     except StoreError as error:
         st.error(f"Not recording. {error}", icon=":material/error:")
+    from pages.common import queries
     from pages.common.header import header
 
     pages = [st.Page(all_settings.ROOT / path, title=title, icon=icon, help=line) for path, title, icon, line in PAGES]
     page = st.navigation(pages, position="top")
     st.logo(LOGO, size="large")
-    header(page.title)
-    page.run()
+    with queries.database().one_lease():
+        header(page.title)
+        page.run()
     spare_the_garbage_collector()
 
 

@@ -60,6 +60,7 @@ class Database:
         self._writing = threading.BoundedSemaphore(1)
         self._reading = threading.BoundedSemaphore(_MOST_READERS)
         self._held: Held | None = None
+        self._sharing = threading.local()
 
     @contextlib.contextmanager
     def read(self, wait_s: float = WAIT_S) -> Iterator[DuckDBPyConnection]:
@@ -71,8 +72,21 @@ class Database:
             UnreadableError: the file is damaged or no database.
             StoreError: it could not be opened or read, or is of a newer version.
         """
-        with self._translated(), self._one_of_few(wait_s), self._cursor(wait_s, read_only=True) as cursor:
+        with self._translated(), self._shared_or_own(wait_s) as cursor:
             yield cursor
+
+    @contextlib.contextmanager
+    def one_lease(self) -> Iterator[None]:
+        """Have all reads of this thread within the block share one lease, which the first of them takes.
+
+        It ends with the block, which thus may last 2 s.
+        """
+        with contextlib.ExitStack() as lease:
+            self._sharing.lease, self._sharing.cursor = lease, None
+            try:
+                yield
+            finally:
+                self._sharing.lease = None
 
     @contextlib.contextmanager
     def write(self, wait_s: float = WAIT_S) -> Iterator[DuckDBPyConnection]:
@@ -140,6 +154,19 @@ class Database:
         finally:
             held, self._held = self._held, None
             held.close()
+
+    def _shared_or_own(self, wait_s: float) -> AbstractContextManager[DuckDBPyConnection]:
+        lease: contextlib.ExitStack | None = getattr(self._sharing, "lease", None)
+        if lease is None:
+            return self._own(wait_s)
+        if self._sharing.cursor is None:
+            self._sharing.cursor = lease.enter_context(self._own(wait_s))
+        return contextlib.nullcontext(self._sharing.cursor)
+
+    @contextlib.contextmanager
+    def _own(self, wait_s: float) -> Iterator[DuckDBPyConnection]:
+        with self._one_of_few(wait_s), self._cursor(wait_s, read_only=True) as cursor:
+            yield cursor
 
     @contextlib.contextmanager
     def _cursor(self, wait_s: float, *, read_only: bool) -> Iterator[DuckDBPyConnection]:

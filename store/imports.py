@@ -19,7 +19,7 @@ from duckdb import DuckDBPyConnection
 from . import averages, candles, gaps, ticks
 from .database import Database
 from .due import EPOCH
-from .errors import BusyError, FileError
+from .errors import BusyError, FileError, StoreError
 from .foreign import Columns
 from .locks import FileLock, beside
 from .models import GapState, from_column, to_column, utc_now
@@ -264,14 +264,16 @@ def _heal(database: Database, index_names: frozenset[str]) -> int:
 def _alone(database: Database) -> Iterator[Path]:
     """A folder for the work of the one import at a time, beside the database, where there is room for it."""
     path = database.path.resolve()
-    path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(beside(path, "importing"))
-    if not lock.try_acquire():
-        raise BusyError(f"another import into {database.path} is at work")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not lock.try_acquire():
+            raise BusyError(f"another import into {database.path} is at work")
         for remains in path.parent.glob(f"{glob.escape(path.name)}.import-*"):
             shutil.rmtree(remains, ignore_errors=True)
         with tempfile.TemporaryDirectory(prefix=f"{path.name}.import-", dir=path.parent) as folder:
             yield Path(folder)
+    except OSError as error:
+        raise StoreError(f"{error.filename} can't be used: {error.strerror}") from error
     finally:
         lock.release()

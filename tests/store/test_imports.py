@@ -12,7 +12,7 @@ import pytest
 
 import store.imports
 import store.staging
-from store import BusyError, Database, FileError, Tick, candles, ticks, utc_now
+from store import BusyError, Database, FileError, StoreError, Tick, candles, ticks, utc_now
 from store.foreign import Columns
 from store.gaps import ledger
 from store.imports import Imported, import_files
@@ -509,6 +509,13 @@ def test_prices_of_the_simulator_do_not_get_among_those_of_the_exchange(database
         imported(database, path)
 
     assert all_of(database) == [tick()]
+
+
+def test_a_folder_that_cannot_be_made_is_refused_in_one_line(tmp_path):
+    (tmp_path / "file").touch()
+
+    with pytest.raises(StoreError, match=r"file can't be used: "):
+        imported(Database(tmp_path / "file/ticks.duckdb"), seconds(tmp_path / "a.parquet", [1]))
 
 
 def test_one_import_at_a_time(database, tmp_path):

@@ -5,6 +5,7 @@ import os
 import re
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO
 
@@ -13,7 +14,7 @@ import portalocker
 import pytest
 from portalocker import LockFlags
 
-from store import BusyError, Database, StoreError, Tick, ticks
+from store import BusyError, Cursor, Database, NoDatabaseError, StoreError, Tick, ticks
 from store.database import _foreign_holder
 from store.locks import FileLock, beside
 from tests.conftest import tick, wait_until
@@ -30,6 +31,11 @@ def seconds(database: Database, wait_s: float = 5) -> list[int]:
     """The seconds of all stored ticks."""
     with database.read(wait_s) as cursor:
         return [each.ts.second for each in reversed(ticks.newest_first(cursor, "btc_usd", limit=1000))]
+
+
+def cursor_of(database: Database) -> Cursor:
+    with database.read() as cursor:
+        return cursor
 
 
 def files(database: Database) -> dict[str, bytes]:
@@ -164,6 +170,38 @@ def test_of_many_threads_that_read_few_do_at_once(database):
         assert seconds(Database(database.path)) == []
 
     assert seconds(database) == []
+
+
+def test_reads_of_a_thread_share_one_lease_from_the_first_to_the_end_of_the_block(database):
+    append(database, tick(3))
+
+    with database.one_lease():
+        before = is_locked(beside(database.path, "lease"))
+        first = seconds(database)
+        between = is_locked(beside(database.path, "lease"))
+        with database.read() as one, database.read() as other:
+            same = one is other
+        with ThreadPoolExecutor(1) as pool:
+            elsewhere = pool.submit(cursor_of, database).result() is one
+    after = is_locked(beside(database.path, "lease"))
+
+    assert (before, between, after) == (False, True, False)
+    assert (first, same, elsewhere) == ([3], True, False)
+
+
+def test_a_lease_that_could_not_be_had_is_tried_again_in_the_same_block(database_file):
+    database = Database(database_file)
+    with database.one_lease():
+        with pytest.raises(NoDatabaseError):
+            seconds(database)
+        Database(database_file).migrate()
+
+        assert seconds(database) == []
+
+
+def test_what_goes_wrong_under_a_shared_lease_is_a_store_error(database):
+    with database.one_lease(), pytest.raises(StoreError, match=r"ticks\.duckdb: "), database.read() as cursor:
+        cursor.execute("SELECT nothing")
 
 
 @pytest.mark.parametrize("access", ["read", "write"])
