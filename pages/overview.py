@@ -8,7 +8,7 @@ from pages.common import charts, queries, text
 from pages.common.gap_marks import add_marks
 from pages.common.live_chart import live_chart
 from pages.common.sparkline import sparkline
-from pages.common.views import MOST_POINTS, SPANS
+from pages.common.views import SPANS
 from store import StoreError, utc_now
 from store.coverage import Coverage
 from store.overview import Card
@@ -137,24 +137,13 @@ def rebased_chart(history: queries.History, span: str) -> None:
     if not any(len(frame) for frame in history.bars.values()):
         st.info("Nothing is recorded in this range yet.", icon=":material/hourglass_empty:")
         return
-    # A bar's worth of time moves a line by less than a pixel: the figure of a long span is built again once a minute.
-    step_s = min(60, (history.end - history.start).total_seconds() // MOST_POINTS)
-    rows = sum(map(len, history.bars.values()))
-    healed = sum(gap.state == "healed" for gap in history.gaps)
-    seen = (span, text.zone().key, rows, len(history.gaps), healed, history.end.timestamp() // max(1, step_s))
-    drawn = st.session_state.get("drawn")
-    if drawn is None or drawn[0] != seen:
-        figure = charts.rebased(history.bars, history.interval, text.zone())
-        charts.set_range(figure, history.start, history.end, text.zone())
-        add_marks(figure, history.gaps, history.start, history.end, text.zone())
-        drawn = st.session_state["drawn"] = (seen, figure, charts.describe(history.inside(), text.zone()))
-    live_chart(
-        drawn[1],
-        key="all-indexes",
-        view=f"{span} {text.zone().key}",
-        alt=drawn[2],
-        height=CHART_HEIGHT,
-    )
+    zone, drawn = text.zone(), st.session_state.get("drawn")
+    if drawn is None or drawn[0] is not history or drawn[1] != zone:  # the same object, as long as it looks the same
+        figure = charts.rebased(history.bars, history.interval, zone)
+        charts.set_range(figure, history.start, history.end, zone)
+        add_marks(figure, history.gaps, history.start, history.end, zone)
+        drawn = st.session_state["drawn"] = (history, zone, figure, charts.describe(history.inside(), zone))
+    live_chart(drawn[2], key="all-indexes", view=f"{span} {zone.key}", alt=drawn[3], height=CHART_HEIGHT)
 
 
 def last_errors(overview: queries.Overview) -> None:

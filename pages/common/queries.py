@@ -12,10 +12,11 @@ import streamlit as st
 
 import settings as all_settings
 from settings import Settings
-from store import Cursor, Database, Gap, NoDatabaseError, Tick, status, ticks, utc_now, vitals
+from store import Cursor, Database, Gap, NoDatabaseError, Tick, ticks, utc_now, vitals
 from store.aside import list_aside
 from store.bars import SINGLE_TICKS, bars, fits, nice_interval
 from store.coverage import Coverage, calendar, coverage
+from store.due import EPOCH
 from store.gaps import ledger
 from store.overview import SPAN, Card, cards, index_names, simulated
 from store.recorder import Notice, read_notice
@@ -23,7 +24,7 @@ from store.runs import Failures, Trouble, failures, troubles
 from store.shared import shared_database
 from store.vitals import Growth, Vitals
 
-from .views import MOST_POINTS, View
+from .views import MOST_POINTS, SPANS, View
 
 _GROWTH_OVER = timedelta(days=7)
 
@@ -46,6 +47,15 @@ class Overview:
     coverage: dict[str, Coverage]
     troubles: list[Trouble]
     history: "History"
+
+
+@dataclass(frozen=True)
+class _Day:
+    """What is known of the last 24 h: its gaps, how complete it is, and what went wrong."""
+
+    gaps: list[Gap]
+    coverage: dict[str, Coverage]
+    troubles: list[Trouble]
 
 
 @dataclass(frozen=True)
@@ -145,24 +155,64 @@ def pulse(at: datetime) -> Pulse:
         return Pulse(notice, set_aside)
 
 
-@st.cache_data(ttl="900ms", max_entries=16, show_spinner=False)
 def overview(at: datetime, span: str) -> Overview:
     """Cards of all indexes, and their bars over a span, at this second.
 
     Raises:
         StoreError: the database can't be read; one that does not exist yet is not an error.
     """
+    with database().one_lease():
+        found, day = _cards(at), _last_day(these_ten_seconds())
+        # A step's worth of time moves a line by less than a pixel. But what is filled or healed shows at once.
+        notice = pulse(at).notice
+        step = timedelta(seconds=1) if notice and notice.backfill else _step(found, at, span)
+        changed = [card.latest is None for card in found], [gap.state for gap in day.gaps]
+        drawn = _drawn(rounded_up(at, step), tuple(card.index_name for card in found), span, repr(changed))
+        return Overview(found, day.coverage, day.troubles, drawn)
+
+
+def rounded_up(at: datetime, step: timedelta) -> datetime:
+    """The next multiple of a step, counted from 1970 on, at or after an instant."""
+    return at + (EPOCH - at) % step
+
+
+def _step(found: Sequence[Card], at: datetime, span: str) -> timedelta:
+    """How much of a span a point on the screen stands for, in whole seconds, at most a minute."""
+    shown = SPANS[span] or at - min((card.since for card in found if card.since), default=at)
+    return timedelta(seconds=min(60, max(1, shown.total_seconds() // MOST_POINTS)))
+
+
+@st.cache_data(ttl="900ms", max_entries=2, show_spinner=False)
+def _cards(at: datetime) -> list[Card]:
+    del at
+    names = known_indexes()
     try:
         with database().read() as cursor:
-            recorded = ticks.summary(cursor)
-            names = status.known_indexes(settings().indexes, list(recorded))
-            found = cards(cursor, names, shortest_bar=timedelta(seconds=2 * settings().poll_seconds))
-            drawn = _history(cursor, at, names, View(span), recorded)
-            gaps = drawn.gaps if drawn.start <= at - SPAN else ledger(cursor, at - SPAN, at, at)
-            complete = {its.index_name: its for its in coverage(cursor, gaps, at - SPAN, at)}
-            return Overview(found, complete, troubles(cursor, at - SPAN), drawn)
+            return cards(cursor, names, shortest_bar=timedelta(seconds=2 * settings().poll_seconds))
     except NoDatabaseError:
-        return Overview([Card(name) for name in settings().indexes], {}, [], _nothing(at, View(span)))
+        return [Card(name) for name in names]
+
+
+@st.cache_data(ttl="10s", max_entries=2, show_spinner=False)
+def _last_day(at: datetime) -> _Day:
+    try:
+        with database().read() as cursor:
+            gaps = ledger(cursor, at - SPAN, at, at)
+            complete = {its.index_name: its for its in coverage(cursor, gaps, at - SPAN, at)}
+            return _Day(gaps, complete, troubles(cursor, at - SPAN))
+    except NoDatabaseError:
+        return _Day([], {}, [])
+
+
+@st.cache_resource(ttl="60s", max_entries=16, show_spinner=False)  # frozen: visitors share it
+def _drawn(at: datetime, names: Sequence[str], span: str, changed: str) -> History:
+    """The bars of a span; `changed` tells apart what must not be taken for the same within a step."""
+    del changed
+    try:
+        with database().read() as cursor:
+            return _history(cursor, at, names, View(span))
+    except NoDatabaseError:
+        return _nothing(at, View(span))
 
 
 @st.cache_data(ttl="900ms", max_entries=64, show_spinner=False)
@@ -174,7 +224,7 @@ def history(at: datetime, names: Sequence[str], view: View) -> History:
     """
     try:
         with database().read() as cursor:
-            return _history(cursor, at, names, view, ticks.summary(cursor))
+            return _history(cursor, at, names, view)
     except NoDatabaseError:
         return _nothing(at, view)
 
@@ -207,9 +257,8 @@ def known_indexes() -> list[str]:
         return list(settings().indexes)
 
 
-def _history(
-    cursor: Cursor, at: datetime, names: Sequence[str], view: View, known: dict[str, tuple[int, datetime, datetime]]
-) -> History:
+def _history(cursor: Cursor, at: datetime, names: Sequence[str], view: View) -> History:
+    known = ticks.summary(cursor)
     recorded = {name: known[name][1:] for name in names if name in known}
     start, end = view.bounds(at, min((first for first, _ in recorded.values()), default=at))
     interval = view.interval

@@ -247,10 +247,10 @@ def covered(database, missing: int, healed: int) -> None:
 @pytest.mark.parametrize(
     ("missing", "healed", "words", "percent"),
     [
-        (0, 0, r"24 h coverage (100) % of 1,00\d slots", [100]),
-        (0, 100, r"24 h coverage (100) % of 1,00\d slots, (\S+) % healed", [100, 10]),
-        (50, 0, r"24 h coverage (\S+) % of 1,00\d slots", [95]),
-        (20, 30, r"24 h coverage (\S+) % of 1,00\d slots, (\S+) % healed", [98, 3]),
+        (0, 0, r"24 h coverage (100) % of (?:1,00\d|99\d) slots", [100]),
+        (0, 100, r"24 h coverage (100) % of (?:1,00\d|99\d) slots, (\S+) % healed", [100, 10]),
+        (50, 0, r"24 h coverage (\S+) % of (?:1,00\d|99\d) slots", [95]),
+        (20, 30, r"24 h coverage (\S+) % of (?:1,00\d|99\d) slots, (\S+) % healed", [98, 3]),
     ],
 )
 def test_a_card_tells_how_complete_its_last_24_hours_are(open_page, database, missing, healed, words, percent):
@@ -260,7 +260,9 @@ def test_a_card_tells_how_complete_its_last_24_hours_are(open_page, database, mi
 
     found = re.fullmatch(words, captions(page)[0].split("  \n")[1])
     assert found is not None
-    assert [float(each) for each in found.groups()] == pytest.approx(percent, abs=0.05)  # a few more slots may be due
+    assert [float(each) for each in found.groups()] == pytest.approx(
+        percent, abs=0.05
+    )  # a few more or less slots may be due
     assert not page.exception
 
 
