@@ -1,8 +1,8 @@
 """Measure, print one table, and exit non-zero when something is over its budget.
 
 Ratios have their bare reference measured beside them in the same run. BENCH_TICKS is the length of the history (60 M
-unless told), which is kept in .cache/; up to 1 M the small form is run, without cadence and peers. BENCH_SECONDS is how
-long a recorder or a page is watched.
+unless told), which is kept in .cache/; up to 1 M the small form is run, without cadence, refreshes and peers.
+BENCH_SECONDS is how long a recorder or a page is watched.
 """
 
 import sys

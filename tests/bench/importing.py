@@ -10,11 +10,13 @@ from settings import Settings
 from store import Database, candles, utc_now
 from store.foreign import Columns
 from store.imports import import_files
+from store.models import to_column
 from tests.bench.apart import apart, do
-from tests.bench.long_history import history
-from tests.bench.row import TICKS, Row
+from tests.bench.long_history import PRICES
+from tests.bench.row import SMALL, Row
 
-ROWS = min(30_000_000, TICKS // 2)
+ROWS = 10_000_000 if SMALL else 30_000_000
+ROUNDS = 1 if SMALL else 2
 
 _BARE = """
 INSERT INTO ticks
@@ -22,29 +24,31 @@ SELECT index_name, ts, NULL, price, 'import', 0
 FROM read_parquet($path)
 """
 
-_WRITE = """
+_WRITE = f"""
 COPY (
     SELECT index_name, ts, price
-    FROM source.ticks
+    FROM ({PRICES})
     ORDER BY ts
-    LIMIT {rows}
 )
-TO '{path}' (FORMAT parquet, COMPRESSION zstd)
+TO $path (FORMAT parquet, COMPRESSION zstd)
 """
 
 
 def imports(folder: Path) -> Iterator[Row]:
     path = folder / "prices.parquet"
     with duckdb.connect() as connection:
-        connection.execute(f"ATTACH '{history(TICKS).path}' AS source (READ_ONLY)")
-        connection.execute(_WRITE.format(rows=ROWS, path=path))
-    bare_s, _ = measured("bare", path, folder / "bare-import.duckdb")
-    ours_s, memory = measured("ours", path, folder / "import.duckdb")
-    note = f"{ours_s:.1f} s with candles, bare {bare_s:.1f} s, {ROWS:,} rows, {ROWS / ours_s / 1e6:.1f} M a second"
-    yield Row("import of Parquet to bare INSERT … SELECT", ours_s / bare_s, 2, "×", note)
-    yield Row("memory, import", memory, 600, "MB", f"{ROWS:,} rows")
-    took_s, memory = measured("rebuild", path, folder / "import.duckdb")
-    yield Row("memory, rebuild", memory, 600, "MB", f"{ROWS:,} rows in {took_s:.1f} s")
+        connection.execute(_WRITE, {"path": str(path), "count": ROWS, "end": to_column(utc_now())})
+    took_s: dict[str, float] = {}
+    memory: dict[str, float] = {}
+    for number in range(ROUNDS):  # in turn, and the faster one of each counts: a busy moment makes either slower
+        for what in ("bare", "ours"):
+            seconds, memory[what] = measured(what, path, folder / f"{what}-{number}.duckdb")
+            took_s[what] = min(seconds, took_s.get(what, seconds))
+    note = f"{took_s['ours']:.1f} s with candles, bare {took_s['bare']:.1f} s, {ROWS:,} rows"
+    yield Row("import of Parquet to bare INSERT … SELECT", took_s["ours"] / took_s["bare"], 2, "×", note)
+    yield Row("memory, import", memory["ours"], 600, "MB", f"{ROWS:,} rows")
+    seconds, rebuilding = measured("rebuild", folder / "ours-0.duckdb")
+    yield Row("memory, rebuild", rebuilding, 600, "MB", f"{ROWS:,} rows in {seconds:.1f} s")
 
 
 def measured(what: str, *paths: Path) -> tuple[float, float]:
@@ -66,13 +70,14 @@ def bare(path: Path, target: Path) -> float:
 
 def ours(path: Path, target: Path) -> float:
     database = Database(target, Settings().memory_limit)
+    database.migrate()
     started = time.perf_counter()
     (imported,) = import_files(database, [path], Columns(), lambda _what, _done, _total: None)
     assert imported.stored == ROWS
     return time.perf_counter() - started
 
 
-def rebuild(_: Path, target: Path) -> float:
+def rebuild(target: Path) -> float:
     started = time.perf_counter()
     candles.rebuild(Database(target, Settings().memory_limit), utc_now())
     return time.perf_counter() - started

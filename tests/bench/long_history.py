@@ -1,20 +1,21 @@
 """A long history of two indexes at one second, made once and kept, and what it costs to read it.
 
-It is as a recorder leaves it: with candles, and with a ledger of gaps that is complete.
+It is as a recorder leaves it: with averages of the time before, candles, and a ledger of gaps that is complete.
 """
 
 import statistics
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import duckdb
 
 from settings import ROOT
-from store import Database, candles, gaps, schema, ticks, utc_now
+from store import Database, averages, candles, gaps, schema, ticks, utc_now
 from store.bars import bars, nice_interval
 from store.models import from_column
+from tests.bench.row import SMALL
 
-ROUNDS = 15
+ROUNDS = 5 if SMALL else 15
 MOST_POINTS = 1500
 SPANS = {
     "15 min": timedelta(minutes=15),
@@ -26,19 +27,23 @@ SPANS = {
     "1 y": timedelta(days=365),
 }
 
-_TICKS = """
-INSERT INTO ticks
+PRICES = """
 SELECT
-    ['btc_usd', 'eth_usd'][1 + i % 2],
-    slot + to_microseconds(6_000 + CAST(hash(i) % 9_000 AS BIGINT)),
-    slot + to_microseconds(16_000 + CAST(hash(i) % 9_000 AS BIGINT)),
-    round(100_000 * exp(sin(i / 3e6) / 3) + hash(i) % 10_000 / 500, 2),
-    'simulator',
-    0
+    ['btc_usd', 'eth_usd'][1 + i % 2] AS index_name,
+    slot + to_microseconds(6_000 + CAST(hash(i) % 9_000 AS BIGINT)) AS ts,
+    slot + to_microseconds(16_000 + CAST(hash(i) % 9_000 AS BIGINT)) AS received_at,
+    round(100_000 * exp(sin(i / 3e6) / 3) + hash(i) % 10_000 / 500, 2) AS price
 FROM (
     SELECT i, $end - to_seconds(($count - i) // 2) AS slot
     FROM range($count) AS r(i)
 )
+"""
+"""So many prices up to an instant, in the order of time but for the two of a slot."""
+
+_TICKS = f"""
+INSERT INTO ticks
+SELECT index_name, ts, received_at, price, 'simulator', 0
+FROM ({PRICES})
 """
 
 _RUN = """
@@ -60,12 +65,21 @@ def history(count: int) -> Database:
         with duckdb.connect(making.path) as connection:
             for statement in (_TICKS, _RUN):
                 connection.execute(statement, {"count": count, "end": end})
+        add_averages(making, from_column(end) - timedelta(seconds=count // 2))
         candles.rebuild(making, utc_now())
         gaps.advance(making, from_column(end), utc_now(), wait_s=5)
         with duckdb.connect(making.path) as connection:
             connection.execute("CHECKPOINT")  # else the last part of it stays in the log, which is not renamed
         making.path.rename(path)
     return database
+
+
+def add_averages(database: Database, until: datetime) -> None:
+    """A price a day for a year, as the exchange has them of the time before a recorder began."""
+    days = [until - timedelta(days=number) for number in range(2, 365)]
+    with database.write() as cursor:
+        for name in ("btc_usd", "eth_usd"):
+            averages.append(cursor, name, [(day, 100_000.0) for day in days], resolution_s=86_400)
 
 
 def costs_ms(database: Database, span: timedelta) -> tuple[float, float]:

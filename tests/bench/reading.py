@@ -14,7 +14,7 @@ from tests.bench.long_history import SPANS, costs_ms, history
 from tests.bench.row import FEW, SMALL, TICKS, Row, medians_ms
 from tests.pages.conftest import pages_of
 
-RUNS = 5 if SMALL else 15
+RUNS = 3 if SMALL else 15
 SCRIPTS: tuple[tuple[str, dict[str, str]], ...] = (
     ("overview", {}),
     ("history", {"range": "1d"}),

@@ -15,7 +15,7 @@ from store.models import to_column
 from tests.bench.row import SECONDS, SMALL, Row, medians_ms
 from tests.conftest import Program, wait_until
 
-APPENDS = 60 if SMALL else 300
+APPENDS = 40 if SMALL else 300
 START = datetime(2026, 11, 1, tzinfo=UTC)
 
 

@@ -13,7 +13,7 @@ FEW = 1_000_000
 """And so long the short one that queries are compared with."""
 
 SMALL = TICKS <= FEW
-"""The form for in between: everything but what needs minutes, and that less often."""
+"""The form for in between, which takes 45 s: without what has to be watched for long, and less often."""
 
 SECONDS = int(os.environ.get("BENCH_SECONDS", "5" if SMALL else "60"))
 """So long a recorder or a page is watched."""
