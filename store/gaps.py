@@ -5,7 +5,7 @@ another round, which cuts the gap into pieces, each healed, unfillable or still 
 `gaps`). Behind the watermark the ledger is complete; what came after it is found anew by whoever reads.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -87,20 +87,29 @@ VALUES ($complete_to)
 """
 
 
-def ledger(cursor: DuckDBPyConnection, start: datetime, end: datetime, now: datetime) -> list[Gap]:
-    """The gaps that touch [start, end), by index and start; what is alike and adjacent is one gap.
+def ledger(
+    cursor: DuckDBPyConnection,
+    start: datetime,
+    end: datetime,
+    now: datetime,
+    index_names: Container[str] | None = None,
+) -> list[Gap]:
+    """The gaps of indexes, or of all, that touch [start, end), by index and start; what is alike and adjacent is one gap.
 
     It has those of the last minutes too, up to the slots that may still be on their way.
     """
     values = {"start": to_column(start), "end": to_column(end)}
-    noted = [_gap(row) for row in cursor.execute(_NOTED, values).fetchall()]
-    latest = find(cursor, max(start, watermark(cursor) or start), min(end, _arrived(cursor, now)))
+    all_noted = [_gap(row) for row in cursor.execute(_NOTED, values).fetchall()]
+    noted = [gap for gap in all_noted if index_names is None or gap.index_name in index_names]
+    latest = find(cursor, max(start, watermark(cursor) or start), min(end, _arrived(cursor, now)), index_names)
     return list(joined(sorted([*noted, *latest], key=lambda gap: (gap.index_name, gap.start))))
 
 
-def find(cursor: DuckDBPyConnection, start: datetime, end: datetime) -> list[Gap]:
-    """The gaps in [start, end) that are not noted yet."""
-    found = missing(cursor, start, end)
+def find(
+    cursor: DuckDBPyConnection, start: datetime, end: datetime, index_names: Container[str] | None = None
+) -> list[Gap]:
+    """The gaps of some indexes or all in [start, end) that are not noted yet."""
+    found = missing(cursor, start, end, index_names)
     if not found:
         return []
     values = {"start": to_column(start), "end": to_column(end)}

@@ -1,6 +1,6 @@
 """Which due slots brought no tick, and why: found anew each time, from runs, misses and ticks."""
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -66,12 +66,15 @@ ORDER BY slot
 """
 
 
-def missing(cursor: DuckDBPyConnection, start: datetime, end: datetime) -> list[Gap]:
-    """The gaps in [start, end), noted or not."""
+def missing(
+    cursor: DuckDBPyConnection, start: datetime, end: datetime, index_names: Container[str] | None = None
+) -> list[Gap]:
+    """The gaps in [start, end), noted or not, of some indexes or all."""
     return [
         gap
         for stretch in stretches(cursor, start, end)
         for name in stretch.indexes
+        if index_names is None or name in index_names
         for first, last in _holes(cursor, name, stretch.slots, stretch.poll_seconds)
         for gap in _explained(cursor, name, stretch, first, last)
     ]

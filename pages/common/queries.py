@@ -12,19 +12,22 @@ import streamlit as st
 
 import settings as all_settings
 from settings import Settings
-from store import Cursor, Database, Gap, NoDatabaseError, Tick, ticks, utc_now, vitals
+from store import Cursor, Database, Gap, NoDatabaseError, Tick, status, ticks, utc_now, vitals
 from store.aside import list_aside
 from store.bars import SINGLE_TICKS, bars, fits, nice_interval
 from store.coverage import Coverage, calendar, coverage
 from store.due import EPOCH
 from store.gaps import ledger
-from store.overview import SPAN, Card, cards, index_names, simulated
+from store.overview import SPAN, Card, cards, simulated
 from store.recorder import Notice, read_notice
 from store.runs import Failures, Trouble, failures, troubles
 from store.shared import shared_database
 from store.vitals import Growth, Vitals
 
 from .views import MOST_POINTS, SPANS, View
+
+Recorded = dict[str, tuple[datetime, datetime]]
+"""The times of the first and the last tick of each index that has any."""
 
 _GROWTH_OVER = timedelta(days=7)
 
@@ -95,7 +98,7 @@ class History:
     start: datetime
     end: datetime
     interval: timedelta
-    recorded: dict[str, tuple[datetime, datetime]]
+    recorded: Recorded
     gaps: list[Gap] = field(default_factory=list)
 
     def inside(self) -> dict[str, pd.DataFrame]:
@@ -208,9 +211,10 @@ def _last_day(at: datetime) -> _Day:
 def _drawn(at: datetime, names: Sequence[str], span: str, changed: str) -> History:
     """The bars of a span; `changed` tells apart what must not be taken for the same within a step."""
     del changed
+    known = _recorded()
     try:
         with database().read() as cursor:
-            return _history(cursor, at, names, View(span))
+            return _history(cursor, at, names, View(span), known)
     except NoDatabaseError:
         return _nothing(at, View(span))
 
@@ -222,9 +226,10 @@ def history(at: datetime, names: Sequence[str], view: View) -> History:
     Raises:
         StoreError: the database can't be read; one that does not exist yet is not an error.
     """
+    known = _recorded()
     try:
         with database().read() as cursor:
-            return _history(cursor, at, names, view)
+            return _history(cursor, at, names, view, known)
     except NoDatabaseError:
         return _nothing(at, view)
 
@@ -243,23 +248,33 @@ def quality(at: datetime, start: datetime) -> Quality:
         return Quality(start, at)
 
 
-@st.cache_data(ttl="10s", max_entries=1, show_spinner=False)
 def known_indexes() -> list[str]:
     """The names of all indexes, configured ones first.
 
     Raises:
         StoreError: the database can't be read; one that does not exist yet is not an error.
     """
+    return status.known_indexes(settings().indexes, list(_recorded()))
+
+
+@st.cache_data(ttl="10s", max_entries=1, show_spinner=False)
+def _recorded() -> Recorded:
+    """What is recorded, as it was some seconds ago. Call it without a lease."""
     try:
         with database().read() as cursor:
-            return index_names(cursor, settings().indexes)
+            return _recorded_now(cursor)
     except NoDatabaseError:
-        return list(settings().indexes)
+        return {}
 
 
-def _history(cursor: Cursor, at: datetime, names: Sequence[str], view: View) -> History:
-    known = ticks.summary(cursor)
-    recorded = {name: known[name][1:] for name in names if name in known}
+def _recorded_now(cursor: Cursor) -> Recorded:
+    return {name: (first, last) for name, (_, first, last) in ticks.summary(cursor).items()}
+
+
+def _history(cursor: Cursor, at: datetime, names: Sequence[str], view: View, known: Recorded) -> History:
+    if not known.keys() >= set(names):  # perhaps a first tick came since
+        known = _recorded_now(cursor)
+    recorded = {name: known[name] for name in names if name in known}
     start, end = view.bounds(at, min((first for first, _ in recorded.values()), default=at))
     interval = view.interval
     if interval is None:
@@ -271,7 +286,7 @@ def _history(cursor: Cursor, at: datetime, names: Sequence[str], view: View) -> 
         end,
         interval,
         recorded,
-        [gap for gap in ledger(cursor, start, end, at) if gap.index_name in names],
+        ledger(cursor, start, end, at, names),
     )
 
 

@@ -146,6 +146,20 @@ def test_each_index_has_gaps_of_its_own(database):
     assert [(gap.index_name, gap.slots) for gap in found(database, 110)] == [("eth_usd", 10)]
 
 
+@pytest.mark.parametrize("noted", [False, True])
+def test_the_ledger_of_some_indexes_has_theirs_alone(database, noted):
+    with database.write() as cursor:
+        ran(cursor, 0, 100, 5, "btc_usd", "eth_usd")
+        for name in ("btc_usd", "eth_usd"):
+            missed(cursor, range(0, 100, 5), index_name=name)
+        if noted:
+            gaps.note(cursor, ledger(cursor, at(0), at(100), at(110)), at(110))
+
+    with database.read() as cursor:
+        its = ledger(cursor, at(0), at(100), at(110), {"eth_usd"})
+    assert [(gap.index_name, gap.slots) for gap in its] == [("eth_usd", 20)]
+
+
 def test_an_index_that_is_new_has_no_gap_before_it_was_configured(database):
     with database.write() as cursor:
         ran(cursor, 0, 100, 5, "btc_usd")
