@@ -94,9 +94,10 @@ def ledger(
     now: datetime,
     index_names: Container[str] | None = None,
 ) -> list[Gap]:
-    """The gaps of indexes, or of all, that touch [start, end), by index and start; what is alike and adjacent is one gap.
+    """The gaps that touch [start, end), by index and start; what is alike and adjacent is one gap.
 
-    It has those of the last minutes too, up to the slots that may still be on their way.
+    It has those of the last minutes too, up to the slots that may still be on their way. It is of all indexes unless
+    some are named.
     """
     values = {"start": to_column(start), "end": to_column(end)}
     all_noted = [_gap(row) for row in cursor.execute(_NOTED, values).fetchall()]

@@ -1,7 +1,12 @@
 """The command that imports files says what became of their rows, and gets in no recorder's way."""
 
+import contextlib
+import os
+import pty
 import re
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,6 +16,7 @@ import pytest
 from click.testing import Result
 
 from poller.simulator import Simulator
+from settings import ROOT
 from store import Database, Gap, Tick, gaps, ticks, utc_now
 from tests.conftest import START, Program, wait_until
 
@@ -69,6 +75,23 @@ def test_an_import_that_cannot_be_is_refused_in_one_line(command, arguments: lis
     refused = command("import", *arguments)
 
     assert (refused.exit_code, refused.stderr.splitlines()[-1]) == (code, says)
+
+
+def test_a_terminal_shows_rows_rate_and_time_left(database_file: Path, tmp_path: Path):
+    path = tmp_path / "prices.csv"
+    path.write_text("ts,price\n1793534400,100.5\n1793534401,101\n")
+    main_end, end = pty.openpty()
+    command = [sys.executable, "-m", "poller", "import", "--index", "btc_usd", str(path)]
+    environment = {**os.environ, "TICKWELL_DATABASE": str(database_file)}
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=end) as process:
+        os.close(end)
+        with os.fdopen(main_end, "rb", buffering=0) as terminal, contextlib.suppress(OSError):  # EIO: all is read
+            shown = b""
+            while part := terminal.read(1000):
+                shown += part
+
+    assert process.returncode == 0
+    assert re.search(rb"importing prices\.csv  \[#+\]  2/2 .*[\d,]+ a second", shown)
 
 
 def test_an_interrupted_import_says_so_and_the_next_does_the_rest(database: Database, tmp_path: Path):

@@ -250,7 +250,7 @@ def test_doubles_are_found_wherever_a_portion_ends(database, tmp_path, monkeypat
 
 
 def test_a_file_into_the_midst_of_much_that_is_stored_goes_in_by_parts(database, tmp_path, monkeypatch):
-    monkeypatch.setattr(store.imports, "_MOST_STORED", 10)
+    monkeypatch.setattr(store.imports, "_MOST_STORED", 100)
     with database.write() as cursor:
         ticks.append(cursor, [tick(second) for second in range(0, 1000, 2)])
         while candles.close(cursor, at(3600)):
@@ -534,13 +534,13 @@ def test_one_import_at_a_time(database, tmp_path):
 
 
 def test_an_import_that_is_killed_again_and_again_ends_as_if_it_never_was(database, tmp_path):
-    count = 200_000
+    count = 60_000
     path = parquet(
         tmp_path / "a.parquet",
         f"SELECT 'btc_usd' AS index_name, TIMESTAMP '2026-10-01' + to_seconds(hash(i) % {count}) AS ts, "
         f"1 + i % 7 AS price FROM range({count}) AS rows(i)",
     )
-    for portions in range(1, 6):
+    for portions in (1, 2, 4):
         with start("import_in_portions", database.path, str(path)) as program:
             for _ in range(portions):
                 line(program)

@@ -189,6 +189,17 @@ def test_reads_of_a_thread_share_one_lease_from_the_first_to_the_end_of_the_bloc
     assert (first, same, elsewhere) == ([3], True, False)
 
 
+def test_a_file_that_is_held_is_lent_for_each_read(database):
+    with database.hold(), database.one_lease():
+        with database.read() as one:
+            pass
+        with database.read() as other:
+            again = one is other
+        append(Database(database.path), tick(3), wait_s=2)  # so the holder could step aside
+
+    assert not again
+
+
 def test_a_lease_that_could_not_be_had_is_tried_again_in_the_same_block(database_file):
     database = Database(database_file)
     with database.one_lease():
