@@ -47,8 +47,10 @@ def packed(figure: go.Figure) -> str:
     drawn = figure.to_plotly_json()
     for trace in drawn["data"]:
         for name, values in trace.items():
-            if isinstance(values, np.ndarray) and values.dtype.kind in "Mf":
-                trace[name] = _typed(values.astype("datetime64[ms]").astype(float) if name == "x" else values)
+            if isinstance(values, np.ndarray) and values.dtype.kind == "M":
+                trace[name] = _typed(values.astype("datetime64[ms]").astype(float))
+            elif isinstance(values, np.ndarray) and values.dtype.kind == "f":
+                trace[name] = _typed(values)
     return json.dumps(drawn, cls=PlotlyJSONEncoder, separators=(",", ":"))
 
 

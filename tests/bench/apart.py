@@ -1,8 +1,8 @@
 """Work done in a process of its own, so that its memory is its own: `python -m <module> <what> <path> …`."""
 
+import contextlib
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,11 @@ def apart(module: str, what: str, *paths: Path) -> tuple[str, float]:
     command = [sys.executable, "-m", module, what, *map(str, paths)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         most = 0
-        while process.poll() is None:
+        while True:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                said, complaint = process.communicate(timeout=_LOOK_EACH_S)
+                break
             most = max(most, resident(process.pid))
-            time.sleep(_LOOK_EACH_S)
-        said, complaint = process.communicate()
     if process.returncode:
         raise RuntimeError(complaint)
     return said, most / 1e6

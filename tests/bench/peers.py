@@ -5,13 +5,10 @@ and a slot's two ticks, on disk. Everything else is as that database does it unl
 """
 
 import functools
-import os
-import pwd
 import re
 import shutil
 import sqlite3
 import statistics
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -27,6 +24,7 @@ from store import Database, Tick, ticks
 from store.bars import bars, nice_interval
 from store.models import to_column
 from tests.bench.long_history import MOST_POINTS
+from tests.bench.postgresql import AbsentError, server
 
 INDEX = "btc_usd"
 PRICES = ["open", "high", "low", "close"]
@@ -155,10 +153,6 @@ class Answers:
     chart: Callable[[], Any]
     latest: Callable[[], float]
     append: Callable[[int], object]
-
-
-class AbsentError(Exception):
-    """This machine doesn't have what a peer needs."""
 
 
 def ours(folder: Path, source: Path, rounds: int) -> Figures:
@@ -312,7 +306,7 @@ def _postgresql(folder: Path, source: Path, question: Question) -> Iterator[Answ
 
     named = functools.cache(functools.partial(re.sub, r"\$(\w+)", r"%(\1)s"))
     with (
-        _postgresql_server(folder / "postgresql") as socket,
+        server(folder / "postgresql") as socket,
         psycopg.connect(host=str(socket), user="tickwell", dbname="postgres", autocommit=True) as connection,
     ):
         connection.execute(_CREATE.format(instant="TIMESTAMP"))
@@ -338,42 +332,3 @@ def _csv(path: Path, source: Path) -> Iterator[bytes]:
         while part := file.read(1 << 20):
             yield part
     path.unlink()
-
-
-@contextmanager
-def _postgresql_server(folder: Path) -> Iterator[Path]:
-    """A server of our own in a new folder, where its socket is too, which only its user and root may enter."""
-    initdb, pg_ctl = _program("initdb"), _program("pg_ctl")
-    user = _not_root()
-    folder.mkdir(mode=0o700)
-    if user:
-        shutil.chown(folder, user)
-        folder.parent.chmod(folder.parent.stat().st_mode | 0o011)  # a temporary folder lets nobody else through
-
-    def run(program: str, *arguments: str) -> None:
-        command = [program, "--pgdata", str(folder / "data"), *arguments]
-        done = subprocess.run(command, user=user, cwd=folder, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise AbsentError(f"{Path(program).name} says: {' '.join(done.stderr.split())}")
-
-    run(initdb, "--username=tickwell", "--auth=trust", "--no-locale", "--encoding=UTF8", "--no-sync")
-    run(pg_ctl, "start", "--wait", f"--log={folder / 'log'}", f"--options=-h '' -k '{folder}'")
-    try:
-        yield folder
-    finally:
-        run(pg_ctl, "stop", "--wait", "--mode=fast")
-
-
-def _program(name: str) -> str:
-    folders = sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin")), reverse=True)
-    found = shutil.which(name, path=os.pathsep.join([*folders, os.environ.get("PATH", os.defpath)]))
-    if found is None:
-        raise AbsentError("PostgreSQL is not installed")
-    return found
-
-
-def _not_root() -> str | None:
-    """Whose PostgreSQL runs, which refuses to as root; None for whoever runs this."""
-    if os.geteuid():
-        return None
-    return "postgres" if "postgres" in {user.pw_name for user in pwd.getpwall()} else "nobody"
