@@ -286,7 +286,7 @@ def _history(cursor: Cursor, at: datetime, names: Sequence[str], view: View, kno
         end,
         interval,
         recorded,
-        ledger(cursor, start, end, at, names),
+        ledger(cursor, start, end, min(at, utc_now()), names),  # slots that are still to come are no gap
     )
 
 

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from pages.common import queries
 from store import Cause, Gap, GapState, Miss, Run, Tick, averages, gaps, runs, utc_now
 from tests.pages.conftest import captions, chart, parts, store
 
@@ -264,6 +265,15 @@ def test_a_card_tells_how_complete_its_last_24_hours_are(open_page, database, mi
         percent, abs=0.05
     )  # a few more or less slots may be due
     assert not page.exception
+
+
+def test_slots_that_are_still_to_come_are_no_gap_in_the_chart(open_page, database, monkeypatch):
+    monkeypatch.setattr(queries, "rounded_up", lambda at, step: at + step)  # as far ahead as it ever asks
+    covered(database, 0, 0)
+
+    page = open_page(span="1d")
+
+    assert parts(page, "all-indexes") == ["line"]
 
 
 def test_the_table_of_many_indexes_has_their_coverage(open_page, database, monkeypatch):
