@@ -90,6 +90,7 @@ class Settings(BaseSettings):
         "poll_seconds": "a whole number from 1 to 3600",
         "poller": "embedded or external",
         "memory_limit": "a size such as 256MB or 1GB",
+        "exports_limit": "a size such as 500MB or 2GB",
         "log_level": "DEBUG, INFO, WARNING or ERROR",
     }
 
@@ -121,7 +122,17 @@ class Settings(BaseSettings):
         description="`embedded`: the dashboard records · `external`: `python -m poller` does, in its own process",
     )
     memory_limit: str = Field("256MB", description="DuckDB's own limit", pattern=_MEMORY)
+    exports_limit: str = Field(
+        "2GB", description="the folder of exports beside the database never outgrows this", pattern=_MEMORY
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="how much is logged")
+
+    @property
+    def exports_limit_bytes(self) -> int:
+        """It as a number. As DuckDB reads sizes, kB are 1000 bytes and KiB 1024."""
+        written = self.exports_limit.upper().replace(" ", "")
+        amount, unit = written.rstrip("KMGTIB"), written.lstrip("0123456789.")
+        return int(float(amount) * (1024 if "I" in unit else 1000) ** (1 + "KMGT".index(unit[0])))
 
     @classmethod
     def settings_customise_sources(

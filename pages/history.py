@@ -16,14 +16,14 @@ from pages.common.views import (
     LATEST,
     SPANS,
     View,
-    from_url,
     from_wall,
     intervals_for,
-    short,
     to_url,
     within_reach,
 )
 from store import StoreError, utc_now
+from store.bars import INTERVAL_NAMES
+from store.instants import from_text
 
 CHART_HEIGHT = 460
 AUTO, LINE, CANDLES = "Auto", "Line", "Candles"
@@ -35,7 +35,7 @@ def range_from_url() -> tuple[datetime, datetime] | None:
     if not any(written):
         return None
     try:
-        start, end = map(from_url, written)
+        start, end = map(from_text, written)
     except ValueError:
         st.warning("start and end in the address must be times such as 2026-11-22T18:00Z.", icon=":material/warning:")
         return None
@@ -119,7 +119,7 @@ def toolbar() -> tuple[list[str], View]:
     if span != EXACT:
         leave_exact_range()
     length = end - start if start and end else SPANS[span] or timedelta(days=3650)
-    choices = {AUTO: None, **{short(each): each for each in intervals_for(length)}}
+    choices = {AUTO: None, **{INTERVAL_NAMES[each]: each for each in intervals_for(length)}}
     chosen = bars.selectbox(
         "Bars",
         list(choices),

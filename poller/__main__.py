@@ -8,7 +8,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta
 from functools import wraps
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +22,18 @@ from store import Database, Gap, Miss, StoreError, Tick, utc_now
 from store.backup import backup
 from store.candles import rebuild as rebuild_candles
 from store.due import EPOCH
+from store.export_query import FORMATS, ExportQuery, Format
+from store.export_verify import exported_files, faults_of_export
+from store.exports import Export, Exports
 from store.foreign import Columns
-from store.gaps import ledger
+from store.gaps import gap_as_json, ledger
 from store.imports import Imported, import_files
 from store.overview import index_names as all_index_names
 from store.restore import restore
 from store.status import age_in_words, aside_in_words, health
 from store.verify import faults_of_backup, faults_of_database, what_it_holds
 
+from .command_types import INSTANT, INTERVAL
 from .daily import DailyBackup, backup_in_words
 from .logs import configure_logging
 from .once import backfill_once, poll_once
@@ -106,7 +112,7 @@ def list_gaps(*, as_json: bool) -> None:
     now = utc_now()
     with _database(settings).read() as cursor:
         found = ledger(cursor, EPOCH, now, now)
-    click.echo(json.dumps([_gap_as_json(gap) for gap in found]) if as_json else _gaps_in_words(found))
+    click.echo(json.dumps([gap_as_json(gap) for gap in found]) if as_json else _gaps_in_words(found))
 
 
 @main.command()
@@ -116,11 +122,7 @@ def backfill(index_names: tuple[str, ...]) -> None:
     """Find gaps and heal them from the exchange's own history; works beside a recorder."""
     settings = _load()
     database = _database(settings)
-    with database.read() as cursor:
-        known = all_index_names(cursor, settings.indexes)
-    for name in index_names:
-        if name not in known:
-            raise click.UsageError(f"--index {name}: must be one of {', '.join(known)}")
+    _require_known(index_names, database, settings)
     click.echo(_healed_in_words(_backfill_with_a_bar(settings, database, index_names)))
 
 
@@ -153,13 +155,9 @@ def restore_from(folder: Path, into: Path | None) -> None:
 @click.argument("path", type=click.Path(path_type=Path))
 @_one_line
 def verify(path: Path) -> None:
-    """Read a backup's folder or a database file as a whole and say what is wrong with it; exit 1 if anything is."""
+    """Read a database file, a backup or exports as a whole and say what is wrong with them; exit 1 if anything is."""
     settings = _load()
-    manifest = what_it_holds(path)
-    if manifest is None:
-        found = list(faults_of_database(Database(path, settings.memory_limit)))
-    else:
-        found = list(faults_of_backup(path, manifest, settings.memory_limit))
+    found = list(_faults(path, settings))
     for fault in found:
         click.echo(fault)
     if found:
@@ -201,6 +199,42 @@ def import_from(files: tuple[Path, ...], **columns: Any) -> None:
         raise click.ClickException("interrupted: what is stored stays, and the same command does the rest") from error
 
 
+@main.command("export")
+@click.option("--index", "index_names", multiple=True, metavar="NAME", help="Only this index; may be given repeatedly.")
+@click.option("--start", type=INSTANT, default=EPOCH, help="From this time on, ISO 8601; UTC without a zone.")
+@click.option("--end", type=INSTANT, help="Up to this time; now without it.")
+@click.option(
+    "--interval",
+    type=INTERVAL,
+    default="ticks",
+    show_default=True,
+    help="Candles of this length, such as 1m.",
+)
+@click.option("--format", "format_", type=click.Choice(FORMATS), default="parquet", show_default=True)
+@click.option("--healed/--no-healed", default=True, help="With the points from the exchange's charts, or without.")
+@click.option("--to", metavar="PATH", type=click.Path(path_type=Path), help="Copy it to this file, or into a folder.")
+@_one_line
+def export_to(
+    index_names: tuple[str, ...],
+    start: datetime,
+    end: datetime | None,
+    interval: timedelta,
+    format_: Format,
+    *,
+    healed: bool,
+    to: Path | None,
+) -> None:
+    """Write ticks or candles into a Parquet, CSV or Excel file; works beside a recorder."""
+    settings = _load()
+    database = _database(settings)
+    names = index_names or tuple(_known(database, settings))
+    _require_known(names, database, settings)
+    query = ExportQuery(names, start, end or utc_now(), interval, healed, format_)
+    with _bar("exporting") as tell:
+        made = Exports(database, settings.exports_limit_bytes).make(query, tell)
+    click.echo(_exported_in_words(made, made.path if to is None else made.copy(to)))
+
+
 @main.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8601, show_default=True, help="0 picks a free one.")
@@ -227,6 +261,26 @@ def _load() -> Settings:
 
 def _database(settings: Settings) -> Database:
     return Database(settings.database, settings.memory_limit)
+
+
+def _faults(path: Path, settings: Settings) -> Iterator[str]:
+    if exported := exported_files(path):
+        return chain.from_iterable(faults_of_export(file, settings.memory_limit) for file in exported)
+    if (manifest := what_it_holds(path)) is not None:
+        return faults_of_backup(path, manifest, settings.memory_limit)
+    return faults_of_database(Database(path, settings.memory_limit))
+
+
+def _known(database: Database, settings: Settings) -> list[str]:
+    with database.read() as cursor:
+        return all_index_names(cursor, settings.indexes)
+
+
+def _require_known(index_names: Sequence[str], database: Database, settings: Settings) -> None:
+    known = _known(database, settings)
+    for name in index_names:
+        if name not in known:
+            raise click.UsageError(f"--index {name}: must be one of {', '.join(known)}")
 
 
 def _tell(outcomes: Sequence[Tick | Miss]) -> None:
@@ -301,20 +355,15 @@ def _imported_in_words(imported: Imported) -> str:
     return "\n".join(lines)
 
 
+def _exported_in_words(made: Export, path: Path) -> str:
+    lines = [f"{path}: {made.query.kind} {made.rows:,}, bytes {made.manifest['bytes']:,}, SHA-256 {made.sha256}"]
+    if made.manifest["capped"]:
+        lines.append("  cut: a sheet of Excel holds no more rows. Ask for less, or for Parquet or CSV")
+    return "\n".join(lines)
+
+
 def _healed_in_words(settled: Sequence[Gap]) -> str:
     return _gaps_in_words(settled) if settled else "nothing to heal"
-
-
-def _gap_as_json(gap: Gap) -> dict[str, Any]:
-    return {
-        "index_name": gap.index_name,
-        "start": gap.start.isoformat(),
-        "end": gap.end.isoformat(),
-        "slots": gap.slots,
-        "cause": gap.cause,
-        "state": gap.state,
-        "healed_by": gap.healed_by,
-    }
 
 
 def _gaps_in_words(found: Sequence[Gap]) -> str:

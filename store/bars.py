@@ -1,5 +1,6 @@
 """Bars: the ticks of one index folded into equal stretches of time, for charts and tables."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,13 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+_UNITS = (
+    (timedelta(days=1), "d"),
+    (timedelta(hours=1), "h"),
+    (timedelta(minutes=1), "m"),
+    (timedelta(seconds=1), "s"),
+)
+
 NICE_INTERVALS = tuple(
     timedelta(seconds=seconds)
     for seconds in (
@@ -22,6 +30,13 @@ NICE_INTERVALS = tuple(
     )
 )
 """The bar intervals that people are used to, ascending."""
+
+INTERVAL_NAMES: Mapping[timedelta, str] = {
+    each: f"{each // unit}{name}"
+    for each in NICE_INTERVALS
+    for unit, name in [next(unit for unit in _UNITS if not each % unit[0])]
+}
+"""A trader's shorthand for each of them: 5s, 1m, 4h, 1d."""
 
 SINGLE_TICKS = timedelta(0)
 """As a bar interval: each tick is a bar of its own."""
@@ -197,7 +212,7 @@ def nice_interval(span: timedelta, most_bars: int, at_least: timedelta = SINGLE_
 def _folded(
     cursor: DuckDBPyConnection, index_name: str, start: datetime, end: datetime, interval: timedelta
 ) -> "pd.DataFrame":
-    opens = _bucket(start, interval)
+    opens = opens_at(start, interval)
     candles, ticks_from = _source(cursor, opens, end, interval)
     values = {"index_name": index_name, "end": to_column(end), "ticks_from": to_column(ticks_from)}
     values |= _beyond(cursor, index_name, start, end, opens)
@@ -226,8 +241,8 @@ def _beyond(
     return {name: [row[part] for row in rows] for part, name in enumerate(("instants", "prices", "resolutions_s"))}
 
 
-def _bucket(at: datetime, interval: timedelta) -> datetime:
-    """When the bar opens that an instant lies in, by DuckDB's time_bucket: weeks begin on Mondays."""
+def opens_at(at: datetime, interval: timedelta) -> datetime:
+    """When the bar opens that an instant lies in, as DuckDB's time_bucket cuts them: weeks begin on Mondays."""
     return at - (at - _MONDAY) % interval if interval else at
 
 

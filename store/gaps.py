@@ -205,6 +205,19 @@ def joined(gaps: Iterable[Gap]) -> Iterator[Gap]:
         yield before
 
 
+def gap_as_json(gap: Gap) -> dict[str, Any]:
+    """A gap as JSON types; times in ISO 8601, UTC, half-open."""
+    return {
+        "index_name": gap.index_name,
+        "start": gap.start.isoformat(),
+        "end": gap.end.isoformat(),
+        "slots": gap.slots,
+        "cause": gap.cause,
+        "state": gap.state,
+        "healed_by": gap.healed_by,
+    }
+
+
 def _without(gap: Gap, noted: Iterable[Gap]) -> Iterator[Gap]:
     """What of a gap no noted one has."""
     start = gap.start

@@ -1,11 +1,13 @@
-"""The databases of this process, so that its recorder, pages and routes share one object, and one open file."""
+"""What the recorder, pages and routes of one process share: a database with its one open file, and its exports."""
 
 import threading
 from pathlib import Path
 
 from .database import Database
+from .exports import Exports
 
 _databases: dict[tuple[Path, str], Database] = {}
+_exports: dict[tuple[Path, int], Exports] = {}
 _lock = threading.Lock()
 
 
@@ -13,3 +15,9 @@ def shared_database(path: Path, memory_limit: str) -> Database:
     """The database at a path; the same object for everybody who asks."""
     with _lock:
         return _databases.setdefault((path, memory_limit), Database(path, memory_limit))
+
+
+def shared_exports(database: Database, most_bytes: int) -> Exports:
+    """The exports of a shared database; the same object for everybody who asks."""
+    with _lock:
+        return _exports.setdefault((database.path, most_bytes), Exports(database, most_bytes))

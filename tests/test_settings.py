@@ -57,6 +57,7 @@ def test_without_a_word_the_defaults_count():
         "poll_seconds": 5,
         "poller": "embedded",
         "memory_limit": "256MB",
+        "exports_limit": "2GB",
         "log_level": "INFO",
     }
 
@@ -70,6 +71,7 @@ def test_each_setting_is_read_from_the_environment(given_, tmp_path):
         POLL_SECONDS="60",
         POLLER="external",
         MEMORY_LIMIT="1.5 GiB",
+        EXPORTS_LIMIT="500MB",
         LOG_LEVEL="DEBUG",
     )
 
@@ -83,6 +85,7 @@ def test_each_setting_is_read_from_the_environment(given_, tmp_path):
         "poll_seconds": 60,
         "poller": "external",
         "memory_limit": "1.5 GiB",
+        "exports_limit": "500MB",
         "log_level": "DEBUG",
     }
 
@@ -342,3 +345,11 @@ def test_each_setting_says_what_it_means_and_what_it_allows(field):
 
 def test_nothing_is_allowed_that_is_no_setting():
     assert Settings.allowed.keys() == Settings.model_fields.keys()
+
+
+@pytest.mark.parametrize(
+    ("written", "is_bytes"),
+    [("2GB", 2 * 10**9), ("1.5 GiB", 3 * 2**29), ("500mb", 500 * 10**6), ("4 kB", 4000), ("1TB", 10**12)],
+)
+def test_the_size_of_the_exports_is_read_as_duckdb_reads_sizes(make_settings, written: str, is_bytes: int):
+    assert make_settings(exports_limit=written).exports_limit_bytes == is_bytes

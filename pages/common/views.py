@@ -7,8 +7,6 @@ from zoneinfo import ZoneInfo
 
 from store.bars import NICE_INTERVALS, nice_interval
 
-from . import text
-
 MOST_POINTS = 1500
 """More points than this are not told apart on a screen: bars are chosen so that a line has no more."""
 
@@ -74,29 +72,10 @@ def intervals_for(length: timedelta) -> list[timedelta]:
     return [each for each in NICE_INTERVALS if each * 2 <= length <= each * _MOST_ASKED_FOR]
 
 
-def short(interval: timedelta) -> str:
-    """A bar interval in a trader's shorthand: 5s, 1m, 4h, 1d."""
-    amount, unit = text.span(interval).split()
-    return f"{amount}{unit[0]}"
-
-
 def to_url(at: datetime) -> str:
     """A time as it stands in a URL: UTC, to the millisecond where it needs them."""
     written = at.astimezone(UTC).isoformat(timespec="milliseconds" if at.microsecond else "seconds")
     return written.replace("+00:00", "Z")
-
-
-def from_url(written: str) -> datetime:
-    """A time from a URL. One without a zone is UTC.
-
-    Raises:
-        ValueError: it is no time.
-    """
-    at = datetime.fromisoformat(written)
-    try:
-        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
-    except OverflowError as error:
-        raise ValueError(f"{written} is out of reach") from error
 
 
 def first_midnight(now: datetime, days: int, zone: ZoneInfo) -> datetime:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from store import Database, Run, Tick, runs, ticks
-from store.bars import NICE_INTERVALS, SINGLE_TICKS, bars, fits, nice_interval
+from store.bars import INTERVAL_NAMES, NICE_INTERVALS, SINGLE_TICKS, bars, fits, nice_interval
 from tests.conftest import START, tick
 
 MINUTE, HOUR, DAY, WEEK = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1), timedelta(weeks=1)
@@ -467,3 +467,9 @@ def test_the_nice_interval_is_the_shortest_that_cuts_a_span_into_few_enough_bars
 def test_a_nice_interval_may_have_a_lower_bound():
     assert nice_interval(HOUR, 200, at_least=timedelta(seconds=20)) == timedelta(seconds=30)
     assert nice_interval(DAY, 200, at_least=timedelta(seconds=20)) == timedelta(minutes=15)
+
+
+def test_intervals_have_a_short_name_each_of_their_own():
+    names = [INTERVAL_NAMES[each] for each in NICE_INTERVALS]
+
+    assert " ".join(names) == "1s 2s 5s 10s 15s 30s 1m 2m 5m 15m 30m 1h 2h 4h 6h 12h 1d 2d 7d"

@@ -1,0 +1,40 @@
+"""What the options of commands are, beyond texts and numbers."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import click
+
+from store.bars import INTERVAL_NAMES, SINGLE_TICKS
+from store.instants import from_text
+
+
+class _Instant(click.ParamType[datetime]):
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        if isinstance(value, datetime):
+            return value
+        try:
+            return from_text(value)
+        except ValueError:
+            self.fail(f"{value}: must be a time such as 2026-11-22T18:00Z", param, ctx)
+
+
+class _Interval(click.ParamType[timedelta]):
+    name = "interval"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        if isinstance(value, timedelta):
+            return value
+        known = {"ticks": SINGLE_TICKS, **{name: each for each, name in INTERVAL_NAMES.items()}}
+        if value not in known:
+            self.fail(f"{value}: must be one of {', '.join(known)}", param, ctx)
+        return known[value]
+
+
+INSTANT = _Instant()
+"""A time in ISO 8601; UTC without a zone."""
+
+INTERVAL = _Interval()
+"""The length of a candle, such as 1m; no length for ticks."""

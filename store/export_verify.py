@@ -1,0 +1,57 @@
+"""Is an exported file still what its manifest says?"""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from .due import EPOCH
+from .errors import StoreError
+from .exports import manifest_of, read_manifest
+from .manifest import sha256_of
+
+# Times in CSV are texts that sort as the times do.
+_FOUND = {
+    "parquet": "SELECT count(*), epoch_us(min({time})), epoch_us(max({time})) FROM read_parquet(?)",
+    "csv": (
+        "SELECT count(*), epoch_us(min({time})::TIMESTAMPTZ), epoch_us(max({time})::TIMESTAMPTZ) "
+        "FROM read_csv(?, all_varchar => true)"
+    ),
+}
+
+
+def exported_files(path: Path) -> list[Path]:
+    """The exported files at a path: itself, or those in it; none if it is something else."""
+    if path.is_dir():
+        return sorted(file for file in path.iterdir() if manifest_of(file).exists())
+    return [path] if manifest_of(path).exists() else []
+
+
+def faults_of_export(path: Path, memory_limit: str) -> Iterator[str]:
+    """What is wrong with an exported file, a line each."""
+    try:
+        manifest = read_manifest(path)
+        if sha256_of(path) != manifest["sha256"]:
+            yield f"{path.name} is not what was exported: its SHA-256 differs"
+            return
+        if manifest["format"] in _FOUND:
+            yield from _differences(path, manifest, memory_limit)
+    except (ValueError, LookupError) as error:
+        raise StoreError(f"{manifest_of(path)} is no manifest of an export: {error}") from error
+    except OSError as error:
+        raise StoreError(f"{error.filename or path} can't be read: {error.strerror}") from error
+
+
+def _differences(path: Path, manifest: dict[str, Any], memory_limit: str) -> Iterator[str]:
+    query = _FOUND[manifest["format"]].format(time="ts" if manifest["rows_are"] == "ticks" else "open_time")
+    with duckdb.connect(config={"memory_limit": memory_limit}) as reader:
+        ((rows, *ends),) = reader.execute(query, [str(path)]).fetchall()
+    first, last = (None if us is None else (EPOCH + timedelta(microseconds=us)).isoformat() for us in ends)
+    said = tuple(manifest[name] for name in ("rows", "first", "last"))
+    if (rows, first, last) != said:
+        yield (
+            f"{path.name} has {rows:,} rows from {first} to {last}, its manifest says {said[0]:,} from {said[1]} to "
+            f"{said[2]}"
+        )

@@ -1,0 +1,342 @@
+"""Exports: files made of what is recorded, in a folder beside the database that never outgrows a stated size.
+
+A file is named by the digest of its survey, written window by window under a temporary name, a lease each, and has a
+manifest beside it. Who asks for the same again gets the same file. It is removed when nobody asked for it for a day, or
+when another needs its room.
+"""
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import tempfile
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .database import Database
+from .errors import BusyError, StoreError
+from .export_query import SUFFIXES, ExportQuery
+from .export_survey import MATCHES, Survey, survey, values_of
+from .locks import FileLock
+from .manifest import sha256_of
+from .models import to_column, utc_now
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Tell = Callable[[int, int], None]
+"""Hears how many of how many ticks are read."""
+
+KEPT = timedelta(days=1)
+"""Files that nobody asked for that long are removed by the next export."""
+
+_UNFINISHED = ".unfinished-"
+_OURS = re.compile(rf"[0-9a-f]{{32}}\.({'|'.join(map(re.escape, SUFFIXES.values()))})")
+
+# A window of ticks takes 60 ms to read and 13 MB as a table; candles are folded from more of them.
+_TICKS_A_WINDOW = 250_000
+_FOLDED_A_WINDOW = 2_000_000
+
+_WAIT_S = 600.0
+_LOOK_AGAIN_S = 0.1
+
+_MOST_SURVEYS = 32
+
+_TICKS = f"""
+SELECT index_name, ts, received_at, price, source, resolution_s
+FROM ticks
+WHERE rowid < $rows
+  AND {MATCHES}
+ORDER BY ts, index_name
+"""  # noqa: S608 the condition is a constant
+
+_CANDLES = f"""
+SELECT
+    index_name,
+    time_bucket($interval, ts) AS open_time,
+    arg_min(price, ts) AS open,
+    max(price) AS high,
+    min(price) AS low,
+    arg_max(price, ts) AS close,
+    count(*) AS tick_count,
+    count(*) FILTER (resolution_s = 0) AS live_count,
+    max(resolution_s) AS resolution_s
+FROM ticks
+WHERE rowid < $rows
+  AND {MATCHES}
+GROUP BY ALL
+ORDER BY open_time, index_name
+"""  # noqa: S608 the condition is a constant
+
+
+# For CSV, DuckDB makes text of times and prices, ten times as fast as Arrow: a price of 100 as 100.0, so that readers
+# who guess types don't take prices for whole numbers.
+_TICKS_AS_TEXT = f"""
+SELECT * REPLACE (
+    strftime(ts, '%Y-%m-%dT%H:%M:%S.%fZ') AS ts,
+    strftime(received_at, '%Y-%m-%dT%H:%M:%S.%fZ') AS received_at,
+    price::VARCHAR AS price
+)
+FROM ({_TICKS})
+"""  # noqa: S608 the rows are the constant above
+_CANDLES_AS_TEXT = f"""
+SELECT * REPLACE (
+    strftime(open_time, '%Y-%m-%dT%H:%M:%SZ') AS open_time,
+    open::VARCHAR AS open,
+    high::VARCHAR AS high,
+    low::VARCHAR AS low,
+    close::VARCHAR AS close
+)
+FROM ({_CANDLES})
+"""  # noqa: S608 the rows are the constant above
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """A file that was asked for.
+
+    Attributes:
+        query: settled.
+        path: of the file.
+        manifest: as JSON types: what was asked for, what it holds, its `rows`, `bytes` and `sha256`, and whether it is
+            `capped`, as Excel's sheets hold only so many rows.
+    """
+
+    query: ExportQuery
+    path: Path
+    manifest: dict[str, Any]
+
+    @property
+    def rows(self) -> int:
+        return int(self.manifest["rows"])
+
+    @property
+    def sha256(self) -> str:
+        """Of its bytes, hexadecimal."""
+        return str(self.manifest["sha256"])
+
+    def copy(self, to: Path) -> Path:
+        """Copy it with its manifest to a file, or under its name for people into a folder; where it is now.
+
+        Raises:
+            StoreError: that can't be written.
+        """
+        path = to / self.query.file_name if to.is_dir() else to
+        with _in_one_line(path):
+            shutil.copyfile(self.path, path)
+            shutil.copyfile(manifest_of(self.path), manifest_of(path))
+        return path
+
+
+class Exports:
+    """The exports of a database."""
+
+    def __init__(self, database: Database, most_bytes: int) -> None:
+        self.database = database
+        self.folder = database.path.with_name("exports")
+        self._most_bytes = most_bytes
+        self._one_at_a_time = threading.Lock()
+        self._surveys: OrderedDict[ExportQuery, Survey] = OrderedDict()
+
+    def make(self, query: ExportQuery, tell: Tell = lambda _, __: None) -> Export:
+        """The file that a query asks for, made now if it isn't there.
+
+        Raises:
+            BusyError: others wait for theirs.
+            StoreError: the database can't be read, the folder can't be written, or the file would be too large.
+        """
+        query = query.settled(utc_now())
+        found = self._surveyed(query)
+        with _in_one_line(self.folder):
+            if (made := self._there(found)) is None:
+                with self._alone():
+                    made = self._there(found) or self._made(found, tell)
+            now = time.time()
+            os.utime(made.path, (now, made.path.stat().st_mtime))
+        return made
+
+    def _surveyed(self, query: ExportQuery) -> Survey:
+        known = self._surveys.get(query)
+        if known is not None:
+            with self.database.read() as cursor:
+                if known.still_holds(cursor):
+                    return known
+        found = self._surveys[query] = survey(self.database, query)
+        with contextlib.suppress(KeyError):  # another thread was quicker
+            while len(self._surveys) > _MOST_SURVEYS:
+                self._surveys.popitem(last=False)
+        return found
+
+    def _there(self, found: Survey) -> Export | None:
+        """The file if it is there as a whole."""
+        path = self._path(found)
+        try:
+            manifest = read_manifest(path)
+            whole = path.stat().st_size == manifest["bytes"]
+        except (FileNotFoundError, ValueError, LookupError):
+            return None
+        return Export(found.query, path, manifest) if whole else None
+
+    def _made(self, found: Survey, tell: Tell) -> Export:
+        """Write the file. Needs the folder alone."""
+        path = self._path(found)
+        for interrupted in self.folder.glob(f"{_UNFINISHED}*"):
+            shutil.rmtree(interrupted, ignore_errors=True)
+        with tempfile.TemporaryDirectory(prefix=_UNFINISHED, dir=self.folder) as work:
+            new = Path(work) / path.name
+            written = self._written(found, new, tell)
+            manifest = {**found.facts, "format": found.query.format, **written}
+            manifest |= {"bytes": new.stat().st_size, "sha256": sha256_of(new)}
+            manifest_of(new).write_text(json.dumps(manifest, indent=1))
+            self._make_room(new)
+            for part, its_place in ((manifest_of(new), manifest_of(path)), (new, path)):
+                part.rename(its_place)
+        return Export(found.query, path, manifest)
+
+    def _written(self, found: Survey, new: Path, tell: Tell) -> dict[str, Any]:
+        """Write the rows; what the manifest says of them."""
+        from .export_writers import open_writer
+
+        rows, read, capped, last = 0, 0, False, None
+        with open_writer(new, found.query, found.facts) as writer:
+            for table, ticks in _ahead(self._tables(found)):
+                self._make_room(new)
+                written = writer.write(table)
+                rows, read, capped = rows + written, read + ticks, written < len(table)
+                tell(read, found.ticks)
+                if capped:
+                    last = table[1][written - 1].as_py().isoformat()
+                    break
+        return {"rows": rows, "capped": capped} | ({"last": last} if capped else {})
+
+    def _tables(self, found: Survey) -> Iterator[tuple["pa.Table", int]]:
+        """The rows, window by window, each with the number of ticks that it is made of."""
+        from .export_writers import schema_of
+
+        query, schema = found.query, schema_of(found.query)
+        if query.interval:
+            statement, most = _CANDLES_AS_TEXT if query.format == "csv" else _CANDLES, _FOLDED_A_WINDOW
+        else:
+            statement, most = _TICKS_AS_TEXT if query.format == "csv" else _TICKS, _TICKS_A_WINDOW
+        values = {"rows": found.rows, **values_of(query)} | ({"interval": query.interval} if query.interval else {})
+        for start, end, ticks in found.windows(most):
+            values |= {"start": to_column(start), "end": to_column(end)}
+            with self.database.read() as cursor:
+                table = cursor.sql(statement, params=values).to_arrow_table()
+            yield table.cast(schema), ticks
+
+    def _path(self, found: Survey) -> Path:
+        return self.folder / f"{found.digest}.{SUFFIXES[found.query.format]}"
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """One export at a time, of all processes: each keeps both cores busy, and they share the room."""
+        deadline = time.monotonic() + _WAIT_S
+        lock = FileLock(self.folder / ".lock")
+        if not self._one_at_a_time.acquire(timeout=_WAIT_S):
+            raise BusyError("other exports take their time: try again later")
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            while not lock.try_acquire():
+                if time.monotonic() >= deadline:
+                    raise BusyError("another process is exporting: try again later")
+                time.sleep(_LOOK_AGAIN_S)
+            yield
+        finally:
+            lock.release()
+            self._one_at_a_time.release()
+
+    def _make_room(self, new: Path) -> None:
+        """Remove what is out of date, and while room is short what was asked for longest ago."""
+        its_bytes = sum(path.stat().st_size for path in new.parent.iterdir())
+        out_of_date = (utc_now() - KEPT).timestamp()
+        others = sorted((path.stat().st_atime, path) for path in self.folder.iterdir() if _OURS.fullmatch(path.name))
+        sizes = {path: path.stat().st_size + _size(manifest_of(path)) for _, path in others}
+        for asked_at, path in others:
+            if asked_at >= out_of_date and its_bytes + sum(sizes.values()) <= self._most_bytes:
+                return
+            path.unlink()
+            manifest_of(path).unlink(missing_ok=True)
+            del sizes[path]
+        if its_bytes > self._most_bytes:
+            raise StoreError(
+                f"the export is larger than {self._most_bytes:,} bytes, which is all that {self.folder} may hold: ask "
+                "for less, or allow more by TICKWELL_EXPORTS_LIMIT"
+            )
+
+
+class Job:
+    """An export that is made in a thread of its own, for those who watch."""
+
+    def __init__(self, exports: Exports, query: ExportQuery) -> None:
+        self.read, self.ticks = 0, 0
+        self._made: Future[Export] = Future()
+        threading.Thread(target=self._make, args=(exports, query), daemon=True).start()
+
+    @property
+    def over(self) -> bool:
+        return self._made.done()
+
+    def made(self) -> Export:
+        """The file, once it is over.
+
+        Raises:
+            StoreError: as `Exports.make`.
+        """
+        return self._made.result()
+
+    def _make(self, exports: Exports, query: ExportQuery) -> None:
+        try:
+            self._made.set_result(exports.make(query, self._tell))
+        except StoreError as error:
+            self._made.set_exception(error)
+
+    def _tell(self, read: int, ticks: int) -> None:
+        self.read, self.ticks = read, ticks
+
+
+def manifest_of(path: Path) -> Path:
+    """Where the manifest of an exported file is."""
+    return path.with_name(f"{path.name}.json")
+
+
+def read_manifest(path: Path) -> dict[str, Any]:
+    """The manifest of an exported file.
+
+    Raises:
+        FileNotFoundError: it has none.
+        ValueError: it is no JSON object.
+    """
+    found = json.loads(manifest_of(path).read_text())
+    if not isinstance(found, dict):
+        raise ValueError("no JSON object")  # noqa: TRY004 what is in a file is no argument
+    return found
+
+
+def _ahead(tables: Iterator[tuple["pa.Table", int]]) -> Iterator[tuple["pa.Table", int]]:
+    """Read the next window while one is being written."""
+    with ThreadPoolExecutor(1) as reader:
+        coming = reader.submit(next, tables, None)
+        while (table := coming.result()) is not None:
+            coming = reader.submit(next, tables, None)
+            yield table
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+@contextlib.contextmanager
+def _in_one_line(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(f"{error.filename or folder} can't be written: {error.strerror or error}") from error

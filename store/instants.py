@@ -1,0 +1,16 @@
+"""Times as people and programs write them."""
+
+from datetime import UTC, datetime
+
+
+def from_text(written: str) -> datetime:
+    """A time in ISO 8601. One without a zone is UTC.
+
+    Raises:
+        ValueError: it is no time.
+    """
+    at = datetime.fromisoformat(written)
+    try:
+        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(f"{written} is out of reach") from error

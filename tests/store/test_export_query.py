@@ -1,0 +1,85 @@
+"""A query says the same in an address, in a file's name, and once nothing is left open."""
+
+from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qsl
+
+import pytest
+
+from store.due import EPOCH
+from store.export_query import ExportQuery
+from tests.conftest import START
+
+DAY = timedelta(days=1)
+MINUTE = timedelta(minutes=1)
+NOW = START + 2 * DAY
+
+
+def query(*index_names: str, **more: object) -> ExportQuery:
+    return ExportQuery(**{"index_names": index_names or ("btc_usd",), "start": START, "end": START + DAY, **more})  # type: ignore[arg-type]
+
+
+def test_ticks_as_the_parameters_of_an_address():
+    assert parse_qsl(query("btc_usd", "eth_usd").parameters) == [
+        ("ticker", "btc_usd"),
+        ("ticker", "eth_usd"),
+        ("start", "2026-11-01T12:00:00Z"),
+        ("end", "2026-11-02T12:00:00Z"),
+        ("format", "parquet"),
+    ]
+
+
+def test_candles_without_healed_points_as_the_parameters_of_an_address():
+    asked = query(interval=MINUTE, healed=False, format="csv")
+
+    assert parse_qsl(asked.parameters)[3:] == [("interval", "1m"), ("healed", "false"), ("format", "csv")]
+
+
+@pytest.mark.parametrize(
+    ("asked", "name"),
+    [
+        (query(), "btc_usd-ticks-20261101T120000Z-20261102T120000Z.parquet"),
+        (query(interval=MINUTE, format="csv"), "btc_usd-1m-20261101T120000Z-20261102T120000Z.csv.gz"),
+        (
+            query(healed=False, format="xlsx"),
+            "btc_usd-ticks-without-healed-20261101T120000Z-20261102T120000Z.xlsx",
+        ),
+        (query(start=EPOCH), "btc_usd-ticks-20261102T120000Z.parquet"),
+        (query(*"abcd"), "4-indexes-ticks-20261101T120000Z-20261102T120000Z.parquet"),
+    ],
+)
+def test_the_name_of_the_file_says_what_is_in_it(asked: ExportQuery, name: str):
+    assert asked.file_name == name
+
+
+def test_a_settled_query_names_each_index_once_and_ends_now_at_the_latest():
+    settled = query("eth_usd", "btc_usd", "eth_usd", start=datetime.min.replace(tzinfo=UTC), end=NOW + DAY).settled(NOW)
+
+    assert settled.index_names == ("btc_usd", "eth_usd")
+    assert (settled.start, settled.end) == (datetime(1970, 1, 1, tzinfo=UTC), NOW)
+    assert settled.settled(NOW + DAY) == settled
+
+
+@pytest.mark.parametrize(
+    ("start_s", "end_s", "from_s", "to_s"),
+    [(0, 60, 0, 60), (1, 60, 0, 60), (59, 61, 0, 120), (60, 60, 60, 60), (-1, 1, -60, 60)],
+)
+def test_candles_are_whole(start_s: int, end_s: int, from_s: int, to_s: int):
+    asked = query(start=START + timedelta(seconds=start_s), end=START + timedelta(seconds=end_s), interval=MINUTE)
+
+    settled = asked.settled(NOW)
+
+    assert ((settled.start - START).total_seconds(), (settled.end - START).total_seconds()) == (from_s, to_s)
+
+
+def test_the_candle_of_now_is_left_out_until_it_is_over():
+    now = START + timedelta(minutes=7, seconds=30)
+    asked = query(end=START + DAY, interval=MINUTE)
+
+    assert asked.settled(now).end == START + timedelta(minutes=7)
+    assert asked.settled(now + timedelta(seconds=30)).end == START + timedelta(minutes=8)
+
+
+def test_a_range_that_has_not_begun_is_empty():
+    settled = query(start=NOW + DAY, end=NOW + 2 * DAY).settled(NOW)
+
+    assert settled.start == settled.end

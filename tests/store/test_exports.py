@@ -1,0 +1,591 @@
+"""Exports hold exactly what was asked for, are the same whenever it is, and never outgrow their folder."""
+
+import gc
+import json
+import os
+import threading
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from settings import VERSION
+from store import (
+    BusyError,
+    Database,
+    NoDatabaseError,
+    StoreError,
+    Tick,
+    candles,
+    export_survey,
+    export_writers,
+    exports,
+    ticks,
+)
+from store.bars import bars
+from store.export_query import ExportQuery
+from store.exports import Export, Exports, Job, manifest_of
+from store.locks import FileLock
+from tests.conftest import START, tick, wait_until
+from tests.store.histories import at, averaged, missed, observed, ran
+
+GB = 10**9
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+def exported(database: Database) -> Exports:
+    return Exports(database, GB)
+
+
+def store(database: Database, *new: Tick) -> None:
+    with database.write() as cursor:
+        ticks.append(cursor, new)
+
+
+def asked(end_s: float = 3600, start_s: float = 0, names: str = "btc_usd eth_usd", **more: Any) -> ExportQuery:
+    return ExportQuery(tuple(names.split()), at(start_s), at(end_s), **more)
+
+
+def a_history(database: Database, seconds: int = 600) -> None:
+    """Both indexes each second, but for a minute that was healed by averages over 6 s for one of them."""
+    with database.write() as cursor:
+        ran(cursor, 0, seconds, 1, "btc_usd", "eth_usd")
+        live = [second for second in range(seconds) if not 120 <= second < 180]
+        observed(cursor, live)
+        missed(cursor, range(120, 180))
+        observed(cursor, range(seconds), "eth_usd")
+        averaged(cursor, 120, 180, 6)
+
+
+def rows_of(database: Database, query: str, **values: Any) -> list[tuple[Any, ...]]:
+    with database.read() as cursor:
+        return cursor.execute(query, values).fetchall()
+
+
+ALL_TICKS = "SELECT index_name, epoch_us(ts), epoch_us(received_at), price, source, resolution_s FROM ticks"
+
+
+# Round trips, read by others than DuckDB.
+
+
+def test_ticks_come_back_from_parquet_as_they_were_sorted_by_time(exported: Exports, database: Database):
+    a_history(database)
+
+    made = exported.make(asked())
+
+    found = pq.read_table(made.path)
+    assert found.schema.remove_metadata() == export_writers.TICKS
+    assert found.column("ts").type == pa.timestamp("us", "UTC")
+    back = [
+        (row["index_name"], _us(row["ts"]), _us(row["received_at"]), row["price"], row["source"], row["resolution_s"])
+        for row in found.to_pylist()
+    ]
+    assert back == rows_of(database, f"{ALL_TICKS} ORDER BY ts, index_name")
+    assert made.rows == len(back) == 540 + 600 + 10
+
+
+def test_pandas_and_polars_read_aware_times_in_utc(exported: Exports, database: Database):
+    a_history(database)
+
+    made = exported.make(asked())
+
+    by_pandas, by_polars = pd.read_parquet(made.path), pl.read_parquet(made.path)
+    assert str(by_pandas["ts"].dtype) == "datetime64[us, UTC]"
+    assert by_polars.schema["ts"] == pl.Datetime("us", "UTC")
+    assert by_pandas["ts"].to_list() == by_polars["ts"].to_list()
+    assert by_polars["received_at"].null_count() == by_pandas["received_at"].isna().sum() == 10
+    assert by_pandas["price"].sum() == by_polars["price"].sum() == 1140 * 100 + 10 * 50
+
+
+def test_csv_comes_back_as_it_was(exported: Exports, database: Database):
+    a_history(database)
+    store(database, tick(3601.123457, price=0.1 + 0.2))
+
+    made = exported.make(asked(4000, format="csv"))
+
+    assert made.path.name.endswith(".csv.gz")
+    found = pd.read_csv(made.path, parse_dates=["ts", "received_at"])
+    assert str(found["ts"].dtype).endswith(", UTC]")
+    back = [(row.index_name, _us(row.ts), _us(row.received_at), row.price, row.source) for row in found.itertuples()]
+    assert back == [row[:5] for row in rows_of(database, f"{ALL_TICKS} ORDER BY ts, index_name")]
+    by_polars = pl.read_csv(made.path, try_parse_dates=True)
+    assert by_polars.schema["ts"] == pl.Datetime("us", "UTC")
+    assert by_polars.schema["price"] == pl.Float64()
+    assert by_polars["ts"].to_list() == found["ts"].to_list()
+
+
+def test_candles_come_back_from_csv(exported: Exports, database: Database):
+    a_history(database)
+
+    candles_of = {kind: exported.make(asked(600, interval=MINUTE, format=kind)).path for kind in ("parquet", "csv")}
+
+    found = pd.read_csv(candles_of["csv"], parse_dates=["open_time"])
+    pd.testing.assert_frame_equal(found, pd.read_parquet(candles_of["parquet"]), check_dtype=False)
+
+
+def test_excel_has_the_rows_with_times_in_utc_and_says_what_they_are(exported: Exports, database: Database):
+    store(database, tick(0), tick(1, "eth_usd", 0.25), tick(2, source="chart", received_at=None, resolution_s=60))
+
+    made = exported.make(asked(format="xlsx"))
+
+    book = openpyxl.load_workbook(made.path)
+    heads, *rows = book["ticks"].iter_rows(values_only=True)
+    assert heads == ("index_name", "ts (UTC)", "received_at (UTC)", "price", "source", "resolution_s")
+    begin = START.replace(tzinfo=None)
+    assert rows == [
+        ("btc_usd", begin, begin + timedelta(milliseconds=20), 100, "live", 0),
+        ("eth_usd", begin + timedelta(seconds=1), begin + timedelta(milliseconds=1020), 0.25, "live", 0),
+        ("btc_usd", begin + timedelta(seconds=2), None, 100, "chart", 60),
+    ]
+    about = {str(name): fact for name, fact in book["about"].iter_rows(values_only=True)}
+    assert about["units"] == '{"btc_usd": "USD per BTC", "eth_usd": "USD per ETH"}'
+
+
+def test_excel_holds_so_many_rows_and_says_that_there_were_more(
+    exported: Exports, database: Database, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(export_writers, "MOST_EXCEL_ROWS", 5)
+    monkeypatch.setattr(exports, "_TICKS_A_WINDOW", 3)
+    store(database, *(tick(second) for second in range(9)))
+
+    made = exported.make(asked(format="xlsx"))
+
+    assert (made.rows, made.manifest["capped"]) == (5, True)
+    assert openpyxl.load_workbook(made.path)["ticks"].max_row == 6
+
+
+def test_a_text_is_no_formula_in_excel(exported: Exports, database: Database):
+    store(database, tick(0, source="=1+1"))
+
+    made = exported.make(asked(format="xlsx"))
+
+    assert openpyxl.load_workbook(made.path)["ticks"]["E2"].data_type == "s"
+
+
+# What is in it.
+
+
+def test_the_range_is_half_open_and_other_indexes_are_left_out(exported: Exports, database: Database):
+    store(database, *(tick(second) for second in range(10)), tick(3, "eth_usd"))
+
+    made = exported.make(asked(5, 2, "btc_usd"))
+
+    assert [_us(each) for each in pq.read_table(made.path)["ts"].to_pylist()] == [
+        _us(at(second)) for second in (2, 3, 4)
+    ]
+
+
+@pytest.mark.parametrize("interval_s", [1, 30, 60, 900, 3600, 86_400, 7 * 86_400])
+def test_candles_are_those_of_the_charts(exported: Exports, database: Database, interval_s: int):
+    with database.write() as cursor:
+        observed(cursor, [second for second in range(0, 20_000, 7) if not 7000 < second < 9000])
+        averaged(cursor, 7000, 9000, 60)
+    interval = timedelta(seconds=interval_s)
+
+    made = exported.make(asked(20_000, names="btc_usd", interval=interval))
+
+    with database.read() as cursor:
+        drawn = bars(cursor, "btc_usd", made.query.start, made.query.end, interval)
+    found = pd.read_parquet(made.path)
+    columns = [name for name in found.columns if name != "index_name"]
+    assert len(found) == len(drawn) > 0
+    pd.testing.assert_frame_equal(found[columns], drawn[columns], check_dtype=False)
+
+
+def test_candles_without_healed_points_are_made_of_observations(exported: Exports, database: Database):
+    a_history(database)
+
+    minutes = {
+        healed: pd.read_parquet(exported.make(asked(600, names="btc_usd", interval=MINUTE, healed=healed)).path)
+        for healed in (True, False)
+    }
+
+    assert minutes[True]["live_count"].to_list() == [60, 60, 0, *[60] * 7]
+    assert minutes[False]["tick_count"].to_list() == [60] * 9
+    assert minutes[False]["low"].min() == 100
+
+
+def test_ticks_without_healed_points(exported: Exports, database: Database):
+    a_history(database)
+
+    made = exported.make(asked(healed=False))
+
+    assert set(pq.read_table(made.path)["source"].to_pylist()) == {"live"}
+    assert made.manifest["sources"]["btc_usd"] == {"live": 540}
+
+
+def test_an_export_of_nothing_has_its_columns_and_no_row(exported: Exports, database: Database):
+    made = exported.make(asked())
+
+    assert (made.rows, made.manifest["first"], made.manifest["last"]) == (0, None, None)
+    assert pq.read_table(made.path).column_names == [
+        "index_name",
+        "ts",
+        "received_at",
+        "price",
+        "source",
+        "resolution_s",
+    ]
+
+
+def test_parquet_says_what_it_holds_and_how_complete_it_is(exported: Exports, database: Database):
+    a_history(database)
+
+    made = exported.make(asked(600, interval=MINUTE))
+
+    said = {
+        name.decode().removeprefix("tickwell."): json.loads(fact)
+        for name, fact in pq.read_schema(made.path).metadata.items()
+        if name.startswith(b"tickwell.")
+    }
+    assert said["indexes"] == ["btc_usd", "eth_usd"]
+    assert (said["start"], said["end"]) == ("2026-11-01T12:00:00+00:00", "2026-11-01T12:10:00+00:00")
+    assert (said["version"], said["rows_are"], said["interval"], said["healed"]) == (VERSION, "candles", "1m", True)
+    assert said["units"] == {"btc_usd": "USD per BTC", "eth_usd": "USD per ETH"}
+    assert said["sources"] == {"btc_usd": {"chart": 10, "live": 540}, "eth_usd": {"live": 600}}
+    assert said["coverage"]["btc_usd"]["due"] == 600
+    assert [(gap["slots"], gap["state"], gap["cause"]) for gap in said["gaps"]] == [(60, "open", "unreachable")]
+    assert {name: made.manifest[name] for name in said} == said
+
+
+def test_readers_can_skip_by_row_groups_that_are_sorted_by_time(
+    exported: Exports, database: Database, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(export_writers, "_ROW_GROUP", 200)
+    a_history(database)
+
+    described = pq.ParquetFile(exported.make(asked()).path).metadata
+
+    groups = [described.row_group(number) for number in range(described.num_row_groups)]
+    assert [group.num_rows for group in groups] == [200] * 5 + [150]
+    ends = [(group.column(1).statistics.min, group.column(1).statistics.max) for group in groups]
+    assert [end for pair in ends for end in pair] == sorted(end for pair in ends for end in pair)
+    assert groups[0].column(1).compression == "ZSTD"
+    assert [each.column_index for each in groups[0].sorting_columns] == [1]
+
+
+# The same again.
+
+
+@pytest.mark.parametrize("kind", ["parquet", "csv", "xlsx"])
+def test_equal_exports_have_equal_bytes_however_they_were_cut(
+    exported: Exports, database: Database, monkeypatch: pytest.MonkeyPatch, kind: str
+):
+    a_history(database)
+    made = exported.make(asked(format=kind))
+    before = made.path.read_bytes()
+    made.path.unlink()
+    monkeypatch.setattr(exports, "_TICKS_A_WINDOW", 100)
+
+    again = exported.make(asked(format=kind))
+
+    assert (again.path, again.sha256) == (made.path, made.sha256)
+    assert again.path.read_bytes() == before
+
+
+def test_who_asks_for_the_same_again_gets_the_file_that_is_there(exported: Exports, database: Database):
+    a_history(database)
+    made = exported.make(asked())
+    inode = made.path.stat().st_ino
+
+    assert exported.make(asked(names="eth_usd btc_usd eth_usd")).path.stat().st_ino == inode
+    assert Exports(database, GB).make(asked()).path.stat().st_ino == inode
+
+
+@pytest.mark.parametrize("second", [0.5, 599.5])
+def test_a_tick_that_came_since_makes_it_another_file(exported: Exports, database: Database, second: float):
+    a_history(database)
+    made = exported.make(asked(600))
+
+    store(database, tick(second))
+
+    again = exported.make(asked(600))
+    assert again.path != made.path
+    assert again.rows == made.rows + 1
+
+
+def test_a_tick_outside_the_range_leaves_it_as_it_is(exported: Exports, database: Database):
+    a_history(database)
+    made = exported.make(asked(600))
+
+    store(database, tick(600), tick(3, "sol_usdc"))
+
+    assert exported.make(asked(600)).path == made.path
+    assert Exports(database, GB).make(asked(600)).path == made.path
+
+
+def test_what_comes_while_it_is_written_is_no_part_of_it(
+    exported: Exports, database: Database, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(exports, "_TICKS_A_WINDOW", 100)
+    a_history(database)
+
+    def tell(read: int, total: int) -> None:
+        store(database, tick(read / 2000 + 300))
+
+    made = exported.make(asked(600), tell)
+
+    assert made.rows == 1150 == pq.read_metadata(made.path).num_rows
+    assert exported.make(asked(600)).rows > 1150
+
+
+def test_a_file_that_was_cut_is_made_again(exported: Exports, database: Database):
+    a_history(database)
+    made = exported.make(asked())
+    os.truncate(made.path, 100)
+
+    assert exported.make(asked()).path.stat().st_size == made.manifest["bytes"]
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}"])
+def test_a_file_without_a_manifest_is_made_again(exported: Exports, database: Database, text: str):
+    made = exported.make(asked())
+    manifest_of(made.path).write_text(text)
+
+    again = exported.make(asked())
+
+    assert json.loads(manifest_of(again.path).read_text())["sha256"] == made.sha256
+
+
+# How it is made.
+
+
+def test_progress_is_told_in_ticks(exported: Exports, database: Database, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(exports, "_TICKS_A_WINDOW", 400)
+    a_history(database)
+    told: list[tuple[int, int]] = []
+
+    exported.make(asked(), lambda read, total: told.append((read, total)))
+
+    assert told[-1] == (1150, 1150)
+    assert [read for read, _ in told] == sorted(read for read, _ in told)
+    assert len(told) > 2
+
+
+def test_no_window_has_more_ticks_than_are_looked_at_under_one_lease(database: Database):
+    a_history(database)
+    store(database, *(tick(7200 + second) for second in range(50)))
+
+    windows = list(export_survey.survey(database, asked(9000).settled(at(9000))).windows(100))
+
+    assert [start for start, *_ in windows[1:]] == [end for _, end, _ in windows[:-1]]
+    assert (windows[0][0], windows[-1][1]) == (at(0), at(9000))
+    assert sum(count for *_, count in windows) == 1200
+    assert max(count for *_, count in windows) <= 100
+
+
+def test_a_window_of_candles_ends_where_a_candle_does(database: Database):
+    day = timedelta(days=1)
+    store(database, *(tick(hour * 3600) for hour in range(96)))
+
+    windows = list(export_survey.survey(database, asked(96 * 3600, interval=day).settled(at(96 * 3600))).windows(10))
+
+    assert all(not (end - START.replace(hour=0)) % day for _, end, _ in windows)
+    assert len(windows) == 4
+
+
+def test_an_estimate_is_near_what_it_comes_to(database: Database, exported: Exports):
+    a_history(database)
+    for more in ({}, {"healed": False}, {"interval": MINUTE}):
+        query = asked(600, **more)
+        with database.read() as cursor:
+            estimated = export_survey.estimate(cursor, query.settled(at(600)))
+
+        assert estimated.rows == pytest.approx(exported.make(query).rows, rel=0.15), more
+        assert estimated.bytes > 0
+
+
+def test_an_estimate_counts_closed_hours_by_their_candles(database: Database, exported: Exports):
+    with database.write() as cursor:
+        observed(cursor, range(0, 4 * 3600, 10))
+        assert not candles.close(cursor, at(3 * 3600 + 1800))
+    with database.read() as cursor:
+        estimated = export_survey.estimate(cursor, asked(4 * 3600, names="btc_usd"))
+
+    assert estimated.rows == exported.make(asked(4 * 3600, names="btc_usd")).rows == 1440
+
+
+def test_nothing_is_estimated_of_nothing(database: Database):
+    with database.read() as cursor:
+        assert export_survey.estimate(cursor, asked(interval=MINUTE)) == export_survey.Estimate(0, 0)
+
+
+def test_two_who_ask_at_once_get_one_file(exported: Exports, database: Database):
+    a_history(database)
+    made: list[Export] = []
+    threads = [threading.Thread(target=lambda: made.append(exported.make(asked()))) for _ in range(4)]
+
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len({(each.path, each.path.stat().st_ino) for each in made}) == 1
+    assert len(made) == 4
+
+
+def test_another_process_that_exports_is_waited_for(exported: Exports, monkeypatch: pytest.MonkeyPatch):
+    exported.make(asked())
+    lock = FileLock(exported.folder / ".lock")
+    assert lock.try_acquire()
+    with monkeypatch.context() as patch:
+        patch.setattr(exports, "_WAIT_S", 0.05)
+        with pytest.raises(BusyError, match="another process is exporting"):
+            exported.make(asked(names="eth_usd"))
+    job = Job(exported, asked(format="csv"))
+    wait_until(exported._one_at_a_time.locked)
+    assert not job.over
+
+    lock.release()
+
+    wait_until(lambda: job.over)
+    assert job.made().path.exists()
+
+
+def test_a_thread_that_exports_for_too_long_is_not_waited_for(exported: Exports, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(exports, "_WAIT_S", 0.05)
+    with exported._one_at_a_time, pytest.raises(BusyError, match="other exports take their time"):
+        exported.make(asked())
+
+
+def test_a_job_tells_how_far_it_is_and_what_went_wrong(exported: Exports, database: Database, tmp_path: Path):
+    a_history(database)
+
+    job = Job(exported, asked())
+    wait_until(lambda: job.over)
+    failed = Job(Exports(Database(tmp_path / "nowhere.duckdb"), GB), asked())
+    wait_until(lambda: failed.over)
+
+    assert (job.read, job.ticks, job.made().rows) == (1150, 1150, 1150)
+    with pytest.raises(NoDatabaseError):
+        failed.made()
+
+
+def test_what_an_interrupted_export_left_is_removed_by_the_next(exported: Exports):
+    made = exported.make(asked())
+    left = exported.folder / ".unfinished-a"
+    left.mkdir()
+    (left / "part.parquet").write_bytes(b"x")
+
+    exported.make(asked(format="csv"))
+
+    assert not left.exists()
+    assert made.path.exists()
+
+
+@pytest.mark.parametrize("kind", ["parquet", "csv", "xlsx"])
+def test_an_export_that_fails_leaves_nothing(exported: Exports, database: Database, kind: str):
+    a_history(database)
+
+    def gone(read: int, total: int) -> None:
+        raise OSError(28, "No space left on device", "a.parquet")
+
+    with pytest.raises(StoreError, match=r"^a.parquet can't be written: No space left on device$"):
+        exported.make(asked(format=kind), gone)
+
+    assert [path.name for path in exported.folder.iterdir()] == [".lock"]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # xlsxwriter leaves a file open then
+def test_a_workbook_that_cannot_be_put_together_is_one_line(exported: Exports, database: Database):
+    a_history(database)
+
+    def gone(read: int, total: int) -> None:
+        for path in exported.folder.glob(".unfinished-*/*"):
+            path.unlink()
+        for path in exported.folder.glob(".unfinished-*"):
+            path.rmdir()
+
+    with pytest.raises(StoreError, match="can't be written"):
+        exported.make(asked(format="xlsx"), gone)
+    gc.collect()
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(exported: Exports):
+    exported.folder.write_text("a file")
+
+    with pytest.raises(StoreError, match=r"exports/.* can't be written: Not a directory$"):
+        exported.make(asked())
+
+
+# Room.
+
+
+def test_the_folder_never_outgrows_its_size_and_loses_what_was_asked_for_longest_ago(database: Database):
+    a_history(database)
+    plenty = Exports(database, GB)
+    first, second, third = (plenty.make(asked(end_s)) for end_s in (700, 800, 900))
+    third.path.unlink()
+    for made, ago in ((first, 2), (second, 3)):
+        _asked_ago(made.path, timedelta(minutes=ago))
+    exported = Exports(database, _size_of(exports_folder := plenty.folder))
+    exported.make(asked(800))
+
+    exported.make(asked(900))
+
+    assert not first.path.exists()
+    assert not manifest_of(first.path).exists()
+    assert second.path.exists()
+    assert third.path.exists()
+    assert _size_of(exports_folder) <= exported._most_bytes
+
+
+def test_an_export_that_is_too_large_by_itself_is_refused(database: Database):
+    a_history(database)
+
+    with pytest.raises(StoreError, match=r"larger than 1,000 bytes, .*: ask for less, or .* TICKWELL_EXPORTS_LIMIT$"):
+        Exports(database, 1000).make(asked())
+
+    assert [path.name for path in (database.path.parent / "exports").iterdir()] == [".lock"]
+
+
+def test_what_nobody_asked_for_in_a_day_is_removed_by_the_next_export(exported: Exports):
+    old, young = exported.make(asked()), exported.make(asked(names="eth_usd"))
+    _asked_ago(old.path, timedelta(hours=25))
+    _asked_ago(young.path, timedelta(hours=23))
+
+    exported.make(asked(format="csv"))
+
+    assert not old.path.exists()
+    assert young.path.exists()
+
+
+def test_files_of_others_are_left_alone(database: Database):
+    exported = Exports(database, 20_000)
+    exported.make(asked())
+    theirs = exported.folder / "notes.parquet"
+    theirs.write_bytes(b"x" * 30_000)
+    _asked_ago(theirs, timedelta(days=9))
+
+    exported.make(asked(format="csv"))
+
+    assert theirs.exists()
+
+
+def test_surveys_are_kept_for_the_latest_questions(exported: Exports, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(exports, "_MOST_SURVEYS", 2)
+
+    for end_s in (10, 20, 30):
+        exported.make(asked(end_s))
+
+    assert [query.end for query in exported._surveys] == [at(20), at(30)]
+
+
+def _size_of(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.iterdir())
+
+
+def _us(instant: Any) -> int | None:
+    return None if pd.isna(instant) else round((instant - pd.Timestamp(0, tz="UTC")) / timedelta(microseconds=1))
+
+
+def _asked_ago(path: Path, ago: timedelta) -> None:
+    its = path.stat()
+    os.utime(path, (its.st_atime - ago.total_seconds(), its.st_mtime))
