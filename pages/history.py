@@ -6,56 +6,16 @@ from datetime import datetime, timedelta
 import pandas as pd
 import streamlit as st
 
-from pages.common import charts, gap_text, queries, text
+from pages.common import charts, gap_text, queries, ranges, text
 from pages.common.gap_marks import add_marks
 from pages.common.live_chart import Zoomed, live_chart
 from pages.common.measures import Measures, measured
-from pages.common.views import (
-    EARLIEST,
-    EXACT,
-    LATEST,
-    SPANS,
-    View,
-    from_wall,
-    intervals_for,
-    to_url,
-    within_reach,
-)
+from pages.common.views import EXACT, SPANS, View, from_wall, intervals_for
 from store import StoreError, utc_now
 from store.bars import INTERVAL_NAMES
-from store.instants import from_text
 
 CHART_HEIGHT = 460
 AUTO, LINE, CANDLES = "Auto", "Line", "Candles"
-
-
-def range_from_url() -> tuple[datetime, datetime] | None:
-    """The exact range that stands in the URL, if one does."""
-    written = [st.query_params.get(name, "") for name in ("start", "end")]
-    if not any(written):
-        return None
-    try:
-        start, end = map(from_text, written)
-    except ValueError:
-        st.warning("start and end in the address must be times such as 2026-11-22T18:00Z.", icon=":material/warning:")
-        return None
-    if start >= end:
-        st.warning("That range ends before it starts.", icon=":material/warning:")
-        return None
-    return within_reach(start, end)
-
-
-def leave_exact_range() -> None:
-    """Go to the range that the reader clicked: the address leaves out the default one, so it must not name another."""
-    for name in ("start", "end"):
-        st.query_params.pop(name, None)
-
-
-def look_at(start: datetime, end: datetime) -> None:
-    """Go to an exact range."""
-    start, end = within_reach(start, end)
-    st.session_state["range"] = EXACT
-    st.query_params.update(start=to_url(start), end=to_url(end))
 
 
 def zoom(to: Zoomed) -> None:
@@ -68,25 +28,13 @@ def zoom(to: Zoomed) -> None:
         back.pop()
     if to != "out":
         back.append((st.session_state["range"], start, end))
-        look_at(*(from_wall(at, text.zone()) for at in to))
+        ranges.look_at(*(from_wall(at, text.zone()) for at in to))
     elif back:
         st.session_state["range"], start, end = back.pop()
         if st.session_state["range"] == EXACT:
-            look_at(start, end)
+            ranges.look_at(start, end)
     else:
-        look_at(start - (end - start) / 2, end + (end - start) / 2)
-
-
-def typed(name: str, key: str, put: datetime) -> None:
-    """Move an end of the range in the address to the time that the reader gave; what they cleared is shown again.
-
-    It is called too when a rerun still carries an input that the page has replaced meanwhile, as it was put there.
-    """
-    local = st.session_state[key]
-    if local is None:
-        st.session_state["cleared"] = st.session_state.get("cleared", 0) + 1
-    elif local != put:
-        st.query_params[name] = to_url(local.replace(tzinfo=text.zone()))
+        ranges.look_at(start - (end - start) / 2, end + (end - start) / 2)
 
 
 def toolbar() -> tuple[list[str], View]:
@@ -103,21 +51,8 @@ def toolbar() -> tuple[list[str], View]:
             bind="query-params",
         )
         bars = st.empty()
-    if "start" in st.query_params and "range" not in st.query_params:
-        st.session_state["range"] = EXACT
-    span = st.segmented_control(
-        "Range",
-        [*SPANS, EXACT],
-        default="1d",
-        required=True,
-        key="range",
-        bind="query-params",
-        on_change=leave_exact_range,
-        wrap=False,
-    )
+    span = ranges.choose_span([*SPANS], "1d")
     start, end = exact_range() if span == EXACT else (None, None)
-    if span != EXACT:
-        leave_exact_range()
     length = end - start if start and end else SPANS[span] or timedelta(days=3650)
     choices = {AUTO: None, **{INTERVAL_NAMES[each]: each for each in intervals_for(length)}}
     chosen = bars.selectbox(
@@ -132,25 +67,9 @@ def toolbar() -> tuple[list[str], View]:
 
 def exact_range() -> tuple[datetime, datetime]:
     """The two times of an exact range, shown to be changed."""
-    start, end = range_from_url() or st.session_state.get("shown") or (utc_now() - timedelta(days=1), utc_now())
-    st.query_params.update(start=to_url(start), end=to_url(end))
+    start, end = ranges.exact_range(st.session_state.get("shown"))
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        for name, label, at in (("start", "From", start), ("end", "To", end)):
-            local = at.astimezone(text.zone()).replace(tzinfo=None, second=0, microsecond=0)
-            # Keyed by the time that it shows: a rerun may still carry times that the page has replaced meanwhile.
-            key = f"{name} {to_url(at)} {text.zone().key} {st.session_state.get('cleared', 0)}"
-            st.datetime_input(
-                label,
-                value=local,
-                min_value=EARLIEST - timedelta(days=1),  # in the zone's time
-                max_value=LATEST + timedelta(days=1),
-                key=key,
-                step=60,
-                on_change=typed,
-                args=(name, key, local),
-                width=200,
-                format="YYYY-MM-DD",
-            )
+        ranges.edit(start, end)
         st.button("Zoom out", icon=":material/zoom_out:", on_click=zoom, args=("out",))
     return start, end
 

@@ -1,0 +1,99 @@
+"""The range that a reader chooses, one that ends now or one between two times, and how it stands in the address."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import streamlit as st
+
+from store import utc_now
+from store.instants import from_text
+
+from . import text
+from .views import EARLIEST, EXACT, LATEST, to_url, within_reach
+
+
+def choose_span(spans: Sequence[str], default: str) -> str:
+    """One of some spans that end now, or `EXACT`."""
+    if "start" in st.query_params and "range" not in st.query_params:
+        st.session_state["range"] = EXACT
+    span = st.segmented_control(
+        "Range",
+        [*spans, EXACT],
+        default=default,
+        required=True,
+        key="range",
+        bind="query-params",
+        on_change=_leave_exact_range,
+        wrap=False,
+    )
+    if span != EXACT:
+        _leave_exact_range()
+    return span
+
+
+def exact_range(before: tuple[datetime, datetime] | None) -> tuple[datetime, datetime]:
+    """The range that stands in the address, else the one that was looked at before, else the last day."""
+    start, end = _from_url() or before or (utc_now() - timedelta(days=1), utc_now())
+    st.query_params.update(start=to_url(start), end=to_url(end))
+    return start, end
+
+
+def edit(start: datetime, end: datetime) -> None:
+    """Show the two times of an exact range, to be changed."""
+    for name, label, at in (("start", "From", start), ("end", "To", end)):
+        local = at.astimezone(text.zone()).replace(tzinfo=None, second=0, microsecond=0)
+        # Keyed by the time that it shows: a rerun may still carry times that the page has replaced meanwhile.
+        key = f"{name} {to_url(at)} {text.zone().key} {st.session_state.get('cleared', 0)}"
+        st.datetime_input(
+            label,
+            value=local,
+            min_value=EARLIEST - timedelta(days=1),  # in the zone's time
+            max_value=LATEST + timedelta(days=1),
+            key=key,
+            step=60,
+            on_change=_typed,
+            args=(name, key, local),
+            width=200,
+            format="YYYY-MM-DD",
+        )
+
+
+def look_at(start: datetime, end: datetime) -> None:
+    """Go to an exact range."""
+    start, end = within_reach(start, end)
+    st.session_state["range"] = EXACT
+    st.query_params.update(start=to_url(start), end=to_url(end))
+
+
+def _from_url() -> tuple[datetime, datetime] | None:
+    """The exact range that stands in the URL, if one does."""
+    written = [st.query_params.get(name, "") for name in ("start", "end")]
+    if not any(written):
+        return None
+    try:
+        start, end = map(from_text, written)
+    except ValueError:
+        st.warning("start and end in the address must be times such as 2026-11-22T18:00Z.", icon=":material/warning:")
+        return None
+    if start >= end:
+        st.warning("That range ends before it starts.", icon=":material/warning:")
+        return None
+    return within_reach(start, end)
+
+
+def _leave_exact_range() -> None:
+    """Go to the range that the reader clicked: the address leaves out the default one, so it must not name another."""
+    for name in ("start", "end"):
+        st.query_params.pop(name, None)
+
+
+def _typed(name: str, key: str, put: datetime) -> None:
+    """Move an end of the range in the address to the time that the reader gave; what they cleared is shown again.
+
+    It is called too when a rerun still carries an input that the page has replaced meanwhile, as it was put there.
+    """
+    local = st.session_state[key]
+    if local is None:
+        st.session_state["cleared"] = st.session_state.get("cleared", 0) + 1
+    elif local != put:
+        st.query_params[name] = to_url(local.replace(tzinfo=text.zone()))
