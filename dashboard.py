@@ -48,6 +48,12 @@ PAGES = [
         ":material/fact_check:",
         "How complete the record is: coverage, each gap with its cause, delays",
     ),
+    (
+        "pages/export.py",
+        "Export",
+        ":material/download:",
+        "Ticks or candles as a file, and how programs ask for the same",
+    ),
 ]
 
 LOGO = all_settings.ROOT / "pages/common/logo.svg"

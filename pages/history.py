@@ -154,12 +154,11 @@ def several(found: dict[str, Measures]) -> None:
 
 def chart(history: queries.History, view: View) -> None:
     zone = text.zone()
-    if len(history.bars) > 1:
-        figure = charts.rebased(history.bars, history.interval, zone)
-    else:
+    if view.candles:
         ((name, frame),) = history.bars.items()
-        build = charts.candles if view.candles else charts.price_line
-        figure = build(frame, name, history.interval, zone)
+        figure = charts.candles(frame, name, history.interval, zone)
+    else:
+        figure = charts.lines(history.bars, history.interval, zone)
     charts.set_range(figure, history.start, history.end, zone)
     add_marks(figure, history.gaps, history.start, history.end, zone)
     live_chart(

@@ -356,7 +356,7 @@ def _imported_in_words(imported: Imported) -> str:
 
 
 def _exported_in_words(made: Export, path: Path) -> str:
-    lines = [f"{path}: {made.query.kind} {made.rows:,}, bytes {made.manifest['bytes']:,}, SHA-256 {made.sha256}"]
+    lines = [f"{path}: {made.query.kind} {made.rows:,}, bytes {made.bytes:,}, SHA-256 {made.sha256}"]
     if made.manifest["capped"]:
         lines.append("  cut: a sheet of Excel holds no more rows. Ask for less, or for Parquet or CSV")
     return "\n".join(lines)

@@ -19,6 +19,9 @@ MEDIA_TYPES: Mapping[Format, str] = {
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
 
+MOST_EXCEL_ROWS = 1_048_575
+"""A sheet of Excel has 1,048,576 rows; the first has the names."""
+
 
 @dataclass(frozen=True, slots=True)
 class ExportQuery:

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
-from .export_query import ExportQuery
+from .export_query import MOST_EXCEL_ROWS, ExportQuery
 
 _INSTANT = pa.timestamp("us", "UTC")
 
@@ -46,9 +46,6 @@ _ROW_GROUP = 122_880
 """Rows that a reader skips or reads at once; as many as DuckDB takes."""
 
 _REPEATED = ["index_name", "source", "resolution_s"]
-
-MOST_EXCEL_ROWS = 1_048_575
-"""A sheet of Excel has 1,048,576 rows; the first has the names."""
 
 _LEVEL = 4
 """Of gzip: of 1 M ticks, the usual 6 takes three times as long, for a file that is a fiftieth smaller."""

@@ -119,6 +119,11 @@ class Export:
         return int(self.manifest["rows"])
 
     @property
+    def bytes(self) -> int:
+        """Its size."""
+        return int(self.manifest["bytes"])
+
+    @property
     def sha256(self) -> str:
         """Of its bytes, hexadecimal."""
         return str(self.manifest["sha256"])
@@ -284,6 +289,11 @@ class Job:
     @property
     def over(self) -> bool:
         return self._made.done()
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What went wrong, if it is over and something did."""
+        return self._made.exception() if self.over else None
 
     def made(self) -> Export:
         """The file, once it is over.

@@ -76,6 +76,14 @@ def rebased(bars: Mapping[str, pd.DataFrame], interval: timedelta, zone: ZoneInf
     return _figure(drawn, interval, None, layout)
 
 
+def lines(bars: Mapping[str, pd.DataFrame], interval: timedelta, zone: ZoneInfo) -> go.Figure:
+    """The price of one index, or several indexes on one scale."""
+    if len(bars) > 1:
+        return rebased(bars, interval, zone)
+    ((index_name, frame),) = bars.items()
+    return price_line(frame, index_name, interval, zone)
+
+
 def set_range(figure: go.Figure, start: datetime, end: datetime, zone: ZoneInfo) -> None:
     """Show exactly that range, however little of it is recorded."""
     wall = [at.astimezone(zone).replace(tzinfo=None).isoformat(sep=" ") for at in (start, end)]

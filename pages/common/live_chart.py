@@ -58,6 +58,11 @@ def _typed(values: npt.NDArray[np.floating]) -> dict[str, str]:
     return {"dtype": f"f{values.itemsize}", "bdata": base64.b64encode(values.tobytes()).decode()}
 
 
+def routes_are_served() -> bool:
+    """Does this host serve our own routes? Until a chart of the session found out, that is supposed."""
+    return not st.session_state.get(_NOT_SERVED)
+
+
 def live_chart(
     figure: go.Figure,
     *,
@@ -77,7 +82,7 @@ def live_chart(
         height: in pixels.
         on_zoom: called as a widget's callback when the reader zooms; without it, zooming happens in the browser alone.
     """
-    if st.session_state.get(_NOT_SERVED):
+    if not routes_are_served():
         figure.update_layout(height=height)
         st.plotly_chart(figure, key=f"{key}-plain", alt=alt, config={"displayModeBar": False})
         return

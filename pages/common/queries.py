@@ -12,16 +12,19 @@ import streamlit as st
 
 import settings as all_settings
 from settings import Settings
-from store import Cursor, Database, Gap, NoDatabaseError, Tick, status, ticks, utc_now, vitals
+from store import Cursor, Database, Gap, NoDatabaseError, Tick, export_survey, status, ticks, utc_now, vitals
 from store.aside import list_aside
 from store.bars import SINGLE_TICKS, bars, fits, nice_interval
 from store.coverage import Coverage, calendar, coverage
 from store.due import EPOCH
+from store.export_query import ExportQuery
+from store.export_survey import Estimate
+from store.exports import Job
 from store.gaps import ledger
 from store.overview import SPAN, Card, cards, simulated
 from store.recorder import Notice, read_notice
 from store.runs import Failures, Trouble, failures, troubles
-from store.shared import shared_database
+from store.shared import shared_database, shared_exports
 from store.vitals import Growth, Vitals
 
 from .views import MOST_POINTS, SPANS, View
@@ -136,6 +139,11 @@ def this_second() -> datetime:
     return utc_now().replace(microsecond=0) + timedelta(seconds=1)
 
 
+def this_minute() -> datetime:
+    """Now, rounded down to the minute."""
+    return utc_now().replace(second=0, microsecond=0)
+
+
 def these_ten_seconds() -> datetime:
     """Now, rounded down to ten seconds: slots that are still to come don't count as missing."""
     return datetime.fromtimestamp(int(utc_now().timestamp()) // 10 * 10, UTC)
@@ -246,6 +254,26 @@ def quality(at: datetime, start: datetime) -> Quality:
             return _quality(cursor, at, start)
     except NoDatabaseError:
         return Quality(start, at)
+
+
+@st.cache_data(ttl="60s", max_entries=64, show_spinner=False)
+def estimate(query: ExportQuery) -> Estimate:
+    """About how large an export will be.
+
+    Raises:
+        StoreError: the database can't be read; one that does not exist yet is not an error.
+    """
+    try:
+        with database().read() as cursor:
+            return export_survey.estimate(cursor, query.settled(utc_now()))
+    except NoDatabaseError:
+        return Estimate(0, 0)
+
+
+@st.cache_resource(ttl="1h", max_entries=64, show_spinner=False)
+def export_job(query: ExportQuery) -> Job:
+    """The export that a query asks for, being made since the first visitor asked. Forget it by `export_job.clear`."""
+    return Job(shared_exports(database(), settings().exports_limit_bytes), query)
 
 
 def known_indexes() -> list[str]:

@@ -1,0 +1,51 @@
+"""Where a browser or a program fetches an export, and how programs ask for it."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import streamlit as st
+
+from store.bars import INTERVAL_NAMES
+from store.due import EPOCH
+from store.export_query import ExportQuery
+
+from . import queries
+from .views import to_url
+
+
+def link(query: ExportQuery) -> str:
+    """The address for a browser, relative to a page, as some hosts put a path before ours."""
+    return f"api/export?{query.parameters}"
+
+
+def code(query: ExportQuery) -> Mapping[str, tuple[str, str]]:
+    """How programs ask for the same, by their names: a language for highlighting, and the lines.
+
+    pandas, polars and duckdb read Parquet: by its address, or where that asks for a token the file that curl saved.
+    """
+    token = getattr(queries.settings(), "api_token", None) is not None
+    parquet = replace(query, format="parquet")
+    source = parquet.file_name if token else _address(parquet)
+    header = '-H "Authorization: Bearer $TICKWELL_API_TOKEN" ' if token else ""
+    return {
+        "curl": ("sh", f'curl -OJ {header}"{_address(parquet if token else query)}"'),
+        "pandas": ("python", f'import pandas as pd\n\nframe = pd.read_parquet("{source}")'),
+        "polars": ("python", f'import polars as pl\n\nframe = pl.read_parquet("{source}")'),
+        "duckdb": ("sql", f"FROM read_parquet('{source}');"),
+        "Command line": ("sh", _command(query)),
+    }
+
+
+def _address(query: ExportQuery) -> str:
+    """The whole address, for a program."""
+    page = (st.context.url or "http://localhost:8501/export").split("?")[0].rstrip("/")
+    return f"{page.removesuffix('/export')}/{link(query)}"
+
+
+def _command(query: ExportQuery) -> str:
+    words = ["python -m poller export", *(f"--index {name}" for name in query.index_names)]
+    words += [] if query.start <= EPOCH else [f"--start {to_url(query.start)}"]
+    words += [f"--end {to_url(query.end)}"]
+    words += [f"--interval {INTERVAL_NAMES[query.interval]}"] if query.interval else []
+    words += [] if query.healed else ["--no-healed"]
+    return " ".join([*words, f"--format {query.format}", "--to ."])

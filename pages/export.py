@@ -1,0 +1,187 @@
+"""Export: ticks or candles as a file, and how programs ask for the same."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import streamlit as st
+
+from pages.common import charts, gap_text, queries, ranges, text
+from pages.common.export_links import code, link
+from pages.common.gap_marks import add_marks
+from pages.common.live_chart import live_chart, routes_are_served
+from pages.common.views import EXACT, SPANS, View
+from store import StoreError
+from store.bars import INTERVAL_NAMES, SINGLE_TICKS
+from store.due import EPOCH
+from store.export_query import MEDIA_TYPES, MOST_EXCEL_ROWS, ExportQuery, Format
+from store.exports import Export, Job
+
+FORMATS: dict[str, Format] = {"Parquet": "parquet", "CSV": "csv", "Excel": "xlsx"}
+TICKS, CANDLES = "Ticks", "Candles"
+INTERVALS = {name: interval for interval, name in INTERVAL_NAMES.items()}
+PREVIEW_HEIGHT = 220
+
+MOST_THROUGH_MEMORY = 50_000_000
+"""Bytes of the largest file that leaves a host which doesn't serve our routes: it goes through the server's memory."""
+
+
+def toolbar() -> tuple[ExportQuery, View]:
+    """The choices, as a query and as a view of its range. A range that ends now ends with the last whole minute."""
+    known = queries.known_indexes()
+    with st.container(horizontal=True):
+        names = st.multiselect("Index", known, default=known[:1], key="index", bind="query-params", width=320)
+        rows = st.segmented_control(
+            "Rows", [TICKS, CANDLES], default=TICKS, required=True, key="rows", bind="query-params"
+        )
+        interval = candle_interval() if rows == CANDLES else SINGLE_TICKS
+    span = ranges.choose_span(list(SPANS), "1d")
+    view = View(span, *(exact_range() if span == EXACT else (None, None)))
+    start, end = view.bounds(queries.this_minute(), EPOCH)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        form = st.segmented_control(
+            "Format", list(FORMATS), default="Parquet", required=True, key="format", bind="query-params"
+        )
+        healed = st.toggle("With healed points", value=True, key="healed", bind="query-params", help=HEALED)
+    return ExportQuery(tuple(names), start, end, interval, healed, FORMATS[form]), view
+
+
+HEALED = (
+    "Averages from the exchange's own charts, with which gaps were healed and older history was filled. The columns "
+    "`source` and `resolution_s` mark them."
+)
+
+
+def candle_interval() -> timedelta:
+    named = st.selectbox(
+        "Interval", list(INTERVALS), index=list(INTERVALS).index("1m"), key="bars", bind="query-params", width=120
+    )
+    return INTERVALS[named]
+
+
+def exact_range() -> tuple[datetime, datetime]:
+    """The two times of an exact range, shown to be changed."""
+    start, end = ranges.exact_range(None)
+    with st.container(horizontal=True):
+        ranges.edit(start, end)
+    return start, end
+
+
+def preview(query: ExportQuery, view: View) -> bool:
+    """What lies in the range, with its gaps; whether anything does."""
+    with st.skeleton(height=PREVIEW_HEIGHT):
+        history = queries.history(query.end, query.index_names, view)
+    if not any(len(frame) for frame in history.bars.values()):
+        st.info("No ticks in this range.", icon=":material/hourglass_empty:")
+        return False
+    zone = text.zone()
+    figure = charts.lines(history.bars, history.interval, zone)
+    charts.set_range(figure, history.start, history.end, zone)
+    add_marks(figure, history.gaps, history.start, history.end, zone)
+    live_chart(
+        figure,
+        key="preview",
+        view=f"{query.index_names} {view} {zone.key}",
+        alt=charts.describe(history.inside(), zone),
+        height=PREVIEW_HEIGHT,
+    )
+    start, end = (text.moment(at, zone) for at in (history.start, history.end))
+    st.caption(f"{start} to {end}. {gap_text.fates(history.gaps) or 'No gap'}.")
+    return True
+
+
+def size(query: ExportQuery) -> None:
+    """How large the file will be, before it is made."""
+    about = queries.estimate(query)
+    st.markdown(f"About **{text.count(about.rows, 'row')}**, **{text.size(about.bytes)}**")
+    if query.format == "xlsx" and about.rows > MOST_EXCEL_ROWS:
+        st.warning(
+            f"A sheet of Excel holds {MOST_EXCEL_ROWS:,} rows: the file will end after so many. Parquet and CSV hold "
+            "them all.",
+            icon=":material/content_cut:",
+        )
+    if about.bytes > queries.settings().exports_limit_bytes:
+        st.warning(
+            f"That may be more than all exports may take, {queries.settings().exports_limit}: choose less, or raise "
+            "TICKWELL_EXPORTS_LIMIT.",
+            icon=":material/database:",
+        )
+
+
+def prepare(query: ExportQuery, choice: object) -> None:
+    """Start the export, anew if it failed before."""
+    if queries.export_job(query).failure:
+        queries.export_job.clear(query)
+    st.session_state["prepared"] = choice, query
+
+
+def file(job: Job) -> None:
+    """How far an export is, then the file."""
+    if not job.over:
+        read = f"{job.read:,} of {text.count(job.ticks, 'tick')} read" if job.ticks else "Counting ticks"
+        st.progress(job.read / job.ticks if job.ticks else 0.0, text=read)
+    elif st.session_state.pop("watched", False):
+        st.rerun()  # as there is nothing to watch any more
+    elif job.failure:
+        st.error(f"Not exported. {text.escaped(str(job.failure))}", icon=":material/error:")
+    else:
+        download(job.made())
+    st.session_state["watched"] = not job.over
+
+
+def download(made: Export) -> None:
+    """The file, and what it came to."""
+    label = f"Download {text.size(made.bytes)}"
+    if routes_are_served():
+        st.link_button(label, link(made.query), icon=":material/download:", type="primary")
+    elif made.bytes <= MOST_THROUGH_MEMORY:
+        st.download_button(
+            label,
+            made.path.read_bytes,
+            made.query.file_name,
+            MEDIA_TYPES[made.query.format],
+            on_click="ignore",
+            icon=":material/download:",
+            type="primary",
+        )
+    else:
+        st.warning(
+            f"This host serves no files larger than {text.size(MOST_THROUGH_MEMORY)}: choose a shorter range. On a "
+            "machine of your own, the command below writes it.",
+            icon=":material/warning:",
+        )
+    rows = text.count(made.rows, "row")
+    cut = f", cut at what a sheet of Excel holds: it ends at {made.manifest['last']}" if made.manifest["capped"] else ""
+    st.caption(f"`{made.query.file_name}`: {rows}{cut}. SHA-256 `{made.sha256}`")
+
+
+def programs(query: ExportQuery) -> None:
+    """The same query, to be copied."""
+    st.header("The same from a program", anchor=False)
+    lines = code(query)
+    for tab, (language, words) in zip(st.tabs(list(lines)), lines.values(), strict=True):
+        tab.code(words, language=language, wrap_lines=True)
+
+
+def page() -> None:
+    try:
+        query, view = toolbar()
+        if not query.index_names:
+            st.info("Choose an index.", icon=":material/download:")
+            return
+        if not preview(query, view):
+            return
+        choice = replace(query, start=EPOCH, end=EPOCH), view
+        before, prepared = st.session_state.get("prepared", (None, query))
+        job = queries.export_job(prepared) if before == choice else None
+        query = prepared if job else query
+        size(query)
+    except StoreError:
+        return  # the header tells
+    idle = job is None or job.failure
+    st.button("Make the file", on_click=prepare, args=(query, choice), type="primary", disabled=not idle)
+    if job:
+        st.fragment(file, run_every=None if job.over else "500ms")(job)
+    programs(query)
+
+
+page()

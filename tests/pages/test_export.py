@@ -1,0 +1,283 @@
+"""The Export page says how large a file will be, makes it while one watches, and shows how programs ask for it."""
+
+import json
+import shlex
+from datetime import timedelta
+from urllib.parse import parse_qs, urlsplit
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from streamlit.testing.v1 import AppTest
+
+from poller.__main__ import main
+from store import Database, StoreError, Tick, exports, gaps, runs, utc_now
+from store.exports import manifest_of
+from store.models import Gap, Run
+from tests.conftest import wait_until
+
+from .conftest import Open, captions, parts, store, warnings
+
+MINUTE = timedelta(minutes=1)
+SECOND = timedelta(seconds=1)
+
+
+def recent(count: int, name: str = "btc_usd") -> list[Tick]:
+    """So many ticks, one a second, that end two minutes ago."""
+    last = utc_now().replace(microsecond=0) - 2 * MINUTE
+    return [Tick(name, last - number * SECOND, 100.0 + number % 7) for number in reversed(range(count))]
+
+
+@pytest.fixture
+def recorded(database: Database) -> Database:
+    store(database, *recent(600), *recent(300, "eth_usd"))
+    return database
+
+
+def words(page: AppTest) -> str:
+    return " ".join(each.value for each in page.markdown)
+
+
+def button(page: AppTest, label: str):
+    return next(each for each in page.button if each.label == label)
+
+
+def made(page: AppTest) -> AppTest:
+    """The page once its file is there, or once it is said why there is none."""
+    button(page, "Make the file").click().run()
+    wait_until(lambda: page.run() and not page.get("progress"))
+    assert not page.exception
+    return page
+
+
+def asked(page: AppTest) -> dict[str, list[str]]:
+    """The parameters of the link to the file."""
+    (link,) = page.get("link_button")
+    path, _, query = link.proto.url.partition("?")
+    assert path == "api/export"
+    return parse_qs(query)
+
+
+def code(page: AppTest) -> list[str]:
+    return [block.value for block in page.code]
+
+
+def test_a_file_of_ticks_is_announced_made_and_linked(open_page: Open, recorded: Database):
+    page = open_page("export")
+    assert "About **600 rows**, **4.98 kB**" in words(page)
+
+    made(page)
+
+    assert (asked(page)["ticker"], asked(page)["format"]) == (["btc_usd"], ["parquet"])
+    (path,) = recorded.path.with_name("exports").glob("*.parquet")
+    assert len(pd.read_parquet(path)) == 600
+    sha256 = json.loads(manifest_of(path).read_text())["sha256"]
+    assert any("600 rows" in caption and sha256 in caption for caption in captions(page))
+
+
+def test_candles_of_several_indexes_without_healed_points_as_csv(open_page: Open, recorded: Database):
+    page = open_page(
+        "export", index=["btc_usd", "eth_usd"], rows="Candles", bars="5m", range="1h", format="CSV", healed="false"
+    )
+
+    made(page)
+
+    its = asked(page)
+    assert its["ticker"] == ["btc_usd", "eth_usd"]
+    assert (its["interval"], its["healed"], its["format"]) == (["5m"], ["false"], ["csv"])
+    (path,) = recorded.path.with_name("exports").glob("*.csv.gz")
+    assert set(pd.read_csv(path)["index_name"]) == {"btc_usd", "eth_usd"}
+
+
+def test_another_choice_asks_for_another_file(open_page: Open, recorded: Database):
+    page = made(open_page("export"))
+    assert button(page, "Make the file").disabled
+
+    page.segmented_control(key="format").set_value("Excel").run()
+
+    assert not button(page, "Make the file").disabled
+    assert not page.get("link_button")
+
+
+def test_what_was_made_stays_as_it_is_while_time_goes_on(open_page: Open, recorded: Database, monkeypatch):
+    page = made(open_page("export"))
+    before = asked(page)
+    monkeypatch.setattr("pages.common.queries.this_minute", lambda: utc_now() + 5 * MINUTE)
+
+    page.run()
+
+    assert asked(page) == before
+
+
+def test_progress_is_shown_in_ticks_while_the_file_is_made(open_page: Open, recorded: Database, monkeypatch):
+    page = open_page("export")
+    shared = exports.Exports(recorded, 10**9)
+    monkeypatch.setattr(exports, "_WAIT_S", 20)
+    lock = exports.FileLock(shared.folder / ".lock")
+    shared.folder.mkdir()
+    assert lock.try_acquire()
+    button(page, "Make the file").click().run()
+
+    (bar,) = page.get("progress")
+    assert bar.proto.text == "Counting ticks"
+    assert not page.get("link_button")
+
+    lock.release()
+    wait_until(lambda: page.run() and not page.get("progress"))
+    assert page.get("link_button")
+
+
+def test_an_exact_range_stands_in_the_address(open_page: Open, recorded: Database):
+    last = utc_now().replace(microsecond=0, second=0) - 3 * MINUTE
+    start, end = (f"{at:%Y-%m-%dT%H:%M:%SZ}" for at in (last - MINUTE, last))
+
+    page = made(open_page("export", start=start, end=end))
+
+    assert (asked(page)["start"], asked(page)["end"]) == ([start], [end])
+    (path,) = recorded.path.with_name("exports").glob("*.parquet")
+    assert len(pd.read_parquet(path)) == 60
+
+
+def test_all_of_an_index_begins_with_its_first_tick(open_page: Open, recorded: Database):
+    page = made(open_page("export", range="All"))
+
+    assert asked(page)["start"] == ["1970-01-01T00:00:00Z"]
+    assert any("600 rows" in caption for caption in captions(page))
+
+
+def test_the_preview_tells_of_gaps(open_page: Open, recorded: Database):
+    begin = utc_now() - timedelta(hours=2)
+    with recorded.write() as cursor:
+        runs.note(cursor, Run(begin, 5, ("btc_usd",), "1"))
+        gap = Gap("btc_usd", begin, begin + MINUTE, 12, 5, "unreachable", "no route", gap=begin)
+        gaps.note(cursor, [gap], begin + MINUTE)
+
+    page = open_page("export")
+
+    assert parts(page, "preview")
+    assert any("open" in caption for caption in captions(page))
+
+
+def test_nothing_is_made_of_nothing(open_page: Open, database: Database):
+    page = open_page("export")
+
+    assert [box.value for box in page.info] == ["No ticks in this range."]
+    assert not [each for each in page.button if each.label == "Make the file"]
+
+
+def test_without_a_database_the_page_says_that_nothing_is_there(open_page: Open):
+    page = open_page("export")
+
+    assert not page.exception
+    assert [box.value for box in page.info] == ["No ticks in this range."]
+
+
+def test_an_index_must_be_chosen(open_page: Open, recorded: Database):
+    page = open_page("export")
+    page.multiselect(key="index").set_value([]).run()
+
+    assert [box.value for box in page.info] == ["Choose an index."]
+
+
+def test_a_sheet_that_will_be_cut_is_told_before_and_after(open_page: Open, recorded: Database, monkeypatch):
+    monkeypatch.setattr("store.export_query.MOST_EXCEL_ROWS", 100)
+    monkeypatch.setattr("store.export_writers.MOST_EXCEL_ROWS", 100)
+    page = open_page("export", format="Excel")
+    assert any(box.startswith("A sheet of Excel holds 100 rows") for box in warnings(page))
+
+    made(page)
+
+    assert any("100 rows, cut at what a sheet of Excel holds: it ends at" in caption for caption in captions(page))
+
+
+def test_an_export_that_has_no_room_is_told_before_and_refused(open_page: Open, recorded: Database, monkeypatch):
+    monkeypatch.setenv("TICKWELL_EXPORTS_LIMIT", "1kB")
+    page = open_page("export")
+    assert any("more than all exports may take, 1kB" in box for box in warnings(page))
+
+    made(page)
+
+    assert any(box.value.startswith("Not exported. the export is larger than") for box in page.error)
+
+
+def test_an_export_that_failed_can_be_tried_again(open_page: Open, recorded: Database, monkeypatch):
+    page = open_page("export")
+    with monkeypatch.context() as patch:
+
+        def refuse(*_: object) -> None:
+            raise StoreError("the disk is full")
+
+        patch.setattr(exports.Exports, "make", refuse)
+        made(page)
+        assert [box.value for box in page.error] == ["Not exported. the disk is full"]
+
+    made(page)
+
+    assert page.get("link_button")
+    assert not page.error
+
+
+def test_where_routes_are_not_served_the_file_leaves_through_memory(open_page: Open, recorded: Database):
+    page = open_page("export")
+    page.session_state["plotly is not served"] = True
+
+    made(page)
+
+    (download,) = page.get("download_button")
+    assert download.proto.label.startswith("Download ")
+    assert not page.get("link_button")
+
+
+def test_where_routes_are_not_served_a_large_file_is_named_with_the_limit(
+    open_page: Open, recorded: Database, monkeypatch
+):
+    page = open_page("export")
+    page.session_state["plotly is not served"] = True
+    monkeypatch.setattr(exports.Export, "bytes", property(lambda _: 60_000_000))
+
+    made(page)
+
+    assert not page.get("download_button")
+    assert any(box.startswith("This host serves no files larger than 50 MB") for box in warnings(page))
+
+
+def test_programs_ask_for_the_same(open_page: Open, recorded: Database):
+    page = open_page("export", index="btc_usd", rows="Candles", bars="1m", format="CSV", healed="false")
+
+    curl, pandas, polars, duckdb, command = code(page)
+
+    address = shlex.split(curl)[-1]
+    assert urlsplit(address)._replace(query="").geturl() == "http://localhost:8501/api/export"
+    assert parse_qs(urlsplit(address).query)["format"] == ["csv"]
+    parquet = address.replace("format=csv", "format=parquet")
+    assert all(parquet in words for words in (pandas, polars, duckdb))
+    assert command.startswith("python -m poller export --index btc_usd --start ")
+    assert command.endswith("Z --interval 1m --no-healed --format csv --to .")
+
+
+def test_the_command_line_that_is_shown_makes_the_file_that_was_made(
+    open_page: Open, recorded: Database, tmp_path, monkeypatch
+):
+    page = made(open_page("export", range="All"))
+    words = shlex.split(code(page)[-1])
+    to = tmp_path / "to"
+    to.mkdir()
+    monkeypatch.chdir(to)
+
+    done = CliRunner().invoke(main, words[3:])
+
+    assert done.exit_code == 0, done.stderr
+    (path,) = recorded.path.with_name("exports").glob("*.parquet")
+    (copy,) = to.glob("*.parquet")
+    assert copy.read_bytes() == path.read_bytes()
+
+
+def test_where_the_api_asks_for_a_token_the_lines_show_where_it_goes(open_page: Open, recorded: Database, monkeypatch):
+    monkeypatch.setenv("TICKWELL_API_TOKEN", "a-token-of-many-letters")
+    page = open_page("export")
+
+    curl, pandas, *_ = code(page)
+
+    assert '-H "Authorization: Bearer $TICKWELL_API_TOKEN"' in curl
+    assert 'pd.read_parquet("btc_usd-ticks-' in pandas
+    assert not any("a-token" in words for words in code(page))
