@@ -21,6 +21,7 @@ from streamlit.runtime.pages_manager import PagesManager
 import settings as all_settings
 from api import Served, create_app
 from api.script import PreloadScript, script_route
+from api.sockets import answer_at_once
 from pages.common.bundle import PLOTLY_FILE, PLOTLY_PATH, PLOTLY_URL
 from poller.embedded import start_embedded
 from poller.logs import configure_logging
@@ -69,6 +70,7 @@ async def lifespan(_: st.App) -> AsyncIterator[dict[str, Any]]:
     PagesManager.uses_pages_directory = False
     settings = load_or_exit()
     configure_logging(settings.log_level)
+    answer_at_once()
     api.state.served = Served(settings, shared_database(settings.database, settings.memory_limit))
     recorder = None
     try:

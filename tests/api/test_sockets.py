@@ -1,0 +1,89 @@
+"""Replies leave at once, whoever opened the socket that is listened on."""
+
+import asyncio
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+from streamlit.runtime.pages_manager import PagesManager
+from streamlit.web.server.starlette.starlette_server import _bind_socket
+
+import dashboard
+from api import sockets
+from api.sockets import answer_at_once
+
+
+@contextmanager
+def accepted(listening: socket.socket) -> Iterator[socket.socket]:
+    """A connection as the server of a listening socket gets it."""
+    with socket.create_connection(listening.getsockname()[:2]):
+        listening.settimeout(5)
+        connection, _ = listening.accept()
+        with connection:
+            yield connection
+
+
+def waits(connection: socket.socket) -> bool:
+    """Does it hold a small part of a reply back until the one before was acknowledged?"""
+    return not connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+@pytest.fixture(params=["127.0.0.1", "::1"])
+def listening(request) -> Iterator[socket.socket]:
+    """A socket as Streamlit binds it."""
+    with _bind_socket(request.param, 0, 5) as listening:
+        yield listening
+
+
+def test_a_connection_to_streamlits_socket_waits_unless_told_otherwise(listening):
+    with accepted(listening) as before:
+        assert waits(before)
+
+    answer_at_once()
+
+    with accepted(listening) as after:
+        assert not waits(after)
+
+
+def test_the_servers_start_has_its_connections_answer_at_once(listening, monkeypatch, database_file):
+    monkeypatch.setattr(dashboard, "configure_logging", lambda level: None)
+    monkeypatch.setattr(PagesManager, "uses_pages_directory", False)
+    monkeypatch.setenv("TICKWELL_DATABASE", str(database_file))
+    monkeypatch.setenv("TICKWELL_POLLER", "external")
+
+    async def start_and_end() -> None:
+        async with dashboard.lifespan(dashboard.app):
+            pass
+
+    asyncio.run(start_and_end())
+
+    with accepted(listening) as connection:
+        assert not waits(connection)
+
+
+def test_sockets_that_listen_for_nobody_on_tcp_and_other_files_are_left_alone(tmp_path):
+    with ExitStack() as stack:
+        connected, _ = (stack.enter_context(end) for end in socket.socketpair())
+        datagrams = stack.enter_context(socket.socket(type=socket.SOCK_DGRAM))
+        unbound = stack.enter_context(socket.socket())
+        unix = stack.enter_context(socket.socket(socket.AF_UNIX))
+        unix.bind(str(tmp_path / "unix"))
+        unix.listen()
+        file = stack.enter_context((tmp_path / "file").open("w"))
+
+        answer_at_once()
+
+        assert waits(unbound)
+        assert all(os.fstat(opened.fileno()) for opened in (connected, datagrams, unbound, unix, file))
+
+
+def test_nothing_happens_where_open_files_are_not_listed(listening, monkeypatch):
+    monkeypatch.setattr(sockets, "_OPEN_FILES", Path("/nonexistent"))
+
+    answer_at_once()
+
+    with accepted(listening) as connection:
+        assert waits(connection)
