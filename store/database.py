@@ -106,7 +106,18 @@ class Database:
                 with contextlib.suppress(duckdb.Error):  # what went wrong may have ended the transaction
                     cursor.execute("ROLLBACK")
                 raise
-            cursor.execute("COMMIT")
+            held = self._held
+            with contextlib.nullcontext() if held is None else held.committing():
+                cursor.execute("COMMIT")
+
+    @property
+    def revision(self) -> object | None:
+        """Stands for what is stored: what was read under one revision is so as long as it is the same object.
+
+        None, so that nothing read may be kept, unless this process holds the file and no transaction commits just now.
+        """
+        held = self._held
+        return None if held is None else held.revision
 
     def migrate(self, wait_s: float = WAIT_S) -> None:
         """Create the file and its tables, or bring them up to this version. For those who record into it.

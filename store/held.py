@@ -37,11 +37,29 @@ class Held:
         self._open = contextlib.ExitStack()
         self._connection: DuckDBPyConnection | None = None
         self._file: tuple[int, int] | None = None
+        self._revision: object | None = None
         self._users = 0
         self._stepping_aside = False
         self._ended = False
         self._look_at_memory_at = 0.0
         self._changed = threading.Condition()
+
+    @property
+    def revision(self) -> object | None:
+        """Stands for what is in the file: another object after each change; None while that can't be told.
+
+        It can't while the file is not open here, as then others may write it, and while a transaction commits.
+        """
+        return self._revision if self._file == _identity(self._path) else None
+
+    @contextlib.contextmanager
+    def committing(self) -> Iterator[None]:
+        """Within the block what is in the file changes."""
+        self._revision = None
+        try:
+            yield
+        finally:
+            self._revision = None if self._connection is None else object()
 
     @contextlib.contextmanager
     def lend(self, wait_s: float) -> Iterator[DuckDBPyConnection]:
@@ -72,6 +90,7 @@ class Held:
                     schema.require_tables(connection)
                     self._open = opening.pop_all()
                 self._connection = connection
+                self._revision = object()
             cursor = self._connection.cursor()
             self._users += 1
             return cursor
@@ -79,7 +98,7 @@ class Held:
     def _step_aside_when_unused(self) -> None:
         """Close the file if that was asked for and the last cursor is back. Call with `_changed` held."""
         if (self._stepping_aside or self._ended) and not self._users:
-            self._connection = None
+            self._connection = self._revision = None
             self._stepping_aside = False
             self._open.close()
             self._changed.notify_all()
