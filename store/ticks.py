@@ -6,7 +6,7 @@ from typing import Any
 
 from duckdb import DuckDBPyConnection
 
-from . import candles
+from . import candles, paging
 from .due import EPOCH
 from .models import Tick, from_column, to_column
 
@@ -38,6 +38,20 @@ WHERE index_name = $index_name
 ORDER BY ts DESC
 LIMIT $limit OFFSET $offset
 """
+
+_PAGE = """
+SELECT index_name, ts, received_at, price, source, resolution_s
+FROM ticks
+WHERE index_name = $index_name
+  AND ts >= $start
+  AND ts < $end
+  AND resolution_s = 0
+ORDER BY ts DESC
+LIMIT $limit OFFSET $offset
+"""
+
+# Up to this offset DuckDB finds a page of 30 million ticks by itself in 6 ms; at 1 million it took 8 s.
+_NEAR = 1000
 
 _NEWEST_AVERAGE = """
 SELECT index_name, ts, received_at, price, source, resolution_s
@@ -115,8 +129,15 @@ def latest(cursor: DuckDBPyConnection, index_name: str) -> Tick | None:
 
 def newest_first(cursor: DuckDBPyConnection, index_name: str, limit: int, offset: int = 0) -> list[Tick]:
     """A page of the observations of an index, descending by `ts`. Averages are left out."""
-    rows = cursor.execute(_NEWEST_FIRST, {"index_name": index_name, "limit": limit, "offset": offset}).fetchall()
-    return [_tick(row) for row in rows]
+    values: dict[str, Any] = {"index_name": index_name, "limit": limit, "offset": offset}
+    if offset <= _NEAR:
+        return [_tick(row) for row in cursor.execute(_NEWEST_FIRST, values).fetchall()]
+    hours = paging.stretch(cursor, index_name, limit, offset)
+    if hours is None:
+        return []
+    start, end, newer = hours
+    values |= {"start": start, "end": end, "offset": offset - newer}
+    return [_tick(row) for row in cursor.execute(_PAGE, values).fetchall()]
 
 
 def history(
