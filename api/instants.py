@@ -1,23 +1,34 @@
-"""Times as the clients of /api/prices write them: whole numbers since the epoch, in seconds or in milliseconds."""
+"""Times and lengths of time as the clients write them: whole numbers since the epoch, ISO 8601, "5m"."""
 
+import re
 from datetime import UTC, datetime, timedelta
+from typing import Annotated
 
 from fastapi import HTTPException
+from pydantic import BeforeValidator, WithJsonSchema
+
+from store.bars import NICE_INTERVALS
+
+from .errors import shortened
 
 # A number below the first is seconds (up to the year 5138); one above the second would be microseconds.
 _FIRST_MILLISECONDS = 10**11
-_LAST_MILLISECONDS = 10**14
+LAST_MILLISECONDS = 10**14
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _GRACE = timedelta(seconds=60)
 """How far the clock of a client may be ahead of ours."""
 
+_UNITS_S = {"w": 604_800, "d": 86_400, "h": 3600, "m": 60, "s": 1}
+
+_AN_INSTANT = "must be ISO 8601, such as 2026-11-01T12:00:00Z, or seconds or milliseconds since 1970"
+
 
 def from_epoch(number: int, name: str) -> datetime:
     """The instant that a number stands for; 422 for one that is neither seconds nor milliseconds."""
-    if not 0 <= number <= _LAST_MILLISECONDS:
-        raise HTTPException(422, f"{name} = {number}: must be seconds or milliseconds since 1970")
-    return _EPOCH + timedelta(milliseconds=number if number >= _FIRST_MILLISECONDS else 1000 * number)
+    if not 0 <= number <= LAST_MILLISECONDS:
+        raise HTTPException(422, f"{name} = {shortened(number)}: must be seconds or milliseconds since 1970")
+    return _of_number(number)
 
 
 def to_epoch_ms(instant: datetime) -> int:
@@ -25,9 +36,70 @@ def to_epoch_ms(instant: datetime) -> int:
     return (instant - _EPOCH) // timedelta(milliseconds=1)
 
 
-def require_order(start: datetime, end: datetime, now: datetime) -> None:
+def from_text(text: str) -> datetime:
+    """The instant that ISO 8601, in UTC unless it says otherwise, or a number stands for.
+
+    Raises:
+        ValueError: it is neither; the message says what is allowed.
+    """
+    try:
+        if re.fullmatch("[0-9]{1,15}", text) and (number := int(text)) <= LAST_MILLISECONDS:
+            return _of_number(number)
+        instant = datetime.fromisoformat(text)
+        return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        raise ValueError(_AN_INSTANT) from None
+
+
+Instant = Annotated[
+    datetime,
+    BeforeValidator(from_text),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "format": "date-time"},
+                {"type": "integer", "minimum": 0, "maximum": LAST_MILLISECONDS},
+            ]
+        }
+    ),
+]
+"""A query parameter that is a time; aware and in UTC. What is none is answered 422."""
+
+
+def in_iso(instant: datetime) -> str:
+    """An instant for a person or a program, in UTC, such as 2026-11-01T12:00:00Z."""
+    return instant.isoformat().replace("+00:00", "Z")
+
+
+def require_order(
+    start: datetime, end: datetime, now: datetime, names: tuple[str, str] = ("start_timestamp", "end_timestamp")
+) -> None:
     """Answer 422 for a range that is none: its start is in the future, or its end before its start."""
+    first, last = names
     if start > now + _GRACE:
-        raise HTTPException(422, f"start_timestamp is in the future: it is {now:%Y-%m-%d %H:%M:%S} UTC")
+        raise HTTPException(
+            422, f"{first} = {in_iso(start)}: must not be in the future, it is {now:%Y-%m-%dT%H:%M:%SZ}"
+        )
     if end < start:
-        raise HTTPException(422, "end_timestamp is before start_timestamp")
+        raise HTTPException(422, f"{last} = {in_iso(end)}: must not be before {first} = {in_iso(start)}")
+
+
+def _in_short(interval: timedelta) -> str:
+    seconds = int(interval.total_seconds())
+    unit = next(unit for unit, unit_s in _UNITS_S.items() if seconds % unit_s == 0)
+    return f"{seconds // _UNITS_S[unit]}{unit}"
+
+
+INTERVALS = {_in_short(interval): interval for interval in NICE_INTERVALS}
+"""The lengths of candles by the names that clients use, ascending."""
+
+
+def interval_of(name: str) -> timedelta:
+    """The length of a candle of that name; 422 if there is none."""
+    if name not in INTERVALS:
+        raise HTTPException(422, f"interval = {shortened(name)}: must be one of {', '.join(INTERVALS)}")
+    return INTERVALS[name]
+
+
+def _of_number(number: int) -> datetime:
+    return _EPOCH + timedelta(milliseconds=number if number >= _FIRST_MILLISECONDS else 1000 * number)

@@ -209,10 +209,15 @@ def nice_interval(span: timedelta, most_bars: int, at_least: timedelta = SINGLE_
     return next(long_enough, NICE_INTERVALS[-1])
 
 
+def bucket(at: datetime, interval: timedelta) -> datetime:
+    """When the bar opens that an instant lies in, by DuckDB's time_bucket: weeks begin on Mondays."""
+    return at - (at - _MONDAY) % interval if interval else at
+
+
 def _folded(
     cursor: DuckDBPyConnection, index_name: str, start: datetime, end: datetime, interval: timedelta
 ) -> "pd.DataFrame":
-    opens = opens_at(start, interval)
+    opens = bucket(start, interval)
     candles, ticks_from = _source(cursor, opens, end, interval)
     values = {"index_name": index_name, "end": to_column(end), "ticks_from": to_column(ticks_from)}
     values |= _beyond(cursor, index_name, start, end, opens)
@@ -239,11 +244,6 @@ def _beyond(
     after = cursor.execute(_FOLLOWS_COVER, {**values, "end": to_column(end)}).fetchall()
     rows = [*(row for row in before if row[0] < to_column(opens)), *after]
     return {name: [row[part] for row in rows] for part, name in enumerate(("instants", "prices", "resolutions_s"))}
-
-
-def opens_at(at: datetime, interval: timedelta) -> datetime:
-    """When the bar opens that an instant lies in, as DuckDB's time_bucket cuts them: weeks begin on Mondays."""
-    return at - (at - _MONDAY) % interval if interval else at
 
 
 def _gaps(frame: "pd.DataFrame", interval: timedelta, poll_seconds: int | None) -> "np.ndarray[Any, Any]":

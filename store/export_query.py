@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Literal, get_args
 from urllib.parse import urlencode
 
-from .bars import INTERVAL_NAMES, SINGLE_TICKS, opens_at
+from .bars import INTERVAL_NAMES, SINGLE_TICKS, bucket
 from .due import EPOCH
 
 Format = Literal["parquet", "csv", "xlsx"]
@@ -76,9 +76,9 @@ class ExportQuery:
         """The same with nothing left open: each index once and by name, no time to come, candles whole."""
         start, end = max(self.start, EPOCH), min(self.end, now)
         if self.interval:
-            over = opens_at(now, self.interval)
-            last = opens_at(end - timedelta.resolution, self.interval)
-            start, end = opens_at(start, self.interval), min(over, last + self.interval)
+            over = bucket(now, self.interval)
+            last = bucket(end - timedelta.resolution, self.interval)
+            start, end = bucket(start, self.interval), min(over, last + self.interval)
         return replace(self, index_names=tuple(sorted(set(self.index_names))), start=start, end=max(start, end))
 
 

@@ -16,7 +16,7 @@ from duckdb import DuckDBPyConnection
 
 from settings import VERSION
 
-from .bars import INTERVAL_NAMES, SINGLE_TICKS, opens_at
+from .bars import INTERVAL_NAMES, SINGLE_TICKS, bucket
 from .candles import HOUR, closed_to, floor
 from .coverage import coverage
 from .database import Database
@@ -163,8 +163,8 @@ def survey(database: Database, query: ExportQuery) -> Survey:
     facts = {
         **_asked(query),
         "sources": {name: dict(sorted(its.items())) for name, its in sorted(counts.sources.items())},
-        "first": counts.first and opens_at(from_column(counts.first), query.interval).isoformat(),
-        "last": counts.last and opens_at(from_column(counts.last), query.interval).isoformat(),
+        "first": counts.first and bucket(from_column(counts.first), query.interval).isoformat(),
+        "last": counts.last and bucket(from_column(counts.last), query.interval).isoformat(),
         "coverage": {
             each.index_name: {"due": each.due, "live": each.live, "healed": each.healed, "missing": each.missing}
             for each in complete
@@ -221,7 +221,7 @@ def _by(hours: dict[datetime, int], length: timedelta) -> Counter[datetime]:
     """The counts of hours by the longer stretch that each is of."""
     counts: Counter[datetime] = Counter()
     for hour, count in hours.items():
-        counts[opens_at(hour, length)] += count
+        counts[bucket(hour, length)] += count
     return counts
 
 

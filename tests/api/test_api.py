@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api import Served, create_app
-from api.app import MOST_ROWS
 from api.instants import from_epoch, to_epoch_ms
+from api.prices import MOST_ROWS
 from store import Database, Tick, averages, ticks, utc_now
 from tests.conftest import START, tick, wait_until
 

@@ -1,0 +1,26 @@
+"""JSON that a client need not fetch again while it is the same."""
+
+import hashlib
+from typing import Any
+
+from fastapi import Request, Response
+
+NOT_MODIFIED: dict[int | str, dict[str, Any]] = {304: {"description": "It is the same as what If-None-Match names."}}
+
+
+def json_reply(request: Request, body: bytes) -> Response:
+    """The body with its ETag; 304 without it for a client that has it already.
+
+    The tag is weak, as it is the same whether the body is compressed on its way or not.
+    """
+    tag = f'W/"{hashlib.blake2b(body, digest_size=16).hexdigest()}"'
+    headers = {"etag": tag, "cache-control": "no-cache"}
+    if _has(request, tag):
+        return Response(status_code=304, headers=headers)
+    return Response(body, media_type="application/json", headers=headers)
+
+
+def _has(request: Request, tag: str) -> bool:
+    """Does the client say that it has a body of that tag? Compared weakly, as RFC 9110 has it for If-None-Match."""
+    named = {each.strip().removeprefix("W/") for each in request.headers.get("if-none-match", "").split(",")}
+    return tag.removeprefix("W/") in named or "*" in named

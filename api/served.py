@@ -1,0 +1,54 @@
+"""What the routes read, and how they ask it about an index."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Annotated, Any, TypeVar
+
+from fastapi import Depends, HTTPException, Query, Request
+
+from settings import Settings
+from store import Cursor, Database, NoDatabaseError, ticks
+
+from .errors import shortened
+
+Answer = TypeVar("Answer")
+
+TICKER = "A configured or a stored index, as the exchange spells it."
+Ticker = Annotated[str, Query(description=TICKER, examples=["btc_usd"])]
+
+
+@dataclass(frozen=True)
+class Served:
+    """What the routes read: the settings of this server and the database that they name.
+
+    Attributes:
+        settings, database: of the server.
+        newest: for each index the reply with its newest price, and the database's revision that it was read under.
+    """
+
+    settings: Settings
+    database: Database
+    newest: dict[str, tuple[object, bytes]] = field(default_factory=dict)
+
+
+async def _served(request: Request) -> Any:
+    return request.app.state.served
+
+
+OfServer = Annotated[Served, Depends(_served)]
+
+
+def ask(served: Served, ticker: str, query: Callable[[Cursor], Answer]) -> Answer | None:
+    """Ask the database about an index; 422 when it is neither configured nor stored.
+
+    None before anything is recorded.
+    """
+    configured = ticker in served.settings.indexes
+    try:
+        with served.database.read() as cursor:
+            if configured or ticks.latest(cursor, ticker):
+                return query(cursor)
+    except NoDatabaseError:
+        if configured:
+            return None
+    raise HTTPException(422, f"ticker = {shortened(ticker)}: must be one of {', '.join(served.settings.indexes)}")
