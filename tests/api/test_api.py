@@ -1,60 +1,22 @@
-"""The API over real HTTP, on a real database."""
+"""/prices and /health, rule by rule."""
 
-import threading
-from collections.abc import Iterator
+import json
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
 
-import httpx
 import pytest
-import uvicorn
-from fastapi import FastAPI
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api import Served, create_app
 from api.instants import from_epoch, to_epoch_ms
 from api.prices import MOST_ROWS
-from store import Database, Tick, averages, ticks, utc_now
-from tests.conftest import START, tick, wait_until
+from store import Tick, averages, utc_now
+from tests.conftest import START, tick
 
-SECOND = int(START.timestamp())
+from .conftest import SECOND, detail, filtered, store, timestamps
 
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[tuple[FastAPI, str]]:
-    """The API on a port of its own, and its address."""
-    app = create_app()
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", ws="none"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    wait_until(lambda: server.started)
-    yield app, f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    thread.join()
-
-
-@pytest.fixture
-def client(server, make_settings, database_file) -> Iterator[httpx.Client]:
-    """A client of the API of an empty folder, with btc_usd and eth_usd configured."""
-    app, url = server
-    app.state.served = Served(make_settings(), Database(database_file))
-    with httpx.Client(base_url=url) as client:
-        yield client
-
-
-def store(database: Database, *new: Tick) -> None:
-    with database.write() as cursor:
-        ticks.append(cursor, new)
-
-
-def filtered(client: httpx.Client, **params: Any) -> httpx.Response:
-    return client.get("/prices/filter", params={"ticker": "btc_usd", "start_timestamp": SECOND, **params})
-
-
-def timestamps(reply: httpx.Response) -> list[int]:
-    return [item["timestamp"] for item in reply.json()]
+ROUTES = ["/prices/?ticker={}", "/prices/{}/latest", f"/prices/filter?ticker={{}}&start_timestamp={SECOND}"]
+NUMBERS = ["limit", "offset", "start_timestamp", "end_timestamp"]
 
 
 def test_an_item_has_the_ticker_the_price_with_8_decimals_and_milliseconds(client, database):
@@ -64,6 +26,44 @@ def test_an_item_has_the_ticker_the_price_with_8_decimals_and_milliseconds(clien
 
     assert reply.status_code == 200
     assert reply.json() == {"ticker": "btc_usd", "price": "101515.70000000", "timestamp": SECOND * 1000 + 123}
+
+
+@pytest.mark.parametrize(
+    ("price", "text"),
+    [
+        (0.123456789, "0.12345679"),
+        (0.001953125, "0.00195312"),  # a tie goes to the even digit
+        (4e-9, "0.00000000"),
+        (123456789.12345678, "123456789.12345678"),
+        (1e22, "10000000000000000000000.00000000"),
+    ],
+)
+def test_a_price_is_rounded_to_8_decimals_and_never_written_with_an_exponent(client, database, price, text):
+    store(database, tick(price=price))
+
+    replies = [client.get(route.format("btc_usd")).json() for route in ROUTES]
+
+    item = {"ticker": "btc_usd", "price": text, "timestamp": SECOND * 1000}
+    assert replies == [[item], item, [item]]
+
+
+def test_a_timestamp_is_rounded_down_to_its_millisecond(client, database):
+    store(database, tick(0.9996))
+
+    replies = [client.get(route.format("btc_usd")).json() for route in ROUTES]
+
+    assert replies[0][0]["timestamp"] == replies[1]["timestamp"] == replies[2][0]["timestamp"] == SECOND * 1000 + 999
+
+
+@pytest.mark.parametrize("route", [ROUTES[0], ROUTES[2]])
+def test_a_list_is_json_without_spaces_whatever_is_in_the_name_of_the_index(client, database, route):
+    name = 'ö"\\_usd'
+    store(database, tick(1, name), tick(2, name))
+
+    reply = client.get(route.format('ö"\\_usd'))
+
+    assert reply.content == json.dumps(reply.json(), ensure_ascii=False, separators=(",", ":")).encode()
+    assert [item["ticker"] for item in reply.json()] == [name, name]
 
 
 def test_prices_come_newest_first_ten_unless_told_and_from_an_offset(client, database):
@@ -92,9 +92,21 @@ def test_an_offset_behind_the_last_tick_is_not_found(client, database):
     assert reply.status_code == 404
 
 
+def test_no_offset_is_too_large_to_be_not_found(client, database):
+    store(database, tick())
+
+    assert client.get("/prices/", params={"ticker": "btc_usd", "offset": 10**40}).status_code == 404
+
+
 @pytest.mark.parametrize("path", ["/prices/?ticker=btc_usd", "/prices/btc_usd/latest"])
 def test_before_anything_is_recorded_a_configured_index_is_not_found(client, path):
     assert client.get(path).status_code == 404
+
+
+def test_before_anything_is_recorded_a_range_of_a_configured_index_is_empty(client):
+    reply = filtered(client)
+
+    assert (reply.status_code, reply.json()) == (200, [])
 
 
 def test_averages_pass_for_prices_nowhere(client, database):
@@ -121,35 +133,61 @@ def test_an_index_with_nothing_but_averages_is_known_and_has_no_price(client, da
     assert filtered(client, ticker="sol_usdc").json() == []
 
 
-def test_an_index_that_is_only_stored_is_known(client, database):
+@pytest.mark.parametrize("route", ROUTES)
+def test_an_index_that_is_only_stored_is_known(client, database, route):
     store(database, tick(index_name="sol_usdc", price=150))
 
-    assert client.get("/prices/sol_usdc/latest").json()["price"] == "150.00000000"
+    reply = client.get(route.format("sol_usdc"))
+
+    assert reply.status_code == 200
+    assert "150.00000000" in reply.text
 
 
-@pytest.mark.parametrize(
-    "path",
-    ["/prices/?ticker=nope_usd", "/prices/nope_usd/latest", f"/prices/filter?ticker=nope_usd&start_timestamp={SECOND}"],
-)
+@pytest.mark.parametrize("route", ROUTES)
 @pytest.mark.parametrize("recorded", [True, False])
-def test_an_unknown_index_is_refused_by_name(client, database_file, path, recorded):
+def test_an_unknown_index_is_refused_by_name(client, request, route, recorded):
     if recorded:
-        Database(database_file).migrate()
+        request.getfixturevalue("database")
 
-    reply = client.get(path)
+    reply = client.get(route.format("nope_usd"))
 
-    assert reply.status_code == 422
-    assert reply.json()["detail"] == "ticker = 'nope_usd': must be one of btc_usd, eth_usd"
+    assert detail(reply) == "ticker = 'nope_usd': must be one of btc_usd, eth_usd"
 
 
-@pytest.mark.parametrize("params", [{"limit": 0}, {"limit": 101}, {"limit": "many"}, {"offset": -1}, {"offset": "x"}])
 @pytest.mark.parametrize("path", ["/prices/", "/prices/filter"])
-def test_a_limit_outside_1_to_100_and_a_negative_offset_are_refused(client, database, path, params):
+@pytest.mark.parametrize(
+    ("limit", "allowed"),
+    [(0, "greater than or equal to 1"), (-5, "greater than or equal to 1"), (101, "less than or equal to 100")],
+)
+def test_a_limit_outside_1_to_100_is_refused(client, database, path, limit, allowed):
+    reply = client.get(path, params={"ticker": "btc_usd", "start_timestamp": SECOND, "limit": limit})
+
+    assert detail(reply) == f"limit = '{limit}': must be {allowed}"
+
+
+@pytest.mark.parametrize("path", ["/prices/", "/prices/filter"])
+@pytest.mark.parametrize("limit", [1, 100])
+def test_a_limit_of_1_and_of_100_are_accepted(client, database, path, limit):
     store(database, tick())
 
-    reply = client.get(path, params={"ticker": "btc_usd", "start_timestamp": SECOND, **params})
+    reply = client.get(path, params={"ticker": "btc_usd", "start_timestamp": SECOND, "limit": limit})
 
-    assert reply.status_code == 422
+    assert reply.status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/prices/", "/prices/filter"])
+def test_a_negative_offset_is_refused(client, database, path):
+    reply = client.get(path, params={"ticker": "btc_usd", "start_timestamp": SECOND, "offset": -1})
+
+    assert detail(reply) == "offset = '-1': must be greater than or equal to 0"
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+@pytest.mark.parametrize("text", ["many", "", "1.5", "12:00", "\x00"])
+def test_text_for_a_number_is_refused(client, database, name, text):
+    reply = filtered(client, **{name: text})
+
+    assert detail(reply).startswith(f"{name} = {text!r}: must be a valid integer")
 
 
 def test_a_range_comes_ascending_with_both_ends(client, database):
@@ -206,22 +244,33 @@ def test_more_than_100_000_ticks_are_refused_with_a_way_out(client, database):
     assert len(just_enough.json()) == MOST_ROWS
 
 
-@pytest.mark.parametrize(
-    ("params", "said"),
-    [
-        ({"start_timestamp": SECOND * 10**6}, "start_timestamp"),
-        ({"end_timestamp": SECOND * 10**6}, "end_timestamp"),
-        ({"start_timestamp": -1}, "start_timestamp"),
-        ({"start_timestamp": "yesterday"}, "start_timestamp"),
-        ({"end_timestamp": SECOND - 1}, "before"),
-        ({"start_timestamp": int(utc_now().timestamp()) + 7200}, "future"),
-    ],
-)
-def test_a_range_that_is_none_is_refused_in_words(client, database, params, said):
-    reply = filtered(client, **params)
+@pytest.mark.parametrize("name", ["start_timestamp", "end_timestamp"])
+@pytest.mark.parametrize("number", [10**14 + 1, SECOND * 10**6, 10**40, -1])
+def test_what_is_neither_seconds_nor_milliseconds_is_refused(client, database, name, number):
+    reply = filtered(client, **{name: number})
 
-    assert reply.status_code == 422
-    assert said in reply.text
+    assert detail(reply) == f"{name} = {number}: must be seconds or milliseconds since 1970"
+
+
+def test_the_last_millisecond_before_microseconds_begin_is_accepted(client, database):
+    store(database, tick())
+
+    assert len(filtered(client, end_timestamp=10**14).json()) == 1
+
+
+def test_an_end_before_the_start_is_refused(client, database):
+    reply = filtered(client, end_timestamp=SECOND - 1)
+
+    assert detail(reply) == (
+        "end_timestamp = 2026-11-01T11:59:59Z: must not be before start_timestamp = 2026-11-01T12:00:00Z"
+    )
+
+
+@pytest.mark.parametrize("seconds", [90, 7200])
+def test_a_start_in_the_future_is_refused(client, database, seconds):
+    reply = filtered(client, start_timestamp=int(utc_now().timestamp()) + seconds)
+
+    assert ": must not be in the future, it is 20" in detail(reply)
 
 
 def test_a_start_just_ahead_of_our_clock_is_accepted(client, database):

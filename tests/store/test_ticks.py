@@ -114,3 +114,17 @@ def test_the_summary_counts_averages_too(with_averages):
         count, first, last = ticks.summary(cursor)["btc_usd"]
 
     assert (count, first, last) == (5, START - timedelta(seconds=60), START + timedelta(seconds=60))
+
+
+def test_prices_are_the_pairs_of_millisecond_and_price_of_a_range_rounded_down(with_averages):
+    with with_averages.write() as cursor:
+        ticks.append(cursor, [tick(2.9999, price=7.5)])
+    start, end = START + timedelta(seconds=1), START + timedelta(seconds=4)
+
+    with with_averages.read() as cursor:
+        found = ticks.prices(cursor, "btc_usd", start, end, limit=10)
+        limited = ticks.prices(cursor, "btc_usd", start, end, limit=1)
+
+    first = int(START.timestamp()) * 1000
+    assert found == [(first + 1000, 100.0), (first + 2999, 7.5), (first + 3000, 100.0)]
+    assert limited == found[:1]

@@ -1,0 +1,65 @@
+"""The API over real HTTP, on a real database."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+from fastapi import FastAPI
+
+from api import Served, create_app
+from store import Database, Tick, ticks
+from tests.conftest import START, wait_until
+
+SECOND = int(START.timestamp())
+
+
+@contextmanager
+def served_at(app: Any) -> Iterator[str]:
+    """The address at which an app is served, on a port of its own."""
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", ws="none"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    wait_until(lambda: server.started)
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    thread.join()
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[tuple[FastAPI, str]]:
+    """The API on a port of its own, and its address."""
+    app = create_app()
+    with served_at(app) as url:
+        yield app, url
+
+
+@pytest.fixture
+def client(server, make_settings, database_file) -> Iterator[httpx.Client]:
+    """A client of the API of an empty folder, with btc_usd and eth_usd configured."""
+    app, url = server
+    app.state.served = Served(make_settings(), Database(database_file))
+    with httpx.Client(base_url=url) as client:
+        yield client
+
+
+def store(database: Database, *new: Tick) -> None:
+    with database.write() as cursor:
+        ticks.append(cursor, new)
+
+
+def filtered(client: httpx.Client, **params: Any) -> httpx.Response:
+    return client.get("/prices/filter", params={"ticker": "btc_usd", "start_timestamp": SECOND, **params})
+
+
+def timestamps(reply: httpx.Response) -> list[int]:
+    return [item["timestamp"] for item in reply.json()]
+
+
+def detail(reply: httpx.Response) -> str:
+    """Why it was refused; the reply says nothing else."""
+    assert (reply.status_code, list(reply.json())) == (422, ["detail"])
+    return str(reply.json()["detail"])

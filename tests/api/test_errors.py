@@ -1,0 +1,60 @@
+"""What can't be answered is answered in one line; what is only read is read by GET and HEAD."""
+
+import pytest
+
+from api.errors import in_one_line
+from tests.conftest import tick
+
+from .conftest import SECOND, detail, filtered, store
+
+
+def test_what_is_missing_is_named(client, database):
+    assert detail(client.get("/prices/filter")) == (
+        "ticker is missing: it must be given; start_timestamp is missing: it must be given"
+    )
+
+
+def test_everything_that_is_wrong_is_said_at_once(client, database):
+    reply = filtered(client, limit=0, offset=-1)
+
+    assert detail(reply) == (
+        "limit = '0': must be greater than or equal to 1; offset = '-1': must be greater than or equal to 0"
+    )
+
+
+@pytest.mark.parametrize("text", ["a\nb\r\n", "\x00", "\u2028", "ü" * 5000])
+def test_a_refusal_is_one_short_line_whatever_was_sent(client, database, text):
+    for reply in (filtered(client, limit=text), filtered(client, ticker=text)):
+        assert len(detail(reply).splitlines()) == 1
+        assert len(detail(reply)) < 250
+
+
+def test_an_error_of_a_validator_of_ours_is_said_in_its_own_words():
+    error = {"loc": ("query", "start"), "type": "value_error", "msg": "Value error, must be a time", "input": "x"}
+
+    assert in_one_line([error]) == "start = 'x': must be a time"
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
+@pytest.mark.parametrize("path", ["/health", "/prices/", "/prices/filter", "/prices/btc_usd/latest", "/candles"])
+def test_nothing_can_be_written_and_the_reply_says_what_is_allowed(client, database, method, path):
+    reply = client.request(method, path)
+
+    assert (reply.status_code, reply.headers["allow"]) == (405, "GET, HEAD")
+    assert reply.json() == {"detail": f"method = {method!r}: must be GET or HEAD"}
+
+
+@pytest.mark.parametrize(
+    "path", ["/health", "/prices/btc_usd/latest", f"/candles?ticker=btc_usd&start={SECOND}&end={SECOND}", "/prices/"]
+)
+def test_head_answers_with_the_head_of_get(client, database, path):
+    store(database, tick())
+
+    got, head = client.get(path), client.head(path)
+
+    volatile = {"date", "content-length"} if path == "/health" else {"date"}
+    assert head.content == b""
+    assert head.status_code == got.status_code
+    assert {name: text for name, text in head.headers.items() if name not in volatile} == {
+        name: text for name, text in got.headers.items() if name not in volatile
+    }

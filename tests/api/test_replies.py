@@ -1,0 +1,43 @@
+"""A reply that a client has already is not sent again."""
+
+import pytest
+
+from tests.conftest import tick
+
+from .conftest import SECOND, store
+
+PATHS = [
+    f"/prices/filter?ticker=btc_usd&start_timestamp={SECOND}&end_timestamp={SECOND + 60}",
+    f"/candles?ticker=btc_usd&start={SECOND}&end={SECOND + 60}",
+]
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("wrapped", ["{}", '"other", {}', "W/{}", "*"])
+def test_what_the_client_has_is_not_sent_again(client, database, path, wrapped):
+    store(database, tick())
+    first = client.get(path)
+
+    named = wrapped.format(first.headers["etag"].removeprefix("W/"))
+    again = client.get(path, headers={"if-none-match": named})
+
+    assert (again.status_code, again.content) == (304, b"")
+    assert again.headers["etag"] == first.headers["etag"]
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_what_has_changed_since_is_sent(client, database, path):
+    store(database, tick())
+    first = client.get(path)
+    store(database, tick(1))
+
+    again = client.get(path, headers={"if-none-match": first.headers["etag"]})
+
+    assert again.status_code == 200
+    assert again.content != first.content
+    assert again.headers["etag"] != first.headers["etag"]
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_nothing_is_kept_without_asking_whether_it_is_still_so(client, database, path):
+    assert client.get(path).headers["cache-control"] == "no-cache"
