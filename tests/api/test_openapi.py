@@ -1,0 +1,106 @@
+"""The OpenAPI document says what the API really does: schemathesis asks for all that it allows and forbids."""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from api import Served, create_app
+from store import Database, averages, ticks, utc_now
+from tests.conftest import START, tick
+
+from .conftest import SECOND, served_at
+
+EXAMPLES = 15
+TICKERS = {"enum": ["btc_usd", "eth_usd"]}
+
+# What no document can say: that a start is before its end, and a range short. Within these any two fit.
+STARTS = {"type": "integer", "minimum": SECOND - 1000, "maximum": SECOND}
+ENDS = {"type": "integer", "minimum": SECOND, "maximum": SECOND + 5000}
+FITTING = {"ticker": TICKERS, "start_timestamp": STARTS, "end_timestamp": ENDS, "start": STARTS, "end": ENDS}
+
+
+@pytest.fixture
+def url(database: Database, make_settings: Callable[..., Any]) -> Iterator[str]:
+    """The API where the dashboard mounts it, with fresh ticks and averages."""
+    fresh = (utc_now() - START).total_seconds() + 600
+    with database.write() as cursor:
+        ticks.append(cursor, [tick(second, name) for second in (*range(200), fresh) for name in TICKERS["enum"]])
+        averages.append(cursor, "btc_usd", [(START - timedelta(days=day), 50.0) for day in range(1, 50)], 86_400)
+    api = create_app()
+    api.state.served = Served(make_settings(), database)
+    with served_at(Starlette(routes=[Mount("/api", api)])) as url:
+        yield f"{url}/api"
+
+
+def document(url: str) -> dict[str, Any]:
+    found: dict[str, Any] = httpx.get(f"{url}/openapi.json").raise_for_status().json()
+    return found
+
+
+def narrowed(document: dict[str, Any], schemas: dict[str, Any]) -> dict[str, Any]:
+    """The document with other schemas for some of its parameters, which are then always given."""
+    for operation in operations(document):
+        for parameter in operation.get("parameters", []):
+            if parameter["name"] in schemas:
+                parameter |= {"schema": schemas[parameter["name"]], "required": True}
+    return document
+
+
+def operations(document: dict[str, Any]) -> list[dict[str, Any]]:
+    return [operation for path in document["paths"].values() for operation in path.values()]
+
+
+def schemathesis(folder: Path, document: dict[str, Any], url: str, mode: str, phases: str) -> str:
+    """What schemathesis says after it has made requests of a document, with all its checks on."""
+    file = folder / "openapi.json"
+    file.write_text(json.dumps(document))
+    command = [
+        sys.executable,
+        "-m",
+        "schemathesis.cli",
+        "run",
+        file.name,
+        "--url",
+        url,
+        "--mode",
+        mode,
+        "--phases",
+        phases,
+    ]
+    options = ["--checks", "all", "--max-examples", str(EXAMPLES), "--no-color", "--generation-database", "none"]
+    return subprocess.run([*command, *options], cwd=folder, capture_output=True, text=True, check=False).stdout
+
+
+def test_whatever_the_document_allows_is_answered_as_it_says(url, tmp_path):
+    said = schemathesis(tmp_path, narrowed(document(url), FITTING), url, "positive", "coverage,fuzzing,stateful")
+
+    assert re.search(r"No issues found in [\d.]+s", said), said
+    assert "Tested: 5" in said
+
+
+def test_whatever_the_document_forbids_is_refused_as_it_says(url, tmp_path):
+    said = schemathesis(tmp_path, narrowed(document(url), {"ticker": TICKERS}), url, "negative", "coverage,fuzzing")
+
+    assert re.search(r"No issues found in [\d.]+s", said), said
+
+
+def test_each_route_says_what_it_answers_when_it_can_not_and_each_parameter_what_it_means(url):
+    for operation in operations(document(url)):
+        assert operation["description"]
+        assert "503" in operation["responses"]
+        assert all(parameter["description"] for parameter in operation.get("parameters", []))
+        assert {"422", "parameters"} <= {*operation["responses"], *operation} or "parameters" not in operation
+
+
+def test_the_document_names_where_the_routes_are(url):
+    assert document(url)["servers"] == [{"url": "/api"}]
