@@ -20,6 +20,7 @@ from streamlit.runtime.pages_manager import PagesManager
 
 import settings as all_settings
 from api import Served, create_app
+from api.files import AsTheyAre
 from api.script import PreloadScript, script_route
 from api.sockets import answer_at_once
 from pages.common.bundle import PLOTLY_FILE, PLOTLY_PATH, PLOTLY_URL
@@ -140,6 +141,6 @@ else:
         __file__,
         lifespan=lifespan,
         routes=[script_route(PLOTLY_PATH, PLOTLY_FILE), Mount("/api", api)],
-        middleware=[Middleware(PreloadScript, url=PLOTLY_URL)],
+        middleware=[Middleware(PreloadScript, url=PLOTLY_URL), Middleware(AsTheyAre, path="/api/export")],
         on_script_error=show_plainly,
     )

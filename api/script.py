@@ -30,7 +30,7 @@ def script_route(path: str, file: Path) -> Route:
 class PreloadScript:
     """Lets the browser fetch a script while the page's own scripts load and its socket opens.
 
-    `url` is relative to the page. Only replies with HTML are pages.
+    `url` is relative to the page. Replies with HTML are pages, but for those of the API, which have no charts.
     """
 
     def __init__(self, app: ASGIApp, url: str) -> None:
@@ -45,7 +45,8 @@ class PreloadScript:
                     headers.append("link", self._link)
             await send(message)
 
-        await self._app(scope, receive, announce if scope["type"] == "http" else send)
+        may_be_page = scope["type"] == "http" and not scope["path"].startswith("/api/")
+        await self._app(scope, receive, announce if may_be_page else send)
 
 
 @lru_cache

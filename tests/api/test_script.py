@@ -38,6 +38,7 @@ APP = Starlette(
     routes=[
         script_route(PLOTLY_PATH, PLOTLY_FILE),
         Route("/", page),
+        Route("/api/docs", page),
         Route("/numbers", numbers),
         Route("/bare", bare),
     ],
@@ -91,6 +92,12 @@ def test_a_page_announces_the_script_beside_what_it_announces_itself(client):
 
     assert reply.text == "<p>A page</p>"
     assert reply.headers.get_list("link") == ["<other.css>; rel=preload; as=style", LINK]
+
+
+def test_a_page_of_the_api_announces_no_script_as_it_has_no_chart(client):
+    reply = client.get("/api/docs")
+
+    assert reply.headers.get_list("link") == ["<other.css>; rel=preload; as=style"]
 
 
 @pytest.mark.parametrize("path", ["/numbers", "/bare", "/missing", PLOTLY_URL])
