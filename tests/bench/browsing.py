@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, sync_playwright
 from poller.simulator import Simulator
 from tests.bench.long_history import history
 from tests.bench.row import SECONDS, SMALL, TICKS, Row
+from tests.bench.serving import replies
 from tests.browser.conftest import Dashboard, chromium, dashboard_at, free_port
 from tests.conftest import wait_until
 
@@ -31,9 +32,12 @@ def dashboards(folder: Path, simulator: Simulator) -> Iterator[Row]:
         ):
             yield from idle(served, browser)
             yield from first_chart(served, bare, browser)
+            if SMALL:
+                yield from replies(served, folder / "slow.duckdb", poll_seconds=5)
         if not SMALL:
             with copy_served(folder / "fast.duckdb", simulator, poll_seconds=1) as served:
                 yield from refreshes(served, browser)
+                yield from replies(served, folder / "fast.duckdb", poll_seconds=1)
 
 
 @contextmanager
