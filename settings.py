@@ -39,6 +39,7 @@ MAX_REQUESTS_PER_SECOND = 5
 
 _INDEX_NAME = re.compile(r"[a-z0-9-]+_[a-z]+")
 _MEMORY = re.compile(r"^\d+(\.\d+)? ?[KMGT]i?B$", re.IGNORECASE)
+_PORT = re.compile(r"(?:(?P<host>[^\s:\[\]]+|\[[0-9a-fA-F:]+\]):)?(?P<port>\d{1,5})")
 
 
 class TickwellError(Exception):
@@ -56,6 +57,16 @@ def _names(value: object) -> object:
     if isinstance(value, list | tuple):
         return tuple(dict.fromkeys(name for name in (str(item).strip() for item in value) if name))
     return value
+
+
+def _where_to_listen(value: object) -> object:
+    """A port, perhaps behind an address, as (address, port); without one it is this machine's own."""
+    if value is None:
+        return None
+    found = _PORT.fullmatch(str(value))
+    if found is None or not 0 < int(found["port"]) < 65536:
+        raise ValueError("neither a port nor address:port")
+    return (found["host"] or "127.0.0.1").strip("[]"), int(found["port"])
 
 
 class _Secrets(TomlConfigSettingsSource):
@@ -92,6 +103,7 @@ class Settings(BaseSettings):
         "memory_limit": "a size such as 256MB or 1GB",
         "exports_limit": "a size such as 500MB or 2GB",
         "log_level": "DEBUG, INFO, WARNING or ERROR",
+        "metrics_port": "a port from 1 to 65535 such as 9464, or an address and a port such as 0.0.0.0:9464",
     }
 
     deribit_url: str = Field(
@@ -126,6 +138,10 @@ class Settings(BaseSettings):
         "2GB", description="the folder of exports beside the database never outgrows this", pattern=_MEMORY
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="how much is logged")
+    metrics_port: Annotated[tuple[str, int] | None, NoDecode, BeforeValidator(_where_to_listen)] = Field(
+        None,
+        description="a headless recorder serves its metrics there: a port, for this machine alone, or address:port",
+    )
 
     @property
     def exports_limit_bytes(self) -> int:

@@ -6,7 +6,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from settings import VERSION
 
-from . import candles, health, prices
+from . import candles, health, metrics, prices
 from .errors import add_error_handlers
 
 _ABOUT = """Index prices of the Deribit exchange as Tickwell recorded them, read-only. Times are in UTC.
@@ -19,7 +19,7 @@ def create_app() -> FastAPI:
     app = FastAPIOffline(
         redoc_url=None, static_url="/docs/static", title="Tickwell", version=VERSION, description=_ABOUT
     )
-    for routes in (health.router, prices.router, candles.router):
+    for routes in (health.router, metrics.router, prices.router, candles.router):
         app.include_router(routes)
     add_error_handlers(app)
     app.add_middleware(HeadAsGet)

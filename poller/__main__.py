@@ -71,18 +71,34 @@ def main(context: click.Context) -> None:
 def run(folder: Path | None = None) -> None:
     """Record until stopped (SIGTERM, Ctrl+C)."""
     settings = _load()
-    recorder = Recorder(settings, _database(settings), "external")
+    database = _database(settings)
+    recorder = Recorder(settings, database, "external")
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     recorder.start()
     if folder is not None:
         DailyBackup(_database(settings), folder, stop).start()
-    while not (stop.wait(0.1) or recorder.wait(0)):
-        pass
-    recorder.stop()
+    try:
+        with _metrics_served(settings, database):
+            while not (stop.wait(0.1) or recorder.wait(0)):
+                pass
+    finally:
+        recorder.stop()
     if recorder.failure is not None:
         raise recorder.failure
+
+
+@contextlib.contextmanager
+def _metrics_served(settings: Settings, database: Database) -> Iterator[None]:
+    """Serve metrics as long as the block lasts, where the settings ask for it."""
+    if settings.metrics_port is None:
+        yield
+        return
+    from .metrics import MetricsServer
+
+    with MetricsServer(settings, database, settings.metrics_port):
+        yield
 
 
 @main.command()

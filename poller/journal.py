@@ -18,6 +18,7 @@ from store import (
     utc_now,
     vitals,
 )
+from store.meters import OK
 from store.vitals import Vitals
 
 from .jobs import Outcome
@@ -69,6 +70,9 @@ class Journal:
         taken = [self._unless_repeated(slot, outcome) for outcome in outcomes]
         self._misses += [outcome for outcome in taken if isinstance(outcome, Miss)]
         self._ticks += [(slot, outcome) for outcome in taken if isinstance(outcome, Tick)]
+        polls = self._database.meters.polls
+        for outcome in taken:
+            polls[outcome.index_name, outcome.cause.value if isinstance(outcome, Miss) else OK] += 1
         return taken
 
     def flush(self, wait_s: float) -> None:

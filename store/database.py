@@ -22,6 +22,7 @@ from .aside import log_of, set_aside
 from .errors import BusyError, NoDatabaseError, StoreError, UnreadableError
 from .held import Held
 from .locks import lease_locks
+from .meters import Meters
 
 log = logging.getLogger("tickwell.store")
 
@@ -53,6 +54,7 @@ class Database:
     def __init__(self, path: Path, memory_limit: str = "256MB") -> None:
         self.path = path
         self.memory_limit = memory_limit
+        self.meters = Meters()
         self._config: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": memory_limit,
             "storage_compatibility_version": _STORAGE,
@@ -72,7 +74,7 @@ class Database:
             UnreadableError: the file is damaged or no database.
             StoreError: it could not be opened or read, or is of a newer version.
         """
-        with self._translated(), self._shared_or_own(wait_s) as cursor:
+        with self.meters.reads.timed(), self._translated(), self._shared_or_own(wait_s) as cursor:
             yield cursor
 
     @contextlib.contextmanager
@@ -98,7 +100,12 @@ class Database:
 
         Raises: as `read`; besides, nothing was written when this raises.
         """
-        with self._translated(), self._one_writer(wait_s), self._cursor(wait_s, read_only=False) as cursor:
+        with (
+            self.meters.writes.timed(),
+            self._translated(),
+            self._one_writer(wait_s),
+            self._cursor(wait_s, read_only=False) as cursor,
+        ):
             cursor.execute("BEGIN TRANSACTION")
             try:
                 yield cursor

@@ -28,6 +28,8 @@ def table(text: str, heading: str) -> list[list[str]]:
 
 def default(field: str) -> str:
     value = Settings.model_fields[field].default
+    if value is None:
+        return ""
     if isinstance(value, bool):
         return str(value).lower()
     return ",".join(value) if isinstance(value, tuple) else str(value)
@@ -37,7 +39,9 @@ SETTINGS = [[PREFIX + name.upper(), default(name), field.description] for name, 
 
 
 def test_the_readme_lists_each_setting_with_its_default_and_meaning():
-    assert table(README, "## Settings") == [[name, f"`{value}`", meaning] for name, value, meaning in SETTINGS]
+    assert table(README, "## Settings") == [
+        [name, f"`{value}`" if value else "–", meaning] for name, value, meaning in SETTINGS
+    ]
 
 
 def test_the_example_file_lists_each_setting_with_its_default():

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from settings import MAX_REQUESTS_PER_SECOND, PREFIX, ROOT, Settings, SettingsError, TickwellError, load
 
+PORTS = "a port from 1 to 65535 such as 9464, or an address and a port such as 0.0.0.0:9464"
 INDEX_NAMES = "index names as Deribit spells them, separated by commas, such as btc_usd,eth_usd"
 
 
@@ -59,6 +60,7 @@ def test_without_a_word_the_defaults_count():
         "memory_limit": "256MB",
         "exports_limit": "2GB",
         "log_level": "INFO",
+        "metrics_port": None,
     }
 
 
@@ -73,6 +75,7 @@ def test_each_setting_is_read_from_the_environment(given_, tmp_path):
         MEMORY_LIMIT="1.5 GiB",
         EXPORTS_LIMIT="500MB",
         LOG_LEVEL="DEBUG",
+        METRICS_PORT="9464",
     )
 
     loaded = load()
@@ -87,6 +90,7 @@ def test_each_setting_is_read_from_the_environment(given_, tmp_path):
         "memory_limit": "1.5 GiB",
         "exports_limit": "500MB",
         "log_level": "DEBUG",
+        "metrics_port": ("127.0.0.1", 9464),
     }
 
 
@@ -124,6 +128,14 @@ def test_each_setting_is_read_from_the_environment(given_, tmp_path):
         ("MEMORY_LIMIT", "about 256MB", "a size such as 256MB or 1GB"),
         ("LOG_LEVEL", "info", "DEBUG, INFO, WARNING or ERROR"),
         ("LOG_LEVEL", "CHATTY", "DEBUG, INFO, WARNING or ERROR"),
+        ("METRICS_PORT", "0", PORTS),
+        ("METRICS_PORT", "65536", PORTS),
+        ("METRICS_PORT", "-1", PORTS),
+        ("METRICS_PORT", "http", PORTS),
+        ("METRICS_PORT", ":9464", PORTS),
+        ("METRICS_PORT", "localhost:", PORTS),
+        ("METRICS_PORT", "::1:9464", PORTS),
+        ("METRICS_PORT", "http://localhost:9464", PORTS),
     ],
 )
 def test_a_bad_value_is_named_with_what_is_allowed(given_, name, value, allowed):
@@ -271,6 +283,28 @@ def test_a_slash_at_the_end_of_the_address_does_not_matter(given_):
     given_(DERIBIT_URL="https://test.deribit.com/api/v2/")
 
     assert load().deribit_url == "https://test.deribit.com/api/v2"
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("9464", ("127.0.0.1", 9464)),
+        ("1", ("127.0.0.1", 1)),
+        ("localhost:65535", ("localhost", 65535)),
+        ("0.0.0.0:9464", ("0.0.0.0", 9464)),  # noqa: S104 it is asked for
+        ("[::1]:9464", ("::1", 9464)),
+    ],
+)
+def test_metrics_are_served_to_this_machine_alone_unless_an_address_is_named(given_, text, where):
+    given_(METRICS_PORT=text)
+
+    assert load().metrics_port == where
+
+
+def test_the_port_of_the_metrics_may_be_a_number_in_secrets(files):
+    files.secrets.write_text("TICKWELL_METRICS_PORT = 9464\n")
+
+    assert load().metrics_port == ("127.0.0.1", 9464)
 
 
 def test_a_relative_database_counts_from_the_projects_root_wherever_it_is_started(given_, tmp_path, monkeypatch):

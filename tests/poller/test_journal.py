@@ -43,6 +43,18 @@ def stored_runs(database: Database) -> list[Run]:
         return runs.runs(cursor)
 
 
+def test_what_was_added_is_counted_as_it_was_taken(journal: Journal, database: Database):
+    journal.add(slot(0), [tick(0.1)])
+    journal.add(slot(1), [miss(1)])
+    journal.add(slot(2), [tick(0.1)])  # the exchange repeats itself
+
+    assert database.meters.polls == {
+        ("btc_usd", "ok"): 1,
+        ("btc_usd", "unreachable"): 1,
+        ("btc_usd", "rejected reply"): 1,
+    }
+
+
 def test_what_was_added_is_stored_by_a_flush(journal: Journal, database: Database):
     journal.add(slot(0), [tick(0.1)])
     journal.add(slot(1), [miss(1)])

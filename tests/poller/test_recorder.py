@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import stamina
 
 from poller import backfill as backfill_module
 from poller import background as background_module
@@ -791,6 +792,37 @@ def test_a_file_has_one_recorder(start: Start, database: Database):
 
     assert not first.wait(0)
     assert notice(database).alive
+
+
+def test_polls_are_counted_by_what_came_of_them_and_so_are_retries(
+    start: Start, database: Database, simulator: Simulator
+):
+    polls, ok, failed = database.meters.polls, ("btc_usd", "ok"), ("btc_usd", "exchange error")
+    start()
+    wait_until(lambda: polls[ok])
+    with stamina.set_testing(True, attempts=10, cap=True):  # without the wait
+        simulator.faults.add(Fault("error", code=13028, message="temporarily_unavailable", times=2))
+        wait_until(lambda: database.meters.retries == 2)
+        simulator.faults.add(Fault("error", code=-32602, message="Invalid params", times=1))
+        wait_until(lambda: polls[failed])
+    after_it = polls[ok]
+
+    wait_until(lambda: polls[ok] > after_it)
+
+    assert polls[failed] == len(missed(database)) == 1
+    assert database.meters.retries == 2
+    assert polls["btc_usd", "unreachable"] == 0
+
+
+def test_skipped_slots_count_as_polls_that_missed_theirs(start: Start, database: Database, clock: MovedClock):
+    start()
+    wait_for_ticks(database, 1)
+    clock.ahead_s += 5
+
+    wait_until(lambda: database.meters.polls["btc_usd", "missed slot"] >= 4)
+
+    wait_for_ticks(database, 2)
+    assert database.meters.polls["btc_usd", "missed slot"] == len(missed(database))
 
 
 def test_a_lock_file_that_was_deleted_is_made_again_and_keeps_others_out(start: Start, database: Database):

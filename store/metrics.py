@@ -1,0 +1,177 @@
+"""The metrics of Tickwell as Prometheus text: what the file holds, how its recorder fares, what this process did.
+
+What the file holds is the same from every process and survives a restart. What a process did begins with it: polls and
+retries are told by the process that records, latencies by each of its own work.
+"""
+
+import contextlib
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from itertools import accumulate
+from typing import Any, get_args
+
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, InfoMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from settings import VERSION, Settings
+
+from .aside import log_of
+from .database import Database
+from .errors import StoreError
+from .figures import Figures, figures
+from .meters import BOUNDS_S, Meters, Timer
+from .models import Cause, GapState
+from .recorder import Notice, read_notice
+from .status import known_indexes, stale_after_s
+
+CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
+
+# A lease lasts at most 2 s, and Prometheus waits 10 s for an answer unless told.
+_WAIT_S = 2.0
+
+
+def as_text(database: Database, settings: Settings, now: datetime) -> bytes:
+    """All metrics at a time, as Prometheus reads them.
+
+    It takes one read lease. Without a file, or if it can't be read, the rest is told with `tickwell_database_up` 0.
+    """
+    return generate_latest(_Tickwell(database, settings, now))
+
+
+class _Tickwell(Collector):
+    def __init__(self, database: Database, settings: Settings, now: datetime) -> None:
+        self._database, self._settings, self._now = database, settings, now
+
+    def collect(self) -> Iterator[Metric]:
+        yield InfoMetricFamily("tickwell_build", "The version that runs, as a label.", {"version": VERSION})
+        yield _gauge(
+            "tickwell_stale_after_seconds",
+            "The age beyond which the newest tick is stale: three slots, at least 30 s.",
+            stale_after_s(self._settings.poll_seconds),
+        )
+        yield from _of_recorder(self._notice())
+        yield from _of_disk(self._database)
+        yield from _of_process(self._database.meters)
+        found = self._figures()
+        yield _gauge(
+            "tickwell_database_up", "1 when the database could be read just now, else 0.", float(found is not None)
+        )
+        if found is not None:
+            yield from _of_file(found, self._settings.indexes, self._now)
+
+    def _notice(self) -> Notice | None:
+        with contextlib.suppress(StoreError):
+            return read_notice(self._database.path)
+        return None
+
+    def _figures(self) -> Figures | None:
+        with contextlib.suppress(StoreError), self._database.read(_WAIT_S) as cursor:
+            return figures(cursor, self._settings.indexes, self._now)
+        return None
+
+
+def _of_recorder(notice: Notice | None) -> Iterator[Metric]:
+    alive = notice is not None and notice.alive
+    yield _gauge("tickwell_recorder_up", "1 while a recorder is at work on the file, in any process.", float(alive))
+    yield _gauge(
+        "tickwell_waiting_ticks",
+        "Ticks that wait in the recorder's memory because the database can't be written.",
+        notice.waiting if notice is not None and alive else 0,
+    )
+
+
+def _of_disk(database: Database) -> Iterator[Metric]:
+    size = 0
+    for path in (database.path, log_of(database.path)):
+        with contextlib.suppress(OSError):  # it isn't there, perhaps since a moment ago
+            size += path.stat().st_size
+    yield _gauge("tickwell_database_bytes", "The database file with its write-ahead log.", size)
+    with contextlib.suppress(OSError):  # its folder isn't there yet
+        yield _gauge(
+            "tickwell_disk_free_bytes", "Free on the disk that it is on.", shutil.disk_usage(database.path.parent).free
+        )
+
+
+def _of_process(meters: Meters) -> Iterator[Metric]:
+    yield _histogram(
+        "tickwell_read_seconds",
+        "Each read of this process, from the wait for its lease to its end.",
+        meters.reads,
+    )
+    yield _histogram(
+        "tickwell_write_seconds",
+        "Each transaction of this process, from the wait for its lease until it is durable.",
+        meters.writes,
+    )
+    if meters.retries is not None:
+        yield _counter(
+            "tickwell_polls_total",
+            "Polls of this process, each index of a slot for itself, by what came of them.",
+            ("index_name", "outcome"),
+            dict(meters.polls),
+        )
+        yield CounterMetricFamily(
+            "tickwell_retries_total", "Requests that this process repeated after a temporary error.", meters.retries
+        )
+
+
+def _of_file(found: Figures, configured: Sequence[str], now: datetime) -> Iterator[Metric]:
+    names = known_indexes(configured, list(found.observed))
+    yield _gauges(
+        "tickwell_tick_age_seconds",
+        "Age of the newest tick of an index that is to be recorded; absent while it has none.",
+        ("index_name",),
+        {(name,): (now - at).total_seconds() for name, at in found.newest.items()},
+    )
+    kinds = {"observed": found.observed, "average": found.averages}
+    yield _counter(
+        "tickwell_ticks_stored_total",
+        "Ticks in the file: observed, or an average of the exchange's history.",
+        ("index_name", "kind"),
+        {(name, kind): counts.get(name, 0) for name in names for kind, counts in kinds.items()},
+    )
+    yield _counter(
+        "tickwell_missed_slots_total",
+        "Slots that brought no tick while a recorder was at work.",
+        ("index_name", "cause"),
+        {(name, cause.value): 0 for name in names for cause in Cause} | found.missed,
+    )
+    yield _gauges(
+        "tickwell_gap_seconds",
+        "Seconds in which ticks were due and none came, by what became of the gap.",
+        ("index_name", "state"),
+        {(name, state): 0.0 for name in names for state in get_args(GapState)} | found.gap_s,
+    )
+    yield _gauges(
+        "tickwell_coverage_ratio",
+        "The share of what was due in the last 24 h that is known, live or healed: 0 to 1.",
+        ("index_name",),
+        {(name,): share for name, share in found.coverage.items()},
+    )
+
+
+def _gauge(name: str, meaning: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, meaning, value)
+
+
+def _gauges(name: str, meaning: str, labels: Sequence[str], values: Mapping[Any, float]) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(name, meaning, labels=labels)
+    for key, value in values.items():
+        family.add_metric(key, value)
+    return family
+
+
+def _counter(name: str, meaning: str, labels: Sequence[str], values: Mapping[Any, float]) -> CounterMetricFamily:
+    family = CounterMetricFamily(name, meaning, labels=labels)
+    for key, value in values.items():
+        family.add_metric(key, value)
+    return family
+
+
+def _histogram(name: str, meaning: str, timer: Timer) -> HistogramMetricFamily:
+    counts, seconds = timer.read()
+    bounds = [*map(str, BOUNDS_S), "+Inf"]
+    return HistogramMetricFamily(name, meaning, list(zip(bounds, accumulate(counts), strict=True)), seconds)
