@@ -12,8 +12,6 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Literal
 
-from stamina.instrumentation import set_on_retry_hooks
-
 from settings import VERSION, Settings, TickwellError
 from store import BusyError, Cause, Database, NewerSchemaError, RecorderError, Run, StoreError, utc_now
 from store.recorder import Notice, RecorderLock
@@ -25,6 +23,7 @@ from .errors import ExchangeError
 from .jobs import Outcome, check_index_names, missed_slot, poll, retries_within_budget
 from .journal import Journal
 from .loop import Loop, in_thread
+from .retries import count_retries
 from .runner import Runner
 from .simulator import Simulator
 from .slots import next_slot, slot_of, slots_between
@@ -103,7 +102,8 @@ class Recorder:
         )
         self._lock.acquire(notice)
         self._board = Board(self._lock, notice)
-        self._count_from_now_on()
+        self._database.meters.begin(self._settings.indexes)
+        count_retries(self._database.meters)
         self._thread.start()
 
     def stop(self) -> None:
@@ -138,12 +138,6 @@ class Recorder:
             self._fail(TickwellError(f"the recorder failed: {type(error).__name__}: {error}"))
         finally:
             self._ended.set()
-
-    def _count_from_now_on(self) -> None:
-        meters = self._database.meters
-        meters.begin(self._settings.indexes)
-        # Else stamina would count them itself, for a registry that nobody asks.
-        set_on_retry_hooks([lambda _: meters.retried()])
 
     def _fail(self, error: TickwellError) -> None:
         self.failure = error

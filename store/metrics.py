@@ -114,7 +114,9 @@ def _of_process(meters: Meters) -> Iterator[Metric]:
             dict(meters.polls),
         )
         yield CounterMetricFamily(
-            "tickwell_retries_total", "Requests that this process repeated after a temporary error.", meters.retries
+            "tickwell_retries_total",
+            "Requests to the exchange that this process repeated after a temporary error.",
+            meters.retries,
         )
 
 

@@ -1,0 +1,28 @@
+"""How often the exchange is asked again."""
+
+import contextlib
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+
+from stamina.instrumentation import RetryDetails, set_on_retry_hooks
+
+from store.meters import Meters
+
+from .errors import ExchangeError
+
+
+def count_retries(meters: Meters) -> None:
+    """Count them from now on, in this process: each as it is asked, not while it waits, for the wait may be cut short.
+
+    It takes the place of stamina's own count, which would load the Prometheus client for a registry that nobody asks.
+    """
+
+    @contextlib.contextmanager
+    def waited_for() -> Iterator[None]:
+        yield
+        meters.retried()
+
+    def hook(details: RetryDetails) -> AbstractContextManager[None] | None:
+        return waited_for() if isinstance(details.caused_by, ExchangeError) else None
+
+    set_on_retry_hooks([hook])

@@ -1,0 +1,55 @@
+"""A retry counts when the exchange is asked again."""
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+import stamina
+from stamina.instrumentation import set_on_retry_hooks
+
+from poller.errors import UnavailableError
+from poller.retries import count_retries
+from store import BusyError
+from store.meters import Meters
+
+
+@pytest.fixture
+def meters() -> Iterator[Meters]:
+    meters = Meters()
+    count_retries(meters)
+    yield meters
+    set_on_retry_hooks(None)
+
+
+async def fail(error: Exception, attempts: int = 3) -> None:
+    caller = stamina.AsyncRetryingCaller(attempts=attempts, timeout=None, wait_initial=1.0)
+
+    async def ask() -> None:
+        raise error
+
+    await caller(type(error), ask)
+
+
+def test_each_further_request_counts(meters: Meters):
+    with stamina.set_testing(True, attempts=3), pytest.raises(UnavailableError):
+        asyncio.run(fail(UnavailableError("maintenance")))
+
+    assert meters.retries == 2
+
+
+def test_one_that_the_end_of_its_slot_cuts_off_does_not(meters: Meters):
+    async def until_the_end_of_a_slot() -> None:
+        async with asyncio.timeout(0.1):
+            await fail(UnavailableError("maintenance"))
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(until_the_end_of_a_slot())
+
+    assert meters.retries is None
+
+
+def test_a_database_that_is_tried_again_does_not(meters: Meters):
+    with stamina.set_testing(True, attempts=3), pytest.raises(BusyError):
+        asyncio.run(fail(BusyError("held")))
+
+    assert meters.retries is None
