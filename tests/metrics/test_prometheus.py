@@ -118,8 +118,9 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
             configuration = configuration.replace(shown, used)
         with (
             Program("poller", **settings, metrics_port=headless),
+            # The dashboards share the recorder's setting, as they would its .env, and leave its port alone.
             dashboard_at(apart, **settings, poller="external", metrics_port=headless),
-            dashboard_at(embedded, **alone),
+            dashboard_at(embedded, **alone, metrics_port=headless),
             prometheus_at(own, configuration.replace("scrape_interval: 15s", "scrape_interval: 1s"), folder) as url,
         ):
             targets = {

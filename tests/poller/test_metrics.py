@@ -16,6 +16,7 @@ from poller.simulator import Simulator
 from settings import Settings, SettingsError
 from store import Database
 from store.recorder import RecorderLock, read_notice
+from tests.browser.conftest import free_port
 from tests.conftest import Program, wait_until
 from tests.store.test_status import RECORDING
 
@@ -38,13 +39,6 @@ def url_of(server: MetricsServer, path: str = "/metrics") -> str:
 def port_of(server: MetricsServer) -> int:
     port: int = server.server_address[1]
     return port
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def scraped(port: int) -> str:
