@@ -5,8 +5,15 @@ the default. Everything below this module receives values; nothing else looks a 
 """
 
 import difflib
+import hashlib
+import hmac
+import importlib.util
 import os
 import re
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -15,6 +22,8 @@ from pydantic import (
     AnyHttpUrl,
     BeforeValidator,
     Field,
+    PrivateAttr,
+    SecretStr,
     TypeAdapter,
     ValidationError,
     ValidationInfo,
@@ -38,6 +47,10 @@ PREFIX = "TICKWELL_"
 MAX_REQUESTS_PER_SECOND = 5
 
 _INDEX_NAME = re.compile(r"[a-z0-9-]+_[a-z]+")
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
+_LEAST_SECRET = 16
+_TOKEN = re.compile(rf"[!-~]{{{_LEAST_SECRET},}}")
+_REDIRECT = re.compile(r"https?://[^\s/]+(/\S*)?/oauth2callback")
 _MEMORY = re.compile(r"^\d+(\.\d+)? ?[KMGT]i?B$", re.IGNORECASE)
 _PORT = re.compile(r"(?:(?P<host>[^\s:\[\]]+|\[[0-9a-fA-F:]+\]):)?(?P<port>\d{1,5})")
 
@@ -69,14 +82,39 @@ def _where_to_listen(value: object) -> object:
     return (found["host"] or "127.0.0.1").strip("[]"), int(found["port"])
 
 
+@dataclass(frozen=True)
+class SignIn:
+    """What the table [auth] in the secrets says, by which Streamlit lets readers sign in.
+
+    Attributes:
+        providers: what st.login takes, one for each way to sign in.
+        cookie_secret: signs who a reader is.
+    """
+
+    providers: tuple[str, ...]
+    cookie_secret: str = field(repr=False)
+
+
 class _Secrets(TomlConfigSettingsSource):
-    """Streamlit's secrets files, of which only the names with our prefix are ours."""
+    """Streamlit's secrets files, of which only the names with our prefix and the table [auth] are ours."""
+
+    auth: Any = None
+
+    def __init__(self, settings_cls: type[BaseSettings]) -> None:
+        files: Any = settings_cls.model_config.get("toml_file")
+        files = _secrets_files() if files is None else files
+        for folder in (file for file in files if Path(file).is_dir()):
+            raise SettingsError(f"{folder} is a folder: secrets must be in a .toml file")
+        super().__init__(settings_cls, files)
 
     def _read_file(self, file_path: Any) -> dict[str, Any]:
         try:
             secrets = super()._read_file(file_path)
         except ValueError as error:
             raise SettingsError(f"{file_path} is not valid TOML: {error}") from error
+        except OSError as error:
+            raise SettingsError(f"{file_path} can't be read as a file of secrets: {error.strerror}") from error
+        self.auth = secrets.get("auth", self.auth)
         ours = {name: value for name, value in secrets.items() if name.startswith(PREFIX) and value != ""}
         return {name.removeprefix(PREFIX).lower(): value for name, value in ours.items()}
 
@@ -87,8 +125,8 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
         env_file=ROOT / ".env",
-        toml_file=[Path.home() / ".streamlit/secrets.toml", ROOT / ".streamlit/secrets.toml"],
         env_ignore_empty=True,
+        hide_input_in_errors=True,
         extra="ignore",
         frozen=True,
         validate_default=True,
@@ -104,7 +142,13 @@ class Settings(BaseSettings):
         "exports_limit": "a size such as 500MB or 2GB",
         "log_level": "DEBUG, INFO, WARNING or ERROR",
         "metrics_port": "a port from 1 to 65535 such as 9464, or an address and a port such as 0.0.0.0:9464",
+        "api_token": "at least 16 letters, digits and signs without blanks",
+        "allowed_emails": "e-mail addresses, separated by commas",
     }
+    secret: ClassVar[frozenset[str]] = frozenset({"api_token"})
+    """Whose values are never shown."""
+
+    _auth: Any = PrivateAttr(default=None)
 
     deribit_url: str = Field(
         "https://www.deribit.com/api/v2",
@@ -141,6 +185,14 @@ class Settings(BaseSettings):
     metrics_port: Annotated[tuple[str, int] | None, NoDecode, BeforeValidator(_where_to_listen)] = Field(
         None,
         description="a headless recorder serves its metrics there: a port, for this machine alone, or address:port",
+    )
+    api_token: SecretStr | None = Field(
+        None,
+        description="what a program must send to read from /api, 16 characters or more",
+    )
+    allowed_emails: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)] = Field(
+        (),
+        description="e-mail addresses of those who may sign in, where `[auth]` is in Streamlit's secrets",
     )
 
     @property
@@ -188,6 +240,20 @@ class Settings(BaseSettings):
             raise ValueError("not an index name")
         return names
 
+    @field_validator("api_token")
+    @classmethod
+    def _hard_to_guess(cls, token: SecretStr | None) -> SecretStr | None:
+        if token is not None and not _TOKEN.fullmatch(token.get_secret_value()):
+            raise ValueError("too short, or not fit for a header")
+        return token
+
+    @field_validator("allowed_emails")
+    @classmethod
+    def _addresses(cls, emails: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(map(_EMAIL.fullmatch, emails)):
+            raise ValueError("not an address")
+        return tuple(email.lower() for email in emails)
+
     @model_validator(mode="after")
     def _within_the_request_budget(self) -> Self:
         count, seconds = len(self.indexes), self.poll_seconds
@@ -198,6 +264,25 @@ class Settings(BaseSettings):
                 f"most {MAX_REQUESTS_PER_SECOND * seconds} indexes, or every {-(-count // MAX_REQUESTS_PER_SECOND)} s"
             )
         return self
+
+    def model_post_init(self, _: Any) -> None:
+        self._auth = _Secrets(type(self)).auth
+
+    @cached_property
+    def sign_in(self) -> SignIn | None:
+        """How readers sign in; None where everyone who reaches a page may read it."""
+        return None if self._auth is None else _sign_in(self._auth)
+
+    @cached_property
+    def ticket_key(self) -> str | None:
+        """Signs what lets the browser of a reader fetch a file; None where the API is open."""
+        if self.sign_in is not None:
+            secret = self.sign_in.cookie_secret
+        elif self.api_token is not None:
+            secret = self.api_token.get_secret_value()
+        else:
+            return None
+        return hmac.new(secret.encode(), b"tickets of Tickwell", hashlib.sha256).hexdigest()
 
 
 def is_index_name(text: str) -> bool:
@@ -220,6 +305,63 @@ def load() -> Settings:
         raise SettingsError("; ".join(_line(dict(fault)) for fault in error.errors())) from error
 
 
+def load_to_serve() -> Settings:
+    """Read all settings of a server of pages, whose fence must be whole.
+
+    Raises:
+        SettingsError: as of `load`; or readers could not sign in, or anyone could.
+    """
+    settings = load()
+    if settings.sign_in is None and settings.allowed_emails:
+        raise SettingsError(
+            f"{PREFIX}ALLOWED_EMAILS is set, but nobody could sign in: put [auth] into Streamlit's secrets "
+            "(docs/sign-in.md), or everyone reads"
+        )
+    if settings.sign_in is not None and not settings.allowed_emails:
+        raise SettingsError(
+            f"[auth] is in the secrets, but not who may sign in: set {PREFIX}ALLOWED_EMAILS to their e-mail addresses"
+        )
+    if settings.sign_in is not None and importlib.util.find_spec("authlib") is None:
+        raise SettingsError("[auth] is in the secrets, but Authlib isn't installed: pip install -r requirements.txt")
+    return settings
+
+
+def _secrets_files() -> Sequence[str | Path]:
+    """The files that Streamlit takes its secrets from; of a name in several the last counts."""
+    streamlit_config = sys.modules.get("streamlit.config")
+    if streamlit_config is not None:
+        files: list[str] = streamlit_config.get_option("secrets.files")
+        return files
+    named = os.environ.get("STREAMLIT_SECRETS_FILES", "").split()
+    return named or [Path.home() / ".streamlit/secrets.toml", ROOT / ".streamlit/secrets.toml"]
+
+
+def _sign_in(auth: Any) -> SignIn:
+    """Read [auth]. What Streamlit would miss only when a reader signs in is an error here."""
+    if not isinstance(auth, dict):
+        raise SettingsError("auth in the secrets must be a table, which begins with [auth]")
+    named = {name: part for name, part in auth.items() if isinstance(part, dict) and name != "client_kwargs"}
+    unnamed = {"default": auth} if "client_id" in auth or not named else {}
+    missing = [f"{key} in [auth]" for key in ("redirect_uri", "cookie_secret") if not auth.get(key)] + [
+        f"{key} in [auth{'' if part is auth else f'.{name}'}]"
+        for name, part in (unnamed | named).items()
+        for key in ("client_id", "client_secret", "server_metadata_url")
+        if not part.get(key)
+    ]
+    if missing:
+        raise SettingsError(f"the secrets lack {', '.join(missing)}")
+    if any("_" in name for name in named):
+        raise SettingsError("the name of a provider, as in [auth.google], must be without _")
+    if not _REDIRECT.fullmatch(str(auth["redirect_uri"])):
+        raise SettingsError(
+            "redirect_uri in [auth] must be this dashboard's address with /oauth2callback after it, such as "
+            "http://localhost:8501/oauth2callback"
+        )
+    if len(str(auth["cookie_secret"])) < _LEAST_SECRET:
+        raise SettingsError(f"cookie_secret in [auth] must have at least {_LEAST_SECRET} characters")
+    return SignIn(tuple(unnamed | named), str(auth["cookie_secret"]))
+
+
 def _given_names() -> set[str]:
     """The names with our prefix in the environment, in .env and in the secrets."""
     env_file = Settings.model_config.get("env_file")
@@ -238,5 +380,6 @@ def _unknown(name: str) -> str:
 def _line(fault: dict[str, Any]) -> str:
     if not fault["loc"]:
         return str(fault["ctx"]["error"])
-    field = str(fault["loc"][0])
-    return f"{PREFIX}{field.upper()} = {str(fault['input'])!r}: must be {Settings.allowed[field]}"
+    name = str(fault["loc"][0])
+    given = "" if name in Settings.secret else f" = {str(fault['input'])!r}"
+    return f"{PREFIX}{name.upper()}{given}: must be {Settings.allowed[name]}"

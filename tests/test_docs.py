@@ -32,6 +32,8 @@ def default(field: str) -> str:
         return ""
     if isinstance(value, bool):
         return str(value).lower()
+    if value is None:
+        return ""
     return ",".join(value) if isinstance(value, tuple) else str(value)
 
 

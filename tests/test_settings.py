@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from settings import MAX_REQUESTS_PER_SECOND, PREFIX, ROOT, Settings, SettingsError, TickwellError, load
 
@@ -61,6 +61,8 @@ def test_without_a_word_the_defaults_count():
         "exports_limit": "2GB",
         "log_level": "INFO",
         "metrics_port": None,
+        "api_token": None,
+        "allowed_emails": (),
     }
 
 
@@ -76,6 +78,8 @@ def test_each_setting_is_read_from_the_environment(given_, tmp_path):
         EXPORTS_LIMIT="500MB",
         LOG_LEVEL="DEBUG",
         METRICS_PORT="9464",
+        API_TOKEN="sixteen-signs-or-more",
+        ALLOWED_EMAILS="Reader@Example.com, owner@example.com",
     )
 
     loaded = load()
@@ -91,6 +95,8 @@ def test_each_setting_is_read_from_the_environment(given_, tmp_path):
         "exports_limit": "500MB",
         "log_level": "DEBUG",
         "metrics_port": ("127.0.0.1", 9464),
+        "api_token": SecretStr("sixteen-signs-or-more"),
+        "allowed_emails": ("reader@example.com", "owner@example.com"),
     }
 
 
@@ -136,6 +142,8 @@ def test_each_setting_is_read_from_the_environment(given_, tmp_path):
         ("METRICS_PORT", "localhost:", PORTS),
         ("METRICS_PORT", "::1:9464", PORTS),
         ("METRICS_PORT", "http://localhost:9464", PORTS),
+        ("ALLOWED_EMAILS", "example.com", "e-mail addresses, separated by commas"),
+        ("ALLOWED_EMAILS", "a@b.c d@e.f", "e-mail addresses, separated by commas"),
     ],
 )
 def test_a_bad_value_is_named_with_what_is_allowed(given_, name, value, allowed):
