@@ -7,7 +7,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from settings import VERSION
 
 from . import candles, health, metrics, prices
+from .access import Access
 from .errors import add_error_handlers
+from .limits import Limits
 
 _ABOUT = """Index prices of the Deribit exchange as Tickwell recorded them, read-only. Times are in UTC.
 
@@ -23,6 +25,8 @@ def create_app() -> FastAPI:
         app.include_router(routes)
     add_error_handlers(app)
     app.add_middleware(HeadAsGet)
+    app.add_middleware(Access)
+    app.add_middleware(Limits)
     return app
 
 
