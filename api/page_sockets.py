@@ -1,0 +1,87 @@
+"""Who may hold a page's socket, over which all that a page shows is sent."""
+
+import asyncio
+import hashlib
+from collections import defaultdict, deque
+from collections.abc import Collection
+
+from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+_READER = "_streamlit_user"
+"""The cookie in which Streamlit keeps, signed, who a reader is."""
+
+_SIGN_OUT = "/auth/logout"
+_MOST_ENDED = 10_000
+_POLICY_VIOLATION = 1008
+
+
+class PageSockets:
+    """Refuses sockets to pages of other addresses, and ends those of a reader who signs out.
+
+    Streamlit by itself takes them from any port of this machine and, to know its address, asks the internet meanwhile.
+    It looks at a reader's cookie only as a socket opens: what other tabs show would go on after the reader left, and
+    who kept the cookie could come back with it.
+    """
+
+    def __init__(self, app: ASGIApp, origins: Collection[str] = ()) -> None:
+        self._app = app
+        self._origins = origins
+        self._open: defaultdict[bytes, set[asyncio.Task[None]]] = defaultdict(set)
+        self._ended: deque[bytes] = deque(maxlen=_MOST_ENDED)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await self._socket(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+        # Not before the reply, which takes the cookie from the browser: a tab whose socket ends opens one at once.
+        if scope["type"] == "http" and scope["path"].endswith(_SIGN_OUT):
+            self._end(_session(scope))
+
+    async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        session = _session(scope)
+        if not self._is_ours(scope):
+            await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
+        elif session is None:
+            await self._app(scope, receive, send)
+        elif session in self._ended:
+            await self._app(_without_cookies(scope), receive, send)
+        else:
+            await self._until_ended(session, scope, receive, send)
+
+    def _is_ours(self, scope: Scope) -> bool:
+        """Was it opened by a page of the address that it is opened to? What is no browser does not tell."""
+        headers = HTTPConnection(scope).headers
+        origin = headers.get("origin")
+        return origin is None or origin in self._origins or origin.partition("://")[2] == headers.get("host")
+
+    async def _until_ended(self, session: bytes, scope: Scope, receive: Receive, send: Send) -> None:
+        task: asyncio.Task[None] = asyncio.ensure_future(self._app(scope, receive, send))
+        self._open[session].add(task)
+        try:
+            await task
+        except asyncio.CancelledError:
+            if session not in self._ended:
+                raise
+            await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
+        finally:
+            self._open[session].discard(task)
+            if not self._open[session]:
+                del self._open[session]
+
+    def _end(self, session: bytes | None) -> None:
+        if session is not None:
+            self._ended.append(session)
+            for task in self._open.get(session, ()):
+                task.cancel()
+
+
+def _session(scope: Scope) -> bytes | None:
+    """A digest of the cookie of a signed-in reader."""
+    cookie = HTTPConnection(scope).cookies.get(_READER)
+    return None if cookie is None else hashlib.sha256(cookie.encode()).digest()
+
+
+def _without_cookies(scope: Scope) -> Scope:
+    return {**scope, "headers": [header for header in scope["headers"] if header[0] != b"cookie"]}
