@@ -21,6 +21,8 @@ from streamlit.runtime.pages_manager import PagesManager
 import settings as all_settings
 from api import Served, create_app
 from api.files import AsTheyAre
+from api.headers import SecurityHeaders
+from api.page_sockets import PageSockets
 from api.script import PreloadScript, script_route
 from api.sockets import answer_at_once
 from pages.common.bundle import PLOTLY_FILE, PLOTLY_PATH, PLOTLY_URL
@@ -86,7 +88,7 @@ async def lifespan(_: st.App) -> AsyncIterator[dict[str, Any]]:
 def load_or_exit() -> all_settings.Settings:
     """The settings, or the end of the process with the one line that says what is wrong with them."""
     try:
-        return all_settings.load()
+        return all_settings.load_to_serve()
     except all_settings.SettingsError as error:
         sys.stderr.write(f"Error: {error}\n")
         sys.stderr.flush()
@@ -112,22 +114,29 @@ def spare_the_garbage_collector() -> None:
 
 def show() -> None:
     """The page that was asked for, under the title that all pages share."""
+    from pages.common import queries, sign_in
+    from pages.common.header import header
+
     st.set_page_config(layout="wide", page_icon=LOGO)
     try:
-        settings = all_settings.load()
+        settings = queries.settings_of_server()
     except all_settings.SettingsError as error:
         st.error(str(error), icon=":material/error:")
         return
+    trouble = None
     try:
         start_embedded(settings)
     except StoreError as error:
-        st.error(f"Not recording. {error}", icon=":material/error:")
-    from pages.common import queries
-    from pages.common.header import header
-
+        trouble = error
     pages = [st.Page(all_settings.ROOT / path, title=title, icon=icon, help=line) for path, title, icon, line in PAGES]
-    page = st.navigation(pages, position="top")
+    admitted = sign_in.admits(settings)
+    page = st.navigation(pages, position="top" if admitted else "hidden")
     st.logo(LOGO, size="large")
+    if not admitted:
+        sign_in.ask(settings)
+        return
+    if trouble:
+        st.error(f"Not recording. {trouble}", icon=":material/error:")
     with queries.database().one_lease():
         header(page.title)
         page.run()
@@ -141,6 +150,11 @@ else:
         __file__,
         lifespan=lifespan,
         routes=[script_route(PLOTLY_PATH, PLOTLY_FILE), Mount("/api", api)],
-        middleware=[Middleware(PreloadScript, url=PLOTLY_URL), Middleware(AsTheyAre, path="/api/export")],
+        middleware=[
+            Middleware(SecurityHeaders, api="/api"),
+            Middleware(PageSockets, origins=st.get_option("server.corsAllowedOrigins")),
+            Middleware(PreloadScript, url=PLOTLY_URL),
+            Middleware(AsTheyAre, path="/api/export"),
+        ],
         on_script_error=show_plainly,
     )

@@ -5,19 +5,21 @@ import streamlit as st
 from store import StoreError, utc_now
 from store.status import aside_in_words, in_words
 
-from . import queries, text
+from . import queries, sign_in, text
 
 
 def header(title: str) -> None:
     """Draw the header."""
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", key="header"):
         st.title(title, width="content", anchor=False)
-        st.toggle(
-            "UTC",
-            key=text.UTC_SWITCH,
-            bind="query-params",
-            help="Show all times in UTC instead of your browser's time zone",
-        )
+        with st.container(horizontal=True, vertical_alignment="center", width="content"):
+            st.toggle(
+                "UTC",
+                key=text.UTC_SWITCH,
+                bind="query-params",
+                help="Show all times in UTC instead of your browser's time zone",
+            )
+            sign_in.reader(queries.settings())
     st.fragment(_state, run_every=queries.refresh_every())()
 
 

@@ -27,6 +27,7 @@ from store.runs import Failures, Trouble, failures, troubles
 from store.shared import shared_database, shared_exports
 from store.vitals import Growth, Vitals
 
+from . import sign_in
 from .views import MOST_POINTS, SPANS, View
 
 Recorded = dict[str, tuple[datetime, datetime]]
@@ -119,9 +120,21 @@ class History:
 
 
 @st.cache_resource(show_spinner=False)
-def settings() -> Settings:
+def settings_of_server() -> Settings:
     """The settings of this server, read once."""
-    return all_settings.load()
+    return all_settings.load_to_serve()
+
+
+def settings() -> Settings:
+    """The settings of this server, for a reader who may read. Whatever a page reads, it comes by here.
+
+    So nothing is told by a live part of a page whose reader signed out, or by a page's bare script on a host that runs
+    those.
+    """
+    settings = settings_of_server()
+    if not sign_in.admits(settings):
+        st.stop()
+    return settings
 
 
 def database() -> Database:
