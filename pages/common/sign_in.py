@@ -48,14 +48,14 @@ def _to_sign_in(settings: Settings) -> None:
     st.markdown("This dashboard is private. Sign in with an account that its owner lets in.")
     for provider in providers:
         label = "Sign in" if provider == "default" else f"Sign in with {provider.capitalize()}"
-        st.button(label, key=provider, type="primary", width="stretch", on_click=st.login, args=[provider])
+        st.button(label, key=provider, icon=":material/login:", width="stretch", on_click=st.login, args=[provider])
 
 
 def reader(settings: Settings) -> None:
     """Draw who is reading, with the way out; nothing where nobody has to sign in."""
     if settings.sign_in is None:
         return
-    with st.popover("", icon=":material/account_circle:", type="tertiary", help="Your account"):
+    with st.popover("Account", icon=":material/account_circle:"):
         st.markdown(f"Signed in as {_plain(str(st.user.get('email')))}")
         st.button("Sign out", icon=":material/logout:", on_click=st.logout, width="stretch")
 

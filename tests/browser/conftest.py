@@ -113,10 +113,16 @@ class Dashboard:
         return report
 
 
+NO_SECRETS = Path("/nonexistent/secrets.toml")
+
+
 @contextmanager
-def dashboard_at(port: int, script: str = "dashboard.py", **settings: Any) -> Iterator[Dashboard]:
-    """A dashboard that serves, or that has ended already."""
-    options = ("--server.address", "localhost", "--server.headless", "true", "--server.port", str(port))
+def dashboard_at(
+    port: int, script: str = "dashboard.py", secrets: Path = NO_SECRETS, **settings: Any
+) -> Iterator[Dashboard]:
+    """A dashboard that serves, or that has ended already. Of this machine's secrets it knows none."""
+    options = ["--server.address", "localhost", "--server.headless", "true", "--server.port", str(port)]
+    options += ["--secrets.files", str(secrets)]
     with Program("streamlit", "run", script, *options, **settings) as program:
         dashboard = Dashboard(f"http://localhost:{port}", program)
         wait_until(lambda: answers(dashboard.url) or program.process.poll() is not None, timeout_s=25)

@@ -1,0 +1,343 @@
+"""Signing in as a person meets it: a real server, a real browser, a real OpenID provider."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import httpx
+import pytest
+from axe_playwright_python.base import AXE_SCRIPT  # type: ignore[import-untyped]  # it carries no types
+from playwright.sync_api import BrowserContext, Page, expect
+
+from poller.simulator import Simulator
+from settings import Settings, load_to_serve
+from store import tickets, utc_now
+from tests.browser.conftest import PAGES, Dashboard, dashboard_at, drawn, free_port, overflow, with_history
+from tests.browser.test_accessibility import lasting
+from tests.browser.test_phone import PHONE
+from tests.conftest import Program, wait_until
+
+pytestmark = pytest.mark.browser
+
+READER, STRANGER = "reader@example.com", "stranger@example.com"
+TOKEN, COOKIE_SECRET, CLIENT_SECRET = "a-token-of-the-tests", "a-cookie-secret-of-the-tests", "a-client-secret-of-them"
+EXPORT = urlencode({"ticker": "btc_usd", "start": "2026-11-01", "end": "2026-11-02", "format": "csv"})
+
+
+@pytest.fixture(scope="module")
+def provider() -> Iterator[str]:
+    """The address of an OpenID provider that takes any address for an account's, and any client for one of its own."""
+    port = free_port()
+    with Program("oidc_provider_mock", "--port", str(port)):
+        url = f"http://localhost:{port}"
+        wait_until(lambda: reached(url), timeout_s=20)
+        yield url
+
+
+def reached(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/.well-known/openid-configuration").is_success
+    except httpx.TransportError:
+        return False
+
+
+def secrets_of(file: Path, port: int, provider: str, names: tuple[str, ...] = (), **settings: str) -> Path:
+    """Write the secrets of a dashboard whose readers sign in with a provider, or with each of those names."""
+    client = [
+        'client_id = "tickwell"',
+        f'client_secret = "{CLIENT_SECRET}"',
+        f'server_metadata_url = "{provider}/.well-known/openid-configuration"',
+    ]
+    lines = [f'TICKWELL_{name.upper()} = "{value}"' for name, value in settings.items()]
+    lines += [
+        "[auth]",
+        f'redirect_uri = "http://localhost:{port}/oauth2callback"',
+        f'cookie_secret = "{COOKIE_SECRET}"',
+    ]
+    for name in names:
+        lines += [f"[auth.{name}]", *client]
+    file.write_text("\n".join(lines if names else lines + client))
+    return file
+
+
+@dataclass
+class Private:
+    """A dashboard whose readers sign in."""
+
+    dashboard: Dashboard
+    secrets: Path
+
+    @property
+    def url(self) -> str:
+        return self.dashboard.url
+
+
+@contextmanager
+def private_at(folder: Path, provider: str, names: tuple[str, ...] = (), **settings: str) -> Iterator[Private]:
+    port, database = free_port(), folder / "ticks.duckdb"
+    secrets = secrets_of(folder / "secrets.toml", port, provider, names, allowed_emails=READER, **settings)
+    with_history(database, utc_now() - timedelta(seconds=30))
+    with Simulator(limits=False) as simulator:
+        served = dashboard_at(port, secrets=secrets, database=database, deribit_url=simulator.url, poll_seconds=1)
+        with served as dashboard:
+            yield Private(dashboard, secrets)
+
+
+@pytest.fixture(scope="module")
+def private(tmp_path_factory, provider) -> Iterator[Private]:
+    """One that has a token for programs, too."""
+    with private_at(tmp_path_factory.mktemp("private"), provider, api_token=TOKEN) as private:
+        yield private
+
+
+@pytest.fixture
+def visitor(browser) -> Iterator[Callable[..., BrowserContext]]:
+    """A browser of its own for each visitor, with no cookie in it."""
+    with ExitStack() as stack:
+
+        def visit(**options) -> BrowserContext:
+            context: BrowserContext = stack.enter_context(browser.new_context(**options))
+            return context
+
+        yield visit
+
+
+def opened(context: BrowserContext, url: str) -> Page:
+    page = context.new_page()
+    page.goto(url)
+    return page
+
+
+def sign_in(page: Page, email: str, button: str = "Sign in") -> None:
+    page.get_by_role("button", name=button).click()
+    page.get_by_placeholder("sub").fill(email)
+    page.get_by_role("button", name="Authorize").click()
+
+
+def sign_out(page: Page) -> None:
+    if page.get_by_test_id("stPopover").count():
+        page.get_by_role("button", name="Account").click()
+    page.get_by_role("button", name="Sign out").click()
+    page.get_by_role("button", name="End session").click()
+    expect_to_be_asked(page)
+
+
+def expect_to_be_asked(page: Page) -> None:
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible(timeout=20_000)
+    expect(page.get_by_role("heading", level=1)).to_have_count(1)
+    expect(page.locator("[data-testid=stMetric], .tickwell-chart, [data-testid=stAlert]")).to_have_count(0)
+
+
+@pytest.mark.parametrize("path", [*PAGES.values(), "/?span=15m", "/nothing"])
+def test_who_is_not_signed_in_is_asked_to_whatever_page_they_come_for_and_nothing_is_sent(private, visitor, path):
+    page = visitor().new_page()
+    frames: list[str | bytes] = []
+    page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: frames.extend([frame])))
+
+    page.goto(private.url + path)
+
+    expect_to_be_asked(page)
+    expect(page.get_by_role("button", name="Sign in")).to_be_visible()
+    received = b"".join(frame if isinstance(frame, bytes) else frame.encode() for frame in frames)
+    assert b"This dashboard is private" in received
+    assert not [word for word in (b"btc_usd", b"BTC / USD", b"recording", READER.encode()) if word in received]
+
+
+def test_an_admitted_reader_signs_in_reads_every_page_and_signs_out(private, visitor):
+    context = visitor()
+    page = opened(context, private.url)
+    sign_in(page, READER.title())
+    drawn(page)
+
+    for path in PAGES.values():
+        drawn(opened(context, private.url + path))
+    page.get_by_role("button", name="Account").click()
+    expect(page.get_by_text(f"Signed in as {READER.title()}")).to_be_visible()
+    page.keyboard.press("Escape")
+    sign_out(page)
+
+    page.goto(f"{private.url}/history")
+    expect_to_be_asked(page)
+
+
+def test_an_address_that_is_not_allowed_is_named_and_another_account_may_come_in(private, visitor):
+    page = opened(visitor(), f"{private.url}/history")
+
+    sign_in(page, STRANGER)
+
+    expect(page.get_by_text(f"{STRANGER} is not among the addresses that may read here.")).to_be_visible(timeout=20_000)
+    expect(page.locator("[data-testid=stMetric], .tickwell-chart")).to_have_count(0)
+    sign_out(page)
+    sign_in(page, READER)
+    drawn(page)
+
+
+def test_signing_out_in_one_tab_ends_the_others_and_the_cookie(private, visitor):
+    context = visitor()
+    page = opened(context, private.url)
+    sign_in(page, READER)
+    drawn(page)
+    tab = opened(context, f"{private.url}/history")
+    drawn(tab)
+    kept = context.cookies()
+
+    sign_out(page)
+
+    expect_to_be_asked(tab)
+    thief = visitor()
+    thief.add_cookies(kept)
+    expect_to_be_asked(opened(thief, private.url))
+
+
+def test_one_readers_signing_out_leaves_another_in(private, visitor):
+    one, other = (opened(visitor(), private.url) for _ in range(2))
+    for page in (one, other):
+        sign_in(page, READER)
+        drawn(page)
+    other.evaluate("window.kept = true")
+
+    sign_out(one)
+
+    other.get_by_role("link", name="History").click()
+    expect(other.get_by_role("heading", name="History")).to_be_visible()
+    drawn(other)
+    assert other.evaluate("window.kept") is True
+
+
+def test_it_records_whoever_is_or_is_not_signed_in(private, visitor):
+    before = private.dashboard.wait_for_ticks()["indexes"]["btc_usd"]["ticks"]
+
+    expect_to_be_asked(opened(visitor(), private.url))
+
+    private.dashboard.wait_for_ticks(before + 3)
+
+
+def test_each_of_two_providers_lets_readers_in(tmp_path, provider, visitor):
+    with private_at(tmp_path, provider, ("google", "example")) as private:
+        for name in ("Google", "Example"):
+            page = opened(visitor(), private.url)
+
+            sign_in(page, READER, f"Sign in with {name}")
+
+            drawn(page)
+
+
+def test_with_a_token_the_api_asks_for_it_and_signing_in_does_not_replace_it(private, visitor):
+    page = opened(visitor(), private.url)
+    sign_in(page, READER)
+    drawn(page)
+    url = f"{private.url}/api/prices/btc_usd/latest"
+
+    assert page.request.get(url).status == 401
+    assert httpx.get(url).status_code == 401
+    assert httpx.get(url, headers={"authorization": f"Bearer {TOKEN}x"}).status_code == 401
+    assert httpx.get(url, headers={"authorization": f"Bearer {TOKEN}"}).json()["ticker"] == "btc_usd"
+    assert httpx.get(f"{private.url}/api/health").status_code == 200
+
+
+def test_without_a_token_the_api_is_closed_and_the_charts_script_is_not(tmp_path, provider, visitor):
+    with private_at(tmp_path, provider) as private:
+        reply = httpx.get(f"{private.url}/api/prices/btc_usd/latest", headers={"authorization": f"Bearer {TOKEN}"})
+
+        assert reply.status_code == 403
+        assert "TICKWELL_API_TOKEN" in reply.json()["detail"]
+        assert httpx.get(f"{private.url}/api/health").status_code in {200, 503}
+        page = opened(visitor(), private.url)
+        sign_in(page, READER)
+        drawn(page)
+
+
+def test_a_link_with_a_ticket_is_good_for_its_file_alone(private, visitor, monkeypatch):
+    monkeypatch.setitem(Settings.model_config, "toml_file", [private.secrets])
+    key = load_to_serve().ticket_key
+    assert key is not None
+    old = tickets.sign(key, EXPORT, utc_now() - timedelta(minutes=6))
+    ticket = tickets.sign(key, EXPORT)
+    request = visitor().request  # a browser with neither cookie nor token
+
+    def status(query: str, ticket: str) -> int:
+        status: int = request.get(f"{private.url}/api/export?{query}&ticket={ticket}").status
+        return status
+
+    assert status(EXPORT, ticket) not in {401, 403}
+    assert status(EXPORT, f"x{ticket}") == 401
+    assert status(EXPORT, old) == 401
+    assert status(EXPORT.replace("csv", "parquet"), ticket) == 401
+
+
+@pytest.mark.parametrize("email", [None, STRANGER, READER])
+def test_signing_in_stands_in_nobodys_way_and_fits_on_a_phone(private, visitor, email):
+    page = opened(visitor(**PHONE, reduced_motion="reduce"), private.url)
+    expect_to_be_asked(page)
+    if email:
+        sign_in(page, email)
+    if email == STRANGER:
+        expect(page.get_by_role("heading", name="No access")).to_be_visible(timeout=20_000)
+    if email == READER:
+        drawn(page)
+        page.get_by_role("button", name="Account").click()
+        expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+    page.evaluate(AXE_SCRIPT)
+
+    assert overflow(page) == 0
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        assert lasting(page) == []
+
+
+def test_no_secret_is_in_any_log_page_reply_or_error(tmp_path, provider, visitor):
+    told: list[str] = []
+    with private_at(tmp_path, provider, api_token=TOKEN, log_level="DEBUG") as private:
+        page = visitor().new_page()
+        page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: told.append(str(frame))))
+        page.on("response", lambda reply: told.append(str(reply.all_headers())))
+        page.goto(private.url)
+        page.get_by_role("button", name="Sign in").click()
+        page.get_by_placeholder("sub").wait_for()
+        (state,) = parse_qs(urlsplit(page.url).query)["state"]
+        page.goto(f"{private.url}/oauth2callback?code=not-a-code&state={state}")
+        expect_to_be_asked(page)
+        sign_in(page, READER)
+        drawn(page)
+        told.append(page.content())
+        for path in ("health", "prices/btc_usd/latest", "prices/none/latest", "openapi.json", "nothing"):
+            for sent in (f"Bearer {TOKEN}", f"Bearer {TOKEN}x", TOKEN, ""):
+                reply = httpx.get(f"{private.url}/api/{path}", headers={"authorization": sent})
+                told += [reply.text, str(reply.headers)]
+        sign_out(page)
+        _, out, err = private.dashboard.program.stop(15)
+    assert "OAuth token exchange failed" in err
+
+    for secret in (TOKEN, COOKIE_SECRET, CLIENT_SECRET):
+        assert not [each for each in (*told, out, err) if secret in each]
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (
+            {"api_token": "too-short"},
+            "TICKWELL_API_TOKEN: must be at least 16 letters, digits and signs without blanks",
+        ),
+        (
+            {"api_token": TOKEN, "allowed_emails": "none"},
+            "TICKWELL_ALLOWED_EMAILS = 'none': must be e-mail addresses, separated by commas",
+        ),
+        (
+            {"api_token": TOKEN},
+            "[auth] is in the secrets, but not who may sign in: set TICKWELL_ALLOWED_EMAILS to their e-mail addresses",
+        ),
+    ],
+)
+def test_a_fence_with_a_fault_stops_the_start_with_one_line_and_no_secret(tmp_path, provider, settings, said):
+    port = free_port()
+    secrets = secrets_of(tmp_path / "secrets.toml", port, provider, **settings)
+
+    with dashboard_at(port, secrets=secrets, database=tmp_path / "ticks.duckdb", poller="external") as dashboard:
+        code, out, error = dashboard.program.finish()
+
+    assert (code, error) == (1, f"Error: {said}\n")
+    assert not [secret for secret in (TOKEN, COOKIE_SECRET, CLIENT_SECRET, "too-short") if secret in out + error]

@@ -1,0 +1,119 @@
+"""Who may read a page, and what who may not is shown."""
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from pages.common.sign_in import refusal
+from settings import ROOT, Settings
+from tests.conftest import tick
+from tests.pages.conftest import store
+from tests.test_sign_in import AUTH, EMAILS, TWO_PROVIDERS
+
+ALLOWED = ("reader@example.com",)
+
+
+@pytest.fixture
+def sign_in(tmp_path, monkeypatch):
+    """Puts [auth] into the secrets."""
+
+    def put(auth: str = AUTH) -> None:
+        (tmp_path / "secrets.toml").write_text(EMAILS + auth)
+
+    monkeypatch.setitem(Settings.model_config, "toml_file", [tmp_path / "secrets.toml"])
+    return put
+
+
+def texts(page: AppTest) -> list[str]:
+    return [element.value for element in page.main if hasattr(element, "value")]
+
+
+@pytest.mark.parametrize(
+    "user",
+    [
+        {"email": "reader@example.com"},
+        {"email": "Reader@Example.COM", "email_verified": True},
+        {"email": "reader@example.com", "email_verified": "true"},
+    ],
+)
+def test_an_address_that_is_allowed_may_read_in_any_case(user):
+    assert refusal(user, ALLOWED) is None
+
+
+@pytest.mark.parametrize(
+    ("user", "why"),
+    [
+        ({"email": "other@example.com"}, "`other@example.com` is not among the addresses that may read here."),
+        ({"email": "reader@example.com.evil"}, "`reader@example.com.evil` is not among"),
+        ({"email": "`[a](http://evil.example)`"}, "`[a](http://evil.example)` is not among"),
+        (
+            {"email": "reader@example.com", "email_verified": False},
+            "Whether `reader@example.com` is yours has not been verified where you signed in.",
+        ),
+        ({"email": "reader@example.com", "email_verified": "false"}, "Whether `reader@example.com` is yours"),
+        ({"preferred_username": "reader@example.com"}, "The account that you signed in with tells no e-mail address."),
+        ({"email": None}, "The account that you signed in with tells no e-mail address."),
+    ],
+)
+def test_any_other_is_refused_with_the_reason(user, why):
+    assert (refusal(user, ALLOWED) or "").startswith(why)
+
+
+@pytest.mark.parametrize("name", ["overview", "history", "quality"])
+def test_who_is_not_signed_in_is_asked_to_and_sees_nothing_else(open_page, database, sign_in, name):
+    store(database, tick())
+    sign_in()
+
+    page = open_page(name)
+
+    assert not page.exception
+    assert texts(page)[:2] == [
+        "Sign in",
+        "This dashboard is private. Sign in with an account that its owner lets in.",
+    ]
+    assert [button.label for button in page.button] == ["Sign in"]
+    assert not page.metric
+    assert not page.caption
+    assert not page.warning
+
+
+def test_each_provider_has_its_button(open_page, sign_in):
+    sign_in(TWO_PROVIDERS)
+
+    page = open_page()
+
+    assert [button.label for button in page.button] == ["Sign in with Google", "Sign in with Microsoft"]
+
+
+@pytest.mark.parametrize("script", ["overview", "history", "quality"])
+def test_a_pages_bare_script_tells_nothing_to_who_is_not_signed_in(open_page, database, sign_in, script):
+    store(database, tick())
+    sign_in()
+
+    page = AppTest.from_file(str(ROOT / f"pages/{script}.py"), default_timeout=20).run()
+
+    assert not page.exception
+    assert len(page.main) == 0
+
+
+def test_without_auth_nobody_is_asked(open_page, database):
+    store(database, tick())
+
+    page = open_page()
+
+    assert not page.button
+    assert page.metric
+
+
+def test_half_a_fence_is_told_instead_of_a_page(open_page, sign_in, database, tmp_path):
+    sign_in()
+    (tmp_path / "secrets.toml").write_text(EMAILS)
+
+    page = open_page()
+
+    assert [error.value for error in page.error] == [
+        (
+            "TICKWELL_ALLOWED_EMAILS is set, but nobody could sign in: put [auth] into Streamlit's secrets "
+            "(docs/sign-in.md), or everyone reads"
+        )
+    ]
+    assert not page.metric
