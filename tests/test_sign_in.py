@@ -7,10 +7,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 import settings
-from settings import Settings, SettingsError, SignIn, load, load_to_serve
+from settings import ROOT, Settings, SettingsError, SignIn, load, load_to_serve
 
 TOKEN = "a-token-of-these-tests"
 AUTH = """
@@ -254,3 +254,20 @@ def test_in_another_process_the_secrets_are_else_those_of_the_person_and_of_the_
     named_by_nobody.rename(named_by_nobody.parent / ".streamlit/secrets.toml")
 
     assert load().poll_seconds == 7
+
+
+def test_the_template_of_the_secrets_says_what_is_still_to_be_filled_in(secrets):
+    secrets.write_text((ROOT / ".streamlit/secrets.toml.example").read_text())
+
+    assert refusal() == "the secrets lack cookie_secret in [auth], client_id in [auth], client_secret in [auth]"
+
+
+def test_the_template_of_the_secrets_serves_once_it_is_filled_in(secrets):
+    text = (ROOT / ".streamlit/secrets.toml.example").read_text().replace("# TICKWELL_API_TOKEN", "TICKWELL_API_TOKEN")
+    secrets.write_text(text.replace('""', '"filled-in-with-something"'))
+
+    loaded = load_to_serve()
+
+    assert loaded.sign_in == SignIn(("default",), "filled-in-with-something")
+    assert loaded.api_token == SecretStr("filled-in-with-something")
+    assert loaded.allowed_emails == ("you@example.com", "friend@example.com")
