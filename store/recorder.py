@@ -7,6 +7,7 @@ can see how recording goes without opening the database, and a recorder that was
 import contextlib
 import json
 import os
+import socket
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -29,6 +30,10 @@ State = Literal[
     "store unavailable",
 ]
 
+# Containers number their processes themselves: the same number is another process in each. Linux tells by this link
+# which numbering is ours; where it is missing there is just one.
+_NUMBERING = Path("/proc/self/ns/pid")
+
 # A page that looks whether the recorder lives shares its lock for an instant; a starting recorder waits that out.
 _SOMEBODY_LOOKS_S = 0.5
 
@@ -50,6 +55,7 @@ class Notice:
         failing: what is wrong with single indexes while others go on, by index name.
         backfill: how far the loading of history is, such as "loading history, 5 of 12"; empty when there is none.
         alive: the recorder still holds its lock; not part of the text.
+        host: the name of the machine or container where `pid` counts, if it means nothing here; empty otherwise.
     """
 
     pid: int
@@ -66,6 +72,7 @@ class Notice:
     failing: Mapping[str, str] = field(default_factory=dict)
     backfill: str = ""
     alive: bool = True
+    host: str = ""
 
 
 class RecorderLock:
@@ -112,7 +119,8 @@ class RecorderLock:
         """Let everybody know how recording goes; nothing is written when nothing changed."""
         if notice != self._notice:
             with contextlib.suppress(OSError):  # a full disk stops no recorder; the next notice is tried again
-                self._lock.rewrite(json.dumps(asdict(notice), default=datetime.isoformat))
+                where = {"host": socket.gethostname(), "numbering": _numbering()}
+                self._lock.rewrite(json.dumps(asdict(notice) | where, default=datetime.isoformat))
                 self._notice = notice
 
     def release(self) -> None:
@@ -141,14 +149,24 @@ def read_notice(database: Path) -> Notice | None:
 
 def recorded_elsewhere(notice: Notice | None) -> bool:
     """Is a living recorder of another process at work?"""
-    return notice is not None and notice.alive and notice.pid != os.getpid()
+    return notice is not None and notice.alive and (notice.host != "" or notice.pid != os.getpid())
+
+
+def process_in_words(notice: Notice) -> str:
+    """Which process a recorder is or was, such as "PID 4711", or "PID 1 on recorder" for one of another container."""
+    return f"PID {notice.pid} on {notice.host}" if notice.host else f"PID {notice.pid}"
 
 
 def _parsed(text: dict[str, Any]) -> Notice:
     instants = {name: datetime.fromisoformat(text[name]) for name in ("since", "state_since")}
     retry_at = text["retry_at"] and datetime.fromisoformat(text["retry_at"])
     known = {name: text[name] for name in Notice.__dataclass_fields__ if name in text}
-    return Notice(**{**known, **instants, "retry_at": retry_at, "indexes": tuple(text["indexes"])})
+    host = "" if text.get("numbering", _numbering()) == _numbering() else text["host"]
+    return Notice(**{**known, **instants, "retry_at": retry_at, "indexes": tuple(text["indexes"]), "host": host})
+
+
+def _numbering() -> str:
+    return str(_NUMBERING.readlink()) if _NUMBERING.exists() else ""
 
 
 def _held(path: Path) -> bool:
@@ -162,7 +180,9 @@ def _held(path: Path) -> bool:
 def _taken(database: Path) -> str:
     notice = read_notice(database)
     who = (
-        f"PID {notice.pid} ({notice.mode}, since {notice.since:%Y-%m-%d %H:%M:%S} UTC)" if notice else "another process"
+        f"{process_in_words(notice)} ({notice.mode}, since {notice.since:%Y-%m-%d %H:%M:%S} UTC)"
+        if notice
+        else "another process"
     )
     return (
         f"{database} is already being recorded by {who}: stop that recorder first, or give this one another file "

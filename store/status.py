@@ -10,7 +10,7 @@ from . import ticks
 from .aside import list_aside
 from .database import Database
 from .errors import NoDatabaseError, StoreError
-from .recorder import Notice, read_notice, recorded_elsewhere
+from .recorder import Notice, process_in_words, read_notice, recorded_elsewhere
 
 _TROUBLE = {
     "unreachable": "exchange unreachable",
@@ -78,7 +78,7 @@ def in_words(
         return _gone_in_words(notice, now, zone)
     words = _alive_in_words(notice, age_s, now, zone)
     if embedded and recorded_elsewhere(notice):
-        return f"recorded by another process, PID {notice.pid}: {words}"
+        return f"recorded by another process, {process_in_words(notice)}: {words}"
     return words
 
 
@@ -120,7 +120,7 @@ def _gone_in_words(notice: Notice, now: datetime, zone: tzinfo) -> str:
         return f"not recording: {notice.detail}"
     if notice.state == "stopped":
         return f"not recording: the recorder was stopped at {_clock(notice.state_since, now, zone)}"
-    return f"not recording: the recorder, PID {notice.pid}, is gone without a word"
+    return f"not recording: the recorder, {process_in_words(notice)}, is gone without a word"
 
 
 def _clock(instant: datetime, now: datetime, zone: tzinfo) -> str:

@@ -17,12 +17,17 @@ import duckdb
 import store.candles
 import store.database
 import store.staging
+from settings import Settings
 from store import Database, RecorderError, candles, ticks, utc_now
 from store.backup import backup
 from store.foreign import Columns
 from store.imports import import_files
 from store.recorder import Notice, RecorderLock
+from store.status import health
 from tests.conftest import START, Program, tick
+
+CONTAINER = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
+"""The part of a container that the store can notice: process numbers of its own."""
 
 COPIES = 200
 """So many indexes tick in each second of `append_until_killed`: a kill that halves a transaction would show."""
@@ -37,6 +42,11 @@ def line(program: Program) -> str:
 def start(what: str, path: Path, *more: object) -> Program:
     """One of the functions below in a process of its own."""
     return Program("tests.store.processes", what, str(path), *map(str, more))
+
+
+def start_in_container(what: str, path: Path) -> Program:
+    """One of the functions below as process number 1 of a numbering of its own, as in a container."""
+    return start("in_container", path, what)
 
 
 def say(text: object) -> None:
@@ -176,6 +186,18 @@ def keep_held(path: Path) -> None:
         wait_for_the_kill()
 
 
+def in_container(path: Path, what: str) -> None:
+    """Become the first process of a numbering of its own, and do something else on this list."""
+    command = [*CONTAINER, sys.executable, "-m", "tests.store.processes", what, str(path)]
+    os.execvp(command[0], command)  # noqa: S606 it takes the place of this process
+
+
+def look_who_records(path: Path) -> None:
+    """Say what a dashboard that was to record by itself says of the recorder."""
+    say(health(Database(path), Settings(database=path), START)["poller"]["words"])
+    wait_for_the_kill()
+
+
 def record(path: Path) -> None:
     """Be the recorder of the file, unless another one is."""
     now = utc_now()
@@ -205,6 +227,8 @@ if __name__ == "__main__":
         "append": append,
         "append_until_killed": append_until_killed,
         "keep_held": keep_held,
+        "in_container": in_container,
+        "look_who_records": look_who_records,
         "record": record,
     }
     parts[sys.argv[1]](Path(sys.argv[2]), *sys.argv[3:])

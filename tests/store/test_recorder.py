@@ -4,7 +4,10 @@ import json
 import os
 import re
 import resource
+import shutil
 import signal
+import socket
+import subprocess
 import threading
 from dataclasses import replace
 from datetime import timedelta
@@ -14,11 +17,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import store.recorder
 from store import RecorderError, StoreError
 from store.locks import FileLock, beside
 from store.recorder import Notice, RecorderLock, read_notice, recorded_elsewhere
 from tests.conftest import START, wait_until
-from tests.store.processes import line, start
+from tests.store.processes import CONTAINER, line, start, start_in_container
+
+needs_containers = pytest.mark.skipif(
+    shutil.which(CONTAINER[0]) is None or subprocess.run([*CONTAINER, "true"], check=False).returncode != 0,
+    reason="processes can't be numbered anew here",
+)
 
 NOTICE = Notice(
     pid=os.getpid(),
@@ -84,6 +93,44 @@ def test_a_killed_recorder_is_seen_as_gone_at_once_and_another_takes_its_place(d
     assert after == replace(before, alive=False)
     assert not recorded_elsewhere(after)
     lock.acquire(NOTICE)
+    assert read_notice(database_file) == NOTICE
+
+
+@needs_containers
+def test_a_recorder_in_another_container_lives_until_it_is_killed_and_is_told_by_its_host(database_file):
+    with start_in_container("record", database_file) as program:
+        line(program)
+        alive = read_notice(database_file)
+        program.process.kill()
+        program.process.wait()
+
+        after = wait_until(lambda: None if (notice := read_notice(database_file)) and notice.alive else notice)
+
+    assert alive is not None
+    assert (alive.pid, alive.alive, alive.host) == (1, True, socket.gethostname())
+    assert recorded_elsewhere(alive)
+    assert after == replace(alive, alive=False)
+
+
+@needs_containers
+def test_two_containers_tell_each_other_apart_although_both_are_process_number_1(database_file, lock):
+    with start_in_container("record", database_file) as recorder:
+        line(recorder)
+        with start_in_container("look_who_records", database_file) as other:
+            words = line(other)
+        with pytest.raises(RecorderError) as caught:
+            lock.acquire(NOTICE)
+
+    who = f"PID 1 on {socket.gethostname()}"
+    assert words == f"recorded by another process, {who}: recording, no data yet"
+    assert f"is already being recorded by {who} (external, since " in str(caught.value)
+
+
+def test_where_processes_are_numbered_only_once_a_number_says_it_all(database_file, lock, monkeypatch, tmp_path):
+    monkeypatch.setattr(store.recorder, "_NUMBERING", tmp_path / "nothing")
+
+    lock.acquire(NOTICE)
+
     assert read_notice(database_file) == NOTICE
 
 
@@ -256,7 +303,7 @@ def test_the_notice_of_an_older_version_lacks_what_it_did_not_know(database_file
     lock.acquire(TROUBLED)
     lock.release()
     older = json.loads(text_file(database_file).read_text())
-    del older["failing"], older["waiting"], older["backfill"]
+    del older["failing"], older["waiting"], older["backfill"], older["host"], older["numbering"]
     text_file(database_file).write_text(json.dumps(older))
 
     assert read_notice(database_file) == replace(TROUBLED, failing={}, waiting=0, backfill="", alive=False)
