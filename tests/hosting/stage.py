@@ -1,0 +1,124 @@
+"""A host: a folder with the project as it is deployed, and programs that are started in it as hosts do."""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Self
+
+import httpx
+import psutil
+
+from settings import Settings
+from store import Database, runs, utc_now
+from store.status import health
+from tests.conftest import wait_until
+from tests.store.processes import CONTAINER
+
+USER = 1000
+BIN = Path(sys.executable).parent
+
+# Any user but root, without rights but the one to read where the test's Python may lie, such as in root's home.
+_RIGHTS = "-all,+dac_read_search"
+_NOBODY = (
+    *("setpriv", "--reuid", str(USER), "--regid", str(USER), "--clear-groups", "--no-new-privs"),
+    *("--bounding-set", _RIGHTS, "--inh-caps", _RIGHTS, "--ambient-caps", _RIGHTS),
+)
+IS_ROOT = os.geteuid() == 0 and shutil.which("setpriv") is not None
+
+
+class Host:
+    """A folder for the project, a database in it that alone may be written, and an exchange."""
+
+    def __init__(self, app: Path, exchange: str) -> None:
+        self.app = app
+        self.settings = Settings(database=app / "data/ticks.duckdb", deribit_url=exchange, poll_seconds=1)
+        self.database = Database(self.settings.database)
+
+    def give_data(self) -> None:
+        """Make the folder that the host's user may write."""
+        (self.app / "data").mkdir()
+        if IS_ROOT:
+            os.chown(self.app / "data", USER, USER)
+
+    def environment(self, **more: str) -> dict[str, str]:
+        return {
+            "PATH": f"{BIN}:{os.environ['PATH']}",
+            "HOME": str(self.app),
+            "TICKWELL_DERIBIT_URL": self.settings.deribit_url,
+            "TICKWELL_POLL_SECONDS": str(self.settings.poll_seconds),
+            **more,
+        }
+
+    def run(self, command: Sequence[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+        """Run a command beside what was started, to its end."""
+        return subprocess.run(
+            [*(_NOBODY if IS_ROOT else ()), *command],
+            cwd=self.app,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def wait_until_it_records(self) -> None:
+        wait_until(lambda: health(self.database, self.settings, utc_now())["status"] == "ok", 30, 0.1)
+
+    def ends_of_runs(self) -> list[bool]:
+        """Of each run that was recorded: did it end in an orderly way?"""
+        with self.database.read() as cursor:
+            return [run.ended_at is not None for run in runs.runs(cursor)]
+
+
+class Started:
+    """A program of a host; killed at the end of the `with` block if it still runs.
+
+    As root it is some other user's, and with `contained` the first process of its numbering, as in a container.
+    """
+
+    def __init__(
+        self, host: Host, command: Sequence[str], environment: Mapping[str, str], *, contained: bool = False
+    ) -> None:
+        self._contained = contained and IS_ROOT
+        prefix = [*(CONTAINER if self._contained else ()), *(_NOBODY if IS_ROOT else ())]
+        self._process = subprocess.Popen(
+            [*prefix, *command],
+            cwd=host.app,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.communicate()
+
+    def stop(self) -> tuple[int, str]:
+        """Send SIGTERM, as all hosts do; the exit code and all that was said."""
+        target = psutil.Process(self._process.pid)
+        (target.children()[0] if self._contained else target).send_signal(signal.SIGTERM)
+        said, _ = self._process.communicate(timeout=10)
+        return self._process.returncode, said
+
+
+def wait_until_well(port: int) -> None:
+    """Wait until a dashboard says that the newest ticks are fresh."""
+
+    def well() -> bool:
+        try:
+            return httpx.get(f"http://127.0.0.1:{port}/api/health", timeout=5).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    wait_until(well, 30, 0.1)

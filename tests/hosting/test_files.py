@@ -1,0 +1,109 @@
+"""The image has what the project needs, and nothing that is nobody's business."""
+
+import re
+import shutil
+import subprocess
+import tomllib
+
+import pytest
+
+from settings import PREFIX, ROOT, Settings, load
+from tests.hosting.files import image, sent_to_the_builder, services, unit
+from tests.hosting.stage import USER
+from tests.test_architecture import ARROWS
+
+_LIST = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+
+# What may lie in a project's folder and must not get into an image.
+SECRETS = [
+    ".env",
+    ".git/config",
+    ".streamlit/secrets.toml",
+    ".venv/bin/python",
+    ".venv-old-duckdb/bin/python",
+    "data/README.md",
+    "data/ticks.duckdb",
+    "data/exports/btc.parquet",
+    "deploy/id_rsa",
+    "notes.txt",
+    "pages/__pycache__/overview.cpython-313.pyc",
+    "pages/common/__pycache__/text.cpython-313.pyc",
+    "tests/test_docs.py",
+]
+
+
+@pytest.fixture
+def project(tmp_path):
+    """The project's files, and secrets among them."""
+    listed = subprocess.run(_LIST, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for name in [*listed.splitlines(), *SECRETS]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        if (ROOT / name).is_file():
+            shutil.copy(ROOT / name, tmp_path / name)
+        else:
+            (tmp_path / name).touch()
+    return tmp_path
+
+
+def test_the_image_has_each_part_of_the_project_and_nothing_else(project):
+    parts = [path for part in ARROWS for path in (project / part, *(project / part).rglob("*")) if path.is_file()]
+    code = {str(path.relative_to(project)) for path in parts if "__pycache__" not in path.parts}
+
+    sent = sent_to_the_builder(project)
+
+    assert sent == code | {"requirements.txt", ".streamlit/config.toml", "deploy/healthcheck.py"}
+    assert not sent & set(SECRETS)
+
+
+def test_the_python_of_the_image_is_one_that_is_supported():
+    found = re.fullmatch(r"python:3\.(\d+)-slim", image().base)
+
+    assert found is not None
+    assert 11 <= int(found[1]) <= 13
+
+
+def test_the_image_runs_as_a_user_without_rights_and_keeps_its_data_in_the_volume():
+    assert image().user == str(USER) != "0"
+    assert image().volume == f"{image().workdir}/{Settings.model_fields['database'].default.parent}"
+
+
+@pytest.mark.parametrize(
+    ("profiles", "pollers"), [((), {"dashboard": None}), (("recorder",), {"dashboard": "external", "recorder": None})]
+)
+def test_each_service_may_write_the_volume_alone_and_one_of_them_records(profiles, pollers):
+    started = services(*profiles)
+
+    assert {name: service.get("environment", {}).get("TICKWELL_POLLER") for name, service in started.items()} == pollers
+    for service in started.values():
+        assert service["volumes"] == [f"data:{image().volume}"]
+        assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
+
+
+def test_the_dashboard_of_compose_can_be_reached_from_this_machine_alone():
+    assert services()["dashboard"]["ports"] == ["127.0.0.1:8501:8501"]
+    assert "localhost" in unit()["ExecStart"][0].split()
+
+
+def test_the_template_of_secrets_has_settings_that_a_start_accepts(tmp_path, monkeypatch):
+    page = (ROOT / "docs/streamlit-cloud.md").read_text()
+    template = re.search(r"```toml\n(.*?)```", page, re.DOTALL)
+    assert template is not None
+    secrets = tmp_path / "secrets.toml"
+    secrets.write_text(template[1])
+    monkeypatch.setitem(Settings.model_config, "toml_file", [secrets])
+
+    loaded = load()
+
+    given = {name.removeprefix(PREFIX).lower() for name in tomllib.loads(template[1])}
+    assert given <= loaded.model_fields_set
+    assert {"indexes", "poll_seconds"} <= given
+
+
+@pytest.mark.parametrize("page", ["docker", "procfile", "streamlit-cloud", "systemd"])
+def test_each_page_on_hosting_is_linked_from_the_readme_and_links_files_that_are_there(page):
+    path = ROOT / f"docs/{page}.md"
+
+    files = re.findall(r"\]\((\.\./[^)#]+)\)", path.read_text())
+
+    assert f"](docs/{page}.md)" in (ROOT / "README.md").read_text()
+    assert [file for file in files if not (path.parent / file).exists()] == []
