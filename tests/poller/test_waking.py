@@ -1,0 +1,126 @@
+"""A dashboard that its host puts to sleep is healed when it wakes, and what its disk lost comes back as averages."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+import poller.backfill as backfill_module
+import poller.background as background_module
+from poller.recorder import Recorder
+from poller.simulator import Simulator
+from settings import Settings
+from store import Database, averages, gaps
+from store.due import EPOCH
+from tests.conftest import wait_until
+from tests.poller.conftest import MovedClock
+
+ASLEEP = timedelta(hours=14)
+MINUTE = timedelta(minutes=1)
+
+_ROWS = """
+SELECT ts, source, resolution_s
+FROM ticks
+ORDER BY ts
+"""
+
+Wake = Callable[[], Recorder]
+
+
+@pytest.fixture
+def clock() -> MovedClock:
+    return MovedClock()
+
+
+@pytest.fixture
+def wake(
+    clock: MovedClock, make_settings: Callable[..., Settings], database_file, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Wake]:
+    """Start the recorder of a dashboard, which looks for gaps soon."""
+    monkeypatch.setattr(background_module, "_LOOK_FOR_GAPS_S", 0.5)
+    monkeypatch.setattr(backfill_module, "_RIPE", timedelta(seconds=4))
+    started: list[Recorder] = []
+    with Simulator(limits=False, clock=clock) as simulator:
+
+        def begin() -> Recorder:
+            settings = make_settings(deribit_url=simulator.url, poll_seconds=1, indexes=("btc_usd",))
+            recorder = Recorder(settings, Database(database_file), "embedded", clock=clock)
+            recorder.start()
+            started.append(recorder)
+            return recorder
+
+        yield begin
+        for recorder in started:
+            recorder.stop()
+
+
+def wait_for(condition: Callable[[], Any]) -> None:
+    """Look so seldom that the recorder can get on."""
+    wait_until(condition, timeout_s=60, look_again_s=0.3)
+
+
+def observed(database_file) -> list[datetime]:
+    return [ts for ts, _, resolution_s in rows(database_file) if resolution_s == 0]
+
+
+def rows(database_file) -> list[tuple[datetime, str, int]]:
+    """All that is stored: time, source, seconds of the average."""
+    if not database_file.exists():
+        return []
+    with Database(database_file).read() as cursor:
+        found = cursor.execute(_ROWS).fetchall()
+    return [(ts.replace(tzinfo=UTC), source, resolution_s) for ts, source, resolution_s in found]
+
+
+def night(wake: Wake, clock: MovedClock, database_file) -> tuple[datetime, datetime]:
+    """Record a few ticks into a file that has its history, and sleep; the last tick before, and the time of waking."""
+    database = Database(database_file)
+    database.migrate()
+    with database.write() as cursor:
+        averages.append(cursor, "btc_usd", [(datetime(2019, 1, 1, tzinfo=UTC), 100.0)], 86_400)
+    first = wake()
+    wait_for(lambda: len(observed(database_file)) >= 2)
+    first.stop()
+    clock.ahead_s += ASLEEP.total_seconds()
+    return observed(database_file)[-1], clock()
+
+
+def states(database_file, now: datetime) -> dict[str, Any]:
+    """The slots that are missing, by what became of them."""
+    with Database(database_file).read() as cursor:
+        found = gaps.ledger(cursor, EPOCH, now, now)
+    return {gap.state: sum(each.slots for each in found if each.state == gap.state) for gap in found}
+
+
+def test_the_time_asleep_is_healed_from_the_exchange_and_marked_as_averages(wake, clock, database_file):
+    slept, woke = night(wake, clock, database_file)
+
+    wake()
+    wait_for(lambda: states(database_file, woke).get("healed"))
+
+    between = [row for row in rows(database_file) if slept < row[0] < woke]
+    assert {(source, resolution_s) for _, source, resolution_s in between} == {("chart", 60), ("chart", 6)}
+    assert all(later[0] - earlier[0] <= 2 * MINUTE for earlier, later in pairwise(between))
+    assert between[0][0] - slept <= MINUTE
+    became = states(database_file, woke)
+    assert became["healed"] > ASLEEP.total_seconds() - 120
+    assert sum(became.values()) - became["healed"] < 120
+
+
+def test_after_the_disk_was_lost_the_exchanges_own_history_fills_a_new_file(wake, clock, database_file):
+    slept, woke = night(wake, clock, database_file)
+    for path in database_file.parent.iterdir():
+        path.unlink()
+
+    wake()
+    wait_for(lambda: min(rows(database_file), default=(woke,))[0].year == 2019)
+
+    before = [row for row in rows(database_file) if row[0] < woke]
+    assert {source for _, source, _ in before} == {"chart"}
+    assert {resolution_s for _, _, resolution_s in before} == {6, 60, 3600, 86_400}
+    assert before[0][0].year == 2019
+    assert min(abs(ts - slept) for ts, _, _ in before) <= MINUTE
+    assert {row[1:] for row in rows(database_file) if row[0] >= woke and row[2] == 0} == {("simulator", 0)}
+    assert states(database_file, woke) == {}
