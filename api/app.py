@@ -6,7 +6,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from settings import VERSION
 
-from . import candles, health, metrics, prices
+from . import candles, export, health, metrics, prices
 from .access import Access
 from .errors import add_error_handlers
 from .limits import Limits
@@ -21,7 +21,7 @@ def create_app() -> FastAPI:
     app = FastAPIOffline(
         redoc_url=None, static_url="/docs/static", title="Tickwell", version=VERSION, description=_ABOUT
     )
-    for routes in (health.router, metrics.router, prices.router, candles.router):
+    for routes in (health.router, metrics.router, prices.router, candles.router, export.router):
         app.include_router(routes)
     add_error_handlers(app)
     app.add_middleware(HeadAsGet)
@@ -38,5 +38,5 @@ class HeadAsGet:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope.get("method") == "HEAD":
-            scope = {**scope, "method": "GET"}
+            scope = {**scope, "method": "GET", "asked_by": "HEAD"}
         await self._app(scope, receive, send)

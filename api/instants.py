@@ -7,7 +7,9 @@ from typing import Annotated
 from fastapi import HTTPException
 from pydantic import BeforeValidator, WithJsonSchema
 
-from store.bars import NICE_INTERVALS
+from store.bars import INTERVAL_NAMES
+from store.instants import from_text as from_iso
+from store.instants import in_iso
 
 from .errors import shortened
 
@@ -18,8 +20,6 @@ LAST_MILLISECONDS = 10**14
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _GRACE = timedelta(seconds=60)
 """How far the clock of a client may be ahead of ours."""
-
-_UNITS_S = {"w": 604_800, "d": 86_400, "h": 3600, "m": 60, "s": 1}
 
 _AN_INSTANT = "must be ISO 8601, such as 2026-11-01T12:00:00Z, or seconds or milliseconds since 1970"
 
@@ -45,9 +45,8 @@ def from_text(text: str) -> datetime:
     try:
         if re.fullmatch("[0-9]{1,15}", text) and (number := int(text)) <= LAST_MILLISECONDS:
             return _of_number(number)
-        instant = datetime.fromisoformat(text)
-        return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):
+        return from_iso(text)
+    except ValueError:
         raise ValueError(_AN_INSTANT) from None
 
 
@@ -66,11 +65,6 @@ Instant = Annotated[
 """A query parameter that is a time; aware and in UTC. What is none is answered 422."""
 
 
-def in_iso(instant: datetime) -> str:
-    """An instant for a person or a program, in UTC, such as 2026-11-01T12:00:00Z."""
-    return instant.isoformat().replace("+00:00", "Z")
-
-
 def require_order(
     start: datetime, end: datetime, now: datetime, names: tuple[str, str] = ("start_timestamp", "end_timestamp")
 ) -> None:
@@ -84,13 +78,7 @@ def require_order(
         raise HTTPException(422, f"{last} = {in_iso(end)}: must not be before {first} = {in_iso(start)}")
 
 
-def _in_short(interval: timedelta) -> str:
-    seconds = int(interval.total_seconds())
-    unit = next(unit for unit, unit_s in _UNITS_S.items() if seconds % unit_s == 0)
-    return f"{seconds // _UNITS_S[unit]}{unit}"
-
-
-INTERVALS = {_in_short(interval): interval for interval in NICE_INTERVALS}
+INTERVALS = {name: interval for interval, name in INTERVAL_NAMES.items()}
 """The lengths of candles by the names that clients use, ascending."""
 
 

@@ -15,12 +15,12 @@ def json_reply(request: Request, body: bytes) -> Response:
     """
     tag = f'W/"{hashlib.blake2b(body, digest_size=16).hexdigest()}"'
     headers = {"etag": tag, "cache-control": "no-cache"}
-    if _has(request, tag):
+    if has(request, tag):
         return Response(status_code=304, headers=headers)
     return Response(body, media_type="application/json", headers=headers)
 
 
-def _has(request: Request, tag: str) -> bool:
+def has(request: Request, tag: str) -> bool:
     """Does the client say that it has a body of that tag? Compared weakly, as RFC 9110 has it for If-None-Match."""
     named = {each.strip().removeprefix("W/") for each in request.headers.get("if-none-match", "").split(",")}
     return tag.removeprefix("W/") in named or "*" in named

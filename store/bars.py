@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _UNITS = (
+    (timedelta(weeks=1), "w"),
     (timedelta(days=1), "d"),
     (timedelta(hours=1), "h"),
     (timedelta(minutes=1), "m"),
@@ -36,7 +37,7 @@ INTERVAL_NAMES: Mapping[timedelta, str] = {
     for each in NICE_INTERVALS
     for unit, name in [next(unit for unit in _UNITS if not each % unit[0])]
 }
-"""A trader's shorthand for each of them: 5s, 1m, 4h, 1d."""
+"""A trader's shorthand for each of them: 5s, 1m, 4h, 1d, 1w."""
 
 SINGLE_TICKS = timedelta(0)
 """As a bar interval: each tick is a bar of its own."""

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from .bars import INTERVAL_NAMES, SINGLE_TICKS, bucket
 from .due import EPOCH
+from .instants import in_iso
 
 Format = Literal["parquet", "csv", "xlsx"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -54,8 +55,8 @@ class ExportQuery:
         return urlencode(
             [
                 *(("ticker", name) for name in self.index_names),
-                ("start", _compact(self.start)),
-                ("end", _compact(self.end)),
+                ("start", in_iso(self.start)),
+                ("end", in_iso(self.end)),
                 *interval,
                 *([] if self.healed else [("healed", "false")]),
                 ("format", self.format),
@@ -69,7 +70,7 @@ class ExportQuery:
         what = INTERVAL_NAMES.get(self.interval, "ticks")
         observed = [] if self.healed else ["without-healed"]
         ends = [self.end] if self.start <= EPOCH else [self.start, self.end]
-        times = [_compact(at).translate({ord(sign): None for sign in "-:"}) for at in ends]
+        times = [in_iso(at).translate({ord(sign): None for sign in "-:"}) for at in ends]
         return f"{'-'.join([names, what, *observed, *times])}.{SUFFIXES[self.format]}"
 
     def settled(self, now: datetime) -> "ExportQuery":
@@ -80,7 +81,3 @@ class ExportQuery:
             last = bucket(end - timedelta.resolution, self.interval)
             start, end = bucket(start, self.interval), min(over, last + self.interval)
         return replace(self, index_names=tuple(sorted(set(self.index_names))), start=start, end=max(start, end))
-
-
-def _compact(at: datetime) -> str:
-    return at.isoformat().replace("+00:00", "Z")

@@ -14,3 +14,8 @@ def from_text(written: str) -> datetime:
         return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
     except OverflowError as error:
         raise ValueError(f"{written} is out of reach") from error
+
+
+def in_iso(instant: datetime) -> str:
+    """An instant for a person or a program, in UTC, such as 2026-11-01T12:00:00Z."""
+    return instant.isoformat().replace("+00:00", "Z")

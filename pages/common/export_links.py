@@ -23,7 +23,7 @@ def code(query: ExportQuery) -> Mapping[str, tuple[str, str]]:
 
     pandas, polars and duckdb read Parquet: by its address, or where that asks for a token the file that curl saved.
     """
-    token = getattr(queries.settings(), "api_token", None) is not None
+    token = queries.settings().api_token is not None
     parquet = replace(query, format="parquet")
     source = parquet.file_name if token else _address(parquet)
     header = '-H "Authorization: Bearer $TICKWELL_API_TOKEN" ' if token else ""

@@ -1,18 +1,18 @@
 """The API over real HTTP, on a real database."""
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 from fastapi import FastAPI
 
 from api import Served, create_app
 from store import Database, Tick, ticks
-from tests.conftest import START, wait_until
+from tests.conftest import START
+
+from .servers import serving
 
 SECOND = int(START.timestamp())
 
@@ -20,13 +20,8 @@ SECOND = int(START.timestamp())
 @contextmanager
 def served_at(app: Any) -> Iterator[str]:
     """The address at which an app is served, on a port of its own."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", ws="none"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    wait_until(lambda: server.started)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    thread.join()
+    with serving(app) as address:
+        yield f"http://{address}"
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ def test_everything_that_is_wrong_is_said_at_once(client, database):
     )
 
 
-@pytest.mark.parametrize("text", ["a\nb\r\n", "\x00", "\u2028", "ü" * 5000])
+@pytest.mark.parametrize("text", ["a\nb\r\n", "\x00", "\u2028", "ü" * 1000])
 def test_a_refusal_is_one_short_line_whatever_was_sent(client, database, text):
     for reply in (filtered(client, limit=text), filtered(client, ticker=text)):
         assert len(detail(reply).splitlines()) == 1

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.instants import from_text, in_iso
+from api.instants import from_text
+from store.instants import in_iso
 
 from .conftest import detail
 

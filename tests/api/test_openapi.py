@@ -48,11 +48,13 @@ def document(url: str) -> dict[str, Any]:
 
 
 def narrowed(document: dict[str, Any], schemas: dict[str, Any]) -> dict[str, Any]:
-    """The document with other schemas for some of its parameters, which are then always given."""
+    """The document with other schemas for some of its parameters; ends of a range are then always given."""
     for operation in operations(document):
         for parameter in operation.get("parameters", []):
-            if parameter["name"] in schemas:
-                parameter |= {"schema": schemas[parameter["name"]], "required": True}
+            if (name := parameter["name"]) in schemas:
+                several = "anyOf" in parameter["schema"] and name == "ticker"
+                parameter["schema"] = {"type": "array", "items": schemas[name]} if several else schemas[name]
+                parameter["required"] = parameter.get("required", False) or name != "ticker"
     return document
 
 
@@ -85,7 +87,7 @@ def test_whatever_the_document_allows_is_answered_as_it_says(url, tmp_path):
     said = schemathesis(tmp_path, narrowed(document(url), FITTING), url, "positive", "coverage,fuzzing,stateful")
 
     assert re.search(r"No issues found in [\d.]+s", said), said
-    assert "Tested: 5" in said
+    assert f"Tested: {len(operations(document(url)))}" in said
 
 
 def test_whatever_the_document_forbids_is_refused_as_it_says(url, tmp_path):
@@ -95,9 +97,10 @@ def test_whatever_the_document_forbids_is_refused_as_it_says(url, tmp_path):
 
 
 def test_each_route_says_what_it_answers_when_it_can_not_and_each_parameter_what_it_means(url):
-    for operation in operations(document(url)):
+    for path, methods in document(url)["paths"].items():
+        operation = methods["get"]
         assert operation["description"]
-        assert "503" in operation["responses"]
+        assert "503" in operation["responses"] or path == "/metrics"
         assert all(parameter["description"] for parameter in operation.get("parameters", []))
         assert {"422", "parameters"} <= {*operation["responses"], *operation} or "parameters" not in operation
 

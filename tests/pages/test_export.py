@@ -13,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 from poller.__main__ import main
 from store import Database, StoreError, Tick, exports, gaps, runs, utc_now
 from store.exports import manifest_of
+from store.locks import FileLock
 from store.models import Gap, Run
 from tests.conftest import wait_until
 
@@ -113,7 +114,7 @@ def test_progress_is_shown_in_ticks_while_the_file_is_made(open_page: Open, reco
     page = open_page("export")
     shared = exports.Exports(recorded, 10**9)
     monkeypatch.setattr(exports, "_WAIT_S", 20)
-    lock = exports.FileLock(shared.folder / ".lock")
+    lock = FileLock(shared.folder / ".lock")
     shared.folder.mkdir()
     assert lock.try_acquire()
     button(page, "Make the file").click().run()

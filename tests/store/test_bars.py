@@ -472,4 +472,4 @@ def test_a_nice_interval_may_have_a_lower_bound():
 def test_intervals_have_a_short_name_each_of_their_own():
     names = [INTERVAL_NAMES[each] for each in NICE_INTERVALS]
 
-    assert " ".join(names) == "1s 2s 5s 10s 15s 30s 1m 2m 5m 15m 30m 1h 2h 4h 6h 12h 1d 2d 7d"
+    assert " ".join(names) == "1s 2s 5s 10s 15s 30s 1m 2m 5m 15m 30m 1h 2h 4h 6h 12h 1d 2d 1w"

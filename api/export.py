@@ -1,0 +1,122 @@
+"""/export: ticks or candles as a file, made when it is asked for."""
+
+import base64
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
+from fastapi.responses import FileResponse, JSONResponse
+from starlette.types import Receive, Scope, Send
+
+from store import NoDatabaseError, overview, utc_now
+from store.bars import SINGLE_TICKS
+from store.due import EPOCH
+from store.export_query import MEDIA_TYPES, ExportQuery, Format
+from store.exports import Export
+from store.shared import shared_exports
+
+from .errors import BAD_REQUEST, UNAVAILABLE, shortened
+from .instants import INTERVALS, Instant, interval_of, require_order
+from .replies import NOT_MODIFIED, has
+from .served import TICKER, OfServer, Served
+
+MOST_AT_ONCE = 4
+"""So many wait for their files, one of which is made at a time: others could take all threads that answer."""
+
+_places = threading.BoundedSemaphore(MOST_AT_ONCE)
+
+router = APIRouter(prefix="/export", tags=["export"], responses={**BAD_REQUEST, **UNAVAILABLE})
+
+
+_TICKERS = Query(description=f"{TICKER} May be given repeatedly; all without it.", examples=[["btc_usd"]])
+_START = Query(description="ISO 8601, UTC unless it says otherwise, or seconds or milliseconds; included.")
+_END = Query(description="Likewise, excluded; now unless told.")
+_INTERVAL = Query(description="The length of a candle; ticks without it.", json_schema_extra={"enum": [*INTERVALS]})
+_HEALED = Query(description="With the points from the exchange's charts, or without.")
+_FORMAT = Query(description="CSV comes compressed, as .csv.gz.")
+
+
+def _query(
+    served: OfServer,
+    *,
+    ticker: Annotated[list[str] | None, _TICKERS] = None,
+    start: Annotated[Instant | None, _START] = None,
+    end: Annotated[Instant | None, _END] = None,
+    interval: Annotated[str | None, _INTERVAL] = None,
+    healed: Annotated[bool, _HEALED] = True,
+    format: Annotated[Format, _FORMAT] = "parquet",  # noqa: A002 as clients name it
+) -> ExportQuery:
+    now = utc_now()
+    start, end = start or EPOCH, end or now
+    require_order(start, end, now, ("start", "end"))
+    known = _known(served)
+    for name in ticker or []:
+        if name not in known:
+            raise HTTPException(422, f"ticker = {shortened(name)}: must be one of {', '.join(known)}")
+    length = SINGLE_TICKS if interval is None else interval_of(interval)
+    return ExportQuery(tuple(ticker or known), start, end, length, healed, format)
+
+
+Asked = Annotated[ExportQuery, Depends(_query)]
+
+
+class _File(FileResponse):
+    """A file of which HEAD gets the headers alone: the app answers it as it would answer GET."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await super().__call__({**scope, "method": scope.get("asked_by", scope["method"])}, receive, send)
+
+
+@router.get(
+    "",
+    response_class=FileResponse,
+    responses={
+        **NOT_MODIFIED,
+        200: {"description": "The file.", "content": {media: {} for media in MEDIA_TYPES.values()}},
+        206: {"description": "The part of it that Range names."},
+        416: {"description": "It has no such part."},
+    },
+)
+def get_export(request: Request, served: OfServer, query: Asked) -> Response:
+    """Ticks or candles as a file, sorted by time. It is made when it is asked for, which takes a while for millions.
+
+    Who asks for the same gets the same bytes, also in parts (Range). Open ends count from the first tick and up to now.
+    """
+    made = _made(served, query)
+    tag = f'"{made.sha256}"'
+    digest = base64.b64encode(bytes.fromhex(made.sha256)).decode()
+    headers = {"etag": tag, "cache-control": "no-cache", "repr-digest": f"sha-256=:{digest}:"}
+    if has(request, tag):
+        return Response(status_code=304, headers=headers)
+    return _File(made.path, media_type=MEDIA_TYPES[query.format], filename=made.query.file_name, headers=headers)
+
+
+@router.get("/manifest", response_model=dict[str, Any])
+def get_manifest(served: OfServer, query: Asked) -> JSONResponse:
+    """What that file holds: what was asked for, sources, coverage and gaps, rows, first and last time, its SHA-256."""
+    return JSONResponse(_made(served, query).manifest)
+
+
+def _made(served: Served, query: ExportQuery) -> Export:
+    with _a_place():
+        return shared_exports(served.database, served.settings.exports_limit_bytes).make(query)
+
+
+@contextmanager
+def _a_place() -> Iterator[None]:
+    if not _places.acquire(blocking=False):
+        raise HTTPException(503, "other exports are being made: try again in a minute", headers={"retry-after": "60"})
+    try:
+        yield
+    finally:
+        _places.release()
+
+
+def _known(served: Served) -> list[str]:
+    try:
+        with served.database.read() as cursor:
+            return overview.index_names(cursor, served.settings.indexes)
+    except NoDatabaseError:
+        return list(served.settings.indexes)

@@ -1,0 +1,195 @@
+"""The route that exports gives the file that the page and the command line give, in parts too."""
+
+import base64
+import gzip
+import io
+import threading
+from pathlib import Path
+
+import httpx
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner
+
+from api import export as export_route
+from poller.__main__ import main
+from store import Database
+from store.export_query import FORMATS, MEDIA_TYPES, SUFFIXES, Format
+from store.locks import FileLock
+from store.manifest import sha256_of
+from tests.conftest import START, tick, wait_until
+
+from .conftest import detail, store
+
+RANGE = {"start": "2026-11-01T12:00Z", "end": "2026-11-01T13:00"}
+
+
+@pytest.fixture
+def recorded(database: Database) -> Database:
+    store(database, *(tick(second, name) for second in range(100) for name in ("btc_usd", "eth_usd")))
+    return database
+
+
+def exported(client: httpx.Client, **params: object) -> httpx.Response:
+    return client.get("/export", params={**RANGE, **params})  # type: ignore[dict-item]
+
+
+def test_ticks_of_all_indexes_as_parquet_unless_told_otherwise(client: httpx.Client, recorded: Database):
+    reply = client.get("/export")
+
+    assert reply.status_code == 200
+    assert reply.headers["content-type"] == "application/vnd.apache.parquet"
+    found = pd.read_parquet(io.BytesIO(reply.content))
+    assert found["index_name"].value_counts().to_dict() == {"btc_usd": 100, "eth_usd": 100}
+    assert found["ts"].iloc[0] == START
+
+
+def test_candles_of_an_index_without_healed_points_as_csv(client: httpx.Client, recorded: Database):
+    store(recorded, tick(200.5, source="chart", resolution_s=60, received_at=None))
+
+    reply = exported(client, ticker="btc_usd", interval="1m", healed="false", format="csv")
+
+    assert reply.headers["content-disposition"] == (
+        'attachment; filename="btc_usd-1m-without-healed-20261101T120000Z-20261101T130000Z.csv.gz"'
+    )
+    assert pd.read_csv(io.BytesIO(gzip.decompress(reply.content)))["tick_count"].to_list() == [60, 40]
+
+
+def test_several_indexes_are_named_one_by_one(client: httpx.Client, recorded: Database):
+    store(recorded, tick(0, "sol_usdc"))
+
+    reply = exported(client, ticker=["sol_usdc", "btc_usd"])
+
+    assert set(pd.read_parquet(io.BytesIO(reply.content))["index_name"]) == {"btc_usd", "sol_usdc"}
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_file_has_its_type_its_hash_and_its_name(client: httpx.Client, recorded: Database, kind: Format):
+    reply = exported(client, format=kind)
+
+    sha256 = sha256_of(next(recorded.path.with_name("exports").glob(f"*.{SUFFIXES[kind]}")))
+    assert reply.headers["content-type"] == MEDIA_TYPES[kind]
+    assert reply.headers["etag"] == f'"{sha256}"'
+    digest = base64.b64decode(reply.headers["repr-digest"].removeprefix("sha-256=:").removesuffix(":"))
+    assert digest.hex() == sha256
+
+
+def test_command_line_and_route_give_the_same_bytes(
+    client: httpx.Client, recorded: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    path = tmp_path / "mine.parquet"
+    words = ("--index", "btc_usd", "--start", RANGE["start"], "--end", RANGE["end"])
+    monkeypatch.setenv("TICKWELL_DATABASE", str(recorded.path))
+    assert CliRunner().invoke(main, ["export", *words, "--to", str(path)]).exit_code == 0
+    for made in recorded.path.with_name("exports").glob("*.parquet"):
+        made.unlink()
+
+    assert exported(client, ticker="btc_usd").content == path.read_bytes()
+
+
+def test_a_client_that_has_the_file_is_told_that_it_is_the_same(client: httpx.Client, recorded: Database):
+    tag = exported(client).headers["etag"]
+
+    again = client.get("/export", params=RANGE, headers={"if-none-match": tag})
+    store(recorded, tick(100))
+    changed = client.get("/export", params=RANGE, headers={"if-none-match": tag})
+
+    assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
+    assert changed.status_code == 200
+
+
+def test_a_file_is_read_in_parts(client: httpx.Client, recorded: Database):
+    whole = exported(client)
+
+    part = client.get("/export", params=RANGE, headers={"range": "bytes=4-99", "if-range": whole.headers["etag"]})
+    end = client.get("/export", params=RANGE, headers={"range": "bytes=-4"})
+    other = client.get("/export", params=RANGE, headers={"range": "bytes=4-99", "if-range": '"another"'})
+    none = client.get("/export", params=RANGE, headers={"range": "bytes=9999999-"})
+
+    assert (part.status_code, part.content) == (206, whole.content[4:100])
+    assert part.headers["content-range"] == f"bytes 4-99/{len(whole.content)}"
+    assert end.content == b"PAR1"
+    assert (other.status_code, other.content) == (200, whole.content)
+    assert none.status_code == 416
+
+
+def test_head_tells_the_size_and_reads_nothing_of_the_file(client: httpx.Client, recorded: Database, monkeypatch):
+    whole = exported(client)
+    read: list[object] = []
+    monkeypatch.setattr("starlette.responses.anyio.open_file", lambda *file, **_: read.append(file))
+
+    head = client.head("/export", params=RANGE)
+
+    assert (head.status_code, head.content, read) == (200, b"", [])
+    assert head.headers["content-length"] == str(len(whole.content))
+    assert head.headers["etag"] == whole.headers["etag"]
+
+
+def test_the_manifest_says_what_the_file_holds(client: httpx.Client, recorded: Database):
+    reply = client.get("/export/manifest", params={**RANGE, "ticker": "btc_usd"})
+
+    made = exported(client, ticker="btc_usd")
+    assert (reply.json()["rows"], reply.json()["sources"]) == (100, {"btc_usd": {"live": 100}})
+    assert f'"{reply.json()["sha256"]}"' == made.headers["etag"]
+    said = pq.read_schema(io.BytesIO(made.content)).metadata
+    assert said[b"tickwell.first"].decode() == f'"{reply.json()["first"]}"'
+
+
+def test_epoch_times_are_understood(client: httpx.Client, recorded: Database):
+    seconds = int(START.timestamp())
+
+    reply = client.get("/export", params={"start": seconds, "end": (seconds + 10) * 1000})
+
+    assert len(pd.read_parquet(io.BytesIO(reply.content))) == 20
+
+
+def test_a_known_index_without_ticks_gives_a_file_without_rows(client: httpx.Client):
+    store_nothing = exported(client, ticker="eth_usd")
+
+    assert store_nothing.status_code == 503
+    assert "nothing is recorded yet" in store_nothing.json()["detail"]
+
+
+def test_a_range_without_ticks_gives_a_file_without_rows(client: httpx.Client, recorded: Database):
+    reply = client.get("/export", params={"start": "2020-01-01", "end": "2020-01-02"})
+
+    assert len(pd.read_parquet(io.BytesIO(reply.content))) == 0
+
+
+@pytest.mark.parametrize(
+    ("params", "says"),
+    [
+        ({"ticker": "btc"}, "ticker = 'btc': must be one of btc_usd, eth_usd"),
+        ({"ticker": ["btc_usd", "x"]}, "ticker = 'x': must be one of btc_usd, eth_usd"),
+        ({"start": "2026-11-01", "end": "2026-10-31"}, "must not be before start"),
+        ({"start": "2999-01-01"}, "start = 2999-01-01T00:00:00Z: must not be in the future"),
+        ({"start": "yesterday"}, "start = 'yesterday': must be ISO 8601"),
+        ({"interval": "3m"}, "interval = '3m': must be one of 1s, 2s"),
+        ({"format": "orc"}, "format = 'orc': must be 'parquet', 'csv' or 'xlsx'"),
+        ({"healed": "perhaps"}, "healed = 'perhaps': must be a valid boolean"),
+    ],
+)
+def test_what_cannot_be_exported_is_one_line(client: httpx.Client, recorded: Database, params, says: str):
+    assert says in detail(client.get("/export", params=params))
+
+
+def test_so_many_wait_for_their_files_and_others_are_asked_to_come_again(
+    client: httpx.Client, recorded: Database, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(export_route, "_places", threading.BoundedSemaphore(1))
+    folder = recorded.path.with_name("exports")
+    folder.mkdir()
+    lock = FileLock(folder / ".lock")
+    assert lock.try_acquire()
+    waiting = threading.Thread(target=exported, args=(client,))
+    waiting.start()
+    wait_until(lambda: export_route._places._value == 0)
+
+    refused = exported(client, format="csv")
+    lock.release()
+    waiting.join()
+
+    assert (refused.status_code, refused.headers["retry-after"]) == (503, "60")
+    assert "other exports are being made" in refused.json()["detail"]
+    assert exported(client, format="csv").status_code == 200
