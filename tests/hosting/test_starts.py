@@ -22,7 +22,7 @@ ENDED = {0, -signal.SIGTERM}
 
 _VISIT = """
 from streamlit.testing.v1 import AppTest
-for page in "pages/overview.py", "pages/history.py", "pages/quality.py":
+for page in "pages/overview.py", "pages/history.py", "pages/quality.py", "pages/export.py":
     visit = AppTest.from_file("dashboard.py", default_timeout=30).run().switch_page(page).run()
     print(page, visit.exception, [error.value for error in visit.error])
 """
@@ -69,7 +69,7 @@ def test_the_image_records_says_that_it_is_well_and_ends_its_run_when_it_is_stop
 
     assert (before.returncode, well.returncode, well.stderr) == (1, 0, "")
     assert "Connection refused" in before.stderr
-    assert [line.split(" ", 1)[1] for line in visits.stdout.splitlines()] == ["ElementList() []"] * 3, visits.stderr
+    assert [line.split(" ", 1)[1] for line in visits.stdout.splitlines()] == ["ElementList() []"] * 4, visits.stderr
     assert (code in ENDED, host.ends_of_runs()) == (True, [True]), said
 
 
