@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import streamlit as st
 
 from pages.common import charts, gap_text, queries, ranges, text
-from pages.common.export_links import code, link
+from pages.common.export_links import RENEWED_EVERY, code, link
 from pages.common.gap_marks import add_marks
 from pages.common.live_chart import live_chart, routes_are_served
 from pages.common.views import EXACT, SPANS, View
@@ -180,7 +180,7 @@ def page() -> None:
     idle = job is None or job.failure
     st.button("Make the file", on_click=prepare, args=(query, choice), type="primary", disabled=not idle)
     if job:
-        st.fragment(file, run_every=None if job.over else "500ms")(job)
+        st.fragment(file, run_every=RENEWED_EVERY if job.over else "500ms")(job)
     programs(query)
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import streamlit as st
 
+from store import tickets
 from store.bars import INTERVAL_NAMES
 from store.due import EPOCH
 from store.export_query import ExportQuery
@@ -12,10 +13,17 @@ from store.export_query import ExportQuery
 from . import queries
 from .views import to_url
 
+RENEWED_EVERY = tickets.GOOD_FOR / 2
+
 
 def link(query: ExportQuery) -> str:
-    """The address for a browser, relative to a page, as some hosts put a path before ours."""
-    return f"api/export?{query.parameters}"
+    """The address for the browser of this reader, relative to a page, as some hosts put a path before ours.
+
+    Where the API is not open to everyone it carries a ticket, so it must be made anew after `RENEWED_EVERY`.
+    """
+    key = queries.settings().ticket_key
+    ticket = f"&{tickets.PARAMETER}={tickets.sign(key, query.parameters)}" if key else ""
+    return f"{_path(query)}{ticket}"
 
 
 def code(query: ExportQuery) -> Mapping[str, tuple[str, str]]:
@@ -39,7 +47,11 @@ def code(query: ExportQuery) -> Mapping[str, tuple[str, str]]:
 def _address(query: ExportQuery) -> str:
     """The whole address, for a program."""
     page = (st.context.url or "http://localhost:8501/export").split("?")[0].rstrip("/")
-    return f"{page.removesuffix('/export')}/{link(query)}"
+    return f"{page.removesuffix('/export')}/{_path(query)}"
+
+
+def _path(query: ExportQuery) -> str:
+    return f"api/export?{query.parameters}"
 
 
 def _command(query: ExportQuery) -> str:

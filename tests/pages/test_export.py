@@ -10,8 +10,9 @@ import pytest
 from click.testing import CliRunner
 from streamlit.testing.v1 import AppTest
 
+import settings as all_settings
 from poller.__main__ import main
-from store import Database, StoreError, Tick, exports, gaps, runs, utc_now
+from store import Database, StoreError, Tick, exports, gaps, runs, tickets, utc_now
 from store.exports import manifest_of
 from store.locks import FileLock
 from store.models import Gap, Run
@@ -282,3 +283,17 @@ def test_where_the_api_asks_for_a_token_the_lines_show_where_it_goes(open_page: 
     assert '-H "Authorization: Bearer $TICKWELL_API_TOKEN"' in curl
     assert 'pd.read_parquet("btc_usd-ticks-' in pandas
     assert not any("a-token" in words for words in code(page))
+
+
+def test_where_the_api_asks_for_a_token_the_link_carries_a_ticket_for_this_file(
+    open_page: Open, recorded: Database, monkeypatch
+):
+    monkeypatch.setenv("TICKWELL_API_TOKEN", "a-token-of-many-letters")
+    page = made(open_page("export"))
+
+    (link,) = page.get("link_button")
+    query = link.proto.url.partition("?")[2]
+    key = all_settings.load().ticket_key
+    assert key
+    assert tickets.holds(key, query)
+    assert not tickets.holds(key, query.replace("btc_usd", "eth_usd"))
