@@ -6,17 +6,16 @@ from datetime import datetime, timedelta
 import streamlit as st
 
 from pages.common import charts, gap_text, queries, ranges, text
-from pages.common.export_links import RENEWED_EVERY, code, link
+from pages.common.export_links import FORMATS, RENEWED_EVERY, code, offer
 from pages.common.gap_marks import add_marks
 from pages.common.live_chart import live_chart, routes_are_served
 from pages.common.views import EXACT, SPANS, View
 from store import StoreError
 from store.bars import INTERVAL_NAMES, SINGLE_TICKS
 from store.due import EPOCH
-from store.export_query import MEDIA_TYPES, MOST_EXCEL_ROWS, ExportQuery, Format
+from store.export_query import MOST_EXCEL_ROWS, ExportQuery
 from store.exports import Export, Job
 
-FORMATS: dict[str, Format] = {"Parquet": "parquet", "CSV": "csv", "Excel": "xlsx"}
 TICKS, CANDLES = "Ticks", "Candles"
 INTERVALS = {name: interval for interval, name in INTERVAL_NAMES.items()}
 PREVIEW_HEIGHT = 220
@@ -130,19 +129,8 @@ def file(job: Job) -> None:
 
 def download(made: Export) -> None:
     """The file, and what it came to."""
-    label = f"Download {text.size(made.bytes)}"
-    if routes_are_served():
-        st.link_button(label, link(made.query), icon=":material/download:", type="primary")
-    elif made.bytes <= MOST_THROUGH_MEMORY:
-        st.download_button(
-            label,
-            made.path.read_bytes,
-            made.query.file_name,
-            MEDIA_TYPES[made.query.format],
-            on_click="ignore",
-            icon=":material/download:",
-            type="primary",
-        )
+    if routes_are_served() or made.bytes <= MOST_THROUGH_MEMORY:
+        offer(f"Download {text.size(made.bytes)}", made.query, kind="primary")
     else:
         st.warning(
             f"This host serves no files larger than {text.size(MOST_THROUGH_MEMORY)}: choose a shorter range. On a "

@@ -1,18 +1,21 @@
 """History: one index or several over any range, as a line or candles, down to single ticks."""
 
 import math
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pandas as pd
 import streamlit as st
 
 from pages.common import charts, gap_text, queries, ranges, text
+from pages.common.export_links import FORMATS, RENEWED_EVERY, offer
 from pages.common.gap_marks import add_marks
 from pages.common.live_chart import Zoomed, live_chart
 from pages.common.measures import Measures, measured
 from pages.common.views import EXACT, SPANS, View, from_wall, intervals_for
 from store import StoreError, utc_now
 from store.bars import INTERVAL_NAMES
+from store.export_query import ExportQuery
 
 CHART_HEIGHT = 460
 AUTO, LINE, CANDLES = "Auto", "Line", "Candles"
@@ -91,6 +94,7 @@ def shown(names: list[str], view: View) -> None:
         nothing_here(names, history)
         return
     chart(history, view)
+    download(history)
     measures(history)
     table(history)
 
@@ -104,6 +108,14 @@ def nothing_here(names: list[str], history: queries.History) -> None:
     if history.gaps:
         words.append(f"{gap_text.fates(history.gaps)}.")
     st.info(" ".join(words), icon=":material/hourglass_empty:")
+
+
+def download(history: queries.History) -> None:
+    """What is drawn as a file; a bar once it is over."""
+    query = ExportQuery(tuple(history.bars), history.start, history.end, history.interval)
+    with st.popover("Download what I see", icon=":material/download:"):
+        for name, form in FORMATS.items():
+            offer(name, replace(query, format=form))
 
 
 def measures(history: queries.History) -> None:
@@ -222,7 +234,7 @@ def page() -> None:
         names, view = toolbar()
     except StoreError:
         return  # the header tells
-    refresh = queries.refresh_every() if view.lives(utc_now()) else None
+    refresh = queries.refresh_every() if view.lives(utc_now()) else RENEWED_EVERY
     st.fragment(shown, run_every=refresh)(names, view)
 
 

@@ -2,25 +2,51 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
+from types import MappingProxyType
+from typing import Literal
 
 import streamlit as st
 
 from store import tickets
 from store.bars import INTERVAL_NAMES
 from store.due import EPOCH
-from store.export_query import ExportQuery
+from store.export_query import MEDIA_TYPES, ExportQuery, Format
 
 from . import queries
+from .live_chart import routes_are_served
 from .views import to_url
+
+FORMATS: Mapping[str, Format] = MappingProxyType({"Parquet": "parquet", "CSV": "csv", "Excel": "xlsx"})
 
 RENEWED_EVERY = tickets.GOOD_FOR / 2
 
 
-def link(query: ExportQuery) -> str:
-    """The address for the browser of this reader, relative to a page, as some hosts put a path before ours.
+def offer(label: str, query: ExportQuery, *, kind: Literal["primary", "secondary"] = "secondary") -> None:
+    """A button that brings the file. Where the API is not open to everyone, draw it anew after `RENEWED_EVERY`.
 
-    Where the API is not open to everyone it carries a ticket, so it must be made anew after `RENEWED_EVERY`.
+    On a host that doesn't serve our routes the file goes through the memory of this process: offer none that is large.
     """
+    if routes_are_served():
+        st.link_button(label, _link(query), icon=":material/download:", type=kind)
+        return
+    st.download_button(
+        label,
+        partial(_content, query),
+        query.file_name,
+        MEDIA_TYPES[query.format],
+        on_click="ignore",
+        icon=":material/download:",
+        type=kind,
+    )
+
+
+def _content(query: ExportQuery) -> bytes:
+    return queries.exports().make(query).path.read_bytes()
+
+
+def _link(query: ExportQuery) -> str:
+    """The address for this reader's browser, relative to a page, as some hosts put a path before ours."""
     key = queries.settings().ticket_key
     ticket = f"&{tickets.PARAMETER}={tickets.sign(key, query.parameters)}" if key else ""
     return f"{_path(query)}{ticket}"

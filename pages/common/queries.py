@@ -19,7 +19,7 @@ from store.coverage import Coverage, calendar, coverage
 from store.due import EPOCH
 from store.export_query import ExportQuery
 from store.export_survey import Estimate
-from store.exports import Job
+from store.exports import Exports, Job
 from store.gaps import ledger
 from store.overview import SPAN, Card, cards, simulated
 from store.recorder import Notice, read_notice
@@ -140,6 +140,11 @@ def settings() -> Settings:
 def database() -> Database:
     """The database of this server."""
     return shared_database(settings().database, settings().memory_limit)
+
+
+def exports() -> Exports:
+    """The exports of this server."""
+    return shared_exports(database(), settings().exports_limit_bytes)
 
 
 def refresh_every() -> timedelta:
@@ -286,7 +291,7 @@ def estimate(query: ExportQuery) -> Estimate:
 @st.cache_resource(ttl="1h", max_entries=64, show_spinner=False)
 def export_job(query: ExportQuery) -> Job:
     """The export that a query asks for, being made since the first visitor asked. Forget it by `export_job.clear`."""
-    return Job(shared_exports(database(), settings().exports_limit_bytes), query)
+    return Job(exports(), query)
 
 
 def known_indexes() -> list[str]:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -424,3 +425,28 @@ def test_a_range_within_a_gap_says_so(open_page, seeded):
     page = open_page("history", start="2026-11-01T13:05Z", end="2026-11-01T13:20Z")
 
     assert page.info[0].value.endswith("1 gap of 30 min is open.")
+
+
+def test_what_is_drawn_can_be_downloaded(open_page, seeded):
+    page = open_page("history", **HOUR_OF_TICKS, bars="5m")
+
+    asked = [parse_qs(link.proto.url.partition("?")[2]) for link in page.get("link_button")]
+    assert [each["format"] for each in asked] == [["parquet"], ["csv"], ["xlsx"]]
+    assert asked[0]["interval"] == ["5m"]
+    assert (asked[0]["start"], asked[0]["end"]) == (["2026-11-01T12:00:00Z"], ["2026-11-01T13:00:00Z"])
+
+
+def test_single_ticks_are_downloaded_as_ticks(open_page, seeded):
+    page = open_page("history", start="2026-11-01T12:00Z", end="2026-11-01T12:05Z")
+
+    asked = parse_qs(page.get("link_button")[0].proto.url.partition("?")[2])
+    assert "interval" not in asked
+    assert asked["ticker"] == ["btc_usd"]
+
+
+def test_where_routes_are_not_served_what_is_drawn_leaves_through_memory(open_page, seeded):
+    page = open_page("history", **HOUR_OF_TICKS)
+    page.session_state["plotly is not served"] = True
+    page.run()
+
+    assert [button.proto.label for button in page.get("download_button")] == ["Parquet", "CSV", "Excel"]
