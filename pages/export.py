@@ -20,8 +20,8 @@ TICKS, CANDLES = "Ticks", "Candles"
 INTERVALS = {name: interval for interval, name in INTERVAL_NAMES.items()}
 PREVIEW_HEIGHT = 220
 
+# Bytes of the largest file that leaves a host which doesn't serve our routes: it goes through the server's memory.
 MOST_THROUGH_MEMORY = 50_000_000
-"""Bytes of the largest file that leaves a host which doesn't serve our routes: it goes through the server's memory."""
 
 
 def toolbar() -> tuple[ExportQuery, View]:
@@ -165,8 +165,8 @@ def page() -> None:
         size(query)
     except StoreError:
         return  # the header tells
-    idle = job is None or job.failure
-    st.button("Make the file", on_click=prepare, args=(query, choice), type="primary", disabled=not idle)
+    if job is None or job.failure:
+        st.button("Make the file", on_click=prepare, args=(query, choice), type="primary")
     if job:
         st.fragment(file, run_every=RENEWED_EVERY if job.over else "500ms")(job)
     programs(query)

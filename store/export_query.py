@@ -60,7 +60,8 @@ class ExportQuery:
                 *interval,
                 *([] if self.healed else [("healed", "false")]),
                 ("format", self.format),
-            ]
+            ],
+            safe=":",
         )
 
     @property
