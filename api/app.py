@@ -8,7 +8,7 @@ from settings import VERSION
 
 from . import candles, export, health, metrics, prices
 from .access import Access
-from .errors import add_error_handlers
+from .errors import CLOSED, add_error_handlers
 from .limits import Limits
 
 _ABOUT = """Index prices of the Deribit exchange as Tickwell recorded them, read-only. Times are in UTC.
@@ -21,8 +21,9 @@ def create_app() -> FastAPI:
     app = FastAPIOffline(
         redoc_url=None, static_url="/docs/static", title="Tickwell", version=VERSION, description=_ABOUT
     )
-    for routes in (health.router, metrics.router, prices.router, candles.router, export.router):
-        app.include_router(routes)
+    app.include_router(health.router)
+    for routes in (metrics.router, prices.router, candles.router, export.router):
+        app.include_router(routes, responses=CLOSED)
     add_error_handlers(app)
     app.add_middleware(HeadAsGet)
     app.add_middleware(Access)

@@ -23,6 +23,10 @@ BAD_REQUEST: dict[int | str, dict[str, Any]] = {
     422: {"model": Problem, "description": "A parameter is missing or not allowed."}
 }
 NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"model": Problem, "description": "The index has no tick there."}}
+CLOSED: dict[int | str, dict[str, Any]] = {
+    401: {"model": Problem, "description": "The token is missing or wrong, where one is asked for."},
+    403: {"model": Problem, "description": "Readers sign in to this dashboard, and it has no token for programs."},
+}
 UNAVAILABLE: dict[int | str, dict[str, Any]] = {
     503: {"model": Problem, "description": "The database can't be read now."}
 }
