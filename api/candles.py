@@ -55,7 +55,7 @@ def get_candles(
     Those that saw no tick are absent, not filled. One that isn't over yet has the ticks so far.
     """
     now, length = utc_now(), interval_of(interval)
-    until = now if end is None else end
+    until = max(now, start) if end is None else end
     require_order(start, until, now, ("start", "end"))
     _require_few(start, until, interval)
     body = ask(served, ticker, lambda cursor: _candles(cursor, ticker, start, until, length))

@@ -64,7 +64,7 @@ def get_prices_in_range(
     del limit, offset
     now = utc_now()
     start = from_epoch(start_timestamp, "start_timestamp")
-    end = now if end_timestamp is None else from_epoch(end_timestamp, "end_timestamp")
+    end = max(now, start) if end_timestamp is None else from_epoch(end_timestamp, "end_timestamp")
     require_order(start, end, now)
     past_end = end + timedelta(milliseconds=1)  # a tick is in the range when its `timestamp`, in milliseconds, is
     found = ask(served, ticker, lambda cursor: ticks.prices(cursor, ticker, start, past_end, limit=MOST_ROWS + 1)) or []

@@ -277,6 +277,7 @@ def test_a_start_just_ahead_of_our_clock_is_accepted(client, database):
     ahead = int(utc_now().timestamp()) + 30
 
     assert filtered(client, start_timestamp=ahead, end_timestamp=ahead + 60).status_code == 200
+    assert filtered(client, start_timestamp=ahead).json() == []
 
 
 def test_health_is_red_until_ticks_are_fresh(client, database):

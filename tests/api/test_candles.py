@@ -164,5 +164,13 @@ def test_a_start_in_the_future_is_refused(client, database):
     assert detail(asked(client, start="9999-12-31T23:59:59Z")).startswith("start = 9999-12-31T23:59:59Z: must not be")
 
 
+def test_a_start_just_ahead_of_our_clock_is_accepted(client, database):
+    ahead = int(utc_now().timestamp()) + 30
+
+    reply = client.get("/candles", params={"ticker": "btc_usd", "start": ahead})
+
+    assert (reply.status_code, reply.json()) == (200, [])
+
+
 def test_a_range_from_the_first_to_the_last_year_is_refused(client, database):
     assert "candles of 1w" in detail(asked(client, interval="1w", start="0001-01-01", end="9999-12-31T23:59:59.999999"))

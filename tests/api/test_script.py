@@ -2,12 +2,10 @@
 
 import asyncio
 import re
-import threading
 from collections.abc import Iterator
 
 import httpx
 import pytest
-import uvicorn
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -17,7 +15,8 @@ from starlette.types import Message, Receive, Scope, Send
 
 from api.script import PreloadScript, script_route
 from pages.common.bundle import PLOTLY_FILE, PLOTLY_PATH, PLOTLY_URL
-from tests.conftest import wait_until
+
+from .conftest import served_at
 
 LINK = f"<{PLOTLY_URL}>; rel=preload; as=script"
 
@@ -49,14 +48,8 @@ APP = Starlette(
 @pytest.fixture(scope="module")
 def client() -> Iterator[httpx.Client]:
     """A client of a server with one page, one script, and what is neither."""
-    server = uvicorn.Server(uvicorn.Config(APP, port=0, log_level="error", ws="none"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    wait_until(lambda: server.started)
-    with httpx.Client(base_url=f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}") as client:
+    with served_at(APP) as url, httpx.Client(base_url=url) as client:
         yield client
-    server.should_exit = True
-    thread.join()
 
 
 @pytest.mark.parametrize("accepted", ["gzip", "gzip, deflate, br, zstd"])
