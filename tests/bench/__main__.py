@@ -12,6 +12,7 @@ from pathlib import Path
 
 from poller.simulator import Simulator
 from tests.bench.browsing import dashboards
+from tests.bench.exporting import exports
 from tests.bench.importing import imports
 from tests.bench.long_history import history
 from tests.bench.peers import Figures, ours, peers
@@ -29,6 +30,7 @@ def rows(folder: Path, simulator: Simulator) -> Iterator[Row]:
     yield from chart_queries()
     yield from page_scripts()
     yield from imports(folder)
+    yield from exports(folder)
     if not SMALL:
         yield from recorder(folder, simulator)
     yield from dashboards(folder, simulator)

@@ -11,6 +11,7 @@ import psutil
 from playwright.sync_api import Browser, sync_playwright
 
 from poller.simulator import Simulator
+from tests.bench.exporting import export_beside
 from tests.bench.long_history import history
 from tests.bench.row import SECONDS, SMALL, TICKS, Row
 from tests.bench.serving import replies
@@ -34,10 +35,12 @@ def dashboards(folder: Path, simulator: Simulator) -> Iterator[Row]:
             yield from first_chart(served, bare, browser)
             if SMALL:
                 yield from replies(served, folder / "slow.duckdb", poll_seconds=5)
+                yield from export_beside(served, folder / "slow.duckdb", poll_seconds=5)
         if not SMALL:
             with copy_served(folder / "fast.duckdb", simulator, poll_seconds=1) as served:
                 yield from refreshes(served, browser)
                 yield from replies(served, folder / "fast.duckdb", poll_seconds=1)
+                yield from export_beside(served, folder / "fast.duckdb", poll_seconds=1)
 
 
 @contextmanager
