@@ -18,7 +18,7 @@ from store.exports import Export, Job
 
 TICKS, CANDLES = "Ticks", "Candles"
 INTERVALS = {name: interval for interval, name in INTERVAL_NAMES.items()}
-PREVIEW_HEIGHT = 220
+PREVIEW_HEIGHT = 320
 
 # Bytes of the largest file that leaves a host which doesn't serve our routes: it goes through the server's memory.
 MOST_THROUGH_MEMORY = 50_000_000
@@ -130,7 +130,7 @@ def file(job: Job) -> None:
 def download(made: Export) -> None:
     """The file, and what it came to."""
     if routes_are_served() or made.bytes <= MOST_THROUGH_MEMORY:
-        offer(f"Download {text.size(made.bytes)}", made.query, kind="primary")
+        offer(f"Download {text.size(made.bytes)}", made.query)
     else:
         st.warning(
             f"This host serves no files larger than {text.size(MOST_THROUGH_MEMORY)}: choose a shorter range. On a "
@@ -166,7 +166,7 @@ def page() -> None:
     except StoreError:
         return  # the header tells
     if job is None or job.failure:
-        st.button("Make the file", on_click=prepare, args=(query, choice), type="primary")
+        st.button("Make the file", on_click=prepare, args=(query, choice), icon=":material/draft:")
     if job:
         st.fragment(file, run_every=RENEWED_EVERY if job.over else "500ms")(job)
     programs(query)

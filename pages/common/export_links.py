@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
-from typing import Literal
 
 import streamlit as st
 
@@ -22,13 +21,13 @@ FORMATS: Mapping[str, Format] = MappingProxyType({"Parquet": "parquet", "CSV": "
 RENEWED_EVERY = tickets.GOOD_FOR / 2
 
 
-def offer(label: str, query: ExportQuery, *, kind: Literal["primary", "secondary"] = "secondary") -> None:
+def offer(label: str, query: ExportQuery) -> None:
     """A button that brings the file. Where the API is not open to everyone, draw it anew after `RENEWED_EVERY`.
 
     On a host that doesn't serve our routes the file goes through the memory of this process: offer none that is large.
     """
     if routes_are_served():
-        st.link_button(label, _link(query), icon=":material/download:", type=kind)
+        st.link_button(label, _link(query), icon=":material/download:")
         return
     st.download_button(
         label,
@@ -37,7 +36,6 @@ def offer(label: str, query: ExportQuery, *, kind: Literal["primary", "secondary
         MEDIA_TYPES[query.format],
         on_click="ignore",
         icon=":material/download:",
-        type=kind,
     )
 
 

@@ -22,7 +22,7 @@ from poller.simulator import Simulator, price
 from store import Cursor, Database, Run, Tick, averages, runs, ticks, utc_now
 from tests.conftest import Program, wait_until
 
-PAGES = {"Overview": "/", "History": "/history", "Quality": "/quality"}
+PAGES = {"Overview": "/", "History": "/history", "Quality": "/quality", "Export": "/export"}
 """The title of each page and where it is."""
 
 RECORDING = re.compile(r"recording, \d+ s old")

@@ -11,7 +11,7 @@ from tests.browser.conftest import drawn
 
 pytestmark = pytest.mark.browser
 
-VIEWS = {"Overview": "/", "History": "/history?range=Exact", "Quality": "/quality"}
+VIEWS = {"Overview": "/", "History": "/history?range=Exact", "Quality": "/quality", "Export": "/export"}
 BACKGROUNDS = {"light": "rgb(251, 252, 253)", "dark": "rgb(15, 21, 28)"}
 
 STREAMLITS_OWN = {

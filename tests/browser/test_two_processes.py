@@ -31,7 +31,6 @@ pytestmark = pytest.mark.browser
 
 LONG = bool(os.environ.get("LOAD_LONG"))
 ROWS = 30_000_000 if LONG else 2_000_000
-PORTION = 250_000
 PATHS = ("/?span=1h", "/history?range=1d", "/quality?days=7d", "/history?range=1w")
 SESSIONS = 2 * PATHS if LONG else PATHS
 SECONDS = 60 if LONG else 6
@@ -93,10 +92,10 @@ def spare_the_processor() -> None:
                 process.nice(19)
 
 
-def test_busy_sessions_and_a_long_read_cost_the_recorder_no_slot(stage: Stage, open_page: Callable[..., Page]):
+def test_busy_sessions_and_long_exports_cost_the_recorder_no_slot(stage: Stage, open_page: Callable[..., Page]):
     with (
         dashboard_at(free_port(), database=stage.file, poller="external", poll_seconds=1) as dashboard,
-        start("copy_busily", stage.file, stage.folder, PORTION) as reading,
+        start("export_busily", stage.file) as exporting,
         asking(dashboard) as answers,
     ):
         spare_the_processor()
@@ -108,8 +107,8 @@ def test_busy_sessions_and_a_long_read_cost_the_recorder_no_slot(stage: Stage, o
             said.append(page.inner_text("body"))
             page.goto(dashboard.url + SESSIONS[(opened + 1) % len(SESSIONS)])
             opened += 1
-        reading.process.kill()
-        copied = reading.finish()[1].count("\n")
+        exporting.process.kill()
+        exported = exporting.finish()[1].count("\n")
     stage.wait_for(3)
 
     recorder_said = stage.stop()
@@ -117,7 +116,7 @@ def test_busy_sessions_and_a_long_read_cost_the_recorder_no_slot(stage: Stage, o
     assert [line for words in said for line in words.splitlines() if _TROUBLE.search(line)] == []
     assert {answer.status_code for answer in answers} == {200}
     print(
-        f"{opened} page loads, {len(answers)} requests, {copied} copied parts; from exchange time to disk: median "
+        f"{opened} page loads, {len(answers)} requests, {exported} exports; from exchange time to disk: median "
         f"{1000 * statistics.median(stage.delays_s):.0f} ms, most {1000 * max(stage.delays_s):.0f} ms; "
         f"waited over 2 s for the file: {recorder_said.count('store unavailable')} times"
     )

@@ -20,6 +20,9 @@ import store.staging
 from settings import Settings
 from store import Database, RecorderError, candles, ticks, utc_now
 from store.backup import backup
+from store.due import EPOCH
+from store.export_query import ExportQuery
+from store.exports import Exports
 from store.foreign import Columns
 from store.imports import import_files
 from store.recorder import Notice, RecorderLock
@@ -78,16 +81,13 @@ def migrate(path: Path) -> None:
     Database(path).migrate()
 
 
-def copy_busily(path: Path, folder: str, portion: str) -> None:
-    """Copy all ticks to Parquet, so many under each lease, again and again."""
-    database, rows = Database(path), int(portion)
-    for number in itertools.count():
-        with database.read(wait_s=60) as cursor:
-            ((total,),) = cursor.execute("SELECT count(*) FROM ticks").fetchall()
-            first = number * rows % total
-            its = cursor.sql("FROM ticks WHERE rowid >= ? AND rowid < ?", params=[first, first + rows])
-            its.write_parquet(f"{folder}/{first}.parquet")
-        say(first)
+def export_busily(path: Path) -> None:
+    """Export all ticks, anew again and again."""
+    exports = Exports(Database(path), 10**10)
+    while True:
+        made = exports.make(ExportQuery(("btc_usd", "eth_usd"), EPOCH, utc_now()))
+        made.path.unlink()
+        say(made.rows)
 
 
 def back_up(path: Path, folder: str) -> None:
@@ -218,7 +218,7 @@ if __name__ == "__main__":
         "hold_like_a_foreign_tool_once_it_can": hold_like_a_foreign_tool_once_it_can,
         "migrate": migrate,
         "back_up": back_up,
-        "copy_busily": copy_busily,
+        "export_busily": export_busily,
         "rebuild_candles": rebuild_candles,
         "import_in_portions": import_in_portions,
         "keep_reading": keep_reading,
