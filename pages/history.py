@@ -14,7 +14,7 @@ from pages.common.live_chart import Zoomed, live_chart
 from pages.common.measures import Measures, measured
 from pages.common.views import EXACT, SPANS, View, from_wall, intervals_for
 from store import StoreError, utc_now
-from store.bars import INTERVAL_NAMES
+from store.bars import INTERVAL_NAMES, bucket
 from store.export_query import ExportQuery
 
 CHART_HEIGHT = 460
@@ -112,7 +112,8 @@ def nothing_here(names: list[str], history: queries.History) -> None:
 
 def download(history: queries.History) -> None:
     """What is drawn as a file; a bar once it is over."""
-    query = ExportQuery(tuple(history.bars), history.start, history.end, history.interval)
+    start = bucket(history.start, history.interval)  # the first bar is drawn as a whole
+    query = ExportQuery(tuple(history.bars), start, history.end, history.interval)
     with st.popover("Download what I see", icon=":material/download:"):
         for name, form in FORMATS.items():
             offer(name, replace(query, format=form))

@@ -30,7 +30,7 @@ class ExportQuery:
 
     Attributes:
         index_names: of which indexes.
-        start, end: UTC, half-open. Candles are whole: of those that the range touches, each that is over.
+        start, end: UTC, half-open. Candles are whole: those that open in the range and are over.
         interval: of a candle, one of `NICE_INTERVALS`; `SINGLE_TICKS` for ticks.
         healed: with the points from the exchange's charts, that gaps were healed and older history was filled with.
         format: Parquet, CSV compressed by gzip, or Excel.
@@ -78,7 +78,7 @@ class ExportQuery:
         """The same with nothing left open: each index once and by name, no time to come, candles whole."""
         start, end = max(self.start, EPOCH), min(self.end, now)
         if self.interval:
-            over = bucket(now, self.interval)
-            last = bucket(end - timedelta.resolution, self.interval)
-            start, end = bucket(start, self.interval), min(over, last + self.interval)
+            almost = self.interval - timedelta.resolution
+            start, end = (bucket(at + almost, self.interval) for at in (start, end))
+            end = min(end, bucket(now, self.interval))
         return replace(self, index_names=tuple(sorted(set(self.index_names))), start=start, end=max(start, end))

@@ -61,9 +61,9 @@ def test_a_settled_query_names_each_index_once_and_ends_now_at_the_latest():
 
 @pytest.mark.parametrize(
     ("start_s", "end_s", "from_s", "to_s"),
-    [(0, 60, 0, 60), (1, 60, 0, 60), (59, 61, 0, 120), (60, 60, 60, 60), (-1, 1, -60, 60)],
+    [(0, 60, 0, 60), (1, 60, 60, 60), (59, 61, 60, 120), (60, 60, 60, 60), (-1, 1, 0, 60)],
 )
-def test_candles_are_whole(start_s: int, end_s: int, from_s: int, to_s: int):
+def test_candles_are_whole_and_open_in_the_range(start_s: int, end_s: int, from_s: int, to_s: int):
     asked = query(start=START + timedelta(seconds=start_s), end=START + timedelta(seconds=end_s), interval=MINUTE)
 
     settled = asked.settled(NOW)

@@ -189,7 +189,7 @@ def test_candles_are_those_of_the_charts(exported: Exports, database: Database, 
         averaged(cursor, 7000, 9000, 60)
     interval = timedelta(seconds=interval_s)
 
-    made = exported.make(asked(20_000, names="btc_usd", interval=interval))
+    made = exported.make(asked(20_000, -8 * 86_400, "btc_usd", interval=interval))
 
     with database.read() as cursor:
         drawn = bars(cursor, "btc_usd", made.query.start, made.query.end, interval)
@@ -385,7 +385,9 @@ def test_a_window_of_candles_ends_where_a_candle_does(database: Database):
     day = timedelta(days=1)
     store(database, *(tick(hour * 3600) for hour in range(96)))
 
-    windows = list(export_survey.survey(database, asked(96 * 3600, interval=day).settled(at(96 * 3600))).windows(10))
+    windows = list(
+        export_survey.survey(database, asked(96 * 3600, -86_400, interval=day).settled(at(96 * 3600))).windows(10)
+    )
 
     assert all(not (end - START.replace(hour=0)) % day for _, end, _ in windows)
     assert len(windows) == 4
