@@ -1,5 +1,6 @@
 """What the tests share: settings that read nothing from this machine, real files, a real exchange on a local port."""
 
+import logging
 import os
 import shutil
 import subprocess
@@ -11,13 +12,17 @@ from pathlib import Path
 from typing import Any, Self
 
 import pytest
+from click.testing import CliRunner, Result
 
+from poller.__main__ import main
 from poller.simulator import Simulator
 from settings import ROOT, Settings
 from store import Database, Tick
 
 START = datetime(2026, 11, 1, 12, tzinfo=UTC)
 """A time for tests that don't care which."""
+
+LIBRARIES = ("httpx", "httpcore", "stamina", "schedule", "asyncio")
 
 
 @pytest.fixture(autouse=True)
@@ -27,6 +32,16 @@ def _nothing_from_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name)
     monkeypatch.setitem(Settings.model_config, "env_file", "/nonexistent/.env")
     monkeypatch.setitem(Settings.model_config, "toml_file", [])
+
+
+@pytest.fixture(autouse=True)
+def _log_levels() -> Iterator[None]:
+    """What a command sets for its process ends with the test."""
+    loggers = [logging.getLogger(name) for name in ("tickwell", *LIBRARIES)]
+    before = [logger.level for logger in loggers]
+    yield
+    for logger, level in zip(loggers, before, strict=True):
+        logger.setLevel(level)
 
 
 @pytest.fixture
@@ -65,6 +80,18 @@ def make_settings(database_file: Path) -> Callable[..., Settings]:
         return Settings(**{"database": database_file, "deribit_url": "http://127.0.0.1:9", **changes})
 
     return make
+
+
+@pytest.fixture
+def command(database_file: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """Run a command in this process, on the test's file."""
+
+    def invoke(*arguments: str, **settings: Any) -> Result:
+        for name, value in {"database": database_file, "deribit_url": "http://127.0.0.1:9", **settings}.items():
+            monkeypatch.setenv(f"TICKWELL_{name.upper()}", str(value))
+        return CliRunner().invoke(main, arguments)
+
+    return invoke
 
 
 def tick(second: float = 0, index_name: str = "btc_usd", price: float = 100.0, **more: Any) -> Tick:

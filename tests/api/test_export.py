@@ -4,16 +4,16 @@ import base64
 import gzip
 import io
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from click.testing import CliRunner
+from click.testing import Result
 
 from api import export as export_route
-from poller.__main__ import main
 from store import Database
 from store.export_query import FORMATS, MEDIA_TYPES, SUFFIXES, Format
 from store.locks import FileLock
@@ -76,12 +76,11 @@ def test_a_file_has_its_type_its_hash_and_its_name(client: httpx.Client, recorde
 
 
 def test_command_line_and_route_give_the_same_bytes(
-    client: httpx.Client, recorded: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    client: httpx.Client, recorded: Database, command: Callable[..., Result], tmp_path: Path
 ):
     path = tmp_path / "mine.parquet"
     words = ("--index", "btc_usd", "--start", RANGE["start"], "--end", RANGE["end"])
-    monkeypatch.setenv("TICKWELL_DATABASE", str(recorded.path))
-    assert CliRunner().invoke(main, ["export", *words, "--to", str(path)]).exit_code == 0
+    assert command("export", *words, "--to", str(path)).exit_code == 0
     for made in recorded.path.with_name("exports").glob("*.parquet"):
         made.unlink()
 

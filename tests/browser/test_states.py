@@ -12,6 +12,14 @@ pytestmark = pytest.mark.browser
 every_page = pytest.mark.parametrize("path", PAGES.values(), ids=PAGES)
 
 
+NOTHING = {
+    "/": "No data yet",
+    "/history": "No ticks of BTC / USD",
+    "/quality": "Nothing was due in these",
+    "/export": "No ticks in this range",
+}
+
+
 def expect_no_traceback(page: Page) -> None:
     """Neither Streamlit's box for one nor the words of one."""
     expect(page.get_by_test_id("stException")).to_have_count(0)
@@ -23,8 +31,7 @@ def test_before_the_first_tick_it_says_so(empty, open_page, path):
     page = open_page(empty.url + path)
 
     expect(page.get_by_text("Not recording: no recorder was started yet")).to_be_visible(timeout=20_000)
-    nothing = {"/": "No data yet", "/history": "No ticks of BTC / USD", "/quality": "Nothing was due in these"}[path]
-    expect(page.get_by_text(nothing).first).to_be_visible()
+    expect(page.get_by_text(NOTHING[path]).first).to_be_visible()
     expect(page.locator(".tickwell-chart")).to_have_count(0)
     expect_no_traceback(page)
 

@@ -2,16 +2,16 @@
 
 import json
 import shlex
+from collections.abc import Callable
 from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import pandas as pd
 import pytest
-from click.testing import CliRunner
+from click.testing import Result
 from streamlit.testing.v1 import AppTest
 
 import settings as all_settings
-from poller.__main__ import main
 from store import Database, StoreError, Tick, exports, gaps, runs, tickets, utc_now
 from store.exports import manifest_of
 from store.locks import FileLock
@@ -259,7 +259,7 @@ def test_programs_ask_for_the_same(open_page: Open, recorded: Database):
 
 
 def test_the_command_line_that_is_shown_makes_the_file_that_was_made(
-    open_page: Open, recorded: Database, tmp_path, monkeypatch
+    open_page: Open, recorded: Database, command: Callable[..., Result], tmp_path, monkeypatch
 ):
     page = made(open_page("export", range="All"))
     words = shlex.split(code(page)[-1])
@@ -267,7 +267,7 @@ def test_the_command_line_that_is_shown_makes_the_file_that_was_made(
     to.mkdir()
     monkeypatch.chdir(to)
 
-    done = CliRunner().invoke(main, words[3:])
+    done = command(*words[3:])
 
     assert done.exit_code == 0, done.stderr
     (path,) = recorded.path.with_name("exports").glob("*.parquet")

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import logging
 import socketserver
 import threading
 from collections.abc import Callable, Iterator
@@ -12,12 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
-
-from poller.__main__ import main
 
 RECORDED = Path(__file__).parents[1] / "fixtures/deribit"
-LIBRARIES = ("httpx", "httpcore", "stamina", "schedule", "asyncio")
 NOW = datetime(2026, 9, 20, 21, 17, 16, 123456, tzinfo=UTC)
 NOW_US = 1789939036123456
 
@@ -120,16 +115,6 @@ def clock() -> Clock:
     return Clock()
 
 
-@pytest.fixture(autouse=True)
-def _log_levels() -> Iterator[None]:
-    """What a command sets for its process ends with the test."""
-    loggers = [logging.getLogger(name) for name in ("tickwell", *LIBRARIES)]
-    before = [logger.level for logger in loggers]
-    yield
-    for logger, level in zip(loggers, before, strict=True):
-        logger.setLevel(level)
-
-
 @pytest.fixture
 def serve() -> Iterator[Callable[[Callable[[str], bytes]], ScriptedServer]]:
     """Start servers that answer as told; they end with the test."""
@@ -144,15 +129,3 @@ def serve() -> Iterator[Callable[[Callable[[str], bytes]], ScriptedServer]]:
             return server
 
         yield start
-
-
-@pytest.fixture
-def command(database_file: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
-    """Run a command in this process, on the test's file."""
-
-    def invoke(*arguments: str, **settings: Any) -> Result:
-        for name, value in {"database": database_file, "deribit_url": "http://127.0.0.1:9", **settings}.items():
-            monkeypatch.setenv(f"TICKWELL_{name.upper()}", str(value))
-        return CliRunner().invoke(main, arguments)
-
-    return invoke

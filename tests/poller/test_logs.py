@@ -3,8 +3,7 @@ import logging
 import pytest
 
 from poller.logs import configure_logging
-
-from .conftest import LIBRARIES
+from tests.conftest import LIBRARIES
 
 
 @pytest.mark.parametrize("level", ["DEBUG", "INFO", "WARNING", "ERROR"])

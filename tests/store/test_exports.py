@@ -31,6 +31,8 @@ from store import (
 from store.bars import bars
 from store.export_query import ExportQuery
 from store.exports import Export, Exports, Job, manifest_of
+from store.foreign import Columns
+from store.imports import import_files
 from store.locks import FileLock
 from tests.conftest import START, tick, wait_until
 from tests.store.histories import at, averaged, missed, observed, ran
@@ -128,6 +130,18 @@ def test_candles_come_back_from_csv(exported: Exports, database: Database):
 
     found = pd.read_csv(candles_of["csv"], parse_dates=["open_time"])
     pd.testing.assert_frame_equal(found, pd.read_parquet(candles_of["parquet"]), check_dtype=False)
+
+
+@pytest.mark.parametrize("kind", ["parquet", "csv"])
+def test_an_export_is_imported_as_the_same_prices(exported: Exports, database: Database, tmp_path: Path, kind: str):
+    a_history(database)
+    another = Database(tmp_path / "another.duckdb")
+
+    (imported,) = import_files(another, [exported.make(asked(format=kind)).path], Columns(), lambda *_: None)
+
+    assert (imported.stored, imported.bad) == (1150, 0)
+    its = "SELECT index_name, ts, received_at, price, resolution_s FROM ticks ORDER BY ALL"
+    assert rows_of(another, its) == rows_of(database, its)
 
 
 def test_excel_has_the_rows_with_times_in_utc_and_says_what_they_are(exported: Exports, database: Database):
