@@ -21,11 +21,18 @@ from playwright.sync_api import Browser, BrowserContext, FloatRect, Locator, Pag
 from poller.simulator import Simulator, price
 from store import Cursor, Database, Run, Tick, averages, runs, ticks, utc_now
 from tests.conftest import Program, wait_until
+from tests.unmeasured import unmeasured
 
 PAGES = {"Overview": "/", "History": "/history", "Quality": "/quality", "Export": "/export"}
 """The title of each page and where it is."""
 
 RECORDING = re.compile(r"recording, \d+ s old")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _unmeasured() -> Iterator[None]:
+    with unmeasured():
+        yield
 
 
 @pytest.fixture(scope="module")  # not longer: while playwright is open, no other test can run an event loop

@@ -19,8 +19,16 @@ from streamlit.testing.v1 import AppTest, app_test
 from settings import ROOT
 from store import Database, Tick, ticks, utc_now
 from store.recorder import Notice, RecorderLock
+from tests.unmeasured import unmeasured
 
 Open = Callable[..., AppTest]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _unmeasured() -> Iterator[None]:
+    with unmeasured():
+        yield
+
 
 installed_components = cache(manifest_scanner.scan_component_manifests)
 
