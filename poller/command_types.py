@@ -25,8 +25,6 @@ class _Interval(click.ParamType[timedelta]):
     name = "interval"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
-        if isinstance(value, timedelta):
-            return value
         known = {"ticks": SINGLE_TICKS, **{name: each for each, name in INTERVAL_NAMES.items()}}
         if value not in known:
             self.fail(f"{value}: must be one of {', '.join(known)}", param, ctx)

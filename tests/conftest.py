@@ -1,5 +1,6 @@
 """What the tests share: settings that read nothing from this machine, real files, a real exchange on a local port."""
 
+import contextlib
 import logging
 import os
 import shutil
@@ -11,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
+import psutil
 import pytest
 from click.testing import CliRunner, Result
 
@@ -129,8 +131,17 @@ class Program:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.process.kill()
+        for process in self._started():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
         self.process.communicate()
+
+    def _started(self) -> list[psutil.Process]:
+        """It and all that it started, which would keep its output open."""
+        if self.process.poll() is not None:
+            return []
+        its = psutil.Process(self.process.pid)
+        return [its, *its.children(recursive=True)]
 
     def finish(self, timeout_s: float = 20) -> tuple[int, str, str]:
         """Wait for the end; exit code, stdout, stderr."""

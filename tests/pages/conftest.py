@@ -24,7 +24,7 @@ from tests.unmeasured import unmeasured
 Open = Callable[..., AppTest]
 
 
-@pytest.fixture(autouse=True, scope="module")
+@pytest.fixture(autouse=True, scope="package")
 def _unmeasured() -> Iterator[None]:
     with unmeasured():
         yield

@@ -457,7 +457,7 @@ def test_another_process_that_exports_is_waited_for(exported: Exports, monkeypat
             exported.make(asked(names="eth_usd"))
     job = Job(exported, asked(format="csv"))
     wait_until(exported._one_at_a_time.locked)
-    assert not job.over
+    assert (job.over, job.failure) == (False, None)
 
     lock.release()
 
@@ -479,7 +479,8 @@ def test_a_job_tells_how_far_it_is_and_what_went_wrong(exported: Exports, databa
     failed = Job(Exports(Database(tmp_path / "nowhere.duckdb"), GB), asked())
     wait_until(lambda: failed.over)
 
-    assert (job.read, job.ticks, job.made().rows) == (1150, 1150, 1150)
+    assert (job.read, job.ticks, job.made().rows, job.failure) == (1150, 1150, 1150, None)
+    assert isinstance(failed.failure, NoDatabaseError)
     with pytest.raises(NoDatabaseError):
         failed.made()
 
