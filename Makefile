@@ -17,12 +17,12 @@ test: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/coverage run -m pytest --numprocesses 2 --dist loadfile
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
 test-old-duckdb: $(VENV)-old-duckdb/.installed
-	$(VENV)-old-duckdb/bin/python -m pytest tests/store
+	$(VENV)-old-duckdb/bin/python -m pytest --numprocesses 2 --dist loadfile tests/store
 
 faults: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.faults

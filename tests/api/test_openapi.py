@@ -22,7 +22,7 @@ from tests.conftest import START, tick
 
 from .conftest import SECOND, served_at
 
-EXAMPLES = 10
+EXAMPLES = 6
 TICKERS = {"enum": ["btc_usd", "eth_usd"]}
 
 # What no document can say: that a start is before its end, and a range short. Within these any two fit.

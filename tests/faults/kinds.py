@@ -1,6 +1,6 @@
 """The kinds of fault, by name. Each is a function that injects it, waits until it is over, and checks its own."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -98,3 +98,11 @@ KINDS: dict[str, Kind] = {
     "kill -9 of a backup": Kind(kills.kill_backup, kills=30),
     "kill -9 of a reader": Kind(kills.kill_reader, kills=30),
 }
+
+
+def first_of_families(kinds: Mapping[str, Kind]) -> dict[str, Kind]:
+    """The first of those kinds that are injected by the same function into a recorder of the same mode."""
+    families: dict[tuple[object, str], str] = {}
+    for name, kind in kinds.items():
+        families.setdefault((getattr(kind.inject, "func", kind.inject), kind.mode), name)
+    return {name: kinds[name] for name in families.values()}
