@@ -356,6 +356,24 @@ def test_ticks_wait_while_a_foreign_program_holds_the_file(
         assert slots == in_a_row(slots)
 
 
+def test_ticks_that_the_database_refuses_wait_until_it_takes_them(start: Start, database: Database):
+    fill(database)
+    start()
+    before = wait_for_ticks(database, 1)
+    with database.write() as cursor:
+        cursor.execute("ALTER TABLE ticks RENAME TO taken")
+
+    refused = wait_for_state(database, "store unavailable")
+    wait_until(lambda: notice(database).waiting)
+    with database.write() as cursor:
+        cursor.execute("ALTER TABLE taken RENAME TO ticks")
+    wait_for_state(database, "recording")
+
+    assert "ticks does not exist" in refused.detail
+    slots = seconds([tick.ts for tick in wait_for_ticks(database, len(before) + 2)])
+    assert slots == in_a_row(slots)
+
+
 def test_a_stop_waits_for_the_write_that_waits_for_others(
     start: Start, database: Database, foreign_program: Callable[[], subprocess.Popen[str]]
 ):
