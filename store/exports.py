@@ -15,22 +15,19 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .database import Database
 from .errors import BusyError, StoreError
 from .export_query import SUFFIXES, ExportQuery
-from .export_survey import MATCHES, Survey, survey, values_of
+from .export_survey import Survey, survey
 from .locks import FileLock
 from .manifest import sha256_of
-from .models import to_column, utc_now
-
-if TYPE_CHECKING:
-    import pyarrow as pa
+from .models import utc_now
 
 Tell = Callable[[int, int], None]
 """Hears how many of how many ticks are read."""
@@ -41,62 +38,10 @@ KEPT = timedelta(days=1)
 _UNFINISHED = ".unfinished-"
 _OURS = re.compile(rf"[0-9a-f]{{32}}\.({'|'.join(map(re.escape, SUFFIXES.values()))})")
 
-# A window of ticks takes 0.1 s to read and 26 MB as a table; candles are folded from more of them.
-_TICKS_A_WINDOW = 500_000
-_FOLDED_A_WINDOW = 2_000_000
-
 _WAIT_S = 600.0
 _LOOK_AGAIN_S = 0.1
 
 _MOST_SURVEYS = 32
-
-_TICKS = f"""
-SELECT index_name, ts, received_at, price, source, resolution_s
-FROM ticks
-WHERE rowid < $rows
-  AND {MATCHES}
-ORDER BY ts, index_name
-"""  # noqa: S608 the condition is a constant
-
-_CANDLES = f"""
-SELECT
-    index_name,
-    time_bucket($interval, ts) AS open_time,
-    arg_min(price, ts) AS open,
-    max(price) AS high,
-    min(price) AS low,
-    arg_max(price, ts) AS close,
-    count(*) AS tick_count,
-    count(*) FILTER (resolution_s = 0) AS live_count,
-    max(resolution_s) AS resolution_s
-FROM ticks
-WHERE rowid < $rows
-  AND {MATCHES}
-GROUP BY ALL
-ORDER BY open_time, index_name
-"""  # noqa: S608 the condition is a constant
-
-
-# For CSV, DuckDB makes text of times and prices, ten times as fast as Arrow: a price of 100 as 100.0, so that readers
-# who guess types don't take prices for whole numbers.
-_TICKS_AS_TEXT = f"""
-SELECT * REPLACE (
-    strftime(ts, '%Y-%m-%dT%H:%M:%S.%fZ') AS ts,
-    strftime(received_at, '%Y-%m-%dT%H:%M:%S.%fZ') AS received_at,
-    price::VARCHAR AS price
-)
-FROM ({_TICKS})
-"""  # noqa: S608 the rows are the constant above
-_CANDLES_AS_TEXT = f"""
-SELECT * REPLACE (
-    strftime(open_time, '%Y-%m-%dT%H:%M:%SZ') AS open_time,
-    open::VARCHAR AS open,
-    high::VARCHAR AS high,
-    low::VARCHAR AS low,
-    close::VARCHAR AS close
-)
-FROM ({_CANDLES})
-"""  # noqa: S608 the rows are the constant above
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,11 +153,12 @@ class Exports:
 
     def _written(self, found: Survey, new: Path, tell: Tell) -> dict[str, Any]:
         """Write the rows; what the manifest says of them."""
+        from .export_rows import tables_of
         from .export_writers import open_writer
 
         rows, read, capped, last = 0, 0, False, None
         with open_writer(new, found.query, found.facts) as writer:
-            for table, ticks in _ahead(self._tables(found)):
+            for table, ticks in tables_of(self.database, found):
                 self._make_room(new)
                 written = writer.write(table)
                 rows, read, capped = rows + written, read + ticks, written < len(table)
@@ -221,22 +167,6 @@ class Exports:
                     last = table[1][written - 1].as_py().isoformat()
                     break
         return {"rows": rows, "capped": capped} | ({"last": last} if capped else {})
-
-    def _tables(self, found: Survey) -> Iterator[tuple["pa.Table", int]]:
-        """The rows, window by window, each with the number of ticks that it is made of."""
-        from .export_writers import schema_of
-
-        query, schema = found.query, schema_of(found.query)
-        if query.interval:
-            statement, most = _CANDLES_AS_TEXT if query.format == "csv" else _CANDLES, _FOLDED_A_WINDOW
-        else:
-            statement, most = _TICKS_AS_TEXT if query.format == "csv" else _TICKS, _TICKS_A_WINDOW
-        values = {"rows": found.rows, **values_of(query)} | ({"interval": query.interval} if query.interval else {})
-        for start, end, ticks in found.windows(most):
-            values |= {"start": to_column(start), "end": to_column(end)}
-            with self.database.read() as cursor:
-                table = cursor.sql(statement, params=values).to_arrow_table()
-            yield table.cast(schema), ticks
 
     def _path(self, found: Survey) -> Path:
         return self.folder / f"{found.digest}.{SUFFIXES[found.query.format]}"
@@ -308,6 +238,9 @@ class Job:
             self._made.set_result(exports.make(query, self._tell))
         except StoreError as error:
             self._made.set_exception(error)
+        finally:
+            if not self.over:  # a mistake of ours, which Python writes to the log; whoever watches must not wait on
+                self._made.set_exception(StoreError("the export failed, and the server's log says why"))
 
     def _tell(self, read: int, ticks: int) -> None:
         self.read, self.ticks = read, ticks
@@ -329,15 +262,6 @@ def read_manifest(path: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise ValueError("no JSON object")  # noqa: TRY004 what is in a file is no argument
     return found
-
-
-def _ahead(tables: Iterator[tuple["pa.Table", int]]) -> Iterator[tuple["pa.Table", int]]:
-    """Read the next window while one is being written."""
-    with ThreadPoolExecutor(1) as reader:
-        coming = reader.submit(next, tables, None)
-        while (table := coming.result()) is not None:
-            coming = reader.submit(next, tables, None)
-            yield table
 
 
 def _size(path: Path) -> int:

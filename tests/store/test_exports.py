@@ -23,6 +23,7 @@ from store import (
     StoreError,
     Tick,
     candles,
+    export_rows,
     export_survey,
     export_writers,
     exports,
@@ -166,7 +167,7 @@ def test_excel_holds_so_many_rows_and_says_that_there_were_more(
     exported: Exports, database: Database, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(export_writers, "MOST_EXCEL_ROWS", 5)
-    monkeypatch.setattr(exports, "_TICKS_A_WINDOW", 3)
+    monkeypatch.setattr(export_rows, "_TICKS_A_WINDOW", 3)
     store(database, *(tick(second) for second in range(9)))
 
     made = exported.make(asked(format="xlsx"))
@@ -296,7 +297,7 @@ def test_equal_exports_have_equal_bytes_however_they_were_cut(
     made = exported.make(asked(format=kind))
     before = made.path.read_bytes()
     made.path.unlink()
-    monkeypatch.setattr(exports, "_TICKS_A_WINDOW", 100)
+    monkeypatch.setattr(export_rows, "_TICKS_A_WINDOW", 100)
 
     again = exported.make(asked(format=kind))
 
@@ -338,7 +339,7 @@ def test_a_tick_outside_the_range_leaves_it_as_it_is(exported: Exports, database
 def test_what_comes_while_it_is_written_is_no_part_of_it(
     exported: Exports, database: Database, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(exports, "_TICKS_A_WINDOW", 100)
+    monkeypatch.setattr(export_rows, "_TICKS_A_WINDOW", 100)
     a_history(database)
 
     def tell(read: int, total: int) -> None:
@@ -372,7 +373,7 @@ def test_a_file_without_a_manifest_is_made_again(exported: Exports, database: Da
 
 
 def test_progress_is_told_in_ticks(exported: Exports, database: Database, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(exports, "_TICKS_A_WINDOW", 400)
+    monkeypatch.setattr(export_rows, "_TICKS_A_WINDOW", 400)
     a_history(database)
     told: list[tuple[int, int]] = []
 
@@ -483,6 +484,21 @@ def test_a_job_tells_how_far_it_is_and_what_went_wrong(exported: Exports, databa
     assert isinstance(failed.failure, NoDatabaseError)
     with pytest.raises(NoDatabaseError):
         failed.made()
+
+
+def test_a_mistake_of_ours_is_told_and_keeps_nobody_waiting(exported: Exports, monkeypatch: pytest.MonkeyPatch):
+    told: list[type[BaseException]] = []
+
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(threading, "excepthook", lambda args: told.append(args.exc_type))
+    monkeypatch.setattr(exported, "make", fail)
+    job = Job(exported, asked())
+    wait_until(lambda: told)
+
+    assert told == [ZeroDivisionError]
+    assert str(job.failure) == "the export failed, and the server's log says why"
 
 
 def test_what_an_interrupted_export_left_is_removed_by_the_next(exported: Exports):
