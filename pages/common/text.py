@@ -7,25 +7,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
 
+from store import words
 from store.status import age_in_words
+
+decimals, price, pair, span, duration = words.decimals, words.price, words.pair, words.span, words.duration
 
 UTC_SWITCH = "utc"
 """The key of the switch that shows all times in UTC, and its name in the URL."""
-
-
-def decimals(value: float) -> int:
-    """How many digits after the point suit a price: cents above 100, six significant digits below."""
-    return 2 if value >= 100 else max(2, 5 - math.floor(math.log10(value)))
-
-
-def price(value: float) -> str:
-    """A price with digits that suit its size."""
-    return f"{value:,.{decimals(value)}f}"
-
-
-def pair(index_name: str) -> str:
-    """An index name as the pair it prices: "btc_usd" is "BTC / USD"."""
-    return " / ".join(index_name.upper().split("_"))
 
 
 def age_at(age: timedelta, at: datetime) -> str:
@@ -41,28 +29,6 @@ def counted_since(start: datetime, end: datetime, zone: ZoneInfo) -> str:
     local = start.astimezone(zone)
     same_day = local.date() == end.astimezone(zone).date()
     return f"since {local:%H:%M}" if same_day else f"since {local.day} {local:%b, %H:%M}"
-
-
-def span(length: timedelta) -> str:
-    """A length of time in its largest whole unit, such as "15 min" or "1 d"."""
-    seconds = length.total_seconds()
-    for unit, unit_s in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds >= unit_s and seconds % unit_s == 0:
-            return f"{seconds // unit_s:.0f} {unit}"
-    return f"{seconds:g} s"
-
-
-def duration(length: timedelta) -> str:
-    """A length of time in its two largest units, such as "5 min", "1 h 12 min" or "3 d 4 h"."""
-    left = round(length.total_seconds())
-    parts: list[str] = []
-    for unit, unit_s in (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
-        count, left = divmod(left, unit_s)
-        if parts or count:
-            parts.append(f"{count} {unit}" if count else "")
-        if len(parts) == 2:
-            break
-    return " ".join(filter(None, parts)) or "under 1 s"
 
 
 def count(number: int, one: str) -> str:
