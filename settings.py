@@ -47,6 +47,8 @@ PREFIX = "TICKWELL_"
 MAX_REQUESTS_PER_SECOND = 5
 
 _INDEX_NAME = re.compile(r"[a-z0-9-]+_[a-z]+")
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S+")
+_BETWEEN_ADDRESSES = re.compile(r"[\s,]+(?=[A-Za-z][A-Za-z0-9+.-]*://)")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 _LEAST_SECRET = 16
 _TOKEN = re.compile(rf"[!-~]{{{_LEAST_SECRET},}}")
@@ -70,6 +72,11 @@ def _names(value: object) -> object:
     if isinstance(value, list | tuple):
         return tuple(dict.fromkeys(name for name in (str(item).strip() for item in value) if name))
     return value
+
+
+def _urls(value: object) -> object:
+    """Split addresses at the commas and blanks before the next one: they may have commas themselves."""
+    return tuple(filter(None, _BETWEEN_ADDRESSES.split(value.strip(" ,\n")))) if isinstance(value, str) else value
 
 
 def _where_to_listen(value: object) -> object:
@@ -144,8 +151,11 @@ class Settings(BaseSettings):
         "metrics_port": "a port from 1 to 65535 such as 9464, or an address and a port such as 0.0.0.0:9464",
         "api_token": "at least 16 letters, digits and signs without blanks",
         "allowed_emails": "e-mail addresses, separated by commas",
+        "notify_urls": "addresses that apprise knows, such as ntfy://my-topic, separated by commas",
+        "alerts_file": "the path of a file",
+        "heartbeat_url": "an address that starts with http:// or https://",
     }
-    secret: ClassVar[frozenset[str]] = frozenset({"api_token"})
+    secret: ClassVar[frozenset[str]] = frozenset({"api_token", "notify_urls", "heartbeat_url"})
     """Whose values are never shown."""
 
     _auth: Any = PrivateAttr(default=None)
@@ -194,6 +204,18 @@ class Settings(BaseSettings):
         (),
         description="e-mail addresses of those who may sign in, where `[auth]` is in Streamlit's secrets",
     )
+    notify_urls: Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_urls)] = Field(
+        (),
+        description="who is told of alerts: addresses of apprise, separated by commas",
+    )
+    alerts_file: Path = Field(
+        Path("alerts.toml"),
+        description="the rules of alerts; a relative one counts from the project's root",
+    )
+    heartbeat_url: SecretStr | None = Field(
+        None,
+        description="called each minute by the recorder, for a service that tells when the calls cease",
+    )
 
     @property
     def exports_limit_bytes(self) -> int:
@@ -232,6 +254,28 @@ class Settings(BaseSettings):
         if is_folder:
             raise ValueError("a folder")
         return path
+
+    @field_validator("alerts_file")
+    @classmethod
+    def _beside_the_root(cls, path: Path) -> Path:
+        try:
+            return ROOT / path.expanduser()
+        except RuntimeError as error:  # a home that nobody has
+            raise ValueError("not a path") from error
+
+    @field_validator("notify_urls")
+    @classmethod
+    def _with_a_service(cls, urls: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        if not all(map(is_notify_url, urls)):
+            raise ValueError("not an address")
+        return urls
+
+    @field_validator("heartbeat_url")
+    @classmethod
+    def _callable(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None:
+            TypeAdapter(AnyHttpUrl).validate_python(url.get_secret_value())
+        return url
 
     @field_validator("indexes")
     @classmethod
@@ -288,6 +332,11 @@ class Settings(BaseSettings):
 def is_index_name(text: str) -> bool:
     """Could the exchange have an index of that name?"""
     return _INDEX_NAME.fullmatch(text) is not None
+
+
+def is_notify_url(url: SecretStr) -> bool:
+    """Could apprise know that address?"""
+    return _ADDRESS.fullmatch(url.get_secret_value()) is not None
 
 
 def load() -> Settings:

@@ -63,6 +63,9 @@ def test_without_a_word_the_defaults_count():
         "metrics_port": None,
         "api_token": None,
         "allowed_emails": (),
+        "notify_urls": (),
+        "alerts_file": ROOT / "alerts.toml",
+        "heartbeat_url": None,
     }
 
 
@@ -80,6 +83,9 @@ def test_each_setting_is_read_from_the_environment(given_, tmp_path):
         METRICS_PORT="9464",
         API_TOKEN="sixteen-signs-or-more",
         ALLOWED_EMAILS="Reader@Example.com, owner@example.com",
+        NOTIFY_URLS="ntfy://a,b, mailto://me:secret@example.com",
+        ALERTS_FILE="mine/alerts.toml",
+        HEARTBEAT_URL="https://beats.example.com/1234",
     )
 
     loaded = load()
@@ -97,6 +103,9 @@ def test_each_setting_is_read_from_the_environment(given_, tmp_path):
         "metrics_port": ("127.0.0.1", 9464),
         "api_token": SecretStr("sixteen-signs-or-more"),
         "allowed_emails": ("reader@example.com", "owner@example.com"),
+        "notify_urls": (SecretStr("ntfy://a,b"), SecretStr("mailto://me:secret@example.com")),
+        "alerts_file": ROOT / "mine/alerts.toml",
+        "heartbeat_url": SecretStr("https://beats.example.com/1234"),
     }
 
 
@@ -144,6 +153,7 @@ def test_each_setting_is_read_from_the_environment(given_, tmp_path):
         ("METRICS_PORT", "http://localhost:9464", PORTS),
         ("ALLOWED_EMAILS", "example.com", "e-mail addresses, separated by commas"),
         ("ALLOWED_EMAILS", "a@b.c d@e.f", "e-mail addresses, separated by commas"),
+        ("ALERTS_FILE", "~no-such-user/alerts.toml", "the path of a file"),
     ],
 )
 def test_a_bad_value_is_named_with_what_is_allowed(given_, name, value, allowed):
@@ -395,3 +405,16 @@ def test_nothing_is_allowed_that_is_no_setting():
 )
 def test_the_size_of_the_exports_is_read_as_duckdb_reads_sizes(make_settings, written: str, is_bytes: int):
     assert make_settings(exports_limit=written).exports_limit_bytes == is_bytes
+
+
+@pytest.mark.parametrize(
+    ("name", "allowed"),
+    [
+        ("NOTIFY_URLS", "addresses that apprise knows, such as ntfy://my-topic, separated by commas"),
+        ("HEARTBEAT_URL", "an address that starts with http:// or https://"),
+    ],
+)
+def test_a_bad_address_is_not_shown_for_it_may_be_a_secret(given_, name, allowed):
+    given_(**{name: "my-secret"})
+
+    assert refusal() == f"TICKWELL_{name}: must be {allowed}"
