@@ -1,11 +1,15 @@
 """What came of the slots on its way to the database: it waits here while the database can't be written."""
 
-from collections.abc import Callable, Iterable
+import contextlib
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime
+from itertools import takewhile
 
 from store import (
     Cause,
+    Cursor,
     Database,
     Miss,
     NoDatabaseError,
@@ -21,6 +25,7 @@ from store import (
 from store.meters import OK
 from store.vitals import Vitals
 
+from .alerting import Alerts
 from .jobs import Outcome
 
 # 50,000 ticks are seven hours of two indexes at one second, and about 20 MB of memory.
@@ -39,9 +44,12 @@ class Journal:
     `written` is true once a tick is durable.
     """
 
-    def __init__(self, database: Database, clock: Callable[[], datetime] = utc_now) -> None:
+    def __init__(
+        self, database: Database, clock: Callable[[], datetime] = utc_now, alerts: Alerts | None = None
+    ) -> None:
         self._database = database
         self._clock = clock
+        self._alerts = alerts
         self._run: Run | None = None
         self._runs: list[Run] = []
         self._ticks: list[tuple[datetime, Tick]] = []
@@ -130,18 +138,35 @@ class Journal:
         return outcome
 
     def _write(self, wait_s: float) -> None:
-        with self._database.write(wait_s) as cursor:
-            portion, misses = self._ticks[:PORTION], self._misses[:PORTION]
-            begun, minutes = list(self._runs), list(self._minutes)
+        portion, misses = self._portion()
+        begun, minutes = list(self._runs), list(self._minutes)
+        with self._judging(portion, misses, wait_s) as judge, self._database.write(wait_s) as cursor:
             for run in begun:
                 runs.note(cursor, run)
             ticks.append(cursor, (tick for _, tick in portion))
             runs.append_misses(cursor, misses)
             for minute in minutes:
                 vitals.append(cursor, minute)
+            judge(cursor)
         now = self._clock()
         self._delays_s += [(now - tick.ts).total_seconds() for _, tick in portion]
         self.written |= bool(portion)
         # What came meanwhile waits on.
         del self._ticks[: len(portion)], self._misses[: len(misses)]
         del self._runs[: len(begun)], self._minutes[: len(minutes)]
+
+    def _portion(self) -> tuple[list[tuple[datetime, Tick]], list[Miss]]:
+        """The oldest ticks and misses: of both those of the same slots, as they are judged together."""
+        portion, misses = self._ticks[:PORTION], self._misses[:PORTION]
+        if len(self._ticks) > PORTION:
+            until, _ = self._ticks[PORTION]
+            misses = list(takewhile(lambda miss: miss.slot < until, misses))
+        return portion, misses
+
+    def _judging(
+        self, portion: Sequence[tuple[datetime, Tick]], misses: Sequence[Miss], wait_s: float
+    ) -> AbstractContextManager[Callable[[Cursor], None]]:
+        """For the time of a write: judges what is written, in the same transaction."""
+        if self._alerts is None or not (portion or misses):
+            return contextlib.nullcontext(lambda _: None)
+        return self._alerts.judging(portion, misses, wait_s)

@@ -16,6 +16,7 @@ from settings import VERSION, Settings, TickwellError
 from store import BusyError, Cause, Database, NewerSchemaError, RecorderError, Run, StoreError, utc_now
 from store.recorder import Notice, RecorderLock
 
+from .alerting import Alerts
 from .backfill import Backfill, spacing_s
 from .background import Background
 from .deribit import DeribitClient
@@ -53,6 +54,9 @@ class Recorder:
 
     `start` and `stop` may be called from any thread, each once. `failure` is set when it ended by itself, because what
     it was asked to do can't be done.
+
+    Raises:
+        SettingsError: the rules of alerts can't be used.
     """
 
     def __init__(
@@ -69,7 +73,8 @@ class Recorder:
         self._period = timedelta(seconds=settings.poll_seconds)
         self._mode = mode
         self._lock = RecorderLock(database.path)
-        self._journal = Journal(database, clock)
+        self._alerts = Alerts(settings, database, clock=clock)
+        self._journal = Journal(database, clock, self._alerts)
         self._stop = threading.Event()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="tickwell-recorder", daemon=True)

@@ -1,0 +1,181 @@
+"""Alerts beside a recorder: the rules of its file, judged on all that its journal writes, in the same transaction.
+
+So an event is as durable as the tick that brought it, before anybody is told of it.
+"""
+
+import contextlib
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from settings import ROOT, Settings, SettingsError
+from store import Cursor, Database, Miss, Tick, utc_now
+from store.alerts import events
+from store.alerts.events import Event
+from store.alerts.in_force import put_in_force
+from store.alerts.judge import Company, Judge
+from store.alerts.kinds import AnyRule
+from store.alerts.recall import recall
+from store.alerts.rule_file import load_rules
+from store.alerts.rules import named
+from store.alerts.settlements import Settlements
+
+from .runner import guarded
+
+log = logging.getLogger("tickwell.alerts")
+
+EXAMPLE = ROOT / "alerts.example.toml"
+"""The rules of a demo that has none of its own."""
+
+Stamp = tuple[int, int, int] | None
+
+
+class Alerts:
+    """The rules of ALERTS_FILE and where they stand.
+
+    Args:
+        settings: which file, and who is told.
+        database: that the journal writes into.
+        clock: of the recorder.
+        wake: hears that events were noted.
+
+    Raises:
+        SettingsError: the file can't be used; a line for each mistake.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        *,
+        clock: Callable[[], datetime] = utc_now,
+        wake: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._settings, self._database, self._clock, self._wake = settings, database, clock, wake
+        self._path = file_of(settings)
+        self._stamp = _stamp(self._path)
+        self._rules = read_rules(settings)
+        self._fault = ""
+        self._noted = False
+        self._judge: Judge | None = None
+        self._settlements: Settlements | None = None
+
+    @property
+    def addresses(self) -> Mapping[str, SecretStr]:
+        """Where targets are told, by name."""
+        return addresses(self._settings, self._rules)
+
+    @contextlib.contextmanager
+    def judging(
+        self, ticks: Sequence[tuple[datetime, Tick]], misses: Sequence[Miss], wait_s: float
+    ) -> Iterator[Callable[[Cursor], None]]:
+        """Lend what judges ticks and misses of slots. Use it inside the transaction that stores them.
+
+        Raises:
+            StoreError: what was recorded before can't be read.
+        """
+        self._reload_if_changed()
+        outcomes = _by_slot(ticks, misses)
+        found: list[Event] = []
+        with contextlib.ExitStack() as undo:
+            undo.callback(self._forget)
+            judge = self._judge or self._recalled(outcomes[0][0], wait_s)
+            yield lambda cursor: found.extend(self._look(cursor, judge, outcomes))
+            undo.pop_all()
+        for event in found:
+            log.info("%s: %s", event.rule, event.text)
+        if found:
+            self._wake()
+
+    def _look(self, cursor: Cursor, judge: Judge, outcomes: Sequence[tuple[datetime, Tick | Miss]]) -> list[Event]:
+        """Note what changes, and the rules when they did."""
+        found: list[Event] = []
+        now = self._clock()
+        if self._settlements is None or not self._noted:
+            since = put_in_force(cursor, self._rules, self._fault, now)
+            self._settlements = self._settlements or Settlements(cursor, judge, since)
+        self._judge = None
+        with guarded("alerts"):
+            for slot, outcome in outcomes if self._rules else ():
+                if isinstance(outcome, Tick):
+                    found += judge.heard(slot, outcome, now)
+                else:
+                    found += judge.missed(slot, outcome.index_name, now)
+            found += self._settlements.events(cursor, judge, now)
+            self._judge, self._noted = judge, True
+        events.append(cursor, found)
+        return found
+
+    def _recalled(self, slot: datetime, wait_s: float) -> Judge:
+        if not self._rules:
+            return Judge((), {}, {}, Company({}))
+        indexes, seconds = self._settings.indexes, self._settings.poll_seconds
+        common = tuple(named(self._settings.notify_urls))
+        targets = {
+            rule.name: common if rule.notify is None else tuple(named(rule.notify, rule.name)) for rule in self._rules
+        }
+        with self._database.read(wait_s) as cursor:
+            return recall(cursor, self._rules, indexes, seconds, slot, targets)
+
+    def _forget(self) -> None:
+        """What was judged was not stored: begin again from what is."""
+        self._judge = self._settlements = None
+
+    def _reload_if_changed(self) -> None:
+        stamp = _stamp(self._path)
+        if stamp == self._stamp:
+            return
+        self._stamp, self._noted = stamp, False
+        try:
+            self._rules = load_rules(self._path, self._settings.indexes)
+        except SettingsError as error:
+            self._fault = str(error)
+            log.warning("the rules that there were go on: %s", self._fault)
+        else:
+            self._judge, self._fault = None, ""
+            log.info("rules of %s: %d", self._path.name, len(self._rules))
+
+
+def file_of(settings: Settings) -> Path:
+    """The file of rules; for a demo without one, that of the examples."""
+    path = settings.alerts_file
+    return EXAMPLE if settings.demo and not path.exists() and not _asked_for(settings) else path
+
+
+def read_rules(settings: Settings) -> list[AnyRule]:
+    """The rules of a start; none where there is no file and none was asked for.
+
+    Raises:
+        SettingsError: the file can't be used; a line for each mistake.
+    """
+    path = file_of(settings)
+    return load_rules(path, settings.indexes) if path.exists() or _asked_for(settings) else []
+
+
+def addresses(settings: Settings, rules: Sequence[AnyRule]) -> dict[str, SecretStr]:
+    """Where targets are told, by name: those of NOTIFY_URLS, and those that rules have by themselves."""
+    found = named(settings.notify_urls)
+    for rule in rules:
+        found |= named(rule.notify or (), rule.name)
+    return found
+
+
+def _asked_for(settings: Settings) -> bool:
+    return "alerts_file" in settings.model_fields_set
+
+
+def _stamp(path: Path) -> Stamp:
+    """Tells one state of a file from another; None while there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _by_slot(ticks: Sequence[tuple[datetime, Tick]], misses: Sequence[Miss]) -> list[tuple[datetime, Tick | Miss]]:
+    outcomes: list[tuple[datetime, Tick | Miss]] = [*ticks, *((miss.slot, miss) for miss in misses)]
+    return sorted(outcomes, key=lambda outcome: outcome[0])

@@ -1,0 +1,288 @@
+"""Events: what rules came to, noted before anybody is told, and what became of the telling. All is append-only."""
+
+import math
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from duckdb import DuckDBPyConnection
+
+from store.models import from_column, to_column
+
+from .rules import Severity
+
+Kind = Literal["fired", "over"]
+Outcome = Literal["sent", "failed", "given up"]
+
+_COLUMNS = """
+    id,
+    rule,
+    condition,
+    index_name,
+    event,
+    severity,
+    happened_at,
+    noted_at,
+    price,
+    value,
+    threshold,
+    text,
+    targets,
+    send_after
+"""
+
+_INSERT = f"""
+INSERT INTO alert_events ({_COLUMNS})
+VALUES ({", ".join("?" * 14)})
+"""  # noqa: S608 the columns are the constant above
+
+_STANDINGS = """
+SELECT
+    rule,
+    condition,
+    index_name,
+    arg_max(event, rowid),
+    max(happened_at),
+    max(happened_at) FILTER (WHERE event = 'fired')
+FROM alert_events
+GROUP BY ALL
+"""
+
+_PENDING = f"""
+SELECT target, tries, {_COLUMNS}
+FROM (
+    SELECT *, unnest(targets) AS target
+    FROM alert_events
+    WHERE len(targets) > 0
+)
+LEFT JOIN (
+    SELECT
+        id AS told,
+        target AS whom,
+        count(*) AS tries,
+        bool_or(outcome <> 'failed') AS done
+    FROM alert_deliveries
+    GROUP BY ALL
+) ON told = id AND whom = target
+WHERE NOT coalesce(done, false)
+ORDER BY coalesce(tries, 0), send_after, happened_at
+"""  # noqa: S608 the columns are the constant above
+
+_DELIVERY = """
+INSERT INTO alert_deliveries (id, target, outcome, tried_at, detail)
+VALUES ($id, $target, $outcome, $tried_at, $detail)
+"""
+
+_FIRED = f"""
+SELECT {_COLUMNS}
+FROM alert_events
+WHERE event = 'fired'
+  AND happened_at >= $start
+  AND happened_at < $end
+  AND ($index_name IS NULL OR index_name = $index_name)
+ORDER BY happened_at DESC, rowid DESC
+LIMIT $limit
+"""  # noqa: S608 the columns are the constant above
+
+_DELIVERIES = """
+SELECT id, target, arg_max(outcome, rowid), max(tried_at), arg_max(detail, rowid), count(*)
+FROM alert_deliveries
+WHERE list_contains($ids, id)
+GROUP BY id, target
+ORDER BY id, target
+"""
+
+_ACKNOWLEDGEMENTS = """
+SELECT id, min(acknowledged_at), arg_min(reader, rowid)
+FROM alert_acknowledgements
+WHERE list_contains($ids, id)
+GROUP BY id
+"""
+
+_ACKNOWLEDGE = """
+INSERT INTO alert_acknowledgements (id, acknowledged_at, reader)
+SELECT id, $acknowledged_at, $reader
+FROM alert_events
+WHERE id = $id
+  AND id NOT IN (SELECT id FROM alert_acknowledgements)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A rule fired, or what it fired for is over.
+
+    Attributes:
+        rule, condition: the rule's name, and what it watches for, in words.
+        index_name: of which index; empty for what concerns all of them.
+        event: "fired", or "over" when it may fire again.
+        severity: of the rule.
+        at: exchange time of the tick, the slot, or when the gap was settled.
+        price: the newest price then; NaN where there is none.
+        value, threshold: in the unit of the rule; NaN where it has none.
+        text: what happened, in a line.
+        targets: the names of those who are to be told.
+        send_after: they are told then at the earliest.
+        noted_at: when it was noted, by the local clock.
+        id: its own.
+    """
+
+    rule: str
+    condition: str
+    index_name: str
+    event: Kind
+    severity: Severity
+    at: datetime
+    price: float
+    value: float
+    threshold: float
+    text: str
+    targets: tuple[str, ...]
+    send_after: datetime
+    noted_at: datetime
+    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a condition of a rule stood last: its last event, when that was, and when it last fired, if it has."""
+
+    event: Kind
+    at: datetime
+    fired_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """An event that a target is still to be told, and how often that was tried."""
+
+    target: str
+    tries: int
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What became of telling one target: the outcome of the last try, when that was, why it failed, and how many."""
+
+    target: str
+    outcome: Outcome
+    at: datetime
+    detail: str
+    tries: int
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An event with what became of it: deliveries so far, and who acknowledged it when, if anybody did."""
+
+    event: Event
+    deliveries: tuple[Delivery, ...] = ()
+    acknowledged_at: datetime | None = None
+    reader: str = ""
+
+
+def append(cursor: DuckDBPyConnection, events: Iterable[Event]) -> None:
+    """Note events. Call it inside `Database.write`."""
+    for event in events:
+        cursor.execute(_INSERT, _row(event))
+
+
+def standings(cursor: DuckDBPyConnection) -> dict[tuple[str, str, str], Standing]:
+    """Where each condition stood last that has any event, by rule, condition and index."""
+    return {
+        (rule, condition, index_name): Standing(event, from_column(at), fired_at and from_column(fired_at))
+        for rule, condition, index_name, event, at, fired_at in cursor.execute(_STANDINGS).fetchall()
+    }
+
+
+def pending(cursor: DuckDBPyConnection) -> list[Pending]:
+    """Whom to tell what: those who were tried least first, and of these the oldest event. Quiet hours may lie ahead."""
+    return [Pending(target, tries or 0, _event(row)) for target, tries, *row in cursor.execute(_PENDING).fetchall()]
+
+
+def note_delivery(cursor: DuckDBPyConnection, event_id: str, delivery: Delivery) -> None:
+    """Note what came of one try. Call it inside `Database.write`."""
+    cursor.execute(
+        _DELIVERY,
+        {
+            "id": event_id,
+            "target": delivery.target,
+            "outcome": delivery.outcome,
+            "tried_at": to_column(delivery.at),
+            "detail": delivery.detail,
+        },
+    )
+
+
+def fired(
+    cursor: DuckDBPyConnection, start: datetime, end: datetime, *, index_name: str | None = None, limit: int
+) -> list[Event]:
+    """The newest events in [start, end) at which a rule fired, descending, of one index or of all."""
+    values: dict[str, Any] = {"start": to_column(start), "end": to_column(end)}
+    rows = cursor.execute(_FIRED, {**values, "index_name": index_name, "limit": limit}).fetchall()
+    return [_event(row) for row in rows]
+
+
+def told(cursor: DuckDBPyConnection, events: Sequence[Event]) -> list[Told]:
+    """What became of events, in their order."""
+    ids = {"ids": [event.id for event in events]}
+    deliveries: dict[str, list[Delivery]] = {}
+    for event_id, target, outcome, at, detail, tries in cursor.execute(_DELIVERIES, ids).fetchall():
+        deliveries.setdefault(event_id, []).append(Delivery(target, outcome, from_column(at), detail, tries))
+    seen = {
+        event_id: (from_column(at), reader)
+        for event_id, at, reader in cursor.execute(_ACKNOWLEDGEMENTS, ids).fetchall()
+    }
+    return [Told(event, tuple(deliveries.get(event.id, ())), *seen.get(event.id, (None, ""))) for event in events]
+
+
+def acknowledge(cursor: DuckDBPyConnection, event_id: str, at: datetime, reader: str) -> None:
+    """Note that a reader saw an event; the first one counts. Call it inside `Database.write`."""
+    cursor.execute(_ACKNOWLEDGE, {"id": event_id, "acknowledged_at": to_column(at), "reader": reader})
+
+
+def _row(event: Event) -> list[Any]:
+    return [
+        event.id,
+        event.rule,
+        event.condition,
+        event.index_name,
+        event.event,
+        event.severity,
+        to_column(event.at),
+        to_column(event.noted_at),
+        _or_none(event.price),
+        _or_none(event.value),
+        _or_none(event.threshold),
+        event.text,
+        list(event.targets),
+        to_column(event.send_after),
+    ]
+
+
+def _event(row: Sequence[Any]) -> Event:
+    event_id, rule, condition, index_name, event, severity, at, noted_at, *numbers, text, targets, send_after = row
+    price, value, threshold = (math.nan if number is None else number for number in numbers)
+    return Event(
+        rule,
+        condition,
+        index_name,
+        event,
+        severity,
+        from_column(at),
+        price,
+        value,
+        threshold,
+        text,
+        tuple(targets),
+        from_column(send_after),
+        from_column(noted_at),
+        event_id,
+    )
+
+
+def _or_none(number: float) -> float | None:
+    return None if math.isnan(number) else number

@@ -1,0 +1,55 @@
+"""The rules that the recorder goes by, kept beside the events: pages show these, and not what a file might say."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from duckdb import DuckDBPyConnection
+
+from store.models import from_column, to_column
+
+from .kinds import AnyRule
+from .rule_file import as_text, from_text
+
+_NEWEST = """
+SELECT noted_at, rules, fault
+FROM alert_rules
+ORDER BY rowid DESC
+LIMIT 1
+"""
+
+_INSERT = """
+INSERT INTO alert_rules (noted_at, rules, fault)
+VALUES ($noted_at, $rules, $fault)
+"""
+
+
+@dataclass(frozen=True)
+class InForce:
+    """The rules in force, since when, and what is wrong with the file if it says something else by now."""
+
+    rules: tuple[AnyRule, ...]
+    since: datetime
+    fault: str = ""
+
+
+def rules_in_force(cursor: DuckDBPyConnection) -> InForce | None:
+    """Those of the recorder that is at work, or was last; None before any had rules to go by."""
+    found = cursor.execute(_NEWEST).fetchone()
+    if found is None:
+        return None
+    noted_at, rules, fault = found
+    return InForce(tuple(from_text(rules)), from_column(noted_at), fault)
+
+
+def put_in_force(cursor: DuckDBPyConnection, rules: Sequence[AnyRule], fault: str, now: datetime) -> datetime:
+    """Note rules, unless the last ones were the same. Call it inside `Database.write`.
+
+    Returns:
+        Since when they are in force.
+    """
+    found = cursor.execute(_NEWEST).fetchone()
+    if found is not None and found[1:] == (as_text(rules), fault):
+        return from_column(found[0])
+    cursor.execute(_INSERT, {"noted_at": to_column(now), "rules": as_text(rules), "fault": fault})
+    return now

@@ -1,0 +1,171 @@
+"""Judging: each tick and slot against each condition, in memory, and the events that come of it."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from store.models import Gap, Tick
+from store.words import pair
+
+from .condition import Condition, Reading, Way
+from .events import Event, Kind, Standing
+from .kinds import AnyRule
+from .record_kinds import GapSettled
+from .rules import Rule
+from .tape import Tape
+
+Standings = Mapping[tuple[str, str, str], Standing]
+"""Where conditions stood last, by rule, condition and index."""
+
+_NO_NUMBERS = (math.nan, math.nan, math.nan)
+
+
+class Watch:
+    """One condition of a rule on one index: where it stands, and when that changes.
+
+    Args:
+        rule: whose condition it is.
+        way: where it looks.
+        index_name: of which index.
+        standing: where it stood last; None when it has not had an event yet.
+    """
+
+    def __init__(self, rule: Condition, way: Way, index_name: str, standing: Standing | None = None) -> None:
+        self.rule, self.way, self.index_name = rule, way, index_name
+        self.condition = rule.words(way)
+        self.reading: Reading | None = None
+        self.fired_at = standing.fired_at if standing else None
+        self.event: Kind | None = standing.event if standing else "over" if rule.from_outset else None
+
+    def look(self, tape: Tape, at: datetime) -> tuple[Kind, Reading] | None:
+        """What changes at a time, if anything does. It fires when the condition holds, was over and has cooled down."""
+        self.reading = reading = self.rule.read(tape, self.way)
+        if reading is None:
+            return None
+        if self.event == "over":
+            if not reading.holds or not self.cooled_down(at):
+                return None
+            self.event, self.fired_at = "fired", at
+            return "fired", reading
+        if not reading.over:
+            return None
+        self.event = "over"
+        return "over", reading
+
+    def cooled_down(self, at: datetime) -> bool:
+        return self.fired_at is None or at >= self.fired_at + self.rule.cool_down
+
+
+@dataclass(frozen=True)
+class Company:
+    """Who hears of events, and how they are marked.
+
+    Attributes:
+        targets: the names of those who are told of a rule's events, by the name of the rule; nobody where it is absent.
+        simulated: prices are made up, and each message says so.
+    """
+
+    targets: Mapping[str, tuple[str, ...]]
+    simulated: bool = False
+
+    def event(
+        self,
+        rule: Rule,
+        condition: str,
+        index_name: str,
+        event: Kind,
+        at: datetime,
+        now: datetime,
+        said: str,
+        numbers: tuple[float, float, float] = _NO_NUMBERS,
+        *,
+        told: bool = True,
+    ) -> Event:
+        """An event of a rule; `numbers` are price, value and threshold."""
+        text = f"{pair(index_name)} {said}"
+        return Event(
+            rule.name,
+            condition,
+            index_name,
+            event,
+            rule.severity,
+            at,
+            *numbers,
+            f"Simulated: {text}" if self.simulated else text,
+            self.targets.get(rule.name, ()) if told else (),
+            rule.send_after(at),
+            now,
+        )
+
+
+class Judge:
+    """Judges what comes, in its order.
+
+    Args:
+        rules: of the file.
+        tapes: of the indexes that are recorded, by name.
+        standings: where the conditions stood last.
+        company: who hears of it.
+    """
+
+    def __init__(
+        self, rules: Sequence[AnyRule], tapes: Mapping[str, Tape], standings: Standings, company: Company
+    ) -> None:
+        self.tapes = tapes
+        self.watches = [
+            Watch(rule, way, name, standings.get((rule.name, rule.words(way), name)))
+            for rule in rules
+            if isinstance(rule, Condition)
+            for name in rule.indexes or tapes
+            for way in rule.ways
+        ]
+        self.gap_rules = [rule for rule in rules if isinstance(rule, GapSettled)]
+        self._by_tick, self._by_slot = self._those(by_tick=True), self._those(by_tick=False)
+        self._company = company
+
+    def heard(self, slot: datetime, tick: Tick, now: datetime) -> Iterator[Event]:
+        """The events that a tick of a slot brings. One that is not newer than the one before it is not judged."""
+        tape = self.tapes[tick.index_name]
+        if tick.ts > tape.ts:
+            tape.hear(tick.ts, tick.price)
+            yield from self._changes(self._by_tick[tick.index_name], tape, tick.ts, now)
+        yield from self._served(slot, tick.index_name, now, heard=True)
+
+    def missed(self, slot: datetime, index_name: str, now: datetime) -> Iterator[Event]:
+        """The events that a slot without a tick brings."""
+        yield from self._served(slot, index_name, now, heard=False)
+
+    def settled(self, gap: Gap, at: datetime, now: datetime) -> Iterator[Event]:
+        """The events that come of a gap that was healed, or given up, at a time."""
+        for rule in self.gap_rules:
+            if rule.concerns(gap):
+                yield self._company.event(rule, rule.words(), gap.index_name, "fired", at, now, rule.told(gap))
+
+    def _those(self, *, by_tick: bool) -> dict[str, list[Watch]]:
+        these = [watch for watch in self.watches if watch.rule.by_tick == by_tick]
+        return {name: [watch for watch in these if watch.index_name == name] for name in self.tapes}
+
+    def _served(self, slot: datetime, index_name: str, now: datetime, *, heard: bool) -> Iterator[Event]:
+        tape = self.tapes[index_name]
+        if slot > tape.slot:
+            tape.serve(slot, heard=heard)
+            yield from self._changes(self._by_slot[index_name], tape, slot, now)
+
+    def _changes(self, watches: Sequence[Watch], tape: Tape, at: datetime, now: datetime) -> Iterator[Event]:
+        for watch in watches:
+            was = watch.event
+            change = watch.look(tape, at)
+            if change is not None:
+                event, reading = change
+                yield self._event(watch, tape, event, reading, at, now, was_on=was == "fired")
+
+    def _event(
+        self, watch: Watch, tape: Tape, event: Kind, reading: Reading, at: datetime, now: datetime, *, was_on: bool
+    ) -> Event:
+        rule, numbers = watch.rule, (tape.price, reading.value, reading.threshold)
+        if event == "fired":
+            said, told = rule.told(tape, watch.way, reading), True
+        else:
+            said, told = f"{watch.condition}: over, {rule.progress(reading)}", rule.recovery and was_on
+        return self._company.event(rule, watch.condition, watch.index_name, event, at, now, said, numbers, told=told)

@@ -1,0 +1,165 @@
+"""A judge who knows what was recorded before: made from the store, at the start and whenever the rules change.
+
+Of the ticks of the time that rules look back on only those matter that are lower, or higher, than all that follow them.
+Candles tell in which minutes those are, so that a month takes no longer than the ticks of these minutes.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from duckdb import DuckDBPyConnection
+
+from store import candles, ticks
+from store.due import EPOCH
+from store.missing import missing
+from store.models import Tick, from_column, to_column
+from store.overview import simulated
+
+from . import events
+from .condition import Condition
+from .judge import Company, Judge
+from .kinds import AnyRule
+from .price_kinds import Volatility
+from .tape import HOUR, Tape, minute_of
+
+# A candle with an average in it may show a low that no tick had: it rules out no minute before it.
+_RECORDS = """
+WITH minutes AS (
+    SELECT open_time, low, high, tick_count = live_count AS observed
+    FROM candles_1m
+    WHERE index_name = $index_name
+      AND open_time >= $start
+      AND open_time < $closed_to
+      AND live_count > 0
+    UNION ALL
+    SELECT time_bucket(INTERVAL 1 MINUTE, ts) AS open_time, min(price), max(price), true
+    FROM ticks
+    WHERE index_name = $index_name
+      AND ts >= greatest($start, $closed_to)
+      AND resolution_s = 0
+    GROUP BY 1
+),
+beside_those_after AS (
+    SELECT
+        open_time,
+        low > min(low) FILTER (observed) OVER after AS above,
+        high < max(high) FILTER (observed) OVER after AS below
+    FROM minutes
+    WINDOW after AS (ORDER BY open_time ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING)
+)
+SELECT ts, price
+FROM ticks
+SEMI JOIN (
+    SELECT open_time
+    FROM beside_those_after
+    WHERE NOT coalesce(above AND below, false)
+) ON time_bucket(INTERVAL 1 MINUTE, ts) = open_time
+WHERE index_name = $index_name
+  AND ts >= $start
+  AND resolution_s = 0
+ORDER BY ts
+"""
+
+_CLOSES = """
+SELECT time_bucket(INTERVAL 1 MINUTE, ts) AS minute, arg_max(price, ts)
+FROM ticks
+WHERE index_name = $index_name
+  AND ts >= $start
+  AND ts < $end
+  AND resolution_s = 0
+GROUP BY minute
+ORDER BY minute
+"""
+
+_FIRST_HOUR = """
+SELECT min(open_time)
+FROM candles_1h
+WHERE index_name = $index_name
+  AND live_count > 0
+"""
+
+_FIRST = """
+SELECT ts
+FROM ticks
+WHERE index_name = $index_name
+  AND ts >= $start
+  AND resolution_s = 0
+ORDER BY ts
+LIMIT 1
+"""
+
+
+def recall(
+    cursor: DuckDBPyConnection,
+    rules: Sequence[AnyRule],
+    index_names: Sequence[str],
+    poll_seconds: int,
+    slot: datetime,
+    targets: Mapping[str, tuple[str, ...]],
+) -> Judge:
+    """A judge of what comes next.
+
+    Args:
+        cursor: of a read lease.
+        rules: of the file.
+        index_names: that are recorded.
+        poll_seconds: between two slots.
+        slot: the next one.
+        targets: the names of those who are told of a rule's events, by the name of the rule.
+    """
+    tapes = {
+        name: _tape(cursor, [rule for rule in rules if _on(rule, name)], name, poll_seconds) for name in index_names
+    }
+    period = timedelta(seconds=poll_seconds)
+    for gap in missing(cursor, slot + period - HOUR, slot, index_names):
+        tapes[gap.index_name].miss(gap.start, gap.end)
+    for tape in tapes.values():
+        tape.slot = slot - period
+    return Judge(rules, tapes, events.standings(cursor), Company(targets, simulated(cursor)))
+
+
+def _on(rule: AnyRule, index_name: str) -> bool:
+    return isinstance(rule, Condition) and (not rule.indexes or index_name in rule.indexes)
+
+
+def _tape(cursor: DuckDBPyConnection, rules: Sequence[AnyRule], index_name: str, poll_seconds: int) -> Tape:
+    conditions = [rule for rule in rules if isinstance(rule, Condition)]
+    length = max((rule.looks_back for rule in conditions), default=timedelta(0))
+    newest = _newest(cursor, index_name)
+    tape = Tape(poll_seconds, length, _first(cursor, index_name))
+    if newest is None:
+        return tape
+    closes_of = max((rule.looks_back for rule in conditions if isinstance(rule, Volatility)), default=timedelta(0))
+    tape.recall(_records(cursor, index_name, newest.ts - length), _closes(cursor, index_name, newest.ts, closes_of))
+    tape.heard = candles.floor(newest.received_at or newest.ts, tape.period)
+    return tape
+
+
+def _newest(cursor: DuckDBPyConnection, index_name: str) -> Tick | None:
+    found = ticks.newest_first(cursor, index_name, limit=1)
+    return found[0] if found else None
+
+
+def _first(cursor: DuckDBPyConnection, index_name: str) -> datetime | None:
+    """When the first tick of an index was observed."""
+    ((hour,),) = cursor.execute(_FIRST_HOUR, {"index_name": index_name}).fetchall()
+    start = hour or to_column(candles.closed_to(cursor) or EPOCH)
+    found = cursor.execute(_FIRST, {"index_name": index_name, "start": start}).fetchone()
+    return None if found is None else from_column(found[0])
+
+
+def _records(cursor: DuckDBPyConnection, index_name: str, start: datetime) -> list[tuple[datetime, float]]:
+    """The ticks from the minute of `start` on that are lower, or higher, than all after them, and some more."""
+    first = minute_of(start)
+    closed_to = candles.closed_to(cursor) or first
+    values = {"index_name": index_name, "start": to_column(first), "closed_to": to_column(closed_to)}
+    return [(from_column(ts), price) for ts, price in cursor.execute(_RECORDS, values).fetchall()]
+
+
+def _closes(
+    cursor: DuckDBPyConnection, index_name: str, newest: datetime, length: timedelta
+) -> list[tuple[datetime, float]]:
+    """The last price of each minute with a tick, of so long a time before the newest tick's minute."""
+    end = minute_of(newest)
+    values = {"index_name": index_name, "start": to_column(end - length), "end": to_column(end)}
+    return [(from_column(minute), price) for minute, price in cursor.execute(_CLOSES, values).fetchall()]

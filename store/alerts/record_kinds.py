@@ -1,0 +1,92 @@
+"""The kinds of rules that watch the record: ticks that don't come, and what becomes of gaps."""
+
+import math
+from datetime import timedelta
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from store.models import Gap
+from store.words import span
+
+from .condition import A_LENGTH, Condition, Reading, Way, percent, slots
+from .rules import Length, Rule
+from .tape import HOUR, Tape
+
+
+class Stale(Condition):
+    """So many slots went by since the newest tick."""
+
+    by_tick: ClassVar[bool] = False
+
+    kind: Literal["stale"]
+    slots: int = Field(description="a whole number above 0", gt=0, strict=True)
+
+    def words(self, way: Way) -> str:
+        return f"tick older than {slots(self.slots)}"
+
+    def read(self, tape: Tape, way: Way) -> Reading:
+        return Reading(tape.late, self.slots, tape.late >= self.slots, tape.late < self.slots)
+
+    def told(self, tape: Tape, way: Way, reading: Reading) -> str:
+        return f"no tick for {slots(reading.value)}, {span(reading.value * tape.period)}: {_newest(tape)}"
+
+    def progress(self, reading: Reading) -> str:
+        return f"{reading.value:.0f} of {slots(reading.threshold)}"
+
+    def distance(self, reading: Reading) -> str:
+        return f"{slots(reading.threshold - reading.value)} to go"
+
+
+class Coverage(Condition):
+    """Of the ticks that were due in the hour up to now too few came. Gaps that were healed later count as missing."""
+
+    by_tick: ClassVar[bool] = False
+
+    kind: Literal["coverage"]
+    below: float = Field(description="a number above 0 and up to 100, in percent", strict=True, gt=0, le=100)
+    hysteresis: float = Field(
+        1, description="a number from 0 to 99, in percent of the threshold", strict=True, ge=0, le=99
+    )
+
+    def words(self, way: Way) -> str:
+        return f"coverage of an hour under {percent(self.below)}"
+
+    def read(self, tape: Tape, way: Way) -> Reading:
+        value = tape.coverage()
+        over = value >= min(100, self.below * (1 + self.hysteresis / 100))
+        return Reading(value, self.below, value < self.below, over)
+
+    def told(self, tape: Tape, way: Way, reading: Reading) -> str:
+        missing = span(round((1 - reading.value / 100) * HOUR.total_seconds()) * timedelta(seconds=1))
+        return f"coverage of the last hour is {percent(reading.value)}, under {percent(self.below)}: {missing} missing"
+
+    def progress(self, reading: Reading) -> str:
+        return f"{percent(reading.value)} against {percent(reading.threshold)}"
+
+    def distance(self, reading: Reading) -> str:
+        return f"{percent(reading.value - reading.threshold)} to go"
+
+
+class GapSettled(Rule):
+    """A gap was healed, or turned out to be unfillable. Each time is an event of its own."""
+
+    kind: Literal["gap"]
+    becomes: Literal["healed", "unfillable", "either"] = Field("either", description="healed, unfillable or either")
+    at_least: Length = Field(timedelta(0), description=A_LENGTH)
+
+    def words(self) -> str:
+        what = "healed or unfillable" if self.becomes == "either" else self.becomes
+        return f"gap {what}" + (f", of {span(self.at_least)} or more" if self.at_least else "")
+
+    def concerns(self, gap: Gap) -> bool:
+        its = not self.indexes or gap.index_name in self.indexes
+        return its and self.becomes in {"either", gap.state} and gap.end - gap.start >= self.at_least
+
+    def told(self, gap: Gap) -> str:
+        became = f"healed by {gap.healed_by}" if gap.state == "healed" else "can't be filled"
+        return f"gap from {gap.start:%Y-%m-%d %H:%M:%S} to {gap.end:%Y-%m-%d %H:%M:%S} UTC {became}"
+
+
+def _newest(tape: Tape) -> str:
+    return "none was ever heard" if math.isnan(tape.price) else f"the newest is of {tape.ts:%Y-%m-%d %H:%M:%S} UTC"

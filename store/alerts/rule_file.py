@@ -1,0 +1,97 @@
+"""Reading alerts.toml, and what of it is kept beside the events, so that pages know what the recorder goes by."""
+
+import tomllib
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from settings import SettingsError
+
+from .kinds import KINDS, AnyRule
+from .rules import Quiet
+
+_RULES: TypeAdapter[list[AnyRule]] = TypeAdapter(list[AnyRule])
+
+
+def load_rules(path: Path, recorded: Collection[str]) -> list[AnyRule]:
+    """The rules of a file.
+
+    Args:
+        path: of the file.
+        recorded: the index names that a rule may name.
+
+    Raises:
+        SettingsError: one line for each mistake: which rule, which field, its value and what is allowed.
+    """
+    try:
+        written = tomllib.loads(path.read_text())
+    except (ValueError, OSError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise SettingsError(f"{path.name} can't be read: {reason}") from error
+    tables = written.pop("rule", [])
+    if written or not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        what = ", ".join(written) or "rule"
+        raise SettingsError(f"{path.name}, {what}: each rule must begin with [[rule]], and nothing else stands there")
+    try:
+        rules = _RULES.validate_python(tables)
+    except ValidationError as error:
+        faults = [_fault(tables, dict(each)) for each in error.errors(include_url=False)]
+    else:
+        faults = list(_common_faults(rules, recorded))
+    if faults:
+        raise SettingsError("\n".join(f"{path.name}, {fault}" for fault in faults))
+    return rules
+
+
+def as_text(rules: Sequence[AnyRule]) -> str:
+    """Rules as JSON, without the addresses that they notify."""
+    return _RULES.dump_json(list(rules), by_alias=True).decode()
+
+
+def from_text(text: str) -> list[AnyRule]:
+    """What `as_text` made."""
+    return _RULES.validate_json(text)
+
+
+def _common_faults(rules: Sequence[AnyRule], recorded: Collection[str]) -> Iterator[str]:
+    """What is wrong with rules that are right by themselves."""
+    for name, count in Counter(rule.name for rule in rules).items():
+        if count > 1:
+            yield f"rule {name}: its name must be its own, {count} rules have it"
+    for rule in rules:
+        for index_name in rule.indexes:
+            if index_name not in recorded:
+                yield f"rule {rule.name}: indexes names {index_name}, must be of {', '.join(recorded)}"
+
+
+def _fault(tables: Sequence[Mapping[str, Any]], fault: Mapping[str, Any]) -> str:
+    """One line for a fault that pydantic found: which rule, which field, its value and what is allowed."""
+    number, *where = fault["loc"]
+    table = tables[number]
+    rule = f"rule {table.get('name', number + 1)}"
+    if not where:
+        said = f"kind = {table['kind']!r}" if "kind" in table else "has no kind"
+        return f"{rule}: {said}, must be one of {', '.join(KINDS)}"
+    kind, *names = where
+    if not names:
+        return f"{rule}: {fault['ctx']['error']}"
+    fields = [name for name in names if isinstance(name, str)]
+    field = ".".join(fields)
+    if fault["type"] == "extra_forbidden":
+        return f"{rule}: has {field}, which {kind} doesn't know: it knows {', '.join(KINDS[kind].model_fields)}"
+    allowed = _description(KINDS[kind], fields)
+    if fault["type"] == "missing":
+        return f"{rule}: lacks {field}, {allowed}"
+    shown = "" if fields[0] == "notify" else f" = {fault['input']!r}"
+    return f"{rule}: {field}{shown}, must be {allowed}"
+
+
+def _description(model: type[BaseModel], fields: Sequence[str]) -> str:
+    """What may stand in a field, or in one of a table."""
+    by_name = {field.alias or name: field for name, field in model.model_fields.items()}
+    if len(fields) > 1:
+        return _description(Quiet, fields[1:])
+    return str(by_name[fields[0]].description)

@@ -1,0 +1,85 @@
+"""What became of gaps, as rules hear of it: each healed or unfillable piece once, whoever noted it, and when."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from duckdb import DuckDBPyConnection
+
+from store.models import Gap, GapState, from_column, to_column
+
+from .events import Event
+from .judge import Judge
+
+_SEEN = """
+SELECT coalesce(max(rowid), -1)
+FROM gap_events
+WHERE noted_at < $since
+"""
+
+_SETTLED = """
+SELECT
+    rowid,
+    index_name,
+    started_at,
+    ended_at,
+    slots,
+    poll_seconds,
+    cause,
+    detail,
+    event,
+    source,
+    resolution_s,
+    noted_at
+FROM gap_events
+WHERE rowid > $seen
+  AND event <> 'found'
+ORDER BY rowid
+"""
+
+_NEWEST = """
+SELECT coalesce(max(happened_at), $since)
+FROM alert_events
+WHERE happened_at >= $since
+  AND list_contains($rules, rule)
+"""
+
+_TOLD = """
+SELECT rule, index_name, happened_at, text
+FROM alert_events
+WHERE happened_at >= $since
+"""
+
+
+class Settlements:
+    """The settled gaps that no rule has heard of yet.
+
+    Args:
+        cursor: of a lease.
+        judge: its rules for gaps.
+        since: when the rules came into force; what was settled before is no news.
+    """
+
+    def __init__(self, cursor: DuckDBPyConnection, judge: Judge, since: datetime) -> None:
+        rules = [rule.name for rule in judge.gap_rules]
+        ((mark,),) = cursor.execute(_NEWEST, {"since": to_column(since), "rules": rules}).fetchall()
+        ((self._seen,),) = cursor.execute(_SEEN, {"since": mark}).fetchall()
+        self._told = set(cursor.execute(_TOLD, {"since": mark}).fetchall())
+
+    def events(self, cursor: DuckDBPyConnection, judge: Judge, now: datetime) -> Iterator[Event]:
+        """The events of those that were noted since the last time."""
+        for row, gap, at in _settled(cursor, self._seen) if judge.gap_rules else ():
+            self._seen = row
+            for event in judge.settled(gap, at, now):
+                if (event.rule, event.index_name, to_column(event.at), event.text) not in self._told:
+                    yield event
+
+
+def _settled(cursor: DuckDBPyConnection, seen: int) -> Iterator[tuple[int, Gap, datetime]]:
+    for row, name, start, end, slots, seconds, cause, detail, event, source, resolution_s, noted_at in cursor.execute(
+        _SETTLED, {"seen": seen}
+    ).fetchall():
+        state: GapState = event
+        gap = Gap(
+            name, from_column(start), from_column(end), slots, seconds, cause, detail, state, source, resolution_s
+        )
+        yield row, gap, from_column(noted_at)

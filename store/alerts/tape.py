@@ -1,0 +1,181 @@
+"""What the rules need to know of an index, kept up to date tick by tick and slot by slot, at a cost of microseconds.
+
+Only observations are on it: an average, with which a gap was healed later, neither sets off an alert nor moves the high
+or low that a price is compared with.
+"""
+
+import math
+from bisect import bisect_left
+from collections import deque
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
+from operator import ge, le
+
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+_MINUTES_A_YEAR = 365 * 24 * 60
+_EVER = datetime.min.replace(tzinfo=UTC)
+
+# What is out of sight is dropped from a list once it is that long: dropping costs as much as what is kept.
+_DROP_AT = 4096
+
+
+class Extremes:
+    """The lowest, or the highest, price since any time within a window that moves on.
+
+    A price is forgotten once a later one is as low: of those that are left each is the lowest from its time on.
+    """
+
+    def __init__(self, length: timedelta, *, lowest: bool) -> None:
+        self._length = length
+        self._beats: Callable[[float, float], bool] = le if lowest else ge
+        self._times: list[datetime] = []
+        self._prices: list[float] = []
+
+    def add(self, ts: datetime, price: float) -> None:
+        while self._prices and self._beats(price, self._prices[-1]):
+            self._prices.pop()
+            self._times.pop()
+        self._times.append(ts)
+        self._prices.append(price)
+        if len(self._times) >= _DROP_AT:
+            gone = bisect_left(self._times, ts - self._length)
+            del self._times[:gone], self._prices[:gone]
+
+    def since(self, start: datetime) -> float | None:
+        """It among the prices from `start` on; None if there are none."""
+        at = bisect_left(self._times, start)
+        return self._prices[at] if at < len(self._prices) else None
+
+
+class Tape:
+    """An index as the rules see it.
+
+    Args:
+        poll_seconds: between two of its slots.
+        length: how far back prices are looked at.
+        since: when its first tick was observed, if there is one already.
+    """
+
+    def __init__(self, poll_seconds: int, length: timedelta, since: datetime | None = None) -> None:
+        self.period = timedelta(seconds=poll_seconds)
+        self.since = since
+        self.ts = _EVER
+        self.price = math.nan
+        self.slot = self.heard = _EVER
+        self._length = length
+        self._lows, self._highs = Extremes(length, lowest=True), Extremes(length, lowest=False)
+        self._minutes: list[datetime] = []
+        self._squares: list[float] = []
+        self._close = math.nan
+        self._volatility: dict[timedelta, float | None] = {}
+        self._missing: deque[tuple[datetime, datetime]] = deque()
+        self._missing_s = 0.0
+
+    def recall(self, ticks: Iterable[tuple[datetime, float]], closes: Iterable[tuple[datetime, float]]) -> None:
+        """Take what was recorded before: the closes of minutes that are over, and ticks up to the newest one.
+
+        Ticks may be left out that are neither lower nor higher than all that follow them.
+        """
+        for minute, close in closes:
+            self.close_minute(minute, close)
+        for ts, price in ticks:
+            self._keep()
+            self.ts, self.price = ts, price
+
+    def hear(self, ts: datetime, price: float) -> None:
+        """The newest price. It is later than all before."""
+        if self.ts is not _EVER and minute_of(ts) > minute_of(self.ts):
+            self.close_minute(minute_of(self.ts), self.price)
+        self._keep()
+        self.since = self.since or ts
+        self.ts, self.price = ts, price
+
+    def _keep(self) -> None:
+        """Put the price that is about to be followed by another one among those before."""
+        if self.ts is not _EVER:
+            self._lows.add(self.ts, self.price)
+            self._highs.add(self.ts, self.price)
+
+    def close_minute(self, minute: datetime, close: float) -> None:
+        """The last price of a minute that is over. It is later than all before."""
+        follows = bool(self._minutes) and minute - self._minutes[-1] == MINUTE
+        self._squares.append(math.log(close / self._close) ** 2 if follows else math.nan)
+        self._minutes.append(minute)
+        self._close = close
+        self._volatility.clear()
+        if len(self._minutes) >= _DROP_AT:
+            gone = bisect_left(self._minutes, minute - self._length)
+            del self._minutes[:gone], self._squares[:gone]
+
+    def lowest(self, within: timedelta) -> float:
+        """The lowest price of the time up to the newest tick, both ends included."""
+        before = self._lows.since(self.ts - within)
+        return self.price if before is None or self.price < before else before
+
+    def highest(self, within: timedelta) -> float:
+        """The highest price of the time up to the newest tick, both ends included."""
+        before = self._highs.since(self.ts - within)
+        return self.price if before is None or self.price > before else before
+
+    def range_before(self, length: timedelta) -> tuple[float, float] | None:
+        """Low and high of the time before the newest tick; None if they are not known of all of it."""
+        start = self.ts - length
+        if self.since is None or self.since > start:
+            return None
+        low, high = self._lows.since(start), self._highs.since(start)
+        return None if low is None or high is None else (low, high)
+
+    def volatility(self, over: timedelta) -> float | None:
+        """Realised volatility in percent a year, of the closes of the whole minutes before the newest tick.
+
+        Its mean is taken for nought. None where less than half of the returns from minute to minute are known.
+        """
+        if over not in self._volatility:
+            self._volatility[over] = self._realised(over)
+        return self._volatility[over]
+
+    def _realised(self, over: timedelta) -> float | None:
+        first = bisect_left(self._minutes, minute_of(self.ts) - over)
+        # The first close of the time has its return from before it.
+        squares = [square for square in self._squares[first + 1 :] if not math.isnan(square)]
+        if not squares or 2 * len(squares) < over // MINUTE - 1:
+            return None
+        return 100 * math.sqrt(math.fsum(squares) / len(squares) * _MINUTES_A_YEAR)
+
+    @property
+    def late(self) -> int:
+        """How many slots ago the newest tick came."""
+        return (self.slot - self.heard) // self.period
+
+    def serve(self, slot: datetime, *, heard: bool) -> None:
+        """What came of the next slot. Those that were left out since the last one brought nothing."""
+        if self.slot is not _EVER and slot - self.slot > self.period:
+            self.miss(self.slot + self.period, slot)
+        if heard:
+            self.heard = slot
+        else:
+            self.miss(slot, slot + self.period)
+            if self.heard is _EVER:
+                self.heard = slot - self.period
+        self.slot = slot
+
+    def miss(self, start: datetime, end: datetime) -> None:
+        """In [start, end), later than all before, ticks were due and none came."""
+        self._missing.append((start, end))
+        self._missing_s += (end - start).total_seconds()
+
+    def coverage(self) -> float:
+        """The share of the hour up to the end of the last slot, in percent, in which ticks came as they were due."""
+        start = self.slot + self.period - HOUR
+        while self._missing and self._missing[0][0] < start:
+            first, last = self._missing.popleft()
+            self._missing_s -= (last - first).total_seconds()
+            if last > start:
+                self._missing.appendleft((start, last))
+                self._missing_s += (last - start).total_seconds()
+        return 100 * (1 - self._missing_s / HOUR.total_seconds())
+
+
+def minute_of(ts: datetime) -> datetime:
+    """The whole minute that an instant lies in."""
+    return ts.replace(second=0, microsecond=0)

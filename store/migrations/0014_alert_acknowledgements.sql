@@ -1,0 +1,5 @@
+CREATE TABLE alert_acknowledgements (
+    id VARCHAR,
+    acknowledged_at TIMESTAMP,
+    reader VARCHAR
+);
