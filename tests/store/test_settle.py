@@ -127,6 +127,18 @@ def test_settling_again_changes_nothing(database):
     assert found(database, 4 * HOUR) == before
 
 
+def test_what_was_healed_stays_so_when_the_rest_of_its_gap_is_healed_later(database):
+    outage(database, HOUR, 3 * HOUR, 4 * HOUR)
+
+    heal(database, (HOUR, 2 * HOUR, 6))
+    heal(database, (2 * HOUR, 3 * HOUR, 60))
+
+    assert in_short(found(database, 4 * HOUR)) == [
+        (HOUR, 2 * HOUR + 10, "healed", "chart, 6 s"),
+        (2 * HOUR + 10, 3 * HOUR, "healed", "chart, 60 s"),
+    ]
+
+
 def test_what_was_given_up_is_healed_when_somebody_has_it_after_all(database):
     outage(database, 600, 900, 1800)
     heal(database, hopeless=lambda _start, _end: True)
