@@ -1,8 +1,9 @@
 """The gap ledger: which due slots brought no tick, why, and what became of each.
 
 A gap is found once, from what was due and what is stored, and noted in gap_events. What becomes of it is noted as
-another round, which cuts the gap, or a piece of it that was left, into pieces, each healed, unfillable or still open; of
-each stretch the newest round counts (the view `gaps`). Behind the watermark the ledger is complete; what came after it is found anew by whoever reads.
+another round, which cuts the gap, or a piece of it that was left, into pieces, each healed, unfillable or still open;
+of each stretch the newest round counts (the view `gaps`). Behind the watermark the ledger is complete; what came after
+it is found anew by whoever reads.
 """
 
 from collections.abc import Container, Iterable, Iterator, Sequence

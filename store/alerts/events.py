@@ -35,8 +35,10 @@ _COLUMNS = """
 
 _INSERT = f"""
 INSERT INTO alert_events ({_COLUMNS})
-VALUES ({", ".join("?" * 14)})
+VALUES {{rows}}
 """  # noqa: S608 the columns are the constant above
+_ROW = f"({', '.join('?' * 14)})"
+_ROWS_A_STATEMENT = 200
 
 _STANDINGS = """
 SELECT
@@ -186,8 +188,11 @@ class Told:
 
 def append(cursor: DuckDBPyConnection, events: Iterable[Event]) -> None:
     """Note events. Call it inside `Database.write`."""
-    for event in events:
-        cursor.execute(_INSERT, _row(event))
+    rows = [_row(event) for event in events]
+    for first in range(0, len(rows), _ROWS_A_STATEMENT):
+        portion = rows[first : first + _ROWS_A_STATEMENT]
+        insert = _INSERT.format(rows=", ".join([_ROW] * len(portion)))
+        cursor.execute(insert, [value for row in portion for value in row])
 
 
 def standings(cursor: DuckDBPyConnection) -> dict[tuple[str, str, str], Standing]:
