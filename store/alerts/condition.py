@@ -80,9 +80,13 @@ class Condition(Rule):
     def progress(self, reading: Reading) -> str:
         """How far it is, such as "1.2 % of 3 %"."""
 
-    @abstractmethod
     def distance(self, reading: Reading) -> str:
         """How far it is from firing, such as "1.8 % to go"."""
+        return "holds" if reading.holds else self.to_go(reading)
+
+    @abstractmethod
+    def to_go(self, reading: Reading) -> str:
+        """The distance while it does not hold."""
 
 
 class Directed(Condition):

@@ -57,7 +57,7 @@ class Move(Directed):
     def progress(self, reading: Reading) -> str:
         return f"{self._shown(reading.value)} of {self._shown(reading.threshold)}"
 
-    def distance(self, reading: Reading) -> str:
+    def to_go(self, reading: Reading) -> str:
         return f"{self._shown(reading.threshold - reading.value)} to go"
 
     @property
@@ -92,7 +92,7 @@ class Level(Directed):
     def progress(self, reading: Reading) -> str:
         return price(reading.value)
 
-    def distance(self, reading: Reading) -> str:
+    def to_go(self, reading: Reading) -> str:
         return away(reading)
 
 
@@ -126,7 +126,7 @@ class RangeBreak(Directed):
     def progress(self, reading: Reading) -> str:
         return f"{price(reading.value)} against {price(reading.threshold)}"
 
-    def distance(self, reading: Reading) -> str:
+    def to_go(self, reading: Reading) -> str:
         return away(reading)
 
 
@@ -160,5 +160,5 @@ class Volatility(Condition):
     def progress(self, reading: Reading) -> str:
         return f"{percent(reading.value)} of {percent(reading.threshold)}"
 
-    def distance(self, reading: Reading) -> str:
+    def to_go(self, reading: Reading) -> str:
         return f"{percent(reading.threshold - reading.value)} to go"

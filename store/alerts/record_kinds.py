@@ -34,7 +34,7 @@ class Stale(Condition):
     def progress(self, reading: Reading) -> str:
         return f"{reading.value:.0f} of {slots(reading.threshold)}"
 
-    def distance(self, reading: Reading) -> str:
+    def to_go(self, reading: Reading) -> str:
         return f"{slots(reading.threshold - reading.value)} to go"
 
 
@@ -64,7 +64,7 @@ class Coverage(Condition):
     def progress(self, reading: Reading) -> str:
         return f"{percent(reading.value)} against {percent(reading.threshold)}"
 
-    def distance(self, reading: Reading) -> str:
+    def to_go(self, reading: Reading) -> str:
         return f"{percent(reading.value - reading.threshold)} to go"
 
 

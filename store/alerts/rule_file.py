@@ -3,6 +3,8 @@
 import tomllib
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import Any
 
@@ -78,20 +80,19 @@ def _fault(tables: Sequence[Mapping[str, Any]], fault: Mapping[str, Any]) -> str
     kind, *names = where
     if not names:
         return f"{rule}: {fault['ctx']['error']}"
-    fields = [name for name in names if isinstance(name, str)]
-    field = ".".join(fields)
+    field = ".".join(map(str, names))
     if fault["type"] == "extra_forbidden":
         return f"{rule}: has {field}, which {kind} doesn't know: it knows {', '.join(KINDS[kind].model_fields)}"
-    allowed = _description(KINDS[kind], fields)
+    allowed = _description(KINDS[kind], names)
     if fault["type"] == "missing":
         return f"{rule}: lacks {field}, {allowed}"
-    shown = "" if fields[0] == "notify" else f" = {fault['input']!r}"
+    shown = "" if names[0] == "notify" else f" = {reduce(getitem, names, table)!r}"
     return f"{rule}: {field}{shown}, must be {allowed}"
 
 
-def _description(model: type[BaseModel], fields: Sequence[str]) -> str:
-    """What may stand in a field, or in one of a table."""
+def _description(model: type[BaseModel], names: Sequence[str | int]) -> str:
+    """What may stand in a field, or in one of a table that stands there."""
     by_name = {field.alias or name: field for name, field in model.model_fields.items()}
-    if len(fields) > 1:
-        return _description(Quiet, fields[1:])
-    return str(by_name[fields[0]].description)
+    if len(names) > 1 and names[0] == "quiet":
+        return _description(Quiet, names[1:])
+    return str(by_name[str(names[0])].description)

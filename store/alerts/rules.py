@@ -65,8 +65,8 @@ class Quiet(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
-    from_: Annotated[time, PlainValidator(_clock)] = Field(alias="from", description="a time of day such as 22:00")
-    to: Annotated[time, PlainValidator(_clock)] = Field(description="a time of day such as 07:30")
+    from_: Annotated[time, BeforeValidator(_clock)] = Field(alias="from", description="a time of day such as 22:00")
+    to: Annotated[time, BeforeValidator(_clock)] = Field(description="a time of day such as 07:30")
     zone: Annotated[ZoneInfo, PlainValidator(_zone), PlainSerializer(str)] = Field(
         description="the name of a time zone such as Europe/Berlin or UTC"
     )

@@ -1,0 +1,238 @@
+"""Rules are read as they were written, and each mistake is one line that says where and what is allowed."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import SecretStr
+
+from settings import ROOT, SettingsError
+from store.alerts.kinds import KINDS
+from store.alerts.price_kinds import Move
+from store.alerts.record_kinds import GapSettled
+from store.alerts.rule_file import as_text, from_text, load_rules
+from store.alerts.rules import Quiet, named
+
+RECORDED = ("btc_usd", "eth_usd")
+ANY_MOVE = 'kind = "move"\npercent = 3\nwithin = "15m"\n'
+
+
+@pytest.fixture
+def load(tmp_path):
+    def load(text: str):
+        path = tmp_path / "alerts.toml"
+        path.write_text(text)
+        return load_rules(path, RECORDED)
+
+    return load
+
+
+@pytest.fixture
+def refusal(load):
+    def refusal(text: str) -> str:
+        with pytest.raises(SettingsError) as caught:
+            load(text)
+        return str(caught.value)
+
+    return refusal
+
+
+def rule(text: str, name: str = "mine") -> str:
+    return f'[[rule]]\nname = "{name}"\n{text}\n'
+
+
+def test_the_example_has_each_kind_and_can_be_used():
+    rules = load_rules(ROOT / "alerts.example.toml", RECORDED)
+
+    assert {type(rule) for rule in rules} == set(KINDS.values())
+
+
+def test_a_rule_is_read_with_all_that_it_says(load):
+    (found,) = load(
+        rule(
+            ANY_MOVE
+            + """
+            indexes = ["eth_usd"]
+            direction = "down"
+            severity = "critical"
+            cool_down = "2h"
+            hysteresis = 10
+            recovery = true
+            quiet = { from = 22:30:00, to = "07:00", zone = "Europe/Berlin" }
+            notify = ["ntfy://topic"]
+            """
+        )
+    )
+
+    assert isinstance(found, Move)
+    assert (found.percent, found.within, found.cool_down) == (3, timedelta(minutes=15), timedelta(hours=2))
+    assert (found.indexes, found.ways, found.severity, found.recovery) == (("eth_usd",), ("down",), "critical", True)
+    assert str(found.quiet) == "22:30 to 07:00, Europe/Berlin"
+    assert found.notify == (SecretStr("ntfy://topic"),)
+
+
+KIND = "must be one of move, level, range_break, volatility, stale, coverage, gap"
+LENGTH = "a length of time such as 90s, 15m, 4h or 7d"
+PERCENT = "must be a number above 0, in percent"
+ADDRESSES = "must be a list of addresses that apprise knows, such as ntfy://my-topic"
+BACK = "must be a number from 0 to 99, in percent of the threshold"
+ZONE = "must be the name of a time zone such as Europe/Berlin or UTC"
+
+
+def quiet(table: str) -> str:
+    return f"{ANY_MOVE}quiet = {{ {table} }}"
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ('kind = "spike"', f"kind = 'spike', {KIND}"),
+        ("", f"has no kind, {KIND}"),
+        ('kind = "move"\npercent = 3', f"lacks within, {LENGTH}, up to 30d"),
+        ('kind = "move"\nwithin = "15m"', "needs percent or amount, and not both"),
+        (ANY_MOVE + "amount = 5", "needs percent or amount, and not both"),
+        (ANY_MOVE.replace("3", "-3"), f"percent = -3, {PERCENT}"),
+        (ANY_MOVE.replace("3", "nan"), f"percent = nan, {PERCENT}"),
+        (ANY_MOVE.replace("3", '"3"'), f"percent = '3', {PERCENT}"),
+        (ANY_MOVE.replace("15m", "15 min"), f"within = '15 min', must be {LENGTH}, up to 30d"),
+        (ANY_MOVE.replace("15m", "31d"), f"within = '31d', must be {LENGTH}, up to 30d"),
+        (ANY_MOVE.replace('"15m"', "15"), f"within = 15, must be {LENGTH}, up to 30d"),
+        ('kind = "level"\nprice = 5', "lacks indexes, a list of recorded index names"),
+        (ANY_MOVE + 'indexes = ["sol_usd"]', "indexes names sol_usd, must be of btc_usd, eth_usd"),
+        (ANY_MOVE + "indexes = [5]", "indexes.0 = 5, must be a list of recorded index names; all of them without it"),
+        (ANY_MOVE + 'severity = "high"', "severity = 'high', must be info, warning or critical"),
+        (ANY_MOVE + "hysteresis = 100", f"hysteresis = 100, {BACK}"),
+        (
+            quiet('from = "25:00", to = "07:00", zone = "UTC"'),
+            "quiet.from = '25:00', must be a time of day such as 22:00",
+        ),
+        (quiet('from = "22:00", to = 7, zone = "UTC"'), "quiet.to = 7, must be a time of day such as 07:30"),
+        (quiet('from = "22:00", to = "07:00", zone = "Berlin"'), f"quiet.zone = 'Berlin', {ZONE}"),
+        (quiet('from = "22:00", zone = "UTC"'), "lacks quiet.to, a time of day such as 07:30"),
+        (ANY_MOVE + 'notify = ["a-secret"]', f"notify, {ADDRESSES}"),
+        (ANY_MOVE + "notify = [5]", f"notify.0, {ADDRESSES}"),
+        ('kind = "stale"\nslots = 1.5', "slots = 1.5, must be a whole number above 0"),
+        ('kind = "volatility"\nabove = 80\nover = "5m"', f"over = '5m', must be {LENGTH}, from 10m to 30d"),
+    ],
+)
+def test_a_mistake_is_one_line_with_what_is_allowed(refusal, text, line):
+    assert refusal(rule(text)) == f"alerts.toml, rule mine: {line}"
+
+
+def test_a_rule_without_a_name_is_named_by_its_place(refusal):
+    assert refusal("[[rule]]\n" + ANY_MOVE) == "alerts.toml, rule 1: lacks name, a name of its own, of 1 to 80 letters"
+
+
+def test_two_rules_of_one_name_are_refused(refusal):
+    assert refusal(rule(ANY_MOVE) * 2) == "alerts.toml, rule mine: its name must be its own, 2 rules have it"
+
+
+def test_a_field_that_a_kind_does_not_know_is_named_with_those_that_it_knows(refusal):
+    said = refusal(rule('kind = "gap"\ncool_down = "5m"'))
+
+    assert said == (
+        "alerts.toml, rule mine: has cool_down, which gap doesn't know: it knows "
+        "name, indexes, severity, quiet, notify, kind, becomes, at_least"
+    )
+
+
+def test_each_of_several_mistakes_has_its_line(refusal):
+    said = refusal(rule('kind = "spike"') + rule(ANY_MOVE.replace("3", "0"), name="other"))
+
+    assert [line.partition(": ")[0] for line in said.splitlines()] == [
+        "alerts.toml, rule mine",
+        "alerts.toml, rule other",
+    ]
+
+
+@pytest.mark.parametrize("text", ["rule = 5", "rule = [5]", "[rules]", '[rule]\nname = "mine"', 'kind = "move"'])
+def test_whatever_is_no_rule_is_refused(refusal, text):
+    assert "each rule must begin with [[rule]], and nothing else stands there" in refusal(text)
+
+
+def test_a_file_that_is_no_toml_is_refused_with_the_place(refusal):
+    assert refusal("[[rule").startswith("alerts.toml can't be read: ")
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(SettingsError, match=r"^mine\.toml can't be read: No such file or directory$"):
+        load_rules(tmp_path / "mine.toml", RECORDED)
+
+
+def test_what_is_kept_of_rules_are_the_rules_without_the_addresses_that_they_notify(load):
+    rules = [
+        *load_rules(ROOT / "alerts.example.toml", RECORDED),
+        *load(
+            rule(
+                ANY_MOVE
+                + 'notify = ["json://a-secret"]\nquiet = { from = "22:00", to = "07:00", zone = "Europe/Berlin" }'
+            )
+        ),
+    ]
+
+    text = as_text(rules)
+
+    assert "a-secret" not in text
+    assert from_text(text) == [rule.model_copy(update={"notify": None}) for rule in rules]
+
+
+def test_addresses_have_names_that_tell_nothing_of_them():
+    urls = [SecretStr(url) for url in ("tgram://token/chat", "JSON://host/path", "tgram://token/other")]
+
+    assert list(named(urls)) == ["tgram", "json", "tgram 2"]
+    assert named(urls[:1], "Sharp move") == {"tgram of Sharp move": urls[0]}
+
+
+BERLIN = {"from": "22:00", "to": "07:00", "zone": "Europe/Berlin"}
+
+
+@pytest.mark.parametrize(
+    ("quiet", "at", "send_after"),
+    [
+        (BERLIN, "2026-07-01T19:59", "2026-07-01T19:59"),
+        (BERLIN, "2026-07-01T20:00", "2026-07-02T05:00"),
+        (BERLIN, "2026-07-02T04:59:59", "2026-07-02T05:00"),
+        (BERLIN, "2026-07-02T05:00", "2026-07-02T05:00"),
+        (BERLIN, "2026-10-24T21:00", "2026-10-25T06:00"),  # the clocks are set back in that night
+        ({**BERLIN, "from": "12:00", "to": "13:00"}, "2026-01-01T11:30", "2026-01-01T12:00"),
+        ({**BERLIN, "from": "12:00", "to": "13:00"}, "2026-01-01T12:00", "2026-01-01T12:00"),
+    ],
+)
+def test_in_quiet_hours_an_event_waits_until_they_end(quiet, at, send_after):
+    assert Quiet(**quiet).ends_after(utc(at)) == utc(send_after)
+
+
+@given(at=st.datetimes(datetime(2026, 1, 1), datetime(2027, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001 its bounds are naive
+def test_quiet_hours_end_within_a_day_and_then_nothing_is_quiet(at):
+    quiet = Quiet(**BERLIN)
+
+    end = quiet.ends_after(at)
+
+    assert at <= end <= at + timedelta(hours=10)
+    assert quiet.ends_after(end) == end
+
+
+def test_a_rule_without_quiet_hours_tells_at_once(load):
+    (found,) = load(rule(ANY_MOVE))
+
+    assert found.send_after(utc("2026-07-01T20:00")) == utc("2026-07-01T20:00")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "gap healed or unfillable"),
+        ('becomes = "healed"', "gap healed"),
+        ('becomes = "unfillable"\nat_least = "5m"', "gap unfillable, of 5 min or more"),
+    ],
+)
+def test_a_rule_of_gaps_in_words(load, text, words):
+    (found,) = load(rule('kind = "gap"\n' + text))
+
+    assert isinstance(found, GapSettled)
+    assert found.words() == words
+
+
+def utc(written: str) -> datetime:
+    return datetime.fromisoformat(written).replace(tzinfo=UTC)
