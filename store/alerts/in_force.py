@@ -51,5 +51,7 @@ def put_in_force(cursor: DuckDBPyConnection, rules: Sequence[AnyRule], fault: st
     found = cursor.execute(_NEWEST).fetchone()
     if found is not None and found[1:] == (as_text(rules), fault):
         return from_column(found[0])
+    if found is None and not rules and not fault:
+        return now
     cursor.execute(_INSERT, {"noted_at": to_column(now), "rules": as_text(rules), "fault": fault})
     return now

@@ -155,12 +155,12 @@ class Tape:
             self.heard = slot
         else:
             self.miss(slot, slot + self.period)
-            if self.heard is _EVER:
-                self.heard = slot - self.period
         self.slot = slot
 
     def miss(self, start: datetime, end: datetime) -> None:
         """In [start, end), later than all before, ticks were due and none came."""
+        if self.heard is _EVER:
+            self.heard = start - self.period
         self._missing.append((start, end))
         self._missing_s += (end - start).total_seconds()
 

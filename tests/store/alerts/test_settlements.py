@@ -1,0 +1,106 @@
+"""Each gap that was healed or given up is told once, whoever noted it, and whatever was interrupted."""
+
+from datetime import timedelta
+
+import pytest
+from pydantic import TypeAdapter
+
+from store import Cursor, Database, Gap, gaps
+from store.alerts import events
+from store.alerts.events import Event
+from store.alerts.in_force import put_in_force, rules_in_force
+from store.alerts.judge import Company, Judge
+from store.alerts.kinds import AnyRule
+from store.alerts.settlements import Settlements
+from tests.conftest import START
+
+RULES: list[AnyRule] = TypeAdapter(list[AnyRule]).validate_python([{"name": "gap", "kind": "gap"}])
+JUDGE = Judge(RULES, {}, {}, Company({}))
+
+
+def gap(number: int, state: str = "healed") -> Gap:
+    start = START + timedelta(minutes=number)
+    return Gap("btc_usd", start, start + timedelta(seconds=30), 30, 1, "unreachable", "", state, "chart", 6, start, 1)  # type: ignore[arg-type]
+
+
+def noted(cursor: Cursor, second: float, *found: Gap) -> None:
+    gaps.note(cursor, found, START + timedelta(seconds=second))
+
+
+def news(cursor: Cursor, settlements: Settlements, judge: Judge = JUDGE) -> list[Event]:
+    return list(settlements.events(cursor, judge, START + timedelta(hours=1)))
+
+
+def test_what_was_settled_before_the_rules_were_in_force_is_no_news(database: Database):
+    with database.write() as cursor:
+        noted(cursor, 1, gap(1))
+
+        assert news(cursor, Settlements(cursor, JUDGE, START + timedelta(seconds=2))) == []
+
+
+def test_each_settled_gap_is_news_once(database: Database):
+    with database.write() as cursor:
+        settlements = Settlements(cursor, JUDGE, START)
+        noted(cursor, 1, gap(1, "open"), gap(2))
+
+        first = news(cursor, settlements)
+        noted(cursor, 0.5, gap(3, "unfillable"))  # noted by a process whose write had to wait
+        second = news(cursor, settlements)
+
+        assert [event.text.partition(" UTC ")[2] for event in first + second] == [
+            "healed by chart, 6 s",
+            "can't be filled",
+        ]
+        assert [event.at for event in first] == [START + timedelta(seconds=1)]
+        assert news(cursor, settlements) == []
+
+
+@pytest.mark.parametrize("told", [0, 1, 2])
+def test_after_a_restart_only_what_was_not_told_is_news(database: Database, told):
+    with database.write() as cursor:
+        before = Settlements(cursor, JUDGE, START)
+        noted(cursor, 3, gap(1), gap(2))
+        all_of_it = news(cursor, before)
+        events.append(cursor, all_of_it[:told])
+
+        left = news(cursor, Settlements(cursor, JUDGE, START))
+
+        assert [event.text for event in left] == [event.text for event in all_of_it[told:]]
+
+
+def test_without_a_rule_for_gaps_none_is_news(database: Database):
+    with database.write() as cursor:
+        nobody = Judge([], {}, {}, Company({}))
+        settlements = Settlements(cursor, nobody, START)
+        noted(cursor, 1, gap(1))
+
+        assert news(cursor, settlements, nobody) == []
+
+
+def test_before_any_recorder_had_rules_none_are_in_force(database: Database):
+    with database.write() as cursor:
+        put_in_force(cursor, [], "", START)
+
+        assert rules_in_force(cursor) is None
+
+
+def test_rules_are_in_force_since_they_changed(database: Database):
+    with database.write() as cursor:
+        for minute in range(3):
+            put_in_force(cursor, RULES, "", START + timedelta(minutes=minute))
+
+        found = rules_in_force(cursor)
+
+    assert found is not None
+    assert (found.rules, found.since, found.fault) == (tuple(RULES), START, "")
+
+
+def test_a_fault_of_the_file_is_told_with_the_rules_that_go_on(database: Database):
+    with database.write() as cursor:
+        put_in_force(cursor, RULES, "", START)
+        since = put_in_force(cursor, RULES, "no such kind", START + timedelta(minutes=1))
+
+        found = rules_in_force(cursor)
+
+    assert found is not None
+    assert (found.rules, found.since, found.fault) == (tuple(RULES), since, "no such kind")
