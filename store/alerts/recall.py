@@ -143,7 +143,7 @@ def _newest(cursor: DuckDBPyConnection, index_name: str) -> Tick | None:
 def _first(cursor: DuckDBPyConnection, index_name: str) -> datetime | None:
     """When the first tick of an index was observed."""
     ((hour,),) = cursor.execute(_FIRST_HOUR, {"index_name": index_name}).fetchall()
-    start = hour or to_column(candles.closed_to(cursor) or EPOCH)
+    start = hour or to_column(candles.floor(candles.closed_to(cursor) or EPOCH, candles.HOUR))
     found = cursor.execute(_FIRST, {"index_name": index_name, "start": start}).fetchone()
     return None if found is None else from_column(found[0])
 
