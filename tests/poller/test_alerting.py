@@ -1,0 +1,313 @@
+"""What a journal writes is judged in the same transaction, by the rules that stand in the file by then."""
+
+import logging
+import os
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from poller import journal as journal_module
+from poller.alerting import EXAMPLE, Alerts, addresses, read_rules
+from poller.journal import Journal
+from settings import Settings, SettingsError
+from store import BusyError, Cause, Database, Gap, Miss, StoreError, gaps, ticks
+from store.alerts import events
+from store.alerts.events import Event
+from store.alerts.in_force import InForce, rules_in_force
+from store.alerts.judge import Judge
+from tests.conftest import START, tick
+
+MOVE = """
+[[rule]]
+name = "move"
+kind = "move"
+percent = 1
+within = "10s"
+cool_down = "0s"
+"""
+STALE = """
+[[rule]]
+name = "stale"
+kind = "stale"
+slots = 2
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "alerts.toml"
+    path.write_text(MOVE)
+    return path
+
+
+@pytest.fixture
+def start(database: Database, make_settings: Callable[..., Settings], file: Path) -> Callable[..., Journal]:
+    """A journal with alerts, as a recorder has them when it starts."""
+
+    def start(**more: Any) -> Journal:
+        settings = make_settings(alerts_file=file, poll_seconds=1, indexes=("btc_usd",))
+        return Journal(database, lambda: START, Alerts(settings, database, clock=lambda: START, **more))
+
+    return start
+
+
+def slot(second: int) -> datetime:
+    return START + timedelta(seconds=second)
+
+
+def write(journal: Journal, second: int, price: float | None) -> None:
+    outcome = Miss(slot(second), "btc_usd", Cause.UNREACHABLE, "") if price is None else tick(second, price=price)
+    journal.add(slot(second), [outcome])
+    journal.flush(1)
+
+
+def found(database: Database) -> list[Event]:
+    with database.read() as cursor:
+        return events.fired(cursor, START, START + timedelta(days=1), limit=1000)[::-1]
+
+
+def in_force(database: Database) -> InForce:
+    with database.read() as cursor:
+        rules = rules_in_force(cursor)
+    assert rules is not None
+    return rules
+
+
+def change(file: Path, text: str) -> None:
+    """Another text, at a later time even where the clock of files is coarse."""
+    before = file.stat().st_mtime_ns
+    file.write_text(text)
+    os.utime(file, ns=(before + 1_000_000, before + 1_000_000))
+
+
+def test_an_event_is_stored_with_the_tick_that_brought_it_and_then_told(start, database):
+    woken: list[list[Event]] = []
+    journal = start(wake=lambda: woken.append(found(database)))
+
+    write(journal, 0, 100)
+    write(journal, 1, 101)
+
+    (event,) = found(database)
+    assert (event.rule, event.at, event.noted_at) == ("move", slot(1), START)
+    assert woken == [[event]]
+
+
+def test_a_slot_without_a_tick_is_judged_too(start, database, file):
+    file.write_text(STALE)
+    journal = start()
+
+    write(journal, 0, 100)
+    write(journal, 1, None)
+    write(journal, 2, None)
+
+    assert [event.at for event in found(database)] == [slot(2)]
+
+
+def test_a_recorder_that_starts_again_goes_on_where_it_was(start, database):
+    first = start()
+    for second, price in enumerate([100, 101, 101.1]):
+        write(first, second, price)
+
+    second = start()
+    write(second, 3, 101.2)
+    write(second, 4, 100)
+
+    assert [event.condition for event in found(database)] == ["rises 1 % within 10 s", "falls 1 % within 10 s"]
+
+
+def test_what_could_not_be_written_is_judged_again_when_it_can(start, database, monkeypatch):
+    journal = start()
+    write(journal, 0, 100)
+    monkeypatch.setattr(events, "append", refuse)
+    with pytest.raises(StoreError):
+        write(journal, 1, 101)
+    assert journal.waiting == 1
+    monkeypatch.undo()
+
+    journal.flush(1)
+
+    assert [event.at for event in found(database)] == [slot(1)]
+
+
+def refuse(*_: object) -> None:
+    raise StoreError("the disk is full")
+
+
+def test_while_others_have_the_file_ticks_wait_and_are_judged_later(start, database):
+    journal = start()
+    write(journal, 0, 100)
+    with Database(database.path).write():
+        journal.add(slot(1), [tick(1, price=101)])
+        with pytest.raises(BusyError):
+            journal.flush(0.01)
+
+    journal.flush(1)
+
+    assert [event.at for event in found(database)] == [slot(1)]
+
+
+def test_a_mistake_in_judging_costs_no_tick(start, database, monkeypatch, caplog):
+    journal = start()
+    write(journal, 0, 100)
+    monkeypatch.setattr(Judge, "heard", lambda *_: 1 / 0)
+    write(journal, 1, 101)
+    monkeypatch.undo()
+
+    write(journal, 2, 101.1)
+
+    with database.read() as cursor:
+        assert len(ticks.newest_first(cursor, "btc_usd", limit=10)) == 3
+    assert [event.at for event in found(database)] == [slot(2)]
+    assert "the job alerts failed" in caplog.text
+
+
+def test_ticks_of_a_long_queue_are_judged_together_with_the_misses_of_their_slots(start, database, file, monkeypatch):
+    file.write_text(STALE)
+    monkeypatch.setattr(journal_module, "PORTION", 5)
+    journal = start()
+    for second in range(20):
+        outcome = Miss(slot(second), "btc_usd", Cause.UNREACHABLE, "") if second in {8, 15, 16} else tick(second)
+        journal.add(slot(second), [outcome])
+
+    while not journal.empty:
+        journal.flush(1)
+
+    assert [event.at for event in found(database)] == [slot(16)]
+
+
+def test_a_changed_file_counts_from_the_next_slot_on(start, database, file):
+    journal = start()
+    write(journal, 0, 100)
+    change(file, MOVE.replace("percent = 1", "percent = 5"))
+    write(journal, 1, 101)
+    assert found(database) == []
+
+    change(file, MOVE)
+    write(journal, 2, 101)
+
+    assert [event.at for event in found(database)] == [slot(2)]
+
+
+def test_a_broken_file_leaves_the_rules_from_before_at_work_and_says_so(start, database, file, caplog):
+    journal = start()
+    write(journal, 0, 100)
+
+    change(file, "[[rule]]")
+    write(journal, 1, 101)
+    write(journal, 2, 101)
+
+    assert [event.rule for event in found(database)] == ["move"]
+    assert in_force(database).fault.startswith("alerts.toml, rule 1: has no kind")
+    assert caplog.text.count("the rules that there were go on") == 1
+    change(file, MOVE)
+    write(journal, 3, 101)
+    assert in_force(database).fault == ""
+
+
+def test_a_file_that_is_gone_leaves_its_rules_at_work(start, database, file):
+    journal = start()
+    write(journal, 0, 100)
+
+    file.unlink()
+    write(journal, 1, 101)
+
+    assert [event.rule for event in found(database)] == ["move"]
+    assert in_force(database).fault == "alerts.toml can't be read: No such file or directory"
+
+
+def test_a_gap_that_is_settled_meanwhile_is_told_at_the_next_slot(start, database, file):
+    file.write_text('[[rule]]\nname = "gap"\nkind = "gap"')
+    journal = start()
+    write(journal, 0, 100)
+    with database.write() as cursor:
+        gap = Gap("btc_usd", slot(-60), slot(-30), 30, 1, "unreachable", "", "healed", "chart", 6, slot(-60), 1)
+        gaps.note(cursor, [gap], slot(1))
+
+    write(journal, 1, 100)
+    write(journal, 2, 100)
+
+    assert [(event.rule, event.at) for event in found(database)] == [("gap", slot(1))]
+
+
+def test_without_rules_nothing_is_judged_and_nothing_is_noted(start, database, file):
+    file.write_text("")
+    journal = start()
+
+    write(journal, 0, 100)
+    write(journal, 1, 200)
+
+    with database.read() as cursor:
+        assert (found(database), rules_in_force(cursor)) == ([], None)
+
+
+def test_rules_may_come_later(start, database, file):
+    file.write_text("")
+    journal = start()
+    write(journal, 0, 100)
+
+    change(file, MOVE)
+    write(journal, 1, 101)
+
+    assert [event.at for event in found(database)] == [slot(1)]
+
+
+def test_whom_a_rule_tells_is_in_its_events(database, make_settings, file):
+    file.write_text(MOVE + STALE + 'notify = ["json://mine", "json://other"]')
+    settings = make_settings(
+        alerts_file=file, poll_seconds=1, indexes=("btc_usd",), notify_urls=("ntfy://a", "tgram://b/c")
+    )
+    alerts = Alerts(settings, database, clock=lambda: START)
+    journal = Journal(database, lambda: START, alerts)
+
+    for second, price in enumerate([100, 101, None, None]):
+        write(journal, second, price)
+
+    assert [(event.rule, event.targets) for event in found(database)] == [
+        ("move", ("ntfy", "tgram")),
+        ("stale", ("json of stale", "json 2 of stale")),
+    ]
+    assert alerts.addresses == {
+        "ntfy": SecretStr("ntfy://a"),
+        "tgram": SecretStr("tgram://b/c"),
+        "json of stale": SecretStr("json://mine"),
+        "json 2 of stale": SecretStr("json://other"),
+    }
+    assert addresses(settings, []).keys() == {"ntfy", "tgram"}
+
+
+def test_a_file_that_was_asked_for_must_be_there(make_settings, tmp_path):
+    with pytest.raises(SettingsError, match=r"^other\.toml can't be read: No such file or directory$"):
+        read_rules(make_settings(alerts_file=tmp_path / "other.toml"))
+
+
+def test_without_a_file_there_are_no_rules(make_settings, monkeypatch, tmp_path):
+    monkeypatch.setattr("settings.ROOT", tmp_path)
+
+    assert read_rules(make_settings()) == []
+
+
+def test_a_demo_without_rules_of_its_own_goes_by_the_examples(make_settings, monkeypatch, tmp_path):
+    monkeypatch.setattr("settings.ROOT", tmp_path)
+
+    assert len(read_rules(make_settings(demo=True))) == EXAMPLE.read_text().count("[[rule]]")
+
+
+def test_a_mistake_in_the_file_stops_the_start(make_settings, database, file):
+    file.write_text("[[rule]]")
+
+    with pytest.raises(SettingsError, match=r"^alerts\.toml, rule 1: has no kind"):
+        Alerts(make_settings(alerts_file=file), database)
+
+
+def test_what_happens_is_logged(start, caplog):
+    caplog.set_level(logging.INFO, "tickwell.alerts")
+    journal = start()
+
+    write(journal, 0, 100)
+    write(journal, 1, 101)
+
+    assert "move: BTC / USD rose 1 % within 10 s, from 100.00 to 101.00" in caplog.text
