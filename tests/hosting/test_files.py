@@ -51,7 +51,7 @@ def test_the_image_has_each_part_of_the_project_and_nothing_else(project):
 
     sent = sent_to_the_builder(project)
 
-    assert sent == code | {"requirements.txt", ".streamlit/config.toml", "deploy/healthcheck.py"}
+    assert sent == code | {"requirements.txt", ".streamlit/config.toml", "deploy/healthcheck.py", "alerts.example.toml"}
     assert not sent & set(SECRETS)
 
 
