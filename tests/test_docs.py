@@ -2,15 +2,22 @@
 
 import re
 import shlex
+from collections.abc import Collection
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
 from poller.__main__ import main
 from settings import PREFIX, ROOT, VERSION, Settings
 from store import Database
+from store.alerts.condition import Condition
+from store.alerts.kinds import KINDS
+from store.alerts.rules import Rule
 
 README = (ROOT / "README.md").read_text()
+ALERTS = (ROOT / "docs/alerts.md").read_text()
 TABLES = (ROOT / "data/README.md").read_text()
 
 
@@ -117,3 +124,40 @@ def test_the_python_example_of_the_readme_reads_the_ticks(database: Database, mo
     exec(compile(example.group(1), str(Path("README.md")), "exec"), {})  # noqa: S102 our own example, run as a reader would
 
     assert "101515.7" in capsys.readouterr().out
+
+
+def fields(model: type[BaseModel], names: Collection[str]) -> list[list[str]]:
+    found = []
+    for name, field in model.model_fields.items():
+        if name in names:
+            value = "" if field.is_required() or field.default in {None, ()} else written(field.default)
+            found.append([name, f"`{value}`" if value else "–", field.description or ""])
+    return found
+
+
+def written(value: object) -> str:
+    if isinstance(value, timedelta):
+        minutes, seconds = divmod(value // timedelta(seconds=1), 60)
+        return f"{minutes}m" if minutes and not seconds else f"{60 * minutes + seconds}s"
+    return str(value).lower()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_page_on_alerts_lists_each_field_of_a_kind(kind):
+    model = KINDS[kind]
+    shared = Condition if issubclass(model, Condition) else Rule
+    own = {"hysteresis", "indexes" if kind == "level" else "hysteresis"} | set(model.model_fields) - set(
+        shared.model_fields
+    )
+
+    assert sorted(table(ALERTS, f"### {kind}\n")) == sorted(fields(model, own - {"kind"}))
+
+
+def test_the_page_on_alerts_lists_what_all_rules_share():
+    rows = fields(Rule, Rule.model_fields)
+    common = fields(Condition, set(Condition.model_fields) - set(Rule.model_fields))
+
+    assert table(ALERTS, "## Rules") == [["indexes", "all", row[2]] if row[0] == "indexes" else row for row in rows]
+    assert table(ALERTS, "All kinds but `gap`") == [
+        ["hysteresis", "by kind", row[2]] if row[0] == "hysteresis" else row for row in common
+    ]
