@@ -1,14 +1,15 @@
-"""What can go wrong with the exchange, and who reacts.
+"""What can go wrong with the exchange and with those who are told of alerts, and who reacts.
 
 TickwellError
-└── ExchangeError               no tick came of a request; the message says what was asked and what came back
-    ├── TemporaryError          the same request may succeed soon: ask again
-    │   ├── UnreachableError    no reply: connection refused, no route, timeout
-    │   ├── RateLimitedError    asked too often (HTTP 429 or code 10028): ask nothing before the pause is over
-    │   └── UnavailableError    maintenance, settlement, 5xx: the exchange says that it can't answer now
-    └── PermanentError          the same request would fail again: a person looks at it
-        ├── RefusedError        the exchange refuses what was asked, an unknown index for one
-        └── RejectedReplyError  the reply is not what the exchange documents; we don't make a tick of it
+├── ExchangeError               no tick came of a request; the message says what was asked and what came back
+│   ├── TemporaryError          the same request may succeed soon: ask again
+│   │   ├── UnreachableError    no reply: connection refused, no route, timeout
+│   │   ├── RateLimitedError    asked too often (HTTP 429 or code 10028): ask nothing before the pause is over
+│   │   └── UnavailableError    maintenance, settlement, 5xx: the exchange says that it can't answer now
+│   └── PermanentError          the same request would fail again: a person looks at it
+│       ├── RefusedError        the exchange refuses what was asked, an unknown index for one
+│       └── RejectedReplyError  the reply is not what the exchange documents; we don't make a tick of it
+└── NotifyError                 somebody could not be told of an alert; the message says why, without the address
 """
 
 from datetime import timedelta
@@ -62,3 +63,7 @@ class RejectedReplyError(PermanentError):
     """The reply is not what the exchange documents: cut off, no JSON, a price that is none. A person reports it."""
 
     cause = Cause.REJECTED_REPLY
+
+
+class NotifyError(TickwellError):
+    """A message did not get through. The delivery of alerts tries again; a person looks at it if it goes on."""

@@ -24,7 +24,7 @@ from store import Database, Tick
 START = datetime(2026, 11, 1, 12, tzinfo=UTC)
 """A time for tests that don't care which."""
 
-LIBRARIES = ("httpx", "httpcore", "stamina", "schedule", "asyncio")
+LIBRARIES = ("httpx", "httpcore", "stamina", "schedule", "asyncio", "urllib3", "requests")
 
 
 @pytest.fixture(autouse=True)

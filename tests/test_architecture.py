@@ -26,6 +26,7 @@ ONLY_IN = {
     "duckdb": {"store"},
     "httpx": {"poller"},
     "schedule": {"poller"},
+    "apprise": {"poller"},
     "prometheus_client": {"store"},
     "fastapi": {"api"},
     "streamlit": {"pages", "dashboard.py"},
@@ -71,8 +72,14 @@ def test_only_the_settings_read_the_environment(part):
     assert readers == []
 
 
+def test_one_module_alone_knows_apprise():
+    importers = [path.name for path in sources("poller") if "apprise" in set(imported(path))]
+
+    assert importers == ["notify.py"]
+
+
 def test_a_recorder_loads_nothing_that_only_others_need():
-    heavy = "{'streamlit', 'plotly', 'pandas', 'numpy', 'fastapi', 'prometheus_client'}"
+    heavy = "{'streamlit', 'plotly', 'pandas', 'numpy', 'fastapi', 'prometheus_client', 'apprise'}"
     look = f"import sys, poller.__main__; print(*sorted({heavy} & set(sys.modules)))"
 
     loaded = subprocess.run([sys.executable, "-c", look], cwd=ROOT, capture_output=True, text=True, check=True)

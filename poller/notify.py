@@ -1,0 +1,178 @@
+"""Messages to people, by apprise. It takes 25 MB and 0.2 s to load, so it is loaded when somebody has to be told.
+
+The addresses are secrets: no error and no log has any part of one but its service, such as "ntfy".
+"""
+
+import logging
+import re
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import unquote
+
+from pydantic import SecretStr
+
+from settings import SettingsError
+
+from .errors import NotifyError
+from .runner import guarded
+
+if TYPE_CHECKING:
+    from apprise import Apprise, AppriseResult
+
+TIMEOUT_S = 30.0
+"""So long one try may last. Apprise itself gives up after 4 s without an answer, but not on one that trickles in."""
+
+# Shorter parts of an address are hidden only where they stand alone: "a" is a part of most words.
+_LONG_ENOUGH = 4
+
+# What the system says of a connection that failed. Apprise keeps it to its debug log, in words that differ by service.
+_OF_THE_SYSTEM = re.compile(r"\[Errno -?\d+\] ([\w ,'-]+)|timed out", re.ASCII)
+
+_MOST_LETTERS = 300
+
+_loading = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Message:
+    """What a person is to read; `kind` decides about colours and icons where a service has them."""
+
+    title: str
+    body: str
+    kind: Literal["info", "success", "warning", "failure"] = "info"
+
+
+class Target:
+    """Somebody who can be told, at an address. Tell one message at a time."""
+
+    def __init__(self, address: SecretStr, *, timeout_s: float = TIMEOUT_S) -> None:
+        self._address = address
+        self._timeout_s = timeout_s
+        self._service: Apprise | None = None
+        self._trying: threading.Thread | None = None
+
+    def tell(self, message: Message) -> None:
+        """Send a message; return when the service has taken it.
+
+        Raises:
+            NotifyError: it did not, as far as we know.
+        """
+        hangs = f"no answer within {self._timeout_s:g} s"
+        if not self._over():
+            raise NotifyError(hangs)
+        reasons: list[str] = []
+
+        def send() -> None:
+            with guarded("notify"):
+                reasons.append(self._send(message))
+
+        # One that can be left behind: whatever it waits for, neither the next target nor the end of the process waits.
+        self._trying = threading.Thread(target=send, name="tickwell-notify", daemon=True)
+        self._trying.start()
+        if not self._over():
+            raise NotifyError(hangs)
+        reason = reasons[0] if reasons else "a mistake of ours, which the log describes"
+        if reason:
+            raise NotifyError(reason)
+
+    def _over(self) -> bool:
+        """Wait for a try that is under way, and tell whether it ended."""
+        if self._trying is not None:
+            self._trying.join(self._timeout_s)
+            if self._trying.is_alive():
+                return False
+        self._trying = None
+        return True
+
+    def _send(self, message: Message) -> str:
+        """Send a message; why that failed, or nothing."""
+        if self._service is None:
+            self._service = _service(self._address)
+        if self._service is None:
+            return "its address is not one that apprise knows"
+        from apprise import NotifyType
+
+        result = self._service.notify(
+            message.body, message.title, NotifyType(message.kind), body_format="text", log_level=logging.DEBUG
+        )
+        return "" if result else _reason(result, self._address)
+
+
+def check(addresses: Sequence[SecretStr], where: str) -> None:
+    """See to it that apprise knows each of some addresses.
+
+    Raises:
+        SettingsError: it doesn't; `where` they stand is in the message.
+    """
+    for number, address in enumerate(addresses, 1):
+        if _service(address) is None:
+            raise SettingsError(
+                f"{where}: the {_ordinal(number)} address, {service_of(address)}, is not one that apprise knows"
+            )
+
+
+def service_of(address: SecretStr) -> str:
+    """The service of an address, such as "ntfy"."""
+    return address.get_secret_value().partition("://")[0].lower()
+
+
+def _service(address: SecretStr) -> "Apprise | None":
+    """What sends to an address; None where apprise doesn't know it, or lacks what it needs for it."""
+    with _loading:  # it imports its services by itself, and two threads at once get half of them
+        _keep_its_log()
+        from apprise import Apprise, AppriseAsset
+
+        asset = AppriseAsset(
+            app_id="Tickwell",
+            app_desc="Tickwell",
+            storage_mode="memory",  # no files
+            pgp_autogen=False,
+            pem_autogen=False,
+            async_mode=False,  # in our thread: those of its own hold up the end of the process
+            service_timeout=0,
+        )
+        service = Apprise.instantiate(address.get_secret_value(), asset=asset)
+        return None if service is None else Apprise(service, asset=asset)
+
+
+def _keep_its_log() -> None:
+    """Have apprise log for us alone: that has reasons, which it tells in no other way, but addresses too."""
+    logger = logging.getLogger("apprise")
+    logger.propagate = False
+    logger.setLevel(logging.DEBUG)
+    if not logger.handlers:
+        logger.addHandler(logging.NullHandler())  # without any, Python would print it
+
+
+def _reason(result: "AppriseResult", address: SecretStr) -> str:
+    """Why a message was not sent, in one line without any part of the address."""
+    told, details = [], []
+    for entry in result.logs():
+        if logging.getLevelName(entry.level) >= logging.WARNING:
+            told.append(entry.message)
+        else:
+            details += [found[1] or found[0] for found in _OF_THE_SYSTEM.finditer(entry.message)]
+    said = "; ".join(dict.fromkeys([*told, *details])) or "it was not accepted"
+    return _without(_parts(address), " ".join(said.split()))[:_MOST_LETTERS]
+
+
+def _parts(address: SecretStr) -> Iterator[str]:
+    """All that stands in an address after its service: host, user, password, path, query, as they are and decoded."""
+    _, _, secret = address.get_secret_value().partition("://")
+    for written in re.split(r"[/?&=@:#,\s]+", secret):
+        yield from {written, unquote(written)} - {""}
+
+
+def _without(parts: Iterable[str], text: str) -> str:
+    for part in sorted(parts, key=len, reverse=True):
+        pattern = re.escape(part)
+        alone = pattern if len(part) >= _LONG_ENOUGH else rf"(?<!\w){pattern}(?!\w)"
+        text = re.sub(alone, "…", text, flags=re.IGNORECASE)
+    return text
+
+
+def _ordinal(number: int) -> str:
+    ending = "th" if 10 < number % 100 < 14 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"
