@@ -5,13 +5,13 @@ So an event is as durable as the tick that brought it, before anybody is told of
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
 from pydantic import SecretStr
 
-from settings import ROOT, Settings, SettingsError
+from settings import PREFIX, ROOT, Settings, SettingsError
 from store import Cursor, Database, Miss, Tick, utc_now
 from store.alerts import events
 from store.alerts.events import Event
@@ -23,6 +23,7 @@ from store.alerts.rule_file import load_rules
 from store.alerts.rules import named
 from store.alerts.settlements import Settlements
 
+from .notify import check
 from .runner import guarded
 
 log = logging.getLogger("tickwell.alerts")
@@ -43,7 +44,7 @@ class Alerts:
         wake: hears that events were noted.
 
     Raises:
-        SettingsError: the file can't be used; a line for each mistake.
+        SettingsError: the file can't be used, a line for each mistake; or apprise doesn't know an address.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Alerts:
         clock: Callable[[], datetime] = utc_now,
         wake: Callable[[], None] = lambda: None,
     ) -> None:
+        check_addresses(settings)
         self._settings, self._database, self._clock, self._wake = settings, database, clock, wake
         self._path = file_of(settings)
         self._stamp = _stamp(self._path)
@@ -130,7 +132,7 @@ class Alerts:
             return
         self._stamp, self._noted = stamp, False
         try:
-            self._rules = load_rules(self._path, self._settings.indexes)
+            self._rules = _rules_of(self._path, self._settings.indexes)
         except SettingsError as error:
             self._fault = str(error)
             log.warning("the rules that there were go on: %s", self._fault)
@@ -152,7 +154,16 @@ def read_rules(settings: Settings) -> list[AnyRule]:
         SettingsError: the file can't be used; a line for each mistake.
     """
     path = file_of(settings)
-    return load_rules(path, settings.indexes) if path.exists() or _asked_for(settings) else []
+    return _rules_of(path, settings.indexes) if path.exists() or _asked_for(settings) else []
+
+
+def check_addresses(settings: Settings) -> None:
+    """See to it that apprise knows those of NOTIFY_URLS.
+
+    Raises:
+        SettingsError: it doesn't.
+    """
+    check(settings.notify_urls, f"{PREFIX}NOTIFY_URLS")
 
 
 def addresses(settings: Settings, rules: Sequence[AnyRule]) -> dict[str, SecretStr]:
@@ -161,6 +172,14 @@ def addresses(settings: Settings, rules: Sequence[AnyRule]) -> dict[str, SecretS
     for rule in rules:
         found |= named(rule.notify or (), rule.name)
     return found
+
+
+def _rules_of(path: Path, recorded: Collection[str]) -> list[AnyRule]:
+    """As `load_rules`, with addresses that apprise knows."""
+    rules = load_rules(path, recorded)
+    for rule in rules:
+        check(rule.notify or (), f"{path.name}, rule {rule.name}: notify")
+    return rules
 
 
 def _asked_for(settings: Settings) -> bool:

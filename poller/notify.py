@@ -34,6 +34,8 @@ _MOST_LETTERS = 300
 
 _loading = threading.Lock()
 
+Kind = Literal["info", "success", "warning", "failure"]
+
 
 @dataclass(frozen=True)
 class Message:
@@ -41,7 +43,7 @@ class Message:
 
     title: str
     body: str
-    kind: Literal["info", "success", "warning", "failure"] = "info"
+    kind: Kind = "info"
 
 
 class Target:

@@ -19,6 +19,7 @@ from store.recorder import Notice, RecorderLock
 from .alerting import Alerts
 from .backfill import Backfill, spacing_s
 from .background import Background
+from .delivery import Delivery
 from .deribit import DeribitClient
 from .errors import ExchangeError
 from .jobs import Outcome, check_index_names, missed_slot, poll, retries_within_budget
@@ -56,7 +57,7 @@ class Recorder:
     it was asked to do can't be done.
 
     Raises:
-        SettingsError: the rules of alerts can't be used.
+        SettingsError: the rules of alerts can't be used, or the address of somebody who is to be told.
     """
 
     def __init__(
@@ -73,7 +74,8 @@ class Recorder:
         self._period = timedelta(seconds=settings.poll_seconds)
         self._mode = mode
         self._lock = RecorderLock(database.path)
-        self._alerts = Alerts(settings, database, clock=clock)
+        self._delivery = Delivery(database, lambda: self._alerts.addresses, clock=clock)
+        self._alerts = Alerts(settings, database, clock=clock, wake=self._delivery.wake)
         self._journal = Journal(database, clock, self._alerts)
         self._stop = threading.Event()
         self._ended = threading.Event()
@@ -114,6 +116,7 @@ class Recorder:
     def stop(self) -> None:
         """Finish the write that is under way, end the run, and let go of the file."""
         self._stop.set()
+        self._delivery.cease()
         if self._loop is not None:
             with contextlib.suppress(RuntimeError):  # it ended by itself
                 self._loop.call_soon_threadsafe(self._cancel)
@@ -135,6 +138,8 @@ class Recorder:
                 self._prepare_database()
                 if self._mode == "embedded":
                     stack.enter_context(self._database.hold())
+                self._delivery.start()
+                stack.callback(self._delivery.stop)
                 self._record(url)
         except TickwellError as error:
             self._fail(error)

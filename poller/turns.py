@@ -1,0 +1,91 @@
+"""Whose turn it is to be told: one event at a time for each target, and after a failure not before a while."""
+
+import random
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from store.alerts.events import Pending
+
+# Between two tries of a target: the first, doubled each time up to the longest, less up to half of it by chance, so
+# that those whom the same network fails don't all come back at once. stamina has the thread that waits sleep; here one
+# thread waits for all targets.
+_FIRST_WAIT_S = 1.0
+_LONGEST_WAIT_S = 300.0
+
+
+class Turns:
+    """What is still to be told, in memory.
+
+    Args:
+        steady: a clock in seconds that nobody sets.
+        chance: a number from 0 to 1, another one each time.
+
+    `busy` has the targets that are being told.
+    """
+
+    def __init__(
+        self,
+        steady: Callable[[], float] = time.monotonic,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self._steady, self._chance = steady, chance
+        self._pending: list[Pending] = []
+        self._failures: dict[str, int] = {}
+        self._not_before: dict[str, float] = {}
+        self.busy: set[str] = set()
+
+    def renew(self, pending: Sequence[Pending]) -> None:
+        """Take what is to be told anew from the database. Who waits after a failure still does."""
+        self._pending = sorted(pending, key=_order)
+
+    def left(self) -> list[Pending]:
+        """All that is still to be told and isn't under way, the next first."""
+        return [each for each in self._pending if each.target not in self.busy]
+
+    def due(self, now: datetime, known: Collection[str]) -> list[Pending]:
+        """What is to be told now, at most one event for each of the known targets. The least tried come first."""
+        found: dict[str, Pending] = {}
+        for each in self.left():
+            if each.target in known and each.event.send_after <= now and self._may_try(each.target):
+                found.setdefault(each.target, each)
+        return list(found.values())
+
+    def wait_s(self, now: datetime, known: Collection[str]) -> float | None:
+        """How long until something is due; None when that never comes by itself."""
+        waits = [
+            max((each.event.send_after - now).total_seconds(), self._not_before.get(each.target, 0) - self._steady())
+            for each in self.left()
+            if each.target in known
+        ]
+        return max(0.0, min(waits)) if waits else None
+
+    def done(self, told: Pending) -> None:
+        """A target was told, or it is given up."""
+        self._take_out(told)
+        self._failures.pop(told.target, None)
+        self._not_before.pop(told.target, None)
+
+    def failed(self, tried: Pending) -> tuple[int, float]:
+        """A target could not be told: which failure in a row that is, and in how many seconds it is tried again."""
+        self._take_out(tried)
+        self._pending = sorted([*self._pending, replace(tried, tries=tried.tries + 1)], key=_order)
+        failures = self._failures.get(tried.target, 0)
+        longest = min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2 ** min(failures, 20))
+        wait_s = longest * (1 - self._chance() / 2)
+        self._failures[tried.target] = failures + 1
+        self._not_before[tried.target] = self._steady() + wait_s
+        return failures + 1, wait_s
+
+    def _may_try(self, target: str) -> bool:
+        return self._steady() >= self._not_before.get(target, 0)
+
+    def _take_out(self, those: Pending) -> None:
+        which = (those.target, those.event.id)
+        self._pending = [each for each in self._pending if (each.target, each.event.id) != which]
+        self.busy.discard(those.target)
+
+
+def _order(pending: Pending) -> tuple[int, datetime, datetime]:
+    return pending.tries, pending.event.send_after, pending.event.at

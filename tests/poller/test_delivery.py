@@ -1,0 +1,404 @@
+"""Every event reaches every target, whatever fails meanwhile, and what was noted as sent is never sent again."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from poller import delivery as delivery_module
+from poller.delivery import Delivery, leave_word, message_of
+from store import Database
+from store.alerts import events
+from store.locks import FileLock, beside
+from tests.conftest import wait_until
+from tests.events import alert, deliveries, note, texts_sent
+from tests.webhook import SECRET, Webhook
+
+from .conftest import MovedClock
+
+Start = Callable[..., Delivery]
+
+
+@pytest.fixture
+def webhook() -> Iterator[Webhook]:
+    with Webhook() as webhook:
+        yield webhook
+
+
+@pytest.fixture
+def addresses(webhook: Webhook) -> dict[str, SecretStr]:
+    return {"json": SecretStr(webhook.address)}
+
+
+@pytest.fixture
+def clock() -> MovedClock:
+    return MovedClock()
+
+
+@pytest.fixture
+def start(database: Database, addresses: dict[str, SecretStr], clock: MovedClock) -> Iterator[Start]:
+    """Start deliveries, of the test's database unless told otherwise; they end with the test."""
+    started: list[Delivery] = []
+
+    def begin(**more: object) -> Delivery:
+        settings = {"clock": clock, "timeout_s": 5.0, **more}
+        made = Delivery(settings.pop("database", database), lambda: addresses, **settings)  # type: ignore[arg-type]
+        started.append(made)
+        made.start()
+        return made
+
+    yield begin
+    for each in started:
+        each.stop()
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second try comes soon."""
+    monkeypatch.setattr("poller.turns._FIRST_WAIT_S", 0.02)
+
+
+def no_reads_for(database: Database, seconds: float) -> bool:
+    before = database.meters.reads.count
+    time.sleep(seconds)  # to see that nothing happens
+    return database.meters.reads.count == before
+
+
+def test_what_a_target_reads_says_which_rule_how_bad_when_and_why():
+    at = datetime(2026, 11, 27, 14, 25, 7, 816_649, tzinfo=UTC)
+
+    fired, over = (message_of(alert("BTC / USD fell 3.2 %", at=at, event=event)) for event in ("fired", "over"))
+
+    assert (fired.title, fired.kind) == ("Tickwell: Sharp move, critical", "failure")
+    assert fired.body == "BTC / USD fell 3.2 %\n2026-11-27 14:25:07.816 UTC, condition: moves 3 % within 15 min"
+    assert (over.title, over.kind) == ("Tickwell: Sharp move, over", "success")
+
+
+@pytest.mark.parametrize(("severity", "kind"), [("info", "info"), ("warning", "warning"), ("critical", "failure")])
+def test_the_severity_of_a_rule_is_the_kind_of_its_message(severity, kind):
+    assert message_of(alert(severity=severity)).kind == kind
+
+
+def test_what_was_left_from_before_is_told_and_noted(start: Start, database: Database, webhook: Webhook, caplog):
+    caplog.set_level(logging.INFO, "tickwell")
+    note(database, alert("a"), alert("b"))
+    start()
+
+    wait_until(lambda: len(deliveries(database)) == 2)
+
+    assert webhook.texts == ["a", "b"]
+    assert deliveries(database) == [("a", "json", "sent", ""), ("b", "json", "sent", "")]
+    wait_until(lambda: caplog.messages.count("json told of Sharp move") == 2)
+
+
+def test_an_event_is_told_at_once_when_it_wakes_it(start: Start, database: Database, webhook: Webhook):
+    delivery = start()
+    wait_until(lambda: delivery.idle)
+    note(database, alert("now"))
+    noted = time.monotonic()
+
+    delivery.wake()
+
+    wait_until(lambda: webhook.texts == ["now"])
+    assert webhook.times[0] - noted < 1
+
+
+def test_nothing_pending_means_no_look_at_the_database_and_no_lock(start: Start, database: Database):
+    delivery = start()
+    wait_until(lambda: delivery.idle)
+
+    assert no_reads_for(database, 1.5)
+    assert not beside(database.path, "alerts").exists()
+
+
+def test_what_was_noted_as_sent_is_never_sent_again(start: Start, database: Database, webhook: Webhook):
+    note(database, alert("once"))
+    first = start()
+    wait_until(lambda: texts_sent(database) == ["once"])
+    first.stop()
+    note(database, alert("twice"))
+
+    start()
+
+    wait_until(lambda: len(texts_sent(database)) == 2)
+    assert webhook.texts == ["once", "twice"]
+
+
+def test_each_target_is_told(start: Start, database: Database, webhook: Webhook, addresses: dict[str, SecretStr]):
+    with Webhook() as other:
+        addresses["json 2"] = SecretStr(other.address)
+        note(database, alert("both", ("json", "json 2")))
+        start()
+
+        wait_until(lambda: len(deliveries(database)) == 2)
+    assert (webhook.texts, other.texts) == (["both"], ["both"])
+    assert {target for _, target, _, _ in deliveries(database)} == {"json", "json 2"}
+
+
+@pytest.mark.parametrize("manner", ["refuse", "drop"])
+def test_a_target_that_fails_is_tried_until_it_takes_it(start: Start, database, webhook: Webhook, manner, caplog):
+    caplog.set_level(logging.INFO, "tickwell")
+    webhook.manner = manner
+    note(database, alert("a"))
+    start()
+
+    wait_until(lambda: len(deliveries(database)) >= 3)
+    webhook.manner = "accept"
+
+    wait_until(lambda: texts_sent(database) == ["a"])
+    assert webhook.texts == ["a"]
+    assert all("otification" in detail for _, _, outcome, detail in deliveries(database) if outcome == "failed")
+    told = [record for record in caplog.records if "not told of Sharp move, again in" in record.getMessage()]
+    assert {record.levelno for record in told[:1]} == {logging.WARNING}
+    assert {record.levelno for record in told[1:]} == {logging.INFO}
+    ours = "".join(record.getMessage() for record in caplog.records if record.name.startswith("tickwell"))
+    assert not any(secret in ours for secret in (SECRET, "Passw0rd", str(webhook.port)))
+
+
+def test_a_dead_network_is_survived(start: Start, database, addresses: dict[str, SecretStr], webhook: Webhook):
+    with Webhook() as gone:
+        addresses["json"] = SecretStr(gone.address)
+    note(database, alert("a"))
+    start()
+    wait_until(lambda: deliveries(database))
+
+    addresses["json"] = SecretStr(webhook.address)
+
+    wait_until(lambda: texts_sent(database) == ["a"])
+    assert deliveries(database)[0][3].endswith("Connection refused")
+
+
+def test_a_target_that_hangs_holds_up_no_other_one(start: Start, database, webhook, addresses: dict[str, SecretStr]):
+    with Webhook("hang") as hanging:
+        addresses["json 2"] = SecretStr(hanging.address)
+        note(database, *(alert(str(number), ("json", "json 2")) for number in range(5)))
+        began = time.monotonic()
+        delivery = start()
+
+        wait_until(lambda: len(texts_sent(database)) == 5)
+        took_s = time.monotonic() - began
+        still_hangs = delivery._turns.busy == {"json 2"}
+    assert webhook.texts == ["0", "1", "2", "3", "4"]
+    assert still_hangs
+    assert took_s < 4  # when apprise gives up the one that hangs
+
+
+def test_one_that_trickles_is_a_failed_try_after_a_while(start: Start, database: Database, webhook: Webhook):
+    webhook.manner = "trickle"
+    note(database, alert("a"))
+
+    start(timeout_s=0.3)
+
+    wait_until(lambda: ("a", "json", "failed", "no answer within 0.3 s") in deliveries(database))
+
+
+def test_quiet_hours_are_waited_for_without_looking_at_the_database(
+    start: Start, database: Database, webhook: Webhook, clock: MovedClock
+):
+    note(database, alert("later", send_after=clock() + timedelta(hours=1)))
+    start()
+    wait_until(lambda: beside(database.path, "alerts").exists())
+    wait_until(lambda: no_reads_for(database, 0.3))
+    quiet = no_reads_for(database, 1.5)
+    before = list(webhook.texts)
+
+    clock.ahead_s = 3601
+
+    wait_until(lambda: webhook.texts == ["later"], timeout_s=3)
+    assert (quiet, before) == (True, [])
+
+
+def test_what_nobody_took_in_a_week_is_given_up(start: Start, database: Database, webhook: Webhook, clock, caplog):
+    webhook.manner = "refuse"
+    note(database, alert("a"))
+    delivery = start()
+    wait_until(lambda: deliveries(database))
+
+    clock.ahead_s = 7 * 86_400 + 60
+
+    wait_until(lambda: deliveries(database)[-1] == ("a", "json", "given up", "not told within 7 days"))
+    wait_until(lambda: "json will not be told of Sharp move: not told within 7 days" in caplog.messages)
+    tries = len(webhook.calls)
+    note(database, alert("b", noted_at=clock()))
+    delivery.wake()
+    wait_until(lambda: len(webhook.calls) > tries)
+    assert [outcome for text, _, outcome, _ in deliveries(database) if text == "a"].count("given up") == 1
+
+
+def test_events_without_an_address_are_given_up_at_once_however_many(start: Start, database: Database, webhook):
+    note(database, *(alert(str(number), ("ntfy",)) for number in range(120)), alert("told"))
+
+    start()
+
+    wait_until(lambda: len(deliveries(database)) == 121)
+    assert {outcome for text, _, outcome, _ in deliveries(database) if text != "told"} == {"given up"}
+    assert {detail for text, _, _, detail in deliveries(database) if text != "told"} == {"its address is gone"}
+    assert webhook.texts == ["told"]
+
+
+def test_one_that_gives_nothing_up_leaves_others_what_is_theirs(start: Start, database: Database, webhook, clock):
+    note(database, alert("unknown", ("json of Mine",)), alert("old", noted_at=clock() - timedelta(days=8)))
+
+    delivery = start(gives_up=False)
+
+    wait_until(lambda: texts_sent(database) == ["old"])
+    wait_until(lambda: delivery.idle)
+    assert len(deliveries(database)) == 1
+
+
+def test_one_process_at_a_time_tells_and_the_next_one_goes_on_from_there(start: Start, database, webhook: Webhook):
+    other = FileLock(beside(database.path, "alerts"))
+    assert other.try_acquire()
+    note(database, alert("a"), alert("b"))
+    delivery = start()
+    wait_until(delivery._turns.left)
+    with database.write() as cursor:
+        first = events.pending(cursor)[0]
+        events.note_delivery(cursor, first.event.id, events.Delivery("json", "sent", first.event.at, "", 1))
+    before = list(webhook.texts)
+
+    other.release()
+
+    wait_until(lambda: len(texts_sent(database)) == 2)
+    assert (before, webhook.texts) == ([], ["b"])
+
+
+def test_it_keeps_the_lock_and_takes_it_anew_when_its_file_is_deleted(start: Start, database, webhook: Webhook):
+    note(database, alert("a"))
+    delivery = start()
+    wait_until(lambda: texts_sent(database) == ["a"])
+    path = beside(database.path, "alerts")
+    assert not FileLock(path).try_acquire()
+    path.unlink()
+
+    note(database, alert("b"))
+    delivery.wake()
+
+    wait_until(lambda: texts_sent(database) == ["a", "b"])
+    assert not FileLock(path).try_acquire()
+    delivery.stop()
+    free = FileLock(path)
+    assert free.try_acquire()
+    free.release()
+
+
+def test_word_from_another_process_is_heard(start: Start, database: Database, webhook: Webhook):
+    note(database, alert("a"))
+    delivery = start()
+    wait_until(lambda: delivery.idle)
+    note(database, alert("b"))
+
+    leave_word(database.path)
+
+    wait_until(lambda: webhook.texts == ["a", "b"])
+
+
+def test_word_that_can_not_be_left_is_no_reason_to_fall(tmp_path: Path):
+    leave_word(tmp_path / "missing" / "ticks.duckdb")
+
+
+def test_a_database_that_is_not_there_yet_is_waited_for(start: Start, database: Database, tmp_path, webhook, caplog):
+    later = Database(tmp_path / "later" / "ticks.duckdb")
+    start(database=later)
+    wait_until(lambda: no_reads_for(database, 0.1))
+
+    later.migrate()
+    note(later, alert("a"))
+
+    wait_until(lambda: texts_sent(later) == ["a"])
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+def test_a_database_that_can_not_be_written_delays_and_doubles_nothing(
+    start: Start, database: Database, webhook: Webhook, monkeypatch, caplog
+):
+    monkeypatch.setattr(delivery_module, "_STORE_WAIT_S", 0.05)
+    note(database, alert("a"), alert("b"))
+    webhook.delay_s = 0.3
+    start()
+    wait_until(lambda: webhook.calls)
+
+    with database.write():
+        wait_until(lambda: webhook.texts == ["a"])
+        wait_until(lambda: sum("alerts wait to be told" in message for message in caplog.messages) == 1)
+        time.sleep(1.2)  # to see that nothing more is sent
+        during = list(webhook.texts)
+
+    wait_until(lambda: texts_sent(database) == ["a", "b"])
+    assert (during, webhook.texts) == (["a"], ["a", "b"])
+    assert sum("alerts wait to be told" in message for message in caplog.messages) == 1
+
+
+def test_a_stop_lets_what_is_under_way_end_and_notes_it(start: Start, database: Database, webhook: Webhook):
+    webhook.delay_s = 0.4
+    note(database, alert("a"), alert("b"))
+    delivery = start()
+    wait_until(lambda: webhook.calls)
+
+    began = time.monotonic()
+    delivery.stop()
+
+    assert time.monotonic() - began < 2
+    assert texts_sent(database) == webhook.texts == ["a"]
+
+
+def test_a_stop_leaves_what_hangs_to_be_told_again(start: Start, database: Database, webhook: Webhook):
+    webhook.manner = "hang"
+    note(database, alert("a"))
+    delivery = start()
+    wait_until(lambda: webhook.calls)
+
+    began = time.monotonic()
+    delivery.stop()
+    took_s = time.monotonic() - began
+    webhook.manner = "accept"
+    start()
+
+    assert took_s < 2
+    wait_until(lambda: texts_sent(database) == ["a"])
+
+
+def test_a_stop_that_can_not_note_says_so(start: Start, database: Database, webhook: Webhook, monkeypatch, caplog):
+    monkeypatch.setattr(delivery_module, "_STORE_WAIT_S", 0.05)
+    webhook.delay_s = 0.2
+    note(database, alert("a"))
+    delivery = start()
+    wait_until(lambda: webhook.calls)
+
+    with database.write():
+        delivery.stop()
+
+    assert any(message.startswith("not noted, so they may be told again: ") for message in caplog.messages)
+    assert deliveries(database) == []
+
+
+def test_a_stop_before_the_start_is_no_reason_to_fall(database: Database):
+    Delivery(database, dict).stop()
+
+
+def test_a_mistake_of_ours_does_not_end_it(start: Start, database: Database, webhook: Webhook, monkeypatch, caplog):
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Delivery, "_tell", fail)
+    note(database, alert("a"))
+    start()
+    wait_until(lambda: "the job delivery failed" in caplog.messages)
+    monkeypatch.undo()
+
+    wait_until(lambda: webhook.texts == ["a"])
+
+
+def test_its_threads_never_hold_up_the_end_of_the_process(start: Start, database: Database, webhook: Webhook):
+    webhook.manner = "hang"
+    note(database, alert("a"))
+    start()
+
+    wait_until(lambda: webhook.calls)
+
+    assert all(thread.daemon for thread in threading.enumerate() if thread.name.startswith("tickwell-"))
