@@ -22,6 +22,7 @@ from .background import Background
 from .delivery import Delivery
 from .deribit import DeribitClient
 from .errors import ExchangeError
+from .heartbeat import PERIOD_S, Heartbeat
 from .jobs import Outcome, check_index_names, missed_slot, poll, retries_within_budget
 from .journal import Journal
 from .loop import Loop, in_thread
@@ -83,6 +84,7 @@ class Recorder:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[Any] | None = None
         self._served = asyncio.Event()
+        self._heartbeat: Heartbeat | None = None
         self._last_slot: datetime | None = None
         self._current_slot: datetime | None = None
         self._write_s: list[float] = []
@@ -169,6 +171,8 @@ class Recorder:
             self._loop = loop_runner.get_loop()
             self._client = DeribitClient(url, clock=self._clock)
             self._background = self._beside_the_polls()
+            if self._settings.heartbeat_url is not None:
+                self._heartbeat = Heartbeat(self._settings.heartbeat_url)
             try:
                 self._check_names()
                 self._run_jobs()
@@ -192,6 +196,8 @@ class Recorder:
         runner.every(seconds, "poll", self._poll)
         runner.every(60, "checkpoint", self._checkpoint)
         runner.every(60, "summary", self._summarise)
+        if self._heartbeat is not None:
+            runner.every(PERIOD_S, "heartbeat", partial(self._heartbeat.begin, self._loop_runner.get_loop()))
         runner.run()
 
     def _poll(self) -> None:
@@ -336,6 +342,8 @@ class Recorder:
 
     async def _close(self) -> None:
         await self._background.end()
+        if self._heartbeat is not None:
+            await self._heartbeat.aclose()
         await self._client.aclose()
 
     def _new_run(self, started_at: datetime) -> Run:

@@ -1,0 +1,57 @@
+"""A sign of life for a service elsewhere, which tells people when it ceases with the recorder or the whole machine."""
+
+import asyncio
+import logging
+
+import httpx
+from pydantic import SecretStr
+
+from .deribit import USER_AGENT
+
+log = logging.getLogger("tickwell.alerts")
+
+PERIOD_S = 60
+
+_TIMEOUT_S = 10.0
+
+
+class Heartbeat:
+    """Calls an address, which is a secret. It does so in the loop that polls, so a recorder that hangs is silent."""
+
+    def __init__(self, url: SecretStr, *, timeout_s: float = _TIMEOUT_S) -> None:
+        self._url = url
+        self._timeout_s = timeout_s
+        self._http = httpx.AsyncClient(headers={"user-agent": USER_AGENT})
+        self._task: asyncio.Task[None] | None = None
+        self._lost = False
+
+    def begin(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Call it, while the loop goes on; without effect while the last call is under way."""
+        if self._task is None or self._task.done():
+            self._task = loop.create_task(self._beat())
+
+    async def aclose(self) -> None:
+        """Give up the call that is under way."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+        await self._http.aclose()
+
+    async def _beat(self) -> None:
+        trouble = await self._call()
+        if trouble and not self._lost:
+            log.warning("the heartbeat doesn't get through: %s", trouble)
+        elif self._lost and not trouble:
+            log.info("the heartbeat gets through again")
+        self._lost = bool(trouble)
+
+    async def _call(self) -> str:
+        """Call it once; why it didn't get through, or nothing."""
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                reply = await self._http.get(self._url.get_secret_value(), timeout=self._timeout_s)
+        except TimeoutError:
+            return f"no answer within {self._timeout_s:g} s"
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            return type(error).__name__  # its text may have the address
+        return "" if reply.is_success else f"answered {reply.status_code}"
