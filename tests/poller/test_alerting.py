@@ -258,7 +258,7 @@ def test_rules_may_come_later(start, database, file):
 def test_whom_a_rule_tells_is_in_its_events(database, make_settings, file):
     file.write_text(MOVE + STALE + 'notify = ["json://mine", "json://other"]')
     settings = make_settings(
-        alerts_file=file, poll_seconds=1, indexes=("btc_usd",), notify_urls=("ntfy://a", "tgram://b/c")
+        alerts_file=file, poll_seconds=1, indexes=("btc_usd",), notify_urls=("ntfy://a", "json://b/c")
     )
     alerts = Alerts(settings, database, clock=lambda: START)
     journal = Journal(database, lambda: START, alerts)
@@ -267,16 +267,16 @@ def test_whom_a_rule_tells_is_in_its_events(database, make_settings, file):
         write(journal, second, price)
 
     assert [(event.rule, event.targets) for event in found(database)] == [
-        ("move", ("ntfy", "tgram")),
+        ("move", ("ntfy", "json")),
         ("stale", ("json of stale", "json 2 of stale")),
     ]
     assert alerts.addresses == {
         "ntfy": SecretStr("ntfy://a"),
-        "tgram": SecretStr("tgram://b/c"),
+        "json": SecretStr("json://b/c"),
         "json of stale": SecretStr("json://mine"),
         "json 2 of stale": SecretStr("json://other"),
     }
-    assert addresses(settings, []).keys() == {"ntfy", "tgram"}
+    assert addresses(settings, []).keys() == {"ntfy", "json"}
 
 
 def test_a_file_that_was_asked_for_must_be_there(make_settings, tmp_path):
