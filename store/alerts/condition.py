@@ -108,7 +108,7 @@ def beside(rule: Condition, value: float, level: float, way: Way, *, touches: bo
         holds, over = value > level, value < back(rule, level)
     else:
         holds, over = value < level, value > level * (1 + rule.hysteresis / 100)
-    return Reading(value, level, holds or (touches and value == level), over, level)
+    return Reading(value, level, holds | (touches & (value == level)), over, level)
 
 
 def away(reading: Reading) -> str:

@@ -41,8 +41,10 @@ class Watch:
     def look(self, tape: Tape, at: datetime) -> tuple[Kind, Reading] | None:
         """What changes at a time, if anything does. It fires when the condition holds, was over and has cooled down."""
         self.reading = reading = self.rule.read(tape, self.way)
-        if reading is None:
-            return None
+        return None if reading is None else self.turn(reading, at)
+
+    def turn(self, reading: Reading, at: datetime) -> tuple[Kind, Reading] | None:
+        """The same for what was read before."""
         if self.event == "over":
             if not reading.holds or not self.cooled_down(at):
                 return None
@@ -98,6 +100,17 @@ class Company:
             now,
         )
 
+    def change(
+        self, watch: Watch, tape: Tape, event: Kind, reading: Reading, at: datetime, now: datetime, *, was_on: bool
+    ) -> Event:
+        """The event that a condition begins to hold, or is over; then `was_on` tells whether it was known to hold."""
+        rule, numbers = watch.rule, (tape.price, reading.value, reading.threshold)
+        if event == "fired":
+            said, told = rule.told(tape, watch.way, reading), True
+        else:
+            said, told = f"{watch.condition}: over, {rule.progress(reading)}", rule.recovery and was_on
+        return self.event(rule, watch.condition, watch.index_name, event, at, now, said, numbers, told=told)
+
 
 class Judge:
     """Judges what comes, in its order.
@@ -121,7 +134,7 @@ class Judge:
             for way in rule.ways
         ]
         self.gap_rules = [rule for rule in rules if isinstance(rule, GapSettled)]
-        self._by_tick, self._by_slot = self._those(by_tick=True), self._those(by_tick=False)
+        self.by_tick, self.by_slot = self._those(by_tick=True), self._those(by_tick=False)
         self._company = company
 
     def heard(self, slot: datetime, tick: Tick, now: datetime) -> Iterator[Event]:
@@ -129,7 +142,7 @@ class Judge:
         tape = self.tapes[tick.index_name]
         if tick.ts > tape.ts:
             tape.hear(tick.ts, tick.price)
-            yield from self._changes(self._by_tick[tick.index_name], tape, tick.ts, now)
+            yield from self._changes(self.by_tick[tick.index_name], tape, tick.ts, now)
         yield from self._served(slot, tick.index_name, now, heard=True)
 
     def missed(self, slot: datetime, index_name: str, now: datetime) -> Iterator[Event]:
@@ -150,7 +163,7 @@ class Judge:
         tape = self.tapes[index_name]
         if slot > tape.slot:
             tape.serve(slot, heard=heard)
-            yield from self._changes(self._by_slot[index_name], tape, slot, now)
+            yield from self._changes(self.by_slot[index_name], tape, slot, now)
 
     def _changes(self, watches: Sequence[Watch], tape: Tape, at: datetime, now: datetime) -> Iterator[Event]:
         for watch in watches:
@@ -158,14 +171,4 @@ class Judge:
             change = watch.look(tape, at)
             if change is not None:
                 event, reading = change
-                yield self._event(watch, tape, event, reading, at, now, was_on=was == "fired")
-
-    def _event(
-        self, watch: Watch, tape: Tape, event: Kind, reading: Reading, at: datetime, now: datetime, *, was_on: bool
-    ) -> Event:
-        rule, numbers = watch.rule, (tape.price, reading.value, reading.threshold)
-        if event == "fired":
-            said, told = rule.told(tape, watch.way, reading), True
-        else:
-            said, told = f"{watch.condition}: over, {rule.progress(reading)}", rule.recovery and was_on
-        return self._company.event(rule, watch.condition, watch.index_name, event, at, now, said, numbers, told=told)
+                yield self._company.change(watch, tape, event, reading, at, now, was_on=was == "fired")

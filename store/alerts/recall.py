@@ -126,7 +126,7 @@ def _tape(cursor: DuckDBPyConnection, rules: Sequence[AnyRule], index_name: str,
     conditions = [rule for rule in rules if isinstance(rule, Condition)]
     length = max((rule.looks_back for rule in conditions), default=timedelta(0))
     newest = _newest(cursor, index_name)
-    tape = Tape(poll_seconds, length, _first(cursor, index_name))
+    tape = Tape(poll_seconds, length, first_observed(cursor, index_name))
     if newest is None:
         return tape
     closes_of = max((rule.looks_back for rule in conditions if isinstance(rule, Volatility)), default=timedelta(0))
@@ -140,7 +140,7 @@ def _newest(cursor: DuckDBPyConnection, index_name: str) -> Tick | None:
     return found[0] if found else None
 
 
-def _first(cursor: DuckDBPyConnection, index_name: str) -> datetime | None:
+def first_observed(cursor: DuckDBPyConnection, index_name: str) -> datetime | None:
     """When the first tick of an index was observed."""
     ((hour,),) = cursor.execute(_FIRST_HOUR, {"index_name": index_name}).fetchall()
     start = hour or to_column(candles.floor(candles.closed_to(cursor) or EPOCH, candles.HOUR))

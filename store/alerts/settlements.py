@@ -1,7 +1,7 @@
 """What became of gaps, as rules hear of it: each healed or unfillable piece once, whoever noted it, and when."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 
 from duckdb import DuckDBPyConnection
 
@@ -32,9 +32,13 @@ SELECT
     noted_at
 FROM gap_events
 WHERE rowid > $seen
+  AND noted_at >= $start
+  AND noted_at < $end
   AND event <> 'found'
 ORDER BY rowid
 """
+
+_EVER = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 _NEWEST = """
 SELECT coalesce(max(happened_at), $since)
@@ -67,19 +71,22 @@ class Settlements:
 
     def events(self, cursor: DuckDBPyConnection, judge: Judge, now: datetime) -> Iterator[Event]:
         """The events of those that were noted since the last time."""
-        for row, gap, at in _settled(cursor, self._seen) if judge.gap_rules else ():
+        for row, gap, at in settled(cursor, *_EVER, self._seen) if judge.gap_rules else ():
             self._seen = row
             for event in judge.settled(gap, at, now):
                 if (event.rule, event.index_name, to_column(event.at), event.text) not in self._told:
                     yield event
 
 
-def _settled(cursor: DuckDBPyConnection, seen: int) -> Iterator[tuple[int, Gap, datetime]]:
-    for row, name, start, end, slots, seconds, cause, detail, event, source, resolution_s, noted_at in cursor.execute(
-        _SETTLED, {"seen": seen}
+def settled(
+    cursor: DuckDBPyConnection, start: datetime, end: datetime, seen: int = -1
+) -> Iterator[tuple[int, Gap, datetime]]:
+    """The gaps that were settled in a range of times, behind a row, with the row and the time of each."""
+    for row, name, first, last, slots, seconds, cause, detail, event, source, resolution_s, noted_at in cursor.execute(
+        _SETTLED, {"seen": seen, "start": to_column(start), "end": to_column(end)}
     ).fetchall():
         state: GapState = event
         gap = Gap(
-            name, from_column(start), from_column(end), slots, seconds, cause, detail, state, source, resolution_s
+            name, from_column(first), from_column(last), slots, seconds, cause, detail, state, source, resolution_s
         )
         yield row, gap, from_column(noted_at)

@@ -7,12 +7,12 @@ or low that a price is compared with.
 import math
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from operator import ge, le
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
-_MINUTES_A_YEAR = 365 * 24 * 60
+MINUTES_A_YEAR = 365 * 24 * 60
 _EVER = datetime.min.replace(tzinfo=UTC)
 
 # What is out of sight is dropped from a list once it is that long: dropping costs as much as what is kept.
@@ -99,7 +99,7 @@ class Tape:
     def close_minute(self, minute: datetime, close: float) -> None:
         """The last price of a minute that is over. It is later than all before."""
         follows = bool(self._minutes) and minute - self._minutes[-1] == MINUTE
-        self._squares.append(math.log(close / self._close) ** 2 if follows else math.nan)
+        self._squares.append(square(self._close, close) if follows else math.nan)
         self._minutes.append(minute)
         self._close = close
         self._volatility.clear()
@@ -137,10 +137,7 @@ class Tape:
     def _realised(self, over: timedelta) -> float | None:
         first = bisect_left(self._minutes, minute_of(self.ts) - over)
         # The first close of the time has its return from before it.
-        squares = [square for square in self._squares[first + 1 :] if not math.isnan(square)]
-        if not squares or 2 * len(squares) < over // MINUTE - 1:
-            return None
-        return 100 * math.sqrt(math.fsum(squares) / len(squares) * _MINUTES_A_YEAR)
+        return realised([each for each in self._squares[first + 1 :] if not math.isnan(each)], over)
 
     @property
     def late(self) -> int:
@@ -174,6 +171,18 @@ class Tape:
                 self._missing.appendleft((start, last))
                 self._missing_s += (last - start).total_seconds()
         return 100 * (1 - self._missing_s / HOUR.total_seconds())
+
+
+def square(before: float, close: float) -> float:
+    """The square of a logarithmic return."""
+    return math.log(close / before) ** 2
+
+
+def realised(squares: Sequence[float], over: timedelta) -> float | None:
+    """Volatility in percent a year, from the squares of the returns that are known of a time."""
+    if not squares or 2 * len(squares) < over // MINUTE - 1:
+        return None
+    return 100 * math.sqrt(math.fsum(squares) / len(squares) * MINUTES_A_YEAR)
 
 
 def minute_of(ts: datetime) -> datetime:

@@ -1,0 +1,206 @@
+"""What an index did minute by minute, and tick by tick where that is asked for: as arrays, for a replay.
+
+Only observations are in it. Times are microseconds since 1970, minutes are counted from the first one.
+"""
+
+import contextlib
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from duckdb import DuckDBPyConnection
+
+from store import candles
+from store.database import Database
+from store.due import EPOCH
+from store.models import to_column
+
+Floats = npt.NDArray[np.float64]
+Times = npt.NDArray[np.int64]
+
+MICROSECOND = timedelta(microseconds=1)
+MINUTE_US, DAY_US = 60_000_000, 86_400_000_000
+
+# Others wait no longer than this for the file, and opening it for each question would cost 30 ms.
+_LEASE_S = 0.5
+
+# So many days of ticks are kept at hand: a day at one second takes 1.4 MB.
+_DAYS_KEPT = 40
+
+_MINUTES = """
+SELECT epoch_us(open_time) AS minute_us, low, high, close, live_count = tick_count AS observed
+FROM candles_1m
+WHERE index_name = $index_name
+  AND open_time >= $start
+  AND open_time < least($end, $closed_to)
+  AND live_count > 0
+UNION ALL
+SELECT epoch_us(time_bucket(INTERVAL 1 MINUTE, ts)) AS minute_us, min(price), max(price), arg_max(price, ts), true
+FROM ticks
+WHERE index_name = $index_name
+  AND ts >= greatest($start, $closed_to)
+  AND ts < $end
+  AND resolution_s = 0
+GROUP BY minute_us
+"""
+
+_OBSERVED = """
+SELECT
+    epoch_us(time_bucket(INTERVAL 1 MINUTE, ts)) AS minute_us,
+    min(price) AS low,
+    max(price) AS high,
+    arg_max(price, ts) AS close
+FROM ticks
+WHERE index_name = $index_name
+  AND ts >= $start
+  AND ts < $end
+  AND resolution_s = 0
+  AND time_bucket(INTERVAL 1 MINUTE, ts) IN (SELECT make_timestamp(unnest($minutes::BIGINT[])))
+GROUP BY minute_us
+"""
+
+_TICKS = """
+SELECT epoch_us(ts) AS ts_us, price
+FROM ticks
+WHERE index_name = $index_name
+  AND ts >= $start
+  AND ts < $end
+  AND resolution_s = 0
+ORDER BY ts
+"""
+
+
+class Leases:
+    """A cursor for one question after the other, on leases that are given back now and then."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._lease = contextlib.ExitStack()
+        self._cursor: DuckDBPyConnection | None = None
+        self._since = 0.0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._lease.close()
+        self._cursor = None
+
+    def cursor(self) -> DuckDBPyConnection:
+        """Of a lease that is not old. Ask it, and forget it.
+
+        Raises:
+            StoreError: as of `Database.read`.
+        """
+        if self._cursor is not None and time.monotonic() - self._since > _LEASE_S:
+            self.__exit__()
+        if self._cursor is None:
+            self._cursor = self._lease.enter_context(self._database.read())
+            self._since = time.monotonic()
+        return self._cursor
+
+
+@dataclass(frozen=True)
+class Minutes:
+    """Lowest, highest and last price of each minute from `start_us` on; NaN for a minute without any."""
+
+    start_us: int
+    lows: Floats
+    highs: Floats
+    closes: Floats
+
+    @property
+    def count(self) -> int:
+        return len(self.lows)
+
+    @property
+    def known(self) -> npt.NDArray[np.bool_]:
+        """In which of them was anything observed?"""
+        return ~np.isnan(self.lows)
+
+    def days(self, start: datetime) -> set[int]:
+        """The days from `start` on, counted from it, in which anything was observed."""
+        begins_us = self.start_us + np.flatnonzero(self.known) * MINUTE_US
+        return set(((begins_us[begins_us >= microseconds(start)] - microseconds(start)) // DAY_US).tolist())
+
+    def number(self, at_us: int) -> int:
+        """The minute that an instant lies in."""
+        return (at_us - self.start_us) // MINUTE_US
+
+    def begins_us(self, number: int) -> int:
+        return self.start_us + number * MINUTE_US
+
+
+def read_minutes(leases: Leases, index_name: str, start: datetime, end: datetime) -> Minutes:
+    """The minutes of an index in a range, from candles where those tell of observations alone."""
+    first_us = microseconds(start) // MINUTE_US * MINUTE_US
+    count = max(0, -(-(microseconds(end) - first_us) // MINUTE_US))
+    minutes = Minutes(first_us, *(np.full(count, np.nan) for _ in range(3)))
+    cursor = leases.cursor()
+    values = {
+        "index_name": index_name,
+        "start": to_column(start.replace(second=0, microsecond=0)),
+        "end": to_column(end),
+    }
+    closed_to = to_column(candles.closed_to(cursor) or EPOCH)
+    found = cursor.execute(_MINUTES, {**values, "closed_to": closed_to}).fetchnumpy()
+    _fill(minutes, found)
+    mixed = found["minute_us"][np.logical_not(found["observed"])].tolist()
+    if mixed:
+        _fill(minutes, leases.cursor().execute(_OBSERVED, {**values, "minutes": mixed}).fetchnumpy())
+    return minutes
+
+
+def _fill(minutes: Minutes, found: dict[str, Any]) -> None:
+    numbers = (found["minute_us"] - minutes.start_us) // MINUTE_US
+    for column, values in (("low", minutes.lows), ("high", minutes.highs), ("close", minutes.closes)):
+        values[numbers] = found[column]
+
+
+class Ticks:
+    """The ticks of an index, read a day at a time when they are asked for."""
+
+    def __init__(self, leases: Leases, index_name: str) -> None:
+        self._leases, self._index_name = leases, index_name
+        self._days: OrderedDict[int, tuple[Times, Floats]] = OrderedDict()
+
+    def between(self, start_us: int, end_us: int) -> tuple[Times, Floats]:
+        """Times and prices in [start, end), ascending."""
+        if end_us <= start_us:
+            return np.empty(0, np.int64), np.empty(0)
+        parts = [self._of_day(day) for day in range(start_us // DAY_US, (end_us - 1) // DAY_US + 1)]
+        cut = [(times, prices, *np.searchsorted(times, [start_us, end_us])) for times, prices in parts]
+        if len(cut) == 1:
+            times, prices, first, last = cut[0]
+            return times[first:last], prices[first:last]
+        return (
+            np.concatenate([times[first:last] for times, _, first, last in cut]),
+            np.concatenate([prices[first:last] for _, prices, first, last in cut]),
+        )
+
+    def _of_day(self, day: int) -> tuple[Times, Floats]:
+        if day not in self._days:
+            start = EPOCH + timedelta(days=day)
+            values = {
+                "index_name": self._index_name,
+                "start": to_column(start),
+                "end": to_column(start + timedelta(days=1)),
+            }
+            found = self._leases.cursor().execute(_TICKS, values).fetchnumpy()
+            self._days[day] = np.asarray(found["ts_us"], np.int64), np.asarray(found["price"], np.float64)
+            if len(self._days) > _DAYS_KEPT:
+                self._days.popitem(last=False)
+        self._days.move_to_end(day)
+        return self._days[day]
+
+
+def microseconds(at: datetime) -> int:
+    return (at - EPOCH) // MICROSECOND
+
+
+def instant(at_us: int) -> datetime:
+    return EPOCH + int(at_us) * MICROSECOND

@@ -1,0 +1,135 @@
+"""What rules would have come to on what is recorded, had they been at work: the same events, with the same texts."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from store.database import Database
+from store.due import EPOCH, stretches
+from store.gaps import ledger
+from store.models import from_column, to_column
+from store.overview import simulated
+
+from .condition import Reading
+from .events import Event, Kind
+from .judge import Company, Judge, Watch
+from .kinds import AnyRule
+from .minutes import Leases, Ticks, read_minutes
+from .recall import first_observed
+from .replay_slots import Holes
+from .replay_slots import changes as changes_by_slot
+from .replay_ticks import Story
+from .settlements import settled
+from .tape import Tape
+
+Tell = Callable[[int, int], None]
+"""Hears how many of how many conditions are done."""
+
+_NEWEST_BEFORE = """
+SELECT ts, price
+FROM ticks
+WHERE index_name = $index_name
+  AND ts < $end
+  AND resolution_s = 0
+ORDER BY ts DESC
+LIMIT 1
+"""
+
+DAY = timedelta(days=1)
+
+_POLL_SECONDS = 1
+"""Of a tape that only texts of price rules are told from: none of them has it."""
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """Events, by time, and how many days of the range have observations that rules could be judged on."""
+
+    events: list[Event]
+    days: int
+    days_observed: int
+
+
+def replay(
+    database: Database,
+    rules: Sequence[AnyRule],
+    index_names: Sequence[str],
+    start: datetime,
+    end: datetime,
+    now: datetime,
+    tell: Tell = lambda _, __: None,
+) -> Replayed:
+    """What rules come to in [start, end), as if no event had been before.
+
+    It works beside a recorder, over many short leases.
+
+    Raises:
+        StoreError: the database can't be read.
+    """
+    with Leases(database) as leases:
+        company = Company({}, simulated(leases.cursor()))
+        judge = Judge(rules, {name: Tape(_POLL_SECONDS, timedelta(0)) for name in index_names}, {}, company)
+        part = _Part(leases, company, start, end, now)
+        found, days = list(part.of_gaps(judge)), set[int]()
+        done = 0
+        for name in index_names:
+            story, these = part.story(name, judge.by_tick[name]), judge.by_slot[name]
+            days |= story.minutes.days(start)
+            found += part.of_slots(name, these)
+            done += len(these)
+            for watch in judge.by_tick[name]:
+                found += part.of_ticks(story, watch)
+                done += 1
+                tell(done, len(judge.watches))
+    return Replayed(sorted(found, key=lambda event: event.at), -(-(end - start) // DAY), len(days))
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A replay of [start, end): the events of each part of it."""
+
+    leases: Leases
+    company: Company
+    start: datetime
+    end: datetime
+    now: datetime
+
+    def of_gaps(self, judge: Judge) -> Iterator[Event]:
+        for _, gap, at in list(settled(self.leases.cursor(), self.start, self.end)):
+            if gap.index_name in judge.tapes:
+                yield from judge.settled(gap, at, self.now)
+
+    def story(self, index_name: str, watches: Sequence[Watch]) -> Story:
+        """What an index did from as long before the start as any condition looks back, where it was observed."""
+        length = max((watch.rule.looks_back for watch in watches), default=timedelta(0))
+        since = first_observed(self.leases.cursor(), index_name)
+        first = self.end if since is None else max(self.start - length, since)
+        minutes = read_minutes(self.leases, index_name, first, self.end)
+        return Story(minutes, Ticks(self.leases, index_name), since)
+
+    def of_ticks(self, story: Story, watch: Watch) -> Iterator[Event]:
+        for change in story.changes(watch, self.start, self.end):
+            tape = Tape(_POLL_SECONDS, timedelta(0))
+            tape.ts, tape.price = change.at, change.price
+            yield self._event(watch, tape, change.event, change.reading, change.at, was_on=change.was_on)
+
+    def of_slots(self, index_name: str, watches: Sequence[Watch]) -> Iterator[Event]:
+        if not watches:
+            return
+        cursor = self.leases.cursor()
+        holes = Holes(ledger(cursor, EPOCH, self.end, self.now, [index_name]))
+        due = [each for each in stretches(cursor, self.start, self.end) if each.up and index_name in each.indexes]
+        for change in changes_by_slot(watches, holes, due):
+            tape = change.tape
+            self._hear(index_name, tape)
+            yield self._event(change.watch, tape, change.event, change.reading, tape.slot, was_on=change.was_on)
+
+    def _hear(self, index_name: str, tape: Tape) -> None:
+        """Let a tape know the newest tick at the end of its slot."""
+        values = {"index_name": index_name, "end": to_column(tape.slot + tape.period)}
+        found = self.leases.cursor().execute(_NEWEST_BEFORE, values).fetchone()
+        if found is not None:
+            tape.ts, tape.price = from_column(found[0]), found[1]
+
+    def _event(self, watch: Watch, tape: Tape, event: Kind, reading: Reading, at: datetime, *, was_on: bool) -> Event:
+        return self.company.change(watch, tape, event, reading, at, self.now, was_on=was_on)

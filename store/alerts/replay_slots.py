@@ -1,0 +1,110 @@
+"""Replaying what slots decide, with a tick or without: where ticks were missing, and where that leaves the hour."""
+
+import bisect
+import heapq
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import accumulate
+
+from store.due import Stretch, at_slot, slots
+from store.models import Gap
+
+from .condition import Reading
+from .events import Kind
+from .judge import Watch
+from .tape import HOUR, Tape
+
+
+@dataclass(frozen=True)
+class SlotChange:
+    """A condition of `watch` began to hold, or is over, with the slot that is the last one of `tape`."""
+
+    watch: Watch
+    event: Kind
+    reading: Reading
+    tape: Tape
+    was_on: bool
+
+
+class Holes:
+    """When ticks of an index were missing: stretches, ascending and apart, whatever their causes."""
+
+    def __init__(self, gaps: Iterable[Gap]) -> None:
+        self.starts: list[datetime] = []
+        self.ends: list[datetime] = []
+        for gap in sorted(gaps, key=lambda gap: gap.start):
+            if self.ends and gap.start <= self.ends[-1]:
+                self.ends[-1] = max(self.ends[-1], gap.end)
+            else:
+                self.starts.append(gap.start)
+                self.ends.append(gap.end)
+        lengths = (end - start for start, end in zip(self.starts, self.ends, strict=True))
+        self._missing = list(accumulate(lengths, initial=timedelta(0)))
+
+    def began(self, at: datetime) -> datetime | None:
+        """When the stretch began that an instant lies in; None where nothing was missing."""
+        place = bisect.bisect_right(self.starts, at) - 1
+        return self.starts[place] if place >= 0 and at < self.ends[place] else None
+
+    def missing(self, start: datetime, end: datetime) -> timedelta:
+        """How much of [start, end) was missing."""
+        return self._missing_before(end) - self._missing_before(start)
+
+    def _missing_before(self, at: datetime) -> timedelta:
+        place = bisect.bisect_left(self.starts, at)
+        return self._missing[place] - (max(timedelta(0), self.ends[place - 1] - at) if place else timedelta(0))
+
+
+class _Slot(Tape):
+    """A slot as conditions read it, with nothing but what was missing before it."""
+
+    def __init__(self, holes: Holes, slot: datetime, poll_seconds: int) -> None:
+        super().__init__(poll_seconds, timedelta(0))
+        self.slot = slot
+        began = holes.began(slot)
+        self.heard = slot if began is None else began - self.period
+        end = slot + self.period
+        self._missing_s = holes.missing(end - HOUR, end).total_seconds()
+
+
+def changes(watches: Sequence[Watch], holes: Holes, stretches: Iterable[Stretch]) -> Iterator[SlotChange]:
+    """What becomes of the conditions on an index while a recorder was at work on it."""
+    cooled: list[datetime] = []
+    for stretch in stretches:
+        numbers = _numbers(stretch, holes)
+        queue = sorted(numbers | {slots(at, stretch.end, stretch.poll_seconds).start for at in cooled})
+        before = -1
+        while queue:
+            number = heapq.heappop(queue)
+            if number == before or number not in stretch.slots:
+                continue
+            before = number
+            tape = _Slot(holes, at_slot(number, stretch.poll_seconds), stretch.poll_seconds)
+            for change in _looked(watches, tape):
+                yield change
+                if change.event == "fired":
+                    cooled.append(tape.slot + change.watch.rule.cool_down)
+                    heapq.heappush(queue, slots(cooled[-1], stretch.end, stretch.poll_seconds).start)
+
+
+def _looked(watches: Sequence[Watch], tape: Tape) -> Iterator[SlotChange]:
+    for watch in watches:
+        was_on = watch.event == "fired"
+        change = watch.look(tape, tape.slot)
+        if change is not None:
+            yield SlotChange(watch, *change, tape, was_on)
+
+
+def _numbers(stretch: Stretch, holes: Holes) -> set[int]:
+    """The slots of a stretch at which anything may change.
+
+    They are the first one, those without a tick and the first after them, and those at which these leave the hour.
+    """
+    period = timedelta(seconds=stretch.poll_seconds)
+    found = {stretch.slots.start}
+    for start, end in zip(holes.starts, holes.ends, strict=True):
+        for first, last in ((start, end + period), (start + HOUR - period, end + HOUR + period)):
+            within = stretch.within(first, last)
+            found |= set(within.slots)
+    return found

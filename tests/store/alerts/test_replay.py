@@ -1,0 +1,163 @@
+"""A replay brings exactly the events that a recorder would have noted."""
+
+import os
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import TypeAdapter
+
+from store import Cause, Database, Miss, Run, Tick, averages, candles, gaps, runs, ticks
+from store.alerts import events
+from store.alerts.events import Event
+from store.alerts.kinds import AnyRule
+from store.alerts.recall import recall
+from store.alerts.replay import replay
+from store.settle import settle
+from tests.conftest import START
+
+HISTORIES = int(os.environ.get("HISTORIES", "40"))
+
+RULES: list[AnyRule] = TypeAdapter(list[AnyRule]).validate_python(
+    [
+        {"name": "quick", "kind": "move", "percent": 1, "within": "45s", "cool_down": "0s"},
+        {"name": "move", "kind": "move", "percent": 2, "within": "150s", "cool_down": "0s", "hysteresis": 50},
+        {"name": "long", "kind": "move", "amount": 3, "within": "20m", "cool_down": "1m", "hysteresis": 60},
+        {"name": "up", "kind": "level", "price": 100, "indexes": ["btc_usd"], "cool_down": "0s", "hysteresis": 0.5},
+        {"name": "level", "kind": "level", "price": 101, "indexes": ["btc_usd"], "cool_down": "5m", "hysteresis": 0},
+        {"name": "break", "kind": "range_break", "hours": 0.05, "cool_down": "0s"},
+        {"name": "far", "kind": "range_break", "hours": 0.3, "cool_down": "2m", "hysteresis": 1},
+        {"name": "wild", "kind": "volatility", "above": 600, "over": "10m", "cool_down": "0s", "hysteresis": 5},
+        {"name": "stale", "kind": "stale", "slots": 3, "cool_down": "0s"},
+        {"name": "staler", "kind": "stale", "slots": 5, "cool_down": "10m"},
+        {"name": "thin", "kind": "coverage", "below": 98, "cool_down": "0s", "hysteresis": 0},
+        {"name": "thinner", "kind": "coverage", "below": 90, "cool_down": "20m", "hysteresis": 3},
+    ]
+)
+NAMES = ("btc_usd",)
+NOW = START + timedelta(days=30)
+
+
+@dataclass
+class Recorded:
+    """A run: its slots with the price that each brought, or None; and whether it ended in good order."""
+
+    start: datetime
+    poll_seconds: int
+    prices: list[float | None] = field(default_factory=list)
+
+    @property
+    def slots(self) -> list[datetime]:
+        return [self.start + number * timedelta(seconds=self.poll_seconds) for number in range(len(self.prices))]
+
+    @property
+    def end(self) -> datetime:
+        return self.start + len(self.prices) * timedelta(seconds=self.poll_seconds)
+
+
+def recorded(seed: int, poll_seconds: int, minutes: int, runs_: int) -> list[Recorded]:
+    """Some runs with pauses between them: a price that walks, calmly and wildly, and outages."""
+    chance = random.Random(seed)  # noqa: S311 the same story each time
+    found, start, price, missing = [], START, 100.0, 0
+    for _ in range(runs_):
+        run = Recorded(start, poll_seconds)
+        step = chance.choice([0.0002, 0.001, 0.003])
+        for _ in range(minutes * 60 // poll_seconds):
+            price *= 1 + chance.gauss(0, step)
+            missing = missing - 1 if missing > 0 else chance.choice([1, 3, 6, 30]) if chance.random() < 0.01 else 0
+            run.prices.append(None if missing and len(run.prices) > 0 else round(price, 2))
+        found.append(run)
+        # A pause of less than a slot is none.
+        start = run.end + timedelta(seconds=poll_seconds * chance.choice([0, 3, 20, 200]))
+    return found
+
+
+def outcome(slot: datetime, price: float | None) -> Tick | Miss:
+    if price is None:
+        return Miss(slot, "btc_usd", Cause.UNREACHABLE, "")
+    ts = slot + timedelta(milliseconds=37)
+    return Tick("btc_usd", ts, price, received_at=ts + timedelta(milliseconds=20))
+
+
+def store(database: Database, outcomes: Sequence[Tick | Miss]) -> None:
+    with database.write() as cursor:
+        ticks.append(cursor, [each for each in outcomes if isinstance(each, Tick)])
+        runs.append_misses(cursor, [each for each in outcomes if isinstance(each, Miss)])
+
+
+def live(database: Database, history: Sequence[Recorded], start: datetime, end: datetime) -> list[Event]:
+    """Record it all, and judge what lies in a range as recorders do, one for each run."""
+    found: list[Event] = []
+    for run in history:
+        with database.write() as cursor:
+            runs.note(cursor, Run(run.start, run.poll_seconds, NAMES, "0"))
+        outcomes = [(slot, outcome(slot, price)) for slot, price in zip(run.slots, run.prices, strict=True)]
+        store(database, [each for slot, each in outcomes if slot < start])
+        judged = [(slot, each) for slot, each in outcomes if start <= slot < end]
+        new: list[Event] = []
+        if judged:
+            with database.read() as cursor:
+                judge = recall(cursor, RULES, NAMES, run.poll_seconds, judged[0][0], {})
+            for slot, each in judged:
+                new += judge.heard(slot, each, NOW) if isinstance(each, Tick) else judge.missed(slot, "btc_usd", NOW)
+        store(database, [each for slot, each in outcomes if slot >= start])
+        with database.write() as cursor:
+            events.append(cursor, new)
+            runs.note(cursor, Run(run.start, run.poll_seconds, NAMES, "0", run.end))
+        found += new
+    return found
+
+
+def tidy(database: Database, history: Sequence[Recorded], closed: float, *, healed: bool) -> None:
+    """What a recorder does besides: note gaps, heal some of them, and store candles up to somewhere."""
+    end = history[-1].end
+    gaps.advance(database, end, NOW, 1)
+    with database.write() as cursor:
+        candles.close(cursor, START + closed * (end - START))
+        if healed:
+            points = [(START + number * timedelta(seconds=6), 100.0 + number % 7 * 10) for number in range(200)]
+            averages.append(cursor, "btc_usd", points, 6)
+            settle(cursor, "btc_usd", NOW)
+
+
+def in_short(found: Sequence[Event]) -> list[tuple[object, ...]]:
+    told = [
+        (event.at, event.rule, event.condition, event.event, event.price, event.value, event.threshold, event.text)
+        for event in found
+    ]
+    return sorted(told, key=lambda each: each[:4])
+
+
+def emptied(database: Database) -> None:
+    tables = ("ticks", "misses", "runs", "gap_events", "watermark", "candles_1m", "candles_1h", "alert_events")
+    with database.write() as cursor:
+        for table in tables:
+            cursor.execute(f"DELETE FROM {table}")
+        cursor.execute("UPDATE candles_closed SET closed_to = NULL")
+
+
+@settings(max_examples=HISTORIES, deadline=None)
+@given(
+    seed=st.integers(0, 10**6),
+    poll_seconds=st.sampled_from([1, 5, 20, 60]),
+    runs_=st.integers(1, 3),
+    part=st.tuples(st.floats(0, 0.6), st.floats(0.7, 1)),
+    closed=st.floats(0, 1),
+    healed=st.booleans(),
+)
+def test_a_replay_brings_the_events_that_recorders_noted(
+    open_database: Database, seed, poll_seconds, runs_, part, closed, healed
+):
+    history = recorded(seed, poll_seconds, 60 if poll_seconds > 5 else 15, runs_)
+    whole = history[-1].end - START
+    start, end = (START + int(each * whole.total_seconds()) * timedelta(seconds=1) for each in part)
+    emptied(open_database)
+    noted = live(open_database, history, start, end)
+    tidy(open_database, history, closed, healed=healed)
+
+    found = replay(open_database, RULES, NAMES, start, end, NOW).events
+
+    assert in_short(found) == in_short(noted)
