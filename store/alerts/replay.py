@@ -20,7 +20,7 @@ from .replay_slots import Holes
 from .replay_slots import changes as changes_by_slot
 from .replay_ticks import Story
 from .settlements import settled
-from .tape import Tape
+from .tape import HOUR, Tape
 
 Tell = Callable[[int, int], None]
 """Hears how many of how many conditions are done."""
@@ -117,7 +117,8 @@ class _Part:
         if not watches:
             return
         cursor = self.leases.cursor()
-        holes = Holes(ledger(cursor, EPOCH, self.end, self.now, [index_name]))
+        # The last slot may end after the range, by an hour at most.
+        holes = Holes(ledger(cursor, EPOCH, self.end + HOUR, self.now, [index_name]))
         due = [each for each in stretches(cursor, self.start, self.end) if each.up and index_name in each.indexes]
         for change in changes_by_slot(watches, holes, due):
             tape = change.tape

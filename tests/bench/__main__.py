@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from poller.simulator import Simulator
+from tests.bench.alerting import judging, replaying
 from tests.bench.browsing import dashboards
 from tests.bench.exporting import exports
 from tests.bench.importing import imports
@@ -29,6 +30,8 @@ def rows(folder: Path, simulator: Simulator) -> Iterator[Row]:
     yield from visibility(folder)
     yield from chart_queries()
     yield from page_scripts()
+    yield from judging(folder)
+    yield from replaying()
     yield from imports(folder)
     yield from exports(folder)
     if not SMALL:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
@@ -148,6 +148,7 @@ def emptied(database: Database) -> None:
     closed=st.floats(0, 1),
     healed=st.booleans(),
 )
+@example(seed=502, poll_seconds=60, runs_=1, part=(0.0, 0.71875), closed=0.0, healed=False)  # ends within a slot
 def test_a_replay_brings_the_events_that_recorders_noted(
     open_database: Database, seed, poll_seconds, runs_, part, closed, healed
 ):
