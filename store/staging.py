@@ -283,11 +283,13 @@ class _Staging:
 
     def _run(self, what: str, statement: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
         """Execute what takes long, telling how far it is."""
+        said = f"{what} {self._path.name}"
         with ThreadPoolExecutor(1) as pool:
             running = pool.submit(lambda: self._scratch.execute(statement, values).fetchall())
             try:
+                self._tell(said, 0, 100)
                 while not wait([running], _TELL_EACH_S).done:
-                    self._tell(f"{what} {self._path.name}", max(0, round(self._scratch.query_progress())), 100)
+                    self._tell(said, max(0, round(self._scratch.query_progress())), 100)
             except BaseException:
                 self._scratch.interrupt()
                 raise

@@ -560,8 +560,7 @@ def test_an_import_that_is_killed_again_and_again_ends_as_if_it_never_was(databa
 
 
 @pytest.mark.parametrize("at_work", ["reading", "looking", "sorting"])
-def test_an_import_that_is_interrupted_before_it_stores_leaves_nothing(database, tmp_path, monkeypatch, at_work):
-    monkeypatch.setattr(store.staging, "_TELL_EACH_S", 0)
+def test_an_import_that_is_interrupted_before_it_stores_leaves_nothing(database, tmp_path, at_work):
     path = written(tmp_path / "a.csv", "ts,price,index_name", (at(2), 2, "btc_usd"), (at(1), 1, "btc_usd"))
 
     def interrupt(what: str, _done: int, _total: int) -> None:
