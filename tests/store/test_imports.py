@@ -559,6 +559,19 @@ def test_an_import_that_is_killed_again_and_again_ends_as_if_it_never_was(databa
     assert [each.name for each in database.path.parent.glob("*.import-*")] == []
 
 
+def test_how_far_an_import_is_is_told_from_its_beginning(database, tmp_path, monkeypatch):
+    monkeypatch.setattr(store.staging, "_TELL_EACH_S", 0)
+    query = "SELECT 'btc_usd' AS index_name, TIMESTAMP '2026-10-01' + to_seconds(i) AS ts, 1 AS price"
+    path = parquet(tmp_path / "a.csv", f"{query} FROM range(300_000) AS rows(i)")
+    told: list[tuple[str, int, int]] = []
+
+    list(import_files(database, [path], Columns(), lambda *how_far: told.append(how_far)))
+
+    reading = [done for what, done, of in told if what == "reading a.csv" and of == 100]
+    assert len(reading) > 1
+    assert reading[0] == 0
+
+
 @pytest.mark.parametrize("at_work", ["reading", "looking", "sorting"])
 def test_an_import_that_is_interrupted_before_it_stores_leaves_nothing(database, tmp_path, at_work):
     path = written(tmp_path / "a.csv", "ts,price,index_name", (at(2), 2, "btc_usd"), (at(1), 1, "btc_usd"))
