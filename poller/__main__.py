@@ -6,10 +6,8 @@ import json
 import signal
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
-from functools import wraps
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -17,7 +15,7 @@ from typing import Any
 import click
 
 import settings as all_settings
-from settings import Settings, TickwellError
+from settings import Settings
 from store import Database, Gap, Miss, StoreError, Tick, utc_now
 from store.backup import backup
 from store.candles import rebuild as rebuild_candles
@@ -28,32 +26,19 @@ from store.exports import Export, Exports
 from store.foreign import Columns
 from store.gaps import gap_as_json, ledger
 from store.imports import Imported, import_files
-from store.overview import index_names as all_index_names
 from store.restore import restore
 from store.status import age_in_words, aside_in_words, health
 from store.verify import faults_of_backup, faults_of_database, what_it_holds
 
+from .alert_commands import alerts
+from .command_parts import database_of, known_indexes, load, one_line, progress_bar, progress_bars
 from .command_types import INSTANT, INTERVAL
 from .daily import DailyBackup, backup_in_words
-from .logs import configure_logging
 from .once import backfill_once, poll_once
 from .recorder import Recorder
 from .simulator import Simulator
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
-
-
-def _one_line(command: Callable[..., None]) -> Callable[..., None]:
-    """Turn each expected error into one line on stderr and exit code 1."""
-
-    @wraps(command)
-    def wrapped(*args: Any, **options: Any) -> None:
-        try:
-            command(*args, **options)
-        except TickwellError as error:
-            raise click.ClickException(str(error)) from error
-
-    return wrapped
 
 
 @click.group(invoke_without_command=True)
@@ -67,18 +52,18 @@ def main(context: click.Context) -> None:
 
 @main.command()
 @click.option("--backup", "folder", type=FOLDER, metavar="DIR", help="Back up into this folder once a day.")
-@_one_line
+@one_line
 def run(folder: Path | None = None) -> None:
     """Record until stopped (SIGTERM, Ctrl+C)."""
-    settings = _load()
-    database = _database(settings)
+    settings = load()
+    database = database_of(settings)
     recorder = Recorder(settings, database, "external")
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     recorder.start()
     if folder is not None:
-        DailyBackup(_database(settings), folder, stop).start()
+        DailyBackup(database_of(settings), folder, stop).start()
     try:
         with _metrics_served(settings, database):
             while not (stop.wait(0.1) or recorder.wait(0)):
@@ -102,66 +87,66 @@ def _metrics_served(settings: Settings, database: Database) -> Iterator[None]:
 
 
 @main.command()
-@_one_line
+@one_line
 def once() -> None:
     """Record one tick of each index, now; exit 1 if one of them fails."""
-    settings = _load()
-    _tell(asyncio.run(poll_once(settings, _database(settings))))
+    settings = load()
+    _tell(asyncio.run(poll_once(settings, database_of(settings))))
 
 
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="The object that /api/health answers.")
-@_one_line
+@one_line
 def status(*, as_json: bool) -> None:
     """Say how recording goes; works beside a recorder and without one."""
-    settings = _load()
-    report = health(_database(settings), settings, utc_now())
+    settings = load()
+    report = health(database_of(settings), settings, utc_now())
     click.echo(json.dumps(report) if as_json else _report_in_words(report))
 
 
 @main.command("gaps")
 @click.option("--json", "as_json", is_flag=True, help="A list of objects, times in ISO 8601, UTC, half-open.")
-@_one_line
+@one_line
 def list_gaps(*, as_json: bool) -> None:
     """List the gaps in the record: which slots, why, and what became of them."""
-    settings = _load()
+    settings = load()
     now = utc_now()
-    with _database(settings).read() as cursor:
+    with database_of(settings).read() as cursor:
         found = ledger(cursor, EPOCH, now, now)
     click.echo(json.dumps([gap_as_json(gap) for gap in found]) if as_json else _gaps_in_words(found))
 
 
 @main.command()
 @click.option("--index", "index_names", multiple=True, metavar="NAME", help="Only this index; may be given repeatedly.")
-@_one_line
+@one_line
 def backfill(index_names: tuple[str, ...]) -> None:
     """Find gaps and heal them from the exchange's own history; works beside a recorder."""
-    settings = _load()
-    database = _database(settings)
+    settings = load()
+    database = database_of(settings)
     _require_known(index_names, database, settings)
     click.echo(_healed_in_words(_backfill_with_a_bar(settings, database, index_names)))
 
 
 @main.command("backup")
 @click.argument("folder", metavar="DIR", type=FOLDER)
-@_one_line
+@one_line
 def back_up(folder: Path) -> None:
     """Copy all tables to Parquet files in DIR; only days that changed are written. Works beside a recorder."""
-    settings = _load()
-    with _bar("backing up") as tell:
-        made = backup(_database(settings), folder, tell)
+    settings = load()
+    with progress_bar("backing up") as tell:
+        made = backup(database_of(settings), folder, tell)
     click.echo(backup_in_words(made, folder))
 
 
 @main.command("restore")
 @click.argument("folder", metavar="DIR", type=FOLDER)
 @click.option("--into", metavar="FILE", type=click.Path(path_type=Path), help="Instead of TICKWELL_DATABASE.")
-@_one_line
+@one_line
 def restore_from(folder: Path, into: Path | None) -> None:
     """Make a new database file from the backup in DIR."""
-    settings = _load()
+    settings = load()
     database = Database(into or settings.database, settings.memory_limit)
-    with _bar("restoring") as tell:
+    with progress_bar("restoring") as tell:
         manifest = restore(folder, database, tell)
     rows = sum(file.rows for file in manifest.tables["ticks"])
     click.echo(f"restored into {database.path}: ticks {rows:,}, as of {manifest.made_at:%Y-%m-%d %H:%M:%S} UTC")
@@ -169,10 +154,10 @@ def restore_from(folder: Path, into: Path | None) -> None:
 
 @main.command()
 @click.argument("path", type=click.Path(path_type=Path))
-@_one_line
+@one_line
 def verify(path: Path) -> None:
     """Read a database file, a backup or exports as a whole and say what is wrong with them; exit 1 if anything is."""
-    settings = _load()
+    settings = load()
     found = list(_faults(path, settings))
     for fault in found:
         click.echo(fault)
@@ -182,12 +167,12 @@ def verify(path: Path) -> None:
 
 
 @main.command()
-@_one_line
+@one_line
 def rebuild() -> None:
     """Make all candles anew of the ticks; works beside a recorder."""
-    settings = _load()
-    with _bar("rebuilding") as tell:
-        rebuild_candles(_database(settings), utc_now(), tell)
+    settings = load()
+    with progress_bar("rebuilding") as tell:
+        rebuild_candles(database_of(settings), utc_now(), tell)
     click.echo("candles rebuilt")
 
 
@@ -200,16 +185,16 @@ def rebuild() -> None:
 @click.option(
     "--average", "resolution_s", metavar="SECONDS", type=click.IntRange(0), help="All prices are averages over these."
 )
-@_one_line
+@one_line
 def import_from(files: tuple[Path, ...], **columns: Any) -> None:
     """Store the prices in Parquet or CSV files (.gz too); works beside a recorder and may be repeated."""
-    settings = _load()
+    settings = load()
     name = columns["index_name"]
     if name is not None and not all_settings.is_index_name(name):
         raise click.UsageError(f"--index {name}: must be an index name as Deribit spells it, such as btc_usd")
     try:
-        with _bars() as tell:
-            for imported in import_files(_database(settings), files, Columns(**columns), tell):
+        with progress_bars() as tell:
+            for imported in import_files(database_of(settings), files, Columns(**columns), tell):
                 click.echo(_imported_in_words(imported))
     except KeyboardInterrupt as error:
         raise click.ClickException("interrupted: what is stored stays, and the same command does the rest") from error
@@ -229,7 +214,7 @@ def import_from(files: tuple[Path, ...], **columns: Any) -> None:
 @click.option("--format", "format_", type=click.Choice(FORMATS), default="parquet", show_default=True)
 @click.option("--healed/--no-healed", default=True, help="With the points from the exchange's charts, or without.")
 @click.option("--to", metavar="PATH", type=click.Path(path_type=Path), help="Copy it to this file, or into a folder.")
-@_one_line
+@one_line
 def export_to(
     index_names: tuple[str, ...],
     start: datetime,
@@ -241,12 +226,12 @@ def export_to(
     to: Path | None,
 ) -> None:
     """Write ticks or candles into a Parquet, CSV or Excel file; works beside a recorder."""
-    settings = _load()
-    database = _database(settings)
-    names = index_names or tuple(_known(database, settings))
+    settings = load()
+    database = database_of(settings)
+    names = index_names or tuple(known_indexes(database, settings))
     _require_known(names, database, settings)
     query = ExportQuery(names, start, end or utc_now(), interval, healed, format_)
-    with _bar("exporting") as tell:
+    with progress_bar("exporting") as tell:
         made = Exports(database, settings.exports_limit_bytes).make(query, tell)
     click.echo(_exported_in_words(made, made.path if to is None else made.copy(to)))
 
@@ -269,14 +254,7 @@ def simulate(host: str, port: int, seed: int) -> None:
         simulator.serve_forever()
 
 
-def _load() -> Settings:
-    settings = all_settings.load()
-    configure_logging(settings.log_level)
-    return settings
-
-
-def _database(settings: Settings) -> Database:
-    return Database(settings.database, settings.memory_limit)
+main.add_command(alerts)
 
 
 def _faults(path: Path, settings: Settings) -> Iterator[str]:
@@ -287,13 +265,8 @@ def _faults(path: Path, settings: Settings) -> Iterator[str]:
     return faults_of_database(Database(path, settings.memory_limit))
 
 
-def _known(database: Database, settings: Settings) -> list[str]:
-    with database.read() as cursor:
-        return all_index_names(cursor, settings.indexes)
-
-
 def _require_known(index_names: Sequence[str], database: Database, settings: Settings) -> None:
-    known = _known(database, settings)
+    known = known_indexes(database, settings)
     for name in index_names:
         if name not in known:
             raise click.UsageError(f"--index {name}: must be one of {', '.join(known)}")
@@ -320,43 +293,6 @@ def _backfill_with_a_bar(settings: Settings, database: Database, index_names: Se
             bar.update(number - bar.pos)
 
         return asyncio.run(backfill_once(settings, database, index_names, tell))
-
-
-@contextlib.contextmanager
-def _bar(label: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on a terminal, told how many of how many steps are done."""
-    with click.progressbar(length=1, label=label, file=sys.stderr) as bar:
-
-        def tell(done: int, total: int) -> None:
-            bar.length = total
-            bar.update(done - bar.pos)
-
-        yield tell
-
-
-@contextlib.contextmanager
-def _bars() -> Iterator[Callable[[str, int, int], None]]:
-    """A bar on a terminal for each thing that is done, told how much of how much of it is; with rate and time left."""
-    with contextlib.ExitStack() as stack:
-        bar: Any = None
-
-        def tell(what: str, done: int, total: int) -> None:
-            nonlocal bar
-            if bar is None or bar.label != what:
-                stack.close()
-                bar = stack.enter_context(_counting_bar(what, total))
-            bar.update(done - bar.pos, done)
-
-        yield tell
-
-
-def _counting_bar(label: str, total: int) -> Any:
-    started = time.monotonic()
-
-    def rate(done: int | None) -> str:
-        return f"{(done or 0) / (time.monotonic() - started):,.0f} a second"
-
-    return click.progressbar(length=total, label=label, file=sys.stderr, show_pos=True, item_show_func=rate)
 
 
 def _imported_in_words(imported: Imported) -> str:

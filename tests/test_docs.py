@@ -6,6 +6,7 @@ from collections.abc import Collection
 from datetime import timedelta
 from pathlib import Path
 
+import click
 import pytest
 from pydantic import BaseModel
 
@@ -65,9 +66,14 @@ def test_the_readme_lists_exactly_the_commands_that_there_are():
     assert listed == set(main.commands)
 
 
-def test_each_command_and_option_that_the_readme_shows_exists():
-    for words in map(shlex.split, re.findall(r"^(?:\.venv/bin/)?python -m poller .*$", README, re.MULTILINE)):
+@pytest.mark.parametrize("path", ["README.md", *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))])
+def test_each_command_and_option_that_a_document_shows_exists(path):
+    text = (ROOT / path).read_text()
+    for line in re.findall(r"^(?:\.venv/bin/)?python -m poller .*$", text, re.MULTILINE):
+        words = shlex.split(line, comments=True)
         command = main.commands[words[3]]
+        if isinstance(command, click.Group):
+            command = command.commands[words[4]]
         assert {word for word in words if word.startswith("-")} - {"-m"} <= {
             option for parameter in command.params for option in parameter.opts
         }

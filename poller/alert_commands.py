@@ -1,0 +1,141 @@
+"""`python -m poller alerts`: is everybody reached who is to be told, and what would rules have come to?"""
+
+import json
+import math
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from pydantic import SecretStr
+
+from settings import PREFIX, SettingsError
+from store import utc_now
+from store.alerts.events import Event
+from store.alerts.kinds import AnyRule
+from store.alerts.rule_file import load_rules
+from store.instants import in_iso
+
+from .alerting import addresses, file_of, read_rules
+from .command_parts import database_of, known_indexes, load, one_line, progress_bar
+from .command_types import INSTANT
+from .errors import NotifyError
+from .notify import Message, Target
+
+if TYPE_CHECKING:
+    from store.alerts.replay import Replayed
+
+_REPLAYED = timedelta(days=30)
+_AT_ONCE = 16
+
+
+@click.group()
+def alerts() -> None:
+    """Try out who is told of alerts, and what rules would have come to."""
+
+
+@alerts.command()
+@one_line
+def test() -> None:
+    """Send one message to each address of alerts; exit 1 if one fails."""
+    settings = load()
+    targets = addresses(settings, read_rules(settings))
+    if not targets:
+        raise SettingsError(f"nobody is told of alerts: set {PREFIX}NOTIFY_URLS, or notify in a rule")
+    message = Message("Tickwell: test", f"Alerts will reach you here. Sent at {utc_now():%Y-%m-%d %H:%M:%S} UTC")
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        told = list(pool.map(partial(_told, message), targets, targets.values()))
+    if not all(told):
+        sys.exit(1)
+
+
+def _told(message: Message, name: str, address: SecretStr) -> bool:
+    """Tell a target, and say what came of it."""
+    try:
+        Target(address).tell(message)
+    except NotifyError as error:
+        click.echo(f"{name}: not told, {error}", err=True)
+        return False
+    click.echo(f"{name}: told")
+    return True
+
+
+@alerts.command()
+@click.option("--from", "start", type=INSTANT, help="From this time on, ISO 8601; 30 days before the end without it.")
+@click.option("--to", "end", type=INSTANT, help="Up to this time; now without it.")
+@click.option("--rules", "path", metavar="FILE", type=click.Path(path_type=Path), help="Instead of alerts.toml.")
+@click.option("--json", "as_json", is_flag=True, help="An object, times in ISO 8601, UTC.")
+@one_line
+def replay(start: datetime | None, end: datetime | None, path: Path | None, *, as_json: bool) -> None:
+    """List the alerts that rules would have come to on what is recorded; works beside a recorder."""
+    from store.alerts.replay import replay as replayed  # it needs NumPy, which no other command waits for
+
+    settings = load()
+    database = database_of(settings)
+    now = utc_now()
+    end = min(end or now, now)
+    start = start or end - _REPLAYED
+    if start >= end:
+        raise click.UsageError(f"--from {in_iso(start)}: must be before the end, {in_iso(end)}")
+    names = known_indexes(database, settings)
+    rules = load_rules(path or file_of(settings), names)
+    with progress_bar("replaying") as tell:
+        found = replayed(database, rules, names, start, end, now, tell)
+    if as_json:
+        click.echo(json.dumps(_as_json(found, rules, start, end)))
+    else:
+        click.echo("\n".join(_in_words(found, rules)))
+
+
+def _in_words(found: "Replayed", rules: Sequence[AnyRule]) -> Iterator[str]:
+    """A line for each time that a rule fired, and for each rule how often it did."""
+    for event in found.events:
+        if event.event == "fired":
+            yield f"{event.at:%Y-%m-%d %H:%M:%S} UTC {event.severity:<8} {event.rule}: {event.text}"
+    yield f"days: {found.days}, of these with observations: {found.days_observed}"
+    for rule in rules:
+        yield f"{rule.name}: {_times_in_words(_days_fired(found, rule))}"
+
+
+def _times_in_words(days: Counter[str]) -> str:
+    if not days:
+        return "never fired"
+    if days.total() == 1:
+        return f"fired once, on {''.join(days)}"
+    ((busiest, most),) = days.most_common(1)
+    return f"fired {days.total()} times, on {len(days)} days, at most {most} on one: {busiest}"
+
+
+def _days_fired(found: "Replayed", rule: AnyRule) -> Counter[str]:
+    """How often a rule fired, by day."""
+    return Counter(f"{each.at:%Y-%m-%d}" for each in found.events if each.rule == rule.name and each.event == "fired")
+
+
+def _as_json(found: "Replayed", rules: Sequence[AnyRule], start: datetime, end: datetime) -> dict[str, Any]:
+    return {
+        "start": in_iso(start),
+        "end": in_iso(end),
+        "days": found.days,
+        "days_observed": found.days_observed,
+        "rules": [{"rule": rule.name, "fired": _days_fired(found, rule).total()} for rule in rules],
+        "events": [_event_as_json(event) for event in found.events],
+    }
+
+
+def _event_as_json(event: Event) -> dict[str, Any]:
+    numbers = {"price": event.price, "value": event.value, "threshold": event.threshold}
+    return {
+        "at": in_iso(event.at),
+        "rule": event.rule,
+        "condition": event.condition,
+        "index": event.index_name,
+        "event": event.event,
+        "severity": event.severity,
+        **{name: None if math.isnan(number) else number for name, number in numbers.items()},
+        "text": event.text,
+    }

@@ -1,0 +1,82 @@
+"""What commands of all kinds share: the settings, each expected error in one line, and bars of how far they are."""
+
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Iterator
+from functools import wraps
+from typing import Any
+
+import click
+
+import settings as all_settings
+from settings import Settings, TickwellError
+from store import Database
+from store.overview import index_names
+
+from .logs import configure_logging
+
+
+def one_line(command: Callable[..., None]) -> Callable[..., None]:
+    """Turn each expected error into one line on stderr and exit code 1."""
+
+    @wraps(command)
+    def wrapped(*args: Any, **options: Any) -> None:
+        try:
+            command(*args, **options)
+        except TickwellError as error:
+            raise click.ClickException(str(error)) from error
+
+    return wrapped
+
+
+def load() -> Settings:
+    settings = all_settings.load()
+    configure_logging(settings.log_level)
+    return settings
+
+
+def database_of(settings: Settings) -> Database:
+    return Database(settings.database, settings.memory_limit)
+
+
+def known_indexes(database: Database, settings: Settings) -> list[str]:
+    with database.read() as cursor:
+        return index_names(cursor, settings.indexes)
+
+
+@contextlib.contextmanager
+def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on a terminal, told how many of how many steps are done."""
+    with click.progressbar(length=1, label=label, file=sys.stderr) as bar:
+
+        def tell(done: int, total: int) -> None:
+            bar.length = total
+            bar.update(done - bar.pos)
+
+        yield tell
+
+
+@contextlib.contextmanager
+def progress_bars() -> Iterator[Callable[[str, int, int], None]]:
+    """A bar on a terminal for each thing that is done, told how much of how much of it is; with rate and time left."""
+    with contextlib.ExitStack() as stack:
+        bar: Any = None
+
+        def tell(what: str, done: int, total: int) -> None:
+            nonlocal bar
+            if bar is None or bar.label != what:
+                stack.close()
+                bar = stack.enter_context(_counting_bar(what, total))
+            bar.update(done - bar.pos, done)
+
+        yield tell
+
+
+def _counting_bar(label: str, total: int) -> Any:
+    started = time.monotonic()
+
+    def rate(done: int | None) -> str:
+        return f"{(done or 0) / (time.monotonic() - started):,.0f} a second"
+
+    return click.progressbar(length=total, label=label, file=sys.stderr, show_pos=True, item_show_func=rate)
