@@ -48,12 +48,18 @@ class Watch:
         if self.event == "over":
             if not reading.holds or not self.cooled_down(at):
                 return None
-            self.event, self.fired_at = "fired", at
+            self.become("fired", at)
             return "fired", reading
         if not reading.over:
             return None
-        self.event = "over"
+        self.become("over", at)
         return "over", reading
+
+    def become(self, event: Kind, at: datetime) -> None:
+        """It began to hold, or is over, at a time."""
+        self.event = event
+        if event == "fired":
+            self.fired_at = at
 
     def cooled_down(self, at: datetime) -> bool:
         return self.fired_at is None or at >= self.fired_at + self.rule.cool_down

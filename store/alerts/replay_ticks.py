@@ -100,9 +100,7 @@ class Story:
     def _within(self, watch: Watch, number: int, first_us: int, last_us: int) -> Iterator[Change]:
         """What the ticks of a minute change."""
         seen = _Seen(self, number)
-        reading = watch.rule.read(cast("Tape", seen), watch.way)
-        if reading is None:
-            return
+        reading = cast("Reading", watch.rule.read(cast("Tape", seen), watch.way))  # else the minute were not possible
         columns = np.broadcast_arrays(*reading, seen.price)[:5]
         value, threshold, holds, over, reference = columns
         inside = (seen.times_us >= first_us) & (seen.times_us < last_us)
@@ -118,9 +116,9 @@ class Story:
             at = instant(seen.times_us[place])
             scalar = Reading(*(column[place].item() for column in (value, threshold, holds, over, reference)))
             was_on = watch.event == "fired"
-            turned = watch.turn(scalar, at)
-            if turned is not None:
-                yield Change(turned[0], scalar, at, float(seen.price[place]), was_on)
+            event: Kind = "fired" if watch.event == "over" else "over"
+            watch.become(event, at)
+            yield Change(event, scalar, at, float(seen.price[place]), was_on)
             place += 1
 
 

@@ -111,6 +111,8 @@ def test_a_replay_lists_what_fired_and_how_often_each_rule_did(command, recorded
         "move: fired 3 times, on 2 days, at most 2 on one: 2026-11-01",
         "never: never fired",
     ]
+    later = replay(command, rules, "--from", "2026-11-02")
+    assert later.stdout.splitlines()[-2] == "move: fired once, on 2026-11-02"
 
 
 def test_a_replay_for_programs_has_all_numbers(command, recorded, rules):

@@ -6,18 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from store import Cause, Database, Miss, Run, Tick, averages, candles, gaps, runs, ticks
-from store.alerts import events
+from store import Cause, Database, Gap, Miss, Run, Tick, averages, candles, gaps, runs, ticks
+from store.alerts import events, minutes
 from store.alerts.events import Event
 from store.alerts.kinds import AnyRule
 from store.alerts.recall import recall
 from store.alerts.replay import replay
 from store.settle import settle
-from tests.conftest import START
+from tests.conftest import START, tick
 
 HISTORIES = int(os.environ.get("HISTORIES", "40"))
 
@@ -58,14 +59,14 @@ class Recorded:
         return self.start + len(self.prices) * timedelta(seconds=self.poll_seconds)
 
 
-def recorded(seed: int, poll_seconds: int, minutes: int, runs_: int) -> list[Recorded]:
+def recorded(seed: int, poll_seconds: int, length: int, runs_: int) -> list[Recorded]:
     """Some runs with pauses between them: a price that walks, calmly and wildly, and outages."""
     chance = random.Random(seed)  # noqa: S311 the same story each time
     found, start, price, missing = [], START, 100.0, 0
     for _ in range(runs_):
         run = Recorded(start, poll_seconds)
         step = chance.choice([0.0002, 0.001, 0.003])
-        for _ in range(minutes * 60 // poll_seconds):
+        for _ in range(length * 60 // poll_seconds):
             price *= 1 + chance.gauss(0, step)
             missing = missing - 1 if missing > 0 else chance.choice([1, 3, 6, 30]) if chance.random() < 0.01 else 0
             run.prices.append(None if missing and len(run.prices) > 0 else round(price, 2))
@@ -162,3 +163,79 @@ def test_a_replay_brings_the_events_that_recorders_noted(
     found = replay(open_database, RULES, NAMES, start, end, NOW).events
 
     assert in_short(found) == in_short(noted)
+
+
+# By itself
+
+
+@pytest.fixture
+def empty(open_database: Database) -> Database:
+    emptied(open_database)
+    return open_database
+
+
+def alike(database: Database, history: Sequence[Recorded], rules: Sequence[AnyRule] = RULES) -> bool:
+    """Does a replay of all bring what recorders noted?"""
+    noted = live(database, history, START, history[-1].end)
+    found = replay(database, rules, NAMES, START, history[-1].end, NOW)
+    return bool(noted) and in_short(found.events) == in_short(noted)
+
+
+def test_a_replay_on_many_leases_brings_the_same(empty: Database, monkeypatch):
+    monkeypatch.setattr(minutes, "_LEASE_S", -1)
+
+    assert alike(empty, recorded(1, 5, 60, 2))
+
+
+def test_a_replay_over_midnight_with_one_day_at_hand_brings_the_same(empty: Database, monkeypatch):
+    monkeypatch.setattr(minutes, "_DAYS_KEPT", 1)
+    prices: list[float | None] = [100.0] * (12 * 3600 // 10)
+    prices += [103.0] * 60  # up at midnight, which is in the windows of ticks until after 00:02
+
+    assert alike(empty, [Recorded(START, 10, prices)])
+
+
+def test_a_window_that_is_shorter_than_its_minute_waited_for_a_tick_brings_the_same(empty: Database):
+    assert alike(empty, [Recorded(START, 1, [100.0] * 60 + [None] * 50 + [103.0] * 10 + [None] * 55 + [100.0] * 5)])
+
+
+def test_what_never_brought_a_tick_is_stale_in_a_replay_too(empty: Database):
+    assert alike(empty, [Recorded(START, 20, [None] * 30)])
+
+
+def test_rules_of_prices_alone_are_replayed_without_the_gaps(empty: Database):
+    live(empty, [Recorded(START, 1, [100.0, None, None, None, 103.0])], START, NOW)
+
+    found = replay(empty, RULES[:2], NAMES, START, START + timedelta(minutes=1), NOW)
+
+    assert [event.text for event in found.events] == [
+        "BTC / USD rose 3 % within 45 s, from 100.00 to 103.00",
+        "BTC / USD rose 3 % within 150 s, from 100.00 to 103.00",
+    ]
+    assert (found.days, found.days_observed) == (1, 1)
+
+
+def test_days_without_observations_are_told(empty: Database):
+    with empty.write() as cursor:
+        averages.append(cursor, "btc_usd", [(START + number * timedelta(hours=1), 100.0) for number in range(48)], 3600)
+        ticks.append(cursor, [tick(timedelta(days=2, hours=1).total_seconds())])
+
+    found = replay(empty, RULES, NAMES, START, START + timedelta(days=2, hours=12), NOW)
+
+    assert [event for event in found.events if event.event == "fired"] == []
+    assert (found.days, found.days_observed) == (3, 1)
+
+
+def test_settled_gaps_of_the_range_are_replayed(empty: Database):
+    rules: list[AnyRule] = TypeAdapter(list[AnyRule]).validate_python([{"name": "gap", "kind": "gap"}])
+    noted_at = [START + timedelta(hours=hours) for hours in (1, 2, 3)]
+    for index_name in (*NAMES, "sol_usdc"):
+        for number, at in enumerate(noted_at):
+            start = START + timedelta(minutes=number)
+            gap = Gap(index_name, start, start + timedelta(seconds=30), 30, 1, Cause.UNREACHABLE, "", "unfillable")
+            with empty.write() as cursor:
+                gaps.note(cursor, [gap], at)
+
+    found = replay(empty, rules, NAMES, noted_at[0] + timedelta(seconds=1), noted_at[2], NOW)
+
+    assert [(event.at, event.index_name) for event in found.events] == [(noted_at[1], "btc_usd")]
