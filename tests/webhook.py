@@ -58,6 +58,11 @@ class Webhook:
         return f"http://127.0.0.1:{self.port}/{SECRET}"
 
     @property
+    def idle(self) -> bool:
+        """Has it accepted all that came?"""
+        return len(self.messages) == len(self.calls)
+
+    @property
     def titles(self) -> list[str]:
         return [message["title"] for message in self.messages]
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 
-from tests.faults import disks, exchange, files, kills
+from tests.faults import disks, exchange, files, kills, telling
 from tests.faults.stage import SECOND, Stage
 from tests.store import files as damages
 
@@ -95,6 +95,7 @@ KINDS: dict[str, Kind] = {
     "kill -9 while migrating": Kind(kills.kill_while_migrating, kills=30),
     "kill -9 while the file is made": Kind(kills.kill_while_creating, kills=30),
     "kill -9 while closing candles": Kind(kills.kill_while_closing_candles, kills=30),
+    "kill -9 while people are told": Kind(telling.kill_while_telling, kills=100),
     "kill -9 of a backup": Kind(kills.kill_backup, kills=30),
     "kill -9 of a reader": Kind(kills.kill_reader, kills=30),
 }

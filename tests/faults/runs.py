@@ -51,9 +51,8 @@ def table(results: Sequence[Result]) -> str:
         "  ".join(_aligned(cell, width, left=not i) for i, (cell, width) in enumerate(zip(row, widths, strict=True)))
         for row in rows
     ]
-    return "\n".join(
-        line.rstrip() for line in [*lines, *(f"{each.fault}: {each.error}" for each in results if each.error)]
-    )
+    said = [f"{each.fault}: {each.error or each.note}" for each in results if each.error or each.note]
+    return "\n".join(line.rstrip() for line in [*lines, *said])
 
 
 def kills(results: Sequence[Result]) -> int:

@@ -34,7 +34,10 @@ FROM ticks
 
 @dataclass
 class Result:
-    """What became of a fault that was injected so many times. Without an `error`, and with three zeros, all is well."""
+    """What became of a fault that was injected so many times. Without an `error`, and with three zeros, all is well.
+
+    A `note` has what a kind of fault counted by itself, in words.
+    """
 
     fault: str
     times: int = 0
@@ -43,6 +46,7 @@ class Result:
     invented: int = 0
     unexplained: int = 0
     recovery_s: list[float] = field(default_factory=list)
+    note: str = ""
     error: str = ""
 
     @property
@@ -59,7 +63,7 @@ class Stage:
         ahead_s: how far the clocks of exchange and recorder are ahead of the machine's.
 
     `url` is the exchange's, the simulator's of this process unless set. `delays_s` has for each observation the seconds
-    from its exchange time until it was durable.
+    from its exchange time until it was durable. `settings` are the recorder's besides file, exchange and period.
     """
 
     def __init__(self, folder: Path, *, mode: str = "external", seed: int = 1, ahead_s: float = 0) -> None:
@@ -76,6 +80,8 @@ class Stage:
         self._ahead_file.write_text(str(ahead_s))
         self._acknowledged: set[Row] = set()
         self.counted: int | None = None
+        self.note = ""
+        self.settings: dict[str, object] = {}
         self._damaged: list[bytes] = []
         self._heard = threading.Condition()
         self._program: Program | None = None
@@ -101,7 +107,7 @@ class Stage:
 
     def start(self, zone: str = "UTC") -> None:
         """Record, in a process whose local time is that of a zone."""
-        settings = {"database": self.file, "deribit_url": self.url, "poll_seconds": 1}
+        settings = {"database": self.file, "deribit_url": self.url, "poll_seconds": 1} | self.settings
         self._program = Program("tests.faults.witness", self.mode, str(self._ahead_file), zone, **settings)
         self._listener = threading.Thread(target=self._listen, args=(self._program,), daemon=True)
         self._listener.start()
@@ -209,7 +215,7 @@ class Stage:
         A fault that compared by itself has set `counted`, how many ticks were acknowledged.
         """
         if self.counted is not None:
-            return Result(fault, self.injected, self.counted, recovery_s=self.recovery_s)
+            return Result(fault, self.injected, self.counted, recovery_s=self.recovery_s, note=self.note)
         now = utc_now() + timedelta(seconds=max(0.0, self.exchange_ahead_s, float(self._ahead_file.read_text())))
         with self.database.read() as cursor:
             rows = cursor.execute(_STORED).fetchall()
