@@ -83,7 +83,18 @@ FROM alert_events
 WHERE event = 'fired'
   AND happened_at >= $start
   AND happened_at < $end
+  AND ($index_names IS NULL OR list_contains($index_names::VARCHAR[], index_name))
+ORDER BY happened_at DESC, rowid DESC
+LIMIT $limit
+"""  # noqa: S608 the columns are the constant above
+
+_NEWEST = f"""
+SELECT {_COLUMNS}
+FROM alert_events
+WHERE (event = 'fired' OR len(targets) > 0)
   AND ($index_name IS NULL OR index_name = $index_name)
+  AND ($severity IS NULL OR severity = $severity)
+  AND ($acknowledged OR id NOT IN (SELECT id FROM alert_acknowledgements))
 ORDER BY happened_at DESC, rowid DESC
 LIMIT $limit
 """  # noqa: S608 the columns are the constant above
@@ -223,12 +234,43 @@ def note_delivery(cursor: DuckDBPyConnection, event_id: str, delivery: Delivery)
 
 
 def fired(
-    cursor: DuckDBPyConnection, start: datetime, end: datetime, *, index_name: str | None = None, limit: int
+    cursor: DuckDBPyConnection,
+    start: datetime,
+    end: datetime,
+    *,
+    index_names: Sequence[str] | None = None,
+    limit: int,
 ) -> list[Event]:
-    """The newest events in [start, end) at which a rule fired, descending, of one index or of all."""
-    values: dict[str, Any] = {"start": to_column(start), "end": to_column(end)}
-    rows = cursor.execute(_FIRED, {**values, "index_name": index_name, "limit": limit}).fetchall()
-    return [_event(row) for row in rows]
+    """The newest events in [start, end) at which a rule fired, descending, of some indexes or of all."""
+    names = None if index_names is None else list(index_names)
+    values: dict[str, Any] = {"start": to_column(start), "end": to_column(end), "index_names": names, "limit": limit}
+    return [_event(row) for row in cursor.execute(_FIRED, values).fetchall()]
+
+
+def newest(
+    cursor: DuckDBPyConnection,
+    *,
+    index_name: str | None = None,
+    severity: Severity | None = None,
+    acknowledged: bool = True,
+    limit: int,
+) -> list[Told]:
+    """The newest events that people are to know of, descending, with what became of them.
+
+    Args:
+        cursor: of a read lease.
+        index_name: of this one only, unless None.
+        severity: with this one only, unless None.
+        acknowledged: those too that a reader has acknowledged.
+        limit: no more than these.
+    """
+    values: dict[str, Any] = {
+        "index_name": index_name,
+        "severity": severity,
+        "acknowledged": acknowledged,
+        "limit": limit,
+    }
+    return told(cursor, [_event(row) for row in cursor.execute(_NEWEST, values).fetchall()])
 
 
 def told(cursor: DuckDBPyConnection, events: Sequence[Event]) -> list[Told]:

@@ -73,7 +73,7 @@ def test_of_many_events_the_newest_come_first(database: Database):
     note(database, *many)
 
     assert newest(database, limit=3) == many[:-4:-1]
-    assert newest(database, limit=2, index_name="btc_usd") == [many[498], many[496]]
+    assert newest(database, limit=2, index_names=["btc_usd"]) == [many[498], many[496]]
 
 
 def test_only_what_fired_is_told_of_and_only_of_the_range(database: Database):
@@ -156,3 +156,26 @@ def test_what_is_no_event_can_not_be_acknowledged(database: Database):
 
     with database.read() as cursor:
         assert cursor.execute("SELECT count(*) FROM alert_acknowledgements").fetchall() == [(0,)]
+
+
+def test_the_newest_events_are_those_that_people_are_to_know_of(database: Database):
+    told_over, quiet_over = made(3, event="over"), made(2, event="over", targets=())
+    first, second = made(0, severity="info"), made(1, index_name="eth_usd", targets=())
+    note(database, first, second, quiet_over, told_over)
+    deliver(database, first, "sent")
+    with database.write() as cursor:
+        events.acknowledge(cursor, first.id, START, "local")
+
+    def ids(**which: Any) -> list[str]:
+        with database.read() as cursor:
+            return [each.event.id for each in events.newest(cursor, **{"limit": 10, **which})]
+
+    assert ids() == [told_over.id, second.id, first.id]
+    assert ids(limit=1) == [told_over.id]
+    assert ids(index_name="eth_usd") == [second.id]
+    assert ids(severity="info") == [first.id]
+    assert ids(acknowledged=False) == [told_over.id, second.id]
+    with database.read() as cursor:
+        last = events.newest(cursor, limit=3)[-1]
+    assert (last.event, last.reader) == (first, "local")
+    assert [each.outcome for each in last.deliveries] == ["sent"]

@@ -1,0 +1,95 @@
+"""How rules stand is told from what is recorded, as the recorder would judge it."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from pydantic import TypeAdapter
+
+from store import Database, Run, runs, ticks
+from store.alerts import events
+from store.alerts.events import Kind
+from store.alerts.kinds import AnyRule
+from store.alerts.outlook import RuleStand, Stand, outlook
+from tests.conftest import START, tick
+from tests.events import alert
+
+MOVE = {"name": "move", "kind": "move", "percent": 5, "within": "1m", "direction": "up", "cool_down": "10m"}
+LEVEL = {"name": "level", "kind": "level", "price": 102, "indexes": ["btc_usd"], "direction": "up"}
+STALE = {"name": "stale", "kind": "stale", "slots": 4}
+GAP = {"name": "gap", "kind": "gap"}
+
+
+@pytest.fixture
+def recorded(database: Database) -> Database:
+    """A minute of an index at five seconds: from 100 to 103."""
+    with database.write() as cursor:
+        runs.note(cursor, Run(START, 5, ("btc_usd",), "0"))
+        ticks.append(cursor, [tick(second, price=100 + second / 20) for second in range(0, 61, 5)])
+    return database
+
+
+def look(database: Database, *rules: dict[str, Any], second: float = 63, names: Sequence[str] = ("btc_usd",)):
+    checked: list[AnyRule] = TypeAdapter(list[AnyRule]).validate_python(list(rules))
+    with database.read() as cursor:
+        return outlook(cursor, checked, names, 5, START + timedelta(seconds=second))
+
+
+def noted(database: Database, second: float, condition: str, event: Kind = "fired", rule: str = "move") -> datetime:
+    at = START + timedelta(seconds=second)
+    with database.write() as cursor:
+        events.append(cursor, [alert(rule=rule, condition=condition, event=event, at=at)])
+    return at
+
+
+def stand(found: Sequence[RuleStand]) -> Stand:
+    ((only,),) = (each.stands for each in found)
+    return only
+
+
+def test_a_condition_tells_how_far_it_is_from_firing(recorded: Database):
+    assert look(recorded, MOVE) == [
+        RuleStand(
+            TypeAdapter(AnyRule).validate_python(MOVE),
+            (Stand("rises 5 % within 1 min", "btc_usd", "ready", "3 % of 5 %", "2 % to go", None, None),),
+            None,
+        )
+    ]
+
+
+def test_what_fired_is_fired_until_it_is_over_and_then_cools_down(recorded: Database):
+    at = noted(recorded, 10, "rises 5 % within 1 min")
+
+    (fired,) = look(recorded, MOVE)
+    assert (stand([fired]).state, stand([fired]).fired_at, fired.fired_at) == ("fired", at, at)
+
+    noted(recorded, 20, "rises 5 % within 1 min", "over")
+    cooling, ready = (stand(look(recorded, MOVE, second=second)) for second in (609, 610))
+    assert (cooling.state, cooling.ready_at) == ("cooling down", at + timedelta(minutes=10))
+    assert (ready.state, ready.ready_at) == ("ready", None)
+
+
+@pytest.mark.parametrize(("price", "state"), [(102, "waiting"), (104, "ready")])
+def test_a_level_that_the_price_is_beyond_from_the_outset_waits(recorded: Database, price, state):
+    assert stand(look(recorded, {**LEVEL, "price": price})).state == state
+
+
+@pytest.mark.parametrize(("second", "late"), [(60.5, 0), (64, 0), (66, 0), (71, 1), (81, 3)])
+def test_slots_without_a_tick_are_counted_up_to_the_last_that_is_over(recorded: Database, second, late):
+    assert stand(look(recorded, STALE, second=second)).progress == f"{late} of 4 slots"
+
+
+def test_of_what_was_never_recorded_nothing_is_known(recorded: Database):
+    for rule in (MOVE, STALE):
+        found = stand(look(recorded, rule, names=["eth_usd"]))
+
+        assert (found.state, found.progress, found.distance) == ("unknown", "", "")
+
+
+def test_a_rule_of_gaps_only_tells_when_it_fired(recorded: Database):
+    at = noted(recorded, 30, "gap healed or unfillable", rule="gap")
+
+    (found,) = look(recorded, GAP)
+
+    assert (found.stands, found.fired_at) == ((), at)
