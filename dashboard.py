@@ -53,6 +53,12 @@ PAGES = [
         "How complete the record is: coverage, each gap with its cause, delays",
     ),
     (
+        "pages/alerts.py",
+        "Alerts",
+        ":material/notifications:",
+        "How far each rule is from firing, what fired, and who was told of it",
+    ),
+    (
         "pages/export.py",
         "Export",
         ":material/download:",

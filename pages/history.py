@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 import pandas as pd
 import streamlit as st
 
-from pages.common import charts, gap_text, queries, ranges, text
+from pages.common import alert_text, charts, gap_text, queries, ranges, text
+from pages.common.alert_marks import add_alerts
 from pages.common.export_links import FORMATS, RENEWED_EVERY, offer
 from pages.common.gap_marks import add_marks
 from pages.common.live_chart import Zoomed, live_chart
@@ -173,6 +174,7 @@ def chart(history: queries.History, view: View) -> None:
     else:
         figure = charts.lines(history.bars, history.interval, zone)
     charts.set_range(figure, history.start, history.end, zone)
+    add_alerts(figure, history.alerts, history.bars, zone)
     add_marks(figure, history.gaps, history.start, history.end, zone)
     live_chart(
         figure,
@@ -201,6 +203,8 @@ def about(history: queries.History, view: View) -> list[str]:
         )
     if history.gaps:
         words.append(f"{gap_text.fates(history.gaps)}.")
+    if history.alerts:
+        words.append(alert_text.how_many(history.alerts))
     for name, (first, _) in history.recorded.items():
         if first > history.start:
             words.append(f"{text.pair(name)} is recorded since {text.moment(first, zone)}.")

@@ -23,6 +23,7 @@ function themeOf(element) {
     border: read("border-color"),
     up: read("green-color"),
     down: read("red-color"),
+    orange: read("orange-color"),
     font: read("font"),
     palette: read("chart-categorical-colors").split(","),
   };
@@ -59,6 +60,13 @@ const HOURS = {
   lost: (theme) => hatched(theme.down, theme, "x"),
 };
 
+// The worse an alert, the larger its mark; its shape tells the severity without its colour.
+const ALERTS = {
+  info: (theme) => ({ color: theme.muted, symbol: "circle", size: 8 }),
+  warning: (theme) => ({ color: theme.orange, symbol: "triangle-up", size: 11 }),
+  critical: (theme) => ({ color: theme.down, symbol: "diamond", size: 13 }),
+};
+
 // Up is hollow and down is filled, so that candles can be told apart without their colours.
 function paint(trace, theme) {
   const { series, part } = trace.meta ?? {};
@@ -69,6 +77,9 @@ function paint(trace, theme) {
   if (part === "band") Object.assign(trace, { line: { width: 0 }, fillcolor: `${color}33` });
   if (part === "alone") trace.marker = { color, size: 4 };
   if (part === "bars") trace.marker = { color };
+  if (part === "alert") {
+    trace.marker = { ...ALERTS[trace.meta.severity](theme), line: { color: theme.background, width: 1.5 } };
+  }
   if (part in HOURS) trace.marker = HOURS[part](theme);
   if (part === "candles") {
     trace.increasing = { line: { color: theme.up, width: 1.5 }, fillcolor: theme.background };
@@ -163,7 +174,7 @@ function read(state, Plotly, step) {
   state.root.querySelector(".reading").textContent = words;
 }
 
-const READ = new Set(["line", "averages", "candles", "bars", ...Object.keys(HOURS)]);
+const READ = new Set(["line", "averages", "candles", "bars", "alert", ...Object.keys(HOURS)]);
 
 function pointsInView(plot) {
   const [start, end] = viewOf(plot);

@@ -13,6 +13,11 @@ import streamlit as st
 import settings as all_settings
 from settings import Settings
 from store import Cursor, Database, Gap, NoDatabaseError, Tick, export_survey, status, ticks, utc_now, vitals
+from store.alerts import events
+from store.alerts.events import Event, Told
+from store.alerts.in_force import InForce, rules_in_force
+from store.alerts.outlook import RuleStand, outlook
+from store.alerts.rules import Severity
 from store.aside import list_aside
 from store.bars import SINGLE_TICKS, bars, fits, nice_interval
 from store.coverage import Coverage, calendar, coverage
@@ -32,6 +37,9 @@ from .views import MOST_POINTS, SPANS, View
 
 Recorded = dict[str, tuple[datetime, datetime]]
 """The times of the first and the last tick of each index that has any."""
+
+MOST_ALERTS = 200
+"""More marks than this can't be told apart on a chart."""
 
 _GROWTH_OVER = timedelta(days=7)
 
@@ -92,10 +100,20 @@ class Quality:
 
 
 @dataclass(frozen=True)
+class Alerts:
+    """How the rules stand that the recorder goes by, if one is at work; `in_force` is None before there were any."""
+
+    in_force: InForce | None = None
+    rules: list[RuleStand] = field(default_factory=list)
+    watched: bool = False
+
+
+@dataclass(frozen=True)
 class History:
     """The bars of some indexes in [start, end).
 
-    `recorded` has the times of the first and last tick of each, if any, and `gaps` what the ledger says of the range.
+    `recorded` has the times of the first and last tick of each, if any, `gaps` what the ledger says of the range, and
+    `alerts` the newest events of alerts in it, at most `MOST_ALERTS`.
     """
 
     bars: dict[str, pd.DataFrame]
@@ -104,6 +122,7 @@ class History:
     interval: timedelta
     recorded: Recorded
     gaps: list[Gap] = field(default_factory=list)
+    alerts: list[Event] = field(default_factory=list)
 
     def inside(self) -> dict[str, pd.DataFrame]:
         """The bars without those beyond the ends, which a line of averages comes from and leads to.
@@ -274,6 +293,60 @@ def quality(at: datetime, start: datetime) -> Quality:
         return Quality(start, at)
 
 
+@st.cache_resource(ttl="60s", max_entries=2, show_spinner=False)  # frozen: visitors share it
+def alerts(at: datetime) -> Alerts:
+    """How the rules of alerts stand at a time.
+
+    Raises:
+        StoreError: the database can't be read; one that does not exist yet is not an error.
+    """
+    notice = pulse(this_second()).notice
+    indexes, seconds = (
+        (notice.indexes, notice.poll_seconds) if notice else (settings().indexes, settings().poll_seconds)
+    )
+    try:
+        with database().read() as cursor:
+            in_force = rules_in_force(cursor)
+            rules = outlook(cursor, in_force.rules, indexes, seconds, at) if in_force else []
+            return Alerts(in_force, rules, watched=notice is not None and notice.alive)
+    except NoDatabaseError:
+        return Alerts()
+
+
+@st.cache_data(ttl="900ms", max_entries=64, show_spinner=False)
+def newest_alerts(
+    at: datetime, index_name: str | None, severity: Severity | None, limit: int, *, acknowledged: bool
+) -> list[Told]:
+    """The newest events of alerts at this second, and what became of them.
+
+    Raises:
+        StoreError: the database can't be read; one that does not exist yet is not an error.
+    """
+    del at
+    try:
+        with database().read() as cursor:
+            return events.newest(
+                cursor, index_name=index_name, severity=severity, acknowledged=acknowledged, limit=limit
+            )
+    except NoDatabaseError:
+        return []
+
+
+def acknowledge(event_ids: Sequence[str]) -> None:
+    """Note that this reader saw events of alerts; who may not, changes nothing.
+
+    Raises:
+        StoreError: it can't be noted.
+    """
+    reader = sign_in.acknowledges_as(settings())
+    if reader is None:
+        return
+    with database().write() as cursor:
+        for event_id in event_ids:
+            events.acknowledge(cursor, event_id, utc_now(), reader)
+    newest_alerts.clear()
+
+
 @st.cache_data(ttl="60s", max_entries=64, show_spinner=False)
 def estimate(query: ExportQuery) -> Estimate:
     """About how large an export will be.
@@ -333,6 +406,7 @@ def _history(cursor: Cursor, at: datetime, names: Sequence[str], view: View, kno
         interval,
         recorded,
         ledger(cursor, start, end, min(at, utc_now()), names),  # slots that are still to come are no gap
+        events.fired(cursor, start, end, index_names=names, limit=MOST_ALERTS),
     )
 
 

@@ -9,6 +9,9 @@ from settings import Settings
 
 _PAGE_WIDTH = 420
 
+# Headers by which a proxy says for whom it asks.
+_FORWARDED = frozenset({"x-forwarded-for", "forwarded", "x-real-ip"})
+
 
 def admits(settings: Settings) -> bool:
     """May this reader read? Where nobody has to sign in, everyone may."""
@@ -27,6 +30,21 @@ def refusal(user: Mapping[str, Any], allowed: Collection[str]) -> str | None:
     if email.lower() not in allowed:
         return f"{_plain(email)} is not among the addresses that may read here."
     return None
+
+
+def acknowledges_as(settings: Settings) -> str | None:
+    """Under which name this reader may acknowledge alerts; None if they may not.
+
+    It is the e-mail address of one who signed in. Where nobody has to, it is "local" for one at this machine.
+    """
+    if settings.sign_in is not None:
+        return str(st.user.get("email")) if admits(settings) else None
+    return "local" if at_this_machine(st.context.ip_address, st.context.headers) else None
+
+
+def at_this_machine(address: str | None, headers: Mapping[str, str]) -> bool:
+    """Does a reader sit at the machine that serves? Streamlit tells no address of one, nor of a proxy there."""
+    return address is None and not _FORWARDED.intersection(name.lower() for name in headers)
 
 
 def ask(settings: Settings) -> None:

@@ -11,6 +11,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from store import Tick, averages, gaps, utc_now
+from tests.events import alert, note
 from tests.pages import ledgers
 from tests.pages.conftest import captions, chart, parts, store, warnings
 
@@ -450,3 +451,47 @@ def test_where_routes_are_not_served_what_is_drawn_leaves_through_memory(open_pa
     page.run()
 
     assert [button.proto.label for button in page.get("download_button")] == ["Parquet", "CSV", "Excel"]
+
+
+def marks(page: AppTest) -> list[tuple[str, list[Any], list[float]]]:
+    """The severity of each kind of alert that is marked, when these were and at which price."""
+    drawn = [trace for trace in chart(page, "history")["figure"]["data"] if trace["meta"]["part"] == "alert"]
+    return [(trace["meta"]["severity"], trace["x"], trace["y"]) for trace in drawn]
+
+
+@pytest.mark.parametrize("drawn", ["Line", "Candles"])
+def test_alerts_are_marked_where_the_price_was(open_page, seeded, drawn):
+    at = NOON + timedelta(minutes=10)
+    note(
+        seeded,
+        alert(at=at, price=110.0),
+        alert(at=at, price=110.0, severity="info"),
+        alert(at=at, price=7.0, index_name="eth_usd"),
+        alert(at=NOON - timedelta(hours=3), price=90.0),
+    )
+
+    page = open_page("history", chart=drawn, **HOUR_OF_TICKS)
+
+    when = [at.replace(tzinfo=None).isoformat()]
+    assert marks(page) == [("info", when, [110.0]), ("critical", when, [110.0])]
+    assert "2 alerts." in captions(page)[0]
+
+
+def test_among_several_indexes_an_alert_is_marked_on_their_scale(open_page, seeded):
+    store(seeded, *(Tick("eth_usd", NOON + timedelta(minutes=minute), 50.0 + minute) for minute in range(60)))
+    note(seeded, alert(at=NOON + timedelta(minutes=10), price=60.0, index_name="eth_usd"))
+
+    page = open_page("history", index=["btc_usd", "eth_usd"], **HOUR_OF_TICKS)
+
+    assert [y for _, _, y in marks(page)] == [[pytest.approx(120)]]
+
+
+def test_of_very_many_alerts_the_newest_are_marked(open_page, seeded):
+    note(seeded, *(alert(at=NOON + timedelta(seconds=second), price=100.0) for second in range(250)))
+
+    page = open_page("history", **HOUR_OF_TICKS)
+
+    ((_, when, _),) = marks(page)
+    assert len(when) == 200
+    assert min(when) == (NOON + timedelta(seconds=50)).replace(tzinfo=None).isoformat()
+    assert "The newest 200 alerts are marked." in captions(page)[0]

@@ -3,7 +3,7 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.common.sign_in import refusal
+from pages.common.sign_in import at_this_machine, refusal
 from settings import ROOT, Settings
 from tests.conftest import tick
 from tests.pages.conftest import store
@@ -37,6 +37,20 @@ def texts(page: AppTest) -> list[str]:
 )
 def test_an_address_that_is_allowed_may_read_in_any_case(user):
     assert refusal(user, ALLOWED) is None
+
+
+@pytest.mark.parametrize(
+    ("address", "headers", "here"),
+    [
+        (None, {"Host": "localhost:8501"}, True),
+        ("192.168.1.7", {}, False),
+        (None, {"X-Forwarded-For": "192.168.1.7"}, False),
+        (None, {"forwarded": "for=192.168.1.7"}, False),
+        (None, {"X-Real-IP": "192.168.1.7"}, False),
+    ],
+)
+def test_behind_a_proxy_nobody_sits_at_the_machine(address, headers, here):
+    assert at_this_machine(address, headers) == here
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,238 @@
+"""Alerts: how far each rule is from firing, what fired, who was told of it, and who saw it."""
+
+from collections.abc import Sequence
+from typing import cast
+
+import streamlit as st
+
+from pages.common import alert_text, charts, queries, sign_in, text
+from pages.common.alert_marks import add_alerts
+from pages.common.live_chart import live_chart
+from pages.common.views import View
+from settings import PREFIX
+from store import StoreError, utc_now
+from store.alerts.events import Told
+from store.alerts.outlook import RuleStand
+from store.alerts.rules import Severity, named
+
+ALL = "All"
+SPANS = ["1h", "6h", "1d", "1w", "1M"]
+SEVERITIES = [ALL, "Critical", "Warning", "Info"]
+MOST_STANDS = 80
+A_PAGE = 20
+CHART_HEIGHT = 320
+
+
+def toolbar() -> str:
+    """Which index is shown."""
+    return st.selectbox("Index", [ALL, *queries.known_indexes()], key="index", bind="query-params", width=200)
+
+
+def shown(name: str) -> None:
+    try:
+        with st.skeleton(height=CHART_HEIGHT):
+            alerts = queries.alerts(queries.these_ten_seconds())
+    except StoreError:
+        return  # the header tells
+    rules(alerts, name)
+    try:
+        chart(name)
+        events(name)
+    except StoreError:
+        return  # the header tells
+
+
+def rules(alerts: queries.Alerts, name: str) -> None:
+    """The rules in words, and how they stand."""
+    st.header("Rules", anchor=False)
+    if alerts.in_force and alerts.in_force.fault:
+        fault = "  \n".join(map(text.escaped, alerts.in_force.fault.splitlines()))
+        st.warning(f"The rules from before go on: the file can't be used.  \n{fault}", icon=":material/warning:")
+    if not alerts.rules:
+        no_rules()
+        return
+    its = [rule for rule in alerts.rules if name == ALL or not rule.rule.indexes or name in rule.rule.indexes]
+    if sum(len(rule.stands) for rule in its) > MOST_STANDS:
+        table(its, name)
+    else:
+        with st.grid(min_column_width=330):
+            for rule in its:
+                with st.container(border=True):
+                    st.markdown(card(rule, name))
+    st.caption(
+        who_is_told() if alerts.watched else f"No recorder is at work: nothing fires until one is. {who_is_told()}"
+    )
+
+
+def no_rules() -> None:
+    path = queries.settings().alerts_file.name
+    st.info(
+        f"No rules. Copy `alerts.example.toml` to `{path}`, keep what you need, and change the numbers: the recorder "
+        f"takes them up at its next slot. {who_is_told()}",
+        icon=":material/notifications_off:",
+    )
+
+
+def who_is_told() -> str:
+    urls = queries.settings().notify_urls
+    if not urls:
+        return f"Alerts are shown here only, unless a rule tells somebody by itself: {PREFIX}NOTIFY_URLS is not set."
+    return f"Told by {', '.join(named(urls))}. `python -m poller alerts test` tries that out."
+
+
+def card(its: RuleStand, name: str) -> str:
+    """A rule as Markdown."""
+    zone = text.zone()
+    lines = [f"**{text.escaped(its.rule.name)}** {alert_text.badge(its.rule.severity)}"]
+    for condition, stands in alert_text.conditions(its).items():
+        lines.append(text.escaped(condition))
+        lines += [alert_text.stand(each, zone) for each in stands if name in {ALL, each.index_name}]
+    terms = [alert_text.last_fired(its, zone), alert_text.terms(its.rule)]
+    return "  \n".join([*lines, f":small[{text.escaped(', '.join(filter(None, terms)))}]"])
+
+
+def table(rules: Sequence[RuleStand], name: str) -> None:
+    """Many rules, a row for each condition and index."""
+    zone = text.zone()
+    rows = [
+        (rule.rule.name, rule.rule.severity, each)
+        for rule in rules
+        for each in rule.stands
+        if name in {ALL, each.index_name}
+    ]
+    st.dataframe(
+        {
+            "Rule": [rule for rule, _, _ in rows],
+            "Severity": [severity for _, severity, _ in rows],
+            "Index": [text.pair(each.index_name) for _, _, each in rows],
+            "Condition": [each.condition for _, _, each in rows],
+            "State": [each.state for _, _, each in rows],
+            "Now": [each.progress for _, _, each in rows],
+            "Distance": [each.distance for _, _, each in rows],
+            f"Last fired, {zone.key}": [
+                text.moment(each.fired_at, zone, seconds=True) if each.fired_at else "" for _, _, each in rows
+            ],
+        },
+        hide_index=True,
+        height=400,
+    )
+
+
+def chart(name: str) -> None:
+    """The price with a mark where a rule fired."""
+    known = queries.known_indexes()
+    index_name = known[0] if name == ALL else name
+    st.header(f"{text.pair(index_name)} and its alerts", anchor=False)
+    span = st.segmented_control(
+        "Range", SPANS, default="1d", required=True, key="range", bind="query-params", wrap=False
+    )
+    history = queries.history(queries.this_second(), (index_name,), View(span))
+    if not any(len(frame) for frame in history.bars.values()):
+        st.info("No ticks in this range.", icon=":material/hourglass_empty:")
+        return
+    zone = text.zone()
+    figure = charts.lines(history.bars, history.interval, zone)
+    charts.set_range(figure, history.start, history.end, zone)
+    add_alerts(figure, history.alerts, history.bars, zone)
+    live_chart(
+        figure,
+        key="alerts",
+        view=f"{index_name} {span} {zone.key}",
+        alt=f"{charts.describe(history.inside(), zone)} {alert_text.how_many(history.alerts)}",
+        height=CHART_HEIGHT,
+    )
+    st.caption(
+        f"{alert_text.how_many(history.alerts)} Diamonds are critical, triangles warnings, dots for your information."
+    )
+
+
+def events(name: str) -> None:
+    """What fired, newest first."""
+    st.header("Events", anchor=False)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        severity = st.segmented_control(
+            "Severity", SEVERITIES, default=ALL, required=True, key="severity", bind="query-params", wrap=False
+        )
+        open_only = st.toggle("Not acknowledged", key="open", bind="query-params")
+    limit = st.session_state.get("limit", A_PAGE)
+    found = queries.newest_alerts(
+        queries.this_second(),
+        None if name == ALL else name,
+        None if severity == ALL else cast("Severity", severity.lower()),
+        limit + 1,
+        acknowledged=not open_only,
+    )
+    trouble = st.session_state.pop("not_noted", None)
+    if trouble:
+        st.error(f"Not noted. {text.escaped(trouble)}", icon=":material/error:")
+    if not found:
+        st.info(
+            "No event of this kind." if severity != ALL or open_only else "Nothing fired yet.",
+            icon=":material/notifications:",
+        )
+        return
+    listed(found[:limit])
+    if len(found) > limit:
+        st.button("Show more", icon=":material/expand_more:", on_click=show_more)
+
+
+def show_more() -> None:
+    st.session_state["limit"] = st.session_state.get("limit", A_PAGE) + A_PAGE
+
+
+def listed(found: Sequence[Told]) -> None:
+    """Some events, with a button for each that waits to be acknowledged."""
+    reader = sign_in.acknowledges_as(queries.settings())
+    waiting = [told.event.id for told in found if told.acknowledged_at is None]
+    if reader is None and waiting:
+        st.caption("To acknowledge alerts, sign in, or read on the machine that serves this page.")
+    elif len(waiting) > 1:
+        st.button(
+            f"Acknowledge all {len(waiting)} shown", icon=":material/done_all:", on_click=acknowledge, args=(waiting,)
+        )
+    for told in found:
+        with st.container(border=True, horizontal=True, vertical_alignment="center"):
+            st.markdown(in_words(told), width="stretch")
+            if reader and told.acknowledged_at is None:
+                st.button(
+                    "Acknowledge",
+                    key=told.event.id,
+                    icon=":material/done:",
+                    on_click=acknowledge,
+                    args=([told.event.id],),
+                    width="content",
+                )
+
+
+def acknowledge(event_ids: Sequence[str]) -> None:
+    try:
+        queries.acknowledge(event_ids)
+    except StoreError as error:
+        st.session_state["not_noted"] = str(error)
+
+
+def in_words(told: Told) -> str:
+    """An event as Markdown."""
+    event, zone = told.event, text.zone()
+    over = " :green-badge[over]" if event.event == "over" else ""
+    when = alert_text.when(event.at, zone)
+    lines = [
+        f"{alert_text.badge(event.severity)}{over} **{text.escaped(event.rule)}**, {when}",
+        text.escaped(event.text),
+        f":small[{text.escaped(alert_text.became(told, utc_now(), zone))}]",
+    ]
+    if told.acknowledged_at:
+        seen = f"acknowledged by {told.reader}, {alert_text.when(told.acknowledged_at, zone)}"
+        lines.append(f":small[{text.escaped(seen)}]")
+    return "  \n".join(lines)
+
+
+def page() -> None:
+    try:
+        name = toolbar()
+    except StoreError:
+        return  # the header tells
+    st.fragment(shown, run_every=queries.refresh_every())(name)
+
+
+page()

@@ -1,0 +1,111 @@
+"""Alerts in words: how a rule and its conditions stand, and what became of an event."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from store import utc_now
+from store.alerts.condition import Condition
+from store.alerts.events import Delivery, Event, Told
+from store.alerts.kinds import AnyRule
+from store.alerts.outlook import RuleStand, Stand
+from store.alerts.record_kinds import GapSettled
+from store.alerts.rules import Severity
+
+from . import queries, text
+
+_COLOURS: dict[Severity, str] = {"critical": "red", "warning": "orange", "info": "gray"}
+_ICONS = {
+    "ready": ":green[:material/check_circle:]",
+    "fired": ":red[:material/notifications_active:]",
+    "cooling down": ":orange[:material/timer:]",
+    "waiting": ":gray[:material/hourglass_empty:]",
+    "unknown": ":gray[:material/hourglass_empty:]",
+}
+
+
+def badge(severity: Severity) -> str:
+    """A severity as Markdown."""
+    return f":{_COLOURS[severity]}-badge[{severity}]"
+
+
+def how_many(events: Sequence[Event]) -> str:
+    """How many alerts a chart marks."""
+    if len(events) < queries.MOST_ALERTS:
+        return f"{text.count(len(events), 'alert')}."
+    return f"The newest {len(events)} alerts are marked."
+
+
+def when(at: datetime, zone: ZoneInfo) -> str:
+    """A time to the second, with its day unless that is today."""
+    local, today = at.astimezone(zone), utc_now().astimezone(zone).date()
+    return f"{local:%H:%M:%S}" if local.date() == today else text.moment(at, zone, seconds=True)
+
+
+def stand(its: Stand, zone: ZoneInfo) -> str:
+    """How a condition stands on an index, as Markdown, such as "BTC / USD: 1.2 % of 3 %, 1.8 % to go"."""
+    progress = f" **{text.escaped(its.progress)}**" if its.progress else ""
+    return f"{_ICONS[its.state]} {text.pair(its.index_name)}:{progress}{_state(its, zone)}"
+
+
+def _state(its: Stand, zone: ZoneInfo) -> str:
+    match its.state:
+        case "fired":
+            return f", fired {when(its.fired_at, zone)}" if its.fired_at else ", fired"
+        case "cooling down":
+            until = f" until {when(its.ready_at, zone)}" if its.ready_at else ""
+            return f", {text.escaped(its.distance)}, cooling down{until}"
+        case "waiting":
+            return ", beyond it already: first it has to be back"
+        case "unknown":
+            return " too little is known yet"
+        case "ready":
+            return f", {text.escaped(its.distance)}"
+
+
+def terms(rule: AnyRule) -> str:
+    """What goes for all conditions of a rule."""
+    words = []
+    if isinstance(rule, Condition) and rule.cool_down:
+        words.append(f"cool-down {text.span(rule.cool_down)}")
+    if isinstance(rule, Condition) and rule.recovery:
+        words.append("tells when it is over")
+    if rule.quiet:
+        words.append(f"quiet {rule.quiet}")
+    if rule.notify == ():
+        words.append("tells nobody")
+    return ", ".join(words)
+
+
+def conditions(its: RuleStand) -> dict[str, list[Stand]]:
+    """What a rule watches for, in words, and how that stands on each index."""
+    if isinstance(its.rule, GapSettled):
+        return {its.rule.words(): []}
+    found: dict[str, list[Stand]] = {}
+    for each in its.stands:
+        found.setdefault(each.condition, []).append(each)
+    return found
+
+
+def last_fired(its: RuleStand, zone: ZoneInfo) -> str:
+    return f"last fired {when(its.fired_at, zone)}" if its.fired_at else "never fired"
+
+
+def became(told: Told, now: datetime, zone: ZoneInfo) -> str:
+    """What became of telling people of an event."""
+    if not told.event.targets:
+        return "shown here only"
+    last = {delivery.target: delivery for delivery in told.deliveries}
+    return "; ".join(_became(target, last.get(target), told.event, now, zone) for target in told.event.targets)
+
+
+def _became(target: str, last: Delivery | None, event: Event, now: datetime, zone: ZoneInfo) -> str:
+    if last is None and event.send_after > now:
+        return f"{target} waits for the end of quiet hours, {when(event.send_after, zone)}"
+    if last is None:
+        return f"{target} waits to be told"
+    if last.outcome == "sent":
+        return f"{target} told {when(last.at, zone)}"
+    if last.outcome == "given up":
+        return f"{target} not told, given up: {last.detail}"
+    return f"{target} not told yet, {text.count(last.tries, 'try').replace('trys', 'tries')}: {last.detail}"

@@ -1,0 +1,264 @@
+"""Alerts in each of its states: the rules and how they stand, what fired, who was told of it and who saw it."""
+
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import TypeAdapter
+from streamlit.testing.v1 import AppTest
+
+from pages.common import sign_in
+from settings import ROOT
+from store import Database, StoreError, Tick, utc_now
+from store.alerts import events
+from store.alerts.events import Delivery, Event, Outcome
+from store.alerts.in_force import put_in_force
+from store.alerts.kinds import AnyRule
+from store.alerts.rule_file import load_rules
+from tests.events import alert, note
+from tests.pages.conftest import captions, chart, recorder, store, warnings
+
+SECOND = timedelta(seconds=1)
+RULES: list[dict[str, Any]] = [
+    {"name": "Sharp move", "kind": "move", "percent": 5, "within": "15m", "direction": "up", "severity": "critical"},
+    {"name": "Gap settled", "kind": "gap"},
+]
+
+
+@pytest.fixture
+def recorded(database: Database) -> Database:
+    """Five minutes of btc_usd up to now, from 100 to 103."""
+    now = utc_now()
+    store(database, *(observed(now - (300 - second) * SECOND, 100 + second / 100) for second in range(0, 301, 5)))
+    return database
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reader sits at the machine: AppTest has no address that could tell it."""
+    monkeypatch.setattr(sign_in, "at_this_machine", lambda *_: True)
+
+
+def observed(at: datetime, price: float) -> Tick:
+    return Tick("btc_usd", at, price, received_at=at)
+
+
+def in_force(database: Database, rules: list[Any], fault: str = "") -> None:
+    checked: list[AnyRule] = TypeAdapter(list[AnyRule]).validate_python(rules)
+    with database.write() as cursor:
+        put_in_force(cursor, checked, fault, utc_now())
+
+
+def deliver(database: Database, event: Event, target: str, outcome: Outcome, detail: str = "") -> None:
+    with database.write() as cursor:
+        events.note_delivery(cursor, event.id, Delivery(target, outcome, utc_now(), detail, 1))
+
+
+def cards(page: AppTest) -> list[str]:
+    """The rules and the events, as Markdown."""
+    return [each.value for each in page.markdown if "-badge[" in each.value]
+
+
+def listed(page: AppTest) -> list[str]:
+    """The texts of the events, in their order."""
+    return [card.split("  \n")[1].replace("\\", "") for card in cards(page)]
+
+
+def test_before_there_are_rules_it_says_how_to_make_some(open_page):
+    page = open_page("alerts")
+
+    without_rules, without_events = (box.value for box in page.info if "ticks" not in box.value)
+    assert without_rules.startswith("No rules. Copy `alerts.example.toml` to `alerts.toml`")
+    assert "TICKWELL_NOTIFY_URLS is not set" in without_rules
+    assert without_events == "Nothing fired yet."
+    assert not page.exception
+
+
+def test_a_file_that_is_no_database_is_told_by_the_header_alone(open_page, database_file: Path):
+    database_file.write_text("This is no database.\n")
+
+    page = open_page("alerts")
+
+    assert len(page.error) == 1
+    assert not page.header
+    assert not page.exception
+
+
+def test_a_rule_tells_its_conditions_and_how_far_each_is(open_page, recorded: Database):
+    in_force(recorded, RULES)
+    with recorder(recorded, indexes=("btc_usd",)):
+        move, gap = cards(open_page("alerts"))
+
+    assert move.split("  \n") == [
+        "**Sharp move** :red-badge[critical]",
+        "rises 5 % within 15 min",
+        ":green[:material/check_circle:] BTC / USD: **3 % of 5 %**, 2 % to go",
+        ":small[never fired, cool-down 15 min]",
+    ]
+    assert gap.split("  \n")[1:] == ["gap healed or unfillable", ":small[never fired]"]
+
+
+def test_what_fired_says_when(open_page, recorded: Database):
+    in_force(recorded, RULES)
+    event = alert(condition="rises 5 % within 15 min")
+    note(recorded, event)
+
+    with recorder(recorded, indexes=("btc_usd",)):
+        move, *_ = cards(open_page("alerts"))
+
+    assert f"fired {event.at:%H:%M:%S}" in move.split("  \n")[2]
+    assert f"last fired {event.at:%H:%M:%S}" in move.split("  \n")[3].replace("\\", "")
+
+
+def test_while_no_recorder_is_at_work_it_says_so(open_page, recorded: Database):
+    in_force(recorded, RULES)
+
+    assert captions(open_page("alerts"))[0].startswith("No recorder is at work: nothing fires until one is. ")
+
+
+def test_who_is_told_is_named_by_service_alone(open_page, recorded: Database, monkeypatch):
+    monkeypatch.setenv("TICKWELL_NOTIFY_URLS", "ntfy://s3cret,json://host/t0ken")
+    in_force(recorded, RULES)
+    with recorder(recorded, indexes=("btc_usd",)):
+        page = open_page("alerts")
+
+    assert captions(page)[0] == "Told by ntfy, json. `python -m poller alerts test` tries that out."
+
+
+def test_a_broken_file_is_told_with_each_fault(open_page, recorded: Database):
+    in_force(recorded, RULES, "alerts.toml, rule a: kind = 'b'\nalerts.toml, rule c: lacks price")
+
+    (box,) = warnings(open_page("alerts"))
+
+    assert box.startswith("The rules from before go on: the file can't be used.  \nalerts.toml, rule a")
+    assert "rule c" in box
+
+
+def test_many_rules_are_a_table(open_page, recorded: Database):
+    in_force(recorded, [{**RULES[0], "name": f"rule {number}"} for number in range(90)])
+    with recorder(recorded, indexes=("btc_usd",)):
+        page = open_page("alerts")
+
+    (table,) = page.dataframe
+    assert list(table.value["Rule"]) == [f"rule {number}" for number in range(90)]
+    assert set(table.value["Now"]) == {"3 % of 5 %"}
+    assert not cards(page)
+
+
+def test_the_example_rules_are_shown(open_page, recorded: Database):
+    rules = load_rules(ROOT / "alerts.example.toml", ("btc_usd", "eth_usd"))
+    in_force(recorded, [rule.model_dump(by_alias=True, exclude_unset=True) for rule in rules])
+
+    page = open_page("alerts", index="btc_usd")
+
+    assert len(cards(page)) == len(rules)
+    assert not [card for card in cards(page) if "ETH" in card]
+    assert not page.exception
+
+
+def test_an_event_tells_what_became_of_each_target(open_page, recorded: Database):
+    now = utc_now()
+    told = alert("told", ["ntfy", "ntfy 2", "json"], at=now - 10 * SECOND)
+    quiet = alert("quiet", ["ntfy"], at=now - 9 * SECOND, send_after=now + timedelta(days=3))
+    note(recorded, told, quiet, alert("quietly", [], at=now), alert("late", ["ntfy"], at=now - 8 * SECOND))
+    deliver(recorded, told, "ntfy", "sent")
+    deliver(recorded, told, "ntfy 2", "failed", "refused_")
+    deliver(recorded, told, "json", "given up", "gone")
+
+    page = open_page("alerts")
+
+    quietly, late, waits, became = (card.split("  \n")[2].replace("\\", "") for card in cards(page))
+    assert quietly == ":small[shown here only]"
+    assert late == ":small[ntfy waits to be told]"
+    assert waits.startswith(":small[ntfy waits for the end of quiet hours, ")
+    assert became.startswith(":small[ntfy told ")
+    assert became.endswith("; ntfy 2 not told yet, 1 try: refused_; json not told, given up: gone]")
+
+
+def test_events_are_filtered_by_index_severity_and_what_nobody_saw(open_page, recorded: Database):
+    events_ = [
+        alert("a", severity="critical"),
+        alert("b", severity="info"),
+        alert("c", severity="critical", index_name="eth_usd"),
+    ]
+    note(recorded, *events_)
+    with recorded.write() as cursor:
+        events.acknowledge(cursor, events_[0].id, utc_now(), "me@example.com")
+
+    assert listed(open_page("alerts")) == ["c", "b", "a"]
+    assert listed(open_page("alerts", severity="Critical")) == ["c", "a"]
+    assert listed(open_page("alerts", index="eth_usd")) == ["c"]
+    assert listed(open_page("alerts", open="true")) == ["c", "b"]
+    assert "acknowledged by me@example.com" in cards(open_page("alerts"))[2].replace("\\", "")
+    assert open_page("alerts", severity="Warning").info[-1].value == "No event of this kind."
+
+
+def test_more_events_are_shown_when_asked_for(open_page, recorded: Database):
+    note(recorded, *(alert(str(number)) for number in range(30)))
+    page = open_page("alerts")
+    assert len(listed(page)) == 20
+
+    page.button[-1].click().run()
+
+    assert listed(page) == [str(number) for number in reversed(range(30))]
+    assert "Show more" not in [button.label for button in page.button]
+
+
+@pytest.mark.usefixtures("here")
+def test_a_reader_at_the_machine_acknowledges_one_event_and_all(open_page, recorded: Database):
+    note(recorded, *(alert(text) for text in "abc"))
+    page = open_page("alerts")
+
+    page.button[1].click().run()
+    assert seen(recorded) == {"c": "local"}
+
+    (all_shown,) = [button for button in page.button if button.label == "Acknowledge all 2 shown"]
+    all_shown.click().run()
+    assert seen(recorded) == dict.fromkeys("abc", "local")
+    assert not page.button
+
+
+def seen(database: Database) -> dict[str, str]:
+    with database.read() as cursor:
+        found = events.newest(cursor, limit=10)
+    return {told.event.text: told.reader for told in found if told.acknowledged_at}
+
+
+def test_who_may_not_acknowledge_is_told_how_to(open_page, recorded: Database, monkeypatch):
+    monkeypatch.setattr(sign_in, "at_this_machine", lambda *_: False)
+    note(recorded, alert("a"))
+
+    page = open_page("alerts")
+
+    assert not page.button
+    assert captions(page)[-1] == "To acknowledge alerts, sign in, or read on the machine that serves this page."
+
+
+@pytest.mark.usefixtures("here")
+def test_what_can_not_be_noted_is_one_line(open_page, recorded: Database, monkeypatch):
+    note(recorded, alert("a"))
+    page = open_page("alerts")
+    monkeypatch.setattr(Database, "write", refused)
+
+    page.button[0].click().run()
+
+    assert [box.value for box in page.error] == ["Not noted. ticks.duckdb is busy"]
+    assert seen(recorded) == {}
+
+
+def refused(_: Database) -> Any:
+    raise StoreError("ticks.duckdb is busy")
+
+
+def test_the_chart_marks_what_fired_at_its_price(open_page, recorded: Database):
+    at = utc_now().replace(microsecond=0) - 60 * SECOND
+    note(recorded, alert("BTC / USD <rose>", at=at, price=102.4), alert("no price", at=at, price=float("nan")))
+
+    page = open_page("alerts", range="1h")
+
+    (mark,) = [trace for trace in chart(page, "alerts")["figure"]["data"] if trace["meta"]["part"] == "alert"]
+    assert mark["x"] == [at.replace(tzinfo=None).isoformat()]
+    assert mark["y"] == [102.4]
+    assert mark["hovertext"] == ["Sharp move, critical<br>BTC / USD &lt;rose&gt;"]
+    assert "2 alerts. Diamonds" in "".join(captions(page))
