@@ -20,6 +20,7 @@ SCRIPTS: tuple[tuple[str, dict[str, str]], ...] = (
     ("history", {"range": "1d"}),
     ("history", {"range": "1y", "chart": "Candles"}),
     ("quality", {}),
+    ("alerts", {}),
     ("export", {"range": "1y"}),
 )
 

@@ -18,12 +18,24 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, FloatRect, Locator, Page, Playwright, expect, sync_playwright
 
+from poller.alerting import EXAMPLE
 from poller.simulator import Simulator, price
 from store import Cursor, Database, Run, Tick, averages, runs, ticks, utc_now
+from store.alerts import events
+from store.alerts.events import Delivery
+from store.alerts.in_force import put_in_force
+from store.alerts.rule_file import load_rules
 from tests.conftest import Program, wait_until
+from tests.events import alert, note
 from tests.unmeasured import unmeasured
 
-PAGES = {"Overview": "/", "History": "/history", "Quality": "/quality", "Export": "/export"}
+PAGES = {
+    "Overview": "/",
+    "History": "/history",
+    "Quality": "/quality",
+    "Alerts": "/alerts",
+    "Export": "/export",
+}
 """The title of each page and where it is."""
 
 RECORDING = re.compile(r"recording, \d+ s old")
@@ -164,7 +176,9 @@ def live(tmp_path_factory) -> Iterator[Dashboard]:
     with_history(file, utc_now() - timedelta(seconds=30))
     with (
         Simulator(limits=False) as simulator,
-        dashboard_at(free_port(), database=file, deribit_url=simulator.url, poll_seconds=1) as dashboard,
+        dashboard_at(
+            free_port(), database=file, deribit_url=simulator.url, poll_seconds=1, alerts_file=EXAMPLE
+        ) as dashboard,
     ):
         wait_until(lambda: (dashboard.health() or {}).get("status") == "ok", timeout_s=25)
         yield dashboard
@@ -207,6 +221,21 @@ def with_history(file: Path, end: datetime, index_names: tuple[str, ...] = ("btc
             average(cursor, name, end - timedelta(days=1), minutes=1435)
             days = [end - timedelta(days=day) for day in range(365, 1, -1)]
             averages.append(cursor, name, [(day, price(name, day)) for day in days], 86_400)
+        put_in_force(cursor, load_rules(EXAMPLE, index_names), "", end)
+    with_alerts(database, end - timedelta(minutes=2), index_names[0])
+
+
+def with_alerts(database: Database, at: datetime, index_name: str) -> None:
+    """One alert of each severity at the same time, of which one was told, one could not be, and one waits."""
+    now = price(index_name, at)
+    told, failed, waits = (
+        alert(f"{severity} at {now:.2f}", ["ntfy"], severity=severity, index_name=index_name, at=at, price=now)
+        for severity in ("info", "warning", "critical")
+    )
+    note(database, told, failed, waits)
+    with database.write() as cursor:
+        events.note_delivery(cursor, told.id, Delivery("ntfy", "sent", at, "", 1))
+        events.note_delivery(cursor, failed.id, Delivery("ntfy", "failed", at, "Connection refused", 1))
 
 
 def observe(cursor: Cursor, index_name: str, start: datetime, seconds: int) -> None:

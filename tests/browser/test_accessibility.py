@@ -7,11 +7,11 @@ import pytest
 from axe_playwright_python.base import AXE_SCRIPT  # type: ignore[import-untyped]  # it carries no types
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import drawn
+from tests.browser.conftest import PAGES, drawn
 
 pytestmark = pytest.mark.browser
 
-VIEWS = {"Overview": "/", "History": "/history?range=Exact", "Quality": "/quality", "Export": "/export"}
+VIEWS = PAGES | {"History": "/history?range=Exact"}
 BACKGROUNDS = {"light": "rgb(251, 252, 253)", "dark": "rgb(15, 21, 28)"}
 
 STREAMLITS_OWN = {

@@ -16,6 +16,7 @@ NOTHING = {
     "/": "No data yet",
     "/history": "No ticks of BTC / USD",
     "/quality": "Nothing was due in these",
+    "/alerts": "No rules. Copy",
     "/export": "No ticks in this range",
 }
 
