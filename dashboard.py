@@ -1,8 +1,8 @@
 """The door. `streamlit run dashboard.py` imports it to get the server, and runs it as the script of every page.
 
-Imported, it builds `app`: the pages, the API under /api, and the recorder from the server's start to its end. Run as
-the page script, it lists the pages. A host that ignores `app` runs it as a plain script; then the first visit starts
-the recorder.
+Imported, it builds `app`: the pages, the API under /api, and from the server's start to its end the recorder, or a
+watchdog over one in another process. Run as the page script, it lists the pages. A host that ignores `app` runs it as a
+plain script; then the first visit starts the recorder or the watchdog.
 """
 
 import contextlib
@@ -10,7 +10,7 @@ import gc
 import logging
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import streamlit as st
@@ -28,6 +28,7 @@ from api.sockets import answer_at_once
 from pages.common.bundle import PLOTLY_FILE, PLOTLY_PATH, PLOTLY_URL
 from poller.embedded import start_embedded
 from poller.logs import configure_logging
+from poller.watchdog import start_watchdog
 from store import StoreError
 from store.shared import shared_database
 
@@ -77,24 +78,29 @@ async def lifespan(_: st.App) -> AsyncIterator[dict[str, Any]]:
     # Else the first visitor of a server who comes for another page than the first gets that page's bare script, as
     # Streamlit takes pages/ for its old kind of pages until a script has called st.navigation.
     PagesManager.uses_pages_directory = False
-    settings = load_or_exit()
+    with exit_if_unusable():
+        settings = all_settings.load_to_serve()
     configure_logging(settings.log_level)
     answer_at_once()
     api.state.served = Served(settings, shared_database(settings.database, settings.memory_limit))
-    recorder = None
+    recorder, watchdog = None, None
     try:
-        recorder = start_embedded(settings)
+        with exit_if_unusable():
+            recorder = start_embedded(settings)
+            watchdog = start_watchdog(settings)
     except StoreError as error:
         log.error("not recording: %s", error)  # noqa: TRY400 one line; what is stored can be shown all the same
     yield {}
-    if recorder is not None:
-        recorder.stop()
+    for started in (recorder, watchdog):
+        if started is not None:
+            started.stop()
 
 
-def load_or_exit() -> all_settings.Settings:
-    """The settings, or the end of the process with the one line that says what is wrong with them."""
+@contextlib.contextmanager
+def exit_if_unusable() -> Iterator[None]:
+    """End the process with the lines that say what is wrong with the settings, if anything is."""
     try:
-        return all_settings.load_to_serve()
+        yield
     except all_settings.SettingsError as error:
         sys.stderr.write(f"Error: {error}\n")
         sys.stderr.flush()
@@ -120,18 +126,18 @@ def spare_the_garbage_collector() -> None:
 
 def show() -> None:
     """The page that was asked for, under the title that all pages share."""
-    from pages.common import queries, sign_in
+    from pages.common import queries, sign_in, text
     from pages.common.header import header
 
     st.set_page_config(layout="wide", page_icon=LOGO)
-    try:
-        settings = queries.settings_of_server()
-    except all_settings.SettingsError as error:
-        st.error(str(error), icon=":material/error:")
-        return
     trouble = None
     try:
+        settings = queries.settings_of_server()
         start_embedded(settings)
+        start_watchdog(settings)
+    except all_settings.SettingsError as error:
+        st.error("  \n".join(map(text.escaped, str(error).splitlines())), icon=":material/error:")
+        return
     except StoreError as error:
         trouble = error
     pages = [st.Page(all_settings.ROOT / path, title=title, icon=icon, help=line) for path, title, icon, line in PAGES]

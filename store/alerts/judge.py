@@ -90,8 +90,8 @@ class Company:
         *,
         told: bool = True,
     ) -> Event:
-        """An event of a rule; `numbers` are price, value and threshold."""
-        text = f"{pair(index_name)} {said}"
+        """An event of a rule, of one index or, without its name, of all; `numbers` are price, value and threshold."""
+        text = f"{pair(index_name)} {said}" if index_name else said
         return Event(
             rule.name,
             condition,

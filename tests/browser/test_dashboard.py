@@ -218,6 +218,27 @@ def test_a_bad_setting_stops_the_start_with_one_line(start_dashboard):
     assert error == "Error: TICKWELL_POLL_SECONDS = '0': must be a whole number from 1 to 3600\n"
 
 
+@pytest.mark.parametrize("poller", ["embedded", "external"])
+def test_an_address_that_nobody_knows_stops_the_start_with_one_line(start_dashboard, poller):
+    dashboard = start_dashboard(poller=poller, notify_urls="strange://s3cret")
+
+    code, _, error = dashboard.program.finish()
+
+    assert code == 1
+    assert error == "Error: TICKWELL_NOTIFY_URLS: the 1st address, strange, is not one that apprise knows\n"
+
+
+def test_bad_rules_of_alerts_stop_the_start_with_a_line_each(start_dashboard, tmp_path):
+    rules = tmp_path / "alerts.toml"
+    rules.write_text('[[rule]]\nname = "a"\nkind = "b"\n[[rule]]\nname = "c"\nkind = "stale"\n')
+    dashboard = start_dashboard(alerts_file=rules)
+
+    code, _, error = dashboard.program.finish()
+
+    assert code == 1
+    assert [line.partition(":")[0] for line in error.splitlines()] == ["Error", "alerts.toml, rule c"]
+
+
 def test_a_stopped_server_ends_its_run_and_frees_the_file(start_dashboard, database_file):
     dashboard = start_dashboard()
     dashboard.wait_for_ticks()

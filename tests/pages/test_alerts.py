@@ -262,3 +262,13 @@ def test_the_chart_marks_what_fired_at_its_price(open_page, recorded: Database):
     assert mark["y"] == [102.4]
     assert mark["hovertext"] == ["Sharp move, critical<br>BTC / USD &lt;rose&gt;"]
     assert "2 alerts. Diamonds" in "".join(captions(page))
+
+
+def test_where_the_server_was_not_started_by_us_the_page_says_what_is_wrong_with_the_settings(open_page, monkeypatch):
+    monkeypatch.setenv("TICKWELL_NOTIFY_URLS", "strange://s3cret")
+
+    page = open_page("alerts")
+
+    (fault,) = (box.value.replace("\\", "") for box in page.error)
+    assert fault == "TICKWELL_NOTIFY_URLS: the 1st address, strange, is not one that apprise knows"
+    assert not page.title

@@ -1,0 +1,177 @@
+"""Watches, from a dashboard's process, over a recorder in a process of its own: when that is gone, people are told."""
+
+import atexit
+import logging
+import threading
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from settings import Settings
+from store import Cursor, Database, NoDatabaseError, StoreError, ticks, utc_now
+from store.alerts import events
+from store.alerts.events import Kind
+from store.alerts.judge import Company
+from store.alerts.rules import Rule, named
+from store.recorder import Notice, process_in_words, read_notice
+from store.shared import shared_database
+from store.status import stale_after_s
+
+from .alerting import check_addresses
+from .delivery import Delivery, leave_word
+from .runner import guarded
+
+log = logging.getLogger("tickwell.alerts")
+
+RULE = Rule(name="Recorder", severity="critical")
+CONDITION = "recorder is gone"
+
+_LOOK_AGAIN_S = 1.0
+_STORE_WAIT_S = 0.9
+
+# So long the dashboard tries to tell by itself that the recorder is back, before it leaves that to the recorder.
+_HAND_OVER_S = 5.0
+
+
+class Watchdog:
+    """Notes that the recorder is gone, and that it is back, and tells NOTIFY_URLS of both.
+
+    While it is gone, events that it noted and did not deliver are told as well, as far as their targets are known here.
+    A recorder that was never started is none that could be gone.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        *,
+        clock: Callable[[], datetime] = utc_now,
+        name: str = "tickwell-watchdog",
+    ) -> None:
+        self._database, self._clock = database, clock
+        self._patience = timedelta(seconds=stale_after_s(settings.poll_seconds))
+        self._addresses = named(settings.notify_urls)
+        self._company = Company({RULE.name: tuple(self._addresses)}, simulated=settings.demo)
+        self._missed_at: datetime | None = None
+        self._told_gone: bool | None = None  # None until it is read
+        self._delivery: Delivery | None = None
+        self._hand_over_at = 0.0
+        self._trouble = False
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End; a message that is under way may end within a second."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._end_delivery()
+
+    def _run(self) -> None:
+        while not self._stop.wait(_LOOK_AGAIN_S):
+            with guarded("watchdog"):
+                self.look()
+
+    def look(self) -> None:
+        """See how the recorder fares, and do what follows from that."""
+        try:
+            notice = read_notice(self._database.path)
+            if notice is not None and notice.mode in ("embedded", "external"):  # others don't stay
+                self._alive(notice) if notice.alive else self._missing(notice)
+        except NoDatabaseError:
+            self._trouble = False  # none is there yet, or any more: the recorder makes one
+        except StoreError as error:
+            if not self._trouble:
+                log.warning("the recorder can't be watched: %s", error)
+            self._trouble = True
+        else:
+            self._trouble = False
+
+    def _missing(self, notice: Notice) -> None:
+        now = self._clock()
+        self._missed_at = self._missed_at or now
+        if now - self._missed_at <= self._patience:
+            return
+        if not self._told_gone:
+            self._note("fired", now, lambda cursor: _gone_in_words(notice, cursor))
+            self._told_gone = True
+            self._deliver()
+
+    def _alive(self, notice: Notice) -> None:
+        self._missed_at = None
+        if self._told_gone is None:
+            with self._database.read(_STORE_WAIT_S) as cursor:
+                self._told_gone = _stands(cursor)
+        if self._told_gone:
+            who = process_in_words(notice)
+            words = f"The recorder is back, {who}, since {notice.since:%Y-%m-%d %H:%M:%S} UTC"
+            self._note("over", self._clock(), lambda _: words)
+            self._told_gone = False
+            self._deliver()
+            self._hand_over_at = time.monotonic() + _HAND_OVER_S
+        elif self._delivery is not None and (self._delivery.idle or time.monotonic() > self._hand_over_at):
+            self._end_delivery()
+
+    def _note(self, event: Kind, now: datetime, said: Callable[[Cursor], str]) -> None:
+        """Note that it is gone or back, unless that was noted, and by whomever."""
+        with self._database.write(_STORE_WAIT_S) as cursor:
+            if _stands(cursor) == (event == "fired"):
+                return
+            noted = self._company.event(RULE, CONDITION, "", event, now, now, said(cursor))
+            events.append(cursor, [noted])
+        log.warning("%s", noted.text)
+        leave_word(self._database.path)
+
+    def _deliver(self) -> None:
+        if self._delivery is None:
+            self._delivery = Delivery(self._database, lambda: self._addresses, clock=self._clock, gives_up=False)
+            self._delivery.start()
+        self._delivery.wake()
+
+    def _end_delivery(self) -> None:
+        if self._delivery is not None:
+            self._delivery.stop()
+            self._delivery = None
+
+
+def start_watchdog(settings: Settings) -> Watchdog | None:
+    """Watch over the recorder from this process, where another one records and somebody is to be told.
+
+    It may be called at each run of a page script: one watchdog a process is enough. Whoever starts it need not stop it.
+
+    Raises:
+        SettingsError: apprise doesn't know one of NOTIFY_URLS.
+    """
+    # The name of a thread keeps it single: Streamlit imports modules anew when their files change.
+    name = f"tickwell-watchdog {settings.database}"
+    if settings.poller != "external" or not settings.notify_urls or name in _thread_names():
+        return None
+    check_addresses(settings)
+    watchdog = Watchdog(settings, shared_database(settings.database, settings.memory_limit), name=name)
+    watchdog.start()
+    atexit.register(watchdog.stop)
+    return watchdog
+
+
+def _thread_names() -> set[str]:
+    return {thread.name for thread in threading.enumerate()}
+
+
+def _stands(cursor: Cursor) -> bool:
+    """Was it noted that the recorder is gone, and not that it is back?"""
+    standing = events.standings(cursor).get((RULE.name, CONDITION, ""))
+    return standing is not None and standing.event == "fired"
+
+
+def _gone_in_words(notice: Notice, cursor: Cursor) -> str:
+    who = f"The recorder, {process_in_words(notice)},"
+    since = notice.state_since
+    if notice.state == "refused":
+        return f"{who} ended at {since:%Y-%m-%d %H:%M:%S} UTC: {notice.detail}"
+    if notice.state == "stopped":
+        return f"{who} was stopped at {since:%Y-%m-%d %H:%M:%S} UTC"
+    seen = [tick.ts for name in notice.indexes if (tick := ticks.latest(cursor, name)) is not None]
+    return f"{who} is gone without a word since {max([since, *seen]):%Y-%m-%d %H:%M:%S} UTC"
