@@ -79,7 +79,7 @@ def test_one_module_alone_knows_apprise():
 
 
 def test_a_recorder_loads_nothing_that_only_others_need():
-    heavy = "{'streamlit', 'plotly', 'pandas', 'numpy', 'fastapi', 'prometheus_client', 'apprise'}"
+    heavy = "{'streamlit', 'plotly', 'pandas', 'numpy', 'fastapi', 'prometheus_client', 'apprise', 'rich'}"
     look = f"import sys, poller.__main__; print(*sorted({heavy} & set(sys.modules)))"
 
     loaded = subprocess.run([sys.executable, "-c", look], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -18,7 +18,7 @@ from tests.bench.importing import imports
 from tests.bench.long_history import history
 from tests.bench.peers import Figures, ours, peers
 from tests.bench.reading import chart_queries, page_scripts
-from tests.bench.recording import append_embedded, recorder, visibility
+from tests.bench.recording import append_embedded, notifying, recorder, visibility
 from tests.bench.row import SMALL, TICKS, Row
 
 PEERS_TICKS = min(10_000_000, TICKS)
@@ -36,6 +36,7 @@ def rows(folder: Path, simulator: Simulator) -> Iterator[Row]:
     yield from exports(folder)
     if not SMALL:
         yield from recorder(folder, simulator)
+        yield from notifying(folder, simulator)
     yield from dashboards(folder, simulator)
 
 

@@ -14,6 +14,7 @@ from store import Database, Tick, ticks, utc_now
 from store.models import to_column
 from tests.bench.row import SECONDS, SMALL, Row, medians_ms
 from tests.conftest import Program, wait_until
+from tests.webhook import Webhook
 
 APPENDS = 40 if SMALL else 300
 START = datetime(2026, 11, 1, tzinfo=UTC)
@@ -93,6 +94,20 @@ def recorder(folder: Path, simulator: Simulator) -> Iterator[Row]:
     late = max(tick.received_at.microsecond / 1000 for tick in found if tick.received_at)
     yield Row(f"slots missed at 1 s, of {SECONDS}", SECONDS - len(found), 0, "", f"latest {late:.0f} ms into its slot")
     yield Row("memory, recorder alone", memory, 120, "MB")
+
+
+def notifying(folder: Path, simulator: Simulator) -> Iterator[Row]:
+    """The memory of a recorder that has told somebody of an alert."""
+    path, rules = folder / "notifying.duckdb", folder / "notifying.toml"
+    rules.write_text('[[rule]]\nname = "any"\nkind = "move"\npercent = 0.000001\nwithin = "1h"\n')
+    with Webhook() as webhook:
+        settings = {"notify_urls": webhook.address, "alerts_file": rules}
+        with Program("poller", database=path, deribit_url=simulator.url, poll_seconds=1, **settings) as program:
+            wait_until(lambda: webhook.messages, timeout_s=30)
+            told_at = utc_now()
+            wait_until(lambda: utc_now() > told_at + timedelta(seconds=SECONDS), timeout_s=SECONDS + 10)
+            memory = psutil.Process(program.process.pid).memory_info().rss / 1e6
+    yield Row("memory, recorder that notifies", memory, 140, "MB", f"{len(webhook.messages)} messages")
 
 
 def newest(path: Path) -> Tick | None:
