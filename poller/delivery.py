@@ -5,6 +5,7 @@ import logging
 import queue
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -199,8 +200,11 @@ class Delivery:
             for each in self._turns.left()
             if (reason := _why_to_give_up(each, now, addresses))
         ]
-        self._not_noted += hopeless[:_GIVEN_UP_AT_ONCE]
+        portion = hopeless[:_GIVEN_UP_AT_ONCE]
+        self._not_noted += portion
         self._note()
+        for (target, reason), count in Counter((each.pending.target, each.detail) for each in portion).items():
+            log.warning("%s will not be told of %s: %s", target, "1 alert" if count == 1 else f"{count} alerts", reason)
 
     def _note(self) -> None:
         """Note what came of tries. Until then nothing more is sent to their targets: so little is ever told twice."""
@@ -226,7 +230,7 @@ class Delivery:
         if tried.outcome == "sent":
             log.info("%s told of %s", target, rule)
         else:
-            log.warning("%s will not be told of %s: %s", target, rule, tried.detail)
+            log.info("%s will not be told of %s: %s", target, rule, tried.detail)
 
     def _end(self) -> None:
         """Wait a moment for what is under way, and note what came of it."""

@@ -222,7 +222,7 @@ def test_what_nobody_took_in_a_week_is_given_up(start: Start, database: Database
     clock.ahead_s = 7 * 86_400 + 60
 
     wait_until(lambda: deliveries(database)[-1] == ("a", "json", "given up", "not told within 7 days"))
-    wait_until(lambda: "json will not be told of Sharp move: not told within 7 days" in caplog.messages)
+    wait_until(lambda: "json will not be told of 1 alert: not told within 7 days" in caplog.messages)
     tries = len(webhook.calls)
     note(database, alert("b", noted_at=clock()))
     delivery.wake()
@@ -230,7 +230,7 @@ def test_what_nobody_took_in_a_week_is_given_up(start: Start, database: Database
     assert [outcome for text, _, outcome, _ in deliveries(database) if text == "a"].count("given up") == 1
 
 
-def test_events_without_an_address_are_given_up_at_once_however_many(start: Start, database: Database, webhook):
+def test_events_without_an_address_are_given_up_at_once_however_many(start: Start, database: Database, webhook, caplog):
     note(database, *(alert(str(number), ("ntfy",)) for number in range(120)), alert("told"))
 
     start()
@@ -239,6 +239,9 @@ def test_events_without_an_address_are_given_up_at_once_however_many(start: Star
     assert {outcome for text, _, outcome, _ in deliveries(database) if text != "told"} == {"given up"}
     assert {detail for text, _, _, detail in deliveries(database) if text != "told"} == {"its address is gone"}
     assert webhook.texts == ["told"]
+    said = [message for message in caplog.messages if "ntfy will not be told" in message and "alert" in message]
+    assert said[0] == "ntfy will not be told of 50 alerts: its address is gone"
+    assert len(said) == 3
 
 
 def test_one_that_gives_nothing_up_leaves_others_what_is_theirs(start: Start, database: Database, webhook, clock):
