@@ -87,6 +87,11 @@ def warnings(page: AppTest) -> list[str]:
     return [box.value for box in page.warning if "no recorder was started yet" not in box.value]
 
 
+def errors(page: AppTest) -> list[str]:
+    """What stands in red boxes, as it is read."""
+    return [box.value.replace("\\", "") for box in page.error]
+
+
 def captions(page: AppTest) -> list[str]:
     """What stands in small letters below the header."""
     return [caption.value for caption in page.caption if "Times are" not in caption.value]

@@ -17,7 +17,7 @@ from store.alerts.in_force import put_in_force
 from store.alerts.kinds import AnyRule
 from store.alerts.rule_file import load_rules
 from tests.events import alert, note
-from tests.pages.conftest import captions, chart, recorder, store, warnings
+from tests.pages.conftest import captions, chart, errors, recorder, store, warnings
 
 SECOND = timedelta(seconds=1)
 RULES: list[dict[str, Any]] = [
@@ -269,6 +269,5 @@ def test_where_the_server_was_not_started_by_us_the_page_says_what_is_wrong_with
 
     page = open_page("alerts")
 
-    (fault,) = (box.value.replace("\\", "") for box in page.error)
-    assert fault == "TICKWELL_NOTIFY_URLS: the 1st address, strange, is not one that apprise knows"
+    assert errors(page) == ["TICKWELL_NOTIFY_URLS: the 1st address, strange, is not one that apprise knows"]
     assert not page.title

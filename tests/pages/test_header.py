@@ -9,7 +9,7 @@ import pytest
 from pages.common import text
 from store import Database, Tick, averages, utc_now
 from store.aside import list_aside
-from tests.pages.conftest import recorder, store, warnings
+from tests.pages.conftest import errors, recorder, store, warnings
 
 PAGES = {"overview": "Overview", "history": "History"}
 BANNER = "**Simulated prices.** They are made up by the built-in simulator."
@@ -113,9 +113,7 @@ def test_a_bad_setting_is_shown_as_its_one_line(open_page, monkeypatch, name):
 
     page = open_page(name)
 
-    assert [error.value for error in page.error] == [
-        "TICKWELL_POLL_SECONDS = '0': must be a whole number from 1 to 3600"
-    ]
+    assert errors(page) == ["TICKWELL_POLL_SECONDS = '0': must be a whole number from 1 to 3600"]
     assert not page.title
     assert not page.exception
 

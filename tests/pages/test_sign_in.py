@@ -6,7 +6,7 @@ from streamlit.testing.v1 import AppTest
 from pages.common.sign_in import at_this_machine, refusal
 from settings import ROOT, Settings
 from tests.conftest import tick
-from tests.pages.conftest import store
+from tests.pages.conftest import errors, store
 from tests.test_sign_in import AUTH, EMAILS, TWO_PROVIDERS
 
 ALLOWED = ("reader@example.com",)
@@ -124,7 +124,7 @@ def test_half_a_fence_is_told_instead_of_a_page(open_page, sign_in, database, tm
 
     page = open_page()
 
-    assert [error.value for error in page.error] == [
+    assert errors(page) == [
         (
             "TICKWELL_ALLOWED_EMAILS is set, but nobody could sign in: put [auth] into Streamlit's secrets "
             "(docs/sign-in.md), or everyone reads"
