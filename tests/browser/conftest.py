@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -38,6 +39,8 @@ PAGES = {
 }
 """The title of each page and where it is."""
 
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+
 RECORDING = re.compile(r"recording, \d+ s old")
 
 
@@ -47,15 +50,22 @@ def _unmeasured() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="module")  # not longer: while playwright is open, no other test can run an event loop
-def browser() -> Iterator[Browser]:
-    """Chromium; where there is none the test is skipped, or fails if REQUIRE_BROWSER is set."""
+@pytest.fixture(scope="module")  # not longer: while it is open, no other test can run an event loop
+def playwright() -> Iterator[Playwright]:
+    """What drives Chromium; where there is none the test is skipped, or fails if REQUIRE_BROWSER is set."""
     if find_chromium() is None:
         reason = "no Chromium was found on the PATH"
         if os.environ.get("REQUIRE_BROWSER"):
             pytest.fail(reason)
         pytest.skip(reason)
-    with sync_playwright() as playwright, chromium(playwright) as browser:
+    with sync_playwright() as playwright:
+        yield playwright
+
+
+@pytest.fixture(scope="module")
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    """Chromium, for contexts that keep nothing."""
+    with chromium(playwright) as browser:
         yield browser
 
 
@@ -66,22 +76,32 @@ def find_chromium() -> str | None:
 
 def chromium(playwright: Playwright) -> Browser:
     """The machine's Chromium, started; close it, or use it as a context manager."""
-    arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    return playwright.chromium.launch(executable_path=find_chromium(), args=arguments)
+    return playwright.chromium.launch(executable_path=find_chromium(), args=ARGUMENTS)
+
+
+@pytest.fixture(scope="package")
+def profiles(tmp_path_factory) -> Callable[[str], Path]:
+    """A folder for each set of options, in which Chromium keeps Streamlit's scripts compiled."""
+    return cache(lambda _: tmp_path_factory.mktemp("profile"))
 
 
 @pytest.fixture(scope="module")
-def contexts(browser: Browser) -> Callable[..., BrowserContext]:
-    """A context for each set of options; the tests of a module share it, so that it has Streamlit's scripts already."""
-    kept: dict[str, BrowserContext] = {}
+def contexts(playwright: Playwright, profiles: Callable[[str], Path]) -> Iterator[Callable[..., BrowserContext]]:
+    """A context for each set of options, which the tests of a module share.
 
-    def context(**options: Any) -> BrowserContext:
-        which = json.dumps(options, sort_keys=True)
-        if which not in kept:
-            kept[which] = browser.new_context(**options)
-        return kept[which]
+    Each has a Chromium with a profile of its own: one that keeps nothing compiles 4 MB of scripts for each page, which
+    takes twice the time of everything else.
+    """
+    with ExitStack() as stack:
 
-    return context
+        @cache
+        def start(which: str) -> BrowserContext:
+            how = {"executable_path": find_chromium(), "args": ARGUMENTS, **json.loads(which)}
+            context = playwright.chromium.launch_persistent_context(profiles(which), **how)
+            stack.callback(context.close)
+            return context
+
+        yield lambda **options: start(json.dumps(options, sort_keys=True))
 
 
 @pytest.fixture
