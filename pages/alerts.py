@@ -1,6 +1,6 @@
 """Alerts: how far each rule is from firing, what fired, who was told of it, and who saw it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import cast
 
 import streamlit as st
@@ -94,28 +94,21 @@ def card(its: RuleStand, name: str) -> str:
 def table(rules: Sequence[RuleStand], name: str) -> None:
     """Many rules, a row for each condition and index."""
     zone = text.zone()
-    rows = [
-        (rule.rule.name, rule.rule.severity, each)
-        for rule in rules
-        for each in rule.stands
-        if name in {ALL, each.index_name}
-    ]
-    st.dataframe(
-        {
-            "Rule": [rule for rule, _, _ in rows],
-            "Severity": [severity for _, severity, _ in rows],
-            "Index": [text.pair(each.index_name) for _, _, each in rows],
-            "Condition": [each.condition for _, _, each in rows],
-            "State": [each.state for _, _, each in rows],
-            "Now": [each.progress for _, _, each in rows],
-            "Distance": [each.distance for _, _, each in rows],
-            f"Last fired, {zone.key}": [
-                text.moment(each.fired_at, zone, seconds=True) if each.fired_at else "" for _, _, each in rows
-            ],
-        },
-        hide_index=True,
-        height=400,
-    )
+    rows = [row for rule in rules for row in table_rows(rule, name)]
+    columns = ("Rule", "Severity", "Condition", "Index", "State", "Now", "Distance", f"Last fired, {zone.key}")
+    st.dataframe(dict(zip(columns, zip(*rows, strict=True), strict=True)), hide_index=True, height=400)
+
+
+def table_rows(its: RuleStand, name: str) -> Iterator[tuple[str, ...]]:
+    zone = text.zone()
+    for condition, stands in alert_text.conditions(its).items():
+        about = (its.rule.name, its.rule.severity, condition)
+        if not stands:
+            yield (*about, "", "", "", "", text.moment(its.fired_at, zone, seconds=True) if its.fired_at else "")
+        for each in stands:
+            if name in {ALL, each.index_name}:
+                fired = text.moment(each.fired_at, zone, seconds=True) if each.fired_at else ""
+                yield (*about, text.pair(each.index_name), each.state, each.progress, each.distance, fired)
 
 
 def chart(name: str) -> None:

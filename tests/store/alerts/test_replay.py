@@ -20,7 +20,7 @@ from store.alerts.replay import replay
 from store.settle import settle
 from tests.conftest import START, tick
 
-HISTORIES = int(os.environ.get("HISTORIES", "40"))
+HISTORIES = int(os.environ.get("HISTORIES", "25"))
 
 RULES: list[AnyRule] = TypeAdapter(list[AnyRule]).validate_python(
     [
