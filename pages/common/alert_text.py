@@ -108,4 +108,4 @@ def _became(target: str, last: Delivery | None, event: Event, now: datetime, zon
         return f"{target} told {when(last.at, zone)}"
     if last.outcome == "given up":
         return f"{target} not told, given up: {last.detail}"
-    return f"{target} not told yet, {text.count(last.tries, 'try').replace('trys', 'tries')}: {last.detail}"
+    return f"{target} not told yet, tried {'once' if last.tries == 1 else f'{last.tries} times'}: {last.detail}"

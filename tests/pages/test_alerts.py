@@ -173,7 +173,7 @@ def test_an_event_tells_what_became_of_each_target(open_page, recorded: Database
     assert late == ":small[ntfy waits to be told]"
     assert waits.startswith(":small[ntfy waits for the end of quiet hours, ")
     assert became.startswith(":small[ntfy told ")
-    assert became.endswith("; ntfy 2 not told yet, 1 try: refused_; json not told, given up: gone]")
+    assert became.endswith("; ntfy 2 not told yet, tried once: refused_; json not told, given up: gone]")
 
 
 def test_events_are_filtered_by_index_severity_and_what_nobody_saw(open_page, recorded: Database):
