@@ -819,9 +819,9 @@ def test_polls_are_counted_by_what_came_of_them_and_so_are_retries(
     start()
     wait_until(lambda: polls[ok])
     with stamina.set_testing(True, attempts=10, cap=True):  # without the wait
-        simulator.faults.add(Fault("error", code=13028, message="temporarily_unavailable", times=2))
+        simulator.faults.add(Fault("error", method="get_index_price", code=13028, times=2))
         wait_until(lambda: database.meters.retries == 2)
-        simulator.faults.add(Fault("error", code=-32602, message="Invalid params", times=1))
+        simulator.faults.add(Fault("error", method="get_index_price", code=-32602, times=1))
         wait_until(lambda: polls[failed])
     after_it = polls[ok]
 
