@@ -72,10 +72,11 @@ def test_a_ticket_of_another_key_does_not_hold():
     assert not tickets.holds("another key", ticketed(), START)
 
 
-@given(place=st.integers(0), sign=st.characters(codec="ascii", exclude_characters="&#%+"))
+@given(place=st.integers(0), sign=st.characters(codec="ascii", exclude_characters="&#%+/"))
 def test_a_ticket_that_was_altered_does_not_hold(place, sign):
     ticket = tickets.sign(KEY, QUERY, START)
-    place %= len(ticket) - 1  # of the last character some bits mean nothing in base64
+    # Of the last character some bits mean nothing in base64; the signs + and / are another spelling of - and _.
+    place %= len(ticket) - 1
     altered = ticket[:place] + sign + ticket[place + 1 :]
 
     assert tickets.holds(KEY, f"{QUERY}&{urlencode({'ticket': altered})}", START) is (altered == ticket)
