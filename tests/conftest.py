@@ -16,7 +16,6 @@ import psutil
 import pytest
 from click.testing import CliRunner, Result
 
-from poller.__main__ import main
 from poller.simulator import Simulator
 from settings import ROOT, Settings
 from store import Database, Tick
@@ -34,6 +33,15 @@ def _nothing_from_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name)
     monkeypatch.setitem(Settings.model_config, "env_file", "/nonexistent/.env")
     monkeypatch.setitem(Settings.model_config, "toml_file", [])
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_certificates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Tests speak to this machine alone: reading the world's certificates is most of the time of an HTTP client."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("SSL_CERT_FILE", raising=False)
+        patch.setenv("SSL_CERT_DIR", str(tmp_path_factory.mktemp("certificates")))
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -87,6 +95,7 @@ def make_settings(database_file: Path) -> Callable[..., Settings]:
 @pytest.fixture
 def command(database_file: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     """Run a command in this process, on the test's file."""
+    from poller.__main__ import main  # the many programs that take something of this module need none of it
 
     def invoke(*arguments: str, **settings: Any) -> Result:
         for name, value in {"database": database_file, "deribit_url": "http://127.0.0.1:9", **settings}.items():
@@ -102,7 +111,7 @@ def tick(second: float = 0, index_name: str = "btc_usd", price: float = 100.0, *
     return Tick(index_name, ts, price, **{"received_at": ts + timedelta(milliseconds=20), **more})
 
 
-def wait_until(condition: Callable[[], Any], timeout_s: float = 10, look_again_s: float = 0.01) -> Any:
+def wait_until(condition: Callable[[], Any], timeout_s: float = 10, look_again_s: float = 0.05) -> Any:
     """The first true answer of a condition that something else brings about."""
     deadline = time.monotonic() + timeout_s
     while not (answer := condition()):

@@ -102,7 +102,7 @@ def test_an_interrupted_import_says_so_and_the_next_does_the_rest(database: Data
     command = ("poller", "import", "--index", "btc_usd", str(path))
     with Program(*command, database=database.path) as program:
         assert program.process.stderr is not None
-        wait_until(lambda: list(database.path.parent.glob("*.import-*")))
+        wait_until(lambda: list(database.path.parent.glob("*.import-*")), look_again_s=0.01)
         code, _, err = program.stop(signal.SIGINT)
 
     with Program(*command, database=database.path) as program:

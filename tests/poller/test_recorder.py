@@ -240,8 +240,8 @@ def test_an_outage_is_told_and_ends_by_itself(
     recorder = start()
     wait_for_ticks(database, 1)
 
-    simulator.faults.add(Fault("outage", seconds=1.5))
-    back_at = clock() + timedelta(seconds=1.5)
+    simulator.faults.add(Fault("outage", seconds=2.5))
+    back_at = clock() + timedelta(seconds=2.5)
     trouble = wait_for_state(database, "unreachable")
     recording = wait_for_state(database, "recording")
     recorder.stop()
