@@ -19,12 +19,10 @@ from store.aside import list_aside, log_of
 from store.due import EPOCH
 from store.gaps import ledger
 from tests.conftest import Program, wait_until
+from tests.faults.witness import Row
 
 INDEXES = ("btc_usd", "eth_usd")
 SECOND = timedelta(seconds=1)
-
-Row = tuple[str, int, float, int]
-"""Of a tick: its index, its time in microseconds, its price, and the seconds that it is an average over."""
 
 _STORED = """
 SELECT index_name, epoch_us(ts), price, resolution_s, epoch_us(received_at)
@@ -266,9 +264,9 @@ def _empty_slots(rows: list[tuple[Any, ...]], now: datetime) -> Iterator[tuple[s
     for index_name in INDEXES:
         observed = [row for row in rows if row[0] == index_name and not row[3]]
         sent, received = ({row[column] // 1_000_000 for row in observed} for column in (1, 4))
-        for second in range(min(sent), min(max(sent), int(now.timestamp()) - 2)):
-            if second not in sent | received:
-                yield index_name, EPOCH + timedelta(seconds=second)
+        due = range(min(sent), min(max(sent), int(now.timestamp()) - 2))
+        for second in sorted({*due} - sent - received):
+            yield index_name, EPOCH + timedelta(seconds=second)
 
 
 def copy_of(file: Path, target: Path) -> None:

@@ -23,7 +23,9 @@ from poller.recorder import Recorder
 from settings import TickwellError
 from store import Cursor, Database, utc_now
 from store.database import WAIT_S
-from tests.faults.stage import Row
+
+Row = tuple[str, int, float, int]
+"""Of a tick: its index, its time in microseconds, its price, and the seconds that it is an average over."""
 
 _ROWS = """
 SELECT index_name, epoch_us(ts), price, resolution_s
