@@ -11,8 +11,7 @@ from poller.simulator import price
 from store import Cause, Database, Gap, Miss, Run, Tick, averages, gaps, runs, ticks, utc_now, vitals
 from store.models import to_column
 from store.vitals import Vitals
-from tests.browser.conftest import dashboard_at, drawn, free_port, overflow, seen
-from tests.browser.test_phone import PHONE
+from tests.browser.conftest import PHONE, dashboard_at, drawn, free_port, overflow, seen
 
 pytestmark = pytest.mark.browser
 

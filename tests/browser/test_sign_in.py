@@ -1,7 +1,7 @@
 """Signing in as a person meets it: a real server, a real browser, a real OpenID provider."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -15,9 +15,8 @@ from playwright.sync_api import BrowserContext, Page, expect
 from poller.simulator import Simulator
 from settings import Settings, load_to_serve
 from store import tickets, utc_now
-from tests.browser.conftest import PAGES, Dashboard, dashboard_at, drawn, free_port, overflow, with_history
+from tests.browser.conftest import PAGES, PHONE, Dashboard, dashboard_at, drawn, free_port, overflow, with_history
 from tests.browser.test_accessibility import lasting
-from tests.browser.test_phone import PHONE
 from tests.conftest import Program, wait_until
 
 pytestmark = pytest.mark.browser
@@ -81,7 +80,7 @@ def private_at(folder: Path, provider: str, names: tuple[str, ...] = (), **setti
     secrets = secrets_of(folder / "secrets.toml", port, provider, names, allowed_emails=READER, **settings)
     with_history(database, utc_now() - timedelta(seconds=30))
     with Simulator(limits=False) as simulator:
-        served = dashboard_at(port, secrets=secrets, database=database, deribit_url=simulator.url, poll_seconds=1)
+        served = dashboard_at(port, secrets=secrets, database=database, deribit_url=simulator.url, poll_seconds=2)
         with served as dashboard:
             yield Private(dashboard, secrets)
 
@@ -94,15 +93,19 @@ def private(tmp_path_factory, provider) -> Iterator[Private]:
 
 
 @pytest.fixture
-def visitor(browser) -> Iterator[Callable[..., BrowserContext]]:
+def visitor(contexts) -> Iterator[Callable[..., BrowserContext]]:
     """A browser of its own for each visitor, with no cookie in it."""
-    with ExitStack() as stack:
+    visitors: list[BrowserContext] = []
 
-        def visit(**options) -> BrowserContext:
-            context: BrowserContext = stack.enter_context(browser.new_context(**options))
-            return context
+    def visit(**options) -> BrowserContext:
+        visitors.append(contexts(len(visitors), **options))
+        return visitors[-1]
 
-        yield visit
+    yield visit
+    for context in visitors:
+        for page in context.pages[1:]:  # the first is the browser's own
+            page.close()
+        context.clear_cookies()
 
 
 def opened(context: BrowserContext, url: str) -> Page:
@@ -152,8 +155,11 @@ def test_an_admitted_reader_signs_in_reads_every_page_and_signs_out(private, vis
     sign_in(page, READER.title())
     drawn(page)
 
+    tab = context.new_page()
     for path in PAGES.values():
-        drawn(opened(context, private.url + path))
+        tab.goto(private.url + path)
+        drawn(tab)
+    tab.close()
     page.get_by_role("button", name="Account").click()
     expect(page.get_by_text(f"Signed in as {READER.title()}")).to_be_visible()
     page.keyboard.press("Escape")
@@ -212,17 +218,7 @@ def test_it_records_whoever_is_or_is_not_signed_in(private, visitor):
 
     expect_to_be_asked(opened(visitor(), private.url))
 
-    private.dashboard.wait_for_ticks(before + 3)
-
-
-def test_each_of_two_providers_lets_readers_in(tmp_path, provider, visitor):
-    with private_at(tmp_path, provider, ("google", "example")) as private:
-        for name in ("Google", "Example"):
-            page = opened(visitor(), private.url)
-
-            sign_in(page, READER, f"Sign in with {name}")
-
-            drawn(page)
+    private.dashboard.wait_for_ticks(before + 2)
 
 
 def test_with_a_token_the_api_asks_for_it_and_signing_in_does_not_replace_it(private, visitor):
@@ -238,16 +234,33 @@ def test_with_a_token_the_api_asks_for_it_and_signing_in_does_not_replace_it(pri
     assert httpx.get(f"{private.url}/api/health").status_code == 200
 
 
-def test_without_a_token_the_api_is_closed_and_the_charts_script_is_not(tmp_path, provider, visitor):
-    with private_at(tmp_path, provider) as private:
-        reply = httpx.get(f"{private.url}/api/prices/btc_usd/latest", headers={"authorization": f"Bearer {TOKEN}"})
+@pytest.fixture(scope="module")
+def of_two_providers(tmp_path_factory, provider) -> Iterator[Private]:
+    """One whose readers choose where they sign in, and that has no token."""
+    with private_at(tmp_path_factory.mktemp("two"), provider, ("google", "example")) as private:
+        yield private
 
-        assert reply.status_code == 403
-        assert "TICKWELL_API_TOKEN" in reply.json()["detail"]
-        assert httpx.get(f"{private.url}/api/health").status_code in {200, 503}
-        page = opened(visitor(), private.url)
-        sign_in(page, READER)
-        drawn(page)
+
+@pytest.mark.parametrize("name", ["Google", "Example"])
+def test_each_of_two_providers_lets_readers_in(of_two_providers, visitor, name):
+    page = opened(visitor(), of_two_providers.url)
+
+    sign_in(page, READER, f"Sign in with {name}")
+
+    drawn(page)
+
+
+def test_without_a_token_the_api_is_closed_and_the_charts_script_is_not(of_two_providers, visitor):
+    url = of_two_providers.url
+    page = opened(visitor(), url)
+    sign_in(page, READER, "Sign in with Google")
+
+    reply = httpx.get(f"{url}/api/prices/btc_usd/latest", headers={"authorization": f"Bearer {TOKEN}"})
+
+    assert reply.status_code == 403
+    assert "TICKWELL_API_TOKEN" in reply.json()["detail"]
+    assert httpx.get(f"{url}/api/health").status_code in {200, 503}
+    drawn(page)
 
 
 def test_a_link_with_a_ticket_is_good_for_its_file_alone(private, visitor, monkeypatch):
