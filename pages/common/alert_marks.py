@@ -27,6 +27,7 @@ def add_alerts(figure: go.Figure, events: Sequence[Event], bars: Mapping[str, pd
                 x=[event.at.astimezone(zone).replace(tzinfo=None) for event in its],
                 y=[event.price * scale[event.index_name] for event in its],
                 mode="markers",
+                cliponaxis=False,  # the newest is at the edge
                 name=f"alert, {severity}",
                 showlegend=False,
                 hovertext=[_words(event) for event in its],

@@ -260,6 +260,7 @@ def test_the_chart_marks_what_fired_at_its_price(open_page, recorded: Database):
     (mark,) = [trace for trace in chart(page, "alerts")["figure"]["data"] if trace["meta"]["part"] == "alert"]
     assert mark["x"] == [at.replace(tzinfo=None).isoformat()]
     assert mark["y"] == [102.4]
+    assert mark["cliponaxis"] is False
     assert mark["hovertext"] == ["Sharp move, critical<br>BTC / USD &lt;rose&gt;"]
     assert "2 alerts. Diamonds" in "".join(captions(page))
 
