@@ -114,7 +114,8 @@ class Company:
         if event == "fired":
             said, told = rule.told(tape, watch.way, reading), True
         else:
-            said, told = f"{watch.condition}: over, {rule.progress(reading)}", rule.recovery and was_on
+            became = "over" if was_on else "ready"
+            said, told = f"{watch.condition}: {became}, {rule.progress(reading)}", rule.recovery and was_on
         return self.event(rule, watch.condition, watch.index_name, event, at, now, said, numbers, told=told)
 
 

@@ -225,6 +225,7 @@ def test_a_level_that_is_ready_for_the_first_time_is_nothing_to_tell():
     (event,) = play(judge_of(level), [90])
 
     assert (event.event, event.targets) == ("over", ())
+    assert event.text == "BTC / USD crosses 100 upwards: ready, 90.0000"
 
 
 def test_within_its_cool_down_a_rule_does_not_fire_but_after_it_if_it_still_holds():
