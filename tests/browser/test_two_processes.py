@@ -98,8 +98,10 @@ def test_busy_sessions_and_long_exports_cost_the_recorder_no_slot(stage: Stage, 
         start("export_busily", stage.file) as exporting,
         asking(dashboard) as answers,
     ):
+        pages = [open_page("about:blank") for _ in SESSIONS]
         spare_the_processor()
-        pages = [open_page(dashboard.url + path) for path in SESSIONS]
+        for page, path in zip(pages, SESSIONS, strict=True):
+            page.goto(dashboard.url + path)
         until, said, opened = time.monotonic() + SECONDS, [], 0
         while time.monotonic() < until:
             page = pages[opened % len(pages)]
