@@ -17,7 +17,17 @@ from poller.simulator import Fault, price
 from settings import ROOT
 from store import Database, runs, ticks, utc_now
 from store.locks import beside
-from tests.browser.conftest import PAGES, RECORDING, Dashboard, dashboard_at, drawn, free_port, seen, with_history
+from tests.browser.conftest import (
+    PAGES,
+    RECORDING,
+    Dashboard,
+    dashboard_at,
+    drawn,
+    free_port,
+    range_in,
+    seen,
+    with_history,
+)
 from tests.conftest import Program, wait_until
 
 pytestmark = pytest.mark.browser
@@ -111,6 +121,7 @@ def test_times_are_those_of_the_readers_zone(live, open_page):
 def test_the_switch_to_utc_outlives_a_change_of_page_and_a_reload(stale, open_page):
     page = open_page(stale.url, timezone_id="Asia/Tokyo")
     expect(page.get_by_text("Times are Asia/Tokyo")).to_be_visible(timeout=10_000)
+    wait_until(lambda: abs(range_in(page, "Asia/Tokyo")[1] - utc_now()) < timedelta(hours=4))
     local = seen(page).start
 
     page.get_by_text("UTC", exact=True).click()
