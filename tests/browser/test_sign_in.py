@@ -218,7 +218,7 @@ def test_it_records_whoever_is_or_is_not_signed_in(private, visitor):
 
     expect_to_be_asked(opened(visitor(), private.url))
 
-    private.dashboard.wait_for_ticks(before + 2)
+    private.dashboard.wait_for_ticks(before + 3)
 
 
 def test_with_a_token_the_api_asks_for_it_and_signing_in_does_not_replace_it(private, visitor):
