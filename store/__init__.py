@@ -13,7 +13,7 @@ from .errors import (
     StoreError,
     UnreadableError,
 )
-from .models import RECORDER_DOWN, Cause, Gap, GapState, Miss, Run, Tick, utc_now
+from .models import RECORDER_DOWN, Cause, Exchange, Gap, GapState, Miss, Run, Tick, utc_now
 
 __all__ = [
     "RECORDER_DOWN",
@@ -21,6 +21,7 @@ __all__ = [
     "Cause",
     "Cursor",
     "Database",
+    "Exchange",
     "FileError",
     "Gap",
     "GapState",

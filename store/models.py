@@ -23,6 +23,14 @@ class Cause(StrEnum):
     STORE_UNAVAILABLE = "store unavailable"
 
 
+class Exchange(StrEnum):
+    """Which exchange prices are of. Prices of two never share a file."""
+
+    REAL = "Deribit"
+    TEST = "Deribit's test environment"
+    SIMULATOR = "the simulator"
+
+
 @dataclass(frozen=True, slots=True)
 class Tick:
     """One value of an index.
