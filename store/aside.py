@@ -1,5 +1,6 @@
 """Files that can't be opened are set aside by a recorder, under a name that says so. None is deleted or overwritten."""
 
+import contextlib
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -11,6 +12,15 @@ _SECOND = timedelta(seconds=1)
 def log_of(database: Path) -> Path:
     """Where DuckDB keeps the write-ahead log of a database file: what was committed since the last checkpoint."""
     return database.with_name(f"{database.name}.wal")
+
+
+def size_of(database: Path) -> int | None:
+    """How many bytes a database file takes together with its write-ahead log; None when there is neither."""
+    sizes = []
+    for path in (database, log_of(database)):
+        with contextlib.suppress(OSError):  # it isn't there, perhaps since a moment ago
+            sizes.append(path.stat().st_size)
+    return sum(sizes) if sizes else None
 
 
 def set_aside(database: Path, *, log_alone: bool = False) -> list[Path]:

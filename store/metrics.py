@@ -18,7 +18,7 @@ from prometheus_client.registry import Collector
 
 from settings import VERSION, Settings
 
-from .aside import log_of
+from .aside import size_of
 from .database import Database
 from .errors import StoreError
 from .figures import Figures, figures
@@ -84,10 +84,7 @@ def _of_recorder(notice: Notice | None) -> Iterator[Metric]:
 
 
 def _of_disk(database: Database) -> Iterator[Metric]:
-    size = 0
-    for path in (database.path, log_of(database.path)):
-        with contextlib.suppress(OSError):  # it isn't there, perhaps since a moment ago
-            size += path.stat().st_size
+    size = size_of(database.path) or 0
     yield _gauge("tickwell_database_bytes", "The database file with its write-ahead log.", size)
     with contextlib.suppress(OSError):  # its folder isn't there yet
         yield _gauge(

@@ -7,7 +7,7 @@ from typing import Any
 from settings import VERSION, Settings
 
 from . import ticks
-from .aside import list_aside
+from .aside import list_aside, size_of
 from .database import Database
 from .errors import NoDatabaseError, StoreError
 from .recorder import Notice, process_in_words, read_notice, recorded_elsewhere
@@ -157,10 +157,9 @@ def _status(indexes: dict[str, Any], settings: Settings) -> str:
 
 
 def _file(database: Database, failure: str | None) -> dict[str, Any]:
-    size = database.path.stat().st_size if database.path.exists() else None
     return {
         "path": str(database.path),
-        "bytes": size,
+        "bytes": size_of(database.path),
         "error": failure,
         "set_aside": list_aside(database.path),
     }

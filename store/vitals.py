@@ -10,6 +10,7 @@ from typing import Any
 
 from duckdb import DuckDBPyConnection
 
+from .aside import size_of
 from .models import from_column, to_column
 
 _INSERT = """
@@ -104,14 +105,13 @@ class Growth:
 def measured(database: Path, now: datetime, delays_s: Sequence[float], skew_s: float | None) -> Vitals:
     """A minute that ends now, in which ticks were stored with these delays."""
     ordered = sorted(delays_s)
-    wal = database.with_name(f"{database.name}.wal")
     return Vitals(
         now,
         len(ordered),
         median(ordered) if ordered else None,
         ordered[min(len(ordered) - 1, len(ordered) * 99 // 100)] if ordered else None,
         skew_s,
-        sum(file.stat().st_size for file in (database, wal) if file.exists()),
+        size_of(database) or 0,
         shutil.disk_usage(database.parent).free,
     )
 

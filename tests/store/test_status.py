@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from settings import VERSION
 from store import Cause, Database, Tick, averages, ticks
+from store.aside import log_of
 from store.recorder import Notice, RecorderLock
 from store.status import health, in_words, known_indexes, stale_after_s
 from tests.conftest import START, tick
@@ -228,6 +229,14 @@ def test_a_database_without_ticks_is_empty(database, make_settings):
         "error": None,
         "set_aside": [],
     }
+
+
+def test_the_size_of_the_file_is_told_with_its_log(database, make_settings):
+    append(database, tick(0))
+
+    told = health(database, make_settings(), START)["database"]["bytes"]
+
+    assert told == database.path.stat().st_size + log_of(database.path).stat().st_size
 
 
 def test_fresh_ticks_of_each_index_are_ok(database, make_settings):
