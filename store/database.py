@@ -21,7 +21,7 @@ from . import schema
 from .aside import log_of, set_aside
 from .errors import BusyError, NoDatabaseError, StoreError, UnreadableError
 from .held import Held
-from .locks import lease_locks
+from .locks import lease_locks, real_path
 from .meters import Meters
 
 log = logging.getLogger("tickwell.store")
@@ -52,7 +52,7 @@ class Database:
     """A database file. Cheap to make; nothing is opened before the first lease."""
 
     def __init__(self, path: Path, memory_limit: str = "256MB") -> None:
-        self.path = path
+        self.path = real_path(path)
         self.memory_limit = memory_limit
         self.meters = Meters()
         self._config: dict[str, str | bool | int | float | list[str]] = {
@@ -157,7 +157,7 @@ class Database:
                 for path in (self.path, log_of(self.path)):
                     if path.exists():
                         raise StoreError(f"{path} exists: it was left as it is, name another file")
-                new.rename(self.path.resolve())
+                new.rename(self.path)
 
     def checkpoint_when_due(self, wait_s: float = WAIT_S) -> None:
         """Fold the write-ahead log into the file once it has grown enough to slow down the opening of the file."""
@@ -249,12 +249,12 @@ class Database:
         with self._filled(schema.migrate) as new:
             if log_of(self.path).exists():
                 self._set_aside("its database file is gone", log_alone=True)
-            new.rename(self.path.resolve())  # a link leads to where it shall be
+            new.rename(self.path)
 
     @contextlib.contextmanager
     def _filled(self, fill: Callable[[DuckDBPyConnection], None]) -> Iterator[Path]:
         """A file under another name, to be moved to its own: at no moment is it there in part."""
-        path = self.path.resolve()
+        path = self.path
         new = path.with_name(f"{path.name}.new")
         try:
             for remains in (new, log_of(new)):

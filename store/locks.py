@@ -132,5 +132,11 @@ def _create(path: str, flags: int) -> int:
 
 
 def beside(database: Path, kind: str) -> Path:
-    """The path of a lock file that belongs to a database file."""
-    return database.with_name(f"{database.name}.{kind}")
+    """The path of a lock file that belongs to a database file, the same one for all names of the file."""
+    path = real_path(database)
+    return path.with_name(f"{path.name}.{kind}")
+
+
+def real_path(path: Path) -> Path:
+    """Where a path leads through all links. A link that leads to itself is left as it is."""
+    return Path(os.path.realpath(path))

@@ -12,9 +12,10 @@ _lock = threading.Lock()
 
 
 def shared_database(path: Path, memory_limit: str) -> Database:
-    """The database at a path; the same object for everybody who asks."""
+    """The database at a path; the same object for everybody who asks, by whatever name of the file."""
+    database = Database(path, memory_limit)
     with _lock:
-        return _databases.setdefault((path, memory_limit), Database(path, memory_limit))
+        return _databases.setdefault((database.path, memory_limit), database)
 
 
 def shared_exports(database: Database, most_bytes: int) -> Exports:
