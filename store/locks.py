@@ -51,9 +51,12 @@ class FileLock:
         mode = LockFlags.SHARED if shared else LockFlags.EXCLUSIVE
         try:
             portalocker.lock(file, mode | LockFlags.NON_BLOCKING)
-        except portalocker.LockException:
+        except portalocker.AlreadyLocked:
             file.close()
             return False
+        except portalocker.LockException as error:  # such as on a network drive that knows no locks
+            file.close()
+            raise StoreError(f"{self.path} can't be locked: {error}") from error
         if not _is_at(file, self.path):  # deleted between opening and locking: others would lock another file
             file.close()
             return False
@@ -78,6 +81,8 @@ class FileLock:
     def release(self) -> None:
         """Give the lock back; without effect when it isn't held."""
         if self._file is not None:
+            with contextlib.suppress(portalocker.LockException):  # closing it does the same where nobody forked
+                portalocker.unlock(self._file)  # a process that was forked meanwhile shares the lock
             self._file.close()
             self._file = None
 

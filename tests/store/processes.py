@@ -8,6 +8,7 @@ import itertools
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -25,6 +26,7 @@ from store.export_query import ExportQuery
 from store.exports import Exports
 from store.foreign import Columns
 from store.imports import import_files
+from store.locks import lease_locks
 from store.recorder import Notice, RecorderLock
 from store.status import health
 from tests.conftest import START, Program, tick
@@ -120,6 +122,15 @@ def keep_reading(path: Path) -> None:
     with Database(path).read():
         say("reading")
         wait_for_the_kill()
+
+
+def fork_in_a_lease(path: Path) -> None:
+    """Fork while the locks of a lease are held; give them back, and let the fork live on."""
+    with lease_locks(path, time.monotonic() + 5, shared=False):
+        if not os.fork():
+            wait_for_the_kill()
+    say("given back")
+    wait_for_the_kill()
 
 
 def keep_writing(path: Path) -> None:
@@ -223,6 +234,7 @@ if __name__ == "__main__":
         "import_in_portions": import_in_portions,
         "keep_reading": keep_reading,
         "keep_writing": keep_writing,
+        "fork_in_a_lease": fork_in_a_lease,
         "read_busily": read_busily,
         "append": append,
         "append_until_killed": append_until_killed,

@@ -11,6 +11,7 @@ from typing import IO
 
 import duckdb
 import portalocker
+import psutil
 import pytest
 from portalocker import LockFlags
 
@@ -439,6 +440,25 @@ def test_a_lock_whose_file_was_deleted_is_lost_and_others_can_have_it(tmp_path):
     assert (before, held, first.lost, taken, second.lost) == (False, False, True, True, False)
     first.release()
     second.release()
+
+
+def test_a_lock_that_the_system_can_not_give_is_a_store_error_and_not_somebody_elses(tmp_path, monkeypatch):
+    def refuse(file: IO[bytes], _: LockFlags) -> None:
+        raise portalocker.LockException(OSError(errno.ENOLCK, os.strerror(errno.ENOLCK)))
+
+    monkeypatch.setattr("store.locks.portalocker.lock", refuse)
+
+    with pytest.raises(StoreError, match=r"lock can't be locked: \[Errno 37\] No locks available$"):
+        FileLock(tmp_path / "lock").try_acquire()
+
+
+def test_a_lock_that_is_given_back_is_free_although_a_process_was_forked_meanwhile(database):
+    with start("fork_in_a_lease", database.path) as program:
+        assert line(program) == "given back"
+
+        append(database, tick(0), wait_s=1)
+
+        assert len(psutil.Process(program.process.pid).children()) == 1
 
 
 @pytest.mark.parametrize("again", [False, True], ids=["deleted", "replaced"])
