@@ -7,11 +7,11 @@ with the dashboard holds the file instead (`hold`) and lends cursors, but steps 
 
 import contextlib
 import logging
-import re
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -23,6 +23,8 @@ from .errors import BusyError, NoDatabaseError, StoreError, UnreadableError
 from .held import Held
 from .locks import lease_locks, real_path
 from .meters import Meters
+from .nesting import OwnLease
+from .opening import Config, connect, in_one_line, patiently
 
 log = logging.getLogger("tickwell.store")
 
@@ -33,19 +35,12 @@ WAIT_S = 5.0
 # sessions on 30 M ticks and 2 cores, a writer waited 6 s for theirs, and 3 s with this.
 _MOST_READERS = 2
 
-_FOREIGN_HOLDER_AGAIN_S = 0.05
-
 # Closing a file checkpoints it, 860 KB each time; opening one replays its write-ahead log, 20 ms for 50 KB and
 # 180 ms for 1 MB (measured with appends of 2 rows). So leases close without, and the recorder checkpoints at this size.
 _CHECKPOINT_BYTES = 128 * 1024
 
 _STORAGE = "v1.5.0"
 """Files are readable by DuckDB from this version on."""
-
-# What DuckDB 1.5 and 2.0 say of a file that no waiting and no person's rights will open. Whatever else they say, such
-# as of a full disk, a missing right or a newer storage version, leaves the file where it is.
-_DAMAGED = re.compile("is not a valid DuckDB database file|Could not read enough bytes|Corrupt database file")
-_LOG_DAMAGED = re.compile("WAL (checkpoint iteration )?does not match|Corrupt WAL file")
 
 
 class Database:
@@ -55,56 +50,61 @@ class Database:
         self.path = real_path(path)
         self.memory_limit = memory_limit
         self.meters = Meters()
-        self._config: dict[str, str | bool | int | float | list[str]] = {
+        self._config: Config = {
             "memory_limit": memory_limit,
             "storage_compatibility_version": _STORAGE,
         }
         self._writing = threading.BoundedSemaphore(1)
         self._reading = threading.BoundedSemaphore(_MOST_READERS)
         self._held: Held | None = None
-        self._sharing = threading.local()
+        self._own = OwnLease()
 
     @contextlib.contextmanager
     def read(self, wait_s: float = WAIT_S) -> Iterator[DuckDBPyConnection]:
         """Lend a cursor for reading. Use it for one page run or request, at most 2 s, then let go.
 
+        A read inside another lease of the same thread is part of that lease and waits for nobody. Inside a `write` it
+        lends the cursor of the transaction, with its new rows: fetch what you asked before you read anew.
+
         Raises:
             NoDatabaseError: there is no file, or no table in it, yet.
             BusyError: others kept the file for longer than `wait_s`.
             UnreadableError: the file is damaged or no database.
-            StoreError: it could not be opened or read, or is of a newer version.
+            StoreError: it could not be opened, a query failed, or it is of a newer version.
         """
-        with self.meters.reads.timed(), self._translated(), self._shared_or_own(wait_s) as cursor:
+        lease = partial(self._lease, time.monotonic() + wait_s, read_only=True)
+        with (
+            self.meters.reads.timed(),
+            self._translated(duckdb.Error),
+            self._own.reading(lease) as cursor,
+            self._renewing(),
+        ):
             yield cursor
 
     @contextlib.contextmanager
     def one_lease(self) -> Iterator[None]:
         """Have all reads of this thread within the block share one lease, which the first of them takes.
 
-        It ends with the block, which thus may last 2 s. A file that is held is lent for each read all the same: that
-        costs nothing, and a holder must be able to step aside soon.
+        It ends with the block, which thus may last 2 s, or with a write of the thread. A file that is held is lent for
+        each read all the same: that costs nothing, and a holder must be able to step aside soon.
         """
-        if self._held is not None:
+        with self._own.keeping() if self._held is None else contextlib.nullcontext():
             yield
-            return
-        with contextlib.ExitStack() as lease:
-            self._sharing.lease, self._sharing.cursor = lease, None
-            try:
-                yield
-            finally:
-                self._sharing.lease = None
 
     @contextlib.contextmanager
     def write(self, wait_s: float = WAIT_S) -> Iterator[DuckDBPyConnection]:
         """Lend a cursor inside a transaction, which is durable when the block ends and undone when it raises.
 
-        Raises: as `read`; besides, nothing was written when this raises.
+        Raises:
+            RuntimeError: the thread is in a lease already, which is a mistake in our code.
+            Others: as `read`. Nothing was written when this raises.
         """
+        lease = partial(self._lease, time.monotonic() + wait_s, read_only=False)
         with (
             self.meters.writes.timed(),
-            self._translated(),
-            self._one_writer(wait_s),
-            self._cursor(wait_s, read_only=False) as cursor,
+            self._translated(duckdb.Error),
+            self._own.writing(lease) as cursor,
+            self._renewing(),
         ):
             cursor.execute("BEGIN TRANSACTION")
             try:
@@ -136,34 +136,40 @@ class Database:
             StoreError: it could not be opened or written.
         """
         deadline = time.monotonic() + wait_s
+        self._own.require_none()
         with self._translated():
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with (
-                self._one_writer(wait_s),
-                lease_locks(self.path, deadline, shared=False),
-                self._connect_anyway(deadline) as connection,
-            ):
+            with patiently(partial(self._opened_anyway, deadline), deadline) as connection:
                 schema.migrate(connection)
 
     def create(self, fill: Callable[[DuckDBPyConnection], None], wait_s: float = WAIT_S) -> None:
         """Make the file from what `fill` puts into an empty one. Readers see it when it is whole.
 
+        Others are waited for once it is filled.
+
         Raises:
             StoreError: it, or the log of one, is there already; it was left as it was.
         """
+        self._own.require_none()
         with self._translated():
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self._filled(fill) as new, lease_locks(self.path, time.monotonic() + wait_s, shared=False):
-                for path in (self.path, log_of(self.path)):
-                    if path.exists():
-                        raise StoreError(f"{path} exists: it was left as it is, name another file")
-                new.rename(self.path)
+        with (
+            self._filled(fill) as new,
+            self._translated(),
+            lease_locks(self.path, time.monotonic() + wait_s, shared=False),
+        ):
+            for path in (self.path, log_of(self.path)):
+                if path.exists():
+                    raise StoreError(f"{path} exists: it was left as it is, name another file")
+            new.rename(self.path)
 
     def checkpoint_when_due(self, wait_s: float = WAIT_S) -> None:
         """Fold the write-ahead log into the file once it has grown enough to slow down the opening of the file."""
+        deadline = time.monotonic() + wait_s
+        self._own.require_none()
         with self._translated(), contextlib.suppress(FileNotFoundError):
             if log_of(self.path).stat().st_size >= _CHECKPOINT_BYTES:
-                with self._one_writer(wait_s), self._cursor(wait_s, read_only=False) as cursor:
+                with self._lease(deadline, read_only=False) as cursor:
                     cursor.execute("CHECKPOINT")
 
     @contextlib.contextmanager
@@ -177,73 +183,64 @@ class Database:
             held, self._held = self._held, None
             held.close()
 
-    def _shared_or_own(self, wait_s: float) -> AbstractContextManager[DuckDBPyConnection]:
-        lease: contextlib.ExitStack | None = getattr(self._sharing, "lease", None)
-        if lease is None:
-            return self._own(wait_s)
-        if self._sharing.cursor is None:
-            self._sharing.cursor = lease.enter_context(self._own(wait_s))
-        return contextlib.nullcontext(self._sharing.cursor)
-
     @contextlib.contextmanager
-    def _own(self, wait_s: float) -> Iterator[DuckDBPyConnection]:
-        with self._one_of_few(wait_s), self._cursor(wait_s, read_only=True) as cursor:
+    def _lease(self, deadline: float, *, read_only: bool) -> Iterator[DuckDBPyConnection]:
+        """Lend a cursor once it is the turn of this thread, of this process, and no outsider has the file."""
+        with contextlib.ExitStack() as lease:
+            with self._translated():
+                cursor = lease.enter_context(patiently(partial(self._turn, deadline, read_only=read_only), deadline))
             yield cursor
 
     @contextlib.contextmanager
-    def _cursor(self, wait_s: float, *, read_only: bool) -> Iterator[DuckDBPyConnection]:
-        held = self._held
-        if held is None:
-            with self._opened(wait_s, read_only=read_only) as connection:
-                schema.require_tables(connection)
-                yield connection
-        else:
-            with held.lend(wait_s) as cursor:
-                yield cursor
+    def _turn(self, deadline: float, *, read_only: bool) -> Iterator[DuckDBPyConnection]:
+        with self._one_of_few(deadline) if read_only else self._one_writer(deadline):
+            if (held := self._held) is not None:
+                with held.lend(deadline) as cursor:
+                    yield cursor
+            else:
+                with self._opened(deadline, read_only=read_only) as connection:
+                    schema.require_tables(connection)
+                    yield connection
 
     @contextlib.contextmanager
-    def _opened(self, wait_s: float, *, read_only: bool) -> Iterator[DuckDBPyConnection]:
+    def _renewing(self) -> Iterator[None]:
+        """Have a held file opened anew after an error upon which DuckDB refuses all further work on it."""
+        try:
+            yield
+        except (duckdb.FatalException, duckdb.InternalException):
+            if self._held is not None:
+                self._held.renew()
+            raise
+
+    @contextlib.contextmanager
+    def _opened(self, deadline: float, *, read_only: bool) -> Iterator[DuckDBPyConnection]:
         """A lease of its own: take the locks, open the file, close it, free the locks."""
-        deadline = time.monotonic() + wait_s
         if not self.path.exists():
             raise NoDatabaseError(f"nothing is recorded yet in {self.path}")
         with (
             lease_locks(self.path, deadline, shared=read_only),
-            self._connect(deadline, read_only=read_only) as connection,
+            connect(self.path, self._config, read_only=read_only) as connection,
         ):
             yield connection
 
-    def _connect(self, deadline: float, *, read_only: bool) -> DuckDBPyConnection:
-        while True:
-            try:
-                connection = duckdb.connect(self.path, read_only=read_only, config=self._config)
-            except duckdb.Error as error:
-                self._refuse_damage(error)
-                holder = _foreign_holder(str(error))
-                if holder is None:
-                    raise
-                if time.monotonic() >= deadline:
-                    raise BusyError(f"{self.path.name} is held by {holder}, which is not Tickwell") from error
-                time.sleep(_FOREIGN_HOLDER_AGAIN_S)
-            else:
-                if not read_only:
-                    connection.execute("PRAGMA disable_checkpoint_on_shutdown")
-                return connection
+    @contextlib.contextmanager
+    def _opened_anyway(self, deadline: float) -> Iterator[DuckDBPyConnection]:
+        """A lease to write, on a file that is made when it is missing, or set aside when it can't be opened."""
+        with (
+            self._one_writer(deadline),
+            lease_locks(self.path, deadline, shared=False),
+            self._connect_anyway() as connection,
+        ):
+            yield connection
 
-    def _refuse_damage(self, error: duckdb.Error) -> None:
-        log_alone = bool(_LOG_DAMAGED.search(str(error)))
-        if log_alone or _DAMAGED.search(str(error)):
-            raise UnreadableError(self._in_one_line(error), log_alone=log_alone) from error
-
-    def _connect_anyway(self, deadline: float) -> DuckDBPyConnection:
-        """Open the file to write; what hinders that is set aside, and what is missing is made. Needs the lease."""
+    def _connect_anyway(self) -> DuckDBPyConnection:
         if not self.path.exists():
             self._create()
         try:
-            return self._connect(deadline, read_only=False)
+            return connect(self.path, self._config, read_only=False)
         except UnreadableError as error:
             self._set_aside(str(error), log_alone=error.log_alone)
-            return self._connect_anyway(deadline)
+            return self._connect_anyway()
 
     def _create(self) -> None:
         with self._filled(schema.migrate) as new:
@@ -254,12 +251,12 @@ class Database:
     @contextlib.contextmanager
     def _filled(self, fill: Callable[[DuckDBPyConnection], None]) -> Iterator[Path]:
         """A file under another name, to be moved to its own: at no moment is it there in part."""
-        path = self.path
-        new = path.with_name(f"{path.name}.new")
+        new = self.path.with_name(f"{self.path.name}.new")
         try:
-            for remains in (new, log_of(new)):
-                remains.unlink(missing_ok=True)
-            with duckdb.connect(new, config=self._config) as connection:
+            with self._translated():
+                for remains in (new, log_of(new)):
+                    remains.unlink(missing_ok=True)
+            with self._translated(duckdb.Error), duckdb.connect(new, config=self._config) as connection:
                 fill(connection)
             yield new
         finally:
@@ -269,16 +266,16 @@ class Database:
         moved = set_aside(self.path, log_alone=log_alone)
         log.warning("set aside as %s: %s", ", ".join(path.name for path in moved), reason)
 
-    def _one_writer(self, wait_s: float) -> AbstractContextManager[None]:
+    def _one_writer(self, deadline: float) -> AbstractContextManager[None]:
         """One transaction at a time: of two that append at once, neither would see the other's rows."""
-        return self._having(self._writing, wait_s, "being written by another thread")
+        return self._having(self._writing, deadline, "being written by another thread")
 
-    def _one_of_few(self, wait_s: float) -> AbstractContextManager[None]:
-        return self._having(self._reading, wait_s, "being read by other threads")
+    def _one_of_few(self, deadline: float) -> AbstractContextManager[None]:
+        return self._having(self._reading, deadline, "being read by other threads")
 
     @contextlib.contextmanager
-    def _having(self, turns: threading.BoundedSemaphore, wait_s: float, otherwise: str) -> Iterator[None]:
-        if not turns.acquire(timeout=wait_s):
+    def _having(self, turns: threading.BoundedSemaphore, deadline: float, otherwise: str) -> Iterator[None]:
+        if not turns.acquire(timeout=max(0, deadline - time.monotonic())):
             raise BusyError(f"{self.path.name} is {otherwise}")
         try:
             yield
@@ -286,22 +283,14 @@ class Database:
             turns.release()
 
     @contextlib.contextmanager
-    def _translated(self) -> Iterator[None]:
+    def _translated(
+        self, kinds: type[Exception] | tuple[type[Exception], ...] = (duckdb.Error, OSError)
+    ) -> Iterator[None]:
+        """Raise errors as StoreError that name the file.
+
+        Around a caller's block `kinds` is DuckDB's alone: an OSError of the block may be of any other file.
+        """
         try:
             yield
-        except (duckdb.Error, OSError) as error:
-            raise StoreError(self._in_one_line(error)) from error
-
-    def _in_one_line(self, error: Exception) -> str:
-        words, _, _ = str(error).partition("Stack Trace:")  # DuckDB adds one to errors of its own making
-        return f"{self.path.name}: {' '.join(words.split())}"
-
-
-def _foreign_holder(refusal: str) -> str | None:
-    """Who holds the file, from DuckDB's refusal to open it; None when it was refused for another reason."""
-    holder = re.search(r"held in (?:(?P<program>.+?) \()?PID (?P<pid>\d+)", refusal)
-    if holder is None:
-        return None
-    if holder["program"] is None:  # it runs in another container, where our process numbers mean nothing
-        return "a program that can't be seen from here"
-    return f"{Path(holder['program']).name}, PID {holder['pid']}"
+        except kinds as error:
+            raise StoreError(in_one_line(self.path, error)) from error

@@ -23,6 +23,9 @@ _LOOK_FOR_KNOCKS_S = 0.05
 _MOST_KEPT_BYTES = 64 * 1024**2
 _LOOK_AT_MEMORY_S = 1.0
 
+_WANTED = "wanted elsewhere, but a lease on it did not end"
+_MOVING = "being opened or closed by another thread"
+
 _KEPT_BYTES = """
 SELECT sum(memory_usage_bytes)
 FROM duckdb_memory()
@@ -30,7 +33,11 @@ FROM duckdb_memory()
 
 
 class Held:
-    """The file kept open for this process until others wait for it or it takes much memory; the next use opens it."""
+    """The file kept open for this process until others wait for it or it takes much memory; the next use opens it.
+
+    Opening and closing take their time, or wait for others. They happen outside of `_changed`, one at a time, while
+    `_moving` is true; everybody else waits for the end of that until his own deadline.
+    """
 
     def __init__(self, path: Path, opened: Callable[..., AbstractContextManager[DuckDBPyConnection]]) -> None:
         self._path = path
@@ -40,6 +47,7 @@ class Held:
         self._file: tuple[int, int] | None = None
         self._revision: object | None = None
         self._users = 0
+        self._moving = False
         self._stepping_aside = False
         self._ended = False
         self._look_at_memory_at = 0.0
@@ -51,7 +59,8 @@ class Held:
 
         It can't while the file is not open here, as then others may write it, and while a transaction commits.
         """
-        return self._revision if self._file == _identity(self._path) else None
+        file = self._file
+        return self._revision if file is not None and file == _identity(self._path) else None
 
     @contextlib.contextmanager
     def committing(self) -> Iterator[None]:
@@ -63,45 +72,93 @@ class Held:
             self._revision = None if self._connection is None else object()
 
     @contextlib.contextmanager
-    def lend(self, wait_s: float) -> Iterator[DuckDBPyConnection]:
-        cursor = self._take(wait_s)
+    def lend(self, deadline: float) -> Iterator[DuckDBPyConnection]:
+        """Lend a cursor of the file.
+
+        Args:
+            deadline: on the clock of `time.monotonic`.
+
+        Raises:
+            BusyError: the deadline passed.
+            StoreError: this thread tried to open the file, and could not.
+        """
+        cursor = self._take(deadline)
         try:
             yield cursor
-        except (duckdb.FatalException, duckdb.InternalException):
-            self._stepping_aside = True  # DuckDB refuses all further work on this connection: open the file anew
-            raise
         finally:
-            with self._changed:
-                with contextlib.suppress(duckdb.Error):
-                    cursor.close()
-                self._users -= 1
-                self._step_aside_when_unused()
+            self._give_back(cursor)
 
-    def _take(self, wait_s: float) -> DuckDBPyConnection:
+    def renew(self) -> None:
+        """Close the file once the last cursor is back; the next use opens it anew."""
         with self._changed:
-            if self._connection is not None and self._file != _identity(self._path):
-                self._stepping_aside = True  # it was deleted or replaced: what we hold is on no disk for anybody else
-                self._step_aside_when_unused()
-            if not self._changed.wait_for(lambda: not self._stepping_aside, wait_s):
-                raise BusyError(f"{self._path.name} is wanted elsewhere, but a lease on it did not end")
-            if self._connection is None:
-                self._file = _identity(self._path)
-                with contextlib.ExitStack() as opening:
-                    connection = opening.enter_context(self._opened(wait_s, read_only=False))
-                    schema.require_tables(connection)
-                    self._open = opening.pop_all()
-                self._connection = connection
-                self._revision = object()
-            cursor = self._connection.cursor()
-            self._users += 1
-            return cursor
+            self._stepping_aside = self._connection is not None
+        self._close_when_unused()
 
-    def _step_aside_when_unused(self) -> None:
-        """Close the file if that was asked for and the last cursor is back. Call with `_changed` held."""
-        if (self._stepping_aside or self._ended) and not self._users:
+    def _take(self, deadline: float) -> DuckDBPyConnection:
+        connection = self._connection
+        if connection is not None and self._file != _identity(self._path):
+            self._step_aside(connection)  # it was deleted or replaced: what we hold is on no disk for anybody else
+        with self._changed:
+            if not self._changed.wait_for(self._settled, deadline - time.monotonic()):
+                raise BusyError(f"{self._path.name} is {_WANTED if self._stepping_aside else _MOVING}")
+            if self._connection is not None:
+                return self._cursor_of(self._connection)
+            self._moving = True
+        try:
+            return self._take_anew(deadline)
+        finally:
+            self._moved()
+
+    def _settled(self) -> bool:
+        return not (self._moving or self._stepping_aside)
+
+    def _take_anew(self, deadline: float) -> DuckDBPyConnection:
+        """Open the file, and take the first cursor before anybody can have it closed."""
+        file = _identity(self._path)  # of a file that is replaced from here on, the next lease sees that it is another
+        with contextlib.ExitStack() as opening:
+            connection = opening.enter_context(self._opened(deadline, read_only=False))
+            schema.require_tables(connection)
+            with self._changed:
+                self._open, self._connection, self._file = opening.pop_all(), connection, file
+                self._revision = object()
+                return self._cursor_of(connection)
+
+    def _cursor_of(self, connection: DuckDBPyConnection) -> DuckDBPyConnection:
+        """A cursor, which keeps the file open until it is given back. Call with `_changed` held."""
+        cursor = connection.cursor()
+        self._users += 1
+        return cursor
+
+    def _give_back(self, cursor: DuckDBPyConnection) -> None:
+        with contextlib.suppress(duckdb.Error):
+            cursor.close()
+        with self._changed:
+            self._users -= 1
+        self._close_when_unused()
+
+    def _step_aside(self, connection: DuckDBPyConnection) -> None:
+        """Close the file once the last cursor is back, unless that was done since it was opened as this connection."""
+        with self._changed:
+            if self._connection is connection:
+                self._stepping_aside = True
+        self._close_when_unused()
+
+    def _close_when_unused(self) -> None:
+        """Close the file if that was asked for and the last cursor is back."""
+        with self._changed:
+            if self._users or self._connection is None or not (self._stepping_aside or self._ended):
+                return
+            closing, self._open = self._open, contextlib.ExitStack()
             self._connection = self._revision = None
-            self._stepping_aside = False
-            self._open.close()
+            self._moving, self._stepping_aside = True, False
+        try:
+            closing.close()
+        finally:
+            self._moved()
+
+    def _moved(self) -> None:
+        with self._changed:
+            self._moving = False
             self._changed.notify_all()
 
     @contextlib.contextmanager
@@ -118,34 +175,38 @@ class Held:
 
     def _watch(self, done: threading.Event) -> None:
         while not done.wait(_LOOK_FOR_KNOCKS_S):
-            with (
-                self._changed,
-                contextlib.suppress(StoreError, duckdb.Error),
-            ):  # who can't look now can at the next turn
-                if self._connection is not None and (knocked(self._path) or self._keeps_much(self._connection)):
-                    self._stepping_aside = True
-                    self._step_aside_when_unused()
+            connection = self._connection
+            with contextlib.suppress(StoreError, duckdb.Error, OSError):  # who can't look now can at the next turn
+                if connection is not None and (knocked(self._path) or self._keeps_much()):
+                    self._step_aside(connection)
 
-    def _keeps_much(self, connection: DuckDBPyConnection) -> bool:
+    def _keeps_much(self) -> bool:
         """Is so much of the file kept in memory that it should be closed to free that? Looked at now and then."""
         if time.monotonic() < self._look_at_memory_at:
             return False
         self._look_at_memory_at = time.monotonic() + _LOOK_AT_MEMORY_S
-        ((kept,),) = connection.execute(_KEPT_BYTES).fetchall()
+        with self._changed:
+            if self._connection is None:
+                return False
+            cursor = self._cursor_of(self._connection)
+        try:
+            ((kept,),) = cursor.execute(_KEPT_BYTES).fetchall()
+        finally:
+            self._give_back(cursor)
         return bool(kept > _MOST_KEPT_BYTES)
 
     def close(self) -> None:
         """Let go of the file, within two seconds if cursors are still out; after that the last of them does it."""
         with self._changed:
             self._ended = True
-            self._changed.wait_for(lambda: not self._users, 2)
-            self._step_aside_when_unused()
+            self._changed.wait_for(lambda: not (self._users or self._moving), 2)
+        self._close_when_unused()
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """Which file lies at a path: its device and number; None if there is none."""
+    """Which file lies at a path: its device and number; None if there is none, or the system does not tell."""
     try:
         found = os.stat(path)  # noqa: PTH116 a third of the time of Path.stat, at each lease
-    except FileNotFoundError:
+    except OSError:
         return None
     return found.st_dev, found.st_ino

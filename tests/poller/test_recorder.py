@@ -911,7 +911,7 @@ def test_an_embedded_recorder_steps_aside_for_readers(start: Start, database: Da
 
     found = [len(stored(reader)) for _ in range(10)]
     grown = wait_until(lambda: len(stored(reader)) > found[-1])
-    with pytest.raises(BusyError), reader.write(), reader.read(wait_s=0.01):
+    with pytest.raises(BusyError), reader.write(), Database(database.path).read(wait_s=0.01):
         pass
     recorder.stop()
 

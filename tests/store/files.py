@@ -1,6 +1,7 @@
 """What is done to a database file by hand: folding its log, and damaging it."""
 
 import os
+import time
 from pathlib import Path
 
 from store import Database
@@ -8,7 +9,7 @@ from store import Database
 
 def checkpoint(database: Database) -> None:
     """Fold the write-ahead log into the file, however small it is."""
-    with database._translated(), database._one_writer(5), database._cursor(5, read_only=False) as cursor:
+    with database._lease(time.monotonic() + 5, read_only=False) as cursor:
         cursor.execute("CHECKPOINT")
 
 

@@ -15,9 +15,9 @@ import psutil
 import pytest
 from portalocker import LockFlags
 
-from store import BusyError, Cursor, Database, NoDatabaseError, StoreError, Tick, ticks
-from store.database import _foreign_holder
+from store import BusyError, Database, StoreError, Tick, ticks
 from store.locks import FileLock, beside
+from store.opening import holder
 from tests.conftest import tick, wait_until
 from tests.store.conftest import is_locked
 from tests.store.processes import line, start
@@ -32,11 +32,6 @@ def seconds(database: Database, wait_s: float = 5) -> list[int]:
     """The seconds of all stored ticks."""
     with database.read(wait_s) as cursor:
         return [each.ts.second for each in reversed(ticks.newest_first(cursor, "btc_usd", limit=1000))]
-
-
-def cursor_of(database: Database) -> Cursor:
-    with database.read() as cursor:
-        return cursor
 
 
 def files(database: Database) -> dict[str, bytes]:
@@ -165,55 +160,24 @@ def test_a_reader_that_waits_gets_the_file_from_a_writer_that_was_killed(databas
 
 
 def test_of_many_threads_that_read_few_do_at_once(database):
-    with database.read(), database.read():
+    reading, done = threading.Barrier(3), threading.Event()
+
+    def read() -> None:
+        with database.read():
+            reading.wait(timeout=10)
+            done.wait(timeout=10)
+
+    with ThreadPoolExecutor(2) as pool:
+        readers = [pool.submit(read) for _ in range(2)]
+        reading.wait(timeout=10)
         with pytest.raises(BusyError, match=r"^ticks\.duckdb is being read by other threads$"):
             seconds(database, wait_s=0.1)
-        assert seconds(Database(database.path)) == []
+        of_another_object = seconds(Database(database.path))
+        done.set()
+        for reader in readers:
+            reader.result()
 
-    assert seconds(database) == []
-
-
-def test_reads_of_a_thread_share_one_lease_from_the_first_to_the_end_of_the_block(database):
-    append(database, tick(3))
-
-    with database.one_lease():
-        before = is_locked(beside(database.path, "lease"))
-        first = seconds(database)
-        between = is_locked(beside(database.path, "lease"))
-        with database.read() as one, database.read() as other:
-            same = one is other
-        with ThreadPoolExecutor(1) as pool:
-            elsewhere = pool.submit(cursor_of, database).result() is one
-    after = is_locked(beside(database.path, "lease"))
-
-    assert (before, between, after) == (False, True, False)
-    assert (first, same, elsewhere) == ([3], True, False)
-
-
-def test_a_file_that_is_held_is_lent_for_each_read(database):
-    with database.hold(), database.one_lease():
-        with database.read() as one:
-            pass
-        with database.read() as other:
-            again = one is other
-        append(Database(database.path), tick(3), wait_s=2)  # so the holder could step aside
-
-    assert not again
-
-
-def test_a_lease_that_could_not_be_had_is_tried_again_in_the_same_block(database_file):
-    database = Database(database_file)
-    with database.one_lease():
-        with pytest.raises(NoDatabaseError):
-            seconds(database)
-        Database(database_file).migrate()
-
-        assert seconds(database) == []
-
-
-def test_what_goes_wrong_under_a_shared_lease_is_a_store_error(database):
-    with database.one_lease(), pytest.raises(StoreError, match=r"ticks\.duckdb: "), database.read() as cursor:
-        cursor.execute("SELECT nothing")
+    assert of_another_object == seconds(database) == []
 
 
 @pytest.mark.parametrize("access", ["read", "write"])
@@ -233,7 +197,7 @@ def test_a_writer_that_waits_gets_the_file_from_a_foreign_tool_that_lets_go(data
         line(program)
         writer = threading.Thread(target=append, args=(database, tick(7)), kwargs={"wait_s": 20})
         writer.start()
-        wait_until(lambda: is_locked(beside(database.path, "lease")))  # from here on it waits at DuckDB's own lock
+        wait_until(lambda: is_locked(beside(database.path, "lease")), look_again_s=0.001)  # it has its turn and tries
 
         program.process.kill()
         writer.join()
@@ -248,23 +212,23 @@ def test_a_foreign_tool_in_another_container_is_a_holder_too():
         "See also https://duckdb.org/docs/current/connect/concurrency"
     )
 
-    holder = _foreign_holder(refusal)
+    who = holder(refusal)
 
-    assert holder == "a program that can't be seen from here"
+    assert who == "a program that can't be seen from here"
 
 
 def test_what_is_written_is_there_when_the_block_ends_and_not_before(database):
     with database.hold():
-        with database.write() as cursor:
+        with database.write() as cursor, ThreadPoolExecutor(1) as another:
             ticks.append(cursor, [tick(0)])
-            before = seconds(database)
+            before = another.submit(seconds, database).result()
         after = seconds(database)
 
     assert before == []
     assert after == [0]
 
 
-@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, duckdb.OutOfMemoryException])
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, duckdb.OutOfMemoryException, duckdb.FatalException])
 @pytest.mark.parametrize("held", [False, True])
 def test_a_block_that_raises_writes_nothing(database, error, held):
     append(database, tick(0))
@@ -301,6 +265,24 @@ def test_bad_sql_is_a_store_error_in_one_line_that_names_the_file(database):
     assert str(caught.value).startswith("ticks.duckdb: Catalog Error: Table with name nothing does not exist!")
     assert "\n" not in str(caught.value)
     assert isinstance(caught.value.__cause__, duckdb.CatalogException)
+
+
+@pytest.mark.parametrize("access", ["read", "write"])
+def test_an_error_of_the_callers_own_files_stays_what_it_is(database, tmp_path, access):
+    with pytest.raises(FileNotFoundError) as caught, getattr(database, access)():
+        (tmp_path / "of the caller").read_text()
+
+    assert caught.value.filename == str(tmp_path / "of the caller")
+
+
+def test_an_error_of_whoever_fills_a_file_stays_what_it_is(tmp_path):
+    database = Database(tmp_path / "new/ticks.duckdb")
+
+    with pytest.raises(FileNotFoundError) as caught:
+        database.create(lambda _: (tmp_path / "of the caller").unlink())
+
+    assert caught.value.filename == str(tmp_path / "of the caller")
+    assert list(database.path.parent.iterdir()) == []
 
 
 def test_a_reader_cannot_write(database):
@@ -357,7 +339,8 @@ def test_a_log_is_folded_beside_a_reader_of_the_same_process(database):
             cursor.execute("SELECT ts FROM ticks ORDER BY ts")
             first = cursor.fetchmany(10)
 
-            database.checkpoint_when_due()
+            with ThreadPoolExecutor(1) as another:
+                another.submit(database.checkpoint_when_due).result()
 
             rest = cursor.fetchall()
 

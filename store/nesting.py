@@ -1,0 +1,114 @@
+"""The lease that a thread is in: what the thread takes inside of it is the same lease."""
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+from duckdb import DuckDBPyConnection
+
+Take = Callable[[], AbstractContextManager[DuckDBPyConnection]]
+"""Takes a lease from others, which may mean to wait, and lends its cursor."""
+
+
+@dataclass(eq=False)
+class _Lease:
+    """A lease of one thread.
+
+    Attributes:
+        cursor: what was lent.
+        ends: gives the lease back to others.
+        writes: it has a transaction.
+        uses: the blocks that it must outlast.
+        kept: one of these blocks is that of `OwnLease.keeping`, which reads nothing by itself.
+    """
+
+    cursor: DuckDBPyConnection
+    ends: contextlib.ExitStack
+    writes: bool = False
+    uses: int = 0
+    kept: bool = False
+
+
+class OwnLease(threading.local):
+    """The lease that the asking thread is in, if it is in one.
+
+    A lease ends with the last block that uses it, whichever thread leaves that block.
+    """
+
+    def __init__(self) -> None:
+        self._lease: _Lease | None = None
+        self._keeps = False
+
+    @contextlib.contextmanager
+    def reading(self, take: Take) -> Iterator[DuckDBPyConnection]:
+        """Lend a cursor of the thread's lease; `take` one if there is none.
+
+        Inside a transaction it is the cursor of that transaction: only this one sees the new rows.
+        """
+        lease = self._current() or self._begin(take)
+        if lease.writes:
+            yield lease.cursor
+            return
+        lease.uses += 1
+        try:
+            with lease.cursor.cursor() as cursor:
+                yield cursor
+        finally:
+            self._give_back(lease)
+
+    @contextlib.contextmanager
+    def writing(self, take: Take) -> Iterator[DuckDBPyConnection]:
+        """Lend the cursor of a lease that has a transaction. Raises as `require_none`."""
+        self.require_none()
+        with take() as cursor:
+            self._lease = lease = _Lease(cursor, contextlib.ExitStack(), writes=True, uses=1)
+            try:
+                yield cursor
+            finally:
+                self._give_back(lease)
+
+    @contextlib.contextmanager
+    def keeping(self) -> Iterator[None]:
+        """Keep the lease that the first read of the block takes until the block ends or the thread writes."""
+        if self._keeps or self._current() is not None:
+            yield
+            return
+        self._keeps = True
+        try:
+            yield
+        finally:
+            self._keeps = False
+            self._keep_no_more()
+
+    def require_none(self) -> None:
+        """See that the thread is in no lease. One that is merely kept ends.
+
+        Raises:
+            RuntimeError: the thread is in a lease; a second one would wait for the end of the first.
+        """
+        self._keep_no_more()
+        if self._current() is not None:
+            raise RuntimeError("a thread asks for a lease of its own inside another one: it would wait for itself")
+
+    def _current(self) -> _Lease | None:
+        lease = self._lease
+        return lease if lease is not None and lease.uses else None  # another thread may have left its last block
+
+    def _begin(self, take: Take) -> _Lease:
+        with contextlib.ExitStack() as ends:
+            cursor = ends.enter_context(take())
+            self._lease = _Lease(cursor, ends.pop_all(), uses=int(self._keeps), kept=self._keeps)
+        return self._lease
+
+    def _keep_no_more(self) -> None:
+        lease = self._current()
+        if lease is not None and lease.kept:
+            lease.kept = False
+            self._give_back(lease)
+
+    def _give_back(self, lease: _Lease) -> None:
+        lease.uses -= 1
+        if not lease.uses:
+            lease.ends.close()

@@ -1,0 +1,212 @@
+"""What a thread takes inside of its own lease is that lease: it waits for nobody, least of all for itself."""
+
+import contextlib
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from store import Cursor, Database, NoDatabaseError, StoreError, ticks
+from store.locks import beside
+from tests.conftest import tick, wait_until
+from tests.store.conftest import is_locked
+
+SOON_S = 0.2
+
+
+def append(database: Database, second: int, wait_s: float = 5) -> None:
+    with database.write(wait_s) as cursor:
+        ticks.append(cursor, [tick(second)])
+
+
+def seconds(database: Database, wait_s: float = SOON_S) -> list[int]:
+    """The seconds of all stored ticks."""
+    with database.read(wait_s) as cursor:
+        return seconds_of(cursor)
+
+
+def seconds_of(cursor: Cursor) -> list[int]:
+    return [each.ts.second for each in reversed(ticks.newest_first(cursor, "btc_usd", limit=1000))]
+
+
+def is_kept(database: Database) -> bool:
+    """Does somebody have the lease?"""
+    return is_locked(beside(database.path, "lease"))
+
+
+@pytest.fixture(params=["opened for each lease", "held"])
+def either(request: pytest.FixtureRequest, database: Database):
+    """A database in both of its modes."""
+    with database.hold() if request.param == "held" else contextlib.nullcontext():
+        yield database
+
+
+def test_reads_inside_a_read_take_no_further_turn(either):
+    append(either, 3)
+
+    with contextlib.ExitStack() as stack:
+        cursors = [stack.enter_context(either.read(SOON_S)) for _ in range(5)]
+        found = [seconds_of(cursor) for cursor in cursors]
+
+    assert found == [[3]] * 5
+
+
+def test_a_read_inside_a_read_leaves_the_rows_alone_that_the_outer_one_still_fetches(either):
+    with either.read() as outer:
+        outer.execute("SELECT * FROM range(5)")
+        first = outer.fetchmany(2)
+        with either.read() as inner:
+            inner.execute("SELECT 'others'").fetchall()
+        rest = outer.fetchall()
+
+    assert [*first, *rest] == [(0,), (1,), (2,), (3,), (4,)]
+
+
+def test_the_lease_ends_with_the_outermost_read(database):
+    with database.read():
+        with database.read():
+            pass
+        within = is_kept(database)
+
+    assert within
+    assert not is_kept(database)
+
+
+def test_a_lease_outlasts_the_read_that_took_it_while_another_one_is_inside(database):
+    with contextlib.ExitStack() as inner:
+        with database.read():
+            cursor = inner.enter_context(database.read())
+        found = seconds_of(cursor)
+        within = is_kept(database)
+
+    assert (found, within) == ([], True)
+    assert not is_kept(database)
+
+
+def test_threads_that_read_inside_their_reads_do_not_wait_for_each_other(either):
+    together = threading.Barrier(2)
+
+    def read_twice() -> list[int]:
+        with either.read():
+            together.wait(timeout=10)  # both have one of the two turns now
+            return seconds(either)
+
+    with ThreadPoolExecutor(2) as pool:
+        found = [pool.submit(read_twice) for _ in range(2)]
+
+    assert [each.result() for each in found] == [[], []]
+
+
+def test_a_read_inside_a_read_of_a_held_file_is_not_kept_out_by_those_who_wait_for_it(database):
+    with database.hold(), ThreadPoolExecutor(1) as pool, database.read():
+        waiting = pool.submit(append, Database(database.path), 1)
+        wait_until(lambda: database._held is not None and database._held._stepping_aside)
+
+        found = seconds(database)
+
+        assert not waiting.done()
+    assert found == []
+    assert seconds(database) == [1]
+
+
+def test_a_read_inside_a_write_sees_what_is_being_written(either):
+    with either.write() as cursor:
+        ticks.append(cursor, [tick(3)])
+
+        found = seconds(either)
+
+    assert found == [3]
+
+
+@pytest.mark.parametrize(
+    "access",
+    [lambda database: append(database, 1), Database.migrate, Database.checkpoint_when_due, lambda it: it.create(print)],
+    ids=["write", "migrate", "checkpoint", "create"],
+)
+@pytest.mark.parametrize("outer", [Database.read, Database.write])
+def test_what_would_wait_for_its_own_thread_is_refused_at_once(either, outer, access: Callable[[Database], None]):
+    with outer(either):
+        with pytest.raises(RuntimeError, match=r"inside another one: it would wait for itself$"):
+            access(either)
+        after = seconds(either)
+
+    assert after == []
+    append(either, 0)
+
+
+def test_reads_of_a_thread_share_one_lease_from_the_first_to_the_end_of_the_block(database):
+    append(database, 3)
+
+    with database.one_lease():
+        before = is_kept(database)
+        first = seconds(database)
+        between = is_kept(database)
+        again = seconds(database)
+    after = is_kept(database)
+
+    assert (before, between, after) == (False, True, False)
+    assert first == again == [3]
+
+
+def test_other_threads_have_leases_of_their_own(database):
+    with ThreadPoolExecutor(1) as another, database.one_lease():
+        seconds(database)
+        another.submit(seconds, database).result()
+        after_theirs = is_kept(database)
+
+    assert after_theirs
+    assert not is_kept(database)
+
+
+def test_a_block_inside_a_block_or_inside_a_read_ends_nothing(database):
+    with database.one_lease():
+        with database.one_lease():
+            seconds(database)
+        after_a_block = is_kept(database)
+    with database.read() as cursor:
+        with database.one_lease():
+            seconds(database)
+        after_a_read = seconds_of(cursor)
+
+    assert after_a_block
+    assert after_a_read == []
+    assert not is_kept(database)
+
+
+def test_a_thread_that_only_keeps_its_lease_writes_and_then_reads_what_it_wrote(database):
+    with database.one_lease():
+        seconds(database)
+        append(database, 3, wait_s=SOON_S)
+        written = is_kept(database)
+        found = seconds(database)
+        read = is_kept(database)
+
+    assert (written, read) == (False, True)
+    assert found == [3]
+    assert not is_kept(database)
+
+
+def test_a_lease_that_could_not_be_had_is_tried_again_in_the_same_block(database_file):
+    database = Database(database_file)
+    with database.one_lease():
+        with pytest.raises(NoDatabaseError):
+            seconds(database)
+        Database(database_file).migrate()
+
+        assert seconds(database) == []
+
+
+def test_what_goes_wrong_under_a_shared_lease_is_a_store_error(database):
+    with database.one_lease(), pytest.raises(StoreError, match=r"ticks\.duckdb: "), database.read() as cursor:
+        cursor.execute("SELECT nothing")
+
+
+def test_a_lease_that_another_thread_gave_back_is_used_no_more(database):
+    lease = contextlib.ExitStack()
+    lease.enter_context(database.read())
+    with ThreadPoolExecutor(1) as another:
+        another.submit(lease.close).result()
+
+    assert not is_kept(database)
+    assert seconds(database) == []

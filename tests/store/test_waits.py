@@ -1,0 +1,167 @@
+"""Every wait has one deadline, the caller's own: nobody waits longer because somebody else does."""
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from duckdb import DuckDBPyConnection
+
+import store.held
+from store import BusyError, Database, NoDatabaseError, ticks
+from store.held import Held
+from tests.conftest import tick, wait_until
+from tests.store.processes import line, start
+
+SHORT_S = 0.1
+"""What a recorder's loop grants a write."""
+
+SOON_S = 0.5
+
+
+def count(database: Database, wait_s: float = 5) -> int:
+    with database.read(wait_s) as cursor:
+        return int(cursor.execute("SELECT count(*) FROM ticks").fetchall()[0][0])
+
+
+def write(database: Database, wait_s: float) -> None:
+    with database.write(wait_s):
+        pass
+
+
+def refused_after_s(database: Database) -> float:
+    """How long a write waited that was refused."""
+    started = time.monotonic()
+    with pytest.raises(BusyError):
+        write(database, SHORT_S)
+    return time.monotonic() - started
+
+
+@pytest.mark.parametrize("held", [False, True], ids=["opened for each lease", "held"])
+@pytest.mark.parametrize("holder", ["hold_like_a_foreign_tool", "keep_writing", "keep_reading"])
+def test_a_writer_of_little_patience_is_not_kept_by_patient_readers_beside_it(database, held, holder):
+    with contextlib.ExitStack() as stack:
+        if held:
+            stack.enter_context(database.hold())
+        program = stack.enter_context(start(holder, database.path))
+        line(program)
+        readers = [stack.enter_context(ThreadPoolExecutor(1)).submit(count, database, 20) for _ in range(2)]
+
+        waited_s = [refused_after_s(database) for _ in range(10)]
+
+        program.process.kill()
+        found = [reader.result() for reader in readers]
+        with database.write() as cursor:
+            ticks.append(cursor, [tick()])
+    assert max(waited_s) < SOON_S, waited_s
+    assert found == [0, 0]
+    assert count(database) == 1
+
+
+def test_whoever_waits_beside_others_is_told_which_tool_has_the_file(database):
+    with start("hold_like_a_foreign_tool", database.path) as program, database.hold(), ThreadPoolExecutor(1) as pool:
+        line(program)
+        reader = pool.submit(count, database, 20)
+
+        with pytest.raises(BusyError, match=rf"^ticks\.duckdb is held by python[\d.]*, PID {program.process.pid}, "):
+            count(database, 0.3)
+
+        program.process.kill()
+        assert reader.result() == 0
+
+
+def test_time_spent_for_a_turn_among_threads_is_not_spent_again_for_the_file(database):
+    with start("keep_writing", database.path) as program, ThreadPoolExecutor(1) as pool:
+        line(program)
+        started = time.monotonic()
+        first = pool.submit(write, database, 1.0)
+        wait_until(lambda: database._writing._value == 0)
+
+        with pytest.raises(BusyError):
+            write(database, 1.2)
+
+        waited_s = time.monotonic() - started
+        assert isinstance(first.exception(), BusyError)
+    assert waited_s < 1.8
+
+
+class SlowFile:
+    """A file that takes as long to open, or to close, as the test wants."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.openings, self.may_close = threading.Semaphore(0), threading.Event()
+        self.held = Held(database.path, self._opened)
+
+    @contextlib.contextmanager
+    def _opened(self, deadline: float, *, read_only: bool) -> Iterator[DuckDBPyConnection]:
+        self.openings.acquire(timeout=10)
+        with self._database._opened(deadline, read_only=read_only) as connection:
+            yield connection
+            self.may_close.wait(timeout=10)
+
+    def use(self, wait_s: float) -> None:
+        with self.held.lend(time.monotonic() + wait_s):
+            pass
+
+    def refused_after_s(self) -> float:
+        started = time.monotonic()
+        with pytest.raises(BusyError, match=r"^ticks\.duckdb is being opened or closed by another thread$"):
+            self.use(SHORT_S)
+        return time.monotonic() - started
+
+
+def test_a_file_that_is_slow_to_open_and_to_close_keeps_nobody_beyond_the_deadline(database):
+    file = SlowFile(database)
+    with ThreadPoolExecutor(1) as pool:
+        opening = pool.submit(file.use, 20)
+        wait_until(lambda: file.held._moving)
+        beside_the_opening_s = file.refused_after_s()
+        file.openings.release()
+        opening.result()
+
+        closing = pool.submit(file.held.close)
+        wait_until(lambda: file.held._moving)
+        beside_the_closing_s = file.refused_after_s()
+        file.may_close.set()
+        closing.result()
+
+    assert max(beside_the_opening_s, beside_the_closing_s) < SOON_S
+
+
+def test_an_error_of_the_thread_that_opens_is_told_to_no_other_one(database):
+    file, elsewhere = SlowFile(database), database.path.with_name("elsewhere.duckdb")
+    database.path.rename(elsewhere)
+    with ThreadPoolExecutor(2) as pool:
+        opening = pool.submit(file.use, 20)
+        wait_until(lambda: file.held._moving)
+        waiting = pool.submit(file.use, 20)
+        file.openings.release()
+        failed = opening.exception()
+        elsewhere.rename(database.path)
+        file.openings.release()
+        waiting.result()
+    file.may_close.set()
+    file.held.close()
+
+    assert isinstance(failed, NoDatabaseError)
+
+
+def test_a_look_for_knocks_that_hangs_keeps_nobody(database, monkeypatch):
+    looking, done = threading.Event(), threading.Event()
+
+    def hang(_: object) -> bool:
+        looking.set()
+        return done.wait(timeout=10)
+
+    monkeypatch.setattr(store.held, "knocked", hang)
+    with database.hold():
+        count(database)
+        assert looking.wait(timeout=10)
+
+        found = count(database, SHORT_S)
+
+        done.set()
+    assert found == 0
