@@ -16,12 +16,14 @@ from typing import Any
 import streamlit as st
 from starlette.middleware import Middleware
 from starlette.routing import Mount
+from streamlit import config
 from streamlit.runtime.pages_manager import PagesManager
 
 import settings as all_settings
 from api import Served, create_app
 from api.files import AsTheyAre
 from api.headers import SecurityHeaders
+from api.hosts import Hosts, OwnNames
 from api.page_sockets import PageSockets
 from api.script import PreloadScript, script_route
 from api.sockets import answer_at_once
@@ -72,6 +74,16 @@ LOGO = all_settings.ROOT / "pages/common/logo.svg"
 api = create_app()
 
 
+def own_names() -> OwnNames:
+    """The names of this server, as far as Streamlit's options tell them. Its browser.serverAddress has a default."""
+    meant = [st.get_option("browser.serverAddress")] if config.is_manually_set("browser.serverAddress") else []
+    return OwnNames(
+        st.get_option("server.address"),
+        reached_as=[*meant, *st.get_option("server.allowedHosts")],
+        also=st.get_option("server.corsAllowedOrigins"),
+    )
+
+
 @contextlib.asynccontextmanager
 async def lifespan(_: st.App) -> AsyncIterator[dict[str, Any]]:
     """From the server's start to its end: read the settings, serve the API, record."""
@@ -82,6 +94,8 @@ async def lifespan(_: st.App) -> AsyncIterator[dict[str, Any]]:
         settings = all_settings.load_to_serve()
     configure_logging(settings.log_level)
     answer_at_once()
+    if settings.sign_in is not None:
+        names.add(settings.sign_in.redirect_uri)
     api.state.served = Served(settings, shared_database(settings.database, settings.memory_limit))
     recorder, watchdog = None, None
     try:
@@ -158,12 +172,14 @@ def show() -> None:
 if __name__ == "__main__":
     show()
 else:
+    names = own_names()
     app = st.App(
         __file__,
         lifespan=lifespan,
         routes=[script_route(PLOTLY_PATH, PLOTLY_FILE), Mount("/api", api)],
         middleware=[
             Middleware(SecurityHeaders, api="/api"),
+            Middleware(Hosts, names=names),
             Middleware(PageSockets, origins=st.get_option("server.corsAllowedOrigins")),
             Middleware(PreloadScript, url=PLOTLY_URL),
             Middleware(AsTheyAre, path="/api/export"),

@@ -96,10 +96,12 @@ class SignIn:
     Attributes:
         providers: what st.login takes, one for each way to sign in.
         cookie_secret: signs who a reader is.
+        redirect_uri: the dashboard's own address, with /oauth2callback after it.
     """
 
     providers: tuple[str, ...]
     cookie_secret: str = field(repr=False)
+    redirect_uri: str
 
 
 class _Secrets(TomlConfigSettingsSource):
@@ -408,7 +410,7 @@ def _sign_in(auth: Any) -> SignIn:
         )
     if len(str(auth["cookie_secret"])) < _LEAST_SECRET:
         raise SettingsError(f"cookie_secret in [auth] must have at least {_LEAST_SECRET} characters")
-    return SignIn(tuple(unnamed | named), str(auth["cookie_secret"]))
+    return SignIn(tuple(unnamed | named), str(auth["cookie_secret"]), str(auth["redirect_uri"]))
 
 
 def _given_names() -> set[str]:

@@ -63,7 +63,9 @@ def test_with_auth_and_addresses_readers_sign_in(secrets):
 
     loaded = load_to_serve()
 
-    assert loaded.sign_in == SignIn(("default",), "a-cookie-secret-of-these-tests")
+    assert loaded.sign_in == SignIn(
+        ("default",), "a-cookie-secret-of-these-tests", "http://localhost:8501/oauth2callback"
+    )
     assert loaded.allowed_emails == ("reader@example.com",)
 
 
@@ -268,6 +270,6 @@ def test_the_template_of_the_secrets_serves_once_it_is_filled_in(secrets):
 
     loaded = load_to_serve()
 
-    assert loaded.sign_in == SignIn(("default",), "filled-in-with-something")
+    assert loaded.sign_in == SignIn(("default",), "filled-in-with-something", "http://localhost:8501/oauth2callback")
     assert loaded.api_token == SecretStr("filled-in-with-something")
     assert loaded.allowed_emails == ("you@example.com", "friend@example.com")

@@ -113,7 +113,7 @@ def test_nothing_of_ours_takes_anything(empty, path, method):
     assert status in {404, 405}
 
 
-@pytest.mark.parametrize(
+EVERYWHERE = pytest.mark.parametrize(
     "path",
     [
         "/",
@@ -127,6 +127,9 @@ def test_nothing_of_ours_takes_anything(empty, path, method):
         "/static/missing.js",
     ],
 )
+
+
+@EVERYWHERE
 @pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://localhost:3000"])
 def test_no_page_of_another_address_may_read_a_reply_or_frame_it(empty, path, origin):
     headers = httpx.get(empty.url + path, headers={"origin": origin}).headers
@@ -138,10 +141,30 @@ def test_no_page_of_another_address_may_read_a_reply_or_frame_it(empty, path, or
     assert headers["referrer-policy"] == "same-origin"
 
 
+@EVERYWHERE
+def test_nothing_is_answered_under_the_name_of_another_address(empty, path):
+    reply = httpx.get(empty.url + path, headers={"host": "evil.example", "x-forwarded-host": "localhost"})
+
+    assert reply.status_code == 421
+    assert reply.json()["detail"].startswith("Host = 'evil.example': this server is not known under that name")
+
+
 def stream(dashboard: Dashboard, origin: str) -> None:
-    address = f"ws://{urlsplit(dashboard.url).netloc}/_stcore/stream"
-    with connect(address, origin=Origin(origin), subprotocols=[Subprotocol("streamlit")]):
+    """Open a page's socket as a page of an origin does, at the address of the dashboard."""
+    address = urlsplit(dashboard.url).netloc
+    with connect(f"ws://{address}/_stcore/stream", origin=Origin(origin), subprotocols=[Subprotocol("streamlit")]):
         pass
+
+
+def test_no_page_whose_name_was_pointed_here_may_open_a_pages_socket(empty):
+    port = urlsplit(empty.url).port
+
+    with pytest.raises(InvalidStatus) as refused, socket.create_connection(("localhost", port)) as connection:
+        connect(
+            f"ws://evil.example:{port}/_stcore/stream", sock=connection, origin=Origin(f"http://evil.example:{port}")
+        )
+
+    assert refused.value.response.status_code == 421
 
 
 @pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://localhost:3000", "http://127.0.0.1"])
@@ -171,10 +194,10 @@ def slow_clients(dashboard: Dashboard, count: int) -> Iterator[None]:
     host, port = urlsplit(dashboard.url).hostname, urlsplit(dashboard.url).port
     start = int((utc_now() - timedelta(days=1)).timestamp())
     requests = [
-        f"GET /api/prices/filter?ticker=btc_usd&start_timestamp={start} HTTP/1.1\r\nHost: test\r\n\r\n",
-        "GET /api/plotly.js HTTP/1.1\r\nHost: test\r\n\r\n",
-        "GET /api/health HTTP/1.1\r\nHost: te",
-        "GET /api/health HTTP/1.1\r\nHost: test\r\nContent-Length: 1000\r\n\r\nx",
+        f"GET /api/prices/filter?ticker=btc_usd&start_timestamp={start} HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        "GET /api/plotly.js HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        "GET /api/health HTTP/1.1\r\nHost: local",
+        "GET /api/health HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nx",
     ]
     with ExitStack() as stack:
         for request in requests * count:

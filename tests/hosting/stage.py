@@ -112,6 +112,11 @@ class Started:
         return self._process.returncode, said
 
 
+def health_under(host: str, port: int) -> int:
+    """The status of a dashboard's health under a name."""
+    return httpx.get(f"http://127.0.0.1:{port}/api/health", headers={"host": host}, timeout=5).status_code
+
+
 def wait_until_well(port: int) -> None:
     """Wait until a dashboard says that the newest ticks are fresh."""
 

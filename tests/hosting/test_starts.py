@@ -15,7 +15,7 @@ import pytest
 from settings import ROOT
 from tests.browser.conftest import free_port
 from tests.hosting.files import INSTALLED, UNIT, copy_into_image, image, services, unit
-from tests.hosting.stage import BIN, Host, Started, wait_until_well
+from tests.hosting.stage import BIN, Host, Started, health_under, wait_until_well
 
 ENDED = {0, -signal.SIGTERM}
 """Exit codes of an orderly end: a web server ends by the signal that stopped it, if it isn't process number 1."""
@@ -64,10 +64,12 @@ def test_the_image_records_says_that_it_is_well_and_ends_its_run_when_it_is_stop
     with start(host, service, port) as dashboard:
         wait_until_well(port)
         well = host.run(check, environment)
+        under = [health_under(name, port) for name in ("localhost", "192.0.2.7", "evil.example")]
         visits = host.run([sys.executable, "-c", _VISIT], environment | {"TICKWELL_POLLER": "external"})
         code, said = dashboard.stop()
 
     assert (before.returncode, well.returncode, well.stderr) == (1, 0, "")
+    assert under == [200, 200, 421]
     assert "Connection refused" in before.stderr
     assert [line.split(" ", 1)[1] for line in visits.stdout.splitlines()] == ["ElementList() []"] * 4, visits.stderr
     assert (code in ENDED, host.ends_of_runs()) == (True, [True]), said
@@ -97,8 +99,10 @@ def test_the_procfile_starts_a_dashboard_and_a_recorder_and_stops_both(host):
 
     with Started(host, ["honcho", "start"], host.environment(PORT=str(port))) as honcho:
         wait_until_well(port)
+        under = health_under("prices.example.com", port)
         _, said = honcho.stop()
 
+    assert under == 200
     assert host.ends_of_runs() == [True], said
     assert "stopped, all is written" in said
     assert "Traceback" not in said
@@ -123,10 +127,14 @@ def test_the_unit_of_systemd_records_into_the_one_folder_that_it_may_write(host)
     port = free_port()
     words = [word.replace(f"{INSTALLED}/.venv/bin", str(BIN)) for word in shlex.split(command)]
 
+    settings["STREAMLIT_BROWSER_SERVER_ADDRESS"] = "prices.example.com"
+
     with Started(host, [*words, "--server.port", str(port)], host.environment(**settings)) as dashboard:
         wait_until_well(port)
+        under = [health_under(name, port) for name in ("localhost", "prices.example.com", "evil.example")]
         code, said = dashboard.stop()
 
+    assert under == [200, 200, 421]
     assert unit()["WorkingDirectory"] == [str(INSTALLED)]
     assert unit()["ReadWritePaths"] == ["/var/lib/tickwell"]
     assert (code in ENDED, host.ends_of_runs()) == (True, [True]), said

@@ -1,0 +1,109 @@
+"""Under which names the server answers.
+
+The page of another address may point its own name at 127.0.0.1 (DNS rebinding). The browser then takes this server for
+that page's own and hands its replies over; `Host` alone still tells. So a server for one machine answers under its own
+names, and a server that was told its names answers under these.
+"""
+
+import ipaddress
+import re
+import socket
+from collections.abc import Iterable
+
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from .errors import shortened
+
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^\s:/?#@,\\\[\]]+)(?::\d*)?", re.IGNORECASE)
+
+_NO_NAME = "must be one name or address, with its port or without"
+_UNKNOWN = (
+    "this server is not known under that name; if it should be, put the name into Streamlit's option "
+    "browser.serverAddress (STREAMLIT_BROWSER_SERVER_ADDRESS), or several into server.allowedHosts"
+)
+
+
+class OwnNames:
+    """The names under which a server may be asked: localhost, the loopback addresses, this machine's, and those told.
+
+    - A server on a loopback address answers under these names alone.
+    - A server on another address with `reached_as` answers under these names and each IP address, which no page has.
+    - A server on another address without `reached_as` answers under every name: its names are known to its host alone.
+
+    Args:
+        address: what the server listens on; None for all addresses.
+        reached_as: the names that the operator gave to the server. `*.example.com` is each name below example.com, and
+            `*` is every name.
+        also: further names that lead here, with or without scheme and port. They restrict nothing.
+    """
+
+    def __init__(self, address: str | None, reached_as: Iterable[str] = (), also: Iterable[str] = ()) -> None:
+        told = {_name_in(each) for each in reached_as if each}
+        self._is_local = address is not None and _is_loopback(_plain(address))
+        self._is_open = not self._is_local and not told
+        self._names = {_plain(socket.gethostname()), *told, *map(_name_in, also)}
+
+    def add(self, address: str) -> None:
+        """Take the name in an address that leads here, too."""
+        self._names.add(_name_in(address))
+
+    def refusal(self, hosts: list[str]) -> JSONResponse | None:
+        """What to answer to a request with these `Host` headers; None if it may have what it asks for."""
+        if self._is_open:
+            return None
+        found = _HOST.fullmatch(hosts[0]) if len(hosts) == 1 else None
+        if found is None:
+            return _refused(400, hosts, _NO_NAME)
+        return None if self._has(_plain(found[1])) else _refused(421, hosts, _UNKNOWN)
+
+    def _has(self, name: str) -> bool:
+        if name in self._names or _is_loopback(name):
+            return True
+        if not self._is_local and _address(name):
+            return True
+        return any(each == "*" or (each.startswith("*.") and name.endswith(each[1:])) for each in self._names)
+
+
+class Hosts:
+    """Refuses requests and sockets under a name that is not the server's: 421, or 400 for what is no name.
+
+    X-Forwarded-Host counts for nothing: a page may send it to what the browser takes for the page's own server.
+    """
+
+    def __init__(self, app: ASGIApp, names: OwnNames) -> None:
+        self._app = app
+        self._names = names
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        hosts = [text.decode("latin-1") for name, text in scope.get("headers", ()) if name == b"host"]
+        refusal = self._names.refusal(hosts) if scope["type"] in {"http", "websocket"} else None
+        await (refusal or self._app)(scope, receive, send)
+
+
+def _name_in(told: str) -> str:
+    """The name in what an operator wrote: a name, an address with its port, or a URL."""
+    authority = told.strip().rpartition("://")[2].partition("/")[0]
+    found = _HOST.fullmatch(authority)
+    return _plain(found[1] if found else authority)
+
+
+def _plain(name: str) -> str:
+    """A name in lower case without the dot of the root; of an IP address the shortest form, without brackets."""
+    return str(_address(name) or name.lower().rstrip("."))
+
+
+def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(name.strip("[]"))
+    except ValueError:
+        return None
+
+
+def _is_loopback(name: str) -> bool:
+    address = _address(name)
+    return name == "localhost" if address is None else address.is_loopback
+
+
+def _refused(status: int, hosts: list[str], why: str) -> JSONResponse:
+    return JSONResponse({"detail": f"Host = {shortened(', '.join(hosts))}: {why}"}, status_code=status)
