@@ -23,7 +23,7 @@ class Access:
     """Lets a request through to the API if the server's settings do; else answers 401 or 403.
 
     With API_TOKEN each route but /health asks for it; without, but with sign-in, no program is let in. A ticket opens
-    /export in either case.
+    /export in either case. /health answers everybody, and tells strangers less.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -32,6 +32,12 @@ class Access:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         refusal = _refusal(scope, scope["app"].state.served.settings) if scope["type"] == "http" else None
         await (refusal or self._app)(scope, receive, send)
+
+
+def is_stranger(headers: Headers, settings: Settings) -> bool:
+    """Is the API closed to a request with these headers?"""
+    sent = headers.get("authorization", "")
+    return settings.ticket_key is not None and (settings.api_token is None or not _is_token(sent, settings.api_token))
 
 
 def _refusal(scope: Scope, settings: Settings) -> JSONResponse | None:

@@ -1,17 +1,22 @@
 """/health: how recording goes."""
 
+from functools import partial
 from typing import Any, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from store import utc_now
 from store.status import health
 
-from .served import OfServer
+from .access import is_stranger
+from .served import OfServer, Served
 
 router = APIRouter(tags=["health"])
+
+Status = Literal["ok", "stale", "empty", "failed"]
+_STATUS = Field(description="Of the newest ticks of what is configured.")
 
 
 class IndexHealth(BaseModel):
@@ -28,7 +33,7 @@ class IndexHealth(BaseModel):
 class Health(BaseModel):
     """Everything that works and everything that doesn't; instants as ISO 8601 in UTC, ages in seconds."""
 
-    status: Literal["ok", "stale", "empty", "failed"] = Field(description="Of the newest ticks of what is configured.")
+    status: Status = _STATUS
     version: str
     now: str
     database: dict[str, Any] = Field(description="The file, its size, and what is wrong with it.")
@@ -36,12 +41,52 @@ class Health(BaseModel):
     indexes: dict[str, IndexHealth]
 
 
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class IndexHealthForAll(_Strict):
+    """How old the newest tick of an index is, in seconds."""
+
+    age_s: float
+
+
+class PollerHealthForAll(_Strict):
+    """What a health check must know of the recorder."""
+
+    starting: bool = Field(description="It was just started, and its first slot is still to come.")
+
+
+class HealthForAll(_Strict):
+    """What everybody is told where readers sign in or programs send a token."""
+
+    status: Status = _STATUS
+    poller: PollerHealthForAll
+    indexes: dict[str, IndexHealthForAll]
+
+
 @router.get(
     "/health",
-    response_model=Health,
-    responses={503: {"model": Health, "description": "The newest ticks are not fresh, or there are none."}},
+    response_model=Health | HealthForAll,
+    responses={503: {"model": Health | HealthForAll, "description": "The newest ticks are not fresh or missing."}},
 )
-def get_health(served: OfServer) -> JSONResponse:
-    """How recording goes; 503 unless the newest ticks are fresh."""
-    report = health(served.database, served.settings, utc_now())
-    return JSONResponse(report, status_code=200 if report["status"] == "ok" else 503)
+async def get_health(request: Request, served: OfServer) -> JSONResponse:
+    """How recording goes, as of at most a second ago; 503 unless the newest ticks are fresh.
+
+    Where the API is closed, a request without the token is told the status and the ages alone.
+    """
+    report = await served.health.get(partial(_read, served))
+    told = _for_all(report) if is_stranger(request.headers, served.settings) else report
+    return JSONResponse(told, status_code=200 if report["status"] == "ok" else 503)
+
+
+def _read(served: Served) -> dict[str, Any]:
+    return health(served.database, served.settings, utc_now())
+
+
+def _for_all(report: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "status": report["status"],
+        "poller": {"starting": report["poller"]["starting"]},
+        "indexes": {name: {"age_s": index["age_s"]} for name, index in report["indexes"].items()},
+    }

@@ -10,6 +10,7 @@ from settings import Settings
 from store import Cursor, Database, NoDatabaseError, ticks
 
 from .errors import shortened
+from .recent import Recent
 
 Answer = TypeVar("Answer")
 
@@ -24,11 +25,13 @@ class Served:
     Attributes:
         settings, database: of the server.
         newest: for each index the reply with its newest price, and the database's revision that it was read under.
+        health: what /health told last.
     """
 
     settings: Settings
     database: Database
     newest: dict[str, tuple[object, bytes]] = field(default_factory=dict)
+    health: Recent = field(default_factory=Recent)
 
 
 async def _served(request: Request) -> Any:

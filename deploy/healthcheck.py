@@ -7,40 +7,32 @@ is well, although /api/health answers 503 then: with TICKWELL_POLL_SECONDS = 360
 
 import json
 import sys
-from datetime import datetime, timedelta
-from typing import Any
 from urllib.error import HTTPError
-from urllib.request import urlopen
+from urllib.request import ProxyHandler, build_opener
 
 _ANSWERS_WITHIN_S = 8.0
-_STARTS_WITHIN = timedelta(seconds=60)
-"""From its start to its first slot, besides waiting for it."""
+
+# Docker hands the proxies of ~/.docker/config.json to each container: they lead to the world, not back into it.
+_DIRECTLY = build_opener(ProxyHandler({}))
 
 
 def answer(url: str) -> str:
     """The body, whatever the status is: it says more."""
     try:
-        with urlopen(url, timeout=_ANSWERS_WITHIN_S) as reply:  # noqa: S310 whoever starts this names the address
+        with _DIRECTLY.open(url, timeout=_ANSWERS_WITHIN_S) as reply:
             return str(reply.read(), "utf-8")
     except HTTPError as reply:
         return str(reply.read(), "utf-8")
 
 
-def starting(report: dict[str, Any]) -> bool:
-    """Is there a recorder whose first slot is still to come?"""
-    poller = report["poller"]
-    if not poller["alive"] or poller["state"] != "starting":
-        return False
-    age = datetime.fromisoformat(report["now"]) - datetime.fromisoformat(poller["started_at"])
-    return age < timedelta(seconds=poller["poll_seconds"]) + _STARTS_WITHIN
-
-
 def main() -> None:
     try:
         report = json.loads(answer(sys.argv[1]) if len(sys.argv) > 1 else sys.stdin.read())
-        words = f"{report['status']}: {report['poller']['words']}"
-        well = report["status"] == "ok" or starting(report)
-    except (OSError, ValueError, LookupError) as error:
+        status, poller = report["status"], report["poller"]
+        well = status == "ok" or poller["starting"]
+        # Where readers sign in or programs send a token, everybody else is told no words.
+        words = f"{status}: {poller['words']}" if "words" in poller else status
+    except (OSError, ValueError, LookupError, TypeError) as error:
         sys.exit(f"no answer that could be read: {error}")
     sys.exit(0 if well else words)
 

@@ -21,6 +21,10 @@ _TROUBLE = {
 }
 
 
+_STARTS_WITHIN_S = 60
+"""From a recorder's start to its first slot, besides waiting for it."""
+
+
 def stale_after_s(poll_seconds: int) -> int:
     """The age in seconds beyond which a tick is stale: three slots, at least half a minute."""
     return max(3 * poll_seconds, 30)
@@ -54,7 +58,7 @@ def health(database: Database, settings: Settings, now: datetime) -> dict[str, A
         "now": now.isoformat(),
         "database": _file(database, failure),
         "poller": _poller(
-            notice, in_words(notice, min(ages, default=None), now, embedded=settings.poller == "embedded")
+            notice, now, in_words(notice, min(ages, default=None), now, embedded=settings.poller == "embedded")
         ),
         "indexes": indexes,
     }
@@ -156,6 +160,12 @@ def _status(indexes: dict[str, Any], settings: Settings) -> str:
     return "stale" if any(age is None or age > limit for age in ages) else "ok"
 
 
+def _is_starting(notice: Notice, now: datetime) -> bool:
+    """Is there a recorder whose first slot is still to come?"""
+    age_s = (now - notice.since).total_seconds()
+    return notice.alive and notice.state == "starting" and age_s < notice.poll_seconds + _STARTS_WITHIN_S
+
+
 def _file(database: Database, failure: str | None) -> dict[str, Any]:
     return {
         "path": str(database.path),
@@ -165,11 +175,12 @@ def _file(database: Database, failure: str | None) -> dict[str, Any]:
     }
 
 
-def _poller(notice: Notice | None, words: str) -> dict[str, Any]:
+def _poller(notice: Notice | None, now: datetime, words: str) -> dict[str, Any]:
     if notice is None:
-        return {"alive": False, "state": "never started", "words": words}
+        return {"alive": False, "starting": False, "state": "never started", "words": words}
     return {
         "alive": notice.alive,
+        "starting": _is_starting(notice, now),
         "state": notice.state if notice.alive else "gone",
         "words": words,
         "detail": notice.detail,

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from api import recent
 from api.instants import from_epoch, to_epoch_ms
 from api.prices import MOST_ROWS
 from store import Tick, averages, utc_now
@@ -280,7 +281,8 @@ def test_a_start_just_ahead_of_our_clock_is_accepted(client, database):
     assert filtered(client, start_timestamp=ahead).json() == []
 
 
-def test_health_is_red_until_ticks_are_fresh(client, database):
+def test_health_is_red_until_ticks_are_fresh(client, database, monkeypatch):
+    monkeypatch.setattr(recent, "KEPT_S", 0.0)
     empty = client.get("/health")
     store(database, tick(), tick(index_name="eth_usd"))
     stale = client.get("/health")

@@ -202,6 +202,7 @@ def test_without_a_file_all_is_empty_and_nothing_is_made(database_file, make_set
         "database": {"path": str(database_file), "bytes": None, "error": None, "set_aside": []},
         "poller": {
             "alive": False,
+            "starting": False,
             "state": "never started",
             "words": "not recording: no recorder was started yet",
         },
@@ -369,6 +370,7 @@ def test_the_trouble_of_a_recorder_is_described_in_json(database, make_settings)
     lock.release()
     assert report["poller"] == {
         "alive": True,
+        "starting": False,
         "state": "unreachable",
         "words": ("exchange unreachable since 10:42, retrying in 8 s, 3 ticks wait in memory: connection refused"),
         "detail": "connection refused",
@@ -384,6 +386,40 @@ def test_the_trouble_of_a_recorder_is_described_in_json(database, make_settings)
         "indexes": ["btc_usd", "eth_usd"],
     }
     assert json.loads(json.dumps(report)) == report
+
+
+@pytest.mark.parametrize(
+    ("state", "poll_seconds", "age_s", "starting"),
+    [
+        ("starting", 300, 0, True),
+        ("starting", 300, 359, True),
+        ("starting", 300, 360, False),
+        ("starting", 300, -60, True),
+        ("recording", 300, 10, False),
+        ("unreachable", 300, 10, False),
+    ],
+)
+def test_a_recorder_starts_until_its_first_slot_or_a_minute_after_it_was_due(
+    database, make_settings, state, poll_seconds, age_s, starting
+):
+    lock = RecorderLock(database.path)
+    lock.acquire(replace(RECORDING, state=state, poll_seconds=poll_seconds))
+
+    report = health(database, make_settings(), after(age_s))
+
+    lock.release()
+    assert report["poller"]["starting"] is starting
+
+
+def test_a_recorder_that_is_gone_or_never_was_does_not_start(database, make_settings):
+    never = health(database, make_settings(), START)
+    lock = RecorderLock(database.path)
+    lock.acquire(replace(RECORDING, state="starting"))
+    lock.release()
+
+    gone = health(database, make_settings(), START)
+
+    assert (never["poller"]["starting"], gone["poller"]["starting"]) == (False, False)
 
 
 def test_a_recorder_that_is_gone_is_described_as_gone(database, make_settings):

@@ -1,0 +1,33 @@
+"""An answer that many ask for and few need to the millisecond."""
+
+import asyncio
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+
+KEPT_S = 1.0
+"""How long an answer counts: health is told in whole slots, and no slot is shorter."""
+
+
+class Recent:
+    """The answer to one question, read anew once the last one is a second old.
+
+    Everybody who asks during a read waits for that one, without a thread: nobody can use up the leases or the threads
+    by asking often.
+    """
+
+    def __init__(self) -> None:
+        self._reading = asyncio.Lock()
+        self._good_until = -math.inf
+        self._answer: dict[str, Any] = {}
+
+    async def get(self, read: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """The answer that `read` gives in a thread, or gave within the last second."""
+        async with self._reading:
+            if time.monotonic() >= self._good_until:
+                self._answer = await run_in_threadpool(read)
+                self._good_until = time.monotonic() + KEPT_S
+            return self._answer

@@ -1,0 +1,146 @@
+"""/health tells how recording goes: everything to who may know it, and a stranger enough for a look."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from api import Served, recent
+from settings import Settings
+from store import Database, Tick, utc_now
+from store.recorder import RecorderLock
+from store.status import health
+from tests.api.conftest import store
+from tests.conftest import tick
+from tests.store.test_status import RECORDING
+from tests.test_sign_in import AUTH, EMAILS
+
+TOKEN = "a-token-of-these-tests"
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[Database]:
+    """The database of each time that health was read."""
+    found = []
+
+    def read(database: Database, *more: Any) -> dict[str, Any]:
+        found.append(database)
+        return health(database, *more)
+
+    monkeypatch.setattr("api.health.health", read)
+    return found
+
+
+@pytest.fixture(params=["token", "sign-in", "both"])
+def closed(request, make_settings, tmp_path, monkeypatch) -> Settings:
+    """Settings with which a program needs a token, or is not let in at all."""
+    if request.param != "token":
+        secrets = tmp_path / "secrets.toml"
+        secrets.write_text(EMAILS + AUTH)
+        monkeypatch.setitem(Settings.model_config, "toml_file", [secrets])
+    settings: Settings = make_settings(**{} if request.param == "sign-in" else {"api_token": TOKEN})
+    return settings
+
+
+@pytest.fixture
+def serve(server, database: Database) -> Iterator[Callable[[Settings], httpx.Client]]:
+    """A client of a server of fresh and of stale ticks, which a recorder works on."""
+    app, url = server
+    store(database, Tick("btc_usd", utc_now() - timedelta(seconds=3), 101_515.7), tick(index_name="eth_usd"))
+    lock = RecorderLock(database.path)
+    lock.acquire(RECORDING)
+    with httpx.Client(base_url=url) as client:
+
+        def serving(settings: Settings) -> httpx.Client:
+            app.state.served = Served(settings, database)
+            return client
+
+        yield serving
+    lock.release()
+
+
+@pytest.mark.parametrize("sent", [None, "", TOKEN, f"Bearer {TOKEN}x", "Bearer", "Bearer None"])
+def test_a_stranger_is_told_the_status_and_the_ages_alone(serve, closed, sent):
+    reply = serve(closed).get("/health", headers={} if sent is None else {"authorization": sent})
+
+    said = reply.json()
+    ages = {name: index.pop("age_s") for name, index in said["indexes"].items()}
+    assert reply.status_code == 503
+    assert said == {"status": "stale", "poller": {"starting": False}, "indexes": {"btc_usd": {}, "eth_usd": {}}}
+    assert 3 <= ages["btc_usd"] < 60 < ages["eth_usd"]
+
+
+def test_with_the_token_everything_is_told(serve, make_settings):
+    client = serve(make_settings(api_token=TOKEN))
+
+    said = client.get("/health", headers={"authorization": f"Bearer {TOKEN}"}).json()
+
+    assert said.keys() == {"status", "version", "now", "database", "poller", "indexes"}
+    assert said["indexes"]["btc_usd"]["price"] == 101_515.7
+    assert said["poller"]["pid"] == RECORDING.pid
+
+
+def test_where_the_api_is_open_everything_is_told(serve, make_settings, database):
+    assert serve(make_settings()).get("/health").json()["database"]["path"] == str(database.path)
+
+
+def test_a_second_is_answered_by_one_read_whoever_asks(serve, make_settings, reads, monkeypatch):
+    monkeypatch.setattr(recent, "KEPT_S", 600.0)
+    client = serve(make_settings(api_token=TOKEN))
+
+    told = [client.get("/health", headers=headers) for headers in ({}, {"authorization": f"Bearer {TOKEN}"}) * 10]
+
+    assert {len(reply.json()) for reply in told} == {3, 6}
+    assert len(reads) == 1
+
+
+def test_once_the_second_is_over_it_is_read_anew(serve, make_settings, reads, monkeypatch):
+    monkeypatch.setattr(recent, "KEPT_S", 0.0)
+    client = serve(make_settings())
+
+    ages = [client.get("/health").json()["indexes"]["btc_usd"]["age_s"] for _ in range(3)]
+
+    assert len(reads) == 3
+    assert sorted(set(ages)) == ages
+
+
+def test_all_who_ask_during_a_read_share_it_and_take_no_thread(serve, make_settings, monkeypatch):
+    begun, go_on, reads = threading.Event(), threading.Event(), []
+
+    def slow(*arguments: Any) -> dict[str, Any]:
+        reads.append(arguments)
+        begun.set()
+        assert go_on.wait(20)
+        return health(*arguments)
+
+    monkeypatch.setattr("api.health.health", slow)
+    monkeypatch.setattr(recent, "KEPT_S", 600.0)
+    client = serve(make_settings())
+    with ThreadPoolExecutor(60) as pool:
+        asked = [pool.submit(httpx.get, client.base_url.join("/health"), timeout=30) for _ in range(60)]
+        assert begun.wait(20)
+        meanwhile = client.get("/prices/btc_usd/latest")
+        go_on.set()
+        answers = [each.result() for each in asked]
+
+    assert meanwhile.json()["price"] == "101515.70000000"
+    assert {reply.status_code for reply in answers} == {503}
+    assert len(reads) == 1
+
+
+def test_a_read_that_failed_is_not_kept():
+    def broken() -> dict[str, Any]:
+        raise ZeroDivisionError
+
+    async def asked() -> dict[str, Any]:
+        kept = recent.Recent()
+        with pytest.raises(ZeroDivisionError):
+            await kept.get(broken)
+        return await kept.get(lambda: {"status": "ok"})
+
+    assert asyncio.run(asked()) == {"status": "ok"}
