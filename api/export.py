@@ -17,10 +17,10 @@ from store.export_query import MEDIA_TYPES, ExportQuery, Format
 from store.exports import Export
 from store.shared import shared_exports
 
-from .errors import BAD_REQUEST, UNAVAILABLE, shortened
+from .errors import BAD_REQUEST, UNAVAILABLE
 from .instants import INTERVALS, Instant, interval_of, require_order
 from .replies import NOT_MODIFIED, has
-from .served import TICKER, OfServer, Served
+from .served import TICKER, OfServer, Served, unknown
 
 MOST_AT_ONCE = 4
 """So many wait for their files, one of which is made at a time: others could take all threads that answer."""
@@ -54,7 +54,7 @@ def _query(
     known = _known(served)
     for name in ticker or []:
         if name not in known:
-            raise HTTPException(422, f"ticker = {shortened(name)}: must be one of {', '.join(known)}")
+            raise unknown(name, known)
     length = SINGLE_TICKS if interval is None else interval_of(interval)
     return ExportQuery(tuple(ticker or known), start, end, length, healed, format)
 

@@ -1,13 +1,13 @@
 """What the routes read, and how they ask it about an index."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, HTTPException, Query, Request
 
 from settings import Settings
-from store import Cursor, Database, NoDatabaseError, ticks
+from store import Cursor, Database, NoDatabaseError, overview
 
 from .errors import shortened
 from .recent import Recent
@@ -46,12 +46,19 @@ def ask(served: Served, ticker: str, query: Callable[[Cursor], Answer]) -> Answe
 
     None before anything is recorded.
     """
-    configured = ticker in served.settings.indexes
+    known: Sequence[str] = served.settings.indexes
     try:
         with served.database.read() as cursor:
-            if configured or ticks.latest(cursor, ticker):
+            if ticker not in known:
+                known = overview.index_names(cursor, known)
+            if ticker in known:
                 return query(cursor)
     except NoDatabaseError:
-        if configured:
+        if ticker in known:
             return None
-    raise HTTPException(422, f"ticker = {shortened(ticker)}: must be one of {', '.join(served.settings.indexes)}")
+    raise unknown(ticker, known)
+
+
+def unknown(ticker: str, known: Sequence[str]) -> HTTPException:
+    """The answer to a ticker that is none of these."""
+    return HTTPException(422, f"ticker = {shortened(ticker)}: must be one of {', '.join(known)}")

@@ -155,6 +155,17 @@ def test_an_unknown_index_is_refused_by_name(client, request, route, recorded):
     assert detail(reply) == "ticker = 'nope_usd': must be one of btc_usd, eth_usd"
 
 
+@pytest.mark.parametrize("route", [*ROUTES, f"/candles?ticker={{}}&start={SECOND}&end={SECOND}"])
+def test_an_unknown_index_is_looked_up_in_no_tick_and_told_which_are_known(client, database, monkeypatch, route):
+    store(database, tick(index_name="sol_usdc"))
+    for name in ("newest_first", "latest", "prices"):
+        monkeypatch.setattr(f"store.ticks.{name}", None)
+
+    reply = client.get(route.format("nope_usd"))
+
+    assert detail(reply) == "ticker = 'nope_usd': must be one of btc_usd, eth_usd, sol_usdc"
+
+
 @pytest.mark.parametrize("path", ["/prices/", "/prices/filter"])
 @pytest.mark.parametrize(
     ("limit", "allowed"),
