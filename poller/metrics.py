@@ -3,13 +3,14 @@
 It is imported only then: a recorder that nobody scrapes loads no Prometheus client.
 """
 
+import contextlib
 import logging
 import socket
 import socketserver
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler
-from typing import Self
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 from settings import PREFIX, VERSION, Settings, SettingsError
@@ -20,26 +21,35 @@ log = logging.getLogger("tickwell.metrics")
 
 PATH = "/metrics"
 
-# Whoever takes longer to say what he wants is hung up on, so that no threads pile up.
+# A client that is silent for longer is hung up on.
 _SLOW_S = 10.0
+
+MOST_AT_ONCE = 8
+"""Connections at a time, a thread for each: strangers can't fill the memory of a recorder with threads."""
+
+# How long the oldest connection may take to end once another one needs its place.
+_GIVES_WAY_WITHIN_S = 1.0
 
 # How soon the accepting thread notices that it should end.
 _LOOK_AGAIN_S = 0.1
 
 
 class MetricsServer(socketserver.ThreadingTCPServer):
-    """Serves the metrics of this process as long as the `with` block lasts, a daemon thread for each request.
+    """Serves the metrics of this process as long as the `with` block lasts, a daemon thread for each connection.
+
+    When all places are taken, the oldest connection ends for the new one: a scrape takes milliseconds, so the oldest is
+    slow or silent.
 
     Raises:
         SettingsError: the address can't be listened on.
     """
 
     allow_reuse_address = True
-    daemon_threads = True
-    block_on_close = False
+    request_queue_size = 64  # of 5 the sixth who comes at a time waits a second for the network to try again
 
     def __init__(self, settings: Settings, database: Database, address: tuple[str, int]) -> None:
         self.settings, self.database = settings, database
+        self._open: dict[threading.Thread, socket.socket] = {}
         try:
             self.address_family = socket.getaddrinfo(*address)[0][0]
             super().__init__(address, _Handler)
@@ -60,6 +70,28 @@ class MetricsServer(socketserver.ThreadingTCPServer):
         self.shutdown()
         self._accepting.join()
         self.server_close()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self._open = {thread: its for thread, its in self._open.items() if thread.is_alive()}
+        if len(self._open) >= MOST_AT_ONCE and not self._oldest_ended():
+            self.shutdown_request(request)
+            return
+        thread = threading.Thread(
+            target=self.process_request_thread,
+            args=(request, client_address),
+            name="tickwell-metrics-reply",
+            daemon=True,
+        )
+        self._open[thread] = request
+        thread.start()
+
+    def _oldest_ended(self) -> bool:
+        """Hang up on the oldest connection; did its thread end?"""
+        thread, its = next(iter(self._open.items()))
+        with contextlib.suppress(OSError):  # it ended by itself meanwhile
+            its.shutdown(socket.SHUT_RDWR)
+        thread.join(_GIVES_WAY_WITHIN_S)
+        return not thread.is_alive()
 
     def handle_error(self, *_: object) -> None:
         """One line: most often somebody hung up."""

@@ -4,7 +4,10 @@ import logging
 import signal
 import socket
 import struct
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -88,6 +91,49 @@ def test_one_who_says_nothing_holds_up_nobody_and_is_hung_up_on(server: MetricsS
         assert reply.status_code == 200
         silent.settimeout(5)
         assert silent.recv(1) == b""
+
+
+def replies() -> int:
+    return sum(thread.name == "tickwell-metrics-reply" for thread in threading.enumerate())
+
+
+def test_however_many_are_silent_there_is_a_thread_for_few_and_an_answer_for_who_asks(server: MetricsServer):
+    with ExitStack() as stack:
+        silent = [
+            stack.enter_context(socket.create_connection(("127.0.0.1", port_of(server)), timeout=10)) for _ in range(40)
+        ]
+        for each in silent:
+            each.sendall(b"GET /metrics HT")
+
+        ended = [each.recv(1) for each in silent[: -metrics_module.MOST_AT_ONCE]]
+        reply = httpx.get(url_of(server))
+
+        assert reply.status_code == 200
+        assert set(ended) == {b""}
+        assert replies() <= metrics_module.MOST_AT_ONCE
+
+
+def test_while_all_places_are_busy_the_next_one_is_hung_up_on(server: MetricsServer, monkeypatch):
+    go_on = threading.Event()
+
+    def slow(*_: object) -> bytes:
+        assert go_on.wait(20)
+        return b""
+
+    monkeypatch.setattr(metrics_module, "as_text", slow)
+    monkeypatch.setattr(metrics_module, "_GIVES_WAY_WITHIN_S", 0.05)
+    with ThreadPoolExecutor(metrics_module.MOST_AT_ONCE) as pool:
+        busy = [pool.submit(scraped, port_of(server)) for _ in range(metrics_module.MOST_AT_ONCE)]
+        wait_until(lambda: replies() == metrics_module.MOST_AT_ONCE)
+
+        with pytest.raises(httpx.TransportError):
+            httpx.get(url_of(server))
+        assert replies() == metrics_module.MOST_AT_ONCE
+        go_on.set()
+
+    assert all(each.done() for each in busy)
+    monkeypatch.undo()
+    assert httpx.get(url_of(server)).status_code == 200
 
 
 def test_one_who_hangs_up_in_between_costs_one_line_of_log(server: MetricsServer, caplog):
