@@ -8,6 +8,7 @@ import difflib
 import hashlib
 import hmac
 import importlib.util
+import io
 import os
 import re
 import sys
@@ -79,6 +80,14 @@ def _urls(value: object) -> object:
     return tuple(filter(None, _BETWEEN_ADDRESSES.split(value.strip(" ,\n")))) if isinstance(value, str) else value
 
 
+def _is_text(value: object) -> bool:
+    """Can it be written as UTF-8 without NUL, as files, addresses and databases need it?"""
+    try:
+        return b"\0" not in str(value).encode()
+    except UnicodeEncodeError:  # it has bytes of the environment that are no UTF-8
+        return False
+
+
 def _where_to_listen(value: object) -> object:
     """A port, perhaps behind an address, as (address, port); without one it is this machine's own."""
     if value is None:
@@ -119,7 +128,7 @@ class _Secrets(TomlConfigSettingsSource):
     def _read_file(self, file_path: Any) -> dict[str, Any]:
         try:
             secrets = super()._read_file(file_path)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise SettingsError(f"{file_path} is not valid TOML: {error}") from error
         except OSError as error:
             raise SettingsError(f"{file_path} can't be read as a file of secrets: {error.strerror}") from error
@@ -236,6 +245,13 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 the signature is pydantic's
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return init_settings, _Secrets(settings_cls), env_settings, dotenv_settings
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _of_text(cls, given: object) -> object:
+        if not all(map(_is_text, given if isinstance(given, list | tuple) else [given])):
+            raise ValueError("not a text")
+        return given
 
     @field_validator("deribit_url")
     @classmethod
@@ -415,9 +431,25 @@ def _sign_in(auth: Any) -> SignIn:
 
 def _given_names() -> set[str]:
     """The names with our prefix in the environment, in .env and in the secrets."""
-    env_file = Settings.model_config.get("env_file")
-    given = {name for name in (*os.environ, *dotenv_values(str(env_file))) if name.startswith(PREFIX)}
+    env_file = Path(str(Settings.model_config.get("env_file")))
+    in_file = dotenv_values(stream=io.StringIO(_text_of(env_file)))
+    given = {name for name in (*os.environ, *in_file) if name.startswith(PREFIX)}
     return given | {PREFIX + name.upper() for name in _Secrets(Settings).toml_data}
+
+
+def _text_of(env_file: Path) -> str:
+    """The text of a .env; empty if there is none."""
+    try:
+        text = env_file.read_text("utf-8")
+    except FileNotFoundError:
+        return ""
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{env_file} is not UTF-8: save it as UTF-8") from error
+    except OSError as error:
+        raise SettingsError(f"{env_file} can't be read as a file of settings: {error.strerror}") from error
+    if "\0" in text:  # UTF-16 of plain letters is UTF-8 with a NUL beside each, and then no name in it is ours
+        raise SettingsError(f"{env_file} has NUL bytes: save it as UTF-8")
+    return text
 
 
 def _unknown(name: str) -> str:

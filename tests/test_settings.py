@@ -1,5 +1,6 @@
 """A start does what it was asked to do, or stops with one line that says what is wrong."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -262,7 +263,59 @@ def test_indexes_that_are_no_names_at_all_are_refused(files):
     assert refusal() == f"TICKWELL_INDEXES = '7': must be {INDEX_NAMES}"
 
 
-@pytest.mark.parametrize("content", [b"TICKWELL_POLLER = external\n", b"TICKWELL_POLLER = '\xff'\n"])
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        ("TICKWELL_POLL_SECONDS=7\n".encode("utf-16"), "is not UTF-8: save it as UTF-8"),
+        ("TICKWELL_POLL_SECONDS=7\n".encode("utf-16-le"), "has NUL bytes: save it as UTF-8"),
+        ("# the café's\nTICKWELL_POLL_SECONDS=7\n".encode("latin-1"), "is not UTF-8: save it as UTF-8"),
+        (b"TICKWELL_DATABASE=mine\0.duckdb\n", "has NUL bytes: save it as UTF-8"),
+    ],
+)
+def test_an_env_file_that_is_not_utf_8_is_refused_by_name(files, content, fault):
+    files.env.write_bytes(content)
+
+    assert refusal() == f"{files.env} {fault}"
+
+
+def test_an_env_file_may_begin_with_the_mark_of_utf_8(files):
+    files.env.write_text("TICKWELL_POLL_SECONDS=7\n", "utf-8-sig")
+
+    assert load().poll_seconds == 7
+
+
+def test_an_env_file_that_is_a_folder_is_refused_by_name(files):
+    files.env.mkdir()
+
+    assert refusal() == f"{files.env} can't be read as a file of settings: Is a directory"
+
+
+def test_an_env_file_that_cannot_be_read_is_refused_by_name(monkeypatch):
+    monkeypatch.setitem(Settings.model_config, "env_file", "/proc/self/mem")
+
+    assert refusal() == "/proc/self/mem can't be read as a file of settings: Input/output error"
+
+
+@pytest.mark.parametrize("name", [field.upper() for field in Settings.model_fields])
+@pytest.mark.parametrize("written", ['"https://a.example/\\u0000"', '["https://a.example/\\u0000"]'])
+def test_a_value_with_nul_is_refused_whatever_it_is_for(files, name, written):
+    files.secrets.write_text(f"TICKWELL_{name} = {written}\n")
+
+    said = refusal()
+
+    assert said.startswith(f"TICKWELL_{name}")
+    assert said.endswith(f": must be {Settings.allowed[name.lower()]}")
+
+
+def test_a_value_that_is_not_utf_8_is_refused(monkeypatch):
+    monkeypatch.setitem(os.environb, b"TICKWELL_DATABASE", b"caf\xe9.duckdb")
+
+    assert refusal() == r"TICKWELL_DATABASE = 'caf\udce9.duckdb': must be the path of a file"
+
+
+@pytest.mark.parametrize(
+    "content", [b"TICKWELL_POLLER = external\n", b"TICKWELL_POLLER = '\xff'\n", b"deep = " + b"[" * 100_000]
+)
 def test_secrets_that_cannot_be_read_are_refused_in_one_line(files, content):
     files.secrets.write_bytes(content)
 

@@ -29,8 +29,8 @@ def load_rules(path: Path, recorded: Collection[str]) -> list[AnyRule]:
         SettingsError: one line for each mistake: which rule, which field, its value and what is allowed.
     """
     try:
-        written = tomllib.loads(path.read_text())
-    except (ValueError, OSError) as error:
+        written = tomllib.loads(path.read_text("utf-8"))
+    except (ValueError, RecursionError, OSError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise SettingsError(f"{path.name} can't be read: {reason}") from error
     tables = written.pop("rule", [])

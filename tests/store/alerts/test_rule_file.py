@@ -1,5 +1,8 @@
 """Rules are read as they were written, and each mistake is one line that says where and what is allowed."""
 
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -153,6 +156,27 @@ def test_whatever_is_no_rule_is_refused(refusal, text):
 
 def test_a_file_that_is_no_toml_is_refused_with_the_place(refusal):
     assert refusal("[[rule").startswith("alerts.toml can't be read: ")
+
+
+@pytest.mark.parametrize("content", ["[[rule]]".encode("utf-16"), b"# caf\xe9", b"deep = " + b"[" * 100_000])
+def test_a_file_that_is_no_text_of_toml_is_refused_in_one_line(tmp_path, content):
+    path = tmp_path / "alerts.toml"
+    path.write_bytes(content)
+
+    with pytest.raises(SettingsError, match=r"^alerts\.toml can't be read: .+$"):
+        load_rules(path, RECORDED)
+
+
+def test_rules_are_utf_8_whatever_the_machine_takes_text_for(tmp_path):
+    path = tmp_path / "alerts.toml"
+    path.write_text(rule(ANY_MOVE, name="Zürich"), "utf-8")
+    script = "import sys, pathlib\nfrom store.alerts.rule_file import load_rules\n"
+    script += f"print(ascii(load_rules(pathlib.Path(sys.argv[1]), {RECORDED})[0].name))"
+    of_c = {"PATH": os.environ["PATH"], "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+
+    read = subprocess.run([sys.executable, "-c", script, path], cwd=ROOT, env=of_c, capture_output=True, check=False)
+
+    assert (read.stdout, read.stderr[-200:]) == (b"'Z\\xfcrich'\n", b"")
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
