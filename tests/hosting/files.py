@@ -5,12 +5,14 @@ import os
 import shlex
 import shutil
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 from docker.utils import exclude_paths
+from dotenv import dotenv_values
 
 from settings import ROOT
 
@@ -76,6 +78,16 @@ def services(*profiles: str) -> dict[str, Any]:
     text = subprocess.run(["sh"], input=script, env=environment, capture_output=True, text=True, check=True).stdout
     found: dict[str, Any] = yaml.safe_load(text)["services"]
     return {name: service for name, service in found.items() if set(service.get("profiles", profiles)) <= set(profiles)}
+
+
+def settings_of(service: Mapping[str, Any], folder: Path) -> dict[str, str]:
+    """The variables that Compose hands to a service of a project in a folder: of a name in several files the last."""
+    found: dict[str, str] = {}
+    for file in service["env_file"]:
+        assert (folder / file["path"]).is_file() or file["required"] is False
+        found |= {name: value or "" for name, value in dotenv_values(folder / file["path"]).items()}
+    assert "environment" not in service, "teach these tests what overrides the files"
+    return found
 
 
 def unit() -> dict[str, list[str]]:

@@ -8,7 +8,7 @@ import tomllib
 import pytest
 
 from settings import PREFIX, ROOT, Settings, load
-from tests.hosting.files import image, sent_to_the_builder, services, unit
+from tests.hosting.files import image, sent_to_the_builder, services, settings_of, unit
 from tests.hosting.stage import USER
 from tests.test_architecture import ARROWS
 
@@ -68,13 +68,27 @@ def test_the_image_runs_as_a_user_without_rights_and_keeps_its_data_in_the_volum
 
 
 @pytest.mark.parametrize(
-    ("profiles", "pollers"), [((), {"dashboard": None}), (("recorder",), {"dashboard": "external", "recorder": None})]
+    ("profiles", "in_env", "pollers"),
+    [
+        ((), None, {"dashboard": None}),
+        ((), "external", {"dashboard": "external"}),
+        (("recorder",), None, {"dashboard": "external", "recorder": None}),
+        (("recorder",), "embedded", {"dashboard": "external", "recorder": "embedded"}),
+        (("recorder", "more"), "", {"dashboard": "external", "recorder": ""}),
+    ],
 )
-def test_each_service_may_write_the_volume_alone_and_one_of_them_records(profiles, pollers):
+def test_the_env_file_says_who_records_unless_there_is_a_recorder_of_its_own(project, profiles, in_env, pollers):
+    (project / ".env").write_text("" if in_env is None else f"TICKWELL_POLLER={in_env}\n")
+
     started = services(*profiles)
 
-    assert {name: service.get("environment", {}).get("TICKWELL_POLLER") for name, service in started.items()} == pollers
-    for service in started.values():
+    assert {name: settings_of(each, project).get("TICKWELL_POLLER") for name, each in started.items()} == pollers
+
+
+@pytest.mark.parametrize("profiles", [(), ("recorder",)])
+def test_each_service_may_write_the_volume_alone_and_has_time_to_stop(profiles):
+    for service in services(*profiles).values():
+        assert service["stop_grace_period"] == "45s"
         assert service["volumes"] == [f"data:{image().volume}"]
         assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
 

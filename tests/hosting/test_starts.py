@@ -14,7 +14,7 @@ import pytest
 
 from settings import ROOT
 from tests.browser.conftest import free_port
-from tests.hosting.files import INSTALLED, UNIT, copy_into_image, image, services, unit
+from tests.hosting.files import INSTALLED, UNIT, copy_into_image, image, services, settings_of, unit
 from tests.hosting.stage import BIN, Host, Started, health_under, wait_until_well
 
 ENDED = {0, -signal.SIGTERM}
@@ -34,6 +34,8 @@ def host(tmp_path, simulator):
     app = tmp_path / "copy"
     app.mkdir()
     copy_into_image(app)
+    for file in (ROOT / "deploy").glob("*.env"):  # Compose reads them, not the image
+        shutil.copy(file, app / "deploy")
     host = Host(app, simulator.url)
     host.give_data()
     return host
@@ -52,7 +54,7 @@ def start(host: Host, service: Mapping[str, Any], port: int) -> Started:
 
 def in_service(host: Host, service: Mapping[str, Any]) -> dict[str, str]:
     of_image = {name: value.replace(image().workdir, str(host.app)) for name, value in image().environment.items()}
-    return host.environment(**of_image, **{name: value or "" for name, value in service.get("environment", {}).items()})
+    return host.environment(**of_image, **settings_of(service, host.app))
 
 
 def test_the_image_records_says_that_it_is_well_and_ends_its_run_when_it_is_stopped(host):
