@@ -8,7 +8,7 @@ import tomllib
 import pytest
 
 from settings import PREFIX, ROOT, Settings, load
-from tests.hosting.files import image, sent_to_the_builder, services, settings_of, unit
+from tests.hosting.files import UNIT, image, sent_to_the_builder, services, settings_of, unit
 from tests.hosting.stage import USER
 from tests.test_architecture import ARROWS
 
@@ -91,6 +91,12 @@ def test_each_service_may_write_the_volume_alone_and_has_time_to_stop(profiles):
         assert service["stop_grace_period"] == "45s"
         assert service["volumes"] == [f"data:{image().volume}"]
         assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
+
+
+def test_the_unit_starts_it_again_however_it_ended_and_gives_it_time_to_stop():
+    assert unit()["Restart"] == ["always"]
+    assert "StartLimitIntervalSec=0" in UNIT.read_text().splitlines()
+    assert 30 < int(unit()["TimeoutStopSec"][0]) < 90
 
 
 def test_the_dashboard_of_compose_can_be_reached_from_this_machine_alone():
