@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 OLD_DUCKDB ?= 1.5.5
 
-.PHONY: run demo test test-old-duckdb faults load bench screenshots fmt
+.PHONY: run demo test test-old-duckdb faults load bench screenshots fmt pins
 
 run: $(VENV)/.installed
 	$(BIN)/streamlit run dashboard.py --server.address localhost
@@ -39,6 +39,11 @@ screenshots: $(VENV)/.installed-dev
 fmt: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# Pins that are there already stay; `make pins UPGRADE=--upgrade` takes the newest of what requirements.in leaves open.
+pins: $(VENV)/.installed-dev
+	$(BIN)/uv pip compile --universal --python-version 3.11 --annotation-style line --custom-compile-command "make pins" \
+		--quiet $(UPGRADE) --output-file requirements.txt requirements.in
 
 $(VENV)/.installed: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name it with make PYTHON=python3.11" >&2; exit 1; }
