@@ -2,7 +2,7 @@
 
 The page of another address may point its own name at 127.0.0.1 (DNS rebinding). The browser then takes this server for
 that page's own and hands its replies over; `Host` alone still tells. So a server for one machine answers under its own
-names, and a server that was told its names answers under these.
+names, and a server that was told its names answers under these. docs/names.md says the same to those who run one.
 """
 
 import ipaddress

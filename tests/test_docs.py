@@ -91,6 +91,15 @@ def test_each_file_that_the_readme_links_exists(path):
     assert (ROOT / path).exists()
 
 
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.name)
+def test_each_page_is_linked_from_the_readme_or_another_page_and_links_what_exists(page):
+    others = [README, *(other.read_text() for other in (ROOT / "docs").glob("*.md") if other != page)]
+    links = re.findall(r"\]\((?!http)([^)#]+)", page.read_text())
+
+    assert any(f"]({folder}{page.name})" in text for text in others for folder in ("docs/", ""))
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
 def test_each_table_is_described_with_its_columns_and_types(database: Database):
     with database.read() as cursor:
         stored = cursor.execute(

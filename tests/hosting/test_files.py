@@ -120,10 +120,5 @@ def test_the_template_of_secrets_has_settings_that_a_start_accepts(tmp_path, mon
 
 
 @pytest.mark.parametrize("page", ["docker", "procfile", "streamlit-cloud", "systemd"])
-def test_each_page_on_hosting_is_linked_from_the_readme_and_links_files_that_are_there(page):
-    path = ROOT / f"docs/{page}.md"
-
-    files = re.findall(r"\]\((\.\./[^)#]+)\)", path.read_text())
-
+def test_each_page_on_hosting_is_linked_from_the_readme(page):
     assert f"](docs/{page}.md)" in (ROOT / "README.md").read_text()
-    assert [file for file in files if not (path.parent / file).exists()] == []
