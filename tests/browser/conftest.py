@@ -129,15 +129,17 @@ def free_port() -> int:
 
 @dataclass
 class Dashboard:
-    """A dashboard in a process of its own."""
+    """A dashboard in a process of its own, and the token for its API."""
 
     url: str
     program: Program
+    token: str = ""
 
     def health(self) -> dict[str, Any] | None:
         """What /api/health answers; None while nothing does."""
+        headers = {"authorization": f"Bearer {self.token}"} if self.token else {}
         try:
-            report: dict[str, Any] = httpx.get(f"{self.url}/api/health", timeout=5).json()
+            report: dict[str, Any] = httpx.get(f"{self.url}/api/health", headers=headers, timeout=5).json()
         except httpx.TransportError:
             return None
         return report
