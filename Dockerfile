@@ -12,7 +12,8 @@ RUN pip install --no-cache-dir --root-user-action ignore -r requirements.txt
 
 COPY . .
 
-# The files don't change, and to print an address nobody needs to be asked for one.
+# The files don't change. Its address is named, so that it asks nobody for one and answers under no foreign name:
+# docs/names.md.
 ENV HOME=/app STREAMLIT_SERVER_FILE_WATCHER_TYPE=none STREAMLIT_BROWSER_SERVER_ADDRESS=localhost
 USER 1000
 VOLUME /app/data
