@@ -17,6 +17,7 @@ from settings import SettingsError
 
 from .errors import NotifyError
 from .runner import guarded
+from .words import one_line
 
 if TYPE_CHECKING:
     from apprise import Apprise, AppriseResult
@@ -157,7 +158,7 @@ def _reason(result: "AppriseResult", address: SecretStr) -> str:
         else:
             details += [found[1] or found[0] for found in _OF_THE_SYSTEM.finditer(entry.message)]
     said = "; ".join(dict.fromkeys([*told, *details])) or "it was not accepted"
-    return _without(_parts(address), " ".join(said.split()))[:_MOST_LETTERS]
+    return one_line(_without(_parts(address), " ".join(said.split())), _MOST_LETTERS)
 
 
 def _parts(address: SecretStr) -> Iterator[str]:
