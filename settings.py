@@ -357,6 +357,15 @@ def is_notify_url(url: SecretStr) -> bool:
     return _ADDRESS.fullmatch(url.get_secret_value()) is not None
 
 
+def shared_variable(name: str) -> tuple[str, str]:
+    """A variable that programs share, such as HTTPS_PROXY: as it is spelled and its value, "" where it isn't set.
+
+    Of two spellings the small one counts, as everywhere.
+    """
+    spelled = max((each for each in os.environ if each.lower() == name.lower()), default=name)
+    return spelled, os.environ.get(spelled, "")
+
+
 def load() -> Settings:
     """Read all settings.
 

@@ -1,73 +1,42 @@
-"""The exchange client: HTTP in, records out. The only module that knows Deribit's wire format.
-
-Source: docs.deribit.com (API v2.1.1) and recorded replies, read 2026-09.
-"""
+"""The exchange client: asks Deribit's public methods and returns records. Its wire format is in exchange_wire."""
 
 import asyncio
-import json
-import math
-import os
-import socket
-import ssl
-from collections import deque
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any, Literal, NoReturn, Self
+from datetime import datetime, timedelta
+from typing import Literal, Self
+from urllib.parse import urlsplit
 
 import httpx
 
-from settings import VERSION
-from store import Tick, utc_now
+from store import Exchange, Tick, utc_now
 
-from .errors import (
-    ExchangeError,
-    RateLimitedError,
-    RefusedError,
-    RejectedReplyError,
-    UnavailableError,
-    UnreachableError,
-)
+from .errors import ClosedError, ExchangeError, PausedError, RejectedReplyError
+from .exchange_clock import ExchangeClock
+from .exchange_request import Bounds, Way, fetch
+from .exchange_wire import LONGEST_PAUSE_S, Reply, instant, items, mapping, price, read, reject, text
+from .http_client import http_client
+from .outliving import MOST, Outliving
+from .words import one_line
 
 MAX_CONCURRENT = 4
-USER_AGENT = f"Tickwell/{VERSION} (records index prices; httpx/{httpx.__version__})"
-SIMULATOR = "tickwell-simulator"
-"""The Server header of our simulator starts so; its prices never pass for the exchange's."""
-
-# Of so many replies one is quick: a connection that is kept, and nothing else under way.
-_CLOCKS_KEPT = 60
 
 ChartRange = Literal["1h", "1d", "2d", "1m", "1y", "all"]
 
-# Seconds. A warm round trip takes about 0.15 s; the slot's end bounds the whole of a request besides.
+# A warm round trip takes about 0.15 s. The longest chart has some 4,000 points, 0.1 MB.
 _TIMEOUT = httpx.Timeout(connect=3, read=4, write=3, pool=None)
+_BOUNDS = Bounds(seconds=10, most_bytes=2_000_000)
+_BOUNDS_OF_CHARTS = Bounds(seconds=30, most_bytes=16_000_000)
 
-# "RPC Error Codes": those after which the same request may succeed, and the pause in seconds that they ask for.
-_TOO_MANY_REQUESTS = 10028
-_RATE_LIMIT_PAUSE_S = 10.0
-_TEMPORARY_PAUSE_S: dict[int | None, float] = {
-    10001: 0.0,  # error
-    10040: 0.0,  # retry
-    10041: 2.0,  # settlement_in_progress
-    10047: 0.0,  # matching_engine_queue_full
-    10066: 1.0,  # too_many_concurrent_requests
-    11051: 30.0,  # system_maintenance
-    11056: 30.0,  # unauthenticated_public_requests_temporarily_disabled
-    11094: 0.0,  # internal_server_error
-    13025: 30.0,  # method_switched_off_by_admin
-    13028: 0.0,  # temporarily_unavailable
-    13503: 30.0,  # unavailable
-    13888: 0.0,  # timed_out
-}
-_LONGEST_PAUSE_S = 60.0
+# The exchange is said to keep an idle connection for 15 minutes. A poll each hour makes a new one.
+_LIMITS = httpx.Limits(max_connections=MAX_CONCURRENT + MOST, keepalive_expiry=300)
 
-# Those that speak of the method that was asked: the others go on meanwhile.
+_TEST_HOST = "test.deribit.com"
+
+# Codes that speak of the method that was asked: the others go on meanwhile.
 _OF_ONE_METHOD = frozenset({13025, 13503})
 _EVERY_METHOD = ""
-
-# The exchange opened in 2016; an instant outside these years is no exchange time.
-_FIRST_INSTANT = datetime(2015, 1, 1, tzinfo=UTC)
-_LAST_INSTANT = datetime(2100, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,24 +56,6 @@ class Status:
 
 
 @dataclass(frozen=True, slots=True)
-class _Reply:
-    """The `result` of an answer, how long the exchange took, when it sent it, and whether it was our simulator."""
-
-    result: Any
-    handled_in: timedelta
-    sent_at: datetime
-    simulated: bool
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class _Clocks:
-    """What one reply tells of the exchange's clock: seconds on the way, and how far it is ahead of ours."""
-
-    way_s: float
-    skew_s: float
-
-
-@dataclass(frozen=True, slots=True)
 class _Pause:
     until: datetime
     reason: str
@@ -116,27 +67,44 @@ class DeribitClient:
 
     Use it as an async context manager. Every method raises an `ExchangeError`, and only that, when no usable answer
     came; after one that asks for a pause, requests fail at once until the pause is over. The pause of a method that is
-    switched off is that of this method alone. `simulated` is true once a reply came from our simulator.
+    switched off is that of this method alone.
+
+    `exchange` is the one that the first reply came from, None before it. Replies of another one are rejected.
+
+    Raises:
+        SettingsError: a variable of the environment, such as a proxy, can't be used.
     """
 
-    def __init__(self, url: str, *, clock: Callable[[], datetime] = utc_now) -> None:
-        self._clock = clock
-        self._http = httpx.AsyncClient(
-            base_url=url,
-            timeout=_TIMEOUT,
-            limits=httpx.Limits(max_connections=MAX_CONCURRENT),
-            headers={"user-agent": USER_AGENT, "accept": "application/json"},
-        )
-        self._slots = asyncio.Semaphore(MAX_CONCURRENT)
+    def __init__(
+        self,
+        url: str,
+        *,
+        clock: Callable[[], datetime] = utc_now,
+        steady: Callable[[], float] = time.monotonic,
+        bounds: Bounds = _BOUNDS,
+        bounds_of_charts: Bounds = _BOUNDS_OF_CHARTS,
+    ) -> None:
+        self._clock, self._steady = clock, steady
+        self._bounds, self._bounds_of_charts = bounds, bounds_of_charts
+        self._url = url
+        self._of_test_host = urlsplit(url).hostname == _TEST_HOST
+        self._http = http_client(url, limits=_LIMITS, timeout=_TIMEOUT)
+        self._places = asyncio.Semaphore(MAX_CONCURRENT)
+        self._outliving = Outliving()
         self._pauses: dict[str, _Pause] = {}
-        self._clocks: deque[_Clocks] = deque(maxlen=_CLOCKS_KEPT)
-        self.simulated = False
+        self._compared = ExchangeClock(steady)
+        self.exchange: Exchange | None = None
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
+
+    @property
+    def simulated(self) -> bool:
+        """Did the replies come from our simulator?"""
+        return self.exchange is Exchange.SIMULATOR
 
     @property
     def paused_until(self) -> datetime | None:
@@ -146,26 +114,31 @@ class DeribitClient:
 
     @property
     def skew_s(self) -> float | None:
-        """How far the exchange's clock is ahead of ours, as the quickest of the last replies tells; None without one.
+        """How far the exchange's clock is ahead of ours, by the quickest of the last replies; None without one."""
+        return self._compared.skew_s
 
-        As in NTP: the way there and the way back are taken to last equally long.
-        """
-        return min(self._clocks).skew_s if self._clocks else None
+    def forget_clocks(self) -> None:
+        """Begin the comparison of clocks anew: ours was set."""
+        self._compared.forget()
 
     async def aclose(self) -> None:
-        """Close the connections."""
+        """End what is under way and close the connections."""
+        await self._outliving.aclose()
         await self._http.aclose()
 
     async def index_price(self, index_name: str) -> Tick:
-        """The price of an index now (get_index_price), at the time when the exchange sent it."""
+        """The price of an index now (get_index_price), at the time when the exchange sent it.
+
+        It is asked once: `poll` counts what is asked again.
+        """
         asked = f"get_index_price {index_name}"
-        reply = await self._ask("get_index_price", index_name=index_name)
-        result = _mapping(reply.result, asked, "result")
+        reply = await self._ask("get_index_price", self._bounds, index_name=index_name)
+        result = mapping(reply.result, asked, "result")
         return Tick(
             index_name,
             reply.sent_at,
-            _price(result.get("index_price"), asked, "index_price"),
-            source="simulator" if reply.simulated else "live",
+            price(result.get("index_price"), asked, "index_price"),
+            source="simulator" if reply.exchange is Exchange.SIMULATOR else "live",
             received_at=self._clock(),
         )
 
@@ -173,12 +146,12 @@ class DeribitClient:
         """The names of all published indexes (get_supported_index_names and get_index_price_names)."""
         names: set[str] = set()
         for method in ("get_supported_index_names", "get_index_price_names"):
-            reply = await self._ask(method)
-            for item in _list(reply.result, method, "result"):
+            reply = await self._ask_again_if_closed(method)
+            for item in items(reply.result, method, "result"):
                 name = item.get("name") if isinstance(item, dict) else item
                 if not isinstance(name, str):
-                    _reject(method, "index name", item, "a string, or an object with name")
-                names.add(name)
+                    reject(method, "index name", item, "a string, or an object with name")
+                names.add(one_line(name))
         return frozenset(names)
 
     async def index_chart(self, index_name: str, chart_range: ChartRange) -> list[ChartPoint]:
@@ -187,48 +160,67 @@ class DeribitClient:
         "1m" is one month. The step follows from the points; it isn't part of the reply.
         """
         asked = f"get_index_chart_data {index_name} {chart_range}"
-        reply = await self._ask("get_index_chart_data", index_name=index_name, range=chart_range)
+        reply = await self._ask_again_if_closed(
+            "get_index_chart_data", self._bounds_of_charts, index_name=index_name, range=chart_range
+        )
         points = []
-        for item in _list(reply.result, asked, "result"):
-            point = _list(item, asked, "point")
+        for item in items(reply.result, asked, "result"):
+            point = items(item, asked, "point")
             if len(point) != 2:
-                _reject(asked, "point", item, "[milliseconds, price]")
-            points.append(ChartPoint(_instant(point[0], 1e3, asked, "point"), _price(point[1], asked, "point")))
+                reject(asked, "point", item, "[milliseconds, price]")
+            points.append(ChartPoint(instant(point[0], 1e3, asked, "point"), price(point[1], asked, "point")))
         return points
 
     async def time(self) -> datetime:
         """The exchange's clock (get_time)."""
-        reply = await self._ask("get_time")
-        return _instant(reply.result, 1e3, "get_time", "result")
+        reply = await self._ask_again_if_closed("get_time")
+        return instant(reply.result, 1e3, "get_time", "result")
 
     async def status(self) -> Status:
         """Whether trading is halted (status)."""
-        reply = await self._ask("status")
-        result = _mapping(reply.result, "status", "result")
-        locked = str(result.get("locked")).lower()
+        reply = await self._ask_again_if_closed("status")
+        result = mapping(reply.result, "status", "result")
+        locked = text(result.get("locked")).lower()
         if locked not in {"true", "partial", "false"}:
-            _reject("status", "locked", result.get("locked"), "true, partial or false")
-        indices = _list(result.get("locked_indices") or [], "status", "locked_indices")
-        return Status(locked, tuple(map(str, indices)))
+            reject("status", "locked", result.get("locked"), "true, partial or false")
+        indices = items(result.get("locked_indices") or [], "status", "locked_indices")
+        return Status(locked, tuple(map(text, indices)))
 
-    async def _ask(self, method: str, **params: str) -> _Reply:
-        asked = " ".join([method, *params.values()])
+    async def _ask_again_if_closed(self, method: str, bounds: Bounds | None = None, **params: str) -> Reply:
+        """Ask, and once more at once if the kept connection was closed.
+
+        Nobody counts these requests, but they are rare: history leaves half of its budget unused.
+        """
+        bounds = bounds or self._bounds
+        try:
+            return await self._ask(method, bounds, **params)
+        except ClosedError:
+            return await self._ask(method, bounds, **params)
+
+    async def _ask(self, method: str, bounds: Bounds, **params: str) -> Reply:
         self._refuse_in_a_pause(method)
-        async with self._slots:
+        async with self._places:
             self._refuse_in_a_pause(method)  # one may have begun while this request waited for its turn
-            try:
-                asked_at = self._clock()
-                reply = _read(await self._get(f"/public/{method}", params), asked)
-            except ExchangeError as error:
-                self._pause_after(error, method)
-                raise
-            self._note(reply, asked_at, self._clock())
-            return reply
+            asked, way = " ".join([method, *params.values()]), Way()
+            return await self._outliving.run(asked, way, self._answer(method, params, asked, bounds, way))
 
-    def _note(self, reply: _Reply, asked_at: datetime, heard_at: datetime) -> None:
-        self.simulated |= reply.simulated
-        there, back = reply.sent_at - reply.handled_in - asked_at, reply.sent_at - heard_at
-        self._clocks.append(_Clocks((there - back).total_seconds(), (there + back).total_seconds() / 2))
+    async def _answer(self, method: str, params: dict[str, str], asked: str, bounds: Bounds, way: Way) -> Reply:
+        asked_at_s = self._steady()
+        try:
+            raw = await fetch(self._http, f"{self._url}/public/{method}", params, asked, bounds, way)
+            reply = read(raw, asked, of_test_host=self._of_test_host)
+        except ExchangeError as error:
+            self._pause_after(error, method)
+            raise
+        self._pin(reply.exchange, asked)
+        waited_s = self._steady() - asked_at_s
+        self._compared.note(reply.sent_at, self._clock(), waited_s=waited_s, handled_in=reply.handled_in)
+        return reply
+
+    def _pin(self, exchange: Exchange, asked: str) -> None:
+        self.exchange = self.exchange or exchange
+        if exchange is not self.exchange:
+            raise RejectedReplyError(f"{asked}: a reply of {exchange}, while those before were of {self.exchange}")
 
     def _refuse_in_a_pause(self, method: str) -> None:
         for paused in (_EVERY_METHOD, method):
@@ -236,10 +228,11 @@ class DeribitClient:
             if pause is None:
                 continue
             left = pause.until - self._clock()
-            if left > timedelta(seconds=_LONGEST_PAUSE_S):  # the clock was set back
+            if left > timedelta(seconds=LONGEST_PAUSE_S):  # the clock was set back
                 del self._pauses[paused]
             elif left > timedelta(0):
-                raise UnavailableError(f"paused until {pause.until:%H:%M:%S} UTC: {pause.reason}", code=pause.code)
+                words = f"paused until {pause.until:%H:%M:%S} UTC: {pause.reason}"
+                raise PausedError(words, code=pause.code, left=left)
 
     def _pause_after(self, error: ExchangeError, method: str) -> None:
         paused = method if error.code in _OF_ONE_METHOD else _EVERY_METHOD
@@ -247,134 +240,3 @@ class DeribitClient:
         known = self._pauses.get(paused)
         if error.pause and (known is None or until > known.until):
             self._pauses[paused] = _Pause(until, str(error), error.code)
-
-    async def _get(self, path: str, params: Mapping[str, str]) -> httpx.Response:
-        """One request, sent again at once when the kept connection turns out to be closed."""
-        try:
-            return await self._http.get(path, params=params)
-        except (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError):
-            pass
-        except httpx.RequestError as error:
-            raise UnreachableError(_reason(error)) from error
-        try:
-            return await self._http.get(path, params=params)
-        except httpx.RequestError as error:
-            raise UnreachableError(_reason(error)) from error
-
-
-def _read(response: httpx.Response, asked: str) -> _Reply:
-    """Make a reply of an HTTP response, or raise what it means. JSON-RPC errors come with HTTP 400."""
-    try:
-        envelope = json.loads(response.content)
-    except (ValueError, RecursionError):
-        envelope = None
-    error = envelope.get("error") if isinstance(envelope, dict) else None
-    if response.status_code == httpx.codes.TOO_MANY_REQUESTS or _code(error) == _TOO_MANY_REQUESTS:
-        raise RateLimitedError(
-            f"{asked}: too many requests (HTTP {response.status_code}{_words(error)})",
-            code=_code(error),
-            pause=_retry_after(response, _RATE_LIMIT_PAUSE_S),
-        )
-    if isinstance(error, dict):
-        raise _rpc_error(error, asked, response)
-    if response.status_code >= httpx.codes.INTERNAL_SERVER_ERROR:
-        raise UnavailableError(
-            f"{asked}: HTTP {response.status_code} {response.reason_phrase}", pause=_retry_after(response, 0)
-        )
-    if not isinstance(envelope, dict) or "result" not in envelope:
-        _reject(asked, f"HTTP {response.status_code} body", response.text, "JSON with a result")
-    simulated = response.headers.get("server", "").startswith(SIMULATOR)
-    sent_at = _instant(envelope.get("usOut"), 1e6, asked, "usOut")
-    return _Reply(envelope["result"], _handled_in(envelope), sent_at, simulated)
-
-
-def _handled_in(envelope: dict[str, Any]) -> timedelta:
-    """The exchange's own time for a reply; nothing depends on it but the comparison of clocks."""
-    took_us = envelope.get("usDiff")
-    return timedelta(microseconds=took_us) if isinstance(took_us, int) and 0 <= took_us < 60_000_000 else timedelta(0)
-
-
-def _rpc_error(error: dict[str, Any], asked: str, response: httpx.Response) -> ExchangeError:
-    code = _code(error)
-    message = f"{asked}:{_words(error)}"
-    if code in _TEMPORARY_PAUSE_S or response.status_code >= httpx.codes.INTERNAL_SERVER_ERROR:
-        return UnavailableError(message, code=code, pause=_retry_after(response, _TEMPORARY_PAUSE_S.get(code, 0.0)))
-    return RefusedError(message, code=code)
-
-
-def _code(error: object) -> int | None:
-    code = error.get("code") if isinstance(error, dict) else None
-    return code if isinstance(code, int) else None
-
-
-def _words(error: object) -> str:
-    """A JSON-RPC error as text, e.g. " -32602 Invalid params (index_name: value is required)"."""
-    if not isinstance(error, dict):
-        return ""
-    data = error.get("data")
-    facts = f" ({data.get('param')}: {data.get('reason')})" if isinstance(data, dict) else ""
-    return f" {error.get('code')} {error.get('message')}{facts}"
-
-
-def _retry_after(response: httpx.Response, otherwise_s: float) -> timedelta:
-    """The pause that the server states in seconds, if it does; none longer than a minute is believed."""
-    stated = response.headers.get("retry-after", "")
-    seconds = float(stated) if stated.isdecimal() else otherwise_s
-    return timedelta(seconds=min(seconds, _LONGEST_PAUSE_S))
-
-
-def _price(value: object, asked: str, name: str) -> float:
-    try:
-        price = math.nan if isinstance(value, bool) or not isinstance(value, int | float) else float(value)
-    except OverflowError:
-        price = math.inf
-    if not (math.isfinite(price) and price > 0):
-        _reject(asked, name, value, "a positive number")
-    return price
-
-
-def _instant(value: object, units_per_second: float, asked: str, name: str) -> datetime:
-    if isinstance(value, bool) or not isinstance(value, int):
-        _reject(asked, name, value, "a time as a whole number")
-    microseconds = value * round(1e6 / units_per_second)
-    try:
-        instant = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds)
-    except OverflowError:
-        instant = _LAST_INSTANT
-    if not _FIRST_INSTANT <= instant < _LAST_INSTANT:
-        _reject(asked, name, value, "a time between 2015 and 2100")
-    return instant
-
-
-def _mapping(value: object, asked: str, name: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        _reject(asked, name, value, "an object")
-    return value
-
-
-def _list(value: object, asked: str, name: str) -> list[Any]:
-    if not isinstance(value, list):
-        _reject(asked, name, value, "a list")
-    return value
-
-
-def _reject(asked: str, name: str, value: object, expected: str) -> NoReturn:
-    shown = " ".join(str(value).split())
-    raise RejectedReplyError(f"{asked}: {name} is {shown[:80]!r}, expected {expected}")
-
-
-def _reason(error: httpx.RequestError) -> str:
-    """Why no reply came, in the system's words, such as "connection refused"."""
-    if isinstance(error, httpx.TimeoutException):
-        return f"no reply in time ({type(error).__name__})"
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, BaseExceptionGroup):
-            cause = cause.exceptions[0]
-        if isinstance(cause, OSError) and cause.errno:
-            # asyncio puts words of its own into strerror; the resolver and TLS have numbers of their own
-            numbered_apart = isinstance(cause, socket.gaierror | ssl.SSLError)
-            words = str(cause.strerror) if numbered_apart else os.strerror(cause.errno)
-            return words[0].lower() + words[1:]
-        cause = cause.__cause__ or cause.__context__
-    return str(error) or type(error).__name__

@@ -28,8 +28,8 @@ LIBRARIES = ("httpx", "httpcore", "stamina", "schedule", "asyncio", "urllib3", "
 
 @pytest.fixture(autouse=True)
 def _nothing_from_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No setting of the developer's shell, .env or secrets reaches a test."""
-    for name in [name for name in os.environ if name.startswith("TICKWELL_")]:
+    """No setting and no proxy of the developer's shell, .env or secrets reaches a test."""
+    for name in [name for name in os.environ if name.startswith("TICKWELL_") or name.lower().endswith("_proxy")]:
         monkeypatch.delenv(name)
     monkeypatch.setitem(Settings.model_config, "env_file", "/nonexistent/.env")
     monkeypatch.setitem(Settings.model_config, "toml_file", [])
@@ -39,7 +39,8 @@ def _nothing_from_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 def _no_certificates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Tests speak to this machine alone: reading the world's certificates is most of the time of an HTTP client."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("SSL_CERT_FILE", raising=False)
+        for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+            patch.delenv(name, raising=False)
         patch.setenv("SSL_CERT_DIR", str(tmp_path_factory.mktemp("certificates")))
         yield
 

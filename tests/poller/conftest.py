@@ -4,7 +4,7 @@ import contextlib
 import json
 import socketserver
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +15,8 @@ import pytest
 RECORDED = Path(__file__).parents[1] / "fixtures/deribit"
 NOW = datetime(2026, 9, 20, 21, 17, 16, 123456, tzinfo=UTC)
 NOW_US = 1789939036123456
+
+Answer = Callable[[str], bytes | Iterable[bytes]]
 
 
 class Clock:
@@ -28,6 +30,10 @@ class Clock:
 
     def move(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
+
+    def steady(self) -> float:
+        """Seconds that pass with it."""
+        return (self.now - NOW).total_seconds()
 
 
 class MovedClock:
@@ -71,13 +77,13 @@ def http(body: bytes, status: str = "200 OK", *headers: str) -> bytes:
 
 
 class ScriptedServer(socketserver.ThreadingTCPServer):
-    """Sends for each request the bytes that a function makes of its target, then closes the connection."""
+    """Sends for each request the bytes, or parts of them, that a function makes of its target, then closes."""
 
     daemon_threads = True
     allow_reuse_address = True
     request_queue_size = 64
 
-    def __init__(self, answer: Callable[[str], bytes]) -> None:
+    def __init__(self, answer: Answer) -> None:
         super().__init__(("127.0.0.1", 0), _Conversation)
         self.answer = answer
         self.targets: list[str] = []
@@ -107,7 +113,8 @@ class _Conversation(socketserver.StreamRequestHandler):
         with server.counting:
             server.at_once -= 1
         with contextlib.suppress(ConnectionError):  # nobody waits for it any more
-            self.connection.sendall(reply)
+            for part in (reply,) if isinstance(reply, bytes) else reply:
+                self.connection.sendall(part)
 
 
 @pytest.fixture
@@ -116,11 +123,11 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def serve() -> Iterator[Callable[[Callable[[str], bytes]], ScriptedServer]]:
+def serve() -> Iterator[Callable[[Answer], ScriptedServer]]:
     """Start servers that answer as told; they end with the test."""
     with ExitStack() as stack:
 
-        def start(answer: Callable[[str], bytes]) -> ScriptedServer:
+        def start(answer: Answer) -> ScriptedServer:
             server = stack.enter_context(ScriptedServer(answer))
             thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
             thread.start()

@@ -1,0 +1,57 @@
+"""Requests that outlive who asked: a connection that is being made is worth more than the slot that wanted it."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from .exchange_request import Way
+
+MOST = 4
+"""As many at most go on by themselves, and one at most for the same question."""
+
+T = TypeVar("T")
+
+
+class Outliving:
+    """Runs requests, each in a task of its own.
+
+    A caller who gives up, because the slot is over, ends the request that goes over a kept connection. One that makes
+    a connection goes on instead, its reply unheard: the next slot finds the connection. At 400 ms of round trip a
+    connection and its first reply take 1.2 s, more than a slot of 1 s has.
+    """
+
+    def __init__(self) -> None:
+        self._running: set[asyncio.Task[Any]] = set()
+        self._left: dict[str, asyncio.Task[Any]] = {}
+
+    async def run(self, asked: str, way: Way, request: Coroutine[Any, Any, T]) -> T:
+        """What the request returns; `way` tells whether it makes a connection."""
+        task = asyncio.create_task(request, name=asked)
+        self._running.add(task)
+        task.add_done_callback(self._ended)
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError:
+            if way.new and asked not in self._left and len(self._left) < MOST:
+                self._leave(asked, task)
+            else:
+                task.cancel()
+            raise
+        return task.result()
+
+    async def aclose(self) -> None:
+        """End all that run."""
+        running = set(self._running)
+        for task in running:
+            task.cancel()
+        if running:
+            await asyncio.wait(running)
+
+    def _leave(self, asked: str, task: asyncio.Task[Any]) -> None:
+        self._left[asked] = task
+        task.add_done_callback(lambda _: self._left.pop(asked))
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._running.discard(task)
+        if not task.cancelled():
+            task.exception()  # else asyncio logs that nobody asked for it

@@ -1,0 +1,74 @@
+"""The quickest of the last replies tells how far the exchange's clock is ahead."""
+
+from datetime import timedelta
+
+import pytest
+
+from poller.exchange_clock import ExchangeClock
+
+from .conftest import NOW
+
+QUICK = timedelta(0)
+
+
+class Steady:
+    """Seconds that pass when told."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def note(clock: ExchangeClock, skew_s: float, way_s: float, handled_in: timedelta = QUICK) -> None:
+    """Note a reply that shows that skew, heard now."""
+    sent_at = NOW + timedelta(seconds=skew_s - way_s / 2)
+    clock.note(sent_at, NOW, waited_s=way_s + handled_in.total_seconds(), handled_in=handled_in)
+
+
+def test_without_a_reply_there_is_no_skew():
+    assert ExchangeClock().skew_s is None
+
+
+def test_the_quickest_reply_counts():
+    clock = ExchangeClock(Steady())
+    for skew_s, way_s in [(5.0, 2.0), (0.25, 0.1), (1.0, 0.5)]:
+        note(clock, skew_s, way_s)
+
+    assert clock.skew_s == pytest.approx(0.25)
+
+
+def test_the_exchanges_own_time_for_a_reply_is_no_part_of_the_way():
+    clock = ExchangeClock(Steady())
+    note(clock, 0.25, 0.1, handled_in=timedelta(seconds=3))
+
+    assert clock.skew_s == pytest.approx(0.25)
+
+
+def test_a_reply_that_took_the_exchange_longer_than_us_is_ignored():
+    clock = ExchangeClock(Steady())
+    clock.note(NOW, NOW, waited_s=0.1, handled_in=timedelta(seconds=1))
+
+    assert clock.skew_s is None
+
+
+def test_a_reply_is_forgotten_after_ten_minutes():
+    steady = Steady()
+    clock = ExchangeClock(steady)
+    note(clock, -3600.0, 0.1)
+    steady.now_s = 599
+    note(clock, 0.5, 0.2)
+    before = clock.skew_s
+    steady.now_s = 601
+
+    assert (before, clock.skew_s) == pytest.approx((-3600, 0.5))
+
+
+def test_only_the_last_sixty_replies_count():
+    clock = ExchangeClock(Steady())
+    note(clock, -3600.0, 0.1)
+    for _ in range(60):
+        note(clock, 0.5, 0.2)
+
+    assert clock.skew_s == pytest.approx(0.5)
