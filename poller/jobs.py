@@ -1,9 +1,12 @@
 """What the recorder does at its slots, one function per job."""
 
 import asyncio
+import contextlib
 import difflib
+import random
+import time
 from collections.abc import AsyncGenerator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import stamina
 
@@ -11,7 +14,8 @@ from settings import MAX_REQUESTS_PER_SECOND, SettingsError
 from store import Cause, Miss, Tick
 
 from .deribit import DeribitClient
-from .errors import ExchangeError, TemporaryError, UnreachableError
+from .errors import ClosedError, ExchangeError, PausedError, TemporaryError, UnreachableError
+from .runner import guarded
 
 Outcome = Tick | Miss
 
@@ -19,8 +23,14 @@ Outcome = Tick | Miss
 _TOGETHER_S = 0.005
 
 _MOST_RETRIES = 3
-_FIRST_WAIT_S = 1.0
-_LONGEST_WAIT_S = 60.0
+
+# Three waits, each twice the one before, take 7 parts of a slot's 16, and up to 3 more of jitter; the rest is for
+# requests. A hiccup is over in seconds, so that a long slot need not wait for minutes.
+_WAITS_IN_A_SLOT = 16
+_LONGEST_FIRST_WAIT_S = 5.0
+
+# Indexes that wait for the same pause don't ask at the same instant.
+_PAUSE_JITTER = 1.1
 
 
 async def poll(
@@ -28,8 +38,9 @@ async def poll(
 ) -> AsyncGenerator[list[Outcome]]:
     """Ask for the price of each index, side by side, and yield what comes of it as it comes.
 
-    Every index ends as a tick or as a miss of `slot`. A temporary error is asked again up to `retries` times, after
-    growing waits with jitter, as long as `seconds_left` lasts; one that asks for a pause isn't.
+    Every index ends as a tick or as a miss of `slot`. After a temporary error it is asked again up to `retries` times
+    while `seconds_left` lasts: after growing waits with jitter, or after the pause that the exchange asks for. A pause
+    that doesn't end in time ends the try.
     """
     pending = {
         asyncio.create_task(_poll_index(client, name, slot, seconds_left, retries), name=name) for name in index_names
@@ -78,15 +89,28 @@ async def _poll_index(
 ) -> Outcome:
     if seconds_left <= 0:
         return missed_slot(slot, index_name)
+    outcome: Outcome | None = None
+    with guarded(f"poll of {index_name}"):
+        outcome = await _tick_or_miss(client, index_name, slot, seconds_left, retries)
+    if outcome is None:
+        return Miss(slot, index_name, Cause.EXCHANGE_ERROR, "a mistake of ours, which the log describes")
+    return outcome
+
+
+async def _tick_or_miss(
+    client: DeribitClient, index_name: str, slot: datetime, seconds_left: float, retries: int
+) -> Outcome:
     failure: ExchangeError = UnreachableError(f"no reply within {seconds_left:.1f} s")
-    try:
+    first_wait_s = min(seconds_left / _WAITS_IN_A_SLOT, _LONGEST_FIRST_WAIT_S)
+    with contextlib.suppress(ExchangeError, TimeoutError):
         async with asyncio.timeout(seconds_left):
             async for attempt in stamina.retry_context(
-                on=_soon_again,
-                attempts=retries + 1,
+                on=_Again(seconds_left, retries),
+                attempts=None,
                 timeout=None,
-                wait_initial=_FIRST_WAIT_S,
-                wait_max=_LONGEST_WAIT_S,
+                wait_initial=first_wait_s,
+                wait_jitter=first_wait_s,
+                wait_max=seconds_left,
             ):
                 with attempt:
                     try:
@@ -94,13 +118,32 @@ async def _poll_index(
                     except ExchangeError as error:
                         failure = error
                         raise
-    except (ExchangeError, TimeoutError):
-        pass
     return Miss(slot, index_name, failure.cause, str(failure), failure.code)
 
 
-def _soon_again(error: Exception) -> bool:
-    return isinstance(error, TemporaryError) and not error.pause
+class _Again:
+    """Whether an index is asked again in its slot, and after how long; stamina asks that after each error."""
+
+    def __init__(self, seconds_left: float, retries: int) -> None:
+        self._ends_at_s = time.monotonic() + seconds_left
+        self._retries_left = retries
+
+    def __call__(self, error: Exception) -> bool | float:
+        """False, the seconds to wait, or True for the wait that grows."""
+        if not isinstance(error, TemporaryError):
+            return False
+        if isinstance(error, PausedError):  # the exchange was not asked
+            return self._after(error.left)
+        if not self._retries_left:
+            return False
+        self._retries_left -= 1
+        if isinstance(error, ClosedError):
+            return 0.0
+        return self._after(error.pause) if error.pause else True
+
+    def _after(self, pause: timedelta) -> bool | float:
+        wait_s = pause.total_seconds() * random.uniform(1, _PAUSE_JITTER)  # noqa: S311 it keeps no secret
+        return wait_s if time.monotonic() + wait_s < self._ends_at_s else False
 
 
 def _not_published(index_name: str, published: Sequence[str]) -> str:

@@ -8,7 +8,7 @@ from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 
 from store.meters import Meters
 
-from .errors import ExchangeError
+from .errors import ExchangeError, PausedError
 
 
 def count_retries(meters: Meters) -> None:
@@ -23,6 +23,7 @@ def count_retries(meters: Meters) -> None:
         meters.retried()
 
     def hook(details: RetryDetails) -> AbstractContextManager[None] | None:
-        return waited_for() if isinstance(details.caused_by, ExchangeError) else None
+        asked = isinstance(details.caused_by, ExchangeError) and not isinstance(details.caused_by, PausedError)
+        return waited_for() if asked else None
 
     set_on_retry_hooks([hook])

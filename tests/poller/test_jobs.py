@@ -10,6 +10,7 @@ import stamina
 from hypothesis import given
 from hypothesis import strategies as st
 from pytest_httpx import HTTPXMock
+from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 
 from poller.deribit import DeribitClient
 from poller.errors import UnreachableError
@@ -159,7 +160,7 @@ def test_whoever_stops_listening_ends_the_requests_that_are_under_way(serve):
         async with DeribitClient(server.url) as client:
             async with aclosing(poll(client, BOTH, NOW, seconds_left=5, retries=0)) as batches:
                 await anext(batches)
-                under_way = asyncio.all_tasks() - {asyncio.current_task()}
+                under_way = {task for task in asyncio.all_tasks() if task.get_name() in BOTH}
             await asyncio.wait(under_way, timeout=1)
             return {task.get_name() for task in under_way if task.cancelled()}
 
@@ -206,28 +207,171 @@ def test_a_miss_tells_the_last_of_several_errors(httpx_mock: HTTPXMock):
     [
         (400, refusal(-32602, "Invalid params"), Cause.EXCHANGE_ERROR),
         (200, envelope({"index_price": 0}), Cause.REJECTED_REPLY),
-        (400, refusal(10028, "too_many_requests"), Cause.EXCHANGE_ERROR),
-        (400, refusal(11051, "system_maintenance"), Cause.EXCHANGE_ERROR),
     ],
 )
-def test_neither_a_permanent_error_nor_one_that_asks_for_a_pause_is_asked_again(
-    httpx_mock: HTTPXMock, http_status, reply, cause
-):
+def test_a_permanent_error_is_not_asked_again(httpx_mock: HTTPXMock, http_status, reply, cause):
     httpx_mock.add_response(url=PRICE_URL, json=reply, status_code=http_status)
 
     assert miss(URL, retries=3).cause is cause
     assert len(httpx_mock.get_requests()) == 1
 
 
-def test_the_first_retry_waits_and_none_comes_after_the_slot(httpx_mock: HTTPXMock):
-    httpx_mock.add_response(url=PRICE_URL, status_code=502)
+def test_in_a_slot_of_a_second_there_is_time_to_ask_again(simulator: Simulator):
+    simulator.faults.add(Fault("html", status=502, times=3))
+
+    ((tick,),) = polled(simulator.url, seconds_left=0.9, retries=3)
+
+    assert isinstance(tick, Tick)
+
+
+@pytest.mark.parametrize(("seconds_left", "least", "most"), [(0.8, 0.05, 0.1), (4.8, 0.3, 0.6), (3599, 5, 10)])
+def test_the_first_wait_grows_with_the_slot(httpx_mock: HTTPXMock, seconds_left, least, most):
+    httpx_mock.add_response(url=PRICE_URL, status_code=502, is_reusable=True)
+    waits: list[float] = []
+
+    def remember(details: RetryDetails) -> None:
+        waits.append(details.wait_for)
+        raise asyncio.CancelledError  # the wait itself is of no interest
+
+    set_on_retry_hooks([remember])
+    try:
+        with pytest.raises(asyncio.CancelledError):
+            polled(URL, seconds_left=seconds_left, retries=1)
+    finally:
+        set_on_retry_hooks(None)
+
+    assert least <= waits[0] <= most
+
+
+def test_no_retry_comes_after_the_slot(httpx_mock: HTTPXMock):
+    httpx_mock.add_response(url=PRICE_URL, status_code=502, is_reusable=True)
     started = time.monotonic()
 
-    missed = miss(URL, seconds_left=0.3, retries=3)
+    missed = miss(URL, seconds_left=0.5, retries=50)
 
     assert missed.detail == "get_index_price btc_usd: HTTP 502 Bad Gateway"
-    assert len(httpx_mock.get_requests()) == 1
+    assert len(httpx_mock.get_requests()) <= 6
+    assert time.monotonic() - started < 2
+
+
+# Pauses, with the clock of the machine
+
+
+def settlement(pause_s: str) -> bytes:
+    """What the exchange answers at settlement, with a pause of its own choice."""
+    return http(json.dumps(refusal(10041)).encode(), "400 Bad Request", f"Retry-After: {pause_s}")
+
+
+class Settling:
+    """An exchange that asks for a pause of a second at the first request, and notes when it is asked."""
+
+    def __init__(self) -> None:
+        self.asked_at: list[float] = []
+
+    def __call__(self, _: str) -> bytes:
+        self.asked_at.append(time.monotonic())
+        return settlement("1") if len(self.asked_at) == 1 else price_reply()
+
+
+@pytest.mark.parametrize("names", [("btc_usd",), ("a_usd", "b_usd", "c_usd", "d_usd", "e_usd", "f_usd")])
+def test_a_pause_that_ends_within_the_slot_is_waited_out_by_all(serve, names):
+    settling = Settling()
+
+    def answer(target: str) -> bytes:
+        if names[0] not in target and len(settling.asked_at) < 1:
+            first_one_is_here.wait(5)
+        reply = settling(target)
+        first_one_is_here.set()
+        return reply
+
+    first_one_is_here = threading.Event()
+    server = serve(answer)
+
+    async def collect() -> list[Outcome]:
+        async with DeribitClient(server.url) as client:
+            return [each async for batch in poll(client, names, NOW, seconds_left=4.5, retries=1) for each in batch]
+
+    outcomes = asyncio.run(collect())
+
+    assert {type(outcome) for outcome in outcomes} == {Tick}
+    assert sorted(outcome.index_name for outcome in outcomes) == sorted(names)
+
+
+def test_nobody_is_asked_during_a_pause(serve):
+    settling = Settling()
+    server = serve(settling)
+
+    async def collect() -> list[Outcome]:
+        async with DeribitClient(server.url) as client:
+            first = [
+                each async for batch in poll(client, ["a_usd"], NOW, seconds_left=4.5, retries=0) for each in batch
+            ]
+            rest = [each async for batch in poll(client, BOTH, NOW, seconds_left=4.5, retries=0) for each in batch]
+            return [*first, *rest]
+
+    outcomes = asyncio.run(collect())
+
+    assert [type(outcome) for outcome in outcomes] == [Miss, Tick, Tick]
+    assert min(settling.asked_at[1:]) - settling.asked_at[0] >= 1
+
+
+@pytest.mark.parametrize("code", [10041, 11051])
+def test_a_pause_that_outlasts_the_slot_ends_it_at_once(httpx_mock: HTTPXMock, code):
+    httpx_mock.add_response(url=PRICE_URL, json=refusal(code), status_code=400)
+    started = time.monotonic()
+
+    missed = miss(URL, seconds_left=1.9, retries=3)
+
+    assert missed == Miss(NOW, "btc_usd", Cause.EXCHANGE_ERROR, f"get_index_price btc_usd: {code} words", code)
     assert time.monotonic() - started < 1
+
+
+# What breaks costs nothing else
+
+
+def test_a_kept_connection_that_was_closed_costs_one_retry_and_no_time(simulator: Simulator):
+    simulator.faults.add(Fault("hang_up", times=1))
+
+    async def two_slots() -> list[list[Outcome]]:
+        async with DeribitClient(simulator.url) as client:
+            return [
+                batch for _ in range(2) async for batch in poll(client, ["btc_usd"], NOW, seconds_left=5, retries=1)
+            ]
+
+    started = time.monotonic()
+    batches = asyncio.run(two_slots())
+
+    assert [type(outcome) for batch in batches for outcome in batch] == [Tick, Tick]
+    assert time.monotonic() - started < 0.3
+
+
+@pytest.mark.usefixtures("without_waits")
+@pytest.mark.parametrize("retries", [0, 3])
+def test_an_edge_that_resets_everything_gets_no_more_than_the_budget(simulator: Simulator, retries):
+    simulator.faults.add(Fault("reset", times=50))
+
+    missed = miss(simulator.url, retries=retries)
+
+    assert missed.detail == "connection reset by peer"
+    assert simulator.faults.listing() == [Fault("reset", times=50 - 1 - retries)]
+
+
+def test_a_mistake_of_ours_is_a_miss_of_that_index_alone(simulator: Simulator, monkeypatch, caplog):
+    real = DeribitClient.index_price
+
+    async def mistaken(self: DeribitClient, index_name: str) -> Tick:
+        return await real(self, index_name) if index_name == "btc_usd" else 1 / 0  # type: ignore[return-value]  # it fails
+
+    monkeypatch.setattr(DeribitClient, "index_price", mistaken)
+
+    btc, eth = sorted(
+        (outcome for batch in polled(simulator.url, BOTH) for outcome in batch), key=lambda each: each.index_name
+    )
+
+    assert isinstance(btc, Tick)
+    assert eth == Miss(NOW, "eth_usd", Cause.EXCHANGE_ERROR, "a mistake of ours, which the log describes")
+    assert caplog.messages == ["the job poll of eth_usd failed"]
+    assert "ZeroDivisionError" in caplog.text
 
 
 @given(indexes=st.integers(1, 60), poll_seconds=st.integers(1, 3600))

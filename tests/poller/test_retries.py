@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 import stamina
 from stamina.instrumentation import set_on_retry_hooks
 
-from poller.errors import UnavailableError
+from poller.errors import PausedError, UnavailableError
 from poller.retries import count_retries
 from store import BusyError
 from store.meters import Meters
@@ -44,6 +45,13 @@ def test_one_that_the_end_of_its_slot_cuts_off_does_not(meters: Meters):
 
     with pytest.raises(TimeoutError):
         asyncio.run(until_the_end_of_a_slot())
+
+    assert meters.retries is None
+
+
+def test_one_that_waited_for_the_end_of_a_pause_does_not(meters: Meters):
+    with stamina.set_testing(True, attempts=3), pytest.raises(PausedError):
+        asyncio.run(fail(PausedError("paused", code=10041, left=timedelta(seconds=2))))
 
     assert meters.retries is None
 
