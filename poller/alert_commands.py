@@ -25,6 +25,7 @@ from .alerting import addresses, file_of, read_rules
 from .command_parts import database_of, known_indexes, load, one_line, progress_bar
 from .command_types import INSTANT
 from .errors import NotifyError
+from .http_client import check_environment
 from .notify import Message, Target
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def test() -> None:
     targets = addresses(settings, read_rules(settings))
     if not targets:
         raise SettingsError(f"nobody is told of alerts: set {PREFIX}NOTIFY_URLS, or notify in a rule")
+    check_environment(settings, tells=True)
     message = Message("Tickwell: test", f"Alerts will reach you here. Sent at {utc_now():%Y-%m-%d %H:%M:%S} UTC")
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         told = list(pool.map(partial(_told, message), targets, targets.values()))

@@ -3,10 +3,9 @@
 import asyncio
 import logging
 
-import httpx
 from pydantic import SecretStr
 
-from .deribit import USER_AGENT
+from .http_client import FAILURES, http_client
 
 log = logging.getLogger("tickwell.alerts")
 
@@ -21,7 +20,7 @@ class Heartbeat:
     def __init__(self, url: SecretStr, *, timeout_s: float = _TIMEOUT_S) -> None:
         self._url = url
         self._timeout_s = timeout_s
-        self._http = httpx.AsyncClient(headers={"user-agent": USER_AGENT})
+        self._http = http_client(url.get_secret_value())
         self._task: asyncio.Task[None] | None = None
         self._lost = False
 
@@ -49,9 +48,11 @@ class Heartbeat:
         """Call it once; why it didn't get through, or nothing."""
         try:
             async with asyncio.timeout(self._timeout_s):
-                reply = await self._http.get(self._url.get_secret_value(), timeout=self._timeout_s)
+                async with self._http.stream("GET", self._url.get_secret_value()) as reply:
+                    async for _ in reply.aiter_raw():
+                        pass  # it may be of any length
         except TimeoutError:
             return f"no answer within {self._timeout_s:g} s"
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except FAILURES as error:
             return type(error).__name__  # its text may have the address
         return "" if reply.is_success else f"answered {reply.status_code}"

@@ -14,6 +14,7 @@ from store.status import stale_after_s
 
 from .backfill import Backfill, Tell, spacing_s
 from .deribit import DeribitClient
+from .http_client import check_environment
 from .jobs import Outcome, poll, retries_within_budget
 from .journal import Journal
 from .simulator import Simulator
@@ -30,9 +31,11 @@ async def poll_once(settings: Settings, database: Database) -> list[Outcome]:
         What came of each index, made durable: misses too.
 
     Raises:
+        SettingsError: a variable of the environment, such as a proxy, can't be used.
         RecorderError: a recorder is at work on the file.
         StoreError: nothing was written.
     """
+    check_environment(settings, tells=False)
     now = utc_now()
     slot = slot_of(now, timedelta(seconds=settings.poll_seconds))
     lock = RecorderLock(database.path)
@@ -69,9 +72,11 @@ async def backfill_once(settings: Settings, database: Database, index_names: Seq
         What became of gaps: pieces of them.
 
     Raises:
+        SettingsError: a variable of the environment, such as a proxy, can't be used.
         ExchangeError: the exchange doesn't answer.
         StoreError: the file is kept by others, there is none, or the simulator is to heal the exchange's prices.
     """
+    check_environment(settings, tells=False)
     with contextlib.ExitStack() as stack:
         url = stack.enter_context(Simulator()).url if settings.demo else settings.deribit_url
         async with DeribitClient(url) as client:

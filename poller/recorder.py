@@ -23,6 +23,7 @@ from .delivery import Delivery
 from .deribit import DeribitClient
 from .errors import ExchangeError
 from .heartbeat import PERIOD_S, Heartbeat
+from .http_client import check_environment
 from .jobs import Outcome, check_index_names, missed_slot, poll, retries_within_budget
 from .journal import Journal
 from .loop import Loop, in_thread
@@ -58,7 +59,8 @@ class Recorder:
     it was asked to do can't be done.
 
     Raises:
-        SettingsError: the rules of alerts can't be used, or the address of somebody who is to be told.
+        SettingsError: the rules of alerts can't be used, the address of somebody who is to be told, or a variable of
+            the environment such as a proxy.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class Recorder:
         self._lock = RecorderLock(database.path)
         self._delivery = Delivery(database, lambda: self._alerts.addresses, clock=clock)
         self._alerts = Alerts(settings, database, clock=clock, wake=self._delivery.wake)
+        check_environment(settings, tells=bool(self._alerts.addresses))
         self._journal = Journal(database, clock, self._alerts)
         self._stop = threading.Event()
         self._ended = threading.Event()

@@ -19,6 +19,7 @@ from store.status import stale_after_s
 
 from .alerting import check_addresses
 from .delivery import Delivery, leave_word
+from .http_client import check_environment
 from .runner import guarded
 
 log = logging.getLogger("tickwell.alerts")
@@ -143,13 +144,14 @@ def start_watchdog(settings: Settings) -> Watchdog | None:
     It may be called at each run of a page script: one watchdog a process is enough. Whoever starts it need not stop it.
 
     Raises:
-        SettingsError: apprise doesn't know one of NOTIFY_URLS.
+        SettingsError: apprise doesn't know one of NOTIFY_URLS, or a variable of the environment can't be used.
     """
     # The name of a thread keeps it single: Streamlit imports modules anew when their files change.
     name = f"tickwell-watchdog {settings.database}"
     if settings.poller != "external" or not settings.notify_urls or name in _thread_names():
         return None
     check_addresses(settings)
+    check_environment(settings, tells=True)
     watchdog = Watchdog(settings, shared_database(settings.database, settings.memory_limit), name=name)
     watchdog.start()
     atexit.register(watchdog.stop)
