@@ -18,6 +18,7 @@ from .exchange_request import Bounds, Way, fetch
 from .exchange_wire import LONGEST_PAUSE_S, Reply, instant, items, mapping, price, read, reject, text
 from .http_client import http_client
 from .outliving import MOST, Outliving
+from .proxies import proxy_in_words
 from .words import one_line
 
 MAX_CONCURRENT = 4
@@ -88,6 +89,7 @@ class DeribitClient:
         self._bounds, self._bounds_of_charts = bounds, bounds_of_charts
         self._url = url
         self._of_test_host = urlsplit(url).hostname == _TEST_HOST
+        self._through = proxy_in_words(url)
         self._http = http_client(url, limits=_LIMITS, timeout=_TIMEOUT)
         self._places = asyncio.Semaphore(MAX_CONCURRENT)
         self._outliving = Outliving()
@@ -201,7 +203,7 @@ class DeribitClient:
         self._refuse_in_a_pause(method)
         async with self._places:
             self._refuse_in_a_pause(method)  # one may have begun while this request waited for its turn
-            asked, way = " ".join([method, *params.values()]), Way()
+            asked, way = " ".join([method, *params.values()]), Way(self._through)
             return await self._outliving.run(asked, way, self._answer(method, params, asked, bounds, way))
 
     async def _answer(self, method: str, params: dict[str, str], asked: str, bounds: Bounds, way: Way) -> Reply:

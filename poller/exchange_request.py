@@ -29,9 +29,10 @@ class Bounds:
 
 
 class Way:
-    """How far a request got, as httpcore tells while it goes."""
+    """How a request goes, as httpcore tells meanwhile; `through` names the proxy, for errors."""
 
-    def __init__(self) -> None:
+    def __init__(self, through: str = "") -> None:
+        self.through = through
         self.new = False
         """It makes a connection of its own: no kept one was free."""
 
@@ -57,11 +58,11 @@ async def fetch(
             body, trouble = await _body(response, bounds.most_bytes)
     except TimeoutError as error:
         late = f"{asked}: no whole reply within {bounds.seconds:g} s"
-        raise UnreachableError(reason_of(error) if error.errno else late) from error
+        raise UnreachableError((reason_of(error) if error.errno else late) + way.through) from error
     except (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError) as error:
-        raise (UnreachableError if way.new else ClosedError)(reason_of(error)) from error
+        raise (UnreachableError if way.new else ClosedError)(reason_of(error) + way.through) from error
     except FAILURES as error:
-        raise UnreachableError(reason_of(error)) from error
+        raise UnreachableError(reason_of(error) + way.through) from error
     return RawReply(response.status_code, response.reason_phrase, response.headers, body, trouble)
 
 

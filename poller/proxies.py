@@ -37,6 +37,12 @@ def check_proxies() -> None:
         _given(scheme)
 
 
+def proxy_in_words(url: str) -> str:
+    """The proxy for a URL, such as " (through the proxy http://p:1)", without its password; "" without one."""
+    address = proxy_of(url)
+    return f" (through the proxy {_shown(address)})" if address else ""
+
+
 def is_loopback(host: str) -> bool:
     """Is it this machine itself?"""
     if host == "localhost" or host.endswith(".localhost"):

@@ -163,10 +163,10 @@ async def slots(client: DeribitClient, count: int, period_s: float, *names: str)
     """What comes of each index in so many slots, one right after the other."""
     outcomes = []
     began = time.monotonic()
-    for number in range(1, count + 1):
+    for number in range(count):
+        await asyncio.sleep(began + number * period_s - time.monotonic())
         batches = poll(client, names, NOW, seconds_left=0.9 * period_s, retries=0)
         outcomes.append({outcome.index_name: outcome async for batch in batches for outcome in batch})
-        await asyncio.sleep(began + number * period_s - time.monotonic())
     return outcomes
 
 
@@ -211,13 +211,13 @@ def test_a_kept_connection_that_died_costs_one_slot():
     exchange = Exchange()
 
     async def before_and_after(client: DeribitClient) -> list[dict[str, Outcome]]:
-        before = await slots(client, 1, 0.4, "btc_usd")
+        before = await slots(client, 2, 0.2, "btc_usd")
         exchange.deaf = True
         dead = await slots(client, 1, 0.4, "btc_usd")
         exchange.deaf = False
         return [*before, *dead, *await slots(client, 2, 0.4, "btc_usd")]
 
-    assert kinds(with_client(exchange, before_and_after)) == [Tick, Miss, Tick, Tick]
+    assert kinds(with_client(exchange, before_and_after))[1:] == [Tick, Miss, Tick, Tick]
 
 
 def test_indexes_that_are_stuck_take_no_place_of_others():

@@ -9,8 +9,6 @@ from typing import Any, TypeVar
 
 import httpx
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from pytest_httpx import HTTPXMock
 
 from poller.deribit import MAX_CONCURRENT, ChartPoint, DeribitClient, Status
@@ -26,7 +24,6 @@ from poller.errors import (
     UnavailableError,
     UnreachableError,
 )
-from poller.exchange_wire import RawReply, read
 from poller.loop import Loop
 from poller.simulator import Fault, Simulator
 from poller.simulator.faults import BAD_PRICES
@@ -269,29 +266,6 @@ def test_a_page_of_somebody_else_is_rejected(httpx_mock: HTTPXMock, http_status)
 
     assert isinstance(error, RejectedReplyError)
     assert str(error).startswith(f"get_index_price btc_usd: HTTP {http_status} body is '<html>")
-
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(
-            st.sampled_from(["result", "error", "code", "message", "data", "usOut", "index_price"]), inner, max_size=4
-        )
-    ),
-    max_leaves=8,
-)
-
-
-@given(content=st.binary(max_size=40) | JSON.map(lambda value: json.dumps(value).encode()), code=st.integers(200, 599))
-def test_whatever_comes_back_is_a_reply_or_an_exchange_error(content: bytes, code: int):
-    came: str | datetime
-    try:
-        came = read(RawReply(code, "Words", {}, content), "status").sent_at
-    except ExchangeError as error:
-        came = str(error)
-
-    assert came.startswith("status:") if isinstance(came, str) else 2015 <= came.year < 2100
 
 
 # Errors of the exchange

@@ -18,7 +18,7 @@ from pytest_httpx import HTTPXMock
 from poller.deribit import DeribitClient
 from poller.errors import ExchangeError, RefusedError, RejectedReplyError, UnavailableError, UnreachableError
 from poller.exchange_request import Bounds
-from poller.exchange_wire import RawReply, read
+from poller.exchange_wire import RawReply, Reply, read
 
 from .conftest import Answer, Clock, ScriptedServer, envelope, http, refusal
 
@@ -135,8 +135,9 @@ BODIES = st.binary(max_size=60) | anything(TEXT).map(lambda value: json.dumps(va
 @given(body=BODIES, status=st.integers(200, 599), reason=TEXT, server=TEXT)
 @example(body=b'{"result": 1, "usOut": 1789939036123456, "testnet": true}', status=200, reason="", server="")
 def test_any_bytes_are_a_reply_or_an_exchange_error_in_one_line(body, status, reason, server):
+    came: Reply | ExchangeError
     try:
-        came: object = read(RawReply(status, reason, {"server": server, "retry-after": reason}, body), "status")
+        came = read(RawReply(status, reason, {"server": server, "retry-after": reason}, body), "status")
     except ExchangeError as error:
         came = error
 
@@ -146,6 +147,8 @@ def test_any_bytes_are_a_reply_or_an_exchange_error_in_one_line(body, status, re
         assert line.isprintable()
         assert len(line.encode()) <= 2000
         assert came.code is None or -(2**31) <= came.code < 2**31
+    else:
+        assert 2015 <= came.sent_at.year < 2100
 
 
 # Bodies
