@@ -16,7 +16,7 @@ import click
 
 import settings as all_settings
 from settings import Settings
-from store import Database, Gap, Miss, StoreError, Tick, utc_now
+from store import Database, Exchange, Gap, Miss, StoreError, Tick, utc_now
 from store.backup import backup
 from store.candles import rebuild as rebuild_candles
 from store.due import EPOCH
@@ -331,6 +331,8 @@ def _report_in_words(report: dict[str, Any]) -> str:
     lines = [f"{report['status']}: {report['poller']['words']}", f"database {report['database']['path']}"]
     if report["database"]["error"]:
         lines.append(report["database"]["error"])
+    if report["database"]["exchange"] not in (None, Exchange.REAL):
+        lines.append(f"prices of {report['database']['exchange']}")
     if report["database"]["set_aside"]:
         lines.append(f"files {aside_in_words(report['database']['set_aside'])}")
     lines += [

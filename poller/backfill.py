@@ -15,7 +15,21 @@ from typing import TypeVar
 import stamina
 
 from settings import MAX_REQUESTS_PER_SECOND
-from store import BusyError, Database, Gap, GapState, StoreError, averages, candles, gaps, utc_now
+from store import (
+    BusyError,
+    Database,
+    Exchange,
+    ForeignExchangeError,
+    Gap,
+    GapState,
+    StoreError,
+    averages,
+    candles,
+    gaps,
+    utc_now,
+)
+from store.exchange import admit
+from store.models import Source
 from store.settle import settle
 
 from .deribit import ChartPoint, ChartRange, DeribitClient
@@ -239,9 +253,12 @@ class Backfill:
         """Store the finest first, so that the coarse ones fill only what is left."""
         now = self._clock()
         hopeless = partial(_hopeless, charts, now, all_asked=all_asked)
+        exchange = self._client.exchange
         with self._database.write(_STORE_WAIT_S) as cursor:
+            admit(cursor, exchange, now)
+            source: Source = "simulator" if exchange is Exchange.SIMULATOR else "chart"
             stored = sum(
-                averages.append(cursor, index_name, chart.points, chart.resolution_s)
+                averages.append(cursor, index_name, chart.points, chart.resolution_s, source)
                 for chart in sorted(charts, key=lambda chart: chart.resolution_s)
             )
             settled, go_on = settle(cursor, index_name, now, hopeless=hopeless, states=self._states)
@@ -310,7 +327,7 @@ def _while_it_is(kind: type[Exception], what: str) -> Callable[[Exception], bool
 
     def again(error: Exception) -> bool | float:
         nonlocal told
-        if not isinstance(error, kind):
+        if not isinstance(error, kind) or isinstance(error, ForeignExchangeError):
             return False
         if not told:
             log.warning("%s, waits: %s", what, error)

@@ -11,6 +11,7 @@ from store import (
     Cause,
     Cursor,
     Database,
+    Exchange,
     Miss,
     NoDatabaseError,
     OlderSchemaError,
@@ -22,6 +23,7 @@ from store import (
     utc_now,
     vitals,
 )
+from store.exchange import admit
 from store.meters import OK
 from store.vitals import Vitals
 
@@ -42,14 +44,26 @@ class Journal:
 
     A flush may be under way in another thread while more is added, but only one, and nothing is given up meanwhile.
     `written` is true once a tick is durable.
+
+    Args:
+        database: where it all goes.
+        clock: of the recorder.
+        alerts: judges what is written, in the same transaction.
+        exchange: tells of which exchange the replies are; None until the first reply.
     """
 
     def __init__(
-        self, database: Database, clock: Callable[[], datetime] = utc_now, alerts: Alerts | None = None
+        self,
+        database: Database,
+        clock: Callable[[], datetime] = utc_now,
+        alerts: Alerts | None = None,
+        exchange: Callable[[], Exchange | None] = lambda: None,
     ) -> None:
         self._database = database
         self._clock = clock
         self._alerts = alerts
+        self._exchange = exchange
+        self._admitted = False
         self._run: Run | None = None
         self._runs: list[Run] = []
         self._ticks: list[tuple[datetime, Tick]] = []
@@ -87,12 +101,14 @@ class Journal:
         """Write what waits in one transaction; of a long queue only the oldest portion.
 
         Raises:
+            ForeignExchangeError: the file has prices of another exchange; nothing was written.
             StoreError: nothing was written; it all waits on.
         """
         try:
             self._write(wait_s)
         except (NoDatabaseError, OlderSchemaError, UnreadableError):
             self._database.migrate(wait_s)
+            self._admitted = False
             if self._run is not None and self._run not in self._runs:
                 self._runs.insert(0, self._run)  # it was noted in a file that is gone
             self._write(wait_s)
@@ -140,7 +156,10 @@ class Journal:
     def _write(self, wait_s: float) -> None:
         portion, misses = self._portion()
         begun, minutes = list(self._runs), list(self._minutes)
+        exchange = None if self._admitted else self._exchange()
         with self._judging(portion, misses, wait_s) as judge, self._database.write(wait_s) as cursor:
+            if exchange is not None:
+                admit(cursor, exchange, self._clock())
             for run in begun:
                 runs.note(cursor, run)
             ticks.append(cursor, (tick for _, tick in portion))
@@ -148,6 +167,7 @@ class Journal:
             for minute in minutes:
                 vitals.append(cursor, minute)
             judge(cursor)
+        self._admitted |= exchange is not None
         now = self._clock()
         self._delays_s += [(now - tick.ts).total_seconds() for _, tick in portion]
         self.written |= bool(portion)

@@ -7,8 +7,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 from settings import VERSION, Settings
-from store import Database, Gap, StoreError, utc_now
-from store.overview import simulated
+from store import Database, Gap, utc_now
+from store.exchange import refuse_another
 from store.recorder import Notice, RecorderLock
 from store.status import stale_after_s
 
@@ -33,6 +33,7 @@ async def poll_once(settings: Settings, database: Database) -> list[Outcome]:
     Raises:
         SettingsError: a variable of the environment, such as a proxy, can't be used.
         RecorderError: a recorder is at work on the file.
+        ForeignExchangeError: the file has prices of another exchange; nothing was written.
         StoreError: nothing was written.
     """
     check_environment(settings, tells=False)
@@ -47,9 +48,9 @@ async def poll_once(settings: Settings, database: Database) -> list[Outcome]:
         stack.callback(lock.release)
         stack.callback(lambda: lock.publish(replace(notice, state="stopped", state_since=utc_now())))
         url = stack.enter_context(Simulator()).url if settings.demo else settings.deribit_url
-        journal = Journal(database)
         retries = retries_within_budget(len(settings.indexes), settings.poll_seconds)
         async with DeribitClient(url) as client:
+            journal = Journal(database, exchange=lambda: client.exchange)
             batches = poll(client, settings.indexes, slot, seconds_left=_SECONDS_FOR_ALL, retries=retries)
             outcomes = [outcome async for batch in batches for outcome in journal.add(slot, batch)]
         database.migrate()
@@ -74,7 +75,8 @@ async def backfill_once(settings: Settings, database: Database, index_names: Seq
     Raises:
         SettingsError: a variable of the environment, such as a proxy, can't be used.
         ExchangeError: the exchange doesn't answer.
-        StoreError: the file is kept by others, there is none, or the simulator is to heal the exchange's prices.
+        ForeignExchangeError: the file has prices of another exchange.
+        StoreError: the file is kept by others, or there is none.
     """
     check_environment(settings, tells=False)
     with contextlib.ExitStack() as stack:
@@ -82,8 +84,7 @@ async def backfill_once(settings: Settings, database: Database, index_names: Seq
         async with DeribitClient(url) as client:
             await client.time()
             with database.read() as cursor:
-                if client.simulated and not simulated(cursor):
-                    raise StoreError(f"{database.path} has prices of the exchange: no simulator's go into it")
+                refuse_another(cursor, client.exchange)
             backfill = Backfill(
                 client,
                 database,

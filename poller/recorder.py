@@ -13,7 +13,18 @@ from functools import partial
 from typing import Any, Literal
 
 from settings import VERSION, Settings, TickwellError
-from store import BusyError, Cause, Database, NewerSchemaError, RecorderError, Run, StoreError, utc_now
+from store import (
+    BusyError,
+    Cause,
+    Database,
+    ForeignExchangeError,
+    NewerSchemaError,
+    RecorderError,
+    Run,
+    StoreError,
+    utc_now,
+)
+from store.exchange import refuse_another
 from store.recorder import Notice, RecorderLock
 
 from .alerting import Alerts
@@ -80,7 +91,7 @@ class Recorder:
         self._delivery = Delivery(database, lambda: self._alerts.addresses, clock=clock)
         self._alerts = Alerts(settings, database, clock=clock, wake=self._delivery.wake)
         check_environment(settings, tells=bool(self._alerts.addresses))
-        self._journal = Journal(database, clock, self._alerts)
+        self._journal = Journal(database, clock, self._alerts, lambda: self._client.exchange)
         self._stop = threading.Event()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="tickwell-recorder", daemon=True)
@@ -178,6 +189,7 @@ class Recorder:
                 self._heartbeat = Heartbeat(self._settings.heartbeat_url)
             try:
                 self._check_names()
+                self._check_exchange()
                 self._run_jobs()
                 self._finish()
             finally:
@@ -191,6 +203,16 @@ class Recorder:
             self._board.troubled(error.cause, str(error), self._clock(), retry_at=self._next_try())
         except asyncio.CancelledError:
             log.debug("stopped before the first slot")
+
+    def _check_exchange(self) -> None:
+        """See that the replies may go into the file before anything does; each write sees to that too."""
+        try:
+            with self._database.read(_STORE_WAIT_S) as cursor:
+                refuse_another(cursor, self._client.exchange)
+        except ForeignExchangeError:
+            raise
+        except StoreError as error:
+            log.debug("the first write checks the exchange: %s", error)
 
     def _run_jobs(self) -> None:
         names, seconds = ", ".join(self._settings.indexes), self._settings.poll_seconds
@@ -221,12 +243,15 @@ class Recorder:
         try:
             self._lock.keep()
         except RecorderError as error:
-            self._fail(error)
-            self._stop.set()
+            self._end(error)
             return False
         except StoreError as error:
             log.warning("%s", error)  # its folder is gone: so is what others could write into
         return True
+
+    def _end(self, error: TickwellError) -> None:
+        self._fail(error)
+        self._stop.set()
 
     def _account_for_skipped(self, slot: datetime) -> None:
         if self._last_slot is None:
@@ -263,6 +288,8 @@ class Recorder:
         started = time.perf_counter()
         try:
             self._journal.flush(_STORE_SOON_S)
+        except ForeignExchangeError as error:
+            self._end(error)
         except BusyError:
             self._catching_up = asyncio.get_running_loop().create_task(self._catch_up(slot, outcomes))
         except StoreError as error:
@@ -275,6 +302,8 @@ class Recorder:
         """Wait for those who have the file, in a thread: a lease may last longer than a slot can."""
         try:
             await in_thread(partial(self._journal.flush, _PATIENCE_S), "tickwell-journal")
+        except ForeignExchangeError as error:
+            self._end(error)
         except StoreError as error:
             self._shut_out(error, slot)
         else:
@@ -329,6 +358,8 @@ class Recorder:
 
     def _finish(self) -> None:
         self._loop_runner.run(self._caught_up())
+        if isinstance(self.failure, ForeignExchangeError):
+            return
         self._journal.end_run(self._current_slot or self._clock())
         try:
             self._journal.flush(_STORE_WAIT_S)

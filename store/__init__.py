@@ -6,6 +6,7 @@ from .database import Database
 from .errors import (
     BusyError,
     FileError,
+    ForeignExchangeError,
     NewerSchemaError,
     NoDatabaseError,
     OlderSchemaError,
@@ -23,6 +24,7 @@ __all__ = [
     "Database",
     "Exchange",
     "FileError",
+    "ForeignExchangeError",
     "Gap",
     "GapState",
     "Miss",

@@ -7,7 +7,7 @@ from typing import Any
 from duckdb import DuckDBPyConnection
 
 from . import candles
-from .models import from_column, to_column
+from .models import Source, from_column, to_column
 
 # Counted from $start, time is cut into cells as long as a point covers, so the time that a point covers lies in two of
 # them: something finer is in it when the last finer row of the first cell is not before the point, or the first finer
@@ -58,19 +58,26 @@ WHERE (here.last IS NULL OR here.last < points.ts)
   AND points.ts NOT IN (FROM not_finer)
 ORDER BY points.ts
 """
-_POINTS = "(SELECT unnest($instants::TIMESTAMP[]) AS ts, unnest($prices::DOUBLE[]) AS price, 'chart' AS source)"
+_POINTS = "(SELECT unnest($instants::TIMESTAMP[]) AS ts, unnest($prices::DOUBLE[]) AS price, $source AS source)"
 _OF_PORTION = "(SELECT ts, price, source FROM portion WHERE index_name = $index_name)"
 
-_FILLED = """
+OF_CHARTS = "resolution_s > 0 AND source <> 'import'"
+"""Which ticks are averages of the exchange's charts, or of the simulator's."""
+
+_FILLED = f"""
 SELECT DISTINCT index_name
 FROM ticks
-WHERE source = 'chart'
+WHERE {OF_CHARTS}
   AND list_contains($index_names, index_name)
-"""
+"""  # noqa: S608 the condition is the constant above
 
 
 def append(
-    cursor: DuckDBPyConnection, index_name: str, points: Iterable[tuple[datetime, float]], resolution_s: int
+    cursor: DuckDBPyConnection,
+    index_name: str,
+    points: Iterable[tuple[datetime, float]],
+    resolution_s: int,
+    source: Source = "chart",
 ) -> int:
     """Store averages over `resolution_s` seconds, at least 1, from each point on. Call it inside `Database.write`.
 
@@ -82,6 +89,7 @@ def append(
         index_name: as the exchange spells it.
         points: instant, aware, and price; in any order, on any grid or none.
         resolution_s: what each of them is an average over.
+        source: "chart", or "simulator" for the simulator's charts.
 
     Returns:
         How many were stored.
@@ -91,7 +99,7 @@ def append(
         prices.setdefault(to_column(ts), price)
     if not prices:
         return 0
-    values = {"instants": list(prices), "prices": list(prices.values())}
+    values = {"instants": list(prices), "prices": list(prices.values()), "source": source}
     values |= _which(index_name, min(prices), max(prices), resolution_s)
     insert = _INSERT_UNCOVERED.format(points=_POINTS) + "RETURNING ts"
     stored = [(index_name, from_column(ts)) for (ts,) in cursor.execute(insert, values).fetchall()]

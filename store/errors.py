@@ -1,14 +1,15 @@
 """What can go wrong with the database file, and who reacts.
 
 TickwellError
-└── StoreError              the database could not be read or written; the message says why
-    ├── NoDatabaseError     nothing was recorded yet; a reader shows its empty state
-    ├── BusyError           somebody else kept the file for too long; try again at the next slot
-    ├── UnreadableError     the file is damaged or no database; a recorder sets it aside and begins another
-    ├── OlderSchemaError    written by an older Tickwell; a recorder brings it up to this version
-    ├── NewerSchemaError    written by a newer Tickwell; a person updates this one, the file is left as it is
-    ├── FileError           a file to import is unreadable or lacks a column; whoever named it corrects that
-    └── RecorderError       another recorder is at work on the same file; a person stops one of them
+└── StoreError                the database could not be read or written; the message says why
+    ├── NoDatabaseError       nothing was recorded yet; a reader shows its empty state
+    ├── BusyError             somebody else kept the file for too long; try again at the next slot
+    ├── UnreadableError       the file is damaged or no database; a recorder sets it aside and begins another
+    ├── OlderSchemaError      written by an older Tickwell; a recorder brings it up to this version
+    ├── NewerSchemaError      written by a newer Tickwell; a person updates this one, the file is left as it is
+    ├── ForeignExchangeError  prices of another exchange than the file's; a person names another file or address
+    ├── FileError             a file to import is unreadable or lacks a column; whoever named it corrects that
+    └── RecorderError         another recorder is at work on the same file; a person stops one of them
 """
 
 from settings import TickwellError
@@ -43,6 +44,10 @@ class OlderSchemaError(StoreError):
 
 class NewerSchemaError(StoreError):
     """The file was written by a newer version. A person updates Tickwell; nothing was changed."""
+
+
+class ForeignExchangeError(StoreError):
+    """The file has prices of another exchange than the replies. A person names another file or address."""
 
 
 class FileError(StoreError):

@@ -16,10 +16,12 @@ from duckdb import DuckDBPyConnection
 
 from settings import VERSION
 
+from .averages import OF_CHARTS
 from .bars import INTERVAL_NAMES, SINGLE_TICKS, bucket
 from .candles import HOUR, closed_to, floor
 from .coverage import coverage
 from .database import Database
+from .exchange import exchange_of
 from .export_query import ExportQuery
 from .gaps import gap_as_json, ledger
 from .models import from_column, to_column, utc_now
@@ -27,11 +29,11 @@ from .models import from_column, to_column, utc_now
 _PORTION = 2_000_000
 """So many rows are looked at under one lease, which takes some 30 ms."""
 
-MATCHES = """
+MATCHES = f"""
 list_contains($index_names, index_name)
   AND ts >= $start
   AND ts < $end
-  AND ($healed OR source <> 'chart')
+  AND ($healed OR NOT ({OF_CHARTS}))
 """
 """Which ticks a query is about; its values are those of `values_of`."""
 
@@ -155,6 +157,7 @@ def survey(database: Database, query: ExportQuery) -> Survey:
         ((rows, gap_events),) = cursor.execute(_ROWS).fetchall()
         gaps = ledger(cursor, query.start, query.end, utc_now(), query.index_names)
         complete = coverage(cursor, gaps, query.start, query.end)
+        exchange = exchange_of(cursor)
     counts = _Counts()
     for first in range(0, rows, _PORTION):
         with database.read() as cursor:
@@ -162,6 +165,7 @@ def survey(database: Database, query: ExportQuery) -> Survey:
             counts.add(cursor.execute(_COUNTS, values).fetchall())
     facts = {
         **_asked(query),
+        "exchange": exchange,
         "sources": {name: dict(sorted(its.items())) for name, its in sorted(counts.sources.items())},
         "first": counts.first and bucket(from_column(counts.first), query.interval).isoformat(),
         "last": counts.last and bucket(from_column(counts.last), query.interval).isoformat(),

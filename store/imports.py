@@ -16,14 +16,14 @@ from typing import Any
 
 from duckdb import DuckDBPyConnection
 
-from . import averages, candles, gaps, ticks
+from . import averages, candles, gaps
 from .database import Database
 from .due import EPOCH
-from .errors import BusyError, FileError, StoreError
+from .errors import BusyError, FileError, ForeignExchangeError, StoreError
+from .exchange import admit
 from .foreign import Columns
 from .locks import FileLock, beside
-from .models import GapState, from_column, to_column, utc_now
-from .overview import simulated
+from .models import Exchange, GapState, from_column, to_column, utc_now
 from .settle import settle
 from .staging import Portion, Ready, Tell, ready
 
@@ -234,9 +234,15 @@ def _leave_out(cursor: DuckDBPyConnection, find: str, values: dict[str, Any]) ->
 
 
 def _refuse_a_mix(database: Database, file: Ready) -> None:
-    with database.read(_STAYS_S) as cursor:
-        if file.simulated and ticks.summary(cursor) and not simulated(cursor):
-            raise FileError(f"{file.path} has the simulator's prices, {database.path} the exchange's: they don't mix")
+    if not file.simulated:
+        return
+    try:
+        with database.write(_STAYS_S) as cursor:
+            admit(cursor, Exchange.SIMULATOR, utc_now())
+    except ForeignExchangeError as error:
+        raise FileError(
+            f"{file.path} has the simulator's prices, {database.path} the exchange's: they don't mix"
+        ) from error
 
 
 def _close_candles(database: Database) -> None:

@@ -14,13 +14,6 @@ from .status import known_indexes
 SPAN = timedelta(hours=24)
 _MOST_BARS = 60
 
-_SIMULATED = """
-SELECT index_name
-FROM ticks
-WHERE source = 'simulator'
-LIMIT 1
-"""
-
 _REFERENCE = """
 SELECT ts, price
 FROM ticks
@@ -86,11 +79,6 @@ def cards(cursor: DuckDBPyConnection, names: Sequence[str], shortest_bar: timede
 def index_names(cursor: DuckDBPyConnection, configured: Sequence[str]) -> list[str]:
     """Each configured index, in that order, and then each that only has history, by name."""
     return known_indexes(configured, list(ticks.summary(cursor)))
-
-
-def simulated(cursor: DuckDBPyConnection) -> bool:
-    """Were any of the ticks made up by the simulator? Averages of its charts always come with such a tick."""
-    return cursor.execute(_SIMULATED).fetchone() is not None
 
 
 def _card(cursor: DuckDBPyConnection, index_name: str, shortest_bar: timedelta) -> Card:

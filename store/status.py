@@ -10,6 +10,8 @@ from . import ticks
 from .aside import list_aside, size_of
 from .database import Database
 from .errors import NoDatabaseError, StoreError
+from .exchange import exchange_of
+from .models import Exchange
 from .recorder import Notice, process_in_words, read_notice, recorded_elsewhere
 
 _TROUBLE = {
@@ -39,13 +41,14 @@ def health(database: Database, settings: Settings, now: datetime) -> dict[str, A
     """Everything that works and everything that doesn't, as JSON types; instants as ISO 8601 in UTC, ages in seconds.
 
     `status` is "ok", "stale" when the newest tick of a configured index is older than `stale_after_s`, "empty" when
-    there is none at all, or "failed" when the database can't be read. `set_aside` names damaged files beside it.
+    there is none at all, or "failed" when the database can't be read. `exchange` says whose prices the file has; None
+    while nobody's. `set_aside` names damaged files beside it.
     """
     notice = read_notice(database.path)
     indexes: dict[str, Any] = {}
-    failure = None
+    failure, exchange = None, None
     try:
-        indexes = _indexes(database, settings, now)
+        indexes, exchange = _indexes(database, settings, now)
         status = _status(indexes, settings)
     except NoDatabaseError:
         status = "empty"
@@ -56,7 +59,7 @@ def health(database: Database, settings: Settings, now: datetime) -> dict[str, A
         "status": status,
         "version": VERSION,
         "now": now.isoformat(),
-        "database": _file(database, failure),
+        "database": _file(database, failure, exchange),
         "poller": _poller(
             notice, now, in_words(notice, min(ages, default=None), now, embedded=settings.poller == "embedded")
         ),
@@ -133,8 +136,9 @@ def _clock(instant: datetime, now: datetime, zone: tzinfo) -> str:
     return f"{local:%H:%M}" if local.date() == now.astimezone(zone).date() else f"{local:%Y-%m-%d %H:%M}"
 
 
-def _indexes(database: Database, settings: Settings, now: datetime) -> dict[str, Any]:
+def _indexes(database: Database, settings: Settings, now: datetime) -> tuple[dict[str, Any], Exchange | None]:
     with database.read() as cursor:
+        exchange = exchange_of(cursor)
         stored = ticks.summary(cursor)
         newest = {name: ticks.latest(cursor, name) for name in stored}
     described = {}
@@ -149,7 +153,7 @@ def _indexes(database: Database, settings: Settings, now: datetime) -> dict[str,
                 "age_s": round((now - tick.ts).total_seconds(), 3),
                 "source": tick.source,
             }
-    return described
+    return described, exchange
 
 
 def _status(indexes: dict[str, Any], settings: Settings) -> str:
@@ -166,10 +170,11 @@ def _is_starting(notice: Notice, now: datetime) -> bool:
     return notice.alive and notice.state == "starting" and age_s < notice.poll_seconds + _STARTS_WITHIN_S
 
 
-def _file(database: Database, failure: str | None) -> dict[str, Any]:
+def _file(database: Database, failure: str | None, exchange: Exchange | None) -> dict[str, Any]:
     return {
         "path": str(database.path),
         "bytes": size_of(database.path),
+        "exchange": exchange,
         "error": failure,
         "set_aside": list_aside(database.path),
     }

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from store import StoreError, utc_now
+from store import Exchange, StoreError, utc_now
 from store.status import aside_in_words, in_words
 
 from . import queries, sign_in, text
@@ -42,5 +42,7 @@ def _state() -> None:
         st.caption(times)
     if pulse.set_aside:
         st.warning(f"Files {text.escaped(aside_in_words(pulse.set_aside))}", icon=":material/warning:")
-    if queries.settings().demo or pulse.simulated:
+    if queries.settings().demo or pulse.exchange is Exchange.SIMULATOR:
         st.warning("**Simulated prices.** They are made up by the built-in simulator.", icon=":material/science:")
+    elif pulse.exchange is Exchange.TEST:
+        st.warning("**Prices of Deribit's test environment.** Nobody trades at them.", icon=":material/science:")

@@ -12,7 +12,7 @@ import streamlit as st
 
 import settings as all_settings
 from settings import Settings
-from store import Cursor, Database, Gap, NoDatabaseError, Tick, export_survey, status, ticks, utc_now, vitals
+from store import Cursor, Database, Exchange, Gap, NoDatabaseError, Tick, export_survey, status, ticks, utc_now, vitals
 from store.alerts import events
 from store.alerts.events import Event, Told
 from store.alerts.in_force import InForce, rules_in_force
@@ -22,11 +22,12 @@ from store.aside import list_aside
 from store.bars import SINGLE_TICKS, bars, fits, nice_interval
 from store.coverage import Coverage, calendar, coverage
 from store.due import EPOCH
+from store.exchange import exchange_of
 from store.export_query import ExportQuery
 from store.export_survey import Estimate
 from store.exports import Exports, Job
 from store.gaps import ledger
-from store.overview import SPAN, Card, cards, simulated
+from store.overview import SPAN, Card, cards
 from store.recorder import Notice, read_notice
 from store.runs import Failures, Trouble, failures, troubles
 from store.shared import shared_database, shared_exports
@@ -46,12 +47,12 @@ _GROWTH_OVER = timedelta(days=7)
 
 @dataclass(frozen=True)
 class Pulse:
-    """How recording goes: the recorder's notice, damaged files, when the newest tick was, and if any was made up."""
+    """How recording goes: the recorder's notice, damaged files, when the newest tick was, and of which exchange."""
 
     notice: Notice | None
     set_aside: list[str]
     newest: datetime | None = None
-    simulated: bool = False
+    exchange: Exchange | None = None
 
 
 @dataclass(frozen=True)
@@ -198,7 +199,7 @@ def pulse(at: datetime) -> Pulse:
     try:
         with database().read() as cursor:
             newest = [tick.ts for name in settings().indexes if (tick := _observed(cursor, name))]
-            return Pulse(notice, set_aside, max(newest, default=None), simulated(cursor))
+            return Pulse(notice, set_aside, max(newest, default=None), exchange_of(cursor))
     except NoDatabaseError:
         return Pulse(notice, set_aside)
 

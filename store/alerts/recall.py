@@ -11,9 +11,9 @@ from duckdb import DuckDBPyConnection
 
 from store import candles, ticks
 from store.due import EPOCH
+from store.exchange import simulated
 from store.missing import missing
 from store.models import Tick, from_column, to_column
-from store.overview import simulated
 
 from . import events
 from .condition import Condition

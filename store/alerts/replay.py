@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 
 from store.database import Database
 from store.due import EPOCH, stretches
+from store.exchange import simulated
 from store.gaps import ledger
 from store.models import from_column, to_column
-from store.overview import simulated
 
 from .condition import Reading
 from .events import Event, Kind

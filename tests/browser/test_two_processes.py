@@ -53,7 +53,7 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
     with duckdb.connect(stage.file) as connection:
         connection.execute(_HISTORY, {"rows": ROWS})
         for name in INDEXES:
-            connection.execute("INSERT INTO ticks VALUES (?, '2019-01-01', NULL, 1, 'chart', 86400)", [name])
+            connection.execute("INSERT INTO ticks VALUES (?, '2019-01-01', NULL, 1, 'simulator', 86400)", [name])
     candles.rebuild(stage.database, utc_now())
     port = free_port()
     with Program("poller", "simulate", "--port", str(port)) as simulator:

@@ -48,7 +48,7 @@ def with_outage(stage: Stage, ago: timedelta = 20 * MINUTE, lasting: timedelta =
             ticks.append(cursor, [observed(name, at) for name in INDEXES for at in instants])
         for name in INDEXES:
             cursor.execute(
-                "INSERT INTO ticks VALUES (?, '2019-01-01', NULL, ?, 'chart', 86400)", [name, long_ago(name)]
+                "INSERT INTO ticks VALUES (?, '2019-01-01', NULL, ?, 'simulator', 86400)", [name, long_ago(name)]
             )
 
 
@@ -66,7 +66,8 @@ def with_old_schema(file: Path) -> None:
     with duckdb.connect(file, config=config) as connection:
         schema.migrate(connection, up_to=2)
         connection.execute(
-            "INSERT INTO ticks SELECT 'btc_usd', $start + to_seconds(i), NULL, 1, 'live', 0 FROM range(500) AS r(i)",
+            "INSERT INTO ticks SELECT 'btc_usd', $start + to_seconds(i), NULL, 1, 'simulator', 0 "
+            "FROM range(500) AS r(i)",
             {"start": datetime(2026, 11, 1)},  # noqa: DTZ001 as the table has it
         )
 

@@ -7,8 +7,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from pages.common import text
-from store import Database, Tick, averages, utc_now
+from store import Database, Exchange, Tick, averages, utc_now
 from store.aside import list_aside
+from store.exchange import admit
 from tests.pages.conftest import errors, recorder, store, warnings
 
 PAGES = {"overview": "Overview", "history": "History"}
@@ -162,22 +163,24 @@ def test_observed_prices_and_averages_have_no_banner(open_page, database, name):
 
 
 def test_simulated_prices_stand_under_a_banner(open_page, database, name):
-    store(database, Tick("btc_usd", utc_now(), 100_000.0, source="simulator"))
-
-    page = open_page(name)
-
-    assert warnings(page) == [BANNER]
-
-
-def test_the_banner_stays_when_what_is_shown_are_averages_and_the_simulated_ticks_are_old(open_page, database, name):
     now = utc_now()
-    store(database, Tick("old_usd", now - timedelta(days=300), 1.0, source="simulator"))
     with database.write() as cursor:
-        averages.append(cursor, "btc_usd", [(now - timedelta(hours=hour), 100_000.0) for hour in range(3)], 3600)
+        admit(cursor, Exchange.SIMULATOR, now)
+        averages.append(cursor, "btc_usd", [(now, 100_000.0)], 3600, "simulator")
 
     page = open_page(name)
 
     assert warnings(page) == [BANNER]
+
+
+def test_prices_of_the_test_environment_stand_under_a_banner_too(open_page, database, name):
+    store(database, Tick("btc_usd", utc_now(), 100_000.0))
+    with database.write() as cursor:
+        admit(cursor, Exchange.TEST, utc_now())
+
+    page = open_page(name)
+
+    assert warnings(page) == ["**Prices of Deribit's test environment.** Nobody trades at them."]
 
 
 def test_a_demo_stands_under_the_banner_before_its_first_tick(open_page, monkeypatch, name):

@@ -118,7 +118,7 @@ def test_all_ranges_are_stored_as_averages_of_their_time(simulator: Simulator, d
     load(simulator.url, database)
 
     rows = stored(database)
-    assert {source for _, _, source, _ in rows} == {"chart"}
+    assert {source for _, _, source, _ in rows} == {"simulator"}
     assert set(resolutions(database)) == {6, 60, 3600, 86_400}
     assert [price for _, price, _, _ in rows] == [average("btc_usd", ts, step_s) for ts, _, _, step_s in rows]
     assert rows[0][0] == datetime(2019, 1, 1, tzinfo=UTC)
@@ -136,7 +136,7 @@ def test_each_range_fills_only_what_finer_ones_left(simulator: Simulator, databa
 
 
 def test_ticks_that_are_there_stand_and_leave_out_what_covers_them(simulator: Simulator, database: Database):
-    observed = [Tick("btc_usd", NOW - timedelta(minutes=30, seconds=second), 1.5) for second in range(60)]
+    observed = [Tick("btc_usd", NOW - timedelta(minutes=30, seconds=second), 1.5, "simulator") for second in range(60)]
     with database.write() as cursor:
         ticks.append(cursor, observed)
 
@@ -144,8 +144,8 @@ def test_ticks_that_are_there_stand_and_leave_out_what_covers_them(simulator: Si
 
     rows = stored(database)
     begin, end = observed[-1].ts, observed[0].ts
-    averages = [(ts, ts + timedelta(seconds=step_s)) for ts, _, source, step_s in rows if source == "chart"]
-    assert [price for _, price, source, _ in rows if source == "live"] == [1.5] * 60
+    averages = [(ts, ts + timedelta(seconds=step_s)) for ts, _, _, step_s in rows if step_s]
+    assert [price for _, price, _, step_s in rows if not step_s] == [1.5] * 60
     assert all(later <= begin or ts > end for ts, later in averages)
     assert {ts for ts, _ in averages if begin < ts + timedelta(seconds=12) and ts < end + timedelta(seconds=6)}
     assert resolutions(database)[6] == 600 - 11
@@ -488,11 +488,11 @@ def record(database: Database, since: timedelta, *outages: Stretch, poll_seconds
         )
         cursor.execute(
             "INSERT INTO ticks "
-            "SELECT 'btc_usd', ts + INTERVAL 6 MILLISECOND, ts + INTERVAL 12 MILLISECOND, 1.5, 'live', 0 "
+            "SELECT 'btc_usd', ts + INTERVAL 6 MILLISECOND, ts + INTERVAL 12 MILLISECOND, 1.5, 'simulator', 0 "
             "FROM (SELECT unnest(?::TIMESTAMP[]) AS ts)",
             [[slot.replace(tzinfo=None) for slot in seen]],
         )
-        cursor.execute("INSERT INTO ticks VALUES ('btc_usd', '2019-01-01', NULL, 1, 'chart', 86400)")
+        cursor.execute("INSERT INTO ticks VALUES ('btc_usd', '2019-01-01', NULL, 1, 'simulator', 86400)")
 
 
 def backfill(url: str, database: Database, *moves_s: float, **options: Any) -> list[list[Gap]]:
@@ -532,10 +532,10 @@ def test_an_outage_of_minutes_is_healed_at_six_seconds_by_one_request(simulator:
 
     ((gap,),) = backfill(simulator.url, database)
 
-    assert (gap.state, gap.healed_by, gap.slots) == ("healed", "chart, 6 s", 60)
+    assert (gap.state, gap.healed_by, gap.slots) == ("healed", "simulator, 6 s", 60)
     assert counted.so_far == 1
     assert {step_s for ts, *_, step_s in stored(database) if NOW - minutes(20) < ts < NOW - minutes(15)} == {6}
-    assert told(database) == [("healed", "chart, 6 s")]
+    assert told(database) == [("healed", "simulator, 6 s")]
 
 
 def test_an_outage_of_three_days_is_healed_at_the_finest_steps_that_there_are(simulator, database: Database):
@@ -544,7 +544,11 @@ def test_an_outage_of_three_days_is_healed_at_the_finest_steps_that_there_are(si
 
     backfill(simulator.url, database)
 
-    assert told(database) == [("healed", "chart, 3600 s"), ("healed", "chart, 60 s"), ("healed", "chart, 6 s")]
+    assert told(database) == [
+        ("healed", "simulator, 3600 s"),
+        ("healed", "simulator, 60 s"),
+        ("healed", "simulator, 6 s"),
+    ]
 
 
 def test_healing_again_changes_nothing(simulator: Simulator, database: Database):
@@ -596,7 +600,7 @@ def test_a_fresh_gap_waits_until_its_averages_are_over(simulator: Simulator, dat
     first, second = backfill(simulator.url, database, 10)
 
     assert first == []
-    assert {gap.healed_by for gap in second} == {"chart, 6 s"}
+    assert {gap.healed_by for gap in second} == {"simulator, 6 s"}
     assert counted.so_far == 1
 
 

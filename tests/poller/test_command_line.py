@@ -306,7 +306,7 @@ def with_an_outage(database_file: Path, source: Literal["live", "simulator"] = "
         runs.append_misses(cursor, [Miss(slot, "btc_usd", Cause.EXCHANGE_ERROR, "down", 11051) for slot in out])
         seen = [slot + timedelta(milliseconds=6) for slot in slots if slot not in out]
         ticks.append(cursor, [Tick("btc_usd", ts, 1.5, received_at=ts, source=source) for ts in seen])
-        cursor.execute("INSERT INTO ticks VALUES ('btc_usd', '2019-01-01', NULL, 1, 'chart', 86400)")
+        cursor.execute("INSERT INTO ticks VALUES ('btc_usd', '2019-01-01', NULL, 1, ?, 86400)", [source])
 
 
 def test_gaps_are_listed_as_json(command, database_file: Path):
@@ -350,9 +350,9 @@ def test_backfill_heals_and_says_so_and_the_second_time_has_nothing_to_do(
     first = command("backfill", "--index", "btc_usd", deribit_url=simulator.url, indexes="btc_usd")
     again = command("backfill", "--index", "btc_usd", deribit_url=simulator.url, indexes="btc_usd")
 
-    assert only_line(first.stdout).endswith(" UTC, slots: 24, exchange error 11051, healed by chart, 6 s")
+    assert only_line(first.stdout).endswith(" UTC, slots: 24, exchange error 11051, healed by simulator, 6 s")
     assert again.stdout == "nothing to heal\n"
-    assert [gap["healed_by"] for gap in json.loads(command("gaps", "--json").stdout)] == ["chart, 6 s"]
+    assert [gap["healed_by"] for gap in json.loads(command("gaps", "--json").stdout)] == ["simulator, 6 s"]
 
 
 def test_backfill_loads_the_history_of_all_indexes_beside_a_recorder(running: Running):
@@ -392,8 +392,8 @@ def test_the_simulators_history_does_not_go_into_a_file_of_real_prices(
     result = command("backfill", deribit_url=simulator.url)
 
     assert result.exit_code == 1
-    assert result.stderr.splitlines()[-1] == (
-        f"Error: {database_file} has prices of the exchange: no simulator's go into it"
+    assert result.stderr.splitlines()[-1].startswith(
+        f"Error: {database_file} has imported prices, the replies are of the simulator: "
     )
 
 
@@ -402,7 +402,7 @@ def test_backfill_of_a_demo_asks_a_simulator_of_its_own(command, database_file: 
 
     result = command("backfill", demo="true", indexes="btc_usd")
 
-    assert only_line(result.stdout).endswith("healed by chart, 6 s")
+    assert only_line(result.stdout).endswith("healed by simulator, 6 s")
 
 
 @pytest.mark.parametrize("arguments", [("gaps",), ("backfill",)])

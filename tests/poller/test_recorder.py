@@ -138,7 +138,7 @@ def wait_for_ticks(database: Database, count: int) -> list[Tick]:
 def fill(database: Database) -> None:
     """Give btc_usd a little history, so that a recorder loads none."""
     with database.write() as cursor:
-        averages.append(cursor, "btc_usd", [(datetime(2019, 1, 1, tzinfo=UTC), 1.0)], 86_400)
+        averages.append(cursor, "btc_usd", [(datetime(2019, 1, 1, tzinfo=UTC), 1.0)], 86_400, "simulator")
 
 
 def seconds(instants: list[datetime]) -> list[datetime]:
@@ -520,7 +520,7 @@ def averages_of(database: Database, index_name: str = "btc_usd") -> list[int]:
     """The resolution of each average."""
     with database.read() as cursor:
         rows = cursor.execute(
-            "SELECT resolution_s FROM ticks WHERE source = 'chart' AND index_name = ?", [index_name]
+            "SELECT resolution_s FROM ticks WHERE resolution_s > 0 AND index_name = ?", [index_name]
         ).fetchall()
     return [resolution_s for (resolution_s,) in rows]
 
@@ -698,7 +698,7 @@ def test_an_outage_is_healed_when_it_is_over(start: Start, simulator: Simulator,
 
     wait_until(lambda: any(state == "healed" for _, state, _ in ledger_of(database)), timeout_s=60)
 
-    assert ("unreachable", "healed", "chart, 2 s") in ledger_of(database)
+    assert ("unreachable", "healed", "simulator, 2 s") in ledger_of(database)
 
 
 @pytest.mark.usefixtures("quick_to_heal")
@@ -712,7 +712,7 @@ def test_a_recorder_that_was_down_heals_that_when_it_is_back(start: Start, datab
     start(mode)
     wait_until(lambda: any(state == "healed" for _, state, _ in ledger_of(database)), timeout_s=60)
 
-    assert ("recorder down", "healed", "chart, 2 s") in ledger_of(database)
+    assert ("recorder down", "healed", "simulator, 2 s") in ledger_of(database)
     assert missed(database) == []
 
 

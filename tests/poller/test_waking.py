@@ -101,7 +101,7 @@ def test_the_time_asleep_is_healed_from_the_exchange_and_marked_as_averages(wake
     wait_for(lambda: states(database_file, woke).get("healed"))
 
     between = [row for row in rows(database_file) if slept < row[0] < woke]
-    assert {(source, resolution_s) for _, source, resolution_s in between} == {("chart", 60), ("chart", 6)}
+    assert {(source, resolution_s) for _, source, resolution_s in between} == {("simulator", 60), ("simulator", 6)}
     assert all(later[0] - earlier[0] <= 2 * MINUTE for earlier, later in pairwise(between))
     assert between[0][0] - slept <= MINUTE
     became = states(database_file, woke)
@@ -118,7 +118,7 @@ def test_after_the_disk_was_lost_the_exchanges_own_history_fills_a_new_file(wake
     wait_for(lambda: min(rows(database_file), default=(woke,))[0].year == 2019)
 
     before = [row for row in rows(database_file) if row[0] < woke]
-    assert {source for _, source, _ in before} == {"chart"}
+    assert {source for _, source, _ in before} == {"simulator"}
     assert {resolution_s for _, _, resolution_s in before} == {6, 60, 3600, 86_400}
     assert before[0][0].year == 2019
     assert min(abs(ts - slept) for ts, _, _ in before) <= MINUTE

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from store import Database, Tick, ticks
-from store.overview import SPAN, Card, cards, index_names, simulated
+from store.overview import SPAN, Card, cards, index_names
 from tests.conftest import START, tick
 
 DAY_S = SPAN.total_seconds()
@@ -207,25 +207,6 @@ def test_index_names_are_the_configured_ones_and_those_with_history(database):
         names = index_names(cursor, ["eth_usd", "btc_usd"])
 
     assert names == ["eth_usd", "btc_usd", "xrp_usd"]
-
-
-@pytest.mark.parametrize(
-    ("new", "answer"),
-    [
-        ([], False),
-        ([tick(0), tick(1, source="import")], False),
-        ([tick(0, "old_usd", source="simulator"), *(tick(number) for number in range(1, 5))], True),
-    ],
-    ids=["nothing", "observed", "one old tick among others"],
-)
-def test_ticks_are_simulated_when_any_of_them_is(database, new, answer):
-    with database.write() as cursor:
-        ticks.append(cursor, new)
-
-    with database.read() as cursor:
-        found = simulated(cursor)
-
-    assert found is answer
 
 
 def test_a_card_says_nothing_of_what_it_does_not_know():

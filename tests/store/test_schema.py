@@ -73,6 +73,7 @@ DESIGN = {
         ("gap", "TIMESTAMP"),
         ("round", "INTEGER"),
     ],
+    "exchange": [("name", "VARCHAR"), ("noted_at", "TIMESTAMP")],
     "watermark": [("complete_to", "TIMESTAMP")],
     "vitals": [
         ("noted_at", "TIMESTAMP"),

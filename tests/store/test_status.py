@@ -199,7 +199,7 @@ def test_without_a_file_all_is_empty_and_nothing_is_made(database_file, make_set
         "status": "empty",
         "version": VERSION,
         "now": "2026-11-01T12:00:00+00:00",
-        "database": {"path": str(database_file), "bytes": None, "error": None, "set_aside": []},
+        "database": {"path": str(database_file), "bytes": None, "exchange": None, "error": None, "set_aside": []},
         "poller": {
             "alive": False,
             "starting": False,
@@ -227,6 +227,7 @@ def test_a_database_without_ticks_is_empty(database, make_settings):
     assert report["database"] == {
         "path": str(database.path),
         "bytes": database.path.stat().st_size,
+        "exchange": None,
         "error": None,
         "set_aside": [],
     }

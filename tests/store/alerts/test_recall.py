@@ -9,13 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from store import Cause, Database, Miss, Run, Tick, averages, candles, runs, ticks
+from store import Cause, Database, Exchange, Miss, Run, Tick, averages, candles, runs, ticks
 from store.alerts import events
 from store.alerts.events import Event
 from store.alerts.judge import Company, Judge
 from store.alerts.kinds import AnyRule
 from store.alerts.recall import recall
 from store.alerts.tape import Tape
+from store.exchange import admit
 from tests.conftest import START, tick
 
 RULES: list[AnyRule] = TypeAdapter(list[AnyRule]).validate_python(
@@ -117,10 +118,11 @@ def test_the_first_observation_of_a_long_history_is_found_by_its_candle(database
     assert judge.tapes["btc_usd"].since == START
 
 
-@pytest.mark.parametrize(("source", "prefix"), [("simulator", "Simulated: "), ("live", "")])
-def test_a_judge_knows_whether_prices_are_made_up(database: Database, source, prefix):
+@pytest.mark.parametrize(("exchange", "prefix"), [(Exchange.SIMULATOR, "Simulated: "), (Exchange.REAL, "")])
+def test_a_judge_knows_whether_prices_are_made_up(database: Database, exchange, prefix):
     with database.write() as cursor:
-        ticks.append(cursor, [tick(0, source=source)])
+        admit(cursor, exchange, START)
+        ticks.append(cursor, [tick(0)])
 
     with database.read() as cursor:
         judge = recall(cursor, RULES, NAMES, PERIOD, START + timedelta(seconds=PERIOD), {})

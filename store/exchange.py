@@ -1,0 +1,77 @@
+"""Which exchange the prices of a file are of: the real one, its test environment or the simulator.
+
+It is noted with the first reply that goes into the file, and never changes. Prices that were imported are of nobody.
+"""
+
+from datetime import datetime
+
+from duckdb import DuckDBPyConnection
+
+from .errors import ForeignExchangeError
+from .models import Exchange, to_column
+
+_NOTED = """
+SELECT name
+FROM exchange
+"""
+
+_NOTE = """
+INSERT INTO exchange (name, noted_at)
+VALUES ($name, $noted_at)
+"""
+
+_NOT_SIMULATED = """
+SELECT 1
+FROM ticks
+WHERE source <> 'simulator'
+LIMIT 1
+"""
+
+_PATH = """
+SELECT path
+FROM duckdb_databases()
+WHERE database_name = current_database()
+"""
+
+
+def exchange_of(cursor: DuckDBPyConnection) -> Exchange | None:
+    """Which exchange the file's prices are of; None while no reply of any went into it."""
+    noted = cursor.execute(_NOTED).fetchone()
+    return None if noted is None else Exchange[noted[0].upper()]
+
+
+def simulated(cursor: DuckDBPyConnection) -> bool:
+    """Are the file's prices made up by the simulator?"""
+    return exchange_of(cursor) is Exchange.SIMULATOR
+
+
+def refuse_another(cursor: DuckDBPyConnection, exchange: Exchange | None) -> None:
+    """See that replies of an exchange may go into the file; without a reply there is nothing to see.
+
+    A file that has nothing but imported prices takes those of the real exchange or of its test environment.
+
+    Raises:
+        ForeignExchangeError: the file has prices of another exchange.
+    """
+    if exchange is None:
+        return
+    noted = exchange_of(cursor)
+    if noted is exchange or (noted is None and (exchange is not Exchange.SIMULATOR or not _has_others(cursor))):
+        return
+    ((path,),) = cursor.execute(_PATH).fetchall()
+    raise ForeignExchangeError(
+        f"{path} has {'imported prices' if noted is None else f'prices of {noted}'}, the replies are of {exchange}: "
+        "name another file in TICKWELL_DATABASE, or the right address in TICKWELL_DERIBIT_URL"
+    )
+
+
+def admit(cursor: DuckDBPyConnection, exchange: Exchange | None, now: datetime) -> None:
+    """As `refuse_another`; what the file did not know yet is noted. Call it inside `Database.write`."""
+    refuse_another(cursor, exchange)
+    if exchange is not None and exchange_of(cursor) is None:
+        cursor.execute(_NOTE, {"name": exchange.name.lower(), "noted_at": to_column(now)})
+
+
+def _has_others(cursor: DuckDBPyConnection) -> bool:
+    """Has the file prices that are not the simulator's?"""
+    return cursor.execute(_NOT_SIMULATED).fetchone() is not None

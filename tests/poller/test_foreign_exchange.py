@@ -1,0 +1,121 @@
+"""A file takes the prices of one exchange: replies of another one end each command in one line, and add not a row."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from poller.once import backfill_once, poll_once
+from poller.recorder import Recorder
+from poller.simulator import Simulator
+from settings import Settings
+from store import Database, Exchange, ForeignExchangeError, Miss, Run, runs, ticks, utc_now
+from store.exchange import admit
+from store.models import Cause
+from store.recorder import read_notice
+from tests.conftest import START, tick
+
+from .conftest import envelope, http, price_reply
+
+Digest = dict[str, list[Any]]
+
+
+def digest(database: Database) -> Digest:
+    """All rows of all tables."""
+    with database.read() as cursor:
+        names = [name for (name,) in cursor.execute("SELECT table_name FROM duckdb_tables()").fetchall()]
+        return {name: cursor.execute(f'FROM "{name}"').fetchall() for name in names}
+
+
+@pytest.fixture
+def real(database: Database) -> Database:
+    """A file with the exchange's prices, and with a gap that its history could heal."""
+    now = utc_now().replace(microsecond=0)
+    with database.write() as cursor:
+        admit(cursor, Exchange.REAL, START)
+        runs.note(cursor, Run(now - timedelta(minutes=30), 5, ("btc_usd",), "0"))
+        runs.append_misses(cursor, [Miss(now - timedelta(minutes=20), "btc_usd", Cause.UNREACHABLE, "")])
+        ticks.append(cursor, [tick(0)])
+    return database
+
+
+@pytest.fixture
+def foreign(make_settings: Callable[..., Settings], simulator: Simulator) -> Settings:
+    return make_settings(deribit_url=simulator.url, poll_seconds=1, indexes=("btc_usd",))
+
+
+@pytest.mark.parametrize("mode", ["external", "embedded"])
+def test_a_recorder_ends_before_it_writes_anything(real: Database, foreign: Settings, mode):
+    before = digest(real)
+    recorder = Recorder(foreign, real, mode)
+
+    recorder.start()
+    ended = recorder.wait(10)
+    recorder.stop()
+
+    assert ended
+    assert isinstance(recorder.failure, ForeignExchangeError)
+    assert "has prices of Deribit, the replies are of the simulator: name another file" in str(recorder.failure)
+    notice = read_notice(real.path)
+    assert notice is not None
+    assert (notice.state, notice.detail) == ("refused", str(recorder.failure))
+    assert digest(real) == before
+
+
+@pytest.mark.parametrize("taken", [False, True], ids=["free", "taken at its start"])
+def test_a_recorder_that_learns_it_from_its_first_tick_ends_then(
+    real: Database, make_settings: Callable[..., Settings], serve, monkeypatch: pytest.MonkeyPatch, taken
+):
+    def answer(target: str) -> bytes:
+        if "names" in target:
+            return http(b"", "502 Bad Gateway")
+        reply = price_reply(sent_at=utc_now())
+        return reply.replace(b"Connection: close", b"Server: tickwell-simulator\r\nConnection: close")
+
+    monkeypatch.setattr("poller.recorder._STORE_WAIT_S", 0.1)
+    before = digest(real)
+    recorder = Recorder(make_settings(deribit_url=serve(answer).url, poll_seconds=1), real, "external")
+
+    with Database(real.path).write() if taken else Database(real.path).read():
+        recorder.start()
+        ended_early = recorder.wait(1.5 if taken else 0)
+    ended = recorder.wait(10)
+    recorder.stop()
+
+    assert (ended_early, ended) == (False, True)
+    assert isinstance(recorder.failure, ForeignExchangeError)
+    assert digest(real) == before
+
+
+def test_one_poll_is_refused(real: Database, foreign: Settings):
+    before = digest(real)
+
+    with pytest.raises(ForeignExchangeError):
+        asyncio.run(poll_once(foreign, real))
+
+    assert digest(real) == before
+
+
+def test_healing_is_refused(real: Database, foreign: Settings):
+    before = digest(real)
+
+    with pytest.raises(ForeignExchangeError):
+        asyncio.run(backfill_once(foreign, real, ["btc_usd"], lambda *_: None))
+
+    assert digest(real) == before
+
+
+def test_replies_of_the_test_environment_make_a_file_that_says_so(
+    make_settings: Callable[..., Settings], database: Database, serve
+):
+    def answer(_: str) -> bytes:
+        sent_us = (utc_now() - datetime.fromisoformat("1970-01-01T00:00:00+00:00")) // timedelta(microseconds=1)
+        return http(json.dumps(envelope({"index_price": 1.5}, testnet=True) | {"usOut": sent_us}).encode())
+
+    settings = make_settings(deribit_url=serve(answer).url, indexes=("btc_usd",))
+    asyncio.run(poll_once(settings, database))
+
+    assert digest(database)["exchange"][0][0] == "test"
