@@ -11,8 +11,19 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from settings import PREFIX, ROOT, Settings, SettingsError
-from store import Cursor, Database, Miss, Tick, utc_now
+from settings import PREFIX, ROOT, Settings, SettingsError, TickwellError
+from store import (
+    BusyError,
+    Cursor,
+    Database,
+    Miss,
+    NoDatabaseError,
+    OlderSchemaError,
+    StoreError,
+    Tick,
+    UnreadableError,
+    utc_now,
+)
 from store.alerts import events
 from store.alerts.events import Event
 from store.alerts.in_force import put_in_force
@@ -30,6 +41,11 @@ log = logging.getLogger("tickwell.alerts")
 
 EXAMPLE = ROOT / "alerts.example.toml"
 """The rules of a demo that has none of its own."""
+
+
+class UnjudgedError(TickwellError):
+    """The rules could not be judged; the log says why. The journal writes what it has without them."""
+
 
 Stamp = tuple[int, int, int] | None
 
@@ -77,14 +93,15 @@ class Alerts:
         """Lend what judges ticks and misses of slots. Use it inside the transaction that stores them.
 
         Raises:
-            StoreError: what was recorded before can't be read.
+            BusyError, NoDatabaseError, OlderSchemaError, UnreadableError: what was recorded before can't be read, and
+                nothing can be written either.
+            UnjudgedError: the rules could not be judged; the transaction is spoilt.
         """
-        self._reload_if_changed()
         outcomes = _by_slot(ticks, misses)
         found: list[Event] = []
         with contextlib.ExitStack() as undo:
             undo.callback(self._forget)
-            judge = self._judge or self._recalled(outcomes[0][0], wait_s)
+            judge = self._ready(outcomes[0][0], wait_s)
             yield lambda cursor: found.extend(self._look(cursor, judge, outcomes))
             undo.pop_all()
         for event in found:
@@ -95,21 +112,43 @@ class Alerts:
     def _look(self, cursor: Cursor, judge: Judge, outcomes: Sequence[tuple[datetime, Tick | Miss]]) -> list[Event]:
         """Note what changes, and the rules when they did."""
         found: list[Event] = []
+        self._judge = None
+        with guarded("alerts"):
+            found += self._judged(cursor, judge, outcomes)
+            events.append(cursor, found)
+            self._judge, self._noted = judge, True
+        if self._judge is None:
+            raise UnjudgedError("the rules of alerts could not be judged")
+        return found
+
+    def _judged(self, cursor: Cursor, judge: Judge, outcomes: Sequence[tuple[datetime, Tick | Miss]]) -> list[Event]:
+        found: list[Event] = []
         now = self._clock()
         if self._settlements is None or not self._noted:
             since = put_in_force(cursor, self._rules, self._fault, now)
             self._settlements = self._settlements or Settlements(cursor, judge, since)
-        self._judge = None
+        for slot, outcome in outcomes if self._rules else ():
+            if isinstance(outcome, Tick):
+                found += judge.heard(slot, outcome, now)
+            else:
+                found += judge.missed(slot, outcome.index_name, now)
+        return [*found, *self._settlements.events(cursor, judge, now)]
+
+    def _ready(self, slot: datetime, wait_s: float) -> Judge:
+        """Who judges by the rules as they are now."""
+        judge: Judge | None = None
+        of_the_file: StoreError | None = None
         with guarded("alerts"):
-            for slot, outcome in outcomes if self._rules else ():
-                if isinstance(outcome, Tick):
-                    found += judge.heard(slot, outcome, now)
-                else:
-                    found += judge.missed(slot, outcome.index_name, now)
-            found += self._settlements.events(cursor, judge, now)
-            self._judge, self._noted = judge, True
-        events.append(cursor, found)
-        return found
+            try:
+                self._reload_if_changed()
+                judge = self._judge or self._recalled(slot, wait_s)
+            except (BusyError, NoDatabaseError, OlderSchemaError, UnreadableError) as error:
+                of_the_file = error
+        if of_the_file is not None:
+            raise of_the_file
+        if judge is None:
+            raise UnjudgedError("the rules of alerts could not be made ready")
+        return judge
 
     def _recalled(self, slot: datetime, wait_s: float) -> Judge:
         if not self._rules:

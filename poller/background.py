@@ -13,15 +13,18 @@ _LOOK_FOR_GAPS_S = 20.0
 # Candles are those of a minute and longer.
 _CLOSE_CANDLES_S = 60.0
 
+_CHECKPOINT_S = 60.0
+
 
 class Background:
-    """Loads history, heals gaps and stores candles, until it is ended.
+    """Finds and heals gaps, loads history, stores candles and checkpoints, until it is ended. None waits for another.
 
     Args:
         backfill: does these things.
         index_names: that history is loaded of.
         all_stored: returns, once nothing waits for the database, up to when all that came is in it.
         healed: hears that nothing is being loaded any more.
+        checkpoint: folds the write-ahead log into the file when that is due.
     """
 
     def __init__(
@@ -31,15 +34,18 @@ class Background:
         *,
         all_stored: Callable[[], Awaitable[datetime]],
         healed: Callable[[], None],
+        checkpoint: Callable[[], Awaitable[None]],
     ) -> None:
         self._backfill, self._index_names = backfill, index_names
-        self._all_stored, self._healed = all_stored, healed
+        self._all_stored, self._healed, self._checkpoint = all_stored, healed, checkpoint
+        self._looked = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def begin(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begin; without effect when it has begun."""
         if not self._tasks:
-            self._tasks = {loop.create_task(keep()) for keep in (self._keep_complete, self._keep_folded)}
+            keeps = (self._keep_found, self._keep_healed, self._keep_folded, self._keep_checkpointed)
+            self._tasks = {loop.create_task(keep()) for keep in keeps}
 
     async def end(self) -> None:
         """Give up what it was at."""
@@ -48,18 +54,32 @@ class Background:
         if self._tasks:
             await asyncio.wait(self._tasks)
 
-    async def _keep_complete(self) -> None:
+    async def _keep_found(self) -> None:
         while True:
+            with guarded("gaps"):
+                await self._backfill.find(await self._all_stored())
+                self._looked.set()
+            await asyncio.sleep(_LOOK_FOR_GAPS_S)
+
+    async def _keep_healed(self) -> None:
+        """After each look for gaps; one that comes meanwhile is followed by another round."""
+        while True:
+            await self._looked.wait()
+            self._looked.clear()
             try:
                 with guarded("backfill"):
-                    await self._backfill.find(await self._all_stored())
                     await self._backfill.heal(self._index_names)
             finally:
                 self._healed()
-            await asyncio.sleep(_LOOK_FOR_GAPS_S)
 
     async def _keep_folded(self) -> None:
         while True:
             with guarded("candles"):
                 await self._backfill.fold(await self._all_stored())
             await asyncio.sleep(_CLOSE_CANDLES_S)
+
+    async def _keep_checkpointed(self) -> None:
+        while True:
+            with guarded("checkpoint"):
+                await self._checkpoint()
+            await asyncio.sleep(_CHECKPOINT_S)

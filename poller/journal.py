@@ -1,10 +1,13 @@
 """What came of the slots on its way to the database: it waits here while the database can't be written."""
 
 import contextlib
+import logging
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime
+from heapq import merge
 from itertools import takewhile
 
 from store import (
@@ -15,6 +18,7 @@ from store import (
     Miss,
     NoDatabaseError,
     OlderSchemaError,
+    RefusedRecordError,
     Run,
     Tick,
     UnreadableError,
@@ -25,10 +29,21 @@ from store import (
 )
 from store.exchange import admit
 from store.meters import OK
+from store.refused import file_of_refused, keep_refused, refusals_told
 from store.vitals import Vitals
 
-from .alerting import Alerts
+from .alerting import Alerts, UnjudgedError
 from .jobs import Outcome
+from .waiting import Waiting, WaitingFile
+
+log = logging.getLogger("tickwell.recorder")
+
+Queued = Run | tuple[datetime, Tick] | Miss | Vitals
+"""A record on its way; a tick has its slot along."""
+
+Judging = Callable[
+    [Sequence[tuple[datetime, Tick]], Sequence[Miss], float], AbstractContextManager[Callable[[Cursor], None]]
+]
 
 # 50,000 ticks are seven hours of two indexes at one second, and about 20 MB of memory.
 MOST_WAITING = 50_000
@@ -43,7 +58,7 @@ class Journal:
     """Ticks and misses in the order of their slots, until a `flush` has made them durable.
 
     A flush may be under way in another thread while more is added, but only one, and nothing is given up meanwhile.
-    `written` is true once a tick is durable.
+    `written` is true once a tick is durable; `refused` counts the records that the database refused.
 
     Args:
         database: where it all goes.
@@ -64,6 +79,9 @@ class Journal:
         self._alerts = alerts
         self._exchange = exchange
         self._admitted = False
+        self._file = WaitingFile(database.path)
+        self._left_over: bool | None = None  # not looked yet
+        self._taken_in = False
         self._run: Run | None = None
         self._runs: list[Run] = []
         self._ticks: list[tuple[datetime, Tick]] = []
@@ -72,6 +90,7 @@ class Journal:
         self._delays_s: list[float] = []
         self._minutes: list[Vitals] = []
         self.written = False
+        self.refused = 0
 
     @property
     def waiting(self) -> int:
@@ -79,9 +98,19 @@ class Journal:
         return len(self._ticks)
 
     @property
+    def queued(self) -> bool:
+        """Does anything wait in memory?"""
+        return bool(self._ticks or self._misses or self._runs)
+
+    @property
+    def file_name(self) -> str:
+        """Of the file that `keep` writes."""
+        return self._file.path.name
+
+    @property
     def empty(self) -> bool:
         """Is all of it in the database?"""
-        return not (self._ticks or self._misses or self._runs)
+        return not (self.queued or self._left_over)
 
     def add(self, slot: datetime, outcomes: Iterable[Outcome]) -> list[Outcome]:
         """Take what came of a slot.
@@ -97,21 +126,54 @@ class Journal:
             polls[outcome.index_name, outcome.cause.value if isinstance(outcome, Miss) else OK] += 1
         return taken
 
-    def flush(self, wait_s: float) -> None:
+    def flush(self, wait_s: float, *, may_make: bool = True) -> None:
         """Write what waits in one transaction; of a long queue only the oldest portion.
+
+        A record that the database refuses is set aside, and the rest goes in. What an earlier stop left in a file is
+        taken in first, once it is known to be of the same exchange.
+
+        Args:
+            wait_s: for others who have the file.
+            may_make: make the file, or bring it up to this version, where need be; that may take seconds.
 
         Raises:
             ForeignExchangeError: the file has prices of another exchange; nothing was written.
-            StoreError: nothing was written; it all waits on.
+            StoreError: what is not written yet waits on.
         """
+        self._take_in()
         try:
-            self._write(wait_s)
+            self._write_or_isolate(self._oldest(), wait_s)
         except (NoDatabaseError, OlderSchemaError, UnreadableError):
+            if not may_make:
+                raise
             self._database.migrate(wait_s)
             self._admitted = False
             if self._run is not None and self._run not in self._runs:
                 self._runs.insert(0, self._run)  # it was noted in a file that is gone
-            self._write(wait_s)
+            self._write_or_isolate(self._oldest(), wait_s)
+        if self._taken_in and self.empty:
+            self._file.remove()
+            self._taken_in = False
+            log.info("all that waited is stored")
+
+    def keep(self) -> None:
+        """Keep all that waits in a file beside the database; the next start takes it in. Runs have ended by then.
+
+        Raises:
+            StoreError: it can't be written.
+        """
+        self._take_in()
+        # What no reply let us take in stays in the file, before what came since.
+        found = self._file.read() if self._left_over else Waiting(self._exchange())
+        self._file.keep(
+            Waiting(
+                found.exchange,
+                [*found.runs, *(run for run in self._runs if run.ended_at)],
+                [*found.ticks, *self._ticks],
+                [*found.misses, *self._misses],
+            )
+        )
+        self._taken_in = not self._left_over
 
     def give_up_oldest(self, reason: str) -> int:
         """Turn the oldest ticks beyond what may wait into misses; the oldest misses beyond that are dropped.
@@ -138,8 +200,9 @@ class Journal:
 
     def end_minute(self, now: datetime, skew_s: float | None) -> Vitals:
         """Note with the next flush how the last minute went."""
-        minute = vitals.measured(self._database.path, now, self._delays_s, skew_s)
-        self._delays_s = []
+        delays_s = list(self._delays_s)
+        del self._delays_s[: len(delays_s)]  # a write in its thread may add to it just now
+        minute = vitals.measured(self._database.path, now, delays_s, skew_s)
         self._minutes.append(minute)
         del self._minutes[:-_MOST_MINUTES]
         return minute
@@ -153,40 +216,100 @@ class Journal:
         self._newest[outcome.index_name] = outcome.ts
         return outcome
 
-    def _write(self, wait_s: float) -> None:
-        portion, misses = self._portion()
-        begun, minutes = list(self._runs), list(self._minutes)
-        exchange = None if self._admitted else self._exchange()
-        with self._judging(portion, misses, wait_s) as judge, self._database.write(wait_s) as cursor:
-            if exchange is not None:
-                admit(cursor, exchange, self._clock())
-            for run in begun:
-                runs.note(cursor, run)
-            ticks.append(cursor, (tick for _, tick in portion))
-            runs.append_misses(cursor, misses)
-            for minute in minutes:
-                vitals.append(cursor, minute)
-            judge(cursor)
-        self._admitted |= exchange is not None
-        now = self._clock()
-        self._delays_s += [(now - tick.ts).total_seconds() for _, tick in portion]
-        self.written |= bool(portion)
-        # What came meanwhile waits on.
-        del self._ticks[: len(portion)], self._misses[: len(misses)]
-        del self._runs[: len(begun)], self._minutes[: len(minutes)]
+    def _take_in(self) -> None:
+        """Put what a stop left in a file before all that came since."""
+        exchange = self._exchange()
+        if self._left_over is None:
+            self._left_over = bool(self._file)
+        if not self._left_over or exchange is None:
+            return
+        found, self._left_over = self._file.read(), False
+        if found.exchange not in (None, exchange):
+            self._file.set_aside(f"it has prices of {found.exchange}, the replies are of {exchange}")
+            return
+        self._runs[:0], self._ticks[:0], self._misses[:0] = found.runs, found.ticks, found.misses
+        self._taken_in = bool(self._file)
+        log.info("taken in from %s: ticks %d", self._file.path.name, len(found.ticks))
 
-    def _portion(self) -> tuple[list[tuple[datetime, Tick]], list[Miss]]:
+    def _oldest(self) -> list[Queued]:
         """The oldest ticks and misses: of both those of the same slots, as they are judged together."""
         portion, misses = self._ticks[:PORTION], self._misses[:PORTION]
         if len(self._ticks) > PORTION:
             until, _ = self._ticks[PORTION]
             misses = list(takewhile(lambda miss: miss.slot < until, misses))
-        return portion, misses
+        of_slots: tuple[Sequence[tuple[datetime, Tick] | Miss], ...] = (portion, misses)
+        return [*self._runs, *merge(*of_slots, key=_slot_of), *self._minutes]
+
+    def _write_or_isolate(self, records: Sequence[Queued], wait_s: float) -> None:
+        """Write records; where the database refuses them, half of them after the other, down to the one at fault."""
+        try:
+            self._write(records, wait_s)
+        except RefusedRecordError as error:
+            if len(records) == 1:
+                self._set_aside(records[0], str(error))
+                return
+            middle = len(records) // 2
+            self._write_or_isolate(records[:middle], wait_s)
+            self._write_or_isolate(records[middle:], wait_s)
+
+    def _set_aside(self, queued: Queued, reason: str) -> None:
+        record = queued[1] if isinstance(queued, tuple) else queued
+        keep_refused(self._database.path, record, reason, self._clock())
+        self._drop([queued])
+        self._database.meters.refused += 1
+        if not self.refused:
+            file = file_of_refused(self._database.path)
+            log.warning("the database refused a record, which is set aside in %s: %s", file.name, reason)
+        self.refused += 1
+        if isinstance(queued, tuple):
+            detail = f"the database refused the tick: {reason}"
+            self._misses.append(Miss(queued[0], queued[1].index_name, Cause.STORE_UNAVAILABLE, detail))
+
+    def _write(self, records: Sequence[Queued], wait_s: float) -> None:
+        try:
+            self._store(records, wait_s, self._judging)
+        except UnjudgedError:
+            self._store(records, wait_s, _nobody)
+
+    def _store(self, records: Sequence[Queued], wait_s: float, judging: Judging) -> None:
+        exchange = None if self._admitted else self._exchange()
+        portion = [each for each in records if isinstance(each, tuple)]
+        misses = [each for each in records if isinstance(each, Miss)]
+        with judging(portion, misses, wait_s) as judge, self._database.write(wait_s) as cursor:
+            admit(cursor, exchange, self._clock())
+            with refusals_told():
+                for run in (each for each in records if isinstance(each, Run)):
+                    runs.note(cursor, run)
+                ticks.append(cursor, (tick for _, tick in portion))
+                runs.append_misses(cursor, misses)
+                for minute in (each for each in records if isinstance(each, Vitals)):
+                    vitals.append(cursor, minute)
+            judge(cursor)
+        self._admitted |= exchange is not None
+        now = self._clock()
+        self._delays_s += [(now - tick.ts).total_seconds() for _, tick in portion]
+        self.written |= bool(portion)
+        self._drop(records)
+
+    def _drop(self, records: Sequence[Queued]) -> None:
+        """They are the oldest of their kinds; what came meanwhile waits on."""
+        kinds = Counter(map(type, records))
+        del self._ticks[: kinds[tuple]], self._misses[: kinds[Miss]]
+        del self._runs[: kinds[Run]], self._minutes[: kinds[Vitals]]
 
     def _judging(
         self, portion: Sequence[tuple[datetime, Tick]], misses: Sequence[Miss], wait_s: float
     ) -> AbstractContextManager[Callable[[Cursor], None]]:
         """For the time of a write: judges what is written, in the same transaction."""
         if self._alerts is None or not (portion or misses):
-            return contextlib.nullcontext(lambda _: None)
+            return _nobody(portion, misses, wait_s)
         return self._alerts.judging(portion, misses, wait_s)
+
+
+def _nobody(*_: object) -> AbstractContextManager[Callable[[Cursor], None]]:
+    """Judges nothing."""
+    return contextlib.nullcontext(lambda _: None)
+
+
+def _slot_of(queued: tuple[datetime, Tick] | Miss) -> datetime:
+    return queued.slot if isinstance(queued, Miss) else queued[0]

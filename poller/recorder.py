@@ -6,16 +6,13 @@ import logging
 import os
 import statistics
 import threading
-import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Literal
 
 from settings import VERSION, Settings, TickwellError
 from store import (
-    BusyError,
-    Cause,
     Database,
     ForeignExchangeError,
     NewerSchemaError,
@@ -43,17 +40,15 @@ from .runner import Runner
 from .simulator import Simulator
 from .slots import next_slot, slot_of, slots_between
 from .state import Board
+from .writer import Writer
 
 log = logging.getLogger("tickwell.recorder")
 
 _CHECK_NAMES_S = 3.0
 _STORE_WAIT_S = 0.9  # a writer waits 0.1 s where all goes well; a stop may wait twice, and has 2 s
 
-# Where all goes well a writer waits less than this, so it may hold up the polls.
+# Where all goes well a slot is written within this, before anything else begins.
 _STORE_SOON_S = 0.1
-
-# A lease may last 2 s: who waits longer than that, in the background, is told to be shut out.
-_PATIENCE_S = 2.0
 
 # So long before a slot nothing is begun that its own write might have to wait for.
 _HANDS_OFF = timedelta(seconds=0.9)
@@ -101,8 +96,7 @@ class Recorder:
         self._heartbeat: Heartbeat | None = None
         self._last_slot: datetime | None = None
         self._current_slot: datetime | None = None
-        self._write_s: list[float] = []
-        self._catching_up: asyncio.Task[None] | None = None
+        self._hurried: Callable[[], bool] = bool
         self.failure: TickwellError | None = None
 
     def start(self) -> None:
@@ -129,8 +123,13 @@ class Recorder:
         count_retries(self._database.meters)
         self._thread.start()
 
-    def stop(self) -> None:
-        """Finish the write that is under way, end the run, and let go of the file."""
+    def stop(self, hurried: Callable[[], bool] = bool) -> None:
+        """Write what waits, end the run, and let go of the file.
+
+        While others have the file that takes up to 20 s, or until `hurried` tells that nobody wants to wait any longer;
+        what waits is then in a file for the next start.
+        """
+        self._hurried = hurried
         self._stop.set()
         self._delivery.cease()
         if self._loop is not None:
@@ -138,7 +137,7 @@ class Recorder:
                 self._loop.call_soon_threadsafe(self._cancel)
         self._thread.join()
         if self.failure is None:
-            self._board.stopped(self._clock())
+            self._board.stopped(self._clock(), waiting=self._journal.waiting)
         self._lock.release()
 
     def wait(self, timeout_s: float | None = None) -> bool:
@@ -184,12 +183,14 @@ class Recorder:
             self._loop_runner = loop_runner
             self._loop = loop_runner.get_loop()
             self._client = DeribitClient(url, clock=self._clock)
+            self._writer = Writer(self._journal, self._board, next_try=self._next_try, moved=self._moved, end=self._end)
             self._background = self._beside_the_polls()
             if self._settings.heartbeat_url is not None:
                 self._heartbeat = Heartbeat(self._settings.heartbeat_url)
             try:
                 self._check_names()
                 self._check_exchange()
+                self._background.begin(loop_runner.get_loop())
                 self._run_jobs()
                 self._finish()
             finally:
@@ -219,7 +220,6 @@ class Recorder:
         log.info("recording %s every %d s into %s", names, seconds, self._database.path)
         runner = Runner(self._stop, self._clock, self._wait_in_loop)
         runner.every(seconds, "poll", self._poll)
-        runner.every(60, "checkpoint", self._checkpoint)
         runner.every(60, "summary", self._summarise)
         if self._heartbeat is not None:
             runner.every(PERIOD_S, "heartbeat", partial(self._heartbeat.begin, self._loop_runner.get_loop()))
@@ -233,10 +233,7 @@ class Recorder:
         self._account_for_skipped(slot)
         self._await(self._serve(slot))
         self._last_slot, self._current_slot = slot, None
-        self._served.set()
-        self._served.clear()
-        if self._journal.written:  # a file never holds history alone
-            self._background.begin(self._loop_runner.get_loop())
+        self._moved()
 
     def _keep_lock(self) -> bool:
         """Are we still the one recorder of the file? If another one took our place, this one ends."""
@@ -279,46 +276,8 @@ class Recorder:
         async with contextlib.aclosing(batches):
             async for batch in batches:
                 outcomes += self._journal.add(slot, batch)
-                self._flush(slot, outcomes)
-
-    def _flush(self, slot: datetime, outcomes: Sequence[Outcome]) -> None:
-        """Write what waits; if others have the file, in the background."""
-        if self._catching_up is not None:
-            return
-        started = time.perf_counter()
-        try:
-            self._journal.flush(_STORE_SOON_S)
-        except ForeignExchangeError as error:
-            self._end(error)
-        except BusyError:
-            self._catching_up = asyncio.get_running_loop().create_task(self._catch_up(slot, outcomes))
-        except StoreError as error:
-            self._shut_out(error, slot)
-        else:
-            self._write_s.append(time.perf_counter() - started)
-            self._written(slot, outcomes)
-
-    async def _catch_up(self, slot: datetime, outcomes: Sequence[Outcome]) -> None:
-        """Wait for those who have the file, in a thread: a lease may last longer than a slot can."""
-        try:
-            await in_thread(partial(self._journal.flush, _PATIENCE_S), "tickwell-journal")
-        except ForeignExchangeError as error:
-            self._end(error)
-        except StoreError as error:
-            self._shut_out(error, slot)
-        else:
-            self._written(slot, outcomes)
-        finally:
-            self._catching_up = None
-
-    def _written(self, slot: datetime, outcomes: Sequence[Outcome]) -> None:
-        self._board.served(outcomes, slot, retry_at=self._next_try(), waiting=self._journal.waiting)
-
-    def _shut_out(self, error: StoreError, slot: datetime) -> None:
-        self._journal.give_up_oldest(str(error))
-        self._board.troubled(
-            Cause.STORE_UNAVAILABLE, str(error), slot, retry_at=self._next_try(), waiting=self._journal.waiting
-        )
+                self._writer.begin(slot, outcomes)
+        await self._writer.soon(_STORE_SOON_S)
 
     def _beside_the_polls(self) -> Background:
         indexes, seconds = self._settings.indexes, self._settings.poll_seconds
@@ -330,11 +289,25 @@ class Recorder:
             quiet=self._quiet,
             clock=self._clock,
         )
-        return Background(backfill, indexes, all_stored=self._all_is_stored, healed=self._board.loaded)
+        return Background(
+            backfill,
+            indexes,
+            all_stored=self._all_is_stored,
+            healed=self._board.loaded,
+            checkpoint=self._checkpoint,
+        )
+
+    def _moved(self) -> None:
+        """A slot was served, or a write ended."""
+        self._served.set()
+        self._served.clear()
 
     async def _all_is_stored(self) -> datetime:
-        """Return, once nothing waits for the database, up to when all that came is in it."""
-        while self._last_slot is None or not self._journal.empty:
+        """Return, once nothing waits for the database, up to when all that came is in it.
+
+        A tick is in it then: a file never holds history alone.
+        """
+        while self._last_slot is None or not (self._journal.written and self._journal.empty):
             await self._served.wait()
         return self._last_slot + self._period
 
@@ -344,35 +317,25 @@ class Recorder:
         if self._current_slot is not None or next_slot(now, self._period) - now < _HANDS_OFF:
             await self._served.wait()
 
-    def _checkpoint(self) -> None:
+    async def _checkpoint(self) -> None:
+        await self._quiet()
         try:
-            self._database.checkpoint_when_due(_STORE_WAIT_S)
+            await in_thread(partial(self._database.checkpoint_when_due, _STORE_WAIT_S), "tickwell-checkpoint")
         except StoreError as error:
             log.warning("no checkpoint this minute: %s", error)
 
     def _summarise(self) -> None:
-        median_ms = 1000 * statistics.median(self._write_s or [0])
-        self._write_s.clear()
+        median_ms = 1000 * statistics.median(self._writer.took_s or [0])
+        self._writer.took_s.clear()
         minute = self._journal.end_minute(self._clock(), self._client.skew_s)
         log.info("%d ticks in the last minute, written in %.1f ms (median)", minute.ticks, median_ms)
 
     def _finish(self) -> None:
-        self._loop_runner.run(self._caught_up())
+        self._loop_runner.run(self._writer.aclose())
         if isinstance(self.failure, ForeignExchangeError):
             return
         self._journal.end_run(self._current_slot or self._clock())
-        try:
-            self._journal.flush(_STORE_WAIT_S)
-            while self._journal.waiting:
-                self._journal.flush(_STORE_WAIT_S)
-        except StoreError as error:
-            log.error("%d ticks could not be written: %s", self._journal.waiting, error)  # noqa: TRY400 one line
-        else:
-            log.info("stopped, all is written")
-
-    async def _caught_up(self) -> None:
-        if self._catching_up is not None:
-            await asyncio.wait([self._catching_up])
+        self._writer.finish(self._hurried)
 
     async def _close(self) -> None:
         await self._background.end()

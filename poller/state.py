@@ -1,7 +1,7 @@
 """How recording goes: published for everybody who looks, and logged when it changes."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -21,11 +21,14 @@ class Board:
         self._lock = lock
         self._notice = notice
 
-    def served(self, outcomes: Sequence[Outcome], at: datetime, *, retry_at: datetime, waiting: int = 0) -> None:
+    def served(
+        self, outcomes: Sequence[Outcome], at: datetime, *, retry_at: datetime, waiting: int = 0, refused: int = 0
+    ) -> None:
         """What came of a slot so far, now on its way. All is well with one tick; it is trouble when each index failed.
 
-        `waiting` ticks of it and of slots before are not in the database yet.
+        `waiting` ticks of it and of slots before are not in the database yet; it has `refused` some records so far.
         """
+        self._notice = replace(self._notice, refused=refused)
         misses = [outcome for outcome in outcomes if isinstance(outcome, Miss)]
         if len(misses) == len(self._notice.indexes):
             self.troubled(misses[0].cause, misses[0].detail, at, retry_at=retry_at, waiting=waiting)
@@ -41,6 +44,13 @@ class Board:
             log.warning("%s: %s", cause, detail)
         self._publish(at, state=cause.value, detail=detail, retry_at=retry_at, waiting=waiting, failing={})
 
+    def unpublished(self, failing: Mapping[str, str]) -> None:
+        """The exchange does not publish indexes that were recorded before: they are asked for all the same."""
+        for name, reason in failing.items():
+            log.warning("%s: %s", name, reason)
+        self._notice = replace(self._notice, failing=failing)
+        self._lock.publish(self._notice)
+
     def loading(self, what: str, number: int, total: int) -> None:
         """How far the loading of history is. It says nothing about recording."""
         self._backfill(f"{what}, {number} of {total}")
@@ -53,9 +63,9 @@ class Board:
         """The recorder can't do what it was asked to, and ended."""
         self._publish(at, state="refused", detail=reason, retry_at=None)
 
-    def stopped(self, at: datetime) -> None:
-        """The recorder was stopped."""
-        self._publish(at, state="stopped", detail="", retry_at=None)
+    def stopped(self, at: datetime, *, waiting: int = 0) -> None:
+        """The recorder was stopped; that many ticks wait in a file for its next start."""
+        self._publish(at, state="stopped", detail="", retry_at=None, waiting=waiting)
 
     def _backfill(self, progress: str) -> None:
         self._notice = replace(self._notice, backfill=progress)

@@ -11,6 +11,7 @@ from .errors import (
     NoDatabaseError,
     OlderSchemaError,
     RecorderError,
+    RefusedRecordError,
     StoreError,
     UnreadableError,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "NoDatabaseError",
     "OlderSchemaError",
     "RecorderError",
+    "RefusedRecordError",
     "Run",
     "StoreError",
     "Tick",

@@ -7,6 +7,7 @@ TickwellError
     ├── UnreadableError       the file is damaged or no database; a recorder sets it aside and begins another
     ├── OlderSchemaError      written by an older Tickwell; a recorder brings it up to this version
     ├── NewerSchemaError      written by a newer Tickwell; a person updates this one, the file is left as it is
+    ├── RefusedRecordError    a row can't be stored as it is; a recorder sets it aside and stores the others
     ├── ForeignExchangeError  prices of another exchange than the file's; a person names another file or address
     ├── FileError             a file to import is unreadable or lacks a column; whoever named it corrects that
     └── RecorderError         another recorder is at work on the same file; a person stops one of them
@@ -44,6 +45,10 @@ class OlderSchemaError(StoreError):
 
 class NewerSchemaError(StoreError):
     """The file was written by a newer version. A person updates Tickwell; nothing was changed."""
+
+
+class RefusedRecordError(StoreError):
+    """The database takes one of the rows never. A recorder sets that one aside, and stores the others."""
 
 
 class ForeignExchangeError(StoreError):

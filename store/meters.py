@@ -55,12 +55,14 @@ class Meters:
         reads: each read, from the wait for its lease to its end.
         writes: each transaction, from the wait for its lease until it is durable.
         polls: what came of polls, by index and outcome; empty where no recorder runs.
+        refused: records that the database refused.
         retries: how often a request to the exchange was asked again; None where no recorder runs.
     """
 
     reads: Timer = field(default_factory=Timer)
     writes: Timer = field(default_factory=Timer)
     polls: Counter[tuple[str, str]] = field(default_factory=Counter)
+    refused: int = 0
     retries: int | None = None
 
     def begin(self, index_names: Sequence[str]) -> None:

@@ -111,6 +111,11 @@ def _of_process(meters: Meters) -> Iterator[Metric]:
             dict(meters.polls),
         )
         yield CounterMetricFamily(
+            "tickwell_refused_records_total",
+            "Records that the database refused and this process set aside.",
+            meters.refused,
+        )
+        yield CounterMetricFamily(
             "tickwell_retries_total",
             "Requests to the exchange that this process repeated after a temporary error.",
             meters.retries,

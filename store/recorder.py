@@ -37,6 +37,9 @@ _NUMBERING = Path("/proc/self/ns/pid")
 # A page that looks whether the recorder lives shares its lock for an instant; a starting recorder waits that out.
 _SOMEBODY_LOOKS_S = 0.5
 
+# One that is at work has slots to serve meanwhile.
+_SOON_S = 0.1
+
 
 @dataclass(frozen=True)
 class Notice:
@@ -51,7 +54,9 @@ class Notice:
         state_since: when that began.
         detail: the facts of the trouble; for one index of several, which one.
         retry_at: when it tries again; None while all is well.
-        waiting: ticks that wait in memory because the database can't be written.
+        waiting: ticks that wait because the database can't be written: in memory, or in a file once it was stopped.
+        refused: records that the database refused since it started; they are in a file beside it.
+        tries: how often in a row a recorder of this process ended by itself.
         failing: what is wrong with single indexes while others go on, by index name.
         backfill: how far the loading of history is, such as "loading history, 5 of 12"; empty when there is none.
         alive: the recorder still holds its lock; not part of the text.
@@ -69,6 +74,8 @@ class Notice:
     detail: str = ""
     retry_at: datetime | None = None
     waiting: int = 0
+    refused: int = 0
+    tries: int = 0
     failing: Mapping[str, str] = field(default_factory=dict)
     backfill: str = ""
     alive: bool = True
@@ -83,8 +90,8 @@ class RecorderLock:
         self._lock = FileLock(beside(database, "recorder"))
         self._notice: Notice | None = None
 
-    def acquire(self, notice: Notice) -> None:
-        """Become the recorder of the file.
+    def acquire(self, notice: Notice, wait_s: float = _SOMEBODY_LOOKS_S) -> None:
+        """Become the recorder of the file, waiting for those who only look whether there is one.
 
         Raises:
             RecorderError: another recorder is at work; its PID and what to do are in the message.
@@ -94,7 +101,7 @@ class RecorderLock:
             self._database.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(f"{self._database.parent} can't be made: {error.strerror}") from error
-        deadline = time.monotonic() + _SOMEBODY_LOOKS_S
+        deadline = time.monotonic() + wait_s
         while not self._lock.try_acquire():
             if time.monotonic() >= deadline:
                 raise RecorderError(_taken(self._database))
@@ -111,7 +118,7 @@ class RecorderLock:
         notice = self._notice
         if notice is not None and self._lock.lost:
             anew = RecorderLock(self._database)
-            anew.acquire(notice)
+            anew.acquire(notice, _SOON_S)
             self._lock.release()
             self._lock = anew._lock
 

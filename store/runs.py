@@ -13,7 +13,13 @@ from .models import Cause, Miss, Run, from_column, to_column
 
 _START = """
 INSERT INTO runs (started_at, ended_at, poll_seconds, indexes, version)
-VALUES ($started_at, NULL, $poll_seconds, $indexes, $version)
+VALUES ($started_at, $ended_at, $poll_seconds, $indexes, $version)
+"""
+
+_KNOWN = """
+SELECT 1
+FROM runs
+WHERE started_at = $started_at
 """
 
 _END = """
@@ -91,14 +97,19 @@ class Trouble:
 
 
 def note(cursor: DuckDBPyConnection, run: Run) -> None:
-    """Note that a recorder began, or, when the run says so, that it ended in an orderly way."""
-    if run.ended_at is not None:
-        cursor.execute(_END, {"started_at": to_column(run.started_at), "ended_at": to_column(run.ended_at)})
+    """Note that a recorder began, or, when the run says so, that it ended in an orderly way.
+
+    A run that ended may be noted again, and without its beginning before.
+    """
+    started_at, ended_at = to_column(run.started_at), run.ended_at and to_column(run.ended_at)
+    if ended_at is not None and cursor.execute(_KNOWN, {"started_at": started_at}).fetchone():
+        cursor.execute(_END, {"started_at": started_at, "ended_at": ended_at})
         return
     cursor.execute(
         _START,
         {
-            "started_at": to_column(run.started_at),
+            "started_at": started_at,
+            "ended_at": ended_at,
             "poll_seconds": run.poll_seconds,
             "indexes": list(run.indexes),
             "version": run.version,

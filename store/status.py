@@ -107,14 +107,23 @@ def _alive_in_words(notice: Notice, age_s: float | None, now: datetime, zone: tz
         return f"not recording: {notice.detail}"
     if notice.state in _TROUBLE:
         since = _clock(notice.state_since, now, zone)
-        ticks_wait = "1 tick waits" if notice.waiting == 1 else f"{notice.waiting} ticks wait"
-        waiting = f", {ticks_wait} in memory" if notice.waiting else ""
+        waiting = f", {_ticks_wait(notice)} in memory" if notice.waiting else ""
         return f"{_TROUBLE[notice.state]} since {since}, {_retry_in_words(notice, now)}{waiting}: {notice.detail}"
     if age_s is None:
         return f"{notice.state}, no data yet"
     failing = "".join(f"; {name}: {reason}" for name, reason in notice.failing.items())
     backfill = f"; {notice.backfill}" if notice.backfill else ""
-    return f"{notice.state}, {age_in_words(age_s)}{failing}{backfill}"
+    return f"{notice.state}, {age_in_words(age_s)}{failing}{_refused_in_words(notice)}{backfill}"
+
+
+def _refused_in_words(notice: Notice) -> str:
+    return (
+        f"; records that the database refused: {notice.refused}, see the file .refused.jsonl" if notice.refused else ""
+    )
+
+
+def _ticks_wait(notice: Notice) -> str:
+    return "1 tick waits" if notice.waiting == 1 else f"{notice.waiting} ticks wait"
 
 
 def _retry_in_words(notice: Notice, now: datetime) -> str:
@@ -126,7 +135,8 @@ def _gone_in_words(notice: Notice, now: datetime, zone: tzinfo) -> str:
     if notice.state == "refused":
         return f"not recording: {notice.detail}"
     if notice.state == "stopped":
-        return f"not recording: the recorder was stopped at {_clock(notice.state_since, now, zone)}"
+        waiting = f", {_ticks_wait(notice)} in a file for its next start" if notice.waiting else ""
+        return f"not recording: the recorder was stopped at {_clock(notice.state_since, now, zone)}{waiting}"
     return f"not recording: the recorder, {process_in_words(notice)}, is gone without a word"
 
 
@@ -192,6 +202,7 @@ def _poller(notice: Notice | None, now: datetime, words: str) -> dict[str, Any]:
         "since": notice.state_since.isoformat(),
         "retry_at": notice.retry_at and notice.retry_at.isoformat(),
         "waiting_ticks": notice.waiting,
+        "refused_records": notice.refused,
         "failing": dict(notice.failing),
         "backfill": notice.backfill if notice.alive else "",
         "pid": notice.pid,

@@ -122,7 +122,7 @@ def test_a_recorder_that_starts_again_goes_on_where_it_was(start, database):
 def test_what_could_not_be_written_is_judged_again_when_it_can(start, database, monkeypatch):
     journal = start()
     write(journal, 0, 100)
-    monkeypatch.setattr(events, "append", refuse)
+    monkeypatch.setattr(ticks, "append", refuse)
     with pytest.raises(StoreError):
         write(journal, 1, 101)
     assert journal.waiting == 1

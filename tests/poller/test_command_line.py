@@ -197,10 +197,10 @@ def test_status_looks_at_a_running_recorder(running: Running):
 
     assert time.monotonic() - asked_at < 2
     assert (code, err) == (0, "")
-    first, second, *indexes = out.splitlines()
+    first, second, third, *indexes = out.splitlines()
     assert first.startswith("ok: ")
     assert "recording, " in first
-    assert second == f"database {running.database_file}"
+    assert (second, third) == (f"database {running.database_file}", "prices of the simulator")
     assert [line.split()[0] for line in indexes] == ["btc_usd", "eth_usd"]
     assert " s old, " in indexes[0]
 
@@ -422,7 +422,7 @@ def test_a_backup_beside_a_recorder_is_verified_and_restored(command, database: 
     folder, into = tmp_path / "backup", tmp_path / "restored.duckdb"
     with database.write() as cursor:  # so that no history is loaded, which would be a file for each of its days
         for name in ("btc_usd", "eth_usd"):
-            averages.append(cursor, name, [(datetime(2019, 1, 1, tzinfo=UTC), 1.0)], 86_400)
+            averages.append(cursor, name, [(datetime(2019, 1, 1, tzinfo=UTC), 1.0)], 86_400, "simulator")
     with Program("poller", database=database.path, deribit_url=simulator.url, poll_seconds=1):
         before = wait_until(lambda: stored_ticks(database.path))
 

@@ -1,13 +1,16 @@
+import json
 import os
 import shutil
-from datetime import datetime, timedelta
+from dataclasses import asdict, replace
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from poller import journal as journal_module
 from poller.journal import Journal
-from store import BusyError, Cause, Database, Miss, Run, StoreError, Tick, runs, schema, ticks, vitals
+from store import BusyError, Cause, Database, Exchange, Miss, Run, StoreError, Tick, runs, schema, ticks, vitals
 from store.aside import list_aside
 from store.vitals import Vitals
 from tests.conftest import START, tick
@@ -310,3 +313,255 @@ def test_a_file_of_an_older_version_is_updated_by_the_first_flush(database_file:
 
     assert stored_ticks(database) == [tick(0.1)]
     assert stored_runs(database) == [RUN]
+
+
+# Records that the database refuses
+
+
+def refused(database: Database) -> list[dict[str, Any]]:
+    """What was set aside."""
+    path = database.path.with_name("ticks.duckdb.refused.jsonl")
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+AN_HOUR_BEHIND = timezone(timedelta(hours=-1))
+
+ODD: Any = {"price": "high", "detail": object()}
+
+POISON = {
+    "code beyond 32 bits": replace(miss(1), code=2**31),
+    "code beyond 128 bits": replace(miss(1), code=2**200),
+    "code of 20,000 digits": replace(miss(1), code=10**20_000),
+    "lone surrogate": replace(miss(1), detail="bad \ud83d name"),
+    "an object": replace(miss(1), detail=ODD["detail"]),
+    "price that is no number": tick(1.1, price=ODD["price"]),
+    "instant beyond the last one": Tick("btc_usd", datetime.max.replace(tzinfo=AN_HOUR_BEHIND), 1.0),
+    "run of another kind": Run(slot(1), 2**40, ("btc_usd",), "1.2.3"),
+}
+
+
+@pytest.mark.parametrize("poison", POISON.values(), ids=POISON.keys())
+def test_a_record_that_the_database_refuses_is_set_aside_and_the_rest_goes_in(
+    journal: Journal, database: Database, caplog, poison
+):
+    journal.begin_run(RUN)
+    if isinstance(poison, Run):
+        journal.begin_run(poison)
+    for second in range(4):
+        journal.add(slot(second), [tick(second + 0.5), *([poison] if second == 1 and type(poison) is not Run else [])])
+
+    journal.flush(1)
+    journal.flush(1)
+
+    assert stored_ticks(database) == [tick(second + 0.5) for second in range(4)]
+    assert RUN in stored_runs(database)
+    (line,) = refused(database)
+    assert line["kind"] == type(poison).__name__.lower()
+    assert line["reason"].split(":")[0].isidentifier()
+    assert line["record"].keys() == asdict(poison).keys()
+    assert (journal.refused, database.meters.refused, journal.empty) == (1, 1, True)
+    assert [text for text in caplog.messages if text.startswith("the database refused a record, which is set aside in")]
+
+
+def test_the_slot_of_a_refused_tick_is_a_miss_that_says_why(journal: Journal, database: Database):
+    journal.add(slot(1), [tick(1.1, price=ODD["price"])])
+
+    journal.flush(1)
+    journal.flush(1)
+
+    (found,) = stored_misses(database)
+    assert (found.slot, found.index_name, found.cause) == (slot(1), "btc_usd", Cause.STORE_UNAVAILABLE)
+    assert found.detail.startswith("the database refused the tick: ConversionException: ")
+
+
+def test_refused_records_are_told_once_in_the_log_and_each_is_kept(journal: Journal, database: Database, caplog):
+    for second in range(3):
+        journal.add(slot(second), [replace(miss(second), code=2**70), tick(second + 0.5)])
+
+    journal.flush(1)
+
+    assert len(refused(database)) == 3
+    assert len([text for text in caplog.messages if text.startswith("the database refused a record")]) == 1
+    assert len(stored_ticks(database)) == 3
+
+
+def test_nul_is_stored_as_any_other_character(journal: Journal, database: Database):
+    odd = miss(1, detail="bad \0 name")
+    journal.add(slot(1), [odd])
+
+    journal.flush(1)
+
+    assert stored_misses(database) == [odd]
+    assert refused(database) == []
+
+
+def test_a_refused_record_that_can_not_be_set_aside_waits_and_what_is_before_it_is_stored(
+    journal: Journal, database: Database
+):
+    database.path.with_name("ticks.duckdb.refused.jsonl").mkdir()
+    journal.add(slot(0), [tick(0.5)])
+    journal.add(slot(1), [replace(miss(1), code=2**70)])
+
+    with pytest.raises(StoreError, match=r"refused\.jsonl can't be written: Is a directory"):
+        journal.flush(1)
+
+    assert stored_ticks(database) == [tick(0.5)]
+    assert not journal.empty
+
+
+def test_a_missing_table_refuses_no_record(journal: Journal, database: Database):
+    with database.write() as cursor:
+        cursor.execute("ALTER TABLE ticks RENAME TO taken")
+    journal.add(slot(0), [tick(0.5)])
+
+    with pytest.raises(StoreError, match="ticks does not exist"):
+        journal.flush(1)
+
+    assert (journal.waiting, refused(database)) == (1, [])
+
+
+# What waits at a stop
+
+
+def waiting_file(database: Database) -> Path:
+    return database.path.with_name("ticks.duckdb.waiting.jsonl")
+
+
+def of(database: Database, exchange: Exchange | None = Exchange.REAL) -> Journal:
+    """A journal whose client heard replies of an exchange."""
+    return Journal(database, exchange=lambda: exchange)
+
+
+def leave(database: Database, exchange: Exchange | None = Exchange.REAL, first: int = 0) -> Journal:
+    """Keep a run that ended, a tick and a miss that could not be written."""
+    journal = of(database, exchange)
+    journal.begin_run(RUN)
+    journal.add(slot(first), [tick(first + 0.5)])
+    journal.add(slot(first + 1), [replace(miss(first + 1), code=7)])
+    journal.end_run(slot(first + 2))
+    journal.keep()
+    return journal
+
+
+def test_what_waits_at_a_stop_is_taken_in_by_the_next_start_before_its_first_slot(database: Database):
+    leave(database)
+    kept = waiting_file(database).read_text()
+    journal = of(database)
+    journal.add(slot(5), [tick(5.5)])
+
+    with Database(database.path).write(), pytest.raises(BusyError):
+        journal.flush(0.01)
+    still = waiting_file(database).read_text()
+    journal.flush(1)
+
+    assert kept == still
+    assert stored_ticks(database) == [tick(0.5), tick(5.5)]
+    assert stored_misses(database) == [replace(miss(1), code=7)]
+    assert stored_runs(database) == [replace(RUN, ended_at=slot(2))]
+    assert not waiting_file(database).exists()
+
+
+def test_what_is_kept_goes_away_when_the_same_stop_can_write_it_after_all(database: Database):
+    journal = leave(database)
+
+    journal.flush(1)
+
+    assert stored_ticks(database) == [tick(0.5)]
+    assert not waiting_file(database).exists()
+
+
+def test_what_is_stored_already_is_not_taken_in_twice(database: Database):
+    journal = leave(database)
+    kept = waiting_file(database).read_text()
+    journal.flush(1)
+    waiting_file(database).write_text(kept)
+
+    of(database).flush(1)
+
+    assert stored_ticks(database) == [tick(0.5)]
+    assert len(stored_misses(database)) == len(stored_runs(database)) == 1
+
+
+def test_before_a_reply_tells_of_which_exchange_it_is_the_file_stays_and_is_added_to(database: Database):
+    leave(database)
+    journal = of(database, None)
+    journal.add(slot(5), [miss(5)])
+    journal.flush(1)
+    before = stored_ticks(database), journal.empty
+
+    journal.add(slot(6), [miss(6)])
+    journal.keep()
+    of(database).flush(1)
+
+    assert before == ([], False)
+    assert stored_ticks(database) == [tick(0.5)]
+    assert [found.slot for found in stored_misses(database)] == [slot(1), slot(5), slot(6)]
+
+
+def test_what_waits_of_another_exchange_is_set_aside(database: Database, caplog):
+    leave(database, Exchange.SIMULATOR)
+    kept = waiting_file(database).read_text()
+    journal = of(database)
+    journal.add(slot(5), [tick(5.5)])
+
+    journal.flush(1)
+
+    assert stored_ticks(database) == [tick(5.5)]
+    (name,) = list_aside(database.path)
+    assert name.endswith(".waiting.jsonl")
+    assert database.path.with_name(name).read_text() == kept
+    assert any("it has prices of the simulator, the replies are of Deribit" in line for line in caplog.messages)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "torn",
+        "[]\n",
+        '{"format": 1, "exchange": "moon"}\n',
+        '{"format": 2, "exchange": "REAL"}\n',
+        '{"format": 1, "exchange": "REAL"}\n{"tick": {}}\n',
+        '{"format": 1, "exchange": "REAL"}\n{"miss": {"slot": "never"}}\n',
+    ],
+)
+def test_a_file_that_can_not_be_understood_is_set_aside_and_recording_goes_on(database: Database, text):
+    waiting_file(database).write_text(text)
+    journal = of(database)
+    journal.add(slot(5), [tick(5.5)])
+
+    journal.flush(1)
+
+    assert stored_ticks(database) == [tick(5.5)]
+    (name,) = list_aside(database.path)
+    assert database.path.with_name(name).read_text() == text
+
+
+def test_a_file_that_can_not_be_read_is_set_aside(database: Database):
+    waiting_file(database).mkdir()
+    journal = of(database)
+    journal.add(slot(5), [tick(5.5)])
+
+    journal.flush(1)
+
+    assert stored_ticks(database) == [tick(5.5)]
+    assert len(list_aside(database.path)) == 1
+
+
+def test_what_can_not_be_kept_is_said(database: Database):
+    journal = of(database)
+    journal.add(slot(0), [tick(0.5)])
+    waiting_file(database).with_name("ticks.duckdb.waiting.jsonl.new").mkdir()
+
+    with pytest.raises(StoreError, match=r"waiting\.jsonl can't be written: Is a directory"):
+        journal.keep()
+
+
+def test_a_record_that_no_file_can_hold_does_not_keep_others_from_it(database: Database):
+    journal = of(database)
+    journal.add(slot(0), [replace(miss(0), code=10**20_000), tick(0.5)])
+    journal.keep()
+
+    of(database).flush(1)
+
+    assert stored_ticks(database) == [tick(0.5)]

@@ -17,6 +17,7 @@ from poller import backfill as backfill_module
 from poller import background as background_module
 from poller import journal as journal_module
 from poller import recorder as recorder_module
+from poller import writer as writer_module
 from poller.backfill import Backfill
 from poller.recorder import Recorder
 from poller.simulator import Fault, Simulator, price
@@ -380,7 +381,7 @@ def test_a_stop_waits_for_the_write_that_waits_for_others(
     recorder = start()
     wait_for_ticks(database, 1)
     program = foreign_program()
-    wait_until(lambda: recorder._catching_up is not None)
+    wait_until(lambda: notice(database).waiting)
     stopping = threading.Thread(target=recorder.stop)
     stopping.start()
 
@@ -428,19 +429,54 @@ def test_a_store_that_is_taken_at_the_start_is_waited_for(
     assert any(line.startswith("the database can't be written yet, ticks wait in memory: ") for line in caplog.messages)
 
 
-def test_ticks_that_can_not_be_written_at_the_end_are_told(start: Start, database: Database, caplog):
+def test_ticks_that_can_not_be_written_at_the_end_are_kept_and_the_next_start_takes_them_in(
+    start: Start, database: Database, monkeypatch: pytest.MonkeyPatch, caplog
+):
+    fill(database)
+    monkeypatch.setattr(writer_module, "_LAST_S", 0.2)
     recorder = start()
-    wait_for_ticks(database, 1)
-
+    before = wait_for_ticks(database, 1)
     with Database(database.path).write():
-        wait_until(lambda: notice(database).waiting)
-        asked_at = time.monotonic()
+        wait_until(lambda: notice(database).waiting >= 2)
         recorder.stop()
-        took_s = time.monotonic() - asked_at
+    left = notice(database)
+    between = stored(database)
 
-    assert took_s < 2
+    second = start()
+    wait_until(lambda: len(stored(database)) >= len(before) + left.waiting + 1)
+    second.stop()
+
     (line,) = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
     assert " ticks could not be written: " in line
+    assert line.endswith("; kept in ticks.duckdb.waiting.jsonl for the next start")
+    assert len(between) < len(before) + left.waiting
+    assert f", {left.waiting} ticks wait in a file for its next start" in in_words(left, None, utc_now())
+    assert not database.path.with_name("ticks.duckdb.waiting.jsonl").exists()
+    assert [run.ended_at is None for run in noted(database)] == [False, False]
+    assert [gap for gap in ledger_of(database) if gap[0] != "recorder down"] == []
+
+
+def test_a_stop_waits_for_who_has_the_file_and_says_whom_until_it_is_hurried(
+    start: Start, database: Database, foreign_program: Callable[[], subprocess.Popen[str]], caplog
+):
+    recorder = start()
+    wait_for_ticks(database, 1)
+    program = foreign_program()
+    wait_until(lambda: notice(database).waiting)
+    enough = threading.Event()
+    stopping = threading.Thread(target=recorder.stop, args=(enough.is_set,))
+    stopping.start()
+
+    wait_until(lambda: [line for line in caplog.messages if line.startswith("waiting for up to 20 s, Ctrl+C ends")])
+    kept = database.path.with_name("ticks.duckdb.waiting.jsonl").read_text()
+    enough.set()
+    stopping.join()
+    program.communicate()
+
+    (line,) = [line for line in caplog.messages if line.startswith("waiting for up to 20 s")]
+    assert f"PID {program.pid}" in line
+    assert '"tick": {"index_name": "btc_usd"' in kept
+    assert database.path.with_name("ticks.duckdb.waiting.jsonl").exists()
 
 
 def test_a_stop_writes_a_long_queue_to_its_end(start: Start, database: Database, monkeypatch: pytest.MonkeyPatch):

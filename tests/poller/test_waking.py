@@ -79,7 +79,7 @@ def night(wake: Wake, clock: MovedClock, database_file) -> tuple[datetime, datet
     database = Database(database_file)
     database.migrate()
     with database.write() as cursor:
-        averages.append(cursor, "btc_usd", [(datetime(2019, 1, 1, tzinfo=UTC), 100.0)], 86_400)
+        averages.append(cursor, "btc_usd", [(datetime(2019, 1, 1, tzinfo=UTC), 100.0)], 86_400, "simulator")
     first = wake()
     wait_for(lambda: len(observed(database_file)) >= 2)
     first.stop()

@@ -1,0 +1,132 @@
+"""What a stop could not write, in a file beside the database: the next start takes it in.
+
+A line of JSON for each record, after one that says of which exchange they are. It is there whole or not at all.
+"""
+
+import json
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from store import Cause, Exchange, Miss, Run, StoreError, Tick, utc_now
+
+log = logging.getLogger("tickwell.recorder")
+
+_FORMAT = 1
+
+
+@dataclass(slots=True)
+class Waiting:
+    """Ticks with their slots, misses and runs that are not in the database yet, and of which exchange they are."""
+
+    exchange: Exchange | None = None
+    runs: list[Run] = field(default_factory=list)
+    ticks: list[tuple[datetime, Tick]] = field(default_factory=list)
+    misses: list[Miss] = field(default_factory=list)
+
+
+class WaitingFile:
+    """The file beside a database."""
+
+    def __init__(self, database: Path) -> None:
+        self._database = database
+        self.path = database.with_name(f"{database.name}.waiting.jsonl")
+
+    def __bool__(self) -> bool:
+        """Is there one?"""
+        return self.path.exists()
+
+    def keep(self, waiting: Waiting) -> None:
+        """Replace what is in it; durable when this returns.
+
+        Raises:
+            StoreError: it can't be written; what was in it stays.
+        """
+        new = self.path.with_name(f"{self.path.name}.new")
+        try:
+            with new.open("w") as file:
+                file.writelines(map(_as_text, _lines(waiting)))
+                file.flush()
+                os.fsync(file.fileno())
+            new.replace(self.path)
+            _sync(self.path.parent)
+        except OSError as error:
+            raise StoreError(f"{self.path} can't be written: {error.strerror}") from error
+
+    def read(self) -> Waiting:
+        """What is in it. One that can't be understood is set aside, and counts as empty."""
+        try:
+            return _parsed([json.loads(line) for line in self.path.read_text().splitlines()])
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            self.set_aside(f"it can't be understood: {type(error).__name__}")
+        except OSError as error:
+            self.set_aside(f"it can't be read: {error.strerror}")
+        return Waiting()
+
+    def set_aside(self, reason: str) -> None:
+        """Leave it to a person, under a name that status and pages tell."""
+        name = f"{self._database.name}.unreadable-{utc_now():%Y%m%dT%H%M%S%fZ}.waiting.jsonl"
+        try:
+            self.path.rename(self.path.with_name(name))
+        except OSError as error:
+            log.warning("%s stays, for it can't be renamed: %s", self.path.name, error.strerror)
+        log.warning("%s is set aside as %s: %s", self.path.name, name, reason)
+
+    def remove(self) -> None:
+        """Its content is durable elsewhere."""
+        self.path.unlink(missing_ok=True)
+
+
+def _lines(waiting: Waiting) -> Iterator[dict[str, Any]]:
+    yield {"format": _FORMAT, "exchange": waiting.exchange and waiting.exchange.name}
+    yield from ({"run": asdict(run)} for run in waiting.runs)
+    yield from ({"slot": slot, "tick": asdict(tick)} for slot, tick in waiting.ticks)
+    yield from ({"miss": asdict(miss)} for miss in waiting.misses)
+
+
+def _as_text(line: dict[str, Any]) -> str:
+    try:
+        return f"{json.dumps(line, default=datetime.isoformat)}\n"
+    except (TypeError, ValueError) as error:  # the database would refuse it too
+        log.warning("a record that waits can't be kept: %s", error)
+        return ""
+
+
+def _parsed(lines: Sequence[dict[str, Any]]) -> Waiting:
+    head, *rest = lines
+    if head["format"] != _FORMAT:
+        raise ValueError("written by a newer version")
+    found = Waiting(exchange=head["exchange"] and Exchange[head["exchange"]])
+    for line in rest:
+        if "run" in line:
+            run = line["run"]
+            ended_at = run["ended_at"] and _instant(run["ended_at"])
+            changes = {"started_at": _instant(run["started_at"]), "ended_at": ended_at, "indexes": (*run["indexes"],)}
+            found.runs.append(Run(**run | changes))
+        elif "tick" in line:
+            tick = line["tick"]
+            received_at = tick["received_at"] and _instant(tick["received_at"])
+            changes = {"ts": _instant(tick["ts"]), "received_at": received_at}
+            found.ticks.append((_instant(line["slot"]), Tick(**tick | changes)))
+        else:
+            miss = line["miss"]
+            changes = {"slot": _instant(miss["slot"]), "cause": Cause(miss["cause"])}
+            found.misses.append(Miss(**miss | changes))
+    return found
+
+
+def _instant(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def _sync(folder: Path) -> None:
+    """Make a new name durable too."""
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
