@@ -28,7 +28,7 @@ from api.page_sockets import PageSockets
 from api.script import PreloadScript, script_route
 from api.sockets import answer_at_once
 from pages.common.bundle import PLOTLY_FILE, PLOTLY_PATH, PLOTLY_URL
-from poller.embedded import start_embedded
+from poller.embedded import Embedded, start_embedded
 from poller.logs import configure_logging
 from poller.watchdog import start_watchdog
 from store import StoreError
@@ -97,10 +97,10 @@ async def lifespan(_: st.App) -> AsyncIterator[dict[str, Any]]:
     if settings.sign_in is not None:
         names.add(settings.sign_in.redirect_uri)
     api.state.served = Served(settings, shared_database(settings.database, settings.memory_limit))
-    recorder, watchdog = None, None
+    recorder, watchdog = Embedded(settings), None
     try:
         with exit_if_unusable():
-            recorder = start_embedded(settings)
+            recorder.start()
             watchdog = start_watchdog(settings)
     except StoreError as error:
         log.error("not recording: %s", error)  # noqa: TRY400 one line; what is stored can be shown all the same

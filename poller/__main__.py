@@ -3,9 +3,11 @@
 import asyncio
 import contextlib
 import json
+import queue
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import chain
@@ -38,6 +40,9 @@ from .once import backfill_once, poll_once
 from .recorder import Recorder
 from .simulator import Simulator
 
+# How soon a signal, or the recorder's end, is noticed.
+_LOOK_AGAIN_S = 0.1
+
 FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
@@ -58,20 +63,29 @@ def run(folder: Path | None = None) -> None:
     settings = load()
     database = database_of(settings)
     recorder = Recorder(settings, database, "external")
-    stop = threading.Event()
+    # A handler may run in the midst of an Event's own work, and would wait for itself there: a SimpleQueue may be used.
+    signals: queue.SimpleQueue[int] = queue.SimpleQueue()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, lambda number, _: signals.put(number))
     recorder.start()
+    stop = threading.Event()
     if folder is not None:
         DailyBackup(database_of(settings), folder, stop).start()
     try:
         with _metrics_served(settings, database):
-            while not (stop.wait(0.1) or recorder.wait(0)):
-                pass
+            while signals.empty() and not recorder.wait(0):
+                time.sleep(_LOOK_AGAIN_S)
     finally:
-        recorder.stop()
+        stop.set()
+        _forget(signals)
+        recorder.stop(hurried=lambda: not signals.empty())
     if recorder.failure is not None:
         raise recorder.failure
+
+
+def _forget(signals: "queue.SimpleQueue[int]") -> None:
+    while not signals.empty():
+        signals.get()
 
 
 @contextlib.contextmanager

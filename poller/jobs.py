@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 import stamina
 
-from settings import MAX_REQUESTS_PER_SECOND, SettingsError
+from settings import MAX_REQUESTS_PER_SECOND
 from store import Cause, Miss, Tick
 
 from .deribit import DeribitClient
@@ -67,11 +67,10 @@ def retries_within_budget(indexes: int, poll_seconds: int) -> int:
     return min(_MOST_RETRIES, MAX_REQUESTS_PER_SECOND * poll_seconds // indexes - 1)
 
 
-async def check_index_names(client: DeribitClient, index_names: Sequence[str], *, wait_s: float) -> None:
-    """See that the exchange publishes each index.
+async def unpublished(client: DeribitClient, index_names: Sequence[str], *, wait_s: float) -> dict[str, str]:
+    """Those of the indexes that the exchange does not publish, each with a line that names the nearest that it does.
 
     Raises:
-        SettingsError: it doesn't; the message names those, with the nearest that it does publish.
         ExchangeError: it gave no usable answer within `wait_s`.
     """
     try:
@@ -79,9 +78,7 @@ async def check_index_names(client: DeribitClient, index_names: Sequence[str], *
             published = await client.supported_index_names()
     except TimeoutError as error:
         raise UnreachableError(f"no list of index names within {wait_s:g} s") from error
-    unknown = [name for name in index_names if name not in published]
-    if unknown:
-        raise SettingsError("; ".join(_not_published(name, sorted(published)) for name in unknown))
+    return {name: _not_published(name, sorted(published)) for name in index_names if name not in published}
 
 
 async def _poll_index(

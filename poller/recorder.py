@@ -11,14 +11,16 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Literal
 
-from settings import VERSION, Settings, TickwellError
+from settings import VERSION, Settings, SettingsError, TickwellError
 from store import (
     Database,
     ForeignExchangeError,
     NewerSchemaError,
+    NoDatabaseError,
     RecorderError,
     Run,
     StoreError,
+    ticks,
     utc_now,
 )
 from store.exchange import refuse_another
@@ -32,7 +34,7 @@ from .deribit import DeribitClient
 from .errors import ExchangeError
 from .heartbeat import PERIOD_S, Heartbeat
 from .http_client import check_environment
-from .jobs import Outcome, check_index_names, missed_slot, poll, retries_within_budget
+from .jobs import Outcome, missed_slot, poll, retries_within_budget, unpublished
 from .journal import Journal
 from .loop import Loop, in_thread
 from .retries import count_retries
@@ -62,7 +64,8 @@ class Recorder:
     """Records the indexes of `settings` into `database`, on slots that are exact multiples of POLL_SECONDS.
 
     `start` and `stop` may be called from any thread, each once. `failure` is set when it ended by itself, because what
-    it was asked to do can't be done.
+    it was asked to do can't be done; then the file is free for another recorder. `tries` says how many recorders of
+    this process did so before it.
 
     Raises:
         SettingsError: the rules of alerts can't be used, the address of somebody who is to be told, or a variable of
@@ -76,12 +79,14 @@ class Recorder:
         mode: Literal["embedded", "external"],
         *,
         clock: Callable[[], datetime] = utc_now,
+        tries: int = 0,
     ) -> None:
         self._settings = settings
         self._database = database
         self._clock = clock
         self._period = timedelta(seconds=settings.poll_seconds)
         self._mode = mode
+        self._tries = tries
         self._lock = RecorderLock(database.path)
         self._delivery = Delivery(database, lambda: self._alerts.addresses, clock=clock)
         self._alerts = Alerts(settings, database, clock=clock, wake=self._delivery.wake)
@@ -116,6 +121,7 @@ class Recorder:
             version=VERSION,
             state="starting",
             state_since=now,
+            tries=self._tries,
         )
         self._lock.acquire(notice)
         self._board = Board(self._lock, notice)
@@ -162,6 +168,8 @@ class Recorder:
             log.exception("a mistake of ours")
             self._fail(TickwellError(f"the recorder failed: {type(error).__name__}: {error}"))
         finally:
+            if self.failure is not None:
+                self._lock.release()  # another recorder may try
             self._ended.set()
 
     def _fail(self, error: TickwellError) -> None:
@@ -198,12 +206,36 @@ class Recorder:
 
     def _check_names(self) -> None:
         try:
-            self._await(check_index_names(self._client, self._settings.indexes, wait_s=_CHECK_NAMES_S))
+            self._await(self._compare_names())
         except ExchangeError as error:
             log.warning("index names not checked: %s", error)
             self._board.troubled(error.cause, str(error), self._clock(), retry_at=self._next_try())
         except asyncio.CancelledError:
             log.debug("stopped before the first slot")
+
+    async def _compare_names(self) -> None:
+        """Refuse a name that was never stored and is not published; one that has ticks in the file is told.
+
+        While the file can't be read a name may have some, and its others must not wait for that: it is told too.
+        """
+        absent = await unpublished(self._client, self._settings.indexes, wait_s=_CHECK_NAMES_S)
+        stored = await in_thread(self._stored_names, "tickwell-names") if absent else None
+        never = [line for name, line in absent.items() if stored is not None and name not in stored]
+        if never:
+            raise SettingsError("; ".join(never))
+        if absent:
+            self._board.unpublished(absent)
+
+    def _stored_names(self) -> set[str] | None:
+        """The indexes that have ticks in the file; None while that can't be told."""
+        try:
+            with self._database.read(_STORE_WAIT_S) as cursor:
+                return set(ticks.summary(cursor))
+        except NoDatabaseError:
+            return set()
+        except StoreError as error:
+            log.warning("which indexes were recorded before can't be told: %s", error)
+            return None
 
     def _check_exchange(self) -> None:
         """See that the replies may go into the file before anything does; each write sees to that too."""

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from store import Cause, Miss
@@ -12,6 +12,8 @@ from store.recorder import Notice, RecorderLock
 from .jobs import Outcome
 
 log = logging.getLogger("tickwell.recorder")
+
+_WENT_WELL = timedelta(minutes=10)
 
 
 class Board:
@@ -60,8 +62,9 @@ class Board:
         self._backfill("")
 
     def refused(self, reason: str, at: datetime) -> None:
-        """The recorder can't do what it was asked to, and ended."""
-        self._publish(at, state="refused", detail=reason, retry_at=None)
+        """The recorder can't do what it was asked to, and ended; how often in a row, unless it went well for long."""
+        tries = 1 if at - self._notice.since >= _WENT_WELL else self._notice.tries + 1
+        self._publish(at, state="refused", detail=reason, retry_at=None, tries=tries)
 
     def stopped(self, at: datetime, *, waiting: int = 0) -> None:
         """The recorder was stopped; that many ticks wait in a file for its next start."""

@@ -1,22 +1,31 @@
 import atexit
+import json
 import logging
 import os
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from poller import embedded
 from poller.embedded import start_embedded
 from poller.recorder import Recorder
 from poller.simulator import Simulator
 from settings import ROOT, Settings
-from store import Database, runs
+from store import Database, StoreError, runs, utc_now
 from store.locks import FileLock, beside
 from store.recorder import Notice, RecorderLock, read_notice
-from tests.conftest import START
+from store.status import in_words
+from tests.conftest import START, wait_until
+
+from .conftest import envelope, http, price_reply
+
+SECOND = timedelta(seconds=1)
 
 AS_A_SCRIPT = """
 import settings
@@ -134,3 +143,130 @@ def test_a_recorder_that_nobody_stops_ends_with_its_process(database_file: Path,
     notice = read_notice(database_file)
     assert notice is not None
     assert notice.state == "stopped"
+
+
+# A recorder that ended by itself
+
+
+class Exchange:
+    """One that publishes no name until it is told to."""
+
+    def __init__(self) -> None:
+        self.published: list[str] = []
+
+    def __call__(self, target: str) -> bytes:
+        if "names" in target:
+            return http(json.dumps(envelope(self.published)).encode())
+        return price_reply(sent_at=utc_now())
+
+
+@pytest.fixture
+def refusing(serve, make_settings: Callable[..., Settings]) -> tuple[Exchange, Settings]:
+    """An exchange that does not know the index, and settings that name both."""
+    exchange = Exchange()
+    return exchange, make_settings(deribit_url=serve(exchange).url, poll_seconds=1, indexes=("btc_usd",))
+
+
+def told(settings: Settings) -> Notice:
+    notice = read_notice(settings.database)
+    assert notice is not None
+    return notice
+
+
+def test_it_frees_the_file_for_a_recorder_of_another_process(embed: Embed, refusing: tuple[Exchange, Settings]):
+    exchange, settings = refusing
+    first = embed(settings)
+    assert first is not None
+    assert first.wait(10)
+    before = told(settings)
+
+    exchange.published = ["btc_usd"]
+    second = Recorder(settings, Database(settings.database), "external")
+    second.start()
+
+    assert (before.state, before.alive, before.tries) == ("refused", False, 1)
+    assert in_words(before, None, utc_now()).startswith("not recording: TICKWELL_INDEXES names btc_usd, which ")
+    wait_until(lambda: told(settings).state == "recording")
+    second.stop()
+
+
+def test_pages_start_another_one_after_a_pause_that_grows(
+    embed: Embed, refusing: tuple[Exchange, Settings], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(embedded, "_FIRST_PAUSE", timedelta(seconds=0.5))
+    _, settings = refusing
+    first = embed(settings)
+    assert first is not None
+    assert first.wait(10)
+    at_once = embed(settings)
+
+    second = wait_until(lambda: embed(settings))
+    assert second.wait(10)
+
+    assert at_once is None
+    assert told(settings).tries == 2
+    refused_at = told(settings).state_since
+    assert [
+        embedded._too_soon(told(settings), refused_at + timedelta(seconds=after_s)) for after_s in (0, 0.9, 1.0, -9)
+    ] == [True, True, False, False]
+
+
+def test_pauses_between_recorders_end_at_ten_minutes():
+    notice = Notice(os.getpid(), "embedded", START, 1, (), "0", "refused", START)
+
+    pauses_s = [
+        next(s for s in range(1000) if not embedded._too_soon(replace(notice, tries=tries), START + s * SECOND))
+        for tries in (0, 1, 2, 3, 7, 8, 10**6)
+    ]
+
+    assert pauses_s == [10, 10, 20, 40, 600, 600, 600]
+
+
+def test_a_recorder_of_another_process_that_ended_by_itself_is_no_reason_to_wait(embed: Embed, settings: Settings):
+    lock = RecorderLock(settings.database)
+    lock.acquire(Notice(4711, "embedded", utc_now(), 5, ("btc_usd",), "0", "refused", utc_now(), tries=9))
+    lock.release()
+
+    assert embed(settings) is not None
+
+
+def test_without_a_visitor_another_one_is_started_too(
+    refusing: tuple[Exchange, Settings], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(embedded, "_FIRST_PAUSE", timedelta(seconds=0.2))
+    monkeypatch.setattr(embedded, "_LOOK_AGAIN_S", 0.05)
+    exchange, settings = refusing
+    keeper = embedded.Embedded(settings)
+    keeper.start()
+    wait_until(lambda: told(settings).tries >= 2)
+
+    exchange.published = ["btc_usd"]
+
+    wait_until(lambda: told(settings).state == "recording")
+    keeper.stop()
+    assert (told(settings).state, told(settings).alive) == ("stopped", False)
+
+
+def test_what_hinders_a_start_is_told_and_it_goes_on_trying(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    monkeypatch.setattr(embedded, "_FIRST_PAUSE", timedelta(seconds=0.1))
+    folder = tmp_path / "folder"
+    folder.write_text("in the way")
+    settings = settings.model_copy(update={"database": folder / "ticks.duckdb"})
+    keeper = embedded.Embedded(settings)
+    with pytest.raises(StoreError, match="can't be made"):
+        keeper.start()
+    wait_until(lambda: [line for line in caplog.messages if line.startswith(f"not recording: {folder} can't be made")])
+
+    folder.unlink()
+
+    wait_until(lambda: folder.is_dir() and read_notice(settings.database))
+    keeper.stop()
+    assert told(settings).state == "stopped"
+
+
+def test_what_was_never_started_can_be_stopped(settings: Settings):
+    embedded.Embedded(settings).stop()
+
+    assert read_notice(settings.database) is None

@@ -14,9 +14,9 @@ from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 
 from poller.deribit import DeribitClient
 from poller.errors import UnreachableError
-from poller.jobs import Outcome, check_index_names, poll, retries_within_budget
+from poller.jobs import Outcome, poll, retries_within_budget, unpublished
 from poller.simulator import Fault, Simulator
-from settings import MAX_REQUESTS_PER_SECOND, SettingsError
+from settings import MAX_REQUESTS_PER_SECOND
 from store import Cause, Miss, Tick
 
 from .conftest import NOW, Clock, envelope, http, price_reply, refusal
@@ -394,47 +394,27 @@ def test_retries_use_the_budget(indexes, poll_seconds, retries):
 # Index names
 
 
-def check(url: str, *index_names: str, wait_s: float = 5) -> None:
-    async def checking() -> None:
+def not_published(url: str, *index_names: str, wait_s: float = 5) -> dict[str, str]:
+    async def asking() -> dict[str, str]:
         async with DeribitClient(url) as client:
-            await check_index_names(client, index_names, wait_s=wait_s)
+            return await unpublished(client, index_names, wait_s=wait_s)
 
-    asyncio.run(checking())
+    return asyncio.run(asking())
 
 
-def test_published_names_pass(httpx_mock: HTTPXMock):
+def test_a_name_in_either_list_is_published(httpx_mock: HTTPXMock):
     httpx_mock.add_response(url=f"{URL}/public/get_supported_index_names", json=envelope(["eth_usd"]))
     httpx_mock.add_response(url=f"{URL}/public/get_index_price_names", json=envelope(["btc_usd"]))
 
-    check(URL, *BOTH)
-
+    assert not_published(URL, *BOTH) == {}
     assert len(httpx_mock.get_requests()) == 2
 
 
-@pytest.mark.parametrize(
-    ("index_names", "line"),
-    [
-        (
-            ("btc_usd", "btc_usdd"),
-            "TICKWELL_INDEXES names btc_usdd, which the exchange does not publish, did you mean btc_usd?",
-        ),
-        (("qqqqqqqq_z",), "TICKWELL_INDEXES names qqqqqqqq_z, which the exchange does not publish"),
-    ],
-)
-def test_unknown_names_are_told_with_the_nearest_known_one(simulator: Simulator, index_names, line):
-    with pytest.raises(SettingsError) as refused:
-        check(simulator.url, *index_names)
-
-    assert str(refused.value) == line
-
-
-def test_all_unknown_names_are_told_in_one_line(simulator: Simulator):
-    with pytest.raises(SettingsError) as refused:
-        check(simulator.url, "ethusd_usd", "btc_usd", "qqqqqqqq_z")
-
-    first, second = str(refused.value).split("; ")
-    assert first.startswith("TICKWELL_INDEXES names ethusd_usd, ")
-    assert second.startswith("TICKWELL_INDEXES names qqqqqqqq_z, ")
+def test_each_name_that_is_not_published_is_told_with_the_nearest_that_is(simulator: Simulator):
+    assert not_published(simulator.url, "btc_usdd", "btc_usd", "qqqqqqqq_z") == {
+        "btc_usdd": "TICKWELL_INDEXES names btc_usdd, which the exchange does not publish, did you mean btc_usd?",
+        "qqqqqqqq_z": "TICKWELL_INDEXES names qqqqqqqq_z, which the exchange does not publish",
+    }
 
 
 def test_a_list_of_names_that_does_not_come_is_not_waited_for(serve):
@@ -447,5 +427,5 @@ def test_a_list_of_names_that_does_not_come_is_not_waited_for(serve):
     server = serve(answer)
 
     with pytest.raises(UnreachableError, match=r"^no list of index names within 0\.1 s$"):
-        check(server.url, "btc_usd", wait_s=0.1)
+        not_published(server.url, "btc_usd", wait_s=0.1)
     over.set()

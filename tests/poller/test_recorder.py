@@ -1,3 +1,4 @@
+import contextlib
 import json
 import logging
 import subprocess
@@ -45,7 +46,7 @@ from store.recorder import Notice, RecorderLock, read_notice
 from store.status import in_words
 from tests.conftest import wait_until
 
-from .conftest import MovedClock, envelope, http, price_reply
+from .conftest import MovedClock, envelope, http, price_reply, refusal
 
 SECOND = timedelta(seconds=1)
 EVER = (datetime(2015, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
@@ -303,11 +304,58 @@ def test_an_unknown_index_is_refused(start: Start, database: Database):
 
     assert isinstance(recorder.failure, SettingsError)
     told = notice(database)
-    assert (told.state, told.detail, told.alive) == ("refused", str(recorder.failure), True)
+    assert (told.state, told.detail, told.alive) == ("refused", str(recorder.failure), False)
     assert in_words(told, None, utc_now()).startswith("not recording: TICKWELL_INDEXES names etc_usdx, which ")
     recorder.stop()
     assert notice(database).state == "refused"
     assert stored(database) == []
+
+
+def without(name: str, clock: MovedClock) -> Callable[[str], bytes]:
+    """An exchange that publishes one of BOTH no more."""
+    left = [each for each in BOTH if each != name]
+
+    def answer(target: str) -> bytes:
+        if "names" in target:
+            return http(json.dumps(envelope(left)).encode())
+        if name in target:
+            return http(json.dumps(refusal(-32602, "Invalid params")).encode(), "400 Bad Request")
+        return price_reply(sent_at=clock())
+
+    return answer
+
+
+@pytest.mark.parametrize("readable", [True, False], ids=["", "while others have the file"])
+def test_an_index_that_was_recorded_and_is_published_no_more_is_told_and_the_others_go_on(
+    serve, start: Start, database: Database, clock: MovedClock, monkeypatch: pytest.MonkeyPatch, caplog, readable
+):
+    monkeypatch.setattr(recorder_module, "_STORE_WAIT_S", 0.1)
+    with database.write() as cursor:
+        ticks.append(cursor, [Tick("eth_usd", datetime(2026, 1, 1, tzinfo=UTC), 1.0)])
+
+    with contextlib.nullcontext() if readable else Database(database.path).write():
+        recorder = start(deribit_url=serve(without("eth_usd", clock)).url, indexes=BOTH)
+        early = wait_until(lambda: notice(database).failing)
+
+    assert wait_for_ticks(database, 2)
+    assert recorder.failure is None
+    assert early.keys() == {"eth_usd"}
+    assert any(line.startswith("eth_usd: TICKWELL_INDEXES names eth_usd, which the exch") for line in caplog.messages)
+    assert {miss.index_name for miss in missed(database)} == {"eth_usd"}
+
+
+def test_a_name_that_is_missing_from_the_list_once_is_recorded_all_the_same(
+    serve, start: Start, database: Database, clock: MovedClock
+):
+    def answer(target: str) -> bytes:
+        return http(json.dumps(envelope([])).encode()) if "names" in target else price_reply(sent_at=clock())
+
+    with database.write() as cursor:
+        ticks.append(cursor, [Tick("btc_usd", datetime(2026, 1, 1, tzinfo=UTC), 1.0)])
+    start(deribit_url=serve(answer).url)
+
+    assert wait_for_ticks(database, 2)
+    wait_until(lambda: notice(database).failing == {})
 
 
 # Trouble with the database

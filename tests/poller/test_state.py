@@ -154,6 +154,15 @@ def test_a_refusal_is_published_with_its_reason(board: Board, database_file: Pat
     assert (notice.state, notice.detail, notice.alive) == ("refused", "no such index", True)
 
 
+def test_ends_in_a_row_are_counted_until_one_went_well_for_long(board: Board, database_file: Path):
+    counted = []
+    for at in (LATER, LATER, START + timedelta(minutes=10)):
+        board.refused("no such index", at)
+        counted.append(published(database_file).tries)
+
+    assert counted == [1, 2, 1]
+
+
 def test_the_loading_of_history_is_told_beside_recording_until_it_is_over(board: Board, database_file: Path, caplog):
     served(board, tick(0))
     before = published(database_file)
