@@ -4,12 +4,10 @@ import asyncio
 import contextlib
 import logging
 import random
-import statistics
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from itertools import pairwise
 from typing import TypeVar
 
 import stamina
@@ -32,23 +30,12 @@ from store.exchange import admit
 from store.models import Source
 from store.settle import settle
 
-from .deribit import ChartPoint, ChartRange, DeribitClient
-from .errors import PermanentError, TemporaryError
+from .charts import RANGES, REACH, Chart, finished_chart, hopeless
+from .deribit import ChartRange, DeribitClient
+from .errors import ExchangeError, PermanentError, TemporaryError, UnreachableError
 from .loop import in_thread
 
 log = logging.getLogger("tickwell.history")
-
-REACH: Mapping[ChartRange, timedelta] = {
-    "1h": timedelta(hours=1),
-    "1d": timedelta(days=1),
-    "2d": timedelta(days=2),
-    "1m": timedelta(days=30),
-    "1y": timedelta(days=365),
-    "all": timedelta(days=36_500),
-}
-"""How far back each range of the exchange goes, about. The finest comes first."""
-
-RANGES = tuple(REACH)
 
 # Requests a second: of what polling leaves of the budget half, as a second process may heal too, within these.
 _MOST = 2.0
@@ -67,8 +54,11 @@ _RIPE = timedelta(seconds=15)
 _FIRST_RETRY = timedelta(seconds=30)
 _LAST_RETRY = timedelta(hours=1)
 
-# What the exchange has not published by then it won't publish any more.
-_LATE = timedelta(days=2)
+# A chart that fails so often in a row is left out of the round, as others have their turn.
+_TRIES = 3
+
+# A chart of an hour takes half a second; one that trickles is given up.
+_LONGEST_CHART_S = 30.0
 
 # So many gaps of an index are considered at a time, the oldest first.
 _MOST_GAPS = 5000
@@ -80,30 +70,36 @@ Tell = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Chart:
-    """The points of one reply, and the seconds that each of them is an average over."""
-
-    resolution_s: int
-    points: tuple[tuple[datetime, float], ...]
-
-    def reaches(self, end: datetime) -> bool:
-        """Does it know of the time up to `end`?"""
-        return bool(self.points) and max(self.points)[0] + timedelta(seconds=self.resolution_s) >= end
-
-    def covers(self, start: datetime, end: datetime) -> bool:
-        """Does it begin before `start` and know of the time up to `end`?"""
-        return self.reaches(end) and min(self.points)[0] <= start
-
-
-@dataclass(frozen=True, slots=True)
 class _Try:
     """How often a gap was asked for, and when it may be again."""
 
     number: int
     again_at: datetime
 
+    def failed(self, now: datetime) -> "_Try":
+        """After another failure, twice as late."""
+        return _Try(self.number + 1, now + min(_FIRST_RETRY * 2 ** min(self.number, 10), _LAST_RETRY))
+
 
 _NEVER = _Try(0, datetime.max.replace(tzinfo=UTC))
+
+
+@dataclass(frozen=True, slots=True)
+class _History:
+    """The ranges that are left to load of an index, when they may be asked for, and whether any had something."""
+
+    ranges: tuple[ChartRange, ...]
+    tried: _Try
+    found: bool = False
+
+
+@dataclass(slots=True)
+class _Asked:
+    """What came of the ranges of an index: charts, and those that failed, though not for good."""
+
+    charts: list[Chart] = field(default_factory=list)
+    ranges: list[ChartRange] = field(default_factory=list)
+    failed: list[ChartRange] = field(default_factory=list)
 
 
 def spacing_s(indexes: int, poll_seconds: int) -> float:
@@ -126,7 +122,7 @@ class Backfill:
         tell: how far it is.
         quiet: returns when a write of a tenth of a second disturbs nobody.
         clock: of the client.
-        attempts: at each request and each write; None for as many as it takes.
+        attempts: at each request and each write; None for three at a request, and as many as it takes at a write.
         states: of the gaps to heal; unfillable ones are asked for once more.
     """
 
@@ -145,8 +141,13 @@ class Backfill:
         self._client, self._database, self._clock = client, database, clock
         self._spacing_s, self._tell, self._quiet, self._states = spacing_s, tell, quiet, states
         self._tries: dict[tuple[str, datetime], _Try] = {}
-        self._until_it_works = stamina.AsyncRetryingCaller(
+        self._history: dict[str, _History] = {}
+        self._gives_up = attempts is not None
+        self._until_stored = stamina.AsyncRetryingCaller(
             attempts=attempts, timeout=None, wait_initial=1.0, wait_max=60.0
+        )
+        self._until_answered = stamina.AsyncRetryingCaller(
+            attempts=attempts or _TRIES, timeout=None, wait_initial=1.0, wait_max=60.0
         )
 
     async def find(self, until: datetime) -> None:
@@ -161,30 +162,39 @@ class Backfill:
     async def heal(self, index_names: Sequence[str], *, others: bool = True) -> list[Gap]:
         """Fill what has no history yet of these indexes, and heal those gaps whose time has come: of others too.
 
-        It goes on for as long as that takes: what fails for now, at the exchange or at the database, is tried again
-        after growing waits. A range that is refused for good is left out. Cancel it to end it early: what was fetched
-        of the index it was at is dropped then, and the next round fetches it again.
+        A range that is refused for good is left out; so is one that fails three times, until a later round. While the
+        database can't be written that is waited for. An index is asked for its history once in the life of this
+        object, unless ranges of it failed. Cancel it to end it early: what was fetched of the index it was at is
+        dropped then, and the next round fetches it again.
 
         Returns:
             What became of gaps: pieces of them.
 
         Raises:
-            ExchangeError, StoreError: with `attempts`, when these are used up.
+            ExchangeError: with `attempts`: those at a range were used up; all else is done.
+            StoreError: with `attempts`, when these are used up.
         """
-        filled, due = await self._undisturbed("history", partial(self._look, index_names, others=others))
-        plan = {name: self._needed(its) if name in filled else RANGES for name, its in due.items()}
-        work = [(name, chart_range) for name, ranges in plan.items() for chart_range in ranges]
-        what = "healing gaps" if filled >= plan.keys() else "loading history"
-        charts: dict[str, dict[ChartRange, Chart | None]] = {name: {} for name in plan}
+        loading, due = await self._undisturbed("history", partial(self._look, index_names, others=others))
+        plan = {name: self._planned(loading.get(name), its) for name, its in due.items()}
+        total, number = sum(map(len, plan.values())), 0
+        what = "loading history" if loading else "healing gaps"
         settled: list[Gap] = []
-        for number, (name, chart_range) in enumerate(work, start=1):
-            self._tell(what, number, len(work))
-            await asyncio.sleep(self._spacing_s)
-            charts[name][chart_range] = await self._chart(name, chart_range)
-            if chart_range == plan[name][-1]:
-                settled += await self._keep(name, charts.pop(name), due[name])
-        if what == "loading history":
+        failures: list[ExchangeError] = []
+        for name, ranges in plan.items():
+            asked = _Asked()
+            for chart_range in ranges:
+                number += 1
+                self._tell(what, number, total)
+                await asyncio.sleep(self._spacing_s)
+                failures += await self._ask_for(asked, name, chart_range)
+            if ranges:
+                settled += await self._keep(name, asked, due[name])
+            if name in loading:
+                self._note_history(name, loading[name], asked)
+        if loading and not failures and any(self._history[name].found for name in loading):
             log.info("history is loaded")
+        if failures and self._gives_up:
+            raise failures[0]
         return settled
 
     def _fold(self, until: datetime) -> bool:
@@ -193,8 +203,8 @@ class Backfill:
         self._checkpoint()
         return more
 
-    def _look(self, index_names: Sequence[str], *, others: bool) -> tuple[set[str], dict[str, list[Gap]]]:
-        """Which indexes have history, and the gaps of each that are to be asked for now."""
+    def _look(self, index_names: Sequence[str], *, others: bool) -> tuple[dict[str, _History], dict[str, list[Gap]]]:
+        """What history is to be loaded now, and the gaps of each index that are to be asked for now."""
         with self._database.read(_STORE_WAIT_S) as cursor:
             more = sorted(gaps.index_names(cursor, self._states) - set(index_names)) if others else []
             names = [*index_names, *more]
@@ -203,7 +213,18 @@ class Backfill:
         keys = {(gap.index_name, gap.start) for its in found.values() for gap in its}
         self._tries = {key: tried for key, tried in self._tries.items() if key in keys}
         now = self._clock()
-        return filled, {name: [gap for gap in its if self._again_at(gap) <= now] for name, its in found.items()}
+        for name in found.keys() - filled:
+            self._history.setdefault(name, _History(RANGES, _Try(0, now)))
+        loading = {name: self._history[name] for name in found if name in self._history}
+        return (
+            {name: history for name, history in loading.items() if history.ranges and history.tried.again_at <= now},
+            {name: [gap for gap in its if self._again_at(gap) <= now] for name, its in found.items()},
+        )
+
+    def _planned(self, history: _History | None, due: Sequence[Gap]) -> tuple[ChartRange, ...]:
+        """The ranges to ask for, finest first."""
+        wanted = {*(history.ranges if history else ()), *self._needed(due)}
+        return tuple(each for each in RANGES if each in wanted)
 
     def _again_at(self, gap: Gap) -> datetime:
         tried = self._tries.get((gap.index_name, gap.start))
@@ -223,36 +244,62 @@ class Backfill:
             needed |= set(RANGES[finest : over + 1 + tried.number // 2])
         return tuple(each for each in RANGES if each in needed)
 
-    async def _chart(self, index_name: str, chart_range: ChartRange) -> Chart | None:
+    async def _ask_for(self, asked: _Asked, index_name: str, chart_range: ChartRange) -> list[ExchangeError]:
+        """Ask for a range; what went wrong for now, if anything did."""
         what = f"history of {index_name}, range {chart_range}"
+        asked.ranges.append(chart_range)
         try:
-            return await self._until_it_works(_while_it_is(TemporaryError, what), self._ask, index_name, chart_range)
+            again = _while_it_is(TemporaryError, what, self._silenced)
+            chart = await self._until_answered(again, self._ask, index_name, chart_range)
         except PermanentError as error:
             log.warning("%s, is left out: %s", what, error)
-            return None
+        except TemporaryError as error:
+            log.warning("%s, is left out for now: %s", what, error)
+            asked.failed.append(chart_range)
+            return [error]
+        else:
+            asked.charts += [chart] if chart is not None else []
+        return []
 
     async def _ask(self, index_name: str, chart_range: ChartRange) -> Chart | None:
         if self._client.paused_until is not None:
             pause_s = (self._client.paused_until - self._clock()).total_seconds()
             await asyncio.sleep(min(max(0.0, pause_s), _LONGEST_PAUSE_S))
         asked_at = self._clock()
-        return finished_chart(await self._client.index_chart(index_name, chart_range), asked_at)
+        try:
+            async with asyncio.timeout(_LONGEST_CHART_S):
+                points = await self._client.index_chart(index_name, chart_range)
+        except TimeoutError as error:
+            raise UnreachableError(f"no whole chart within {_LONGEST_CHART_S:g} s") from error
+        return finished_chart(points, asked_at + timedelta(seconds=self._client.skew_s or 0))
 
-    async def _keep(self, index_name: str, charts: Mapping[ChartRange, Chart | None], due: Sequence[Gap]) -> list[Gap]:
+    def _silenced(self) -> bool:
+        """Do the polls wait too, as the exchange asked for?"""
+        return self._client.paused_until is not None and self._client.paused_until > self._clock()
+
+    def _note_history(self, index_name: str, before: _History, asked: _Asked) -> None:
+        """Ask later for ranges that failed, and no more for those that were answered."""
+        failed = tuple(asked.failed)
+        found = before.found or bool(asked.charts)
+        self._history[index_name] = _History(failed, before.tried.failed(self._clock()), found)
+        if not found and not failed:
+            log.info("the exchange has no history of %s", index_name)
+
+    async def _keep(self, index_name: str, asked: _Asked, due: Sequence[Gap]) -> list[Gap]:
         """Store what came for an index, and note what became of its gaps."""
-        kept = [chart for chart in charts.values() if chart is not None]
         what = f"history of {index_name}"
+        all_asked = "all" in asked.ranges and not asked.failed
         stored, settled = await self._undisturbed(
-            what, partial(self._store, index_name, kept, all_asked="all" in charts)
+            what, partial(self._store, index_name, asked.charts, all_asked=all_asked)
         )
         self._note_tries(due, settled)
-        log.info("history of %s: %s", index_name, _in_words(stored, kept, settled))
+        log.info("history of %s: %s", index_name, _in_words(stored, asked.charts, settled))
         return settled
 
     def _store(self, index_name: str, charts: Sequence[Chart], *, all_asked: bool) -> tuple[int, list[Gap]]:
         """Store the finest first, so that the coarse ones fill only what is left."""
         now = self._clock()
-        hopeless = partial(_hopeless, charts, now, all_asked=all_asked)
+        lost = partial(hopeless, charts, now, all_asked=all_asked)
         exchange = self._client.exchange
         with self._database.write(_STORE_WAIT_S) as cursor:
             admit(cursor, exchange, now)
@@ -261,10 +308,10 @@ class Backfill:
                 averages.append(cursor, index_name, chart.points, chart.resolution_s, source)
                 for chart in sorted(charts, key=lambda chart: chart.resolution_s)
             )
-            settled, go_on = settle(cursor, index_name, now, hopeless=hopeless, states=self._states)
+            settled, go_on = settle(cursor, index_name, now, hopeless=lost, states=self._states)
         while go_on is not None:
             with self._database.write(_STORE_WAIT_S) as cursor:
-                more, go_on = settle(cursor, index_name, now, hopeless=hopeless, states=self._states, start=go_on)
+                more, go_on = settle(cursor, index_name, now, hopeless=lost, states=self._states, start=go_on)
             settled += more
         self._checkpoint()
         return stored, settled
@@ -276,11 +323,9 @@ class Backfill:
     def _note_tries(self, due: Iterable[Gap], settled: Iterable[Gap]) -> None:
         """Ask later for what is left of the gaps."""
         now = self._clock()
-        numbers = {gap.gap: self._tries.get((gap.index_name, gap.start), _NEVER).number + 1 for gap in due}
+        before = {gap.gap: self._tries.get((gap.index_name, gap.start), _NEVER) for gap in due}
         for gap in (*due, *settled):
-            number = numbers.get(gap.gap, 1)
-            wait = min(_FIRST_RETRY * 2 ** min(number - 1, 10), _LAST_RETRY)
-            self._tries[gap.index_name, gap.start] = _Try(number, now + wait)
+            self._tries[gap.index_name, gap.start] = before.get(gap.gap, _NEVER).failed(now)
 
     async def _undisturbed(self, what: str, work: Callable[[], T]) -> T:
         """Do work on the database in a thread when it disturbs nobody, as often as it takes."""
@@ -289,39 +334,15 @@ class Backfill:
             await self._quiet()
             return await in_thread(work, _THREAD)
 
-        return await self._until_it_works(_while_it_is(StoreError, what), do)
+        return await self._until_stored(_while_it_is(StoreError, what), do)
 
 
-def finished_chart(points: Sequence[ChartPoint], asked_at: datetime) -> Chart | None:
-    """The points whose time was over when they were asked for, with the step of the reply: its median distance.
-
-    None for a reply of less than two points, whose step can't be told.
-    """
-    instants = sorted({point.ts for point in points})
-    if len(instants) < 2:
-        return None
-    step_s = statistics.median((later - earlier).total_seconds() for earlier, later in pairwise(instants))
-    resolution_s = max(1, round(step_s))
-    covered = timedelta(seconds=resolution_s)
-    return Chart(resolution_s, tuple((point.ts, point.price) for point in points if point.ts + covered <= asked_at))
-
-
-def _hopeless(charts: Sequence[Chart], now: datetime, start: datetime, end: datetime, *, all_asked: bool) -> bool:
-    """Will nobody ever have averages for what is left of a gap?
-
-    So it is when it is too short for those that there are, as coarser ones are longer still, or when all ranges were
-    asked for and each of them goes on after it, or should by now.
-    """
-    long_enough = [chart for chart in charts if chart.covers(start, end)]
-    if any(end - start < timedelta(seconds=2 * chart.resolution_s) for chart in long_enough):
-        return True
-    return all_asked and (now - end > _LATE or all(chart.reaches(end) for chart in charts))
-
-
-def _while_it_is(kind: type[Exception], what: str) -> Callable[[Exception], bool | float]:
+def _while_it_is(
+    kind: type[Exception], what: str, silenced: Callable[[], bool] = lambda: True
+) -> Callable[[Exception], bool | float]:
     """Try again after errors of a kind; the first of them is logged.
 
-    One that silences the client silences the polls too: ten such pauses go by before history risks another.
+    One that silences the polls too is worse: ten such pauses go by before history risks another.
     """
     told = False
 
@@ -335,7 +356,8 @@ def _while_it_is(kind: type[Exception], what: str) -> Callable[[Exception], bool
         if isinstance(error, BusyError):
             return random.uniform(*_TAKEN_AGAIN_S)  # noqa: S311 it keeps no secret
         pause_s = error.pause.total_seconds() if isinstance(error, TemporaryError) else 0.0
-        return random.uniform(10, 12) * pause_s if pause_s else True  # noqa: S311 it keeps no secret
+        times = random.uniform(10, 12) if silenced() else 1.0  # noqa: S311 it keeps no secret
+        return times * pause_s if pause_s else True
 
     return again
 

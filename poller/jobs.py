@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import difflib
 import random
 import time
 from collections.abc import AsyncGenerator, Sequence
@@ -67,20 +66,6 @@ def retries_within_budget(indexes: int, poll_seconds: int) -> int:
     return min(_MOST_RETRIES, MAX_REQUESTS_PER_SECOND * poll_seconds // indexes - 1)
 
 
-async def unpublished(client: DeribitClient, index_names: Sequence[str], *, wait_s: float) -> dict[str, str]:
-    """Those of the indexes that the exchange does not publish, each with a line that names the nearest that it does.
-
-    Raises:
-        ExchangeError: it gave no usable answer within `wait_s`.
-    """
-    try:
-        async with asyncio.timeout(wait_s):
-            published = await client.supported_index_names()
-    except TimeoutError as error:
-        raise UnreachableError(f"no list of index names within {wait_s:g} s") from error
-    return {name: _not_published(name, sorted(published)) for name in index_names if name not in published}
-
-
 async def _poll_index(
     client: DeribitClient, index_name: str, slot: datetime, seconds_left: float, retries: int
 ) -> Outcome:
@@ -141,9 +126,3 @@ class _Again:
     def _after(self, pause: timedelta) -> bool | float:
         wait_s = pause.total_seconds() * random.uniform(1, _PAUSE_JITTER)  # noqa: S311 it keeps no secret
         return wait_s if time.monotonic() + wait_s < self._ends_at_s else False
-
-
-def _not_published(index_name: str, published: Sequence[str]) -> str:
-    nearest = difflib.get_close_matches(index_name, published, n=1)
-    hint = f", did you mean {nearest[0]}?" if nearest else ""
-    return f"TICKWELL_INDEXES names {index_name}, which the exchange does not publish{hint}"

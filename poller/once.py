@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from settings import VERSION, Settings
-from store import Database, Gap, utc_now
+from store import Database, ForeignExchangeError, Gap, NewerSchemaError, StoreError, utc_now
 from store.exchange import refuse_another
 from store.recorder import Notice, RecorderLock
 from store.status import stale_after_s
@@ -22,6 +22,7 @@ from .slots import slot_of
 
 _SECONDS_FOR_ALL = 20.0
 _ATTEMPTS = 3
+_STORE_WAIT_S = 5.0
 
 
 async def poll_once(settings: Settings, database: Database) -> list[Outcome]:
@@ -34,7 +35,8 @@ async def poll_once(settings: Settings, database: Database) -> list[Outcome]:
         SettingsError: a variable of the environment, such as a proxy, can't be used.
         RecorderError: a recorder is at work on the file.
         ForeignExchangeError: the file has prices of another exchange; nothing was written.
-        StoreError: nothing was written.
+        NewerSchemaError: the file is of a newer version; nothing was written.
+        StoreError: nothing was written; what came is kept in a file that the next start takes in, if that can be.
     """
     check_environment(settings, tells=False)
     now = utc_now()
@@ -53,9 +55,20 @@ async def poll_once(settings: Settings, database: Database) -> list[Outcome]:
             journal = Journal(database, exchange=lambda: client.exchange)
             batches = poll(client, settings.indexes, slot, seconds_left=_SECONDS_FOR_ALL, retries=retries)
             outcomes = [outcome async for batch in batches for outcome in journal.add(slot, batch)]
-        database.migrate()
-        journal.flush(wait_s=5)
+            _store(database, journal)
         return outcomes
+
+
+def _store(database: Database, journal: Journal) -> None:
+    try:
+        database.migrate()
+        while journal.queued:
+            journal.flush(_STORE_WAIT_S)
+    except (ForeignExchangeError, NewerSchemaError):
+        raise
+    except StoreError as error:
+        journal.keep()
+        raise StoreError(f"{error}; kept in {journal.file_name} for the next start") from error
 
 
 async def backfill_once(settings: Settings, database: Database, index_names: Sequence[str], tell: Tell) -> list[Gap]:

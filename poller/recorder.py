@@ -11,16 +11,14 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Literal
 
-from settings import VERSION, Settings, SettingsError, TickwellError
+from settings import VERSION, Settings, TickwellError
 from store import (
     Database,
     ForeignExchangeError,
     NewerSchemaError,
-    NoDatabaseError,
     RecorderError,
     Run,
     StoreError,
-    ticks,
     utc_now,
 )
 from store.exchange import refuse_another
@@ -34,9 +32,10 @@ from .deribit import DeribitClient
 from .errors import ExchangeError
 from .heartbeat import PERIOD_S, Heartbeat
 from .http_client import check_environment
-from .jobs import Outcome, missed_slot, poll, retries_within_budget, unpublished
+from .jobs import Outcome, missed_slot, poll, retries_within_budget
 from .journal import Journal
 from .loop import Loop, in_thread
+from .names import check_names
 from .retries import count_retries
 from .runner import Runner
 from .simulator import Simulator
@@ -214,28 +213,10 @@ class Recorder:
             log.debug("stopped before the first slot")
 
     async def _compare_names(self) -> None:
-        """Refuse a name that was never stored and is not published; one that has ticks in the file is told.
-
-        While the file can't be read a name may have some, and its others must not wait for that: it is told too.
-        """
-        absent = await unpublished(self._client, self._settings.indexes, wait_s=_CHECK_NAMES_S)
-        stored = await in_thread(self._stored_names, "tickwell-names") if absent else None
-        never = [line for name, line in absent.items() if stored is not None and name not in stored]
-        if never:
-            raise SettingsError("; ".join(never))
-        if absent:
-            self._board.unpublished(absent)
-
-    def _stored_names(self) -> set[str] | None:
-        """The indexes that have ticks in the file; None while that can't be told."""
-        try:
-            with self._database.read(_STORE_WAIT_S) as cursor:
-                return set(ticks.summary(cursor))
-        except NoDatabaseError:
-            return set()
-        except StoreError as error:
-            log.warning("which indexes were recorded before can't be told: %s", error)
-            return None
+        names = self._settings.indexes
+        told = await check_names(self._client, self._database, names, wait_s=_CHECK_NAMES_S, store_wait_s=_STORE_WAIT_S)
+        if told:
+            self._board.unpublished(told)
 
     def _check_exchange(self) -> None:
         """See that the replies may go into the file before anything does; each write sees to that too."""

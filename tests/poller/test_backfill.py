@@ -17,12 +17,14 @@ import stamina
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poller.backfill import RANGES, Backfill, Chart, _while_it_is, finished_chart, spacing_s
+from poller import backfill as backfill_module
+from poller.backfill import Backfill, _while_it_is, spacing_s
+from poller.charts import RANGES, Chart, finished_chart
 from poller.deribit import ChartPoint, DeribitClient
 from poller.errors import RateLimitedError, TemporaryError, UnavailableError
 from poller.simulator import Fault, Simulator, average
 from settings import MAX_REQUESTS_PER_SECOND
-from store import BusyError, Database, Gap, Run, StoreError, Tick, runs, ticks
+from store import BusyError, Database, ForeignExchangeError, Gap, Run, StoreError, Tick, runs, ticks
 from store.due import EPOCH
 from store.gaps import ledger
 
@@ -151,16 +153,6 @@ def test_ticks_that_are_there_stand_and_leave_out_what_covers_them(simulator: Si
     assert resolutions(database)[6] == 600 - 11
 
 
-def test_an_average_whose_time_is_not_over_is_left_out(simulator: Simulator, database: Database):
-    an_hour_ago = NOW - timedelta(hours=1)
-
-    load(simulator.url, database, now=an_hour_ago)
-
-    rows = stored(database)
-    assert len(rows) > 1000
-    assert all(ts + timedelta(seconds=step_s) <= an_hour_ago for ts, _, _, step_s in rows)
-
-
 def test_the_step_is_that_of_the_reply(simulator: Simulator, database: Database):
     simulator.faults.add(Fault("other_step", window="1d", step_s=300))
     simulator.faults.add(Fault("other_step", window="all", step_s=43_200))
@@ -210,7 +202,7 @@ def test_a_reply_without_a_step_is_ignored(serve, database: Database, caplog, po
     load(serve(scripted(("1h", points))).url, database)
 
     assert stored(database) == []
-    assert caplog.messages == ["history of btc_usd: nothing to add", "history is loaded"]
+    assert caplog.messages == ["history of btc_usd: nothing to add", "the exchange has no history of btc_usd"]
 
 
 @given(st.lists(st.floats(-1e6, 1e6), max_size=20), st.floats(-1e6, 1e6))
@@ -350,7 +342,7 @@ def test_a_range_whose_reply_is_none_is_left_out(serve, simulator: Simulator, da
 @pytest.mark.usefixtures("without_waits")
 @pytest.mark.parametrize("kind", ["html", "error", "reset"])
 def test_trouble_that_goes_away_is_waited_out_and_told_once(simulator: Simulator, database: Database, caplog, kind):
-    simulator.faults.add(Fault(kind, method=CHART, times=4))
+    simulator.faults.add(Fault(kind, method=CHART, times=2))
 
     load(simulator.url, database)
 
@@ -686,3 +678,151 @@ def test_attempts_that_are_used_up_end_it(serve, database: Database):
 
     assert len(server.targets) == 2
     assert told(database) == [("open", None)]
+
+
+# One failure stays one failure
+
+
+def rounds(url: str, database: Database, *names: str, moves_s: Sequence[float] = (), **options: Any) -> None:
+    """Heal the indexes again and again, between moves of the clock."""
+
+    async def heal() -> None:
+        clock = Clock()
+        async with DeribitClient(url, clock=clock) as client:
+            its = Backfill(client, database, spacing_s=0, tell=lambda *_: None, clock=clock, **options)
+            for move_s in (0, *moves_s):
+                clock.move(move_s)
+                await its.heal(names)
+
+    asyncio.run(heal())
+
+
+def failing(index_name: str, chart_range: str, status: str = "500 Internal Server Error") -> Callable[[str], bytes]:
+    """An exchange that fails for one range of one index, and has three points in all others."""
+    points = [[milliseconds(NOW - timedelta(days=number)), 1.0] for number in (9, 8, 7)]
+
+    def answer(target: str) -> bytes:
+        if index_name in target and target.endswith(f"range={chart_range}"):
+            return http(b"", status)
+        return http(json.dumps(envelope(points)).encode())
+
+    return answer
+
+
+@pytest.mark.usefixtures("without_waits")
+def test_a_chart_that_keeps_failing_is_tried_three_times_and_holds_up_nothing(serve, database: Database, caplog):
+    server = serve(failing("btc_usd", "1y"))
+
+    rounds(server.url, database, "btc_usd", "eth_usd")
+
+    asked = Counter(target.partition("?")[2] for target in server.targets)
+    assert asked == {
+        f"index_name={name}&range={each}": 3 if (name, each) == ("btc_usd", "1y") else 1
+        for name in ("btc_usd", "eth_usd")
+        for each in RANGES
+    }
+    assert stored(database, "btc_usd")
+    assert stored(database, "eth_usd")
+    assert [line for line in warnings(caplog) if line.startswith("history of btc_usd, range 1y, is left out for now: ")]
+    assert "history is loaded" not in caplog.messages
+
+
+@pytest.mark.usefixtures("without_waits")
+def test_what_failed_of_a_history_is_asked_for_again_after_waits_that_grow(serve, database: Database):
+    server = serve(failing("btc_usd", "1y"))
+
+    rounds(server.url, database, "btc_usd", moves_s=(29, 2, 59, 2))
+
+    assert Counter(ranges(server)) == {each: 3 * 3 if each == "1y" else 1 for each in RANGES}
+
+
+@pytest.mark.usefixtures("without_waits")
+def test_a_gap_is_not_given_up_because_a_chart_failed(serve, database: Database):
+    record(database, timedelta(days=400), (timedelta(days=390), timedelta(days=380)), poll_seconds=3600)
+    server = serve(lambda _: http(b"", "500 Internal Server Error"))
+
+    backfill(server.url, database, *[4000.0] * 3)
+
+    assert "all" in ranges(server)
+    assert told(database) == [("open", None)]
+
+
+@pytest.mark.parametrize("moves_s", [(), (4000.0,) * 5])
+def test_an_index_without_history_at_the_exchange_is_asked_for_it_once(serve, database: Database, caplog, moves_s):
+    with database.write() as cursor:
+        ticks.append(cursor, [Tick("btc_usd", NOW, 1.0)])
+    server = serve(scripted())
+
+    rounds(server.url, database, "btc_usd", moves_s=moves_s)
+
+    assert len(server.targets) == len(RANGES)
+    assert caplog.messages.count("the exchange has no history of btc_usd") == 1
+
+
+def test_history_that_ticks_cover_already_is_asked_for_once(serve, database: Database):
+    points = [(NOW - timedelta(minutes=number), 1.0) for number in (3, 2, 1)]
+    with database.write() as cursor:
+        ticks.append(cursor, [Tick("btc_usd", at, 1.0, "import") for at, _ in points])
+    server = serve(scripted(*((name, points) for name in RANGES)))
+
+    rounds(server.url, database, "btc_usd", moves_s=(60, 4000))
+
+    assert len(server.targets) == len(RANGES)
+
+
+@pytest.mark.usefixtures("without_waits")
+def test_a_chart_that_trickles_is_given_up(serve, database: Database, monkeypatch: pytest.MonkeyPatch, caplog):
+    monkeypatch.setattr(backfill_module, "_LONGEST_CHART_S", 0.1)
+    over = threading.Event()
+    scripted_reply = scripted()
+
+    def answer(target: str) -> bytes:
+        over.wait(5 if target.endswith("range=1h") else 0)
+        return scripted_reply(target)
+
+    rounds(serve(answer).url, database, "btc_usd")
+    over.set()
+
+    line = "history of btc_usd, range 1h, is left out for now: no whole chart within 0.1 s"
+    assert line in caplog.messages
+
+
+def test_averages_are_told_finished_by_the_exchanges_clock(serve, database: Database):
+    """The local clock is ten seconds ahead, and the last average goes on for five more."""
+    points = [(NOW - timedelta(seconds=second), float(second)) for second in (13, 7, 1)]
+    clock = Clock(NOW + timedelta(seconds=10))
+
+    async def heal() -> None:
+        async with DeribitClient(serve(scripted(("1h", points))).url, clock=clock) as client:
+            await Backfill(client, database, spacing_s=0, tell=lambda *_: None, clock=clock).heal(["btc_usd"])
+
+    asyncio.run(heal())
+
+    assert [price for _, price, *_ in stored(database)] == [13.0, 7.0]
+
+
+def test_a_pause_of_one_method_is_no_reason_to_wait_ten_times_as_long():
+    again = _while_it_is(TemporaryError, "history", lambda: False)
+
+    assert again(RateLimitedError("too many", pause=timedelta(seconds=30))) == 30.0
+
+
+@pytest.mark.usefixtures("without_waits")
+def test_attempts_that_are_used_up_are_told_when_all_else_is_done(serve, database: Database):
+    server = serve(failing("btc_usd", "1h", "502 Bad Gateway"))
+
+    with pytest.raises(UnavailableError, match="HTTP 502"):
+        rounds(server.url, database, "btc_usd", "eth_usd", attempts=2)
+
+    assert stored(database, "btc_usd")
+    assert stored(database, "eth_usd")
+
+
+def test_the_simulators_averages_do_not_get_among_those_of_the_exchange(simulator: Simulator, database: Database):
+    with database.write() as cursor:
+        ticks.append(cursor, [Tick("btc_usd", NOW, 1.0)])
+
+    with pytest.raises(ForeignExchangeError):
+        load(simulator.url, database)
+
+    assert resolutions(database) == {0: 1}

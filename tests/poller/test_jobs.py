@@ -1,5 +1,4 @@
 import asyncio
-import json
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -13,13 +12,12 @@ from pytest_httpx import HTTPXMock
 from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 
 from poller.deribit import DeribitClient
-from poller.errors import UnreachableError
-from poller.jobs import Outcome, poll, retries_within_budget, unpublished
+from poller.jobs import Outcome, poll, retries_within_budget
 from poller.simulator import Fault, Simulator
 from settings import MAX_REQUESTS_PER_SECOND
 from store import Cause, Miss, Tick
 
-from .conftest import NOW, Clock, envelope, http, price_reply, refusal
+from .conftest import NOW, Clock, envelope, price_reply, refusal
 
 URL = "https://www.deribit.com/api/v2"
 PRICE_URL = f"{URL}/public/get_index_price?index_name=btc_usd"
@@ -389,43 +387,3 @@ def test_retries_stay_within_five_requests_a_second(indexes: int, poll_seconds: 
 )
 def test_retries_use_the_budget(indexes, poll_seconds, retries):
     assert retries_within_budget(indexes, poll_seconds) == retries
-
-
-# Index names
-
-
-def not_published(url: str, *index_names: str, wait_s: float = 5) -> dict[str, str]:
-    async def asking() -> dict[str, str]:
-        async with DeribitClient(url) as client:
-            return await unpublished(client, index_names, wait_s=wait_s)
-
-    return asyncio.run(asking())
-
-
-def test_a_name_in_either_list_is_published(httpx_mock: HTTPXMock):
-    httpx_mock.add_response(url=f"{URL}/public/get_supported_index_names", json=envelope(["eth_usd"]))
-    httpx_mock.add_response(url=f"{URL}/public/get_index_price_names", json=envelope(["btc_usd"]))
-
-    assert not_published(URL, *BOTH) == {}
-    assert len(httpx_mock.get_requests()) == 2
-
-
-def test_each_name_that_is_not_published_is_told_with_the_nearest_that_is(simulator: Simulator):
-    assert not_published(simulator.url, "btc_usdd", "btc_usd", "qqqqqqqq_z") == {
-        "btc_usdd": "TICKWELL_INDEXES names btc_usdd, which the exchange does not publish, did you mean btc_usd?",
-        "qqqqqqqq_z": "TICKWELL_INDEXES names qqqqqqqq_z, which the exchange does not publish",
-    }
-
-
-def test_a_list_of_names_that_does_not_come_is_not_waited_for(serve):
-    over = threading.Event()
-
-    def answer(_: str) -> bytes:
-        over.wait(5)
-        return http(json.dumps(envelope([])).encode())
-
-    server = serve(answer)
-
-    with pytest.raises(UnreachableError, match=r"^no list of index names within 0\.1 s$"):
-        not_published(server.url, "btc_usd", wait_s=0.1)
-    over.set()

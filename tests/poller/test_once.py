@@ -6,10 +6,23 @@ from pathlib import Path
 import pytest
 import stamina
 
+from poller import once as once_module
 from poller.once import poll_once
 from poller.simulator import Fault, Simulator, price
 from settings import Settings
-from store import Cause, Database, Miss, NewerSchemaError, RecorderError, Tick, averages, runs, ticks, utc_now
+from store import (
+    Cause,
+    Database,
+    Miss,
+    NewerSchemaError,
+    RecorderError,
+    StoreError,
+    Tick,
+    averages,
+    runs,
+    ticks,
+    utc_now,
+)
 from store.recorder import Notice, RecorderLock, read_notice
 from store.status import in_words
 from tests.conftest import START
@@ -100,6 +113,23 @@ def test_it_leaves_word_that_it_is_done(settings: Settings, database: Database):
     assert (notice.state, notice.mode, notice.alive) == ("stopped", "once", False)
     assert before <= notice.state_since <= utc_now()
     assert in_words(notice, 0.0, utc_now()).startswith("not recording: the recorder was stopped at ")
+
+
+def test_a_tick_that_can_not_be_written_is_kept_for_the_next_time(
+    settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(once_module, "_STORE_WAIT_S", 0.01)
+    monkeypatch.setattr(database, "migrate", lambda: None)
+    with (
+        Database(database.path).write(),
+        pytest.raises(StoreError, match=r"; kept in ticks\.duckdb\.waiting\.jsonl for the next start$"),
+    ):
+        once(settings, database)
+
+    once(settings, database)
+
+    with database.read() as cursor:
+        assert [count for count, *_ in ticks.summary(cursor).values()] == [2, 2]
 
 
 def test_a_store_that_refuses_is_told_and_let_go(settings: Settings, database: Database):

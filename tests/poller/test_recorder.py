@@ -800,6 +800,25 @@ def test_a_recorder_that_was_down_heals_that_when_it_is_back(start: Start, datab
     assert missed(database) == []
 
 
+@pytest.mark.usefixtures("quick_to_heal")
+def test_gaps_are_found_while_a_chart_is_waited_for(start: Start, simulator: Simulator, database: Database):
+    simulator.faults.add(Fault("slow", method="get_index_chart_data", delay_s=60))
+    start(indexes=BOTH)
+    wait_for_ticks(database, 2)
+    wait_until(lambda: notice(database).backfill)
+
+    simulator.faults.add(Fault("error", method="get_index_price", code=-32602, seconds=2.5))
+
+    wait_until(lambda: found_gaps(database) >= len(BOTH), timeout_s=30)
+    assert notice(database).backfill == "loading history, 1 of 6"
+
+
+def found_gaps(database: Database) -> int:
+    with database.read() as cursor:
+        ((count,),) = cursor.execute("SELECT count(*) FROM gap_events WHERE event = 'found'").fetchall()
+        return int(count)
+
+
 def test_gaps_are_looked_for_as_soon_as_nothing_waits_for_the_database(
     serve, start: Start, database: Database, clock: MovedClock
 ):

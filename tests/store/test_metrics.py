@@ -192,7 +192,11 @@ def test_polls_and_retries_are_told_where_a_recorder_began_and_nowhere_else(data
 
     here = told(database, settings)
 
-    assert names(here) - names(elsewhere) == {"tickwell_polls_total", "tickwell_retries_total"}
+    assert names(here) - names(elsewhere) == {
+        "tickwell_polls_total",
+        "tickwell_refused_records_total",
+        "tickwell_retries_total",
+    }
     polls = of(here, "tickwell_polls_total")
     assert polls["btc_usd", "ok"] == 3
     assert polls["eth_usd", "rejected reply"] == 0

@@ -1,0 +1,66 @@
+"""Which index names the exchange publishes."""
+
+import asyncio
+import json
+import threading
+
+import pytest
+from pytest_httpx import HTTPXMock
+
+from poller.deribit import DeribitClient
+from poller.errors import UnreachableError
+from poller.names import check_names, unpublished
+from poller.simulator import Simulator
+from settings import SettingsError
+from store import Database
+
+from .conftest import envelope, http
+
+URL = "http://exchange.test/api/v2"
+BOTH = ("btc_usd", "eth_usd")
+
+
+def not_published(url: str, *index_names: str, wait_s: float = 5) -> dict[str, str]:
+    async def asking() -> dict[str, str]:
+        async with DeribitClient(url) as client:
+            return await unpublished(client, index_names, wait_s=wait_s)
+
+    return asyncio.run(asking())
+
+
+def test_a_name_in_either_list_is_published(httpx_mock: HTTPXMock):
+    httpx_mock.add_response(url=f"{URL}/public/get_supported_index_names", json=envelope(["eth_usd"]))
+    httpx_mock.add_response(url=f"{URL}/public/get_index_price_names", json=envelope(["btc_usd"]))
+
+    assert not_published(URL, *BOTH) == {}
+    assert len(httpx_mock.get_requests()) == 2
+
+
+def test_each_name_that_is_not_published_is_told_with_the_nearest_that_is(simulator: Simulator):
+    assert not_published(simulator.url, "btc_usdd", "btc_usd", "qqqqqqqq_z") == {
+        "btc_usdd": "TICKWELL_INDEXES names btc_usdd, which the exchange does not publish, did you mean btc_usd?",
+        "qqqqqqqq_z": "TICKWELL_INDEXES names qqqqqqqq_z, which the exchange does not publish",
+    }
+
+
+def test_a_list_of_names_that_does_not_come_is_not_waited_for(serve):
+    over = threading.Event()
+
+    def answer(_: str) -> bytes:
+        over.wait(5)
+        return http(json.dumps(envelope([])).encode())
+
+    server = serve(answer)
+
+    with pytest.raises(UnreachableError, match=r"^no list of index names within 0\.1 s$"):
+        not_published(server.url, "btc_usd", wait_s=0.1)
+    over.set()
+
+
+def test_where_nothing_is_recorded_yet_a_name_that_is_not_published_is_refused(simulator: Simulator, database_file):
+    async def check() -> None:
+        async with DeribitClient(simulator.url) as client:
+            await check_names(client, Database(database_file), ["nope_usd"], wait_s=5, store_wait_s=1)
+
+    with pytest.raises(SettingsError, match="TICKWELL_INDEXES names nope_usd, which the exchange does not publish"):
+        asyncio.run(check())
