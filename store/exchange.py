@@ -59,8 +59,9 @@ def refuse_another(cursor: DuckDBPyConnection, exchange: Exchange | None) -> Non
     if noted is exchange or (noted is None and (exchange is not Exchange.SIMULATOR or not _has_others(cursor))):
         return
     ((path,),) = cursor.execute(_PATH).fetchall()
+    whose = f"of {noted}" if noted is not None else "that are not the simulator's"
     raise ForeignExchangeError(
-        f"{path} has {'imported prices' if noted is None else f'prices of {noted}'}, the replies are of {exchange}: "
+        f"{path} has prices {whose}, the replies are of {exchange}: "
         "name another file in TICKWELL_DATABASE, or the right address in TICKWELL_DERIBIT_URL"
     )
 

@@ -14,7 +14,7 @@ from poller import journal as journal_module
 from poller.alerting import EXAMPLE, Alerts, addresses, read_rules
 from poller.journal import Journal
 from settings import Settings, SettingsError
-from store import BusyError, Cause, Database, Gap, Miss, StoreError, gaps, ticks
+from store import BusyError, Cause, Cursor, Database, Gap, Miss, StoreError, gaps, ticks
 from store.alerts import events
 from store.alerts.events import Event
 from store.alerts.in_force import InForce, rules_in_force
@@ -163,6 +163,48 @@ def test_a_mistake_in_judging_costs_no_tick(start, database, monkeypatch, caplog
         assert len(ticks.newest_first(cursor, "btc_usd", limit=10)) == 3
     assert [event.at for event in found(database)] == [slot(2)]
     assert "the job alerts failed" in caplog.text
+
+
+@pytest.mark.parametrize("table", ["alert_events", "alert_rules"])
+def test_tables_of_alerts_that_are_gone_cost_no_tick(start, database, caplog, table):
+    with database.write() as cursor:
+        cursor.execute(f"ALTER TABLE {table} RENAME TO taken")
+    journal = start()
+    write(journal, 0, 100)
+    write(journal, 1, 101)
+    with database.write() as cursor:
+        cursor.execute(f"ALTER TABLE taken RENAME TO {table}")
+
+    write(journal, 2, 102)
+
+    with database.read() as cursor:
+        assert len(ticks.newest_first(cursor, "btc_usd", limit=10)) == 3
+    assert [event.at for event in found(database)] == [slot(2)]
+    assert "the job alerts failed" in caplog.text
+
+
+def test_an_event_that_spoils_its_transaction_costs_no_tick(start, database, monkeypatch):
+    def spoil(cursor: Cursor, _: object) -> None:
+        cursor.execute("SELECT CAST('no number' AS INTEGER)")
+
+    journal = start()
+    write(journal, 0, 100)
+    monkeypatch.setattr(events, "append", spoil)
+
+    write(journal, 1, 101)
+
+    with database.read() as cursor:
+        assert len(ticks.newest_first(cursor, "btc_usd", limit=10)) == 2
+
+
+def test_what_was_recorded_before_is_waited_for_while_others_have_the_file(start, database):
+    journal = start()
+    journal.add(slot(0), [tick(0, price=100)])
+
+    with Database(database.path).write(), pytest.raises(BusyError):
+        journal.flush(0.01)
+
+    assert journal.waiting == 1
 
 
 def test_ticks_of_a_long_queue_are_judged_together_with_the_misses_of_their_slots(start, database, file, monkeypatch):

@@ -2,6 +2,8 @@ import json
 import re
 import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -291,6 +293,50 @@ def test_a_port_that_is_taken_ends_the_simulator_in_one_line(command):
     assert only_line(result.stderr) == f"Error: --port {port} on 127.0.0.1 can't be used: Address already in use"
 
 
+FOREIGN_PROGRAM = """
+import sys, duckdb
+while True:
+    try:
+        connection = duckdb.connect(sys.argv[1])
+        break
+    except duckdb.IOException:
+        pass
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_stop_that_waits_for_others_says_so_and_a_second_signal_ends_it_with_the_ticks_kept(
+    command, database: Database, simulator: Simulator, number
+):
+    settings = {"database": database.path, "deribit_url": simulator.url, "poll_seconds": 1, "indexes": "btc_usd"}
+    with Program("poller", **settings) as program:
+        wait_until(lambda: (told := read_notice(database.path)) and told.state == "recording")
+        holder = [sys.executable, "-c", FOREIGN_PROGRAM, str(database.path)]
+        with subprocess.Popen(holder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as foreign:
+            assert foreign.stdout is not None
+            assert foreign.stdout.readline() == "held\n"
+            wait_until(lambda: (told := read_notice(database.path)) and told.waiting >= 2)
+            program.process.send_signal(number)
+            wait_until(database.path.with_name("ticks.duckdb.waiting.jsonl").exists)
+            began = time.monotonic()
+            code, _, err = program.stop(number)
+            took_s = time.monotonic() - began
+            foreign.communicate()
+    left = read_notice(database.path)
+    again = command("once", **settings)
+
+    assert (code, took_s < 5, again.exit_code) == (0, True, 0)
+    assert f"PID {foreign.pid}" in err
+    assert "waiting for up to 20 s, Ctrl+C ends that: " in err
+    assert "Traceback" not in err
+    assert left is not None
+    assert not database.path.with_name("ticks.duckdb.waiting.jsonl").exists()
+    received = {int(tick.received_at.timestamp()) for tick in stored_ticks(database.path) if tick.received_at}
+    assert len(received) >= left.waiting + 2
+
+
 # gaps and backfill
 
 
@@ -393,7 +439,7 @@ def test_the_simulators_history_does_not_go_into_a_file_of_real_prices(
 
     assert result.exit_code == 1
     assert result.stderr.splitlines()[-1].startswith(
-        f"Error: {database_file} has imported prices, the replies are of the simulator: "
+        f"Error: {database_file} has prices that are not the simulator's, the replies are of the simulator: "
     )
 
 

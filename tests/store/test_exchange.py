@@ -53,7 +53,7 @@ def test_beside_imported_prices_go_those_of_an_exchange_but_not_the_simulators(d
     with database.write() as cursor:
         ticks.append(cursor, [tick(0, source="import")])
 
-    with pytest.raises(ForeignExchangeError, match="has imported prices, the replies are of the simulator"):
+    with pytest.raises(ForeignExchangeError, match="has prices that are not the simulator's, the"):
         admitted(database, Exchange.SIMULATOR)
     admitted(database, exchange)
 
