@@ -26,6 +26,7 @@ from store.export_query import FORMATS, ExportQuery, Format
 from store.export_verify import exported_files, faults_of_export
 from store.exports import Export, Exports
 from store.foreign import Columns
+from store.gap_table import rebuild as rebuild_gaps
 from store.gaps import gap_as_json, ledger
 from store.imports import Imported, import_files
 from store.restore import restore
@@ -183,11 +184,13 @@ def verify(path: Path) -> None:
 @main.command()
 @one_line
 def rebuild() -> None:
-    """Make all candles anew of the ticks; works beside a recorder."""
-    settings = load()
+    """Make all candles anew of the ticks, and the gaps of what was noted of them; works beside a recorder."""
+    database = database_of(load())
     with progress_bar("rebuilding") as tell:
-        rebuild_candles(database_of(settings), utc_now(), tell)
-    click.echo("candles rebuilt")
+        rebuild_candles(database, utc_now(), tell)
+    with database.write() as cursor:
+        rebuild_gaps(cursor)
+    click.echo("candles and gaps rebuilt")
 
 
 @main.command("import")

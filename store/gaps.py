@@ -2,11 +2,11 @@
 
 A gap is found once, from what was due and what is stored, and noted in gap_events. What becomes of it is noted as
 another round, which cuts the gap, or a piece of it that was left, into pieces, each healed, unfillable or still open;
-of each stretch the newest round counts (the view `gaps`). Behind the watermark the ledger is complete; what came after
+of each stretch the newest round counts (the table `gaps`). Behind the watermark the ledger is complete; what came after
 it is found anew by whoever reads.
 """
 
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,7 +14,9 @@ from typing import Any
 from duckdb import DuckDBPyConnection
 
 from .database import Database
-from .due import EPOCH, slots
+from .due import EPOCH
+from .gap_pieces import joined, without
+from .gap_table import COLUMNS, append, as_gap
 from .missing import missing
 from .models import Gap, GapState, from_column, to_column
 from .runs import runs
@@ -28,23 +30,8 @@ _AT_A_TIME = timedelta(days=10)
 # The watermark is moved at least that far at a time: until then, it costs little to look at the time after it again.
 _WORTH_NOTING = timedelta(minutes=10)
 
-_COLUMNS = """
-    index_name,
-    started_at,
-    ended_at,
-    slots,
-    poll_seconds,
-    cause,
-    detail,
-    state,
-    source,
-    resolution_s,
-    gap,
-    round
-"""
-
 _NOTED = f"""
-SELECT {_COLUMNS}
+SELECT {COLUMNS}
 FROM gaps
 WHERE ended_at > $start
   AND started_at < $end
@@ -52,7 +39,7 @@ ORDER BY index_name, started_at
 """  # noqa: S608 the columns are the constant above
 
 _UNSETTLED = f"""
-SELECT {_COLUMNS}
+SELECT {COLUMNS}
 FROM gaps
 WHERE index_name = $index_name
   AND list_contains($states, state)
@@ -66,16 +53,6 @@ SELECT DISTINCT index_name
 FROM gaps
 WHERE list_contains($states, state)
 """
-
-_INSERT = """
-INSERT INTO gap_events (
-    index_name, gap, round, event, started_at, ended_at, slots, poll_seconds, cause, detail, source, resolution_s,
-    noted_at
-)
-VALUES {rows}
-"""
-_ROW = f"({', '.join('?' * 13)})"
-_ROWS_A_STATEMENT = 500
 
 _WATERMARK = """
 SELECT max(complete_to)
@@ -100,9 +77,7 @@ def ledger(
     It has those of the last minutes too, up to the slots that may still be on their way. It is of all indexes unless
     some are named.
     """
-    values = {"start": to_column(start), "end": to_column(end)}
-    all_noted = [_gap(row) for row in cursor.execute(_NOTED, values).fetchall()]
-    noted = [gap for gap in all_noted if index_names is None or gap.index_name in index_names]
+    noted = _noted(cursor, start, end, index_names)
     latest = find(cursor, max(start, watermark(cursor) or start), min(end, _arrived(cursor, now)), index_names)
     return list(joined(sorted([*noted, *latest], key=lambda gap: (gap.index_name, gap.start))))
 
@@ -112,11 +87,7 @@ def find(
 ) -> list[Gap]:
     """The gaps of some indexes or all in [start, end) that are not noted yet."""
     found = missing(cursor, start, end, index_names)
-    if not found:
-        return []
-    values = {"start": to_column(start), "end": to_column(end)}
-    noted = [_gap(row) for row in cursor.execute(_NOTED, values).fetchall()]
-    return [part for gap in found for part in _without(gap, noted)]
+    return list(without(found, _noted(cursor, start, end, index_names))) if found else []
 
 
 def watermark(cursor: DuckDBPyConnection) -> datetime | None:
@@ -127,12 +98,9 @@ def watermark(cursor: DuckDBPyConnection) -> datetime | None:
 
 def note(cursor: DuckDBPyConnection, gaps: Iterable[Gap], noted_at: datetime) -> None:
     """Note gaps, or what became of them. Call it inside `Database.write`."""
-    rows = [_row(gap, noted_at) for gap in gaps]
-    for first in range(0, len(rows), _ROWS_A_STATEMENT):
-        portion = rows[first : first + _ROWS_A_STATEMENT]
-        cursor.execute(
-            _INSERT.format(rows=", ".join([_ROW] * len(portion))), [value for row in portion for value in row]
-        )
+    rows = list(gaps)
+    if rows:
+        append(cursor, rows, noted_at)
 
 
 def advance(database: Database, until: datetime, now: datetime, wait_s: float) -> None:
@@ -189,21 +157,7 @@ def unsettled(
 ) -> list[Gap]:
     """The oldest gaps of an index that are in one of these states and begin at `start` or later, ascending."""
     values = {"index_name": index_name, "states": list(states), "start": to_column(start), "limit": limit}
-    return [_gap(row) for row in cursor.execute(_UNSETTLED, values).fetchall()]
-
-
-def joined(gaps: Iterable[Gap]) -> Iterator[Gap]:
-    """Make one of neighbours that differ in nothing but their time."""
-    before: Gap | None = None
-    for gap in gaps:
-        if before is not None and before.end >= gap.start and _kind(before) == _kind(gap):
-            before = replace(before, end=gap.end, slots=before.slots + gap.slots)
-            continue
-        if before is not None:
-            yield before
-        before = gap
-    if before is not None:
-        yield before
+    return [as_gap(row) for row in cursor.execute(_UNSETTLED, values).fetchall()]
 
 
 def gap_as_json(gap: Gap) -> dict[str, Any]:
@@ -219,22 +173,10 @@ def gap_as_json(gap: Gap) -> dict[str, Any]:
     }
 
 
-def _without(gap: Gap, noted: Iterable[Gap]) -> Iterator[Gap]:
-    """What of a gap no noted one has."""
-    start = gap.start
-    for known in noted:
-        if known.index_name == gap.index_name and known.end > start and known.start < gap.end:
-            yield from _cut(gap, start, known.start)
-            start = max(start, known.end)
-    yield from _cut(gap, start, gap.end)
-
-
-def _cut(gap: Gap, start: datetime, end: datetime) -> Iterator[Gap]:
-    count = len(slots(start, end, gap.poll_seconds))
-    if count:
-        yield (
-            gap if (start, end) == (gap.start, gap.end) else replace(gap, start=start, end=end, slots=count, gap=start)
-        )
+def _noted(cursor: DuckDBPyConnection, start: datetime, end: datetime, index_names: Container[str] | None) -> list[Gap]:
+    """The noted gaps of some indexes or all that touch [start, end), by index and start."""
+    rows = cursor.execute(_NOTED, {"start": to_column(start), "end": to_column(end)}).fetchall()
+    return [as_gap(row) for row in rows if index_names is None or row[0] in index_names]
 
 
 def _joined_holes(gaps: Iterable[Gap]) -> list[Gap]:
@@ -242,35 +184,7 @@ def _joined_holes(gaps: Iterable[Gap]) -> list[Gap]:
     return list(joined(replace(gap, cause="") for gap in sorted(gaps, key=lambda gap: (gap.index_name, gap.start))))
 
 
-def _kind(gap: Gap) -> tuple[object, ...]:
-    return gap.index_name, gap.poll_seconds, gap.cause, gap.state, gap.source, gap.resolution_s
-
-
 def _arrived(cursor: DuckDBPyConnection, now: datetime) -> datetime:
     """Up to when all ticks are stored, if recording goes well: the slot before the present one may be on its way."""
     recorded = runs(cursor)
     return now - timedelta(seconds=2 * recorded[-1].poll_seconds) if recorded else now
-
-
-def _gap(row: tuple[Any, ...]) -> Gap:
-    index_name, start, end, count, poll_seconds, cause, detail, state, source, resolution_s, gap, number = row
-    start, end, gap = map(from_column, (start, end, gap))
-    return Gap(index_name, start, end, count, poll_seconds, cause, detail, state, source, resolution_s, gap, number)
-
-
-def _row(gap: Gap, noted_at: datetime) -> tuple[Any, ...]:
-    return (
-        gap.index_name,
-        to_column(gap.gap or gap.start),
-        gap.round,
-        "found" if gap.state == "open" else gap.state,
-        to_column(gap.start),
-        to_column(gap.end),
-        gap.slots,
-        gap.poll_seconds,
-        gap.cause,
-        gap.detail,
-        gap.source,
-        gap.resolution_s,
-        to_column(noted_at),
-    )

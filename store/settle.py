@@ -1,86 +1,27 @@
 """What became of gaps: cut into the pieces that the stored ticks heal, and the rest."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from duckdb import DuckDBPyConnection
 
+from .covers import Layer, Piece, covers, healed, layers
 from .due import EPOCH, at_slot, slots
-from .gaps import joined, note, unsettled
-from .missing import observed
-from .models import Gap, GapState, Source, from_column, to_column
+from .gap_pieces import joined
+from .gaps import note, unsettled
+from .missing import Seen, observed
+from .models import Gap, GapState
 
 Hopeless = Callable[[datetime, datetime], bool]
 """Has nobody anything any more for what is left of a gap, from start to end?"""
 
-# So many gaps are settled under one lease.
 PORTION = 200
+"""So many gaps are settled under one lease, if they don't lie further apart than `_SPAN`: all of it is looked at."""
+_SPAN = timedelta(days=10)
 
-# The coarsest averages are those of a day; one step of them beside a gap counts.
-_MARGIN = timedelta(days=2)
-
-_COVERS = """
-WITH averages AS (
-    SELECT
-        ts,
-        source,
-        resolution_s,
-        ts > lag(ts) OVER alike + to_seconds(resolution_s) AS apart
-    FROM ticks
-    WHERE index_name = $index_name
-      AND ts >= $start
-      AND ts < $end
-      AND resolution_s > 0
-    WINDOW alike AS (PARTITION BY source, resolution_s ORDER BY ts)
-),
-numbered AS (
-    SELECT
-        ts,
-        source,
-        resolution_s,
-        count(*) FILTER (WHERE apart) OVER (PARTITION BY source, resolution_s ORDER BY ts) AS island
-    FROM averages
-)
-SELECT
-    min(ts) AS first,
-    max(ts) + to_seconds(resolution_s),
-    source,
-    resolution_s
-FROM numbered
-GROUP BY source, resolution_s, island
-ORDER BY resolution_s, first
-"""
-
-_OBSERVED_BY = """
-SELECT min(source)
-FROM ticks
-WHERE index_name = $index_name
-  AND ts >= $start
-  AND ts < $end
-  AND resolution_s = 0
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class _Cover:
-    """Time that averages of one kind cover without a break."""
-
-    start: datetime
-    end: datetime
-    source: Source
-    resolution_s: int
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class _Piece:
-    """A part of a gap, and what heals it, if anything does."""
-
-    start: datetime
-    end: datetime
-    source: Source | None = None
-    resolution_s: int | None = None
+MOST_PIECES = 5000
+"""One lease notes about so many pieces of gaps, in a quarter of a second. What is left goes into the next one."""
 
 
 def settle(
@@ -91,6 +32,7 @@ def settle(
     hopeless: Hopeless = lambda _start, _end: False,
     states: Sequence[GapState] = ("open",),
     start: datetime = EPOCH,
+    most_pieces: int = MOST_PIECES,
 ) -> tuple[list[Gap], datetime | None]:
     """Note what became of the gaps of an index. Call it inside `Database.write`, once more from where it ended.
 
@@ -104,6 +46,7 @@ def settle(
         hopeless: decides over what is left: unfillable or still open.
         states: which gaps are looked at.
         start: and from when on.
+        most_pieces: that one lease notes.
 
     Returns:
         What they are now, as far as that changed, and where to go on; None when all were looked at.
@@ -111,48 +54,64 @@ def settle(
     gaps = unsettled(cursor, index_name, states, start=start, limit=PORTION)
     if not gaps:
         return [], None
-    covers = _covers(cursor, index_name, gaps[0].start, gaps[-1].end)
-    changed = [piece for gap in gaps for piece in _changed(cursor, gap, covers, hopeless)]
-    note(cursor, changed, noted_at)
-    return changed, gaps[-1].end if len(gaps) == PORTION else None
+    portion = [gap for gap in gaps if gap.end <= gaps[0].start + _SPAN] or gaps[:1]
+    seen = observed(cursor, portion, most_pieces)
+    if sum(map(len, seen)) >= most_pieces:
+        portion = _up_to_the_last(portion, seen)
+    known = layers(covers(cursor, index_name, portion[0].start, portion[-1].end))
+    changes = ((gap, _changed(gap, its, known, hopeless)) for gap, its in zip(portion, seen, strict=False))
+    changed, stopped_at = _as_many_as_fit(changes, most_pieces)
+    rest = _rest(gaps, changed)
+    note(cursor, [*changed, *rest], noted_at)
+    if rest or stopped_at is not None:
+        return changed, rest[0].start if rest else stopped_at
+    return changed, portion[-1].end if len(portion) < len(gaps) or len(gaps) == PORTION else None
 
 
-def _changed(cursor: DuckDBPyConnection, gap: Gap, covers: Sequence[_Cover], hopeless: Hopeless) -> list[Gap]:
+def _up_to_the_last(portion: Sequence[Gap], seen: Sequence[Sequence[Seen]]) -> list[Gap]:
+    """The gaps of which all observed stretches are known; if there is none, the first gap as far as they are."""
+    number, its = max((number, its) for number, its in enumerate(seen) if its)
+    return [*portion[:number]] or [replace(portion[0], end=its[-1].end)]
+
+
+def _as_many_as_fit(changes: Iterable[tuple[Gap, list[Gap]]], most_pieces: int) -> tuple[list[Gap], datetime | None]:
+    """The first pieces that gaps consist of now, and where those begin that are too many for one lease, if any are."""
+    fitting: list[Gap] = []
+    for gap, pieces in changes:
+        if len(fitting) + len(pieces) > most_pieces:
+            return (fitting, gap.start) if fitting else (pieces[:most_pieces], pieces[most_pieces].start)
+        fitting += pieces
+    return fitting, None
+
+
+def _rest(gaps: Sequence[Gap], changed: Sequence[Gap]) -> list[Gap]:
+    """What of a gap lies behind its last piece, as a piece of its own: it is left for the next lease."""
+    if not changed:
+        return []
+    end = changed[-1].end
+    gap = next(gap for gap in gaps if gap.end >= end)
+    count = len(slots(end, gap.end, gap.poll_seconds))
+    return [replace(gap, start=end, slots=count, round=gap.round + 1)] if count else []
+
+
+def _changed(gap: Gap, seen: Sequence[Seen], known: Sequence[Layer], hopeless: Hopeless) -> list[Gap]:
     """The pieces that a gap consists of now; none if nothing changed."""
-    pieces = list(joined(_as_gaps(gap, sorted(_pieces(cursor, gap, covers)), hopeless)))
+    pieces = list(joined(_as_gaps(gap, sorted(_pieces(gap, seen, known)), hopeless)))
     return [] if [replace(piece, round=gap.round) for piece in pieces] == [gap] else pieces
 
 
-def _pieces(cursor: DuckDBPyConnection, gap: Gap, covers: Sequence[_Cover]) -> Iterator[_Piece]:
-    left: list[tuple[datetime, datetime]] = []
-    for seen, start, end in observed(cursor, gap):
-        if seen:
-            yield _Piece(start, end, _observed_by(cursor, gap.index_name, start, end), 0)
-        else:
-            left.append((start, end))
-    for steps_beside in (0, 1):
-        for cover in covers:
-            beside = timedelta(seconds=steps_beside * cover.resolution_s)
-            healed, left = _apart(left, cover.start - beside, cover.end + beside)
-            yield from (_Piece(start, end, cover.source, cover.resolution_s) for start, end in healed)
-    yield from (_Piece(start, end) for start, end in left)
+def _pieces(gap: Gap, seen: Sequence[Seen], known: Sequence[Layer]) -> Iterator[Piece]:
+    reached = gap.start
+    unseen = []
+    for start, end, source in seen:
+        unseen.append((reached, start))
+        yield Piece(start, end, source, 0)
+        reached = end
+    unseen.append((reached, gap.end))
+    yield from healed(((start, end) for start, end in unseen if start < end), known)
 
 
-def _apart(
-    stretches: Iterable[tuple[datetime, datetime]], start: datetime, end: datetime
-) -> tuple[list[tuple[datetime, datetime]], list[tuple[datetime, datetime]]]:
-    """What of some stretches lies in [start, end), and what does not."""
-    inside: list[tuple[datetime, datetime]] = []
-    outside: list[tuple[datetime, datetime]] = []
-    for first, last in stretches:
-        parts = (first, min(last, start)), (max(first, start), min(last, end)), (max(first, end), last)
-        for number, (begin, stop) in enumerate(parts):
-            if begin < stop:
-                (inside if number == 1 else outside).append((begin, stop))
-    return inside, outside
-
-
-def _as_gaps(gap: Gap, pieces: Iterable[_Piece], hopeless: Hopeless) -> Iterator[Gap]:
+def _as_gaps(gap: Gap, pieces: Iterable[Piece], hopeless: Hopeless) -> Iterator[Gap]:
     """The pieces with a slot in them, as gaps from slot to slot."""
     for piece in pieces:
         numbers = slots(piece.start, piece.end, gap.poll_seconds)
@@ -173,16 +132,3 @@ def _as_gaps(gap: Gap, pieces: Iterable[_Piece], hopeless: Hopeless) -> Iterator
             resolution_s=piece.resolution_s,
             round=gap.round + 1,
         )
-
-
-def _covers(cursor: DuckDBPyConnection, index_name: str, start: datetime, end: datetime) -> list[_Cover]:
-    """What averages cover around [start, end), finest first."""
-    values: dict[str, Any] = {"index_name": index_name, "start": to_column(start - _MARGIN)}
-    rows = cursor.execute(_COVERS, {**values, "end": to_column(end + _MARGIN)}).fetchall()
-    return [_Cover(from_column(first), from_column(last), source, seconds) for first, last, source, seconds in rows]
-
-
-def _observed_by(cursor: DuckDBPyConnection, index_name: str, start: datetime, end: datetime) -> Source:
-    values = {"index_name": index_name, "start": to_column(start), "end": to_column(end)}
-    ((source,),) = cursor.execute(_OBSERVED_BY, values).fetchall()
-    return source or "live"

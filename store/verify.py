@@ -8,7 +8,7 @@ from typing import Any
 import duckdb
 from duckdb import DuckDBPyConnection
 
-from . import schema
+from . import gap_table, schema
 from .backup import PORTION, describe
 from .database import Database
 from .errors import StoreError
@@ -83,6 +83,10 @@ def faults_of_database(database: Database) -> Iterator[str]:
             yield f"{table} can't be read: {error}"
             return
     yield from _faults_of_ticks(database, counts["ticks"])
+    with database.read() as cursor:
+        unlike = gap_table.unlike(cursor)
+    if unlike:
+        yield f"gaps does not follow from gap_events, rows: {unlike:,}; python -m poller rebuild makes it anew"
 
 
 def what_it_holds(path: Path) -> Manifest | None:

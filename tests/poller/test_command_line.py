@@ -17,7 +17,7 @@ from click.testing import Result
 
 from poller.simulator import Fault, Simulator
 from settings import VERSION
-from store import Cause, Database, Miss, Run, Tick, averages, runs, ticks, utc_now
+from store import Cause, Database, Gap, Miss, Run, Tick, averages, gap_table, gaps, runs, ticks, utc_now
 from store.aside import list_aside
 from store.manifest import read_manifest
 from store.recorder import Notice, RecorderLock, read_notice
@@ -538,12 +538,24 @@ def test_candles_are_rebuilt_from_the_ticks(command: Callable[..., Result], data
 
     done = command("rebuild")
 
-    assert (done.exit_code, done.stdout) == (0, "candles rebuilt\n")
+    assert (done.exit_code, done.stdout) == (0, "candles and gaps rebuilt\n")
     with database.read() as cursor:
         ((minutes, hours),) = cursor.execute(
             "SELECT (SELECT count(*) FROM candles_1m), (SELECT count(*) FROM candles_1h)"
         ).fetchall()
     assert (minutes, hours) == (1440, 24)
+
+
+def test_gaps_are_rebuilt_from_what_was_noted_of_them(command: Callable[..., Result], database: Database):
+    with database.write() as cursor:
+        gaps.note(cursor, [Gap("btc_usd", START, START + timedelta(seconds=60), 12, 5, "unreachable", "")], START)
+        cursor.execute("DELETE FROM gaps")
+
+    command("rebuild")
+
+    with database.read() as cursor:
+        assert gap_table.unlike(cursor) == 0
+        assert cursor.execute("SELECT slots FROM gaps").fetchall() == [(12,)]
 
 
 def test_a_rebuild_without_a_database_is_refused(command: Callable[..., Result]):

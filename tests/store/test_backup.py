@@ -438,10 +438,12 @@ def test_each_fault_of_a_database_is_found(filled: Database):
         cursor.execute("INSERT INTO ticks VALUES (NULL, '2026-12-01', NULL, 1, 'live', 0)")
         cursor.execute("INSERT INTO ticks VALUES ('btc_usd', '2026-12-02', NULL, 'nan', 'live', 0)")
         cursor.execute("INSERT INTO ticks VALUES ('btc_usd', NULL, NULL, 1, 'live', 0)")
+        cursor.execute("INSERT INTO gaps (index_name, slots) VALUES ('btc_usd', 12)")
 
     assert list(faults_of_database(filled)) == [
         "ticks: 3 rows lack a name, a time, a source or a price above 0",
         "ticks: 6 of 2026-11-01 are there twice",
+        "gaps does not follow from gap_events, rows: 1; python -m poller rebuild makes it anew",
     ]
 
 

@@ -408,7 +408,7 @@ def test_any_history_has_the_gaps_that_counting_finds(open_database: Database, p
     causes = {"m": Cause.UNREACHABLE, "r": Cause.REJECTED_REPLY}
     slots = ["t", *slots[1:]]
     with open_database.write() as cursor:
-        for table in ("ticks", "misses", "runs", "gap_events", "watermark"):
+        for table in ("ticks", "misses", "runs", "gap_events", "gaps", "watermark"):
             cursor.execute(f"DELETE FROM {table}")
         for number, kind in enumerate(slots):
             if kind != "d" and (not number or slots[number - 1] == "d"):

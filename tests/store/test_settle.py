@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import pairwise
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from store import Database, Gap, gaps
+from store import Cursor, Database, Gap, gaps
 from store.gaps import advance
 from store.settle import PORTION, settle
 from tests.conftest import START
@@ -37,6 +39,10 @@ def heal(
         for start_s, end_s, step_s in averages:
             averaged(cursor, start_s, end_s, step_s)
         return settle(cursor, "btc_usd", at(DAY), hopeless=hopeless or (lambda _start, _end: False))[0]
+
+
+def _begins_before(limit: datetime, start: datetime, _end: datetime) -> bool:
+    return start < limit
 
 
 def in_short(pieces: list[Gap]) -> list[tuple[float, float, str, str | None]]:
@@ -214,6 +220,84 @@ def test_many_gaps_are_settled_portion_by_portion(database):
     assert (len(first), len(rest), done) == (PORTION, 20, None)
 
 
+def sparse(cursor: Cursor) -> None:
+    """Gaps with ticks and averages here and there, in order: one with few, one with many, one with few."""
+    found = [(0, 300), (400, 2000), (2100, 2400)]
+    gaps.note(
+        cursor,
+        [
+            Gap("btc_usd", at(start), at(end), (end - start) // 5, 5, "unreachable", "", gap=at(start))
+            for start, end in found
+        ],
+        START,
+    )
+    observed(cursor, [100, *range(500, 1200, 60), 2200])
+    for start_s in range(1200, 2000, 120):
+        averaged(cursor, start_s, start_s + 12, 6)
+
+
+@pytest.mark.parametrize("most_pieces", [1, 2, 3, 5, 12])
+def test_a_gap_of_many_pieces_is_settled_over_many_leases_as_if_it_were_one(database, most_pieces):
+    hopeless = partial(_begins_before, at(1000))
+    with database.write() as cursor:
+        sparse(cursor)
+        settle(cursor, "btc_usd", START, hopeless=hopeless)
+    at_once = found(database, 3000)
+    with database.write() as cursor:
+        for table in ("ticks", "gap_events", "gaps"):
+            cursor.execute(f"DELETE FROM {table}")
+        sparse(cursor)
+
+    leases: list[int] = []
+    go_on: datetime | None = START
+    while go_on is not None:
+        with database.write() as cursor:
+            ((before,),) = cursor.execute("SELECT count(*) FROM gap_events").fetchall()
+            _, go_on = settle(cursor, "btc_usd", START, hopeless=hopeless, start=go_on, most_pieces=most_pieces)
+            ((after,),) = cursor.execute("SELECT count(*) FROM gap_events").fetchall()
+        leases.append(after - before)
+
+    assert in_short(found(database, 3000)) == in_short(at_once)
+    assert len(at_once) > 20
+    assert max(leases) <= most_pieces + 1
+
+
+def test_gaps_far_apart_are_settled_under_leases_of_their_own(database):
+    """The ticks between them are looked at too."""
+    starts = [0, 3 * DAY, 300 * DAY, 301 * DAY]
+    with database.write() as cursor:
+        gaps.note(
+            cursor, [Gap("btc_usd", at(s), at(s + 30), 6, 5, "unreachable", "", gap=at(s)) for s in starts], START
+        )
+        for start_s in starts:
+            averaged(cursor, start_s, start_s + 30, 6)
+        first, go_on = settle(cursor, "btc_usd", START)
+        second, done = settle(cursor, "btc_usd", START, start=go_on or START)
+
+    assert [in_short(each) for each in (first, second)] == [
+        [(s, s + 30, "healed", "chart, 6 s") for s in starts[:2]],
+        [(s, s + 30, "healed", "chart, 6 s") for s in starts[2:]],
+    ]
+    assert done is None
+
+
+def test_a_gap_longer_than_all_that_one_lease_looks_at_is_settled_by_itself(database):
+    with database.write() as cursor:
+        gaps.note(
+            cursor,
+            [
+                Gap("btc_usd", at(0), at(30 * DAY), 6 * DAY, 5, "unreachable", "", gap=at(0)),
+                Gap("btc_usd", at(31 * DAY), at(31 * DAY + 30), 6, 5, "unreachable", "", gap=at(31 * DAY)),
+            ],
+            START,
+        )
+        averaged(cursor, 0, 32 * DAY, DAY)
+        first, go_on = settle(cursor, "btc_usd", START)
+
+    assert in_short(first) == [(0, 30 * DAY, "healed", "chart, 86400 s")]
+    assert go_on == at(30 * DAY)
+
+
 def test_in_an_outage_of_days_the_pieces_in_between_are_healed_by_days(database):
     """The ledger notes a long outage hour by hour; each hour lies in an average of a day."""
     with database.write() as cursor:
@@ -240,7 +324,7 @@ def test_any_averages_heal_the_slots_that_they_cover_and_those_within_a_step(
 ):
     first, count = gap
     with open_database.write() as cursor:
-        for table in ("ticks", "misses", "runs", "gap_events", "watermark"):
+        for table in ("ticks", "misses", "runs", "gap_events", "gaps", "watermark"):
             cursor.execute(f"DELETE FROM {table}")
         start, end = at(first * poll_seconds), at((first + count) * poll_seconds)
         gaps.note(cursor, [Gap("btc_usd", start, end, count, poll_seconds, "unreachable", "", gap=start)], START)

@@ -79,7 +79,7 @@ def test_a_judge_made_in_the_middle_of_a_history_goes_on_like_one_who_heard_it(
     whole = judged(of_all(), 0, outcomes)
     before = judged(of_all(), 0, outcomes[:middle])
     with open_database.write() as cursor:
-        for table in ("ticks", "misses", "runs", "gap_events", "candles_1m", "candles_1h", "alert_events"):
+        for table in ("ticks", "misses", "runs", "gap_events", "gaps", "candles_1m", "candles_1h", "alert_events"):
             cursor.execute(f"DELETE FROM {table}")
         cursor.execute("UPDATE candles_closed SET closed_to = NULL")
         runs.note(cursor, Run(START, PERIOD, NAMES, "0"))

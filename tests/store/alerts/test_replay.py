@@ -133,7 +133,7 @@ def in_short(found: Sequence[Event]) -> list[tuple[object, ...]]:
 
 
 def emptied(database: Database) -> None:
-    tables = ("ticks", "misses", "runs", "gap_events", "watermark", "candles_1m", "candles_1h", "alert_events")
+    tables = ("ticks", "misses", "runs", "gap_events", "gaps", "watermark", "candles_1m", "candles_1h", "alert_events")
     with database.write() as cursor:
         for table in tables:
             cursor.execute(f"DELETE FROM {table}")

@@ -1,0 +1,126 @@
+"""The time that averages cover, and what of some stretches lies in it."""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import groupby
+from operator import attrgetter
+from typing import Any
+
+from duckdb import DuckDBPyConnection
+
+from .models import Source, from_column, to_column
+
+# The coarsest averages are those of a day; one step of them beside a gap counts.
+_MARGIN = timedelta(days=2)
+
+_COVERS = """
+WITH averages AS (
+    SELECT
+        ts,
+        source,
+        resolution_s,
+        ts > lag(ts) OVER alike + to_seconds(resolution_s) AS apart
+    FROM ticks
+    WHERE index_name = $index_name
+      AND ts >= $start
+      AND ts < $end
+      AND resolution_s > 0
+    WINDOW alike AS (PARTITION BY source, resolution_s ORDER BY ts)
+),
+numbered AS (
+    SELECT
+        ts,
+        source,
+        resolution_s,
+        count(*) FILTER (WHERE apart) OVER (PARTITION BY source, resolution_s ORDER BY ts) AS island
+    FROM averages
+)
+SELECT
+    min(ts) AS first,
+    max(ts) + to_seconds(resolution_s),
+    source,
+    resolution_s
+FROM numbered
+GROUP BY source, resolution_s, island
+ORDER BY resolution_s, first, source
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Cover:
+    """Time that averages of one kind cover without a break."""
+
+    start: datetime
+    end: datetime
+    source: Source
+    resolution_s: int
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Piece:
+    """A stretch of time, and what heals it, if anything does."""
+
+    start: datetime
+    end: datetime
+    source: Source | None = None
+    resolution_s: int | None = None
+
+
+Layer = Sequence[Cover]
+"""Covers of one resolution, ascending and disjoint."""
+
+
+def covers(cursor: DuckDBPyConnection, index_name: str, start: datetime, end: datetime) -> list[Cover]:
+    """What averages cover around [start, end): the finest first, those of one resolution in the order of time."""
+    values: dict[str, Any] = {"index_name": index_name, "start": to_column(start - _MARGIN)}
+    rows = cursor.execute(_COVERS, {**values, "end": to_column(end + _MARGIN)}).fetchall()
+    return [Cover(from_column(first), from_column(last), source, seconds) for first, last, source, seconds in rows]
+
+
+def layers(known: Iterable[Cover]) -> list[Layer]:
+    """Covers by their resolution, as `covers` has them; then once more with a step beside each."""
+    by_resolution = [list(alike) for _, alike in groupby(known, key=attrgetter("resolution_s"))]
+    return [list(_disjoint(alike, steps_beside)) for steps_beside in (0, 1) for alike in by_resolution]
+
+
+def healed(stretches: Iterable[tuple[datetime, datetime]], layers: Iterable[Layer]) -> Iterator[Piece]:
+    """Cut ascending stretches into pieces, each healed by the first layer that covers it, or by none; in no order."""
+    left = list(stretches)
+    for layer in layers:
+        inside, left = _apart(left, layer)
+        yield from inside
+    yield from (Piece(start, end) for start, end in left)
+
+
+def _disjoint(covers: Iterable[Cover], steps_beside: int) -> Iterator[Cover]:
+    """Covers with so many steps beside each; of two that overlap the first has what both cover."""
+    reached: datetime | None = None
+    for cover in covers:
+        beside = timedelta(seconds=steps_beside * cover.resolution_s)
+        start, end = cover.start - beside, cover.end + beside
+        start = start if reached is None else max(start, reached)
+        if start < end:
+            yield replace(cover, start=start, end=end)
+            reached = end
+
+
+def _apart(
+    stretches: Iterable[tuple[datetime, datetime]], layer: Layer
+) -> tuple[list[Piece], list[tuple[datetime, datetime]]]:
+    """What of some stretches a layer covers, and what it does not."""
+    inside: list[Piece] = []
+    outside: list[tuple[datetime, datetime]] = []
+    for start, end in stretches:
+        reached = start
+        at = bisect_right(layer, start, key=attrgetter("end"))
+        while at < len(layer) and layer[at].start < end:
+            cover = layer[at]
+            if reached < cover.start:
+                outside.append((reached, cover.start))
+            inside.append(Piece(max(start, cover.start), min(end, cover.end), cover.source, cover.resolution_s))
+            reached, at = cover.end, at + 1
+        if reached < end:
+            outside.append((reached, end))
+    return inside, outside

@@ -1,0 +1,61 @@
+"""Gaps as stretches of time: joined where they are alike, cut where something is known."""
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from datetime import datetime
+from itertools import accumulate, islice
+
+from .due import slots
+from .models import Gap
+
+
+def joined(gaps: Iterable[Gap]) -> Iterator[Gap]:
+    """Make one of neighbours that differ in nothing but their time."""
+    before: Gap | None = None
+    for gap in gaps:
+        if before is not None and before.end >= gap.start and _alike(before, gap):
+            before = replace(before, end=gap.end, slots=before.slots + gap.slots)
+            continue
+        if before is not None:
+            yield before
+        before = gap
+    if before is not None:
+        yield before
+
+
+def without(found: Iterable[Gap], noted: Iterable[Gap]) -> Iterator[Gap]:
+    """What of some gaps no noted one has. The noted ones are in the order of their starts."""
+    by_name: defaultdict[str, list[Gap]] = defaultdict(list)
+    for gap in noted:
+        by_name[gap.index_name].append(gap)
+    reached = {name: list(accumulate((gap.end for gap in its), max)) for name, its in by_name.items()}
+    for gap in found:
+        start, its = gap.start, by_name[gap.index_name]
+        for known in islice(its, bisect_right(reached.get(gap.index_name, []), start), None):
+            if known.start >= gap.end:
+                break
+            yield from _cut(gap, start, known.start)
+            start = max(start, known.end)
+        yield from _cut(gap, start, gap.end)
+
+
+def _cut(gap: Gap, start: datetime, end: datetime) -> Iterator[Gap]:
+    count = len(slots(start, end, gap.poll_seconds))
+    if count:
+        yield (
+            gap if (start, end) == (gap.start, gap.end) else replace(gap, start=start, end=end, slots=count, gap=start)
+        )
+
+
+def _alike(gap: Gap, other: Gap) -> bool:
+    """Do two gaps differ in nothing but their time? What differs most often is compared first."""
+    return (
+        gap.state == other.state
+        and gap.index_name == other.index_name
+        and gap.poll_seconds == other.poll_seconds
+        and gap.cause == other.cause
+        and gap.source == other.source
+        and gap.resolution_s == other.resolution_s
+    )

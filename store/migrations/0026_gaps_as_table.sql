@@ -1,0 +1,1 @@
+ALTER TABLE present_gaps RENAME TO gaps;
