@@ -1,5 +1,6 @@
 """What was due: the slots at which a recorder polled, or would have polled had it not been down."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -26,6 +27,47 @@ FROM (
 )
 """
 
+# The same of many stretches of time at once. Each tick finds its stretch by the hours that the stretch touches.
+_LAST_SIGNS = """
+WITH asked AS (
+    SELECT
+        unnest($numbers::INTEGER[]) AS number,
+        unnest($starts::TIMESTAMP[]) AS start,
+        unnest($ends::TIMESTAMP[]) AS stop
+),
+hours AS (
+    SELECT
+        *,
+        unnest(range(epoch_us(start) // 3_600_000_000, epoch_us(stop) // 3_600_000_000 + 1)) AS hour
+    FROM asked
+),
+signs AS (
+    SELECT
+        ts AS happened,
+        coalesce(received_at, ts) AS sign
+    FROM ticks
+    WHERE ts >= $start
+      AND ts < $end
+      AND resolution_s = 0
+      AND source <> 'import'
+    UNION ALL
+    SELECT slot, slot
+    FROM misses
+    WHERE slot >= $start
+      AND slot < $end
+)
+SELECT
+    number,
+    max(sign)
+FROM signs
+JOIN hours ON hour = epoch_us(happened) // 3_600_000_000
+WHERE happened >= start
+  AND happened < stop
+GROUP BY number
+"""
+
+# With 8 M ticks one stretch by itself takes 1.3 ms, and 5 ms as the only one of many; 90 take 128 and 60 ms.
+_FEW = 4
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 """Slots are counted from here; nothing was due before."""
@@ -82,10 +124,10 @@ def stretches(cursor: DuckDBPyConnection, start: datetime, end: datetime) -> lis
     with the seconds of the first of them; after a change of indexes, for those that both have.
     """
     found = _relevant(runs(cursor), start, end)
+    all_begins = [*(run.started_at for run in found[1:]), *(max(end, run.started_at) for run in found[-1:])]
+    all_ends = _ends(cursor, found, all_begins)
     due: list[Stretch] = []
-    for run, following in zip(found, [*found[1:], None], strict=False):
-        begins = following.started_at if following else max(end, run.started_at)
-        ends = min(begins, run.ended_at or _last_sign(cursor, run, begins))
+    for run, ends, begins, following in zip(found, all_ends, all_begins, [*found[1:], None], strict=False):
         killed = following is not None and run.ended_at is None
         due.append(Stretch(run.started_at, ends, run.poll_seconds, run.indexes, up=True, cut_short=killed))
         kept = tuple(name for name in run.indexes if following is None or name in following.indexes)
@@ -101,15 +143,41 @@ def _relevant(recorded: list[Run], start: datetime, end: datetime) -> list[Run]:
     return [*before[-1:], *(run for run in recorded if start <= run.started_at < end), *after[:1]]
 
 
-def _last_sign(cursor: DuckDBPyConnection, run: Run, begins: datetime) -> datetime:
-    """The end of the last slot in which a run that never ended left a tick or a miss."""
+def _ends(cursor: DuckDBPyConnection, recorded: Sequence[Run], all_begins: Sequence[datetime]) -> list[datetime]:
+    """When each run ended, at the latest when what follows begins.
+
+    One that was killed ended with the last slot in which it left a tick or a miss, or, without any, when it started.
+    """
+    ends = [min(begins, run.ended_at or run.started_at) for run, begins in zip(recorded, all_begins, strict=True)]
+    left = {number for number, run in enumerate(recorded) if run.ended_at is None}
     for back in _LOOK_BACK:
-        first = run.started_at if begins - run.started_at <= back else begins - back
-        values: dict[str, Any] = {"start": to_column(first), "end": to_column(begins)}
-        ((at,),) = cursor.execute(_LAST_SIGN, values).fetchall()
-        if at is not None:
-            return at_slot(slot_number(from_column(at), run.poll_seconds) + 1, run.poll_seconds)
-    return run.started_at
+        starts = {number: _back(all_begins[number], back, recorded[number].started_at) for number in left}
+        found = _signs(cursor, {number: (start, all_begins[number]) for number, start in starts.items()})
+        for number, at in found.items():
+            seconds = recorded[number].poll_seconds
+            ends[number] = min(all_begins[number], at_slot(slot_number(from_column(at), seconds) + 1, seconds))
+        left = {number for number in left - found.keys() if starts[number] > recorded[number].started_at}
+    return ends
+
+
+def _back(at: datetime, length: timedelta, earliest: datetime) -> datetime:
+    return earliest if at - earliest <= length else at - length
+
+
+def _signs(cursor: DuckDBPyConnection, windows: Mapping[int, tuple[datetime, datetime]]) -> dict[int, datetime]:
+    """The last sign in each of some stretches of time, as a column, if there is any."""
+    columns = {
+        number: (to_column(start), to_column(end)) for number, (start, end) in sorted(windows.items()) if start < end
+    }
+    if len(columns) <= _FEW:
+        found = [
+            (number, *cursor.execute(_LAST_SIGN, {"start": start, "end": end}).fetchall()[0])
+            for number, (start, end) in columns.items()
+        ]
+        return {number: at for number, at in found if at is not None}
+    starts, ends = zip(*columns.values(), strict=True)
+    values: dict[str, Any] = {"numbers": list(columns), "starts": list(starts), "ends": list(ends)}
+    return dict(cursor.execute(_LAST_SIGNS, {**values, "start": min(starts), "end": max(ends)}).fetchall())
 
 
 def slot_number(at: datetime, poll_seconds: int) -> int:

@@ -1,18 +1,106 @@
 """Which slots were due: those of the runs, and those between two runs that meant to record the same."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from store import Cause, Database
+from store import Cause, Cursor, Database, Tick, runs, ticks
 from store.due import Stretch, at_slot, slot_number, slots, stretches
+from store.models import from_column
 from tests.conftest import START
 
 from .histories import at, missed, observed, ran
 
 BTC, BOTH = ("btc_usd",), ("btc_usd", "eth_usd")
-MINUTE = 60
+MINUTE, HOUR = 60, 3600
+
+
+def by_each_sign(cursor: Cursor, start: datetime, end: datetime) -> list[Stretch]:
+    """What was due, with all signs of a run looked at one by one."""
+    recorded = runs.runs(cursor)
+    signs = cursor.execute(
+        """
+        SELECT ts, coalesce(received_at, ts) FROM ticks WHERE resolution_s = 0 AND source <> 'import'
+        UNION ALL SELECT slot, slot FROM misses
+        """
+    ).fetchall()
+    found = []
+    for number, run in enumerate(recorded):
+        following = recorded[number + 1] if number + 1 < len(recorded) else None
+        begins = following.started_at if following else max(end, run.started_at)
+        ends = run.ended_at or run.started_at
+        for back in (timedelta(hours=1), timedelta(days=1), timedelta(days=10_000)):
+            first = max(run.started_at, begins - back)
+            its = [from_column(sign) for ts, sign in signs if first <= from_column(ts) < begins]
+            if its and not run.ended_at:
+                ends = at_slot(slot_number(max(its), run.poll_seconds) + 1, run.poll_seconds)
+                break
+        ends = min(begins, ends)
+        killed = following is not None and not run.ended_at
+        found.append(Stretch(run.started_at, ends, run.poll_seconds, run.indexes, up=True, cut_short=killed))
+        kept = tuple(name for name in run.indexes if not following or name in following.indexes)
+        found.append(Stretch(ends, begins, run.poll_seconds, kept, up=False))
+    clipped = [each.within(start, end) for each in found]
+    return [each for each in clipped if each.start < each.end and each.indexes]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    recorded=st.lists(
+        st.tuples(st.integers(0, 40), st.sampled_from([None, None, None, 2, 9]), st.sampled_from([5, 20, 300])),
+        max_size=9,
+        unique_by=lambda its: its[0],
+    ),
+    signs=st.lists(st.tuples(st.integers(0, 40 * 12), st.sampled_from(["live", "import", "miss"]))),
+    bounds=st.tuples(st.integers(0, 40), st.integers(1, 45)),
+    length_s=st.sampled_from([60, 6 * HOUR]),
+)
+def test_any_runs_have_the_ends_that_looking_at_each_sign_finds(
+    open_database: Database, recorded, signs, bounds, length_s
+):
+    """A unit of time is a minute, so that all signs are near, or six hours, so that some are days back."""
+    with open_database.write() as cursor:
+        for table in ("ticks", "misses", "runs"):
+            cursor.execute(f"DELETE FROM {table}")
+        for start, length, poll_seconds in recorded:
+            end_s = None if length is None else (start + length) * length_s
+            ran(cursor, start * length_s, end_s, poll_seconds)
+        for twelfth, kind in signs:
+            if kind == "miss":
+                missed(cursor, [twelfth * length_s // 12])
+            else:
+                sent = at(twelfth * length_s / 12)
+                ticks.append(cursor, [Tick("btc_usd", sent, 1.0, kind, sent + timedelta(seconds=twelfth % 7 - 3))])
+        start, end = at(bounds[0] * length_s), at((bounds[0] + bounds[1]) * length_s)
+
+        assert stretches(cursor, start, end) == by_each_sign(cursor, start, end)
+
+
+class Counting:
+    """A cursor that counts what it is asked."""
+
+    def __init__(self, cursor: Cursor) -> None:
+        self.cursor, self.asked = cursor, 0
+
+    def execute(self, *question: Any) -> Cursor:
+        self.asked += 1
+        return self.cursor.execute(*question)
+
+
+def test_hundreds_of_runs_that_were_killed_take_no_question_each(database):
+    with database.write() as cursor:
+        for day in range(400):
+            ran(cursor, day * 24 * HOUR, None, 60)
+        observed(cursor, range(0, 400 * 24 * HOUR, HOUR))
+
+    with database.read() as cursor:
+        counting: Any = Counting(cursor)
+        found = stretches(counting, START, at(400 * 24 * HOUR))
+
+    assert [each.up for each in found] == [True, False] * 400
+    assert counting.asked <= 4
 
 
 def due(database: Database, start_s: float, end_s: float) -> list[tuple[float, float, tuple[str, ...], bool]]:
