@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from duckdb import DuckDBPyConnection
 
+from .bar_gaps import gaps_before
 from .candles import HOUR, MINUTE, closed_to, floor
 from .models import to_column
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
 
 _UNITS = (
@@ -156,20 +156,6 @@ FROM (
 )
 """
 
-# A run that was killed has no end; it lasted at most until the next one began.
-_POLL_SECONDS = """
-SELECT max(poll_seconds)
-FROM (
-    SELECT
-        started_at,
-        poll_seconds,
-        coalesce(ended_at, lead(started_at) OVER (ORDER BY started_at), $end) AS ended_at
-    FROM runs
-)
-WHERE started_at < $end
-  AND ended_at >= $start
-"""
-
 
 def bars(
     cursor: DuckDBPyConnection, index_name: str, start: datetime, end: datetime, interval: timedelta
@@ -191,8 +177,7 @@ def bars(
         between this row and the one before. Empty bars are absent, not filled.
     """
     frame = _folded(cursor, index_name, start, end, interval)
-    polled = cursor.execute(_POLL_SECONDS, {"start": to_column(start), "end": to_column(end)}).fetchone()
-    frame["gap_before"] = _gaps(frame, interval, polled[0] if polled else None)
+    frame["gap_before"] = gaps_before(cursor, index_name, frame, interval)
     frame["open_time"] = frame["open_time"].dt.tz_localize("UTC")
     return frame
 
@@ -245,18 +230,3 @@ def _beyond(
     after = cursor.execute(_FOLLOWS_COVER, {**values, "end": to_column(end)}).fetchall()
     rows = [*(row for row in before if row[0] < to_column(opens)), *after]
     return {name: [row[part] for row in rows] for part, name in enumerate(("instants", "prices", "resolutions_s"))}
-
-
-def _gaps(frame: "pd.DataFrame", interval: timedelta, poll_seconds: int | None) -> "np.ndarray[Any, Any]":
-    """Is more time between a row and the one before than that one's bar, average or poll interval explain?
-
-    Where no run tells the poll interval, as for imported ticks, it is the median distance of the rows.
-    """
-    import numpy as np
-
-    opened_s = frame["open_time"].to_numpy().astype("int64") / 1e6
-    distance_s = np.diff(opened_s, prepend=opened_s[:1])
-    usual_s = poll_seconds or (np.median(distance_s[1:]) if len(frame) > 2 else np.inf)
-    lasts_s = np.maximum(1.5 * frame["resolution_s"].to_numpy(), max(1.5 * interval.total_seconds(), 2.5 * usual_s))
-    gaps: np.ndarray[Any, Any] = distance_s > np.concatenate([lasts_s[:1], lasts_s[:-1]])
-    return gaps

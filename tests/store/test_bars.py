@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from itertools import pairwise
 
 import pandas as pd
 import pytest
@@ -102,22 +101,38 @@ def in_range(new: Sequence[Tick], start: datetime, end: datetime, interval: time
     return [row for row in new if bar_of(start, interval) <= row.ts < end or row.ts in before + after]
 
 
-def usual_distance(
-    opens: Sequence[datetime], recorded: Sequence[Run], start: datetime, end: datetime
-) -> timedelta | None:
-    """What is between two rows in the range while all goes well."""
-    nexts = [*(each.started_at for each in recorded), end][1:]
-    ends = [each.ended_at or following for each, following in zip(recorded, nexts, strict=False)]
-    polls = [
-        each.poll_seconds for each, last in zip(recorded, ends, strict=True) if each.started_at < end and last >= start
-    ]
-    if polls:
-        return timedelta(seconds=max(polls))
-    if len(opens) < 3:
+def polled(opens: datetime, recorded: Sequence[Run], interval: timedelta) -> timedelta | None:
+    """What is between two polls of the last run that a row lies in."""
+    found = None
+    for each, following in zip(recorded, [*recorded[1:], None], strict=False):
+        last = each.ended_at or (following.started_at if following else opens)
+        if each.started_at < opens + (interval or timedelta.resolution):
+            found = timedelta(seconds=each.poll_seconds) if last >= opens else None
+    return found
+
+
+def middle(distances: Sequence[timedelta]) -> timedelta | None:
+    """The median of at least two distances."""
+    ascending, half = sorted(distances), len(distances) // 2
+    if len(ascending) < 2:
         return None
-    distances = sorted(after - before for before, after in pairwise(opens))
-    middle = len(distances) // 2
-    return distances[middle] if len(distances) % 2 else (distances[middle - 1] + distances[middle]) / 2
+    return ascending[half] if len(ascending) % 2 else (ascending[half - 1] + ascending[half]) / 2
+
+
+def longest(first: timedelta | None, second: timedelta | None) -> timedelta | None:
+    known = [each for each in (first, second) if each is not None]
+    return max(known) if known else None
+
+
+def usual_distances(
+    opens: Sequence[datetime], observed: Sequence[bool], recorded: Sequence[Run], interval: timedelta
+) -> list[timedelta | None]:
+    """What is between each two rows while all goes well, as far as runs and imports tell."""
+    polls = [polled(each, recorded, interval) for each in opens]
+    alone = [poll is None and its for poll, its in zip(polls, observed, strict=True)]
+    usual = middle([opens[at + 1] - opens[at] for at in range(len(opens) - 1) if alone[at] and alone[at + 1]])
+    lasts = [usual if alone[at] else polls[at] or timedelta(0) for at in range(len(opens))]
+    return [longest(*pair) for pair in zip(lasts[:-1], polls[1:], strict=True)]
 
 
 def by_hand(
@@ -127,9 +142,10 @@ def by_hand(
     groups: dict[datetime, list[Tick]] = {}
     for row in in_range(sorted(new, key=lambda row: row.ts), start, end, interval):
         groups.setdefault(bar_of(row.ts, interval), []).append(row)
-    usual = usual_distance(list(groups), recorded, start, end)
+    observed = [any(row.resolution_s == 0 for row in its) for its in groups.values()]
+    all_usual = [None, *usual_distances(list(groups), observed, recorded, interval)]
     found: list[Bar] = []
-    for opens, rows in groups.items():
+    for (opens, rows), usual in zip(groups.items(), all_usual, strict=False):
         prices = [row.price for row in rows]
         live = sum(row.resolution_s == 0 for row in rows)
         averages = timedelta(seconds=sum(row.resolution_s for row in rows))
@@ -380,15 +396,50 @@ def test_slow_polling_leaves_bars_empty_without_a_gap(database):
     assert gaps(frame) == [3000]
 
 
-def test_the_slowest_run_of_the_range_decides_what_a_gap_is(database):
+def test_a_slow_run_hides_no_gap_of_the_others(database):
     new = [tick(number) for number in (0, 600, 1200, 1205, 1210, 1300)]
     recorded = [run(-9000, -5000, 3600), run(0, 1200, 600), run(1200, None, 5)]
 
-    both = folded(database, new, 0, 1400, SINGLE_TICKS, recorded)
-    fast = folded(database, new, 1205, 1400, SINGLE_TICKS, recorded)
+    frame = folded(database, new, -9000, 1400, SINGLE_TICKS, recorded)
 
-    assert gaps(both) == []
-    assert gaps(fast) == [1300]
+    assert gaps(frame) == [1300]
+
+
+@pytest.mark.parametrize("interval", [SINGLE_TICKS, MINUTE])
+def test_where_a_run_follows_a_faster_or_a_slower_one_the_slower_tells(database, interval):
+    new = [tick(number) for number in (0, 600, 1260, 1265, 1270, 3000, 3600)]
+    recorded = [run(0, 1250, 600), run(1260, 1272, 5), run(1800, None, 600)]
+
+    slower = folded(database, new, 0, 4000, interval, recorded)
+    missing = folded(database, [*new[:-2], tick(3600)], 0, 4000, interval, recorded)
+
+    assert gaps(slower) == [3000]
+    assert gaps(missing) == [3600]
+
+
+def test_the_runs_of_other_indexes_say_nothing_of_imported_ticks(database):
+    new = [tick(60 * number, "sol_usd") for number in (0, 1, 2, 3, 10)]
+    fill(database, new, [run(0, None, 5)])
+
+    with database.read() as cursor:
+        frame = bars(cursor, "sol_usd", second(0), second(900), SINGLE_TICKS)
+
+    assert gaps(frame) == [600]
+
+
+def test_imported_ticks_before_a_run_are_judged_by_their_own_distance(database):
+    hourly = [tick(3600 * number) for number in (0, 1, 2, 3, 7)]
+    new = [*hourly, *(tick(26_000 + 5 * number) for number in (0, 1, 2, 3, 7))]
+
+    frame = folded(database, new, 0, 30_000, SINGLE_TICKS, [run(26_000, None, 5)])
+
+    assert gaps(frame) == [7 * 3600, 26_035]
+
+
+def test_an_average_that_is_missing_before_any_run_is_a_gap(database):
+    frame = folded(database, [average(3600 * number, 3600) for number in (0, 1, 2, 4)], 0, 20_000, HOUR)
+
+    assert gaps(frame) == [4 * 3600]
 
 
 def test_a_run_that_was_killed_lasts_until_the_next_one_begins(database):
