@@ -1,8 +1,8 @@
 """Candles: the ticks of each index folded into minutes and hours, so that a long range costs no more than a short one.
 
-A candle is stored once its time is over; `closed_to` tells how far that is done. What is stored later, such as
-averages that heal a gap, is folded in by the same transaction (`refold`). So before `closed_to` candles always equal
-their ticks.
+A candle is stored once its time is over and a later tick is there; `closed_to` tells how far that is done. What is
+stored later, such as averages that heal a gap, is folded in by the same transaction (`refold`). So before `closed_to`
+candles always equal their ticks.
 """
 
 from collections import defaultdict
@@ -35,10 +35,15 @@ UPDATE candles_closed
 SET closed_to = $closed_to
 """
 
-_NEXT_TICK = """
-SELECT min(ts)
+_ARRIVED = """
+SELECT min(ts), max(ts)
 FROM ticks
 WHERE ts >= $start
+"""
+
+_LAST_MINUTE = """
+SELECT max(open_time)
+FROM candles_1m
 """
 
 _COUNT = """
@@ -101,6 +106,11 @@ WHERE open_time >= $start
   AND open_time IN (SELECT unnest($buckets::TIMESTAMP[]))
 """
 
+_DELETE_FROM = """
+DELETE FROM {table}
+WHERE open_time >= $start
+"""
+
 _DELETE_BETWEEN = """
 DELETE FROM {table}
 WHERE open_time >= $start
@@ -121,14 +131,18 @@ def closed_to(cursor: DuckDBPyConnection) -> datetime | None:
 def close(cursor: DuckDBPyConnection, until: datetime) -> bool:
     """Store the candles whose time is over by `until`, as many as fit under one lease. Call it in `Database.write`.
 
+    The minute of the newest tick stays open, whatever the local clock says: more ticks may come into it.
+
     Returns:
         Is there more to do?
     """
-    until, mark = floor(until, MINUTE), closed_to(cursor)
-    ((first,),) = cursor.execute(_NEXT_TICK, {"start": to_column(mark or _EVER)}).fetchall()
-    if first is None or (start := floor(from_column(first), MINUTE)) >= until:
-        if mark is None:
-            cursor.execute(_SET_CLOSED, {"closed_to": to_column(until)})
+    mark = closed_to(cursor)
+    ((first, last),) = cursor.execute(_ARRIVED, {"start": to_column(mark or _EVER)}).fetchall()
+    if first is None:
+        _reopen(cursor, mark)
+        return False
+    start, until = floor(from_column(first), MINUTE), floor(min(until, from_column(last)), MINUTE)
+    if start >= until:
         return False
     end = min(until, start + _portion(cursor, start))
     _fold(cursor, _MINUTES, start, end)
@@ -147,15 +161,17 @@ def rebuild(database: Database, until: datetime, tell: Tell = lambda _, __: None
         cursor.execute("DELETE FROM candles_1m")
         cursor.execute("DELETE FROM candles_1h")
         cursor.execute(_SET_CLOSED, {"closed_to": None})
-        ((first,),) = cursor.execute(_NEXT_TICK, {"start": to_column(_EVER)}).fetchall()
-    start = until if first is None else from_column(first)
+        ((first, last),) = cursor.execute(_ARRIVED, {"start": to_column(_EVER)}).fetchall()
+    if first is None:
+        return
+    start, until = from_column(first), min(until, from_column(last))
     more = True
     while more:
         with database.write() as cursor:
             more = close(cursor, until)
             mark = closed_to(cursor) or start
         database.checkpoint_when_due()
-        tell((mark - start) // _DAY, max(timedelta(0), until - start) // _DAY)
+        tell((mark - start) // _DAY, max(timedelta(0), floor(until, MINUTE) - start) // _DAY)
 
 
 def refold(cursor: DuckDBPyConnection, stored: Iterable[tuple[str, datetime]], mark: datetime | None) -> None:
@@ -194,6 +210,16 @@ def refold_between(cursor: DuckDBPyConnection, first: datetime, last: datetime) 
 def floor(at: datetime, length: timedelta) -> datetime:
     """The last multiple of a length, counted from 1970 on, at or before an instant."""
     return at - (at - EPOCH) % length
+
+
+def _reopen(cursor: DuckDBPyConnection, mark: datetime | None) -> None:
+    """Take back a mark that lies beyond all ticks, as a clock that was ahead left it: each new tick would be late."""
+    ((last,),) = cursor.execute(_LAST_MINUTE).fetchall()
+    if last is not None:
+        for table, start in (("candles_1m", last), ("candles_1h", to_column(floor(from_column(last), HOUR)))):
+            cursor.execute(_DELETE_FROM.format(table=table), {"start": start})
+    if mark is not None:
+        cursor.execute(_SET_CLOSED, {"closed_to": last})
 
 
 def _portion(cursor: DuckDBPyConnection, start: datetime) -> timedelta:

@@ -174,7 +174,7 @@ def test_a_candle_is_stored_when_its_time_is_over_and_not_before(database):
 def test_closing_again_and_closing_earlier_change_nothing(database):
     with database.write() as cursor:
         empty(cursor)
-        ticks.append(cursor, [tick(0), tick(60)])
+        ticks.append(cursor, [tick(0), tick(60), tick(120)])
         candles.close(cursor, at(120))
         before = stored(cursor, "candles_1m")
 
@@ -185,12 +185,67 @@ def test_closing_again_and_closing_earlier_change_nothing(database):
         assert candles.closed_to(cursor) == at(120)
 
 
+@pytest.mark.parametrize("ahead", [timedelta(minutes=2), timedelta(days=300)])
+def test_a_clock_that_is_ahead_closes_nothing_that_ticks_may_come_into(database, ahead):
+    with database.write() as cursor:
+        empty(cursor)
+        for first in range(0, 300, 30):
+            ticks.append(cursor, [tick(second, name) for second in range(first, first + 30, 5) for name in NAMES])
+            candles.close(cursor, at(first + 30) + ahead)
+
+        assert candles.closed_to(cursor) == at(240)
+        expect_candles_of_ticks(cursor)
+
+
+def test_the_newest_tick_of_any_index_tells_how_far_candles_are_closed(database):
+    with database.write() as cursor:
+        empty(cursor)
+        ticks.append(cursor, [tick(0), tick(130, "eth_usd")])
+
+        candles.close(cursor, at(3600))
+
+        assert candles.closed_to(cursor) == at(120)
+
+
+@pytest.mark.parametrize("newest_s", [59, 90, 3600, 5000])
+def test_a_mark_that_a_clock_left_far_ahead_is_taken_back_once(database, newest_s):
+    """Each new tick would be late, and its minute and hour be folded anew."""
+    with database.write() as cursor:
+        empty(cursor)
+        ticks.append(cursor, [tick(0), tick(newest_s), tick(newest_s - 10, "eth_usd")])
+        cursor.execute("UPDATE candles_closed SET closed_to = '2027-09-01'")
+        candles.refold_between(cursor, at(0), at(newest_s))
+        expect_candles_of_ticks(cursor)
+
+        marks = []
+        for _ in range(2):
+            candles.close(cursor, at(newest_s))
+            marks.append(candles.closed_to(cursor))
+            expect_candles_of_ticks(cursor)
+
+        assert marks == [at(newest_s - newest_s % 60)] * 2
+        ticks.append(cursor, [tick(newest_s + 3600)])
+        candles.close(cursor, at(newest_s + 7200))
+        expect_candles_of_ticks(cursor)
+
+
+def test_a_mark_without_ticks_is_taken_back_to_none(database):
+    with database.write() as cursor:
+        empty(cursor)
+        cursor.execute("UPDATE candles_closed SET closed_to = '2027-09-01'")
+
+        candles.close(cursor, at(0))
+
+        assert candles.closed_to(cursor) is None
+
+
 def test_what_is_too_much_for_a_lease_is_closed_in_parts(database, monkeypatch):
     monkeypatch.setattr(candles, "_MOST_TICKS", 2)
     days = [-400, -30, -3, -2.5, 0, 0.1]
     with database.write() as cursor:
         empty(cursor)
         ticks.append(cursor, [tick(86_400 * day) for day in days])
+        ticks.append(cursor, [tick(86_500)])
     parts = []
 
     candles.rebuild(database, at(86_400), lambda done, total: parts.append((done, total)))
@@ -206,7 +261,7 @@ def test_what_is_too_much_for_a_lease_is_closed_in_parts(database, monkeypatch):
 def test_a_rebuild_makes_wrong_candles_right(database):
     with database.write() as cursor:
         empty(cursor)
-        ticks.append(cursor, [tick(0), tick(3600)])
+        ticks.append(cursor, [tick(0), tick(3600), tick(7200)])
         candles.close(cursor, at(7200))
         cursor.execute("UPDATE candles_1m SET high = 0")
         cursor.execute("DELETE FROM candles_1h")
@@ -225,7 +280,7 @@ def test_a_rebuild_of_nothing_is_nothing(database):
     candles.rebuild(database, at(100))
 
     with database.read() as cursor:
-        assert candles.closed_to(cursor) == at(60)
+        assert candles.closed_to(cursor) is None
         assert stored(cursor, "candles_1m") == []
 
 

@@ -553,8 +553,8 @@ def test_an_import_that_is_killed_again_and_again_ends_as_if_it_never_was(databa
         ((expected,),) = connection.execute(f"SELECT count(DISTINCT ts) FROM '{path}'").fetchall()
     with database.read() as cursor:
         assert cursor.execute("SELECT count(*), count(DISTINCT ts) FROM ticks").fetchall() == [(expected, expected)]
-        ((count_in_candles,),) = cursor.execute("SELECT sum(tick_count) FROM candles_1m").fetchall()
-    assert count_in_candles == expected
+        count_by_hours, _, _ = ticks.summary(cursor)["btc_usd"]
+    assert count_by_hours == expected
     assert 0 < result.stored < expected
     assert [each.name for each in database.path.parent.glob("*.import-*")] == []
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from store import Database, OlderSchemaError, candles, gaps, schema
+from store import Database, OlderSchemaError, Tick, candles, gaps, schema, ticks
 from store.due import EPOCH
 from store.runs import runs
 from store.verify import faults_of_database
@@ -24,6 +24,7 @@ def bring_up_to_date(database: Database) -> None:
     database.migrate()
     gaps.advance(database, first_version.END, AFTER, wait_s=5)
     with database.write() as cursor:
+        ticks.append(cursor, [Tick("btc_usd", AFTER, 1.0)])
         while candles.close(cursor, AFTER):
             pass
 
