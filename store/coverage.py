@@ -1,13 +1,16 @@
 """How complete the record is: of the slots that were due, how many are live, healed and missing."""
 
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
+from operator import attrgetter
 
 from duckdb import DuckDBPyConnection
 
-from .due import slots, stretches
+from .due import Stretch, slots, stretches
 from .models import Gap
 
 HOUR = timedelta(hours=1)
@@ -73,9 +76,13 @@ def totals(parts: Iterable[Coverage]) -> list[Coverage]:
 def _counted(
     cursor: DuckDBPyConnection, windows: Sequence[tuple[datetime, datetime]], gaps: Iterable[Gap]
 ) -> list[Coverage]:
+    """What was due is told by the runs, and in the time of a gap by the gap: later runs may tell otherwise."""
     due: defaultdict[tuple[str, datetime, datetime], int] = defaultdict(int)
     healed, missing = due.copy(), due.copy()
+    by_name: defaultdict[str, list[Stretch]] = defaultdict(list)
     for stretch in stretches(cursor, windows[0][0], windows[-1][1]):
+        for name in stretch.indexes:
+            by_name[name].append(stretch)
         for window in _touched(windows, stretch.start, stretch.end):
             count = len(stretch.within(*window).slots)
             for name in stretch.indexes:
@@ -83,10 +90,21 @@ def _counted(
     for gap in gaps:
         counts = healed if gap.state == "healed" else missing
         for first, last in _touched(windows, gap.start, gap.end):
-            counts[gap.index_name, first, last] += len(
-                slots(max(gap.start, first), min(gap.end, last), gap.poll_seconds)
-            )
+            start, end = max(gap.start, first), min(gap.end, last)
+            count = len(slots(start, end, gap.poll_seconds))
+            counts[gap.index_name, first, last] += count
+            due[gap.index_name, first, last] += count - _due(by_name[gap.index_name], start, end)
     return [Coverage(*key, due[key], healed[key], missing[key]) for key in sorted(due) if due[key]]
+
+
+def _due(its: Sequence[Stretch], start: datetime, end: datetime) -> int:
+    """How many slots of ascending stretches lie in [start, end)."""
+    count = 0
+    for stretch in islice(its, bisect_right(its, start, key=attrgetter("end")), None):
+        if stretch.start >= end:
+            break
+        count += len(slots(max(start, stretch.start), min(end, stretch.end), stretch.poll_seconds))
+    return count
 
 
 def _touched(

@@ -2,9 +2,12 @@
 
 from datetime import timedelta
 
-from store import Database
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from store import Database, Gap
 from store.coverage import Coverage, calendar, coverage, totals
-from store.gaps import advance, ledger
+from store.gaps import advance, ledger, note
 from store.settle import settle
 from tests.conftest import START
 
@@ -135,3 +138,75 @@ def test_the_hours_of_a_calendar_add_up_to_one_coverage_an_index(database):
 
     assert found == covered(database, 0, 2 * HOUR, 2 * HOUR)
     assert [(its.index_name, its.due, its.missing) for its in found] == [("btc_usd", 1440, 0), ("eth_usd", 1440, 120)]
+
+
+def test_what_was_noted_as_missing_stays_due_when_a_later_run_leaves_the_index_out(database):
+    with database.write() as cursor:
+        ran(cursor, 0, None, 5, "btc_usd", "eth_usd")
+        for name in ("btc_usd", "eth_usd"):
+            observed(cursor, range(0, 600, 5), name)
+    advance(database, at(2 * HOUR), at(2 * HOUR), 1)
+    with database.write() as cursor:
+        ran(cursor, 2 * HOUR, 3 * HOUR, 5, "btc_usd")
+        observed(cursor, range(2 * HOUR, 3 * HOUR, 5))
+
+    btc, eth = covered(database, 0, 3 * HOUR, 3 * HOUR)
+
+    down = (2 * HOUR - 600) // 5
+    assert (btc.due, btc.live, btc.missing) == (3 * HOUR // 5, 3 * HOUR // 5 - down, down)
+    assert (eth.due, eth.live, eth.missing) == (2 * HOUR // 5, 120, down)
+    assert round(eth.share, 4) == 0.0833
+
+
+def test_a_gap_that_later_runs_know_nothing_of_is_due_by_itself(database):
+    with database.write() as cursor:
+        note(cursor, [Gap("eth_usd", at(0), at(60), 12, 5, "unreachable", "", gap=at(0))], at(100))
+
+    assert covered(database, 30, 100, 100) == [Coverage("eth_usd", at(30), at(100), 6, 0, 6)]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    parts=st.lists(
+        st.tuples(
+            st.integers(1, 12),
+            st.sampled_from([("btc_usd",), ("eth_usd",), ("btc_usd", "eth_usd"), ()]),
+            st.sampled_from([60, 300]),
+            st.sampled_from(["observed", "missed", "some"]),
+            st.booleans(),
+            st.booleans(),
+        ),
+        min_size=1,
+        max_size=7,
+    ),
+    step=st.sampled_from([170, HOUR]),
+)
+def test_after_any_history_shares_lie_between_nothing_and_all(open_database: Database, parts, step):
+    """Runs of any indexes, killed or stopped, with times of no run between; the ledger is brought up here and there."""
+    now = 0
+    with open_database.write() as cursor:
+        for table in ("ticks", "misses", "runs", "gap_events", "gaps", "watermark"):
+            cursor.execute(f"DELETE FROM {table}")
+    for tens, names, poll_seconds, what, killed, is_noted in parts:
+        start, now = now, now + 600 * tens
+        due = range(-(-start // poll_seconds) * poll_seconds, now, poll_seconds)
+        with open_database.write() as cursor:
+            if names:
+                ran(cursor, start, None if killed else now, poll_seconds, *names)
+            for name in names:
+                observed(cursor, {"observed": due, "missed": [], "some": due[::3]}[what], name)
+                missed(cursor, [second for second in due if what == "missed"], index_name=name)
+        if is_noted:
+            advance(open_database, at(now), at(now), 1)
+
+    with open_database.read() as cursor:
+        gaps = ledger(cursor, at(0), at(now), at(now))
+        whole, by_hour = coverage(cursor, gaps, at(0), at(now)), calendar(cursor, gaps, at(0), at(now))
+        in_part = coverage(cursor, gaps, at(step), at(step + HOUR))
+    assert [(its.index_name, its.due, its.missing) for its in totals(by_hour)] == [
+        (its.index_name, its.due, its.missing) for its in whole
+    ]
+    assert sum(its.missing for its in whole) == sum(gap.slots for gap in gaps)
+    for its in [*whole, *by_hour, *in_part]:
+        assert its.live >= 0
+        assert 0 <= its.share <= 1
