@@ -114,11 +114,15 @@ def advance(database: Database, until: datetime, now: datetime, wait_s: float) -
     """
     while True:
         with database.read(wait_s) as cursor:
-            start = _begin(cursor, until)
+            start = _begin(cursor, until, now)
+            if start >= until:
+                return
             end = min(until, start + _AT_A_TIME)
             over, complete_to = _over(find(cursor, start, end), end, ongoing=end == until)
         if over or end < until or complete_to - start > _WORTH_NOTING:
             with database.write(wait_s) as cursor:
+                if _begin(cursor, until, now) != start:
+                    continue  # another process noted gaps meanwhile, perhaps up to later
                 over, complete_to = _over(find(cursor, start, end), end, ongoing=end == until)
                 note(cursor, over, now)
                 cursor.execute("DELETE FROM watermark")
@@ -127,10 +131,13 @@ def advance(database: Database, until: datetime, now: datetime, wait_s: float) -
             return
 
 
-def _begin(cursor: DuckDBPyConnection, until: datetime) -> datetime:
-    """Where the ledger goes on: at the watermark; at the last run's start when that lies ahead, as the clock did."""
+def _begin(cursor: DuckDBPyConnection, until: datetime, now: datetime) -> datetime:
+    """Where the ledger goes on: at the watermark; at the last run's start when the watermark is ahead of the clock.
+
+    A clock that was ahead left it there. It is only ahead of `until` when another process looked a moment ago.
+    """
     mark = watermark(cursor)
-    if mark is not None and mark <= until:
+    if mark is not None and mark <= now:
         return mark
     starts = [run.started_at for run in runs(cursor) if run.started_at < until]
     return (starts[0] if mark is None else starts[-1]) if starts else until

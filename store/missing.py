@@ -107,17 +107,18 @@ ORDER BY number, first
 LIMIT $limit
 """  # noqa: S608 the part is the constant above
 
+# Of misses in a row for one cause the first alone.
 _REASONS = """
 SELECT
     epoch_us(slot) // $period_us AS slot,
-    cause,
-    code,
+    cause || coalesce(' ' || code, '') AS reason,
     detail
 FROM misses
 WHERE index_name = $index_name
   AND slot >= $start
   AND slot < $end
-ORDER BY slot
+QUALIFY reason IS DISTINCT FROM lag(reason) OVER (ORDER BY misses.slot)
+ORDER BY misses.slot
 """
 
 
@@ -192,18 +193,14 @@ def _explained(cursor: DuckDBPyConnection, index_name: str, stretch: Stretch, fi
     start, end = at_slot(first, stretch.poll_seconds), at_slot(last, stretch.poll_seconds)
     values: dict[str, Any] = {"start": to_column(start), "end": to_column(end)}
     values |= {"index_name": index_name, "period_us": stretch.poll_seconds * 1_000_000}
-    reasons = [
-        (slot, cause if code is None else f"{cause} {code}", detail)
-        for slot, cause, code, detail in cursor.execute(_REASONS, values).fetchall()
-    ]
+    reasons = cursor.execute(_REASONS, values).fetchall()
     if not reasons and stretch.cut_short and last == stretch.slots.stop:
         reasons = [(first, RECORDER_DOWN, "")]
     if not reasons and last - first < _UNEXPLAINED_SLOTS:
         return
     reasons = reasons or [(first, Cause.MISSED_SLOT, "no word on why")]
-    changes = [reason for at, reason in enumerate(reasons) if not at or reason[1] != reasons[at - 1][1]]
-    begins = [first, *(slot for slot, *_ in changes[1:]), last]
-    for number, (_, cause, detail) in enumerate(changes):
+    begins = [first, *(slot for slot, *_ in reasons[1:]), last]
+    for number, (_, cause, detail) in enumerate(reasons):
         yield _made(index_name, stretch, begins[number], begins[number + 1], cause, detail)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import Any, Self
 
 from store import Cause, Cursor, Database, Gap, Miss, Run, Tick, averages, runs, ticks
 from store.gaps import ledger
@@ -65,3 +66,20 @@ def in_short(gaps: Iterable[Gap]) -> list[tuple[float, float, int, str]]:
     return [
         ((gap.start - START).total_seconds(), (gap.end - START).total_seconds(), gap.slots, gap.cause) for gap in gaps
     ]
+
+
+class Counting:
+    """A cursor that counts what it is asked, and the rows that it answers."""
+
+    def __init__(self, cursor: Cursor) -> None:
+        self.cursor, self.asked, self.fetched = cursor, 0, 0
+
+    def execute(self, *question: Any) -> Self:
+        self.asked += 1
+        self.cursor.execute(*question)
+        return self
+
+    def fetchall(self) -> list[Any]:
+        rows = self.cursor.fetchall()
+        self.fetched += len(rows)
+        return rows

@@ -11,7 +11,7 @@ from store.due import Stretch, at_slot, slot_number, slots, stretches
 from store.models import from_column
 from tests.conftest import START
 
-from .histories import at, missed, observed, ran
+from .histories import Counting, at, missed, observed, ran
 
 BTC, BOTH = ("btc_usd",), ("btc_usd", "eth_usd")
 MINUTE, HOUR = 60, 3600
@@ -76,17 +76,6 @@ def test_any_runs_have_the_ends_that_looking_at_each_sign_finds(
         start, end = at(bounds[0] * length_s), at((bounds[0] + bounds[1]) * length_s)
 
         assert stretches(cursor, start, end) == by_each_sign(cursor, start, end)
-
-
-class Counting:
-    """A cursor that counts what it is asked."""
-
-    def __init__(self, cursor: Cursor) -> None:
-        self.cursor, self.asked = cursor, 0
-
-    def execute(self, *question: Any) -> Cursor:
-        self.asked += 1
-        return self.cursor.execute(*question)
 
 
 def test_hundreds_of_runs_that_were_killed_take_no_question_each(database):

@@ -1,16 +1,20 @@
 """The ledger names each due slot that brought no tick, once, with its cause."""
 
+import contextlib
+from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from store import RECORDER_DOWN, Cause, Database, Gap, gaps
+from store import RECORDER_DOWN, Cause, Cursor, Database, Gap, gaps
 from store.gaps import advance, ledger, watermark
+from store.missing import missing
 from tests.conftest import START
 
-from .histories import at, averaged, found, in_short, missed, observed, ran
+from .histories import Counting, at, averaged, found, in_short, missed, observed, ran
 
 HOUR, DAY = 3600, 86_400
 
@@ -313,6 +317,60 @@ def test_a_file_without_runs_has_no_ledger_to_begin(database):
     advance(database, at(100), at(100), 1)
 
     assert complete_to_s(database) is None
+
+
+def test_what_another_process_has_looked_at_is_not_looked_at_again(database):
+    """`backfill` looks up to a while ago, when the recorder beside it has noted what came since."""
+    with database.write() as cursor:
+        ran(cursor, 0, None)
+        observed(cursor, [*range(0, 500, 5), *range(900, 1000, 5)])
+        missed(cursor, range(500, 900, 5))
+    advance(database, at(1000), at(1000), 1)
+
+    advance(database, at(970), at(1000), 1)
+
+    assert complete_to_s(database) == 1000
+
+
+class Outpaced(Database):
+    """Another process brings the ledger further before each write."""
+
+    @contextlib.contextmanager
+    def write(self, wait_s: float = 5) -> Iterator[Cursor]:
+        advance(Database(self.path), at(1000), at(1000), 1)
+        with super().write(wait_s) as cursor:
+            yield cursor
+
+
+def test_the_watermark_is_not_set_back_by_who_was_slower(database):
+    with database.write() as cursor:
+        ran(cursor, 0, None)
+        observed(cursor, [*range(0, 100, 5), *range(200, 1000, 5)])
+        missed(cursor, range(100, 200, 5))
+
+    advance(Outpaced(database.path), at(700), at(1000), 1)
+
+    assert in_short(noted(database)) == [(100, 200, 20, "unreachable")]
+    assert complete_to_s(database) == 1000
+
+
+def test_a_long_outage_is_explained_without_a_look_at_each_of_its_misses(database):
+    with database.write() as cursor:
+        ran(cursor, 0, 20_000)
+        missed(cursor, range(0, 10_000, 5))
+        missed(cursor, range(10_000, 15_000, 5), Cause.EXCHANGE_ERROR, code=11051)
+        missed(cursor, range(15_000, 20_000, 5), Cause.EXCHANGE_ERROR, code=10028)
+
+    with database.read() as cursor:
+        counting: Any = Counting(cursor)
+        its = missing(counting, at(0), at(20_000))
+
+    assert in_short(its) == [
+        (0, 10_000, 2000, "unreachable"),
+        (10_000, 15_000, 1000, "exchange error 11051"),
+        (15_000, 20_000, 1000, "exchange error 10028"),
+    ]
+    assert counting.fetched < 10
 
 
 def test_a_watermark_ahead_of_the_first_run_is_no_reason_to_look_back(database):
