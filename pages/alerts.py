@@ -48,6 +48,9 @@ def rules(alerts: queries.Alerts, name: str) -> None:
     if alerts.in_force and alerts.in_force.fault:
         fault = "  \n".join(map(text.escaped, alerts.in_force.fault.splitlines()))
         st.warning(f"The rules from before go on: the file can't be used.  \n{fault}", icon=":material/warning:")
+    if alerts.in_force and alerts.in_force.left_out:
+        faults = "  \n".join(map(text.escaped, alerts.in_force.left_out))
+        st.warning(f"Rules of another version of Tickwell are left out.  \n{faults}", icon=":material/warning:")
     if not alerts.rules:
         no_rules()
         return

@@ -12,7 +12,7 @@ from typing import ClassVar, Literal, NamedTuple
 
 from pydantic import Field
 
-from .rules import Length, Rule
+from .rules import LONGEST_LENGTH, Length, Rule
 from .tape import Tape
 
 Way = Literal["up", "down", ""]
@@ -49,7 +49,7 @@ class Condition(Rule):
     from_outset: ClassVar[bool] = True
     """It fires even if it holds when it is looked at for the first time."""
 
-    cool_down: Length = Field(timedelta(minutes=15), description=A_LENGTH)
+    cool_down: Length = Field(timedelta(minutes=15), description=f"{A_LENGTH}, up to 365d", le=LONGEST_LENGTH)
     hysteresis: float = Field(
         0, description="a number from 0 to 99, in percent of the threshold", strict=True, ge=0, le=99
     )

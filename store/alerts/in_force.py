@@ -26,11 +26,19 @@ VALUES ($noted_at, $rules, $fault)
 
 @dataclass(frozen=True)
 class InForce:
-    """The rules in force, since when, and what is wrong with the file if it says something else by now."""
+    """The rules in force.
+
+    Attributes:
+        rules: that can be used.
+        since: when they came into force.
+        fault: what is wrong with the file if it says something else by now.
+        left_out: a line for each mistake in rules that another version took and this one does not.
+    """
 
     rules: tuple[AnyRule, ...]
     since: datetime
     fault: str = ""
+    left_out: tuple[str, ...] = ()
 
 
 def rules_in_force(cursor: DuckDBPyConnection) -> InForce | None:
@@ -38,8 +46,9 @@ def rules_in_force(cursor: DuckDBPyConnection) -> InForce | None:
     found = cursor.execute(_NEWEST).fetchone()
     if found is None:
         return None
-    noted_at, rules, fault = found
-    return InForce(tuple(from_text(rules)), from_column(noted_at), fault)
+    noted_at, text, fault = found
+    rules, left_out = from_text(text)
+    return InForce(tuple(rules), from_column(noted_at), fault, tuple(left_out))
 
 
 def put_in_force(cursor: DuckDBPyConnection, rules: Sequence[AnyRule], fault: str, now: datetime) -> datetime:

@@ -10,7 +10,7 @@ from store.models import Gap
 from store.words import span
 
 from .condition import A_LENGTH, Condition, Reading, Way, percent, slots
-from .rules import Length, Rule
+from .rules import LONGEST_LENGTH, Length, Rule
 from .tape import HOUR, Tape
 
 
@@ -73,7 +73,7 @@ class GapSettled(Rule):
 
     kind: Literal["gap"]
     becomes: Literal["healed", "unfillable", "either"] = Field("either", description="healed, unfillable or either")
-    at_least: Length = Field(timedelta(0), description=A_LENGTH)
+    at_least: Length = Field(timedelta(0), description=f"{A_LENGTH}, up to 365d", le=LONGEST_LENGTH)
 
     def words(self) -> str:
         what = "healed or unfillable" if self.becomes == "either" else self.becomes

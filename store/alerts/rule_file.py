@@ -1,5 +1,6 @@
 """Reading alerts.toml, and what of it is kept beside the events, so that pages know what the recorder goes by."""
 
+import json
 import tomllib
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -53,9 +54,20 @@ def as_text(rules: Sequence[AnyRule]) -> str:
     return _RULES.dump_json(list(rules), by_alias=True).decode()
 
 
-def from_text(text: str) -> list[AnyRule]:
-    """What `as_text` made."""
-    return _RULES.validate_json(text)
+def from_text(text: str) -> tuple[list[AnyRule], list[str]]:
+    """What `as_text` made, perhaps in another version of Tickwell.
+
+    Returns:
+        The rules, and a line for each mistake in those that this version does not take: they are left out.
+    """
+    rules: list[AnyRule] = []
+    faults: list[str] = []
+    for table in json.loads(text):
+        try:
+            rules += _RULES.validate_json(json.dumps([table]))
+        except ValidationError as error:
+            faults += [_fault([table], dict(each)) for each in error.errors(include_url=False)]
+    return rules, faults
 
 
 def _common_faults(rules: Sequence[AnyRule], recorded: Collection[str]) -> Iterator[str]:

@@ -27,6 +27,9 @@ Severity = Literal["info", "warning", "critical"]
 LONGEST = timedelta(days=30)
 """No rule looks further back."""
 
+LONGEST_LENGTH = timedelta(days=365)
+"""No length of time in a rule is longer."""
+
 _LENGTH = re.compile(r"(\d{1,9})\s*(s|m|h|d)")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
@@ -72,17 +75,26 @@ class Quiet(BaseModel):
     )
 
     def ends_after(self, at: datetime) -> datetime:
-        """When somebody may be disturbed, at the earliest: at once, or when the quiet hours are over."""
-        local = at.astimezone(self.zone)
-        clock = local.time()
-        if self.from_ <= self.to:
-            quiet, days = self.from_ <= clock < self.to, 0
-        else:
-            quiet, days = clock >= self.from_ or clock < self.to, int(clock >= self.from_)
-        if not quiet:
+        """When somebody may be disturbed, at the earliest: at once, or when the quiet hours are over.
+
+        An hour that the clocks repeat has their end twice. One that the clocks skip has no end: then the quiet is over
+        as long after the skipped hour as the end would have been in it.
+        """
+        if not self._covers(at):
             return at
-        end = datetime.combine(local.date() + timedelta(days=days), self.to, self.zone)
-        return end.astimezone(UTC)
+        today = at.astimezone(self.zone).date()
+        ends = (
+            datetime.combine(today + timedelta(days=days), self.to.replace(fold=fold), self.zone).astimezone(UTC)
+            for days in range(3)
+            for fold in (0, 1)
+        )
+        return min(end for end in ends if end > at and not self._covers(end))
+
+    def _covers(self, at: datetime) -> bool:
+        clock = at.astimezone(self.zone).time()
+        if self.from_ <= self.to:
+            return self.from_ <= clock < self.to
+        return clock >= self.from_ or clock < self.to
 
     def __str__(self) -> str:
         return f"{self.from_:%H:%M} to {self.to:%H:%M}, {self.zone.key}"

@@ -99,6 +99,24 @@ def test_a_rule_tells_its_conditions_and_how_far_each_is(open_page, recorded: Da
     assert gap.split("  \n")[1:] == ["gap healed or unfillable", ":small[never fired]"]
 
 
+def test_rules_that_another_version_took_are_left_out_with_a_warning(open_page, recorded: Database):
+    in_force(recorded, RULES)
+    with recorded.write() as cursor:
+        cursor.execute(
+            """
+            UPDATE alert_rules
+            SET rules = '[{"name": "Never again", "kind": "level", "indexes": ["btc_usd"], "price": 5,'
+                || ' "cool_down": "1036800000s"}]'
+            """
+        )
+
+    page = open_page("alerts")
+
+    (warning,) = (box.value for box in page.warning if "Never again" in box.value)
+    assert warning.startswith("Rules of another version of Tickwell are left out.  \nrule Never again")
+    assert not page.exception
+
+
 def test_what_fired_says_when(open_page, recorded: Database):
     in_force(recorded, RULES)
     event = alert(condition="rises 5 % within 15 min")

@@ -98,6 +98,9 @@ def quiet(table: str) -> str:
         (ANY_MOVE.replace("3", "-3"), f"percent = -3, {PERCENT}"),
         (ANY_MOVE.replace("3", "nan"), f"percent = nan, {PERCENT}"),
         (ANY_MOVE.replace("3", '"3"'), f"percent = '3', {PERCENT}"),
+        (ANY_MOVE + 'cool_down = "12000d"', f"cool_down = '12000d', must be {LENGTH}, up to 365d"),
+        (ANY_MOVE + 'cool_down = "9999999999d"', f"cool_down = '9999999999d', must be {LENGTH}, up to 365d"),
+        ('kind = "gap"\nat_least = "366d"', f"at_least = '366d', must be {LENGTH}, up to 365d"),
         (ANY_MOVE.replace("15m", "15 min"), f"within = '15 min', must be {LENGTH}, up to 30d"),
         (ANY_MOVE.replace("15m", "31d"), f"within = '31d', must be {LENGTH}, up to 30d"),
         (ANY_MOVE.replace('"15m"', "15"), f"within = 15, must be {LENGTH}, up to 30d"),
@@ -198,7 +201,7 @@ def test_what_is_kept_of_rules_are_the_rules_without_the_addresses_that_they_not
     text = as_text(rules)
 
     assert "a-secret" not in text
-    assert from_text(text) == [rule.model_copy(update={"notify": None}) for rule in rules]
+    assert from_text(text) == ([rule.model_copy(update={"notify": None}) for rule in rules], [])
 
 
 def test_addresses_have_names_that_tell_nothing_of_them():
@@ -210,6 +213,8 @@ def test_addresses_have_names_that_tell_nothing_of_them():
 
 BERLIN = {"from": "22:00", "to": "07:00", "zone": "Europe/Berlin"}
 
+TO_HALF_PAST_TWO = {**BERLIN, "to": "02:30"}
+
 
 @pytest.mark.parametrize(
     ("quiet", "at", "send_after"),
@@ -219,6 +224,19 @@ BERLIN = {"from": "22:00", "to": "07:00", "zone": "Europe/Berlin"}
         (BERLIN, "2026-07-02T04:59:59", "2026-07-02T05:00"),
         (BERLIN, "2026-07-02T05:00", "2026-07-02T05:00"),
         (BERLIN, "2026-10-24T21:00", "2026-10-25T06:00"),  # the clocks are set back in that night
+        (TO_HALF_PAST_TWO, "2026-10-24T23:00", "2026-10-25T00:30"),
+        (TO_HALF_PAST_TWO, "2026-10-25T00:10", "2026-10-25T00:30"),
+        (TO_HALF_PAST_TWO, "2026-10-25T00:40", "2026-10-25T00:40"),
+        (TO_HALF_PAST_TWO, "2026-10-25T01:10", "2026-10-25T01:30"),  # 02:10 for the second time
+        (TO_HALF_PAST_TWO, "2026-10-25T01:30", "2026-10-25T01:30"),
+        (
+            {**BERLIN, "from": "02:40", "to": "02:20"},
+            "2026-10-25T00:50",
+            "2026-10-25T01:20",
+        ),  # 02:50 to the second 02:20
+        ({**BERLIN, "from": "02:10", "to": "02:50"}, "2026-10-25T01:20", "2026-10-25T01:50"),
+        (TO_HALF_PAST_TWO, "2026-03-29T00:30", "2026-03-29T01:30"),  # 02:30 is skipped: half an hour after 03:00
+        ({**BERLIN, "from": "02:35", "to": "02:30"}, "2026-03-28T12:00", "2026-03-30T00:30"),
         ({**BERLIN, "from": "12:00", "to": "13:00"}, "2026-01-01T11:30", "2026-01-01T12:00"),
         ({**BERLIN, "from": "12:00", "to": "13:00"}, "2026-01-01T12:00", "2026-01-01T12:00"),
     ],
@@ -227,9 +245,12 @@ def test_in_quiet_hours_an_event_waits_until_they_end(quiet, at, send_after):
     assert Quiet(**quiet).ends_after(utc(at)) == utc(send_after)
 
 
-@given(at=st.datetimes(datetime(2026, 1, 1), datetime(2027, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001 its bounds are naive
-def test_quiet_hours_end_within_a_day_and_then_nothing_is_quiet(at):
-    quiet = Quiet(**BERLIN)
+@given(
+    at=st.datetimes(datetime(2026, 1, 1), datetime(2027, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001 its bounds are naive
+    to=st.sampled_from(["02:00", "02:30", "03:00", "07:00"]),
+)
+def test_quiet_hours_end_within_a_day_and_then_nothing_is_quiet(at, to):
+    quiet = Quiet(**BERLIN | {"to": to})
 
     end = quiet.ends_after(at)
 

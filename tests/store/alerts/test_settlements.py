@@ -95,6 +95,27 @@ def test_rules_are_in_force_since_they_changed(database: Database):
     assert (found.rules, found.since, found.fault) == (tuple(RULES), START, "")
 
 
+def test_rules_that_another_version_took_are_left_out_with_a_line(database: Database):
+    with database.write() as cursor:
+        put_in_force(cursor, RULES, "", START)
+        cursor.execute(
+            """
+            INSERT INTO alert_rules
+            SELECT noted_at, replace(rules, '}]', '}, {"name": "never again", "kind": "level", "indexes": ["btc_usd"],'
+                || ' "price": 5, "cool_down": "1036800000s"}, {"name": "new", "kind": "spike"}]'), fault
+            FROM alert_rules
+            """
+        )
+        found = rules_in_force(cursor)
+
+    assert found is not None
+    assert found.rules == tuple(RULES)
+    assert found.left_out == (
+        "rule never again: cool_down = '1036800000s', must be a length of time such as 90s, 15m, 4h or 7d, up to 365d",
+        "rule new: kind = 'spike', must be one of move, level, range_break, volatility, stale, coverage, gap",
+    )
+
+
 def test_a_fault_of_the_file_is_told_with_the_rules_that_go_on(database: Database):
     with database.write() as cursor:
         put_in_force(cursor, RULES, "", START)
