@@ -1,36 +1,29 @@
 """Which due slots brought no tick, and why: found anew each time, from runs, misses and ticks."""
 
 from collections.abc import Container, Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from duckdb import DuckDBPyConnection
 
-from .due import Stretch, at_slot, slots, stretches
-from .models import RECORDER_DOWN, Cause, Gap, Source, to_column
-
-# A slot's tick is placed by the time it was received, which is in its slot for sure, unless the local clock is wrong by
-# more than this: a clock that is set back or forward neither makes gaps nor hides any.
-_CLOCKS_AGREE = timedelta(seconds=2)
+from .due import HEARD_AT, Stretch, at_slot, slots, stretches
+from .models import CLOCKS_AGREE, RECORDER_DOWN, Cause, Gap, Source, to_column
 
 # In a run each failed slot left a miss. Fewer empty slots in a row without one are ticks placed in their neighbours.
 _UNEXPLAINED_SLOTS = 3
 
-_PLACED = """
+# A slot's tick is placed by the time it was received, which is in its slot for sure, unless the local clock is wrong: a
+# clock that is set back or forward neither makes gaps nor hides any.
+_PLACED = f"""
     SELECT
-        epoch_us(
-            CASE
-                WHEN received_at BETWEEN ts - $clocks_agree AND ts + $clocks_agree THEN received_at
-                ELSE ts
-            END
-        ) AS at_us,
+        epoch_us({HEARD_AT}) AS at_us,
         source
     FROM ticks
     WHERE index_name = $index_name
       AND ts >= $start - $clocks_agree
       AND ts <= $end + $clocks_agree
       AND resolution_s = 0
-"""
+"""  # noqa: S608 the time is a constant
 
 _HOLES = f"""
 WITH placed AS (
@@ -161,7 +154,7 @@ def observed(cursor: DuckDBPyConnection, gaps: Sequence[Gap], limit: int) -> lis
         "periods_us": [gap.poll_seconds * 1_000_000 for gap in gaps],
         "start": to_column(gaps[0].start),
         "end": to_column(max(at_slot(its.stop, gap.poll_seconds) for its, gap in zip(all_slots, gaps, strict=True))),
-        "clocks_agree": _CLOCKS_AGREE,
+        "clocks_agree": CLOCKS_AGREE,
         "limit": limit,
     }
     found: list[list[Seen]] = [[] for _ in gaps]
@@ -180,7 +173,7 @@ def _holes(cursor: DuckDBPyConnection, index_name: str, numbers: range, poll_sec
         "last": numbers.stop,
         "start": to_column(at_slot(numbers.start, poll_seconds)),
         "end": to_column(at_slot(numbers.stop, poll_seconds)),
-        "clocks_agree": _CLOCKS_AGREE,
+        "clocks_agree": CLOCKS_AGREE,
     }
     return cursor.execute(_HOLES, values).fetchall() if numbers else []
 

@@ -1,7 +1,7 @@
 """The records that the store keeps: frozen, validated by whoever makes them, instants aware and in UTC."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Literal
 
@@ -11,6 +11,10 @@ GapState = Literal["open", "healed", "unfillable"]
 
 RECORDER_DOWN = "recorder down"
 """Why slots have no tick when no recorder was there to note another cause."""
+
+
+CLOCKS_AGREE = timedelta(seconds=2)
+"""A local clock that differs from the exchange's by no more counts as right."""
 
 
 class Cause(StrEnum):
@@ -50,6 +54,13 @@ class Tick:
     source: Source = "live"
     received_at: datetime | None = None
     resolution_s: int = 0
+
+    @property
+    def heard_at(self) -> datetime:
+        """When it was received; when the exchange sent it, if that isn't known or the local clock was wrong."""
+        if self.received_at is None or abs(self.received_at - self.ts) > CLOCKS_AGREE:
+            return self.ts
+        return self.received_at
 
 
 @dataclass(frozen=True, slots=True)

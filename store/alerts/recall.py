@@ -131,7 +131,7 @@ def _tape(cursor: DuckDBPyConnection, rules: Sequence[AnyRule], index_name: str,
         return tape
     closes_of = max((rule.looks_back for rule in conditions if isinstance(rule, Volatility)), default=timedelta(0))
     tape.recall(_records(cursor, index_name, newest.ts - length), _closes(cursor, index_name, newest.ts, closes_of))
-    tape.heard = candles.floor(newest.received_at or newest.ts, tape.period)
+    tape.heard = candles.floor(newest.heard_at, tape.period)
     return tape
 
 

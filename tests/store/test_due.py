@@ -3,13 +3,14 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from store import Cause, Cursor, Database, Tick, runs, ticks
 from store.due import Stretch, at_slot, slot_number, slots, stretches
 from store.models import from_column
-from tests.conftest import START
+from tests.conftest import START, tick
 
 from .histories import Counting, at, missed, observed, ran
 
@@ -22,7 +23,8 @@ def by_each_sign(cursor: Cursor, start: datetime, end: datetime) -> list[Stretch
     recorded = runs.runs(cursor)
     signs = cursor.execute(
         """
-        SELECT ts, coalesce(received_at, ts) FROM ticks WHERE resolution_s = 0 AND source <> 'import'
+        SELECT ts, CASE WHEN abs(epoch(received_at - ts)) <= 2 THEN received_at ELSE ts END
+        FROM ticks WHERE resolution_s = 0 AND source <> 'import'
         UNION ALL SELECT slot, slot FROM misses
         """
     ).fetchall()
@@ -235,3 +237,13 @@ def test_a_miss_alone_is_a_sign(database):
         missed(cursor, [0], Cause.STORE_UNAVAILABLE)
 
     assert due(database, 0, 10) == [(0, 5, BTC, True), (5, 10, BTC, False)]
+
+
+@pytest.mark.parametrize("clock_off_s", [-7200, 7200])
+def test_a_killed_run_on_a_machine_with_a_wrong_clock_lasted_until_its_last_tick(database, clock_off_s):
+    with database.write() as cursor:
+        ran(cursor, 0, None)
+        ticks.append(cursor, [tick(second, received_at=at(second + clock_off_s)) for second in range(0, 50, 5)])
+        ran(cursor, 300, 400)
+
+    assert due(database, 0, 350) == [(0, 50, BTC, True), (50, 300, BTC, False), (300, 350, BTC, True)]

@@ -140,3 +140,13 @@ def test_only_observations_are_the_newest_tick(database: Database):
         judge = recall(cursor, RULES, NAMES, PERIOD, START + timedelta(hours=2), {})
 
     assert math.isnan(judge.tapes["btc_usd"].price)
+
+
+def test_a_tick_that_was_received_by_a_wrong_clock_counts_as_heard_when_it_was_sent(database: Database):
+    with database.write() as cursor:
+        ticks.append(cursor, [tick(0, received_at=START + timedelta(minutes=3))])
+
+    with database.read() as cursor:
+        judge = recall(cursor, RULES, NAMES, PERIOD, START + timedelta(seconds=PERIOD), {})
+
+    assert judge.tapes["btc_usd"].heard == START
