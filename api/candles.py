@@ -7,8 +7,9 @@ from typing import Annotated
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 from pydantic import BaseModel, Field
 
-from store import Cursor, utc_now
+from store import Cursor, ticks
 from store.bars import bars, bucket
+from store.clock import AHEAD
 
 from .errors import BAD_REQUEST, UNAVAILABLE
 from .instants import INTERVALS, Instant, interval_of, require_order
@@ -54,11 +55,11 @@ def get_candles(
 
     Those that saw no tick are absent, not filled. One that isn't over yet has the ticks so far.
     """
-    now, length = utc_now(), interval_of(interval)
+    now, length = served.now(), interval_of(interval)
     until = max(now, start) if end is None else end
     require_order(start, until, now, ("start", "end"))
     _require_few(start, until, interval)
-    body = ask(served, ticker, lambda cursor: _candles(cursor, ticker, start, until, length))
+    body = ask(served, ticker, lambda cursor: _candles(cursor, ticker, start, until, length, to_newest=end is None))
     return json_reply(request, (body or "[]").encode())
 
 
@@ -72,7 +73,10 @@ def _require_few(start: datetime, end: datetime, interval: str) -> None:
         )
 
 
-def _candles(cursor: Cursor, ticker: str, start: datetime, end: datetime, length: timedelta) -> str:
+def _candles(cursor: Cursor, ticker: str, start: datetime, end: datetime, length: timedelta, *, to_newest: bool) -> str:
+    newest = ticks.latest(cursor, ticker) if to_newest else None
+    if newest is not None and newest.ts < end + AHEAD:
+        end = max(end, newest.ts + timedelta(microseconds=1))
     first, past_last = (bucket(at + length - timedelta(microseconds=1), length) for at in (start, end))
     frame = bars(cursor, ticker, first, past_last, length)
     inside = frame[(frame["open_time"] >= first) & (frame["open_time"] < past_last)].copy()

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from fastapi.responses import FileResponse, JSONResponse
 from starlette.types import Receive, Scope, Send
 
-from store import NoDatabaseError, overview, utc_now
+from store import NoDatabaseError, overview
 from store.bars import SINGLE_TICKS
 from store.due import EPOCH
 from store.export_query import MEDIA_TYPES, ExportQuery, Format
@@ -48,7 +48,7 @@ def _query(
     healed: Annotated[bool, _HEALED] = True,
     format: Annotated[Format, _FORMAT] = "parquet",  # noqa: A002 as clients name it
 ) -> ExportQuery:
-    now = utc_now()
+    now = served.now()
     start, end = start or EPOCH, end or now
     require_order(start, end, now, ("start", "end"))
     known = _known(served)

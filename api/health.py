@@ -7,7 +7,6 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from store import utc_now
 from store.status import health
 
 from .access import is_stranger
@@ -81,7 +80,7 @@ async def get_health(request: Request, served: OfServer) -> JSONResponse:
 
 
 def _read(served: Served) -> dict[str, Any]:
-    return health(served.database, served.settings, utc_now())
+    return health(served.database, served.settings, served.now())
 
 
 def _for_all(report: dict[str, Any]) -> dict[str, Any]:

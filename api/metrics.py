@@ -3,7 +3,6 @@
 from fastapi import APIRouter
 from fastapi.responses import PlainTextResponse
 
-from store import utc_now
 from store.metrics import CONTENT_TYPE, as_text
 
 from .served import OfServer
@@ -14,4 +13,4 @@ router = APIRouter(tags=["health"])
 @router.get("/metrics", response_class=PlainTextResponse)
 def get_metrics(served: OfServer) -> PlainTextResponse:
     """All metrics as Prometheus text; 200 even when the database can't be read, which one of them says."""
-    return PlainTextResponse(as_text(served.database, served.settings, utc_now()), media_type=CONTENT_TYPE)
+    return PlainTextResponse(as_text(served.database, served.settings, served.now()), media_type=CONTENT_TYPE)

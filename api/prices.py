@@ -9,7 +9,8 @@ from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, Field
 
-from store import Tick, ticks, utc_now
+from store import Tick, ticks
+from store.clock import AHEAD
 
 from .errors import BAD_REQUEST, NOT_FOUND, UNAVAILABLE
 from .instants import LAST_MILLISECONDS, from_epoch, require_order, to_epoch_ms
@@ -62,9 +63,9 @@ def get_prices_in_range(
     `limit` and `offset` are checked, but the whole range is returned, up to 100,000 ticks.
     """
     del limit, offset
-    now = utc_now()
     start = from_epoch(start_timestamp, "start_timestamp")
-    end = max(now, start) if end_timestamp is None else from_epoch(end_timestamp, "end_timestamp")
+    now = served.now()
+    end = max(now + AHEAD, start) if end_timestamp is None else from_epoch(end_timestamp, "end_timestamp")
     require_order(start, end, now)
     past_end = end + timedelta(milliseconds=1)  # a tick is in the range when its `timestamp`, in milliseconds, is
     found = ask(served, ticker, lambda cursor: ticks.prices(cursor, ticker, start, past_end, limit=MOST_ROWS + 1)) or []

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, HTTPException, Query, Request
 
 from settings import Settings
 from store import Cursor, Database, NoDatabaseError, overview
+from store.clock import exchange_now
 
 from .errors import shortened
 from .recent import Recent
@@ -32,6 +34,10 @@ class Served:
     database: Database
     newest: dict[str, tuple[object, bytes]] = field(default_factory=dict)
     health: Recent = field(default_factory=Recent)
+
+    def now(self) -> datetime:
+        """Now, by the exchange's clock: that of this machine may be wrong."""
+        return exchange_now(self.database.path)
 
 
 async def _served(request: Request) -> Any:

@@ -10,7 +10,7 @@ from pages.common.alert_marks import add_alerts
 from pages.common.live_chart import live_chart
 from pages.common.views import View
 from settings import PREFIX
-from store import StoreError, utc_now
+from store import StoreError
 from store.alerts.events import Told
 from store.alerts.outlook import RuleStand
 from store.alerts.rules import Severity, named
@@ -215,7 +215,7 @@ def in_words(told: Told) -> str:
     lines = [
         f"{alert_text.badge(event.severity)}{over} **{text.escaped(event.rule)}**, {when}",
         text.escaped(event.text),
-        f":small[{text.escaped(alert_text.became(told, utc_now(), zone))}]",
+        f":small[{text.escaped(alert_text.became(told, queries.now(), zone))}]",
     ]
     if told.acknowledged_at:
         seen = f"acknowledged by {told.reader}, {alert_text.when(told.acknowledged_at, zone)}"

@@ -14,7 +14,7 @@ from pages.common.gap_marks import add_marks
 from pages.common.live_chart import Zoomed, live_chart
 from pages.common.measures import Measures, measured
 from pages.common.views import EXACT, SPANS, View, from_wall, intervals_for
-from store import StoreError, utc_now
+from store import StoreError
 from store.bars import INTERVAL_NAMES, bucket
 from store.export_query import ExportQuery
 
@@ -239,7 +239,7 @@ def page() -> None:
         names, view = toolbar()
     except StoreError:
         return  # the header tells
-    refresh = queries.refresh_every() if view.lives(utc_now()) else RENEWED_EVERY
+    refresh = queries.refresh_every() if view.lives(queries.now()) else RENEWED_EVERY
     st.fragment(shown, run_every=refresh)(names, view)
 
 

@@ -1,6 +1,6 @@
 """Overview: a card for each index, and all of them on one scale."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import streamlit as st
 
@@ -9,7 +9,7 @@ from pages.common.gap_marks import add_marks
 from pages.common.live_chart import live_chart
 from pages.common.sparkline import sparkline
 from pages.common.views import SPANS
-from store import StoreError, utc_now
+from store import StoreError
 from store.coverage import Coverage
 from store.overview import Card
 from store.status import stale_after_s
@@ -45,17 +45,17 @@ def live() -> None:
 
 
 def cards_or_table(overview: queries.Overview) -> None:
-    cards = overview.cards
+    cards, now = overview.cards, queries.now()
     if len(cards) > MOST_CARDS:
-        index_table(overview)
+        index_table(overview, now)
         return
     with st.grid(min(len(cards), 4), min_column_width=240):
         for card in cards:
             with st.container(border=True, key=f"card-{card.index_name}"):
-                index_card(card, overview.coverage.get(card.index_name))
+                index_card(card, overview.coverage.get(card.index_name), now)
 
 
-def index_card(card: Card, coverage: Coverage | None) -> None:
+def index_card(card: Card, coverage: Coverage | None, now: datetime) -> None:
     """Price, change, sparkline, range, coverage and age of one index."""
     if card.latest is None or card.since is None:
         st.metric(text.pair(card.index_name), None)
@@ -70,8 +70,8 @@ def index_card(card: Card, coverage: Coverage | None) -> None:
     )
     words = range_in_words(card)
     st.html(sparkline(card.closes, low_to_high(card), f"{text.pair(card.index_name)}, {words}"))
-    old = age(card)
-    lines = [words, f":orange[:material/schedule:] {old}" if is_stale(card) else old]
+    old = age(card, now)
+    lines = [words, f":orange[:material/schedule:] {old}" if is_stale(card, now) else old]
     if coverage is not None:
         lines.insert(1, coverage_in_words(coverage))
     st.caption("  \n".join(lines))
@@ -93,23 +93,23 @@ def coverage_in_words(coverage: Coverage) -> str:
     return f"24 h coverage {text.share(coverage.share)} of {coverage.due:,} slots{healed}"
 
 
-def age(card: Card) -> str:
+def age(card: Card, now: datetime) -> str:
     """How old the price of a card is; a stale one and an average are marked."""
     if card.latest is None:
         return "No data yet"
-    words = text.age_at(utc_now() - card.latest.ts, card.latest.ts.astimezone(text.zone()))
+    words = text.age_at(now - card.latest.ts, card.latest.ts.astimezone(text.zone()))
     if card.latest.resolution_s:
         words = f"Average over {text.span(timedelta(seconds=card.latest.resolution_s))}, {words}"
-    return f"Stale, {words}" if is_stale(card) else words
+    return f"Stale, {words}" if is_stale(card, now) else words
 
 
-def is_stale(card: Card) -> bool:
+def is_stale(card: Card, now: datetime) -> bool:
     if card.latest is None:
         return False
-    return (utc_now() - card.latest.ts).total_seconds() > stale_after_s(queries.settings().poll_seconds)
+    return (now - card.latest.ts).total_seconds() > stale_after_s(queries.settings().poll_seconds)
 
 
-def index_table(overview: queries.Overview) -> None:
+def index_table(overview: queries.Overview, now: datetime) -> None:
     """Many indexes, a row each."""
     cards, coverage = overview.cards, overview.coverage
     st.dataframe(
@@ -123,7 +123,7 @@ def index_table(overview: queries.Overview) -> None:
             "Coverage": [
                 text.share(coverage[card.index_name].share) if card.index_name in coverage else None for card in cards
             ],
-            "Age": [age(card) for card in cards],
+            "Age": [age(card, now) for card in cards],
         },
         column_config={
             "24 h": st.column_config.LineChartColumn(),

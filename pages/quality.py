@@ -7,7 +7,7 @@ import streamlit as st
 from pages.common import charts, coverage_chart, gap_text, queries, text, vitals_charts, vitals_text
 from pages.common.live_chart import live_chart
 from pages.common.views import first_midnight
-from store import RECORDER_DOWN, Cause, Gap, StoreError, utc_now
+from store import RECORDER_DOWN, Cause, Gap, StoreError
 from store.coverage import Coverage, totals
 from store.vitals import Growth, Vitals
 
@@ -34,7 +34,9 @@ def toolbar() -> tuple[str, str]:
 def shown(name: str, days: str) -> None:
     try:
         with st.skeleton(height=CALENDAR_HEIGHT):
-            quality = queries.quality(queries.these_ten_seconds(), first_midnight(utc_now(), DAYS[days], text.zone()))
+            quality = queries.quality(
+                queries.these_ten_seconds(), first_midnight(queries.now(), DAYS[days], text.zone())
+            )
     except StoreError:
         return  # the header tells
     hours = [each for each in quality.hours if name in {ALL, each.index_name}]
@@ -199,7 +201,7 @@ def delays(quality: queries.Quality) -> None:
     )
     st.caption(
         f"From the exchange's time of a tick to its being stored, over {text.span(quality.interval)} each: the median, "
-        "and the p99 of the worst minute. A difference of the clocks is part of it."
+        "and the p99 of the worst minute. A difference of the clocks is part of it while it is less than 2 s."
     )
 
 

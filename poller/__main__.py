@@ -18,9 +18,10 @@ import click
 
 import settings as all_settings
 from settings import Settings
-from store import Database, Exchange, Gap, Miss, StoreError, Tick, utc_now
+from store import Database, Exchange, Gap, Miss, StoreError, Tick
 from store.backup import backup
 from store.candles import rebuild as rebuild_candles
+from store.clock import exchange_now
 from store.due import EPOCH
 from store.export_query import FORMATS, ExportQuery, Format
 from store.export_verify import exported_files, faults_of_export
@@ -115,7 +116,7 @@ def once() -> None:
 def status(*, as_json: bool) -> None:
     """Say how recording goes; works beside a recorder and without one."""
     settings = load()
-    report = health(database_of(settings), settings, utc_now())
+    report = health(database_of(settings), settings, exchange_now(settings.database))
     click.echo(json.dumps(report) if as_json else _report_in_words(report))
 
 
@@ -125,7 +126,7 @@ def status(*, as_json: bool) -> None:
 def list_gaps(*, as_json: bool) -> None:
     """List the gaps in the record: which slots, why, and what became of them."""
     settings = load()
-    now = utc_now()
+    now = exchange_now(settings.database)
     with database_of(settings).read() as cursor:
         found = ledger(cursor, EPOCH, now, now)
     click.echo(json.dumps([gap_as_json(gap) for gap in found]) if as_json else _gaps_in_words(found))
@@ -187,7 +188,7 @@ def rebuild() -> None:
     """Make all candles anew of the ticks, and the gaps of what was noted of them; works beside a recorder."""
     database = database_of(load())
     with progress_bar("rebuilding") as tell:
-        rebuild_candles(database, utc_now(), tell)
+        rebuild_candles(database, exchange_now(database.path), tell)
     with database.write() as cursor:
         rebuild_gaps(cursor)
     click.echo("candles and gaps rebuilt")
@@ -247,7 +248,7 @@ def export_to(
     database = database_of(settings)
     names = index_names or tuple(known_indexes(database, settings))
     _require_known(names, database, settings)
-    query = ExportQuery(names, start, end or utc_now(), interval, healed, format_)
+    query = ExportQuery(names, start, end or exchange_now(settings.database), interval, healed, format_)
     with progress_bar("exporting") as tell:
         made = Exports(database, settings.exports_limit_bytes).make(query, tell)
     click.echo(_exported_in_words(made, made.path if to is None else made.copy(to)))
@@ -346,6 +347,8 @@ def _gaps_in_words(found: Sequence[Gap]) -> str:
 
 def _report_in_words(report: dict[str, Any]) -> str:
     lines = [f"{report['status']}: {report['poller']['words']}", f"database {report['database']['path']}"]
+    if clock := report["poller"].get("clock"):
+        lines.append(clock)
     if report["database"]["error"]:
         lines.append(report["database"]["error"])
     if report["database"]["exchange"] not in (None, Exchange.REAL):

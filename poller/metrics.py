@@ -14,7 +14,8 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from settings import PREFIX, VERSION, Settings, SettingsError
-from store import Database, utc_now
+from store import Database
+from store.clock import exchange_now
 from store.metrics import CONTENT_TYPE, as_text
 
 log = logging.getLogger("tickwell.metrics")
@@ -109,7 +110,7 @@ class _Handler(BaseHTTPRequestHandler):
         if urlsplit(self.path).path != PATH:
             self.send_error(404, explain=f"The metrics are at {PATH}.")
             return
-        text = as_text(self.server.database, self.server.settings, utc_now())
+        text = as_text(self.server.database, self.server.settings, exchange_now(self.server.database.path))
         self.send_response(200)
         self.send_header("Content-Type", CONTENT_TYPE)
         self.send_header("Content-Length", str(len(text)))

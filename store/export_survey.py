@@ -19,12 +19,13 @@ from settings import VERSION
 from .averages import OF_CHARTS
 from .bars import INTERVAL_NAMES, SINGLE_TICKS, bucket
 from .candles import HOUR, closed_to, floor
+from .clock import exchange_now
 from .coverage import coverage
 from .database import Database
 from .exchange import exchange_of
 from .export_query import ExportQuery
 from .gaps import gap_as_json, ledger
-from .models import from_column, to_column, utc_now
+from .models import from_column, to_column
 
 _PORTION = 2_000_000
 """So many rows are looked at under one lease, which takes some 30 ms."""
@@ -155,7 +156,7 @@ def survey(database: Database, query: ExportQuery) -> Survey:
     """
     with database.read() as cursor:
         ((rows, gap_events),) = cursor.execute(_ROWS).fetchall()
-        gaps = ledger(cursor, query.start, query.end, utc_now(), query.index_names)
+        gaps = ledger(cursor, query.start, query.end, exchange_now(database.path), query.index_names)
         complete = coverage(cursor, gaps, query.start, query.end)
         exchange = exchange_of(cursor)
     counts = _Counts()

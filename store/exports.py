@@ -21,6 +21,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from .clock import exchange_now
 from .database import Database
 from .errors import BusyError, StoreError
 from .export_query import SUFFIXES, ExportQuery
@@ -103,7 +104,7 @@ class Exports:
             BusyError: others wait for theirs.
             StoreError: the database can't be read, the folder can't be written, or the file would be too large.
         """
-        query = query.settled(utc_now())
+        query = query.settled(exchange_now(self.database.path))
         found = self._surveyed(query)
         with _in_one_line(self.folder):
             if (made := self._there(found)) is None:

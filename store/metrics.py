@@ -19,6 +19,7 @@ from prometheus_client.registry import Collector
 from settings import VERSION, Settings
 
 from .aside import size_of
+from .clock import skew_s
 from .database import Database
 from .errors import StoreError
 from .figures import Figures, figures
@@ -81,6 +82,11 @@ def _of_recorder(notice: Notice | None) -> Iterator[Metric]:
         "Ticks that wait in the recorder's memory because the database can't be written.",
         notice.waiting if notice is not None and alive else 0,
     )
+    yield _gauge(
+        "tickwell_clock_off_seconds",
+        "How far the clock of the recorder's machine is ahead of the exchange's; 0 while that is less than 2 s.",
+        0.0 - skew_s(notice),
+    )
 
 
 def _of_disk(database: Database) -> Iterator[Metric]:
@@ -128,7 +134,7 @@ def _of_file(found: Figures, configured: Sequence[str], now: datetime) -> Iterat
         "tickwell_tick_age_seconds",
         "Age of the newest tick of an index that is to be recorded; absent while it has none.",
         ("index_name",),
-        {(name,): (now - at).total_seconds() for name, at in found.newest.items()},
+        {(name,): max(0.0, (now - at).total_seconds()) for name, at in found.newest.items()},
     )
     kinds = {"observed": found.observed, "average": found.averages}
     yield _counter(

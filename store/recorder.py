@@ -61,6 +61,7 @@ class Notice:
         backfill: how far the loading of history is, such as "loading history, 5 of 12"; empty when there is none.
         alive: the recorder still holds its lock; not part of the text.
         host: the name of the machine or container where `pid` counts, if it means nothing here; empty otherwise.
+        skew_s: how far its machine's clock is behind the exchange's, which all its times are by; 0 if it is right.
     """
 
     pid: int
@@ -80,6 +81,7 @@ class Notice:
     backfill: str = ""
     alive: bool = True
     host: str = ""
+    skew_s: float = 0.0
 
 
 class RecorderLock:

@@ -8,6 +8,7 @@ from settings import VERSION, Settings
 
 from . import ticks
 from .aside import list_aside, size_of
+from .clock import clock_in_words, skew_s
 from .database import Database
 from .errors import NoDatabaseError, StoreError
 from .exchange import exchange_of
@@ -39,6 +40,8 @@ def known_indexes(configured: Sequence[str], stored: Sequence[str]) -> list[str]
 
 def health(database: Database, settings: Settings, now: datetime) -> dict[str, Any]:
     """Everything that works and everything that doesn't, as JSON types; instants as ISO 8601 in UTC, ages in seconds.
+
+    `now` is the exchange's time, as `exchange_now` tells it.
 
     `status` is "ok", "stale" when the newest tick of a configured index is older than `stale_after_s`, "empty" when
     there is none at all, or "failed" when the database can't be read. `exchange` says whose prices the file has; None
@@ -160,7 +163,7 @@ def _indexes(database: Database, settings: Settings, now: datetime) -> tuple[dic
                 "first": first.isoformat(),
                 "last": tick.ts.isoformat(),
                 "price": tick.price,
-                "age_s": round((now - tick.ts).total_seconds(), 3),
+                "age_s": max(0.0, round((now - tick.ts).total_seconds(), 3)),  # the clocks may differ by a second
                 "source": tick.source,
             }
     return described, exchange
@@ -205,6 +208,8 @@ def _poller(notice: Notice | None, now: datetime, words: str) -> dict[str, Any]:
         "refused_records": notice.refused,
         "failing": dict(notice.failing),
         "backfill": notice.backfill if notice.alive else "",
+        "clock": clock_in_words(notice),
+        "clock_off_s": 0.0 - skew_s(notice),
         "pid": notice.pid,
         "mode": notice.mode,
         "started_at": notice.since.isoformat(),

@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from store import Exchange, StoreError, utc_now
+from store import Exchange, StoreError
+from store.clock import clock_in_words
 from store.status import aside_in_words, in_words
 
 from . import queries, sign_in, text
@@ -25,7 +26,7 @@ def header(title: str) -> None:
 
 def _state() -> None:
     """The recorder's state in words, the zone of the times, and a word on prices that nobody trades at."""
-    zone, now = text.zone(), utc_now()
+    zone, now = text.zone(), queries.now()
     try:
         pulse = queries.pulse(queries.this_second())
     except StoreError as error:
@@ -40,6 +41,10 @@ def _state() -> None:
     else:
         st.warning(words[0].upper() + words[1:], icon=":material/warning:")
         st.caption(times)
+    if clock := clock_in_words(notice):
+        st.warning(
+            f"{text.escaped(clock[0].upper() + clock[1:])}: times here are the exchange's.", icon=":material/schedule:"
+        )
     if pulse.set_aside:
         st.warning(f"Files {text.escaped(aside_in_words(pulse.set_aside))}", icon=":material/warning:")
     if queries.settings().demo or pulse.exchange is Exchange.SIMULATOR:

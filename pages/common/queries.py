@@ -12,7 +12,7 @@ import streamlit as st
 
 import settings as all_settings
 from settings import Settings
-from store import Cursor, Database, Exchange, Gap, NoDatabaseError, Tick, export_survey, status, ticks, utc_now, vitals
+from store import Cursor, Database, Exchange, Gap, NoDatabaseError, Tick, export_survey, status, ticks, vitals
 from store.alerts import events
 from store.alerts.events import Event, Told
 from store.alerts.in_force import InForce, rules_in_force
@@ -20,6 +20,7 @@ from store.alerts.outlook import RuleStand, outlook
 from store.alerts.rules import Severity
 from store.aside import list_aside
 from store.bars import SINGLE_TICKS, bars, fits, nice_interval
+from store.clock import AHEAD, exchange_now
 from store.coverage import Coverage, calendar, coverage
 from store.due import EPOCH
 from store.exchange import exchange_of
@@ -43,6 +44,7 @@ MOST_ALERTS = 200
 """More marks than this can't be told apart on a chart."""
 
 _GROWTH_OVER = timedelta(days=7)
+SECOND = timedelta(seconds=1)
 
 
 @dataclass(frozen=True)
@@ -172,19 +174,24 @@ def refresh_every() -> timedelta:
     return timedelta(seconds=min(settings().poll_seconds, 5))
 
 
+def now() -> datetime:
+    """Now, by the exchange's clock: that of this machine may be wrong."""
+    return exchange_now(settings().database)
+
+
 def this_second() -> datetime:
     """Now, rounded up, so that visitors of the same second ask the same question."""
-    return utc_now().replace(microsecond=0) + timedelta(seconds=1)
+    return now().replace(microsecond=0) + timedelta(seconds=1)
 
 
 def this_minute() -> datetime:
     """Now, rounded down to the minute."""
-    return utc_now().replace(second=0, microsecond=0)
+    return now().replace(second=0, microsecond=0)
 
 
 def these_ten_seconds() -> datetime:
     """Now, rounded down to ten seconds: slots that are still to come don't count as missing."""
-    return datetime.fromtimestamp(int(utc_now().timestamp()) // 10 * 10, UTC)
+    return datetime.fromtimestamp(int(now().timestamp()) // 10 * 10, UTC)
 
 
 @st.cache_data(ttl="900ms", max_entries=2, show_spinner=False)
@@ -344,7 +351,7 @@ def acknowledge(event_ids: Sequence[str]) -> None:
         return
     with database().write() as cursor:
         for event_id in event_ids:
-            events.acknowledge(cursor, event_id, utc_now(), reader)
+            events.acknowledge(cursor, event_id, now(), reader)
     newest_alerts.clear()
 
 
@@ -357,7 +364,7 @@ def estimate(query: ExportQuery) -> Estimate:
     """
     try:
         with database().read() as cursor:
-            return export_survey.estimate(cursor, query.settled(utc_now()))
+            return export_survey.estimate(cursor, query.settled(now()))
     except NoDatabaseError:
         return Estimate(0, 0)
 
@@ -396,6 +403,8 @@ def _history(cursor: Cursor, at: datetime, names: Sequence[str], view: View, kno
         known = _recorded_now(cursor)
     recorded = {name: known[name] for name in names if name in known}
     start, end = view.bounds(at, min((first for first, _ in recorded.values()), default=at))
+    if view.end is None:
+        end = max([end, *(last + SECOND for _, last in recorded.values() if last < end + AHEAD)])
     interval = view.interval
     if interval is None:
         single = not view.candles and all(fits(cursor, name, start, end, MOST_POINTS) for name in recorded)
@@ -406,7 +415,7 @@ def _history(cursor: Cursor, at: datetime, names: Sequence[str], view: View, kno
         end,
         interval,
         recorded,
-        ledger(cursor, start, end, min(at, utc_now()), names),  # slots that are still to come are no gap
+        ledger(cursor, start, end, min(at, now()), names),  # slots that are still to come are no gap
         events.fired(cursor, start, end, index_names=names, limit=MOST_ALERTS),
     )
 

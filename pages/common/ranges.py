@@ -5,10 +5,9 @@ from datetime import datetime, timedelta
 
 import streamlit as st
 
-from store import utc_now
 from store.instants import from_text
 
-from . import text
+from . import queries, text
 from .views import EARLIEST, EXACT, LATEST, to_url, within_reach
 
 
@@ -33,7 +32,8 @@ def choose_span(spans: Sequence[str], default: str) -> str:
 
 def exact_range(before: tuple[datetime, datetime] | None) -> tuple[datetime, datetime]:
     """The range that stands in the address, else the one that was looked at before, else the last day."""
-    start, end = _from_url() or before or (utc_now() - timedelta(days=1), utc_now())
+    now = queries.now()
+    start, end = _from_url() or before or (now - timedelta(days=1), now)
     st.query_params.update(start=to_url(start), end=to_url(end))
     return start, end
 

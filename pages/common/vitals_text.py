@@ -8,9 +8,8 @@ _MOST_DAYS = 3650
 _CLEARLY_OFF_S = 1
 
 CLOCK_IS_WRONG = (
-    "This machine's clock is wrong: ticks keep the exchange's time, but slots are polled by this clock, and delays are "
-    "off by as much. Let it be set from the network (Linux: `timedatectl set-ntp true`; macOS: Date & Time, set "
-    "automatically)."
+    "This machine's clock is wrong: ticks keep the exchange's time, and from 2 s on slots and delays do too. Let it be "
+    "set from the network (Linux: `timedatectl set-ntp true`; macOS: Date & Time, set automatically)."
 )
 
 

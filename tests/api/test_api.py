@@ -1,7 +1,7 @@
 """/prices and /health, rule by rule."""
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from api import recent
 from api.instants import from_epoch, to_epoch_ms
 from api.prices import MOST_ROWS
-from store import Tick, averages, utc_now
+from store import Database, Tick, averages, utc_now
+from store.recorder import Notice, RecorderLock
 from tests.conftest import START, tick
 
 from .conftest import SECOND, detail, filtered, store, timestamps
@@ -324,3 +325,39 @@ def test_seconds_and_the_same_time_in_milliseconds_are_one_instant(seconds):
 @given(st.integers(10**11, 10**14))
 def test_milliseconds_survive_the_way_there_and_back(milliseconds):
     assert to_epoch_ms(from_epoch(milliseconds, "x")) == milliseconds
+
+
+def behind(database: Database, seconds: float) -> RecorderLock:
+    """A recorder at work, which found this machine's clock to be so far behind the exchange's."""
+    lock, now = RecorderLock(database.path), utc_now()
+    lock.acquire(Notice(812, "external", now, 5, ("btc_usd",), "1", "recording", now, skew_s=seconds))
+    return lock
+
+
+def test_a_tick_that_is_minutes_ahead_of_the_clock_is_answered(client, database):
+    newest = utc_now() + timedelta(minutes=3)
+    store(database, Tick("btc_usd", newest, 2.0))
+
+    found = filtered(client).json()
+    candles = client.get("/candles", params={"ticker": "btc_usd", "start": utc_now().isoformat()}).json()
+    health = client.get("/health").json()
+
+    assert [Decimal(item["price"]) for item in found] == [2]
+    assert [candle["close"] for candle in candles] == [2]
+    assert health["indexes"]["btc_usd"]["age_s"] == 0
+
+
+def test_with_a_clock_that_is_behind_now_is_the_exchanges(client, database):
+    newest = utc_now() + timedelta(minutes=30)
+    store(database, Tick("btc_usd", newest, 2.0), Tick("eth_usd", newest, 3.0))
+    lock = behind(database, 1801)
+
+    found = filtered(client, start_timestamp=int(newest.timestamp())).json()
+    reply = client.get("/health")
+
+    lock.release()
+    assert [Decimal(item["price"]) for item in found] == [2]
+    assert reply.status_code == 200
+    assert 1 <= reply.json()["indexes"]["btc_usd"]["age_s"] < 10
+    assert reply.json()["poller"]["clock_off_s"] == -1801
+    assert abs(datetime.fromisoformat(reply.json()["now"]) - newest) < timedelta(seconds=10)

@@ -10,7 +10,7 @@ from pages.common import text
 from store import Database, Exchange, Tick, averages, utc_now
 from store.aside import list_aside
 from store.exchange import admit
-from tests.pages.conftest import errors, recorder, store, warnings
+from tests.pages.conftest import captions, chart, errors, recorder, store, warnings
 
 PAGES = {"overview": "Overview", "history": "History"}
 BANNER = "**Simulated prices.** They are made up by the built-in simulator."
@@ -189,3 +189,20 @@ def test_a_demo_stands_under_the_banner_before_its_first_tick(open_page, monkeyp
     page = open_page(name)
 
     assert warnings(page) == [BANNER]
+
+
+def test_a_clock_that_is_wrong_is_said_and_ages_are_right(open_page, database):
+    now = utc_now() + timedelta(seconds=182)
+    store(database, Tick("btc_usd", now, 100_000.0), Tick("eth_usd", now, 4000.0))
+
+    with recorder(database, skew_s=182.0):
+        overview = open_page("overview")
+        history = open_page("history", range="15m")
+
+    line = "This machine's clock is 3 min 2 s behind the exchange's: times here are the exchange's."
+    assert warnings(overview) == warnings(history) == [line]
+    assert re.search(r"recording, \d s old", overview.caption[0].value)
+    assert not any("Stale" in caption for caption in captions(overview))
+    assert any(trace["x"] for trace in chart(history, "history")["figure"]["data"])
+    assert not overview.exception
+    assert not history.exception

@@ -244,6 +244,19 @@ def test_status_tells_of_a_recorder_that_was_killed(command, database: Database)
     assert lines[2].endswith(" d old, ticks: 1 since 2026-11-01T12:00:00+00:00")
 
 
+def test_status_says_how_far_the_clock_is_off(command, database: Database):
+    with database.write() as cursor:
+        ticks.append(cursor, [Tick("btc_usd", utc_now() + timedelta(seconds=182), 100.0)])
+    lock = RecorderLock(database.path)
+    lock.acquire(Notice(4711, "external", START, 5, ("btc_usd",), "1.2.3", "recording", START, skew_s=182.0))
+
+    lines = command("status").stdout.splitlines()
+
+    lock.release()
+    assert lines[2] == "this machine's clock is 3 min 2 s behind the exchange's"
+    assert re.match(r"btc_usd 100.0, \d s old, ", lines[3])
+
+
 def test_status_names_the_files_that_were_set_aside(command, database_file: Path):
     database_file.touch()
     Database(database_file).migrate()

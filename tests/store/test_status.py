@@ -380,6 +380,8 @@ def test_the_trouble_of_a_recorder_is_described_in_json(database, make_settings)
         "waiting_ticks": 3,
         "failing": {"eth_usd": "no price"},
         "backfill": "loading history, 5 of 12",
+        "clock": "",
+        "clock_off_s": 0.0,
         "pid": OTHER_PID,
         "mode": "external",
         "started_at": "2026-11-01T12:00:00+00:00",
@@ -435,3 +437,30 @@ def test_a_recorder_that_is_gone_is_described_as_gone(database, make_settings):
     assert report["poller"]["words"] == "not recording: the recorder, PID 812, is gone without a word"
     assert report["poller"]["retry_at"] is None
     assert report["poller"]["backfill"] == ""
+
+
+@pytest.mark.parametrize(
+    ("skew_s", "words", "off_s"),
+    [
+        (0.0, "", 0.0),
+        (1.9, "", 0.0),
+        (182.0, "this machine's clock is 3 min 2 s behind the exchange's", -182.0),
+        (-3600.0, "this machine's clock is 1 h ahead of the exchange's", 3600.0),
+    ],
+)
+def test_a_clock_that_is_wrong_is_told(database, make_settings, skew_s, words, off_s):
+    lock = RecorderLock(database.path)
+    lock.acquire(replace(RECORDING, skew_s=skew_s))
+
+    alive = health(database, make_settings(), NOW)["poller"]
+    lock.release()
+    gone = health(database, make_settings(), NOW)["poller"]
+
+    assert (alive["clock"], alive["clock_off_s"]) == (words, off_s)
+    assert (gone["clock"], gone["clock_off_s"]) == ("", 0.0)
+
+
+def test_no_tick_is_younger_than_now(database, make_settings):
+    append(database, tick(1.5))
+
+    assert health(database, make_settings(), after(0))["indexes"]["btc_usd"]["age_s"] == 0
