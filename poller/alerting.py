@@ -79,6 +79,7 @@ class Alerts:
         self._fault = ""
         self._noted = False
         self._judge: Judge | None = None
+        self._judged_to: datetime | None = None
         self._settlements: Settlements | None = None
 
     @property
@@ -98,12 +99,15 @@ class Alerts:
             UnjudgedError: the rules could not be judged; the transaction is spoilt.
         """
         outcomes = _by_slot(ticks, misses)
+        if self._judged_to is not None and outcomes[0][0] < self._judged_to:  # the clock went back
+            self._forget()
         found: list[Event] = []
         with contextlib.ExitStack() as undo:
             undo.callback(self._forget)
             judge = self._ready(outcomes[0][0], wait_s)
             yield lambda cursor: found.extend(self._look(cursor, judge, outcomes))
             undo.pop_all()
+        self._judged_to = outcomes[-1][0]
         for event in found:
             log.info("%s: %s", event.rule, event.text)
         if found:

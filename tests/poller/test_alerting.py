@@ -353,3 +353,21 @@ def test_what_happens_is_logged(start, caplog):
     write(journal, 1, 101)
 
     assert "move: BTC / USD rose 1 % within 10 s, from 100.00 to 101.00" in caplog.text
+
+
+def test_when_the_clock_goes_back_slots_are_judged_on(start, database, file):
+    file.write_text(STALE)
+    journal = start()
+    write(journal, 0, 100)
+    write(journal, 7200, None)
+    fired = standing(database)
+
+    write(journal, 1, 100.1)
+
+    assert (fired, standing(database)) == ("fired", "over")
+
+
+def standing(database: Database) -> str:
+    with database.read() as cursor:
+        (its,) = events.standings(cursor).values()
+    return its.event
