@@ -48,8 +48,8 @@ log = logging.getLogger("tickwell.recorder")
 _CHECK_NAMES_S = 3.0
 _STORE_WAIT_S = 0.9  # a writer waits 0.1 s where all goes well; a stop may wait twice, and has 2 s
 
-# Where all goes well a slot is written within this, before anything else begins.
-_STORE_SOON_S = 0.1
+# What follows a slot waits this long for its write, which takes milliseconds where all goes well.
+_STORE_SOON_S = 1.0
 
 # So long before a slot nothing is begun that its own write might have to wait for.
 _HANDS_OFF = timedelta(seconds=0.9)
@@ -290,7 +290,8 @@ class Recorder:
             async for batch in batches:
                 outcomes += self._journal.add(slot, batch)
                 self._writer.begin(slot, outcomes)
-        await self._writer.soon(_STORE_SOON_S)
+        left = slot + self._period - margin - self._clock()
+        await self._writer.soon(min(max(0.0, left.total_seconds()), _STORE_SOON_S))
 
     def _beside_the_polls(self) -> Background:
         indexes, seconds = self._settings.indexes, self._settings.poll_seconds

@@ -66,8 +66,13 @@ def refusal(code: Any, message: str = "words", **more: Any) -> dict[str, Any]:
 
 
 def price_reply(price: float = 100.0, sent_at: datetime = NOW) -> bytes:
+    return reply({"index_price": price}, sent_at)
+
+
+def reply(result: Any, sent_at: datetime = NOW, **more: Any) -> bytes:
+    """A whole HTTP response with a result, sent at a time."""
     us_out = (sent_at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
-    return http(json.dumps(envelope({"index_price": price}) | {"usOut": us_out}).encode())
+    return http(json.dumps(envelope(result, **more) | {"usOut": us_out}).encode())
 
 
 def http(body: bytes, status: str = "200 OK", *headers: str) -> bytes:

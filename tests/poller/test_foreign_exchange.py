@@ -1,9 +1,8 @@
 """A file takes the prices of one exchange: replies of another one end each command in one line, and add not a row."""
 
 import asyncio
-import json
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -18,7 +17,7 @@ from store.models import Cause
 from store.recorder import read_notice
 from tests.conftest import START, tick
 
-from .conftest import envelope, http, price_reply
+from .conftest import http, price_reply, reply
 
 Digest = dict[str, list[Any]]
 
@@ -112,8 +111,7 @@ def test_replies_of_the_test_environment_make_a_file_that_says_so(
     make_settings: Callable[..., Settings], database: Database, serve
 ):
     def answer(_: str) -> bytes:
-        sent_us = (utc_now() - datetime.fromisoformat("1970-01-01T00:00:00+00:00")) // timedelta(microseconds=1)
-        return http(json.dumps(envelope({"index_price": 1.5}, testnet=True) | {"usOut": sent_us}).encode())
+        return reply({"index_price": 1.5}, utc_now(), testnet=True)
 
     settings = make_settings(deribit_url=serve(answer).url, indexes=("btc_usd",))
     asyncio.run(poll_once(settings, database))

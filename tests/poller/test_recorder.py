@@ -46,7 +46,7 @@ from store.recorder import Notice, RecorderLock, read_notice
 from store.status import in_words
 from tests.conftest import wait_until
 
-from .conftest import MovedClock, envelope, http, price_reply, refusal
+from .conftest import MovedClock, envelope, http, price_reply, refusal, reply
 
 SECOND = timedelta(seconds=1)
 EVER = (datetime(2015, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
@@ -687,7 +687,7 @@ def test_between_far_slots_history_is_written_at_once(serve, start: Start, datab
         if "names" in target:
             return http(json.dumps(envelope(BOTH)).encode())
         if "chart" in target:
-            return http(json.dumps(envelope([[hour_ms, 100.0] for hour_ms in hours_ms])).encode())
+            return reply([[hour_ms, 100.0] for hour_ms in hours_ms], clock())
         return price_reply(sent_at=clock())
 
     clock.slot_in(0.5, 10)
