@@ -14,7 +14,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 from settings import VERSION
 
-from .exchange import Exchange, Reply, html_reply
+from .bodies import Reply, html_reply
+from .exchange import Exchange
 from .faults import Fault, FaultError, Faults
 
 SERVER_NAME = f"tickwell-simulator/{VERSION}"
@@ -32,15 +33,22 @@ _LAST_REPLIES_S = 0.5
 
 
 class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
-    """Holds its port from the making on, and listens when activated. Knows its open connections."""
+    """Holds its port from the making on, and listens when activated. Knows its open connections.
+
+    name: what replies say in their Server header.
+    """
 
     allow_reuse_address = True
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, address: tuple[str, int], exchange: Exchange, faults: Faults, *, limits: bool) -> None:
+    def __init__(
+        self, address: tuple[str, int], exchange: Exchange, faults: Faults, *, limits: bool, name: str
+    ) -> None:
+        if ":" in address[0]:
+            self.address_family = socket.AF_INET6
         super().__init__(address, _Handler, bind_and_activate=False)
-        self.exchange, self.faults = exchange, faults
+        self.exchange, self.faults, self.name = exchange, faults, name
         self._limits = limits
         self._changed = threading.Condition()
         self._connections: dict[socket.socket, bool] = {}
@@ -81,7 +89,7 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """One connection. Each reply goes out in one write, at once."""
+    """One connection. Each reply goes out in one write, at once, unless a fault wants it otherwise."""
 
     server: Server
     protocol_version = "HTTP/1.1"
@@ -128,7 +136,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._send_json(200, [])
 
     def version_string(self) -> str:
-        return SERVER_NAME
+        return self.server.name
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 the name in http.server
         """Stay quiet."""
@@ -168,14 +176,15 @@ class _Handler(BaseHTTPRequestHandler):
         head = self._head(reply)
         self._hanging_up = reply.ending == "hang_up"
         self.close_connection |= reply.ending == "cut_off"
-        self.wfile.write(head + (reply.body[: len(reply.body) // 2] if reply.ending == "cut_off" else reply.body))
+        for piece in reply.pieces(head, self.server.exchange.pause):
+            self.wfile.write(piece)
 
     def _head(self, reply: Reply) -> bytes:
         headers = {
             "Server": self.version_string(),
             "Date": self.date_time_string(),
             "Content-Type": reply.content_type,
-            "Content-Length": str(len(reply.body)),
+            "Content-Length": str(reply.length),
             "Cache-Control": "no-store",
             "Connection": "close" if self.close_connection else "keep-alive",
             **reply.headers,

@@ -74,12 +74,14 @@ class Call:
     now: the instant of the reply, aware.
     seed: of the prices.
     windows: of the chart, by `range`.
+    delisted: indexes that are published no more.
     """
 
     params: Mapping[str, str]
     now: datetime
     seed: int = 1
     windows: Mapping[str, Window] = field(default_factory=lambda: WINDOWS)
+    delisted: frozenset[str] = frozenset()
 
 
 def answer(method: str, call: Call) -> Json:
@@ -150,8 +152,9 @@ def _supported_index_names(call: Call) -> Json:
 
 
 def _listed(names: Sequence[str], call: Call) -> Json:
+    names = [name for name in names if name not in call.delisted]
     if call.params.get("extended") != "true":
-        return list(names)
+        return names
     return [
         {"name": name, "future_combo_creation_enabled": tradable, "option_combo_creation_enabled": tradable}
         for name, tradable in ((name, name in _WITH_COMBOS) for name in names)
@@ -183,8 +186,12 @@ METHODS: dict[str, Callable[[Call], Json]] = {
 }
 
 
+OF_ONE_INDEX = ("get_index_price", "get_index_chart_data")
+"""The methods whose calls name an index."""
+
+
 def _index_name(call: Call) -> str:
-    return _one_of(call.params, "index_name", INDEX_NAMES)
+    return _one_of(call.params, "index_name", {*INDEX_NAMES} - call.delisted)
 
 
 def _one_of(params: Mapping[str, str], name: str, allowed: Container[str]) -> str:

@@ -5,9 +5,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Self
 
-from .connections import BASE, FAULTS, Server
+from store.models import Exchange as Origin
+
+from .connections import BASE, FAULTS, SERVER_NAME, Server
 from .exchange import Bucket, Exchange
 from .faults import Faults
+
+# It says nothing of where prices come from: the exchange's own header is not documented.
+_SERVER_OF_OTHERS = "nginx"
 
 # How soon the accepting thread notices that it should end.
 _LOOK_AGAIN_S = 0.02
@@ -21,7 +26,7 @@ class Simulator:
     """A make-believe exchange on a port of this machine.
 
     Its prices come from `price` at the second of each reply's `usOut`. Every reply carries the header
-    `server: tickwell-simulator/…`, by which a client tells them from real ones.
+    `server: tickwell-simulator/…`, by which a client tells them from real ones, unless a test has it pose as another.
 
     Args:
         host: to listen on.
@@ -29,6 +34,7 @@ class Simulator:
         seed: of the prices.
         clock: gives the present, aware. Faults and limits run on a clock of their own.
         limits: keep the exchange's, 100 requests at once and 20 a second, and 32 connections.
+        poses_as: for tests of what tells exchanges apart. One that poses has another header.
     """
 
     def __init__(
@@ -39,6 +45,7 @@ class Simulator:
         clock: Callable[[], datetime] = utc_now,
         *,
         limits: bool = True,
+        poses_as: Origin = Origin.SIMULATOR,
     ) -> None:
         self.host, self.port = host, port
         self.faults = Faults(on_outage=self._begin_outage)
@@ -46,19 +53,32 @@ class Simulator:
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         bucket = Bucket() if limits else None
-        self._exchange = Exchange(self.faults, seed=seed, clock=clock, bucket=bucket, pause=self._stopped.wait)
+        self._name = SERVER_NAME if poses_as is Origin.SIMULATOR else _SERVER_OF_OTHERS
+        self._exchange = Exchange(
+            self.faults,
+            seed=seed,
+            clock=clock,
+            bucket=bucket,
+            pause=self._stopped.wait,
+            testnet=poses_as is Origin.TEST,
+        )
         self._server: Server | None = None
         self._accepting: threading.Thread | None = None
 
     @property
     def url(self) -> str:
         """The base address; a client adds "/public/" and a method."""
-        return f"http://{self.host}:{self.port}{BASE}"
+        return f"{self._origin}{BASE}"
 
     @property
     def faults_url(self) -> str:
         """Takes POST with a fault as JSON, GET for the list, DELETE to end all."""
-        return f"http://{self.host}:{self.port}{FAULTS}"
+        return f"{self._origin}{FAULTS}"
+
+    @property
+    def _origin(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
 
     def start(self) -> None:
         """Listen, in threads of its own; without effect when started. A stopped one starts again on the same port.
@@ -96,7 +116,7 @@ class Simulator:
 
     def _bind(self) -> None:
         """Hold the port without listening: whoever connects is refused, and nobody else can take it."""
-        self._server = Server((self.host, self.port), self._exchange, self.faults, limits=self._limits)
+        self._server = Server((self.host, self.port), self._exchange, self.faults, limits=self._limits, name=self._name)
         self.port = self._server.server_address[1]
 
     def _listen(self) -> None:

@@ -26,7 +26,7 @@ from poller.errors import (
 )
 from poller.loop import Loop
 from poller.simulator import Fault, Simulator
-from poller.simulator.faults import BAD_PRICES
+from poller.simulator.fields import BAD_PRICES
 from poller.simulator.replies import INDEX_NAMES
 from settings import VERSION
 from store import Cause, Exchange, Tick

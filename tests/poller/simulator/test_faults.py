@@ -1,11 +1,16 @@
+import dataclasses
 import json
 import math
 import threading
+from typing import Any
 
 import pytest
 
 from poller.simulator import Fault
-from poller.simulator.faults import KINDS, FaultError, Faults
+from poller.simulator.faults import FaultError, Faults
+from poller.simulator.fields import KINDS
+
+NEEDED: dict[str, dict[str, Any]] = {"outage": {"seconds": 1}, "delisted": {"index_name": "btc_usd"}}
 
 
 class Clock:
@@ -32,8 +37,8 @@ def kinds(chosen: list[Fault]) -> list[str]:
     return [fault.kind for fault in chosen]
 
 
-@pytest.mark.parametrize("kind", sorted(set(KINDS) - {"outage"}))
-def test_every_kind_but_the_outage_works_without_parameters(kind):
+@pytest.mark.parametrize("kind", sorted(set(KINDS) - set(NEEDED)))
+def test_nearly_every_kind_works_without_parameters(kind):
     assert Fault.from_json(json.dumps({"kind": kind})) == Fault(kind)
 
 
@@ -55,7 +60,8 @@ def test_a_fault_shows_only_what_its_kind_takes():
         ({"times": 1}, "a fault is a JSON object with a kind, such as"),
         ([], "a fault is a JSON object with a kind, such as"),
         ({"kind": "slow", "delay": 1, "colour": 2}, "not a field of a fault: colour, delay"),
-        ({"kind": "slow", "factor": 2}, "factor = 2: slow takes method, seconds, times, delay_s"),
+        ({"kind": "slow", "factor": 2}, "factor = 2: slow takes method, index_name, seconds, times, delay_s"),
+        ({"kind": "slow", "by_s": 60.0}, "by_s = 60.0: slow takes method, index_name, seconds, times, delay_s"),
         ({"kind": "outage", "seconds": 1, "times": 1}, "times = 1: outage takes seconds"),
         ({"kind": "outage"}, "outage needs seconds"),
         ({"kind": "reset", "method": "ticker"}, "method = 'ticker': must be one of get_index_price, "),
@@ -67,7 +73,7 @@ def test_a_fault_shows_only_what_its_kind_takes():
         ({"kind": "reset", "times": True}, "times = True: must be a whole number from 1"),
         ({"kind": "error", "code": 1.5}, "code = 1.5: must be a whole number"),
         ({"kind": "error", "message": 1}, "message = 1: must be a text"),
-        ({"kind": "html", "status": 200}, "status = 200: must be a whole number from 400 to 599"),
+        ({"kind": "html", "status": 204}, "status = 204: must be 200, or a whole number from 400 to 599"),
         ({"kind": "rate_limit", "retry_after": -1}, "retry_after = -1: must be a number from 0"),
         ({"kind": "slow", "delay_s": True}, "delay_s = True: must be a number above 0"),
         ({"kind": "skew", "by_s": 1e9}, "by_s = 1000000000.0: must be a number from -86400 to 86400"),
@@ -77,6 +83,20 @@ def test_a_fault_shows_only_what_its_kind_takes():
         ({"kind": "other_step", "window": "1w"}, "window = '1w': must be one of 1h, 1d, 2d, 1m, 1y, all"),
         ({"kind": "locked", "locked_indices": "btc_usd"}, "locked_indices = 'btc_usd': must be a list of index names"),
         ({"kind": "locked", "locked_indices": [1]}, "locked_indices = [1]: must be a list of index names"),
+        ({"kind": "locked", "index_name": "btc_usd"}, "index_name = 'btc_usd': locked takes method, seconds, "),
+        ({"kind": "reset", "index_name": "btc"}, "index_name = 'btc': must be the name of an index, such as btc_usd"),
+        (
+            {"kind": "reset", "index_name": "btc_usd", "method": "status"},
+            "index_name = 'btc_usd': calls of status name",
+        ),
+        ({"kind": "delisted"}, "delisted needs index_name: "),
+        ({"kind": "other_step", "step_s": 300.0}, "step_s = 300.0: must be a whole number from 1 to "),
+        ({"kind": "error", "code": 10001.0}, "code = 10001.0: must be a whole number"),
+        ({"kind": "slow", "delay_s": None}, "delay_s = None: must be a number above 0"),
+        ({"kind": "slow", "delay_s": 1e300}, "delay_s = 1e+300: must be a number above 0, at most 31536000"),
+        ({"kind": "slow", "seconds": 10**400}, "seconds = 1000000"),
+        ({"kind": "large_body", "size_bytes": 1e6}, "size_bytes = 1000000.0: must be a whole number from 1 to "),
+        ({"a\nb": 1, "kind": "slow"}, "not a field of a fault: a b"),
     ],
 )
 def test_a_wrong_field_is_named_in_one_line(fields, line):
@@ -87,7 +107,48 @@ def test_a_wrong_field_is_named_in_one_line(fields, line):
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("text", ["", "{", b"\xff\xfe\xfd"])
+ODD: tuple[Any, ...] = (
+    None,
+    True,
+    0,
+    -1,
+    1.5,
+    300.0,
+    10**400,
+    1e300,
+    math.nan,
+    -math.inf,
+    "",
+    "x" * 10**6,
+    "\ud83d\n",
+    [],
+    [[]],
+    {"a": {}},
+)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_whatever_stands_in_a_field_is_taken_whole_or_refused_in_one_line(kind):
+    needed = NEEDED.get(kind, {})
+    said: list[str] = []
+    for name in (field.name for field in dataclasses.fields(Fault)):
+        for value in ODD:
+            try:
+                fault = Fault.from_json(json.dumps({"kind": kind} | needed | {name: value}))
+                json.dumps(fault.as_fields())
+            except FaultError as error:
+                said.append(str(error))
+
+    assert len(said) > len(ODD)
+    assert all("\n" not in line and len(line) < 600 for line in said)
+
+
+def test_data_that_no_reply_can_carry_is_refused():
+    with pytest.raises(FaultError, match=r"data = <object object at .+>: must be what JSON can hold"):
+        Fault("error", data=object())
+
+
+@pytest.mark.parametrize("text", ["", "{", b"\xff\xfe\xfd", "[" * 100_000])
 def test_a_fault_that_is_not_json_is_refused_in_one_line(text):
     with pytest.raises(FaultError, match=r"a fault is a JSON object: .+"):
         Fault.from_json(text)
@@ -129,6 +190,21 @@ def test_a_fault_of_results_bears_only_on_the_method_that_has_them(faults):
 
     assert faults.active("get_index_price") == []
     assert kinds(faults.active("get_index_chart_data")) == ["truncated_chart"]
+
+
+def test_calls_that_name_another_index_or_none_do_not_count(faults):
+    faults.add(Fault("reset", index_name="btc_usd", times=1))
+
+    assert faults.active("get_index_price", "eth_usd") == []
+    assert faults.active("status") == []
+    assert kinds(faults.active("get_index_chart_data", "btc_usd")) == ["reset"]
+
+
+def test_a_delisted_index_shows_in_every_call(faults):
+    faults.add(Fault("delisted", index_name="btc_usd"))
+
+    assert kinds(faults.active("get_index_price_names")) == ["delisted"]
+    assert kinds(faults.active("get_index_price", "btc_usd")) == ["delisted"]
 
 
 def test_faults_that_replace_the_reply_queue_up(faults):

@@ -4,6 +4,7 @@ import socket
 import struct
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,7 @@ import pytest
 from poller.simulator import Fault, Simulator, price
 from poller.simulator.exchange import Bucket
 from settings import VERSION
+from store.models import Exchange as Origin
 
 RECORDED = Path(__file__).parents[2] / "fixtures/deribit"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -189,7 +191,9 @@ def test_json_rpc_parameters_need_not_be_texts(caller):
     assert reply["result"][0]["name"] == "ada_usdc"
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"method": 1}', b'{"method": "public/test", "params": []}'])
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b"[" * 100_000, b'{"method": 1}', b'{"method": "public/test", "params": []}']
+)
 def test_json_rpc_that_is_none_is_refused(caller, body):
     reply = caller.client.post(caller.simulator.url, content=body)
 
@@ -273,7 +277,7 @@ def test_a_fault_with_a_slip_is_refused_in_one_line(caller):
     reply = caller.client.post(caller.simulator.faults_url, json={"kind": "slow", "delay_s": -1})
 
     assert reply.status_code == 400
-    assert reply.json() == {"error": "delay_s = -1: must be a number above 0"}
+    assert reply.json() == {"error": "delay_s = -1: must be a number above 0, at most 31536000"}
     assert caller.simulator.faults.listing() == []
 
 
@@ -295,6 +299,112 @@ def test_an_error_comes_with_http_400_unless_told_otherwise(caller):
     assert reply.json()["error"] == {"code": 10028, "message": "too_many_requests"}
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "carried"),
+    [
+        ("code", 2**70, b'"code": 1180591620717411303424,'),
+        ("message", "\ud83d", rb'"message": "\ud83d"'),
+        ("message", "\0", rb'"message": "\u0000"'),
+        ("message", "x" * 10**6, b"x" * 10**6),
+    ],
+)
+def test_an_error_that_was_posted_is_carried_as_it_is(caller, field, value, carried):
+    caller.client.post(caller.simulator.faults_url, content=json.dumps({"kind": "error", field: value}))
+
+    assert carried in caller.get("status").content
+
+
+def test_one_index_can_fail_alone(caller):
+    caller.add("error", index_name="btc_usd")
+
+    assert [caller.get(*call).status_code for call in (PRICE, CHART, ("status", {}))] == [400, 400, 200]
+    assert caller.get("get_index_price", {"index_name": "eth_usd"}).status_code == 200
+
+
+def test_one_method_can_fail_alone_for_one_index(caller):
+    caller.add("error", index_name="btc_usd", method="get_index_chart_data", status=500)
+
+    assert [caller.get(*call).status_code for call in (PRICE, CHART)] == [200, 500]
+    assert caller.get("get_index_chart_data", {"index_name": "eth_usd", "range": "1h"}).status_code == 200
+
+
+def test_a_delisted_index_is_in_no_list_and_refused_like_an_unknown_one(caller):
+    unknown = caller.get("get_index_price", {"index_name": "no_usd"}).json()["error"]
+    caller.add("delisted", index_name="btc_usd")
+
+    for method in ("get_index_price_names", "get_supported_index_names"):
+        assert "btc_usd" not in caller.result(method)
+        assert "eth_usd" in caller.result(method)
+    assert [caller.get(*call).json()["error"] for call in (PRICE, CHART)] == [unknown, unknown]
+    assert caller.get("get_index_price", {"index_name": "eth_usd"}).status_code == 200
+
+
+def test_a_result_can_be_lists_in_lists(caller):
+    caller.add("nested", depth=3, times=1)
+    caller.add("nested", times=1)
+
+    assert caller.result(*PRICE) == [[[]]]
+    body = caller.get(*PRICE).content
+    assert (body.count(b"["), body.count(b"]")) == (10_000, 10_000)
+
+
+def test_a_body_can_be_large_and_is_never_whole_in_memory(caller):
+    good = caller.result(*PRICE)
+    caller.add("large_body", size_bytes=50_000_001)
+    tracemalloc.start()
+    with caller.client.stream("GET", f"{caller.simulator.url}/public/get_index_price", params=PRICE[1]) as reply:
+        sizes, end = [0], b""
+        for piece in reply.iter_raw():
+            sizes.append(len(piece))
+            end = piece
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert sum(sizes) == int(reply.headers["content-length"])
+    assert sum(sizes) > 50_000_001
+    assert json.loads(end)["result"] == good
+    assert most < 10_000_000
+
+
+def test_a_reply_can_trickle(caller):
+    good = caller.result(*PRICE)
+    caller.add("trickle", every_s=0.002, times=1)
+
+    began = time.monotonic()
+    reply = caller.get(*PRICE)
+
+    assert time.monotonic() - began > 0.002 * len(reply.content)
+    assert reply.json()["result"] == good
+
+
+def test_stopping_is_prompt_while_a_reply_trickles(simulator):
+    simulator.faults.add(Fault("trickle", every_s=60))
+    with connect(simulator) as waiting:
+        waiting.sendall(STATUS_REQUEST)
+        assert waiting.recv(65536).endswith(b"\r\n\r\n")
+
+        began = time.monotonic()
+        simulator.stop()
+
+        assert time.monotonic() - began < 1
+
+
+@pytest.mark.parametrize(("poses_as", "testnet"), [(Origin.REAL, False), (Origin.TEST, True)])
+def test_it_can_pose_as_an_exchange(poses_as, testnet):
+    with Simulator(poses_as=poses_as) as simulator, httpx.Client() as client:
+        replies = [Caller(simulator, client).get(method) for method in ("status", "get_horoscope")]
+
+    assert [reply.json()["testnet"] for reply in replies] == [testnet, testnet]
+    assert {reply.headers["server"] for reply in replies} == {"nginx"}
+
+
+def test_it_listens_on_an_address_of_ipv6():
+    with Simulator("::1") as simulator, httpx.Client() as client:
+        assert simulator.url == f"http://[::1]:{simulator.port}/api/v2"
+        assert simulator.faults_url == f"http://[::1]:{simulator.port}/faults"
+        assert Caller(simulator, client).get("status").status_code == 200
+
+
 @pytest.mark.parametrize(("retry_after", "header"), [(None, None), (7, "7"), (0.5, "0.5")])
 def test_a_rate_limit_is_http_429_and_may_say_when_to_return(caller, retry_after, header):
     caller.add("rate_limit", retry_after=retry_after)
@@ -305,7 +415,7 @@ def test_a_rate_limit_is_http_429_and_may_say_when_to_return(caller, retry_after
     assert reply.json()["error"]["code"] == 10028
 
 
-@pytest.mark.parametrize(("status", "title"), [(None, "502 Bad Gateway"), (521, "521 Unknown")])
+@pytest.mark.parametrize(("status", "title"), [(None, "502 Bad Gateway"), (521, "521 Unknown"), (200, "200 OK")])
 def test_the_edge_can_answer_with_a_page(caller, status, title):
     caller.add("html", status=status)
 
