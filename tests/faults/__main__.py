@@ -7,7 +7,6 @@ from pathlib import Path
 from tests.faults.parts import may_mount
 from tests.faults.runs import chosen, kills, run_all, table
 
-_TIMES = 3
 _AT_ONCE = 6
 
 
@@ -18,12 +17,12 @@ def main(*parts: str) -> int:
         mounts = may_mount(probe)
         kinds = chosen(mounts=mounts)
         times = {
-            name: kind.kills or _TIMES
+            name: kind.kills or kind.times
             for name, kind in kinds.items()
             if not parts or any(part in name for part in parts)
         }
         results = []
-        for result in run_all(Path(folder), times, _AT_ONCE):
+        for result in run_all(Path(folder), times, _AT_ONCE, long=True):
             results.append(result)
             sys.stderr.write(f"{len(results)} of {len(times)}: {result.fault}{'' if result.well else ' FAILED'}\n")
     sys.stdout.write(f"{table(results)}\n{kills(results)} kills\n")

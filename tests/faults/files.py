@@ -1,5 +1,6 @@
 """What can become of the database file and what lies beside it."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from store.aside import list_aside, log_of
 from store.locks import beside
 from tests.conftest import tick, wait_until
 from tests.faults.parts import recording, told
-from tests.faults.stage import Stage, copy_of
+from tests.faults.stage import Stage
 from tests.store.files import checkpoint
 from tests.store.processes import line, start
 
@@ -100,7 +101,7 @@ def replaced_meanwhile(stage: Stage, times: int) -> None:
     with recording(stage):
         for _ in range(times):
             with stage.injected_once():
-                copy_of(other.path, stage.folder / "copy.duckdb")
+                _copy(other.path, stage.folder / "copy.duckdb")
                 (stage.folder / "copy.duckdb").rename(stage.file)
                 stage.forget()
 
@@ -164,3 +165,11 @@ def folder_moved_away(stage: Stage, times: int) -> None:
             stage.start()
             stage.wait_for(1)
             stage.forget()
+
+
+def _copy(file: Path, target: Path) -> None:
+    """Copy a database file with its log."""
+    for source, its in ((file, target), (log_of(file), log_of(target))):
+        its.unlink(missing_ok=True)
+        if source.exists():
+            shutil.copy(source, its)

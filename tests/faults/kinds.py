@@ -4,8 +4,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from typing import Any
 
-from tests.faults import disks, exchange, files, kills, telling
+from store.models import Exchange
+from tests.faults import alone, disks, exchange, files, kills, others, telling
 from tests.faults.stage import SECOND, Stage
 from tests.store import files as damages
 
@@ -16,18 +18,41 @@ class Kind:
 
     inject: does it on a stage, so many times.
     kills: how often the long form ends a process with kill -9; 0 for a fault of another kind.
-    mode: of the recorder.
+    times: how often the long form injects one of another kind.
+    mode: of the recorder, see `Stage`.
     at: what the clocks show when it begins; None for the present.
     small_disk: on a file system of its own with 24 MB.
     mounts: it needs the right to mount.
+    poses_as: whose prices the simulator's pass for.
     """
 
     inject: Callable[[Stage, int], None]
     kills: int = 0
+    times: int = 3
     mode: str = "external"
     at: datetime | None = None
     small_disk: bool = False
     mounts: bool = False
+    poses_as: Exchange = Exchange.SIMULATOR
+
+
+# Replies that nobody expects, each with the fault that brings it.
+ODD_REPLIES: dict[str, dict[str, Any]] = {
+    "an error code of 2**70": {"kind": "error", "code": 2**70},
+    "a lone surrogate in a message": {"kind": "error", "message": "\ud83d"},
+    "NUL in a message": {"kind": "error", "message": "\0"},
+    "1 MB of message": {"kind": "error", "message": "x" * 10**6},
+    "200 MB of body": {"kind": "large_body"},
+    "10,000 nested brackets": {"kind": "nested"},
+    "a page with HTTP 200": {"kind": "html", "status": 200},
+    "a byte a second": {"kind": "trickle"},
+}
+
+
+def _odd(subject: str, inject: Callable[..., None], *which: str) -> dict[str, Kind]:
+    return {
+        f"{subject}: {what}": Kind(partial(inject, *which, **fault), times=1) for what, fault in ODD_REPLIES.items()
+    }
 
 
 SETTLEMENT = datetime(2026, 11, 20, 8, tzinfo=UTC) - 3 * SECOND
@@ -51,6 +76,12 @@ KINDS: dict[str, Kind] = {
     "exchange is away at the start": Kind(exchange.not_there_at_the_start),
     "prices are none": Kind(exchange.bad_prices),
     "prices jump": Kind(exchange.prices_jump),
+    **_odd("one index", alone.one_index),
+    "one index: TLS is cut": Kind(alone.tls, times=1),
+    "one index: its chart fails for ever": Kind(alone.chart_of_one_index, times=1),
+    "one index: delisted": Kind(alone.delisted, times=1),
+    **_odd("all charts", alone.one_method, "get_index_chart_data"),
+    **_odd("list of names", alone.one_method, "get_supported_index_names"),
     "outage is healed": Kind(exchange.heal),
     "chart is cut off": Kind(partial(exchange.charts, exchange.cut_off)),
     "chart has another step": Kind(exchange.another_step),
@@ -76,6 +107,9 @@ KINDS: dict[str, Kind] = {
     "lock files are deleted": Kind(files.lock_files_deleted),
     "lock files are left behind": Kind(files.lock_files_left_behind),
     "another program keeps the file": Kind(files.foreign_program),
+    "another program keeps the file, two pages open": Kind(others.kept_beside_pages, times=1, mode="dashboard"),
+    "stopped while another program keeps the file": Kind(others.stopped_meanwhile),
+    "another exchange answers": Kind(others.another_exchange, times=1, poses_as=Exchange.REAL),
     "disk is full": Kind(disks.disk_full, small_disk=True, mounts=True),
     "disk is full, file held": Kind(disks.disk_full, mode="embedded", small_disk=True, mounts=True),
     "disk is full at a checkpoint": Kind(disks.disk_full_at_a_checkpoint, small_disk=True, mounts=True),
@@ -85,6 +119,8 @@ KINDS: dict[str, Kind] = {
     "folder is read-only meanwhile": Kind(disks.read_only_meanwhile, mounts=True),
     "clock is set forward by an hour": Kind(partial(exchange.clock_set, 3600)),
     "clock is set back by an hour": Kind(partial(exchange.clock_set, -3600)),
+    "clock is 3 min ahead at the start": Kind(partial(others.clock_off, 180)),
+    "clock is 3 min behind at the start": Kind(partial(others.clock_off, -180)),
     "summer time ends": Kind(exchange.summer_time_ends, at=SUMMER_TIME_ENDS),
     "kill -9 while recording": Kind(kills.kill_recorder, kills=60),
     "kill -9 while recording, file held": Kind(kills.kill_recorder, kills=60, mode="embedded"),
@@ -97,6 +133,7 @@ KINDS: dict[str, Kind] = {
     "kill -9 while closing candles": Kind(kills.kill_while_closing_candles, kills=30),
     "kill -9 while people are told": Kind(telling.kill_while_telling, kills=100),
     "kill -9 of a backup": Kind(kills.kill_backup, kills=30),
+    "kill -9 of an import": Kind(others.kill_import, kills=30),
     "kill -9 of a reader": Kind(kills.kill_reader, kills=30),
 }
 

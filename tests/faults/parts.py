@@ -4,7 +4,7 @@ import contextlib
 import os
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any
 import duckdb
 
 from poller.simulator import average, price
-from store import Run, Tick, runs, schema, ticks, utc_now
+from store import BusyError, Run, Tick, runs, schema, ticks, utc_now
 from store.recorder import read_notice
 from store.verify import faults_of_backup, what_it_holds
 from tests.conftest import wait_until
@@ -105,6 +105,35 @@ def fill(folder: Path, leaving: int) -> None:
             while free.f_bavail * free.f_bsize > leaving:
                 file.write(b"x" * min(1 << 20, free.f_bavail * free.f_bsize - leaving))
                 free = os.statvfs(folder)
+
+
+@contextlib.contextmanager
+def no_slot_lost(stage: Stage, names: Sequence[str]) -> Iterator[None]:
+    """Count, of the time that the block lasts, the slots of these indexes whose tick is not durable by its end."""
+    began = int(time.time()) + 1
+    try:
+        yield
+    finally:
+        count_lost(stage, names, began, int(time.time()) - 2)
+
+
+def count_lost(stage: Stage, names: Sequence[str], began: int, until: int) -> None:
+    """Add the slots without a tick in `[began, until)`, seconds since 1970 on the exchange's clock."""
+    lost = [second for name in names for second in {*range(began, until)} - {*stage.seconds(name)}]
+    stage.others_lost = (stage.others_lost or 0) + len(lost)
+
+
+@contextlib.contextmanager
+def kept_by_others(stage: Stage) -> Iterator[None]:
+    """A program that knows nothing of leases has the file open as long as the block lasts."""
+    with start("hold_like_a_foreign_tool_once_it_can", stage.file) as tool:
+        # A process that holds the file closes it for the lease of another one: then the tool gets it.
+        with contextlib.suppress(BusyError):
+            while True:
+                with stage.database.read(wait_s=0.5):
+                    pass
+        assert line(tool) == "held"
+        yield
 
 
 def told(stage: Stage, state: str, detail: str = "") -> None:

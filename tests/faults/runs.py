@@ -9,30 +9,47 @@ from pathlib import Path
 
 from tests.faults.kinds import KINDS, Kind
 from tests.faults.parts import small_disk
-from tests.faults.stage import Result, Stage
+from tests.faults.result import Result
+from tests.faults.stage import Stage
 
-HEAD = ("fault", "times", "acknowledged", "lost", "invented", "unexplained", "recovery (median, most)")
+HEAD = (
+    "fault",
+    "times",
+    "acknowledged",
+    "lost",
+    "invented",
+    "unexplained",
+    "others' slots lost",
+    "recovery (median, most)",
+)
+_SUMMED = ("times", "acknowledged", "lost", "invented", "unexplained", "others_lost")
 
 
-def run(name: str, folder: Path, times: int, seed: int) -> Result:
-    """Inject one fault so often; whatever goes wrong meanwhile is in the result."""
+def run(name: str, folder: Path, times: int, seed: int, *, long: bool = False) -> Result:
+    """Inject one fault so often; whatever goes wrong meanwhile is in the result.
+
+    long: what may last longer than it must does.
+    """
     kind = KINDS[name]
     folder.mkdir(parents=True)
     ahead_s = (kind.at - datetime.now(UTC)).total_seconds() if kind.at else 0.0
     disk = small_disk(folder) if kind.small_disk else contextlib.nullcontext()
-    with disk, Stage(folder, mode=kind.mode, seed=seed, ahead_s=ahead_s) as stage:
+    stage = Stage(folder, mode=kind.mode, seed=seed, ahead_s=ahead_s, long=long, poses_as=kind.poses_as)
+    with disk, stage:
         try:
             kind.inject(stage, times)
             return stage.result(name)
         except Exception as error:  # noqa: BLE001 the others go on, and the table tells
-            return Result(name, stage.injected, error=f"{type(error).__name__}: {error}")
+            return stage.failed(name, error)
 
 
-def run_all(folder: Path, times: dict[str, int], at_once: int, seed: int = 1) -> Iterator[Result]:
+def run_all(
+    folder: Path, times: dict[str, int], at_once: int, seed: int = 1, *, long: bool = False
+) -> Iterator[Result]:
     """Inject several faults so often each, and tell of each when it is over."""
     with ThreadPoolExecutor(at_once) as pool:
         futures = [
-            pool.submit(run, name, folder / f"fault_{number}", its, seed + number)
+            pool.submit(run, name, folder / f"fault_{number}", its, seed + number, long=long)
             for number, (name, its) in reversed(list(enumerate(times.items())))  # the short ones come last
         ]
         for future in as_completed(futures):
@@ -43,9 +60,8 @@ def table(results: Sequence[Result]) -> str:
     """The results as lines in columns, and their sum."""
     order = list(KINDS)
     rows = [HEAD, *(_row(each) for each in sorted(results, key=lambda each: order.index(each.fault)))]
-    total = [sum(getattr(each, part) for each in results) for part in ("times", "acknowledged", "lost", "invented")]
-    unexplained = sum(each.unexplained for each in results)
-    rows.append((f"all, {len(results)} kinds", *(f"{count:,}" for count in (*total, unexplained)), ""))
+    total = [sum(getattr(each, part) or 0 for each in results) for part in _SUMMED]
+    rows.append((f"all, {len(results)} kinds", *(f"{count:,}" for count in total), ""))
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
     lines = [
         "  ".join(_aligned(cell, width, left=not i) for i, (cell, width) in enumerate(zip(row, widths, strict=True)))
@@ -68,8 +84,8 @@ def chosen(*, mounts: bool) -> dict[str, Kind]:
 def _row(result: Result) -> tuple[str, ...]:
     recovery = result.recovery_s
     took = f"{statistics.median(recovery):.1f} s, {max(recovery):.1f} s" if recovery else ""
-    counts = (result.times, result.acknowledged, result.lost, result.invented, result.unexplained)
-    return (result.fault, *(f"{count:,}" for count in counts), took)
+    counts = [getattr(result, part) for part in _SUMMED]
+    return (result.fault, *("" if count is None else f"{count:,}" for count in counts), took)
 
 
 def _aligned(cell: str, width: int, *, left: bool) -> str:

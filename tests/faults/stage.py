@@ -4,11 +4,11 @@ import contextlib
 import json
 import math
 import random
-import shutil
+import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+import traceback
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
@@ -18,7 +18,9 @@ from store import Database, utc_now
 from store.aside import list_aside, log_of
 from store.due import EPOCH
 from store.gaps import ledger
+from store.models import Exchange
 from tests.conftest import Program, wait_until
+from tests.faults.result import Result, empty_slots
 from tests.faults.witness import Row
 
 INDEXES = ("btc_usd", "eth_usd")
@@ -30,44 +32,38 @@ FROM ticks
 """
 
 
-@dataclass
-class Result:
-    """What became of a fault that was injected so many times. Without an `error`, and with three zeros, all is well.
-
-    A `note` has what a kind of fault counted by itself, in words.
-    """
-
-    fault: str
-    times: int = 0
-    acknowledged: int = 0
-    lost: int = 0
-    invented: int = 0
-    unexplained: int = 0
-    recovery_s: list[float] = field(default_factory=list)
-    note: str = ""
-    error: str = ""
-
-    @property
-    def well(self) -> bool:
-        return not (self.lost or self.invented or self.unexplained or self.error)
-
-
 class Stage:
     """A file in a folder, recorded each second by one process at a time; `with` ends all that runs.
 
     Args:
         folder: an empty one.
         seed: of what is left to chance.
+        mode: of the recorder; or "dashboard", a whole one with the recorder in its process.
         ahead_s: how far the clocks of exchange and recorder are ahead of the machine's.
+        long: what may last longer than it must does.
+        poses_as: whose prices the simulator's pass for.
 
-    `url` is the exchange's, the simulator's of this process unless set. `delays_s` has for each observation the seconds
-    from its exchange time until it was durable. `settings` are the recorder's besides file, exchange and period.
+    `url` is the exchange's, the simulator's of this process unless set. `certificate` is a file that recorders trust
+    besides. `delays_s` has for each observation the seconds from its exchange time until it was durable. `settings` are
+    the recorder's besides file, exchange and period. A dashboard serves on `port` and writes what it says into `log`.
     """
 
-    def __init__(self, folder: Path, *, mode: str = "external", seed: int = 1, ahead_s: float = 0) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        mode: str = "external",
+        seed: int = 1,
+        ahead_s: float = 0,
+        long: bool = False,
+        poses_as: Exchange = Exchange.SIMULATOR,
+    ) -> None:
         self.folder = folder
         self.file = folder / "ticks.duckdb"
         self.mode = mode
+        self.long = long
+        self.log = folder.with_name(f"{folder.name}.log")
+        self.port = 0
         self.random = random.Random(seed)  # noqa: S311 the same run again
         self.injected = 0
         self.recovery_s: list[float] = []
@@ -80,12 +76,15 @@ class Stage:
         self.counted: int | None = None
         self.note = ""
         self.settings: dict[str, object] = {}
+        self.others_lost: int | None = None
         self._damaged: list[bytes] = []
         self._heard = threading.Condition()
         self._program: Program | None = None
-        self._listener: threading.Thread | None = None
-        self.simulator = Simulator(limits=False, clock=self._exchange_time)
+        self._listeners: list[threading.Thread] = []
+        self._said: list[str] = []
+        self.simulator = Simulator(limits=False, clock=self._exchange_time, poses_as=poses_as)
         self.url = ""
+        self.certificate = ""
 
     def __enter__(self) -> Self:
         self.simulator.start()
@@ -106,9 +105,18 @@ class Stage:
     def start(self, zone: str = "UTC") -> None:
         """Record, in a process whose local time is that of a zone."""
         settings = {"database": self.file, "deribit_url": self.url, "poll_seconds": 1} | self.settings
-        self._program = Program("tests.faults.witness", self.mode, str(self._ahead_file), zone, **settings)
-        self._listener = threading.Thread(target=self._listen, args=(self._program,), daemon=True)
-        self._listener.start()
+        arguments = [self.mode, str(self._ahead_file), zone, self.certificate]
+        if self.mode == "dashboard":
+            self.port = free_port()
+            arguments += [str(self.port), str(self.log)]
+        self._program = Program("tests.faults.witness", *arguments, **settings)
+        self._said = []
+        self._listeners = [
+            threading.Thread(target=listen, args=(self._program,), daemon=True)
+            for listen in (self._listen, self._listen_to_errors)
+        ]
+        for listener in self._listeners:
+            listener.start()
 
     def stop(self) -> str:
         """Stop recording as a service manager does; what the recorder said on stderr."""
@@ -125,32 +133,35 @@ class Stage:
     def end(self) -> str:
         """Wait for the end of the recorder; what it said on stderr."""
         assert self._program is not None
-        assert self._program.process.stderr is not None
         self._program.process.wait(30)
-        said = self._program.process.stderr.read()
-        if self._listener is not None:
-            self._listener.join()
+        for listener in self._listeners:
+            listener.join()
         self._program.__exit__()
         self._program = None
-        return str(said)
+        return "".join(self._said)
 
-    def wait_for(self, count: int = 2, timeout_s: float = 40) -> None:
+    def wait_for(self, count: int = 2, timeout_s: float = 40, names: Sequence[str] = INDEXES) -> None:
         """Wait until each index has so many observations more than now, made durable."""
         with self._heard:
-            wanted = {name: self._observations(name) + count for name in INDEXES}
+            wanted = {name: self._observations(name) + count for name in names}
             if not self._heard.wait_for(
-                lambda: all(self._observations(name) >= wanted[name] for name in INDEXES), timeout_s
+                lambda: all(self._observations(name) >= wanted[name] for name in names), timeout_s
             ):
-                raise AssertionError(f"no tick in {timeout_s} s")
+                had = {name: self._observations(name) - wanted[name] + count for name in names}
+                raise AssertionError(f"no {count} ticks in {timeout_s:g} s, but {had}")
 
-    def wait_until_healed(self, timeout_s: float = 90) -> None:
+    def wait_until_healed(self, timeout_s: float = 90, names: Sequence[str] = INDEXES) -> None:
         """Wait until every gap that is over is healed, or given up as averages of 6 s can't reach into so few slots."""
 
         def healed() -> bool:
             now = utc_now()
             with self.database.read() as cursor:
                 gaps = ledger(cursor, EPOCH, now - 60 * SECOND, now)
-            return all(gap.state == "healed" or (gap.state == "unfillable" and gap.slots < 12) for gap in gaps)
+            return all(
+                gap.state == "healed" or (gap.state == "unfillable" and gap.slots < 12)
+                for gap in gaps
+                if gap.index_name in names
+            )
 
         wait_until(healed, timeout_s, look_again_s=0.5)
 
@@ -231,9 +242,24 @@ class Stage:
             len(stored) - len({row[:2] for row in stored}) + sum(not self._published(row) for row in stored),
             sum(
                 not any(name == its and start <= slot < end for its, start, end in explained)
-                for name, slot in _empty_slots(rows, now)
+                for name, slot in empty_slots(rows, INDEXES, now)
             ),
+            self.others_lost,
             self.recovery_s,
+            self.note,
+        )
+
+    def failed(self, fault: str, error: Exception) -> Result:
+        """What there is to say when the fault was not over as it should have been."""
+        with self._heard:
+            acknowledged = len(self._acknowledged)
+        words = str(error) or traceback.extract_tb(error.__traceback__)[-1].line
+        return Result(
+            fault,
+            self.injected,
+            acknowledged,
+            others_lost=self.others_lost,
+            error=f"{type(error).__name__}: {words}",
         )
 
     def _published(self, row: Row) -> bool:
@@ -255,23 +281,16 @@ class Stage:
                 self.delays_s += [at - ts_us / 1e6 for _, ts_us, _, resolution_s in added if not resolution_s]
                 self._heard.notify_all()
 
+    def _listen_to_errors(self, program: Program) -> None:
+        """Read them as they come: a recorder whose errors nobody takes stands still once a pipe is full, at 64 KB."""
+        assert program.process.stderr is not None
+        self._said.extend(program.process.stderr)
+
     def _exchange_time(self) -> datetime:
         return datetime.now(UTC) + timedelta(seconds=self.exchange_ahead_s)
 
 
-def _empty_slots(rows: list[tuple[Any, ...]], now: datetime) -> Iterator[tuple[str, datetime]]:
-    """The seconds up to now, between an index's first and last observation, in which none was made on either clock."""
-    for index_name in INDEXES:
-        observed = [row for row in rows if row[0] == index_name and not row[3]]
-        sent, received = ({row[column] // 1_000_000 for row in observed} for column in (1, 4))
-        due = range(min(sent), min(max(sent), int(now.timestamp()) - 2))
-        for second in sorted({*due} - sent - received):
-            yield index_name, EPOCH + timedelta(seconds=second)
-
-
-def copy_of(file: Path, target: Path) -> None:
-    """Copy a database file with its log."""
-    for source, its in ((file, target), (log_of(file), log_of(target))):
-        its.unlink(missing_ok=True)
-        if source.exists():
-            shutil.copy(source, its)
+def free_port() -> int:
+    """One that nobody has just now."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])

@@ -9,9 +9,10 @@ from dataclasses import replace
 import pytest
 
 from tests.faults.kinds import KINDS, first_of_families
-from tests.faults.parts import may_mount
+from tests.faults.parts import count_lost, may_mount
+from tests.faults.result import Result
 from tests.faults.runs import chosen, kills, run_all, table
-from tests.faults.stage import Result
+from tests.faults.stage import Stage
 
 _AT_ONCE = 6
 
@@ -33,9 +34,10 @@ def test_a_fault_loses_nothing_and_invents_nothing_and_is_over_by_itself(results
 
     assert result.error == ""
     assert (result.lost, result.invented, result.unexplained) == (0, 0, 0)
+    assert not result.others_lost
     assert result.times > 0
     assert result.acknowledged > 0
-    assert max(result.recovery_s) < 30
+    assert max(result.recovery_s, default=0) < 30
 
 
 def test_the_table_has_a_line_for_each_fault_and_the_sum(results: dict[str, Result]):
@@ -59,6 +61,7 @@ def test_a_fault_that_is_not_survived_shows_in_the_table(tmp_path, monkeypatch):
         stage.wait_for(2)
         stage.kill()
         stage._acknowledged.add(("btc_usd", 1, 1.0, 0))
+        count_lost(stage, ["btc_usd"], 2, 5)
 
     def fail(stage, times):
         raise AssertionError("it broke")
@@ -69,7 +72,19 @@ def test_a_fault_that_is_not_survived_shows_in_the_table(tmp_path, monkeypatch):
     found = list(run_all(tmp_path, {"file is missing": 1, "file is empty": 1}, at_once=2))
 
     by_name = {each.fault: each for each in found}
-    assert by_name["file is missing"].lost == 1
+    assert (by_name["file is missing"].lost, by_name["file is missing"].others_lost) == (1, 3)
+    assert not replace(by_name["file is missing"], lost=0).well
     assert not by_name["file is missing"].well
     assert "file is empty: AssertionError: it broke" in table(found)
     assert "file is missing: 3 counted" in table([replace(by_name["file is missing"], note="3 counted")])
+
+
+def test_no_proxy_of_the_shell_comes_between(tmp_path, monkeypatch):
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", "::1/128")
+    (tmp_path / "stage").mkdir()
+
+    with Stage(tmp_path / "stage") as stage:
+        stage.start()
+        stage.wait_for(1)

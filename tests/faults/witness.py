@@ -1,8 +1,13 @@
-"""A recorder that says each tick it made durable: `python -m tests.faults.witness <mode> <file with seconds> <zone>`.
+"""A recorder that says each tick it made durable.
 
-Settings come from the environment, as for `python -m poller`. Its clock is ahead of the machine's by the seconds in the
-file, its local time is that of the zone. A line on stdout is written after the commit has returned, so that what was
-said was acknowledged; it begins with the time of that.
+`python -m tests.faults.witness <mode> <file with seconds> <zone> <certificate> [<port> <log>]`
+
+Settings come from the environment, as for `python -m poller`; proxies don't. Its clock is ahead of the machine's by the
+seconds in the file, its local time is that of the zone. It trusts the certificate in a file, if one is named. In the
+mode "dashboard" it is a whole one on a port, on the machine's clock, that logs into a file.
+
+A line on stdout is written after the commit has returned, so that what was said was acknowledged; it begins with the
+time of that.
 """
 
 import contextlib
@@ -15,17 +20,19 @@ import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import cast
+from typing import TextIO, cast
 
 import settings as all_settings
 from poller.logs import configure_logging
 from poller.recorder import Recorder
 from settings import TickwellError
-from store import Cursor, Database, utc_now
+from store import Cursor, Database, shared, utc_now
 from store.database import WAIT_S
 
 Row = tuple[str, int, float, int]
 """Of a tick: its index, its time in microseconds, its price, and the seconds that it is an average over."""
+
+_OPTIONS = ("--server.headless=true", "--server.address=127.0.0.1", "--browser.gatherUsageStats=false")
 
 _ROWS = """
 SELECT index_name, epoch_us(ts), price, resolution_s
@@ -37,6 +44,8 @@ WHERE rowid >= ?
 class Witnessed(Database):
     """Says what each transaction added to the ticks, once it is durable."""
 
+    out: TextIO = sys.stdout
+
     @contextlib.contextmanager
     def write(self, wait_s: float = WAIT_S) -> Iterator[Cursor]:
         added: list[Row] = []
@@ -46,16 +55,40 @@ class Witnessed(Database):
             with contextlib.suppress(Exception):  # what the block did may have ended the transaction
                 added = cast("list[Row]", cursor.execute(_ROWS, [before]).fetchall())
         if added:
-            sys.stdout.write(json.dumps([time.time(), added]) + "\n")
-            sys.stdout.flush()
+            self.out.write(json.dumps([time.time(), added]) + "\n")
+            self.out.flush()
 
 
-def main(mode: str, ahead_file: str, zone: str) -> None:
+def main(mode: str, ahead_file: str, zone: str, certificate: str = "", port: str = "", log: str = "") -> None:
     os.environ["TZ"] = zone
     time.tzset()
+    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+        del os.environ[name]
+    if certificate:
+        os.environ["SSL_CERT_FILE"] = certificate
+    if mode == "dashboard":
+        show_pages(port, Path(log))
+    else:
+        record(mode, Path(ahead_file))
+
+
+def show_pages(port: str, log: Path) -> None:
+    """Be a dashboard until a signal ends it."""
+    from streamlit.web.cli import main as streamlit
+
+    Witnessed.out = os.fdopen(os.dup(1), "w")
+    with log.open("w") as file:
+        for stream in (1, 2):
+            os.dup2(file.fileno(), stream)
+    settings = all_settings.load()
+    which = settings.database, settings.memory_limit
+    shared._databases[which] = Witnessed(*which)
+    streamlit(["run", str(all_settings.ROOT / "dashboard.py"), "--server.port", port, *_OPTIONS])
+
+
+def record(mode: str, ahead: Path) -> None:
     settings = all_settings.load()
     configure_logging("WARNING")
-    ahead = Path(ahead_file)
 
     def clock() -> datetime:
         return utc_now() + timedelta(seconds=float(ahead.read_text()))

@@ -1,0 +1,84 @@
+"""Pages that are open without a browser: sessions over the protocol that Streamlit's script in a browser speaks."""
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Self
+
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from websockets.sync.client import connect
+from websockets.typing import Origin, Subprotocol
+
+from tests.conftest import wait_until
+
+
+class Visit:
+    """One reader of one page, who refreshes what refreshes itself; `with` ends the visit.
+
+    `runs` counts how often the page, or a part of it, was drawn.
+    """
+
+    def __init__(self, port: int, page: str) -> None:
+        self._port, self._page = port, page
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._stay, daemon=True)
+        self.runs = 0
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        wait_until(lambda: self.runs, timeout_s=30)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _stay(self) -> None:
+        address = f"127.0.0.1:{self._port}"
+        with connect(
+            f"ws://{address}/_stcore/stream",
+            origin=Origin(f"http://{address}"),
+            subprotocols=[Subprotocol("streamlit")],
+            max_size=None,
+            proxy=None,
+        ) as socket:
+            socket.send(self._run())
+            every: dict[str, float] = {}
+            due: dict[str, float] = {}
+            while not self._ended.is_set():
+                with contextlib.suppress(TimeoutError):
+                    self._hear(socket.recv(timeout=0.05), every)
+                now = time.monotonic()
+                for fragment, interval in every.items():
+                    if now >= due.setdefault(fragment, now + interval):
+                        due[fragment] = now + interval
+                        socket.send(self._run(fragment))
+
+    def _hear(self, received: str | bytes, every: dict[str, float]) -> None:
+        assert isinstance(received, bytes)
+        message = ForwardMsg()
+        message.ParseFromString(received)
+        kind = message.WhichOneof("type")
+        if kind == "auto_rerun":
+            every[message.auto_rerun.fragment_id] = message.auto_rerun.interval
+        elif kind == "script_finished":
+            self.runs += 1
+
+    def _run(self, fragment: str = "") -> bytes:
+        """An order to run the page, or a part of it."""
+        order = BackMsg()
+        order.rerun_script.page_name = self._page
+        if fragment:
+            order.rerun_script.fragment_id = fragment
+            order.rerun_script.is_auto_rerun = True
+        return bytes(order.SerializeToString())
+
+
+@contextlib.contextmanager
+def open_pages(port: int, *pages: str) -> Iterator[list[Visit]]:
+    """Pages of a dashboard, open as long as the block lasts."""
+    with ExitStack() as stack:
+        yield [stack.enter_context(Visit(port, page)) for page in pages]
