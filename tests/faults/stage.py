@@ -224,7 +224,14 @@ class Stage:
         A fault that compared by itself has set `counted`, how many ticks were acknowledged.
         """
         if self.counted is not None:
-            return Result(fault, self.injected, self.counted, recovery_s=self.recovery_s, note=self.note)
+            return Result(
+                fault,
+                self.injected,
+                self.counted,
+                others_lost=self.others_lost,
+                recovery_s=self.recovery_s,
+                note=self.note,
+            )
         now = utc_now() + timedelta(seconds=max(0.0, self.exchange_ahead_s, float(self._ahead_file.read_text())))
         with self.database.read() as cursor:
             rows = cursor.execute(_STORED).fetchall()

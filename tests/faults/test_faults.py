@@ -88,3 +88,18 @@ def test_no_proxy_of_the_shell_comes_between(tmp_path, monkeypatch):
     with Stage(tmp_path / "stage") as stage:
         stage.start()
         stage.wait_for(1)
+
+
+def test_a_fault_that_cost_others_a_slot_is_staged_once_more_alone(tmp_path, monkeypatch):
+    staged = []
+
+    def lose_once(stage, times):
+        staged.append(stage.folder.name)
+        stage.counted, stage.others_lost = 1, int(len(staged) == 1)
+
+    monkeypatch.setitem(KINDS, "file is missing", type(KINDS["file is missing"])(lose_once))
+
+    (found,) = run_all(tmp_path, {"file is missing": 1}, at_once=2)
+
+    assert found.well
+    assert staged == ["fault_0", "again_0"]
