@@ -1,9 +1,9 @@
 """Backup: a consistent copy of all that was recorded as Parquet, taken while recording goes on.
 
-Ticks are only ever added, so those of an instant are the rows up to a number, and can be read over as many short
-leases as it takes; all other tables are copied under the first one. Ticks lie in a file for each day in UTC, named with
-a piece of its hash. A day that is as it was is not written again. The manifest is replaced last: until then, whatever
-happens, the backup is the one before.
+The ticks of one instant (`store.snapshot`) are read over as many short leases as it takes; all other tables are copied
+under the first one. When ticks are deleted meanwhile, all is copied anew. Ticks lie in a file for each day in UTC,
+named with a piece of its hash. A day that is as it was is not written again. The manifest is replaced last: until then,
+whatever happens, the backup is the one before.
 """
 
 import contextlib
@@ -28,6 +28,7 @@ from .errors import BusyError, StoreError
 from .locks import FileLock
 from .manifest import NAME, File, Manifest, as_text, read_manifest, sha256_of
 from .models import utc_now
+from .snapshot import TRIES, Snapshot
 
 TICKS = "ticks"
 
@@ -75,7 +76,7 @@ def backup(database: Database, folder: Path, tell: Tell = lambda _, __: None) ->
     with _alone(folder), duckdb.connect(config={"memory_limit": database.memory_limit}) as parquet:
         before = read_manifest(folder)
         try:
-            manifest, written = _copied(database, folder, before, parquet, tell)
+            manifest, written = _copied_at_once(database, folder, before, parquet, tell)
             _sync(folder / TICKS)
             _put(folder, NAME, as_text(manifest))
             before = manifest
@@ -111,31 +112,43 @@ def _alone(folder: Path) -> Iterator[None]:
         raise StoreError(f"the backup failed: {' '.join(str(error).split())}") from error
 
 
-def _copied(
+def _copied_at_once(
     database: Database, folder: Path, before: Manifest | None, parquet: DuckDBPyConnection, tell: Tell
 ) -> tuple[Manifest, int]:
     """Copy what changed, beside what is there; what the manifest shall be, and how many days were written."""
+    for _ in range(TRIES):
+        if (copied := _copied(database, folder, before, parquet, tell)) is not None:
+            return copied
+    raise StoreError(f"ticks were deleted from {database.path.name} each time that it was read: try again later")
+
+
+def _copied(
+    database: Database, folder: Path, before: Manifest | None, parquet: DuckDBPyConnection, tell: Tell
+) -> tuple[Manifest, int] | None:
     now = utc_now()
     with database.read() as cursor:
-        ((rows,),) = cursor.execute("SELECT count(*) FROM ticks").fetchall()
+        snapshot = Snapshot.take(cursor)
         found = schema.version(cursor)
         columns = as_instants(schema.columns(cursor, TICKS))
         whole = set(schema.tables(cursor)) - {TICKS, *candles.TABLES}
         copied = {table: _table(cursor, folder, table) for table in sorted(whole)}
     known = {file.day: file for file in before.tables[TICKS]} if before else {}
-    days = _days(database, rows)
+    days = _days(database, snapshot.end)
     _refuse_losses(folder, known, days)
     unchanged = {day: file for day, file in known.items() if days[day] == (file.rows, file.digest)}
     todo = sorted(days.keys() - unchanged.keys())
     files = dict(unchanged)
     while todo:
-        for day, path in _some_days(database, folder, columns, rows, todo):
+        for day, path in _some_days(database, folder, columns, snapshot.end, todo):
             file = _finished(parquet, folder, path, "ts")
             files[day] = replace(file, day=day, digest=days[day][1])
             if day in known:
                 _refuse_a_loss(parquet, folder, known[day], file)
         todo = [day for day in todo if day not in files]
         tell(len(files), len(days))
+    with database.read() as cursor:
+        if not snapshot.holds(cursor):
+            return None
     others = {table: [_finished(parquet, folder, path, time)] for table, (path, time) in copied.items()}
     tables = {TICKS: [files[day] for day in sorted(files)], **others}
     return Manifest(found, VERSION, now, tables), len(days) - len(unchanged)
@@ -149,19 +162,19 @@ def _table(cursor: DuckDBPyConnection, folder: Path, table: str) -> tuple[Path, 
     return path, next((name for name, type_ in columns if type_.startswith("TIMESTAMP")), None)
 
 
-def _days(database: Database, rows: int) -> dict[str, tuple[int, int]]:
+def _days(database: Database, end: int) -> dict[str, tuple[int, int]]:
     """Of each day how many ticks it has, and their digest."""
     days: dict[str, tuple[int, int]] = {}
-    for first in range(0, rows, PORTION):
+    for first in range(0, end, PORTION):
         with database.read() as cursor:
-            for day, count, digest in cursor.execute(_DAYS, [first, min(first + PORTION, rows)]).fetchall():
+            for day, count, digest in cursor.execute(_DAYS, [first, min(first + PORTION, end)]).fetchall():
                 counted, digested = days.get(str(day), (0, 0))
                 days[str(day)] = (counted + count, digested ^ digest)
     return days
 
 
 def _some_days(
-    database: Database, folder: Path, columns: str, rows: int, days: Sequence[str]
+    database: Database, folder: Path, columns: str, before: int, days: Sequence[str]
 ) -> list[tuple[str, Path]]:
     """Copy days under one lease of a tenth of a second, or one day that takes longer; which, and where to."""
     copied = []
@@ -170,7 +183,7 @@ def _some_days(
         for day in days:
             path = folder / TICKS / f"{day}{_UNFINISHED}"
             start = date.fromisoformat(day)
-            _write(cursor, _A_DAY.format(columns=columns), [rows, start, start + timedelta(days=1)], path)
+            _write(cursor, _A_DAY.format(columns=columns), [before, start, start + timedelta(days=1)], path)
             copied.append((day, path))
             if time.monotonic() >= until:
                 break

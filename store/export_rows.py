@@ -74,7 +74,7 @@ def _windows(database: Database, found: Survey) -> Iterator[tuple[pa.Table, int]
         statement, most = _CANDLES_AS_TEXT if query.format == "csv" else _CANDLES, _FOLDED_A_WINDOW
     else:
         statement, most = _TICKS_AS_TEXT if query.format == "csv" else _TICKS, _TICKS_A_WINDOW
-    values = {"rows": found.rows, **values_of(query)} | ({"interval": query.interval} if query.interval else {})
+    values = {"rows": found.snapshot.end, **values_of(query)} | ({"interval": query.interval} if query.interval else {})
     for start, end, ticks in found.windows(most):
         values |= {"start": to_column(start), "end": to_column(end)}
         with database.read() as cursor:

@@ -1,7 +1,7 @@
 """What an export will be made of, looked at before: how many ticks from which source, how complete, with which gaps.
 
-Ticks are only ever added, so those of an instant are the rows up to a number. All that follows reads just these, over
-as many short leases as it takes, and the survey tells exports apart: of two with the same survey each byte is the same.
+All that follows reads the ticks of one instant (`store.snapshot`), over as many short leases as it takes. The survey
+tells exports apart: of two with the same survey each byte is the same.
 """
 
 import hashlib
@@ -26,6 +26,7 @@ from .exchange import exchange_of
 from .export_query import ExportQuery
 from .gaps import gap_as_json, ledger
 from .models import from_column, to_column
+from .snapshot import Snapshot
 
 _PORTION = 2_000_000
 """So many rows are looked at under one lease, which takes some 30 ms."""
@@ -47,7 +48,7 @@ WHERE rowid >= $first
 GROUP BY ALL
 """  # noqa: S608 the condition is the constant above
 
-_ROWS = "SELECT (SELECT count(*) FROM ticks), (SELECT count(*) FROM gap_events)"
+_GAP_EVENTS = "SELECT count(*) FROM gap_events"
 
 _CAME_SINCE = f"""
 SELECT EXISTS (
@@ -82,13 +83,14 @@ class Survey:
 
     Attributes:
         query: settled.
-        rows, gap_events: how many the tables had; later ones are no part of it.
+        snapshot: the ticks that it is of.
+        gap_events: how many there were.
         hours: how many ticks matched in each hour that had any, ascending.
         facts: what the file and its manifest say of themselves, as JSON types.
     """
 
     query: ExportQuery
-    rows: int
+    snapshot: Snapshot
     gap_events: int
     hours: dict[datetime, int]
     facts: dict[str, Any]
@@ -104,10 +106,10 @@ class Survey:
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
 
     def still_holds(self, cursor: DuckDBPyConnection) -> bool:
-        """Has nothing come since that would belong to it?"""
-        ((_, gap_events),) = cursor.execute(_ROWS).fetchall()
-        ((came,),) = cursor.execute(_CAME_SINCE, {"rows": self.rows, **values_of(self.query)}).fetchall()
-        return gap_events == self.gap_events and not came
+        """Has nothing come since that would belong to it, and nothing gone?"""
+        ((gap_events,),) = cursor.execute(_GAP_EVENTS).fetchall()
+        ((came,),) = cursor.execute(_CAME_SINCE, {"rows": self.snapshot.end, **values_of(self.query)}).fetchall()
+        return gap_events == self.gap_events and not came and self.snapshot.holds(cursor)
 
     def windows(self, most_ticks: int) -> Iterator[tuple[datetime, datetime, int]]:
         """Cut it into ranges of about so many ticks at most, each with its number. No candle is cut."""
@@ -155,14 +157,15 @@ def survey(database: Database, query: ExportQuery) -> Survey:
         StoreError: the database can't be read.
     """
     with database.read() as cursor:
-        ((rows, gap_events),) = cursor.execute(_ROWS).fetchall()
+        snapshot = Snapshot.take(cursor)
+        ((gap_events,),) = cursor.execute(_GAP_EVENTS).fetchall()
         gaps = ledger(cursor, query.start, query.end, exchange_now(database.path), query.index_names)
         complete = coverage(cursor, gaps, query.start, query.end)
         exchange = exchange_of(cursor)
     counts = _Counts()
-    for first in range(0, rows, _PORTION):
+    for first in range(0, snapshot.end, _PORTION):
         with database.read() as cursor:
-            values = {"first": first, "last": min(first + _PORTION, rows), **values_of(query)}
+            values = {"first": first, "last": min(first + _PORTION, snapshot.end), **values_of(query)}
             counts.add(cursor.execute(_COUNTS, values).fetchall())
     facts = {
         **_asked(query),
@@ -178,7 +181,7 @@ def survey(database: Database, query: ExportQuery) -> Survey:
         "gaps": [gap_as_json(gap) for gap in gaps],
     }
     hours = {from_column(hour): count for hour, count in sorted(counts.hours.items())}
-    return Survey(query, rows, gap_events, hours, facts)
+    return Survey(query, snapshot, gap_events, hours, facts)
 
 
 def estimate(cursor: DuckDBPyConnection, query: ExportQuery) -> Estimate:

@@ -29,6 +29,7 @@ from .export_survey import Survey, survey
 from .locks import FileLock
 from .manifest import sha256_of
 from .models import utc_now
+from .snapshot import TRIES
 
 Tell = Callable[[int, int], None]
 """Hears how many of how many ticks are read."""
@@ -105,14 +106,19 @@ class Exports:
             StoreError: the database can't be read, the folder can't be written, or the file would be too large.
         """
         query = query.settled(exchange_now(self.database.path))
-        found = self._surveyed(query)
-        with _in_one_line(self.folder):
-            if (made := self._there(found)) is None:
-                with self._alone():
-                    made = self._there(found) or self._made(found, tell)
-            now = time.time()
-            os.utime(made.path, (now, made.path.stat().st_mtime))
-        return made
+        for _ in range(TRIES):
+            found = self._surveyed(query)
+            with _in_one_line(self.folder):
+                if (made := self._there(found)) is None:
+                    with self._alone():
+                        made = self._there(found) or self._made(found, tell)
+                if made is not None:
+                    now = time.time()
+                    os.utime(made.path, (now, made.path.stat().st_mtime))
+                    return made
+        raise StoreError(
+            f"ticks were deleted from {self.database.path.name} each time that it was read: try again later"
+        )
 
     def _surveyed(self, query: ExportQuery) -> Survey:
         known = self._surveys.get(query)
@@ -136,14 +142,17 @@ class Exports:
             return None
         return Export(found.query, path, manifest) if whole else None
 
-    def _made(self, found: Survey, tell: Tell) -> Export:
-        """Write the file. Needs the folder alone."""
+    def _made(self, found: Survey, tell: Tell) -> Export | None:
+        """Write the file; None if ticks were deleted meanwhile, so that it is of no instant. Needs the folder alone."""
         path = self._path(found)
         for interrupted in self.folder.glob(f"{_UNFINISHED}*"):
             shutil.rmtree(interrupted, ignore_errors=True)
         with tempfile.TemporaryDirectory(prefix=_UNFINISHED, dir=self.folder) as work:
             new = Path(work) / path.name
             written = self._written(found, new, tell)
+            with self.database.read() as cursor:
+                if not found.snapshot.holds(cursor):
+                    return None
             manifest = {**found.facts, "format": found.query.format, **written}
             manifest |= {"bytes": new.stat().st_size, "sha256": sha256_of(new)}
             manifest_of(new).write_text(json.dumps(manifest, indent=1))

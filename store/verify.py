@@ -14,7 +14,7 @@ from .database import Database
 from .errors import StoreError
 from .manifest import File, Manifest, read_manifest, sha256_of
 
-_COUNT = "SELECT count(*) FROM {table}"
+_END = "SELECT coalesce(max(rowid) + 1, 0) FROM {table}"
 
 # Each value of each row goes into it, so that each block of the file is read.
 _READ = "SELECT bit_xor(hash({columns})) FROM {table} WHERE rowid >= ? AND rowid < ?"
@@ -74,15 +74,15 @@ def faults_of_database(database: Database) -> Iterator[str]:
     """
     with database.read() as cursor:
         queries = {table: _reading(cursor, table) for table in schema.tables(cursor)}
-        counts = {table: cursor.execute(_COUNT.format(table=f'"{table}"')).fetchall()[0][0] for table in queries}
+        ends = {table: cursor.execute(_END.format(table=f'"{table}"')).fetchall()[0][0] for table in queries}
     for table, query in queries.items():
         try:
-            for first in range(0, counts[table], PORTION):
+            for first in range(0, ends[table], PORTION):
                 _ask(database, query, [first, first + PORTION])
         except StoreError as error:
             yield f"{table} can't be read: {error}"
             return
-    yield from _faults_of_ticks(database, counts["ticks"])
+    yield from _faults_of_ticks(database, ends["ticks"])
     with database.read() as cursor:
         unlike = gap_table.unlike(cursor)
     if unlike:
@@ -102,8 +102,8 @@ def what_it_holds(path: Path) -> Manifest | None:
     return manifest
 
 
-def _faults_of_ticks(database: Database, rows: int) -> Iterator[str]:
-    portions = range(0, rows, PORTION)
+def _faults_of_ticks(database: Database, rows_end: int) -> Iterator[str]:
+    portions = range(0, rows_end, PORTION)
     unsound = sum(count for first in portions for (count,) in _ask(database, _UNSOUND, [first, first + PORTION]))
     if unsound:
         yield f"ticks: {unsound:,} rows lack a name, a time, a source or a price above 0"
