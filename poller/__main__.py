@@ -26,18 +26,17 @@ from store.due import EPOCH
 from store.export_query import FORMATS, ExportQuery, Format
 from store.export_verify import exported_files, faults_of_export
 from store.exports import Export, Exports
-from store.foreign import Columns
 from store.gap_table import rebuild as rebuild_gaps
 from store.gaps import gap_as_json, ledger
-from store.imports import Imported, import_files
 from store.restore import restore
 from store.status import age_in_words, aside_in_words, health
 from store.verify import faults_of_backup, faults_of_database, what_it_holds
 
 from .alert_commands import alerts
-from .command_parts import database_of, known_indexes, load, one_line, progress_bar, progress_bars
+from .command_parts import database_of, known_indexes, load, one_line, progress_bar
 from .command_types import INSTANT, INTERVAL
 from .daily import DailyBackup, backup_in_words
+from .import_commands import import_from
 from .once import backfill_once, poll_once
 from .recorder import Recorder
 from .simulator import Simulator
@@ -194,30 +193,6 @@ def rebuild() -> None:
     click.echo("candles and gaps rebuilt")
 
 
-@main.command("import")
-@click.argument("files", nargs=-1, required=True, metavar="FILES...", type=click.Path(path_type=Path))
-@click.option("--time", metavar="COLUMN", help="The column that has the time.")
-@click.option("--price", metavar="COLUMN", help="The column that has the price.")
-@click.option("--index-column", "index", metavar="COLUMN", help="The column that has the index name.")
-@click.option("--index", "index_name", metavar="NAME", help="The index that all prices are of.")
-@click.option(
-    "--average", "resolution_s", metavar="SECONDS", type=click.IntRange(0), help="All prices are averages over these."
-)
-@one_line
-def import_from(files: tuple[Path, ...], **columns: Any) -> None:
-    """Store the prices in Parquet or CSV files (.gz too); works beside a recorder and may be repeated."""
-    settings = load()
-    name = columns["index_name"]
-    if name is not None and not all_settings.is_index_name(name):
-        raise click.UsageError(f"--index {name}: must be an index name as Deribit spells it, such as btc_usd")
-    try:
-        with progress_bars() as tell:
-            for imported in import_files(database_of(settings), files, Columns(**columns), tell):
-                click.echo(_imported_in_words(imported))
-    except KeyboardInterrupt as error:
-        raise click.ClickException("interrupted: what is stored stays, and the same command does the rest") from error
-
-
 @main.command("export")
 @click.option("--index", "index_names", multiple=True, metavar="NAME", help="Only this index; may be given repeatedly.")
 @click.option("--start", type=INSTANT, default=EPOCH, help="From this time on, ISO 8601; UTC without a zone.")
@@ -273,6 +248,7 @@ def simulate(host: str, port: int, seed: int) -> None:
 
 
 main.add_command(alerts)
+main.add_command(import_from)
 
 
 def _faults(path: Path, settings: Settings) -> Iterator[str]:
@@ -311,18 +287,6 @@ def _backfill_with_a_bar(settings: Settings, database: Database, index_names: Se
             bar.update(number - bar.pos)
 
         return asyncio.run(backfill_once(settings, database, index_names, tell))
-
-
-def _imported_in_words(imported: Imported) -> str:
-    lines = [f"{imported.path}: ticks stored {imported.stored:,}, there already {imported.left_out:,}"]
-    if imported.another_price:
-        lines.append(f"  of those {imported.another_price:,} with another price: what was there is kept")
-    if imported.healed:
-        lines.append(f"  gaps healed: {imported.healed:,}")
-    if imported.bad:
-        lines.append(f"  bad rows {imported.bad:,}, in {imported.bad_rows}, such as")
-        lines += [f"    {example}" for example in imported.examples]
-    return "\n".join(lines)
 
 
 def _exported_in_words(made: Export, path: Path) -> str:

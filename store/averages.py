@@ -1,4 +1,4 @@
-"""The exchange's own history: averages over a step, stored where nothing finer is known. They are rows of ticks."""
+"""Averages over a step, such as the exchange's own history: stored where nothing finer is known, as rows of ticks."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -6,15 +6,15 @@ from typing import Any
 
 from duckdb import DuckDBPyConnection
 
-from . import candles
+from . import candles, overruled
 from .models import Source, from_column, to_column
 
 # Counted from $start, time is cut into cells as long as a point covers, so the time that a point covers lies in two of
 # them: something finer is in it when the last finer row of the first cell is not before the point, or the first finer
 # row of the second cell is before the point's end. So the ticks are read once, whatever the points: 50 ms for 2,900
 # days over 10 M ticks. The same rule as a range join took 25 s, as an ASOF join 72 s.
-_INSERT_UNCOVERED = """
-INSERT INTO ticks (index_name, ts, received_at, price, source, resolution_s)
+_UNCOVERED = """
+CREATE OR REPLACE TEMP TABLE uncovered AS
 WITH points AS MATERIALIZED (
     SELECT
         ts,
@@ -28,35 +28,52 @@ finer AS MATERIALIZED (
         (epoch_us(ts) - epoch_us($start)) // $covered_us AS cell,
         min(ts) AS first,
         max(ts) AS last
-    FROM ticks
+    FROM (
+        SELECT index_name, ts, resolution_s
+        FROM ticks
+        UNION ALL
+        SELECT index_name, ts, resolution_s
+        FROM overruled
+    )
     WHERE index_name = $index_name
       AND ts >= $start
       AND ts < $end
       AND resolution_s < $resolution_s
     GROUP BY ALL
 ),
-not_finer AS (
+alike AS (
     SELECT ts
     FROM ticks
     WHERE index_name = $index_name
       AND ts >= $start
       AND ts < $end
-      AND resolution_s >= $resolution_s
+      AND resolution_s = $resolution_s
 )
 SELECT
-    $index_name,
-    points.ts,
-    NULL,
-    points.price,
-    points.source,
-    $resolution_s
+    $index_name AS index_name,
+    points.ts AS ts,
+    points.price AS price,
+    points.source AS source
 FROM points
 LEFT JOIN finer AS here ON here.cell = points.cell
 LEFT JOIN finer AS beyond ON beyond.cell = points.cell + 1
 WHERE (here.last IS NULL OR here.last < points.ts)
   AND (beyond.first IS NULL OR beyond.first >= points.ts + to_microseconds($covered_us))
-  AND points.ts NOT IN (FROM not_finer)
-ORDER BY points.ts
+  AND points.ts NOT IN (FROM alike)
+"""
+
+_INSERT = """
+INSERT INTO ticks (index_name, ts, received_at, price, source, resolution_s)
+SELECT index_name, ts, NULL, price, source, $resolution_s
+FROM uncovered
+ORDER BY ts
+RETURNING ts
+"""
+
+_LEAVE_OUT_COVERED = """
+DELETE FROM portion
+WHERE index_name = $index_name
+  AND ts NOT IN (SELECT ts FROM uncovered)
 """
 _POINTS = "(SELECT unnest($instants::TIMESTAMP[]) AS ts, unnest($prices::DOUBLE[]) AS price, $source AS source)"
 _OF_PORTION = "(SELECT ts, price, source FROM portion WHERE index_name = $index_name)"
@@ -66,7 +83,13 @@ OF_CHARTS = "resolution_s > 0 AND source <> 'import'"
 
 _FILLED = f"""
 SELECT DISTINCT index_name
-FROM ticks
+FROM (
+    SELECT index_name, source, resolution_s
+    FROM ticks
+    UNION ALL
+    SELECT index_name, source, resolution_s
+    FROM overruled
+)
 WHERE {OF_CHARTS}
   AND list_contains($index_names, index_name)
 """  # noqa: S608 the condition is the constant above
@@ -81,8 +104,9 @@ def append(
 ) -> int:
     """Store averages over `resolution_s` seconds, at least 1, from each point on. Call it inside `Database.write`.
 
-    A point is left out when a finer row, such as an observation, lies in the time that it covers, or any row at its
+    A point is left out when a finer row, such as an observation, lies in the time that it covers, or one as fine at its
     very instant; of points at one instant the first counts. So a second append of the same points stores nothing.
+    Coarser averages in whose time a point lies give way to it.
 
     Args:
         cursor: of that lease.
@@ -101,23 +125,28 @@ def append(
         return 0
     values = {"instants": list(prices), "prices": list(prices.values()), "source": source}
     values |= _which(index_name, min(prices), max(prices), resolution_s)
-    insert = _INSERT_UNCOVERED.format(points=_POINTS) + "RETURNING ts"
-    stored = [(index_name, from_column(ts)) for (ts,) in cursor.execute(insert, values).fetchall()]
-    candles.refold(cursor, stored, candles.closed_to(cursor))
+    cursor.execute(_UNCOVERED.format(points=_POINTS), values)
+    stored = {
+        (index_name, from_column(ts)) for (ts,) in cursor.execute(_INSERT, {"resolution_s": resolution_s}).fetchall()
+    }
+    if not stored:
+        return 0
+    first, last = (pick(ts for _, ts in stored) for pick in (min, max))
+    overruled.reach(cursor, last + timedelta(seconds=resolution_s))
+    gave_way = overruled.gave_way(cursor) if overruled.overrule(cursor, first, last) else set()
+    candles.refold(cursor, stored | gave_way, candles.closed_to(cursor))
     return len(stored)
 
 
-def append_portion(cursor: DuckDBPyConnection, first: datetime, last: datetime, resolution_s: int) -> int:
-    """As `append`, the averages in the table `portion` (index_name, ts, price, source) from `first` to `last`.
+def leave_out_covered(cursor: DuckDBPyConnection, first: datetime, last: datetime, resolution_s: int) -> None:
+    """Take those averages out of the table `portion` (index_name, ts, price, source) that `append` would leave out.
 
-    None of them may be there twice, and whoever calls it refolds the candles.
+    They are from `first` to `last`, and none of them is there twice.
     """
-    insert, stored = _INSERT_UNCOVERED.format(points=_OF_PORTION), 0
     for (index_name,) in cursor.execute("SELECT DISTINCT index_name FROM portion").fetchall():
         values = _which(index_name, to_column(first), to_column(last), resolution_s)
-        ((count,),) = cursor.execute(insert, values).fetchall()
-        stored += count
-    return stored
+        cursor.execute(_UNCOVERED.format(points=_OF_PORTION), values)
+        cursor.execute(_LEAVE_OUT_COVERED, {"index_name": index_name})
 
 
 def _which(index_name: str, first: datetime, last: datetime, resolution_s: int) -> dict[str, Any]:

@@ -6,21 +6,29 @@ from typing import Any
 
 from duckdb import DuckDBPyConnection
 
-from . import candles, paging
+from . import candles, overruled, paging
 from .due import EPOCH
 from .models import Tick, from_column, to_column
 
 # The anti-join in two steps, look and insert, costs a slot 1.3 times the bare INSERT; as one statement, 1.6 to 2.1
 # times. ts is bounded by values of its own, so that only the newest row groups are looked at. Up to when candles are
-# stored is asked along: by itself it would cost twice as much.
+# stored and averages reach is asked along: by itself it would cost twice as much.
 _ALREADY_STORED = """
-SELECT index_name, ts
+SELECT index_name, ts, NULL
 FROM ticks
 WHERE ts BETWEEN ? AND ?
   AND ts IN ({instants})
 UNION ALL
-SELECT NULL, closed_to
+SELECT NULL, closed_to, averaged_to
 FROM candles_closed
+"""
+
+_ALREADY_OBSERVED = """
+SELECT index_name, ts
+FROM ticks
+WHERE ts BETWEEN ? AND ?
+  AND ts IN ({instants})
+  AND resolution_s = 0
 """
 
 _INSERT = """
@@ -107,9 +115,9 @@ WHERE index_name = $index_name
 
 
 def append(cursor: DuckDBPyConnection, ticks: Iterable[Tick]) -> set[tuple[str, datetime]]:
-    """Store those ticks whose (index_name, ts) is new; leave the others alone. Call it inside `Database.write`.
+    """Store those observations whose (index_name, ts) is new; leave the others alone. Call it inside `Database.write`.
 
-    Of ticks in one batch that share it, the first is stored.
+    Of ticks in one batch that share it, the first is stored. Averages in whose time one lies give way to it.
 
     Returns:
         The (index_name, ts) that were stored.
@@ -197,16 +205,27 @@ def _ends(cursor: DuckDBPyConnection, index_name: str, hour: datetime) -> tuple[
 
 def _append(cursor: DuckDBPyConnection, rows: Sequence[tuple[Any, ...]]) -> set[tuple[str, datetime]]:
     instants = sorted({ts for _, ts, *_ in rows})
-    look = _ALREADY_STORED.format(instants=", ".join("?" * len(instants)))
-    there = set(cursor.execute(look, [instants[0], instants[-1], *instants]).fetchall())
-    (mark,) = (at for name, at in there if name is None)
+    places, values = ", ".join("?" * len(instants)), [instants[0], instants[-1], *instants]
+    found = cursor.execute(_ALREADY_STORED.format(instants=places), values).fetchall()
+    ((mark, averaged_to),) = (ends for name, *ends in found if name is None)
+    if averaged := averaged_to is not None and instants[0] < averaged_to:
+        found = cursor.execute(_ALREADY_OBSERVED.format(instants=places), values).fetchall()
+    there = {(name, ts) for name, ts, *_ in found}
     new = [row for row in rows if row[:2] not in there]
     if new:
         insert = _INSERT.format(rows=", ".join([_ROW] * len(new)))
         cursor.execute(insert, [value for row in new for value in row])
     stored = {(name, from_column(ts)) for name, ts, *_ in new}
-    candles.refold(cursor, stored, mark and from_column(mark))
+    gave_way = _overruled(cursor, instants[0], instants[-1]) if averaged else set()
+    candles.refold(cursor, stored | gave_way, mark and from_column(mark))
     return stored
+
+
+def _overruled(cursor: DuckDBPyConnection, first: datetime, last: datetime) -> set[tuple[str, datetime]]:
+    """Index and time of the averages that give way to ticks from `first` to `last`, as the database keeps times."""
+    if not overruled.overrule(cursor, from_column(first), from_column(last)):
+        return set()
+    return overruled.gave_way(cursor)
 
 
 def _row(tick: Tick) -> tuple[Any, ...]:

@@ -17,7 +17,7 @@ from click.testing import Result
 
 from poller.simulator import Simulator
 from settings import ROOT
-from store import Database, Gap, Tick, gaps, ticks, utc_now
+from store import Database, Gap, Tick, averages, gaps, ticks, utc_now
 from tests.conftest import START, Program, wait_until
 
 EVER = datetime(2000, 1, 1, tzinfo=UTC)
@@ -58,6 +58,58 @@ def test_gaps_that_an_import_heals_are_said(command, database: Database, tmp_pat
     assert done.stdout.splitlines() == [f"{path}: ticks stored 4, there already 0", "  gaps healed: 1"]
 
 
+def test_an_import_is_listed_and_undone(command, database: Database, tmp_path: Path):
+    with database.write() as cursor:
+        averages.append(cursor, "btc_usd", [(START, 50.0)], 60)
+    path = tmp_path / "prices.csv"
+    path.write_text("ts,price\n1793534400,100.5\n1793534401,101\n")
+    assert command("import", "--list").stdout == "nothing was imported\n"
+
+    done = command("import", "--index", "btc_usd", str(path))
+    again = command("import", "--index", "btc_usd", str(path))
+    undone = command("import", "--undo"), command("import", "--undo", "1")
+    listed = command("import", "--list")
+
+    assert done.stdout.splitlines() == [
+        f"{path}: ticks stored 2, there already 0",
+        "  averages that gave way to them: 1",
+    ]
+    assert again.stdout.splitlines() == [f"{path}: ticks stored 0, there already 2"]
+    assert [each.stdout for each in undone] == [
+        f"import 2 ({path}) undone: ticks taken out 0, averages back 0, gaps no longer healed 0\n",
+        f"import 1 ({path}) undone: ticks taken out 2, averages back 1, gaps no longer healed 0\n",
+    ]
+    at = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC"
+    first, second = listed.stdout.splitlines()
+    assert re.fullmatch(
+        rf"1: {at}, {path}: ticks stored 2, there already 0, averages that gave way 1, undone {at}", first
+    )
+    assert re.fullmatch(
+        rf"2: {at}, {path}: ticks stored 0, there already 2, averages that gave way 0, undone {at}", second
+    )
+    with database.read() as cursor:
+        assert cursor.execute("SELECT price, resolution_s FROM ticks").fetchall() == [(50.0, 60)]
+
+
+def test_an_undo_that_is_interrupted_says_so(command, database: Database, tmp_path: Path, monkeypatch):
+    path = tmp_path / "prices.csv"
+    path.write_text("ts,price\n1793534400,100.5\n")
+    command("import", "--index", "btc_usd", str(path))
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("poller.import_commands.undo", interrupt)
+        interrupted = command("import", "--undo")
+
+    assert (interrupted.exit_code, interrupted.stderr.splitlines()[-1]) == (
+        1,
+        "Error: interrupted: the same command does the rest",
+    )
+    assert re.search(r"there already 0, averages that gave way 0$", command("import", "--list").stdout.strip())
+
+
 @pytest.mark.parametrize(
     ("arguments", "says", "code"),
     [
@@ -69,6 +121,9 @@ def test_gaps_that_an_import_heals_are_said(command, database: Database, tmp_pat
         ),
         (["--average", "-1", "a.csv"], "Error: Invalid value for '--average': -1 is not in the range x>=0.", 2),
         ([], "Error: Missing argument 'FILES...'.", 2),
+        (["--undo", "1", "a.csv"], "Error: name FILES, or --list, or --undo", 2),
+        (["--undo", "a.csv"], "Error: Invalid value for '--undo': 'a.csv' is not a valid integer range.", 2),
+        (["--list", "--undo"], "Error: name FILES, or --list, or --undo", 2),
     ],
 )
 def test_an_import_that_cannot_be_is_refused_in_one_line(command, arguments: list[str], says: str, code: int):

@@ -18,6 +18,7 @@ import duckdb
 import store.candles
 import store.database
 import store.staging
+import store.undo
 from settings import Settings
 from store import Database, RecorderError, candles, ticks, utc_now
 from store.backup import backup
@@ -29,6 +30,7 @@ from store.imports import import_files
 from store.locks import lease_locks
 from store.recorder import Notice, RecorderLock
 from store.status import health
+from store.undo import undo
 from tests.conftest import START, Program, tick
 
 CONTAINER = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
@@ -115,6 +117,13 @@ def import_in_portions(path: Path, file: str) -> None:
             say(done)
 
     list(import_files(Database(path), [Path(file)], Columns(), tell))
+
+
+def undo_in_stretches(path: Path, import_id: str) -> None:
+    """Take an import back in many stretches, and say when one is done."""
+    store.undo._MOST_TICKS = 10
+    undo(Database(path), int(import_id), lambda _, done, __: say(done))
+    wait_for_the_kill()
 
 
 def keep_reading(path: Path) -> None:
@@ -232,6 +241,7 @@ if __name__ == "__main__":
         "export_busily": export_busily,
         "rebuild_candles": rebuild_candles,
         "import_in_portions": import_in_portions,
+        "undo_in_stretches": undo_in_stretches,
         "keep_reading": keep_reading,
         "keep_writing": keep_writing,
         "fork_in_a_lease": fork_in_a_lease,

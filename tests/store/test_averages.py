@@ -1,4 +1,4 @@
-"""Averages fill what nothing finer covers, whatever the grid of their points, and are stored once."""
+"""Averages fill what nothing finer covers, on any grid, are stored once, and give way to what is finer."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from store import Database, Tick, averages, ticks
+from store import Cursor, Database, Tick, averages, ticks
 from tests.conftest import START, tick
 
 Points = Sequence[tuple[datetime, float]]
@@ -35,11 +35,17 @@ def observe(database: Database, *new: Tick) -> None:
         ticks.append(cursor, new)
 
 
-def stored(database: Database, index_name: str = "btc_usd") -> list[Row]:
-    """What is in the table of an index, asked without the code under test."""
+def empty(cursor: Cursor) -> None:
+    for table in ("ticks", "overruled"):
+        cursor.execute(f"DELETE FROM {table}")
+    cursor.execute("UPDATE candles_closed SET averaged_to = NULL")
+
+
+def stored(database: Database, index_name: str = "btc_usd", table: str = "ticks") -> list[Row]:
+    """What is in a table of an index, asked without the code under test."""
     with database.read() as cursor:
         rows = cursor.execute(
-            "SELECT ts, price, resolution_s FROM ticks WHERE index_name = ? ORDER BY ALL", [index_name]
+            f"SELECT ts, price, resolution_s FROM {table} WHERE index_name = ? ORDER BY ALL", [index_name]
         ).fetchall()
     return [(ts.replace(tzinfo=UTC), price, resolution_s) for ts, price, resolution_s in rows]
 
@@ -48,21 +54,22 @@ def seconds_of(database: Database, resolution_s: int) -> list[float]:
     return [(ts - START).total_seconds() for ts, _, stored_s in stored(database) if stored_s == resolution_s]
 
 
-def by_hand(rows: Sequence[Row], new: Points, resolution_s: int) -> list[Row]:
-    """What the table should hold after an append, by comparing every point with every row."""
-    covered = timedelta(seconds=resolution_s)
+def overruled(row: Row, known: Sequence[Row]) -> bool:
+    """Does something finer lie in the time of a row?"""
+    ts, _, resolution_s = row
+    return any(
+        ts <= at < ts + timedelta(seconds=resolution_s) and finer_s < resolution_s for at, _, finer_s in known
+    )  # fmt: skip
+
+
+def by_hand(known: Sequence[Row], new: Points, resolution_s: int) -> list[Row]:
+    """What is known after an append, by comparing every point with every row."""
     first_words: dict[datetime, float] = {}
     for ts, price in new:
         first_words.setdefault(ts, price)
-    fitting = [
-        (ts, price, resolution_s)
-        for ts, price in first_words.items()
-        if not any(
-            at == ts or (ts <= at < ts + covered and finer_s < resolution_s)
-            for at, _, finer_s in rows
-        )
-    ]  # fmt: skip
-    return sorted([*rows, *fitting])
+    instants = {ts for ts, _, as_fine_s in known if as_fine_s <= resolution_s}
+    fitting = [(ts, price, resolution_s) for ts, price in first_words.items() if ts not in instants]
+    return sorted([*known, *(row for row in fitting if not overruled(row, known))])
 
 
 # A few minutes with some instants on a grid and some on none, so that many meet at edges.
@@ -77,27 +84,37 @@ batches = st.tuples(
 
 
 @settings(max_examples=150, deadline=None)
-@given(observed=st.lists(instants, max_size=12), appended=st.lists(batches, min_size=1, max_size=4))
-def test_any_averages_on_any_ticks_are_what_a_comparison_of_each_with_each_gives(open_database, observed, appended):
+@given(
+    observed=st.lists(instants, max_size=12),
+    appended=st.lists(batches, min_size=1, max_size=4),
+    late=st.lists(instants, max_size=4),
+)
+def test_any_averages_and_ticks_are_what_a_comparison_of_each_with_each_gives(open_database, observed, appended, late):
     with open_database.write() as cursor:
-        cursor.execute("DELETE FROM ticks")
+        empty(cursor)
         ticks.append(cursor, [Tick("btc_usd", ts, 1.0) for ts in observed])
         ticks.append(cursor, [Tick("eth_usd", second(number), 1.0) for number in range(0, 60, 10)])
-    expected = stored(open_database)
+    known = stored(open_database)
 
     for new, resolution_s in appended:
-        before = len(expected)
-        expected = by_hand(expected, new, resolution_s)
-        assert append(open_database, new, resolution_s) == len(expected) - before
+        before = len(known)
+        known = by_hand(known, new, resolution_s)
+        assert append(open_database, new, resolution_s) == len(known) - before
+    observe(open_database, *(Tick("btc_usd", ts, 1.0) for ts in late))
+    known = by_hand(known, [(ts, 1.0) for ts in late], 0)
 
-    assert stored(open_database) == expected
+    assert stored(open_database) == [row for row in known if not overruled(row, known)]
+    assert stored(open_database, table="overruled") == [row for row in known if overruled(row, known)]
+    with open_database.read() as cursor:
+        ((others,),) = cursor.execute("SELECT count(*) FROM ticks WHERE index_name = 'eth_usd'").fetchall()
+    assert others == 6
 
 
 @settings(max_examples=50, deadline=None)
 @given(observed=st.lists(instants, max_size=12), batch=batches)
 def test_appending_twice_is_appending_once(open_database, observed, batch):
     with open_database.write() as cursor:
-        cursor.execute("DELETE FROM ticks")
+        empty(cursor)
         ticks.append(cursor, [Tick("btc_usd", ts, 1.0) for ts in observed])
     append(open_database, *batch)
     once = stored(open_database)
@@ -140,13 +157,45 @@ def test_coarse_averages_fill_what_finer_ones_left(database):
     assert seconds_of(database, 60) == [-120, -60, 120, 180]
 
 
-def test_finer_averages_are_added_within_coarse_ones_but_not_at_their_instants(database):
-    append(database, points(0, price=1), 60)
+def test_coarse_averages_give_way_to_finer_ones_at_their_instants_too(database):
+    append(database, points(0, 60, price=1), 60)
 
     new = append(database, points(0, 6, 12, price=2), 6)
 
-    assert new == 2
-    assert [price for _, price, _ in stored(database)] == [1, 2, 2]
+    assert new == 3
+    assert [price for _, price, _ in stored(database)] == [2, 2, 2, 1]
+    assert [price for _, price, _ in stored(database, table="overruled")] == [1]
+
+
+def test_an_average_gives_way_to_a_tick_that_comes_late(database):
+    append(database, points(0, 60, 120, price=1), 60)
+
+    observe(database, tick(0, price=2), tick(119.999999, price=2), tick(180, price=2))
+
+    assert stored(database) == [
+        (second(0), 2, 0),
+        (second(119.999999), 2, 0),
+        (second(120), 1, 60),
+        (second(180), 2, 0),
+    ]
+    with database.read() as cursor:
+        assert cursor.execute("SELECT source, import_id FROM overruled").fetchall() == [("chart", None)] * 2
+
+
+def test_an_average_that_gave_way_still_keeps_coarser_ones_out(database):
+    append(database, points(60), 60)
+    observe(database, tick(90))
+
+    assert append(database, points(-10), 80) == 0
+
+
+def test_a_tick_after_all_averages_is_not_compared_with_them(database, monkeypatch):
+    append(database, points(0, 60), 60)
+    monkeypatch.setattr("store.overruled.overrule", None)
+
+    observe(database, tick(120))
+
+    assert seconds_of(database, 0) == [120]
 
 
 def test_averages_of_one_resolution_do_not_cover_each_other(database):
@@ -197,7 +246,7 @@ def test_averages_are_stored_in_the_order_of_time(database):
 @pytest.mark.parametrize("asked", [[], ["btc_usd"], ["btc_usd", "eth_usd", "sol_usd"]])
 def test_an_index_is_filled_once_it_has_history_of_the_exchange(database, asked):
     append(database, points(0), 60)
-    observe(database, tick(0, "eth_usd"), tick(0, "sol_usd", source="simulator"))
+    observe(database, tick(0), tick(0, "eth_usd"), tick(0, "sol_usd", source="simulator"))
 
     with database.read() as cursor:
         assert averages.filled(cursor, asked) == {"btc_usd"} & set(asked)

@@ -33,9 +33,9 @@ def database(open_database: Database) -> Database:
 
 
 def empty(cursor: Cursor) -> None:
-    for table in ("ticks", "runs", "candles_1m", "candles_1h"):
+    for table in ("ticks", "overruled", "runs", "candles_1m", "candles_1h"):
         cursor.execute(f"DELETE FROM {table}")
-    cursor.execute("UPDATE candles_closed SET closed_to = NULL")
+    cursor.execute("UPDATE candles_closed SET closed_to = NULL, averaged_to = NULL")
 
 
 def at(second: float) -> datetime:

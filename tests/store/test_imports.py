@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 import pytest
 
-import store.imports
+import store.portions
 import store.staging
 from store import BusyError, Database, FileError, StoreError, Tick, candles, ticks, utc_now
 from store.foreign import Columns
@@ -250,7 +250,7 @@ def test_doubles_are_found_wherever_a_portion_ends(database, tmp_path, monkeypat
 
 
 def test_a_file_into_the_midst_of_much_that_is_stored_goes_in_by_parts(database, tmp_path, monkeypatch):
-    monkeypatch.setattr(store.imports, "_MOST_STORED", 100)
+    monkeypatch.setattr(store.portions, "_MOST_STORED", 100)
     with database.write() as cursor:
         ticks.append(cursor, [tick(second) for second in range(0, 1000, 2)])
         while candles.close(cursor, at(3600)):
@@ -522,7 +522,7 @@ def test_one_import_at_a_time(database, tmp_path):
     lock = FileLock(beside(database.path, "importing"))
     assert lock.try_acquire()
 
-    with pytest.raises(BusyError, match=r"another import into .* is at work"):
+    with pytest.raises(BusyError, match=r"another import into .*, or its undo, is at work"):
         imported(database, seconds(tmp_path / "a.parquet", [1]))
     lock.release()
     imported(database, seconds(tmp_path / "a.parquet", [1]))

@@ -1,0 +1,168 @@
+"""Portions of a file become ticks, a lease each: at once, or in parts where much is stored already."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from duckdb import DuckDBPyConnection
+
+from . import averages, candles, import_log, overruled
+from .database import Database
+from .models import from_column, to_column
+from .staging import Portion, Ready
+
+# Of what is stored already, so much is looked at under one lease.
+_MOST_STORED = 2_000_000
+
+_READ = """
+CREATE OR REPLACE TEMP TABLE portion AS
+SELECT index_name, ts, price, received_at, source
+FROM ({rows})
+WHERE row >= $first
+  AND row < $end
+  AND resolution_s = $over_s
+"""
+
+_SPAN = """
+SELECT
+    count(*),
+    min(ts),
+    max(ts)
+FROM portion
+"""
+
+_STORED = """
+SELECT
+    count(*),
+    count(*) FILTER (WHERE resolution_s = 0)
+FROM ticks
+WHERE ts BETWEEN $first AND $last
+"""
+
+# Of rows at one time the first counts. They are neighbours, as rows come in the order of time.
+_DOUBLES = """
+CREATE OR REPLACE TEMP TABLE known AS
+WITH shared AS (
+    SELECT DISTINCT ts
+    FROM (SELECT ts, lag(ts) OVER () AS before FROM portion)
+    WHERE ts = before
+)
+SELECT
+    rowid AS number,
+    price != first_value(price) OVER alike AS another_price
+FROM portion
+SEMI JOIN shared USING (ts)
+WINDOW alike AS (PARTITION BY index_name, ts ORDER BY rowid)
+QUALIFY row_number() OVER alike > 1
+"""
+
+_THERE = """
+CREATE OR REPLACE TEMP TABLE known AS
+SELECT
+    portion.rowid AS number,
+    portion.price != ticks.price AS another_price
+FROM portion
+JOIN ticks ON ticks.index_name = portion.index_name AND ticks.ts = portion.ts
+WHERE ticks.ts BETWEEN $first AND $last
+  AND ticks.resolution_s = 0
+"""
+
+_INSERT = """
+INSERT INTO ticks (index_name, ts, received_at, price, source, resolution_s)
+SELECT index_name, ts, received_at, price, source, {over_s}
+FROM {rows}
+"""
+_OF_FILE = "({rows}) WHERE row >= $first AND row < $end"
+
+STAYS_S = 60.0
+"""How long a file that others keep is waited for: an import has nobody who waits for it."""
+
+
+@dataclass(slots=True)
+class Count:
+    """What became of rows: as in `Imported`."""
+
+    stored: int = 0
+    left_out: int = 0
+    another_price: int = 0
+    overruled: int = 0
+
+
+def store_portion(database: Database, file: Ready, import_id: int, portion: Portion, over_s: int, count: Count) -> None:
+    """Store what of a portion is an average over so many seconds, 0 for observations."""
+    with database.write(STAYS_S) as cursor:
+        _, observed = _stored(cursor, portion.start, portion.last)
+        if not observed and not portion.doubled and file.resolutions == (0,):
+            _store_at_once(cursor, file, import_id, portion, count)
+            return
+    first, size = portion.first, portion.end - portion.first
+    while first < portion.end:
+        end = min(portion.end, first + size)
+        with database.write(STAYS_S) as cursor:
+            fits = _store(cursor, file, import_id, {"first": first, "end": end, "over_s": over_s}, count)
+        if fits:
+            first, size = end, 2 * size
+        else:
+            size = (end - first) // 2
+
+
+def _store_at_once(cursor: DuckDBPyConnection, file: Ready, import_id: int, portion: Portion, count: Count) -> None:
+    """Store observations where there is none, out of the file."""
+    rows = _OF_FILE.format(rows=file.reading.rows)
+    which = {"first": portion.first, "end": portion.end}
+    insert = _INSERT.format(rows=rows, over_s=0)
+    ((new,),) = cursor.execute(insert, file.reading.values | which).fetchall()
+    import_log.claim_between(cursor, import_id, portion.start, portion.last)
+    _settle(cursor, import_id, portion.start, portion.last, Count(stored=new), count)
+
+
+def _store(cursor: DuckDBPyConnection, file: Ready, import_id: int, which: dict[str, int], count: Count) -> bool:
+    """Store those rows that are new; False if their time has so many stored ticks that they must be fewer."""
+    cursor.execute(_READ.format(rows=file.reading.rows), file.reading.values | which)
+    ((rows, first, last),) = cursor.execute(_SPAN).fetchall()
+    if not rows:
+        return True
+    start, end, over_s = from_column(first), from_column(last), which["over_s"]
+    stored, observed = _stored(cursor, start, end)
+    if stored > _MOST_STORED and rows > 1:
+        return False
+    another_price = _leave_out(cursor, _DOUBLES, {})
+    if over_s:
+        averages.leave_out_covered(cursor, start, end, over_s)
+        overruled.reach(cursor, end + timedelta(seconds=over_s))
+    elif observed:
+        another_price += _leave_out(cursor, _THERE, {"first": first, "last": last})
+    import_log.claim_portion(cursor, import_id, start, end, over_s)
+    ((new,),) = cursor.execute(_INSERT.format(rows="portion", over_s=over_s)).fetchall()
+    _settle(cursor, import_id, start, end, Count(new, rows - new, another_price), count)
+    return True
+
+
+def _settle(
+    cursor: DuckDBPyConnection, import_id: int, first: datetime, last: datetime, found: Count, count: Count
+) -> None:
+    """Have averages give way to what was stored from `first` to `last`, fold its candles and add it to the counts."""
+    gave_way = overruled.overrule(cursor, first, last, import_id)
+    if found.stored or gave_way:
+        candles.refold_between(cursor, first, last)
+    if gave_way:
+        candles.refold(cursor, overruled.gave_way(cursor, before=first), candles.closed_to(cursor))
+    import_log.count(cursor, import_id, found.stored, found.left_out, gave_way)
+    count.stored += found.stored
+    count.left_out += found.left_out
+    count.another_price += found.another_price
+    count.overruled += gave_way
+
+
+def _stored(cursor: DuckDBPyConnection, start: datetime, last: datetime) -> tuple[int, int]:
+    """How many ticks there are from `start` to `last`, and how many of them are observations."""
+    ((stored, observed),) = cursor.execute(_STORED, {"first": to_column(start), "last": to_column(last)}).fetchall()
+    return stored, observed
+
+
+def _leave_out(cursor: DuckDBPyConnection, find: str, values: dict[str, Any]) -> int:
+    """Take rows of the portion out that are known; how many of those have another price."""
+    cursor.execute(find, values)
+    cursor.execute("DELETE FROM portion WHERE rowid IN (SELECT number FROM known)")
+    ((another_price,),) = cursor.execute("SELECT count(*) FILTER (WHERE another_price) FROM known").fetchall()
+    return int(another_price)

@@ -1,0 +1,322 @@
+"""Undo: an import is taken back. What it stored goes, and what it overruled comes back.
+
+It goes by stretches of time, a lease each, from the earliest on. Each transaction notes how far it got, so an undo that
+was killed is just done again. Gaps that only the import healed are looked at last.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from duckdb import DuckDBPyConnection
+
+from . import candles, gaps, overruled
+from .database import Database
+from .errors import StoreError
+from .import_log import Import, imports
+from .imports import alone
+from .models import from_column, to_column, utc_now
+from .portions import STAYS_S
+from .settle import settle
+from .staging import Tell
+
+# So many ticks lie in the time that one lease is about, or an hour if it has more.
+_MOST_TICKS = 500_000
+_STRETCHES = (*(timedelta(days=days) for days in (1000, 100, 10, 1)), timedelta(hours=1))
+
+# So long a time is searched for gaps under one lease, as the ledger does.
+_SEARCHED = timedelta(days=10)
+_LONGEST_SLOT = timedelta(hours=1)
+
+_BEGINS = """
+SELECT min(first)
+FROM (
+    SELECT min(first) AS first
+    FROM import_spans
+    WHERE import_id = $import_id
+      AND NOT undone
+    UNION ALL
+    SELECT min(ts)
+    FROM imported
+    WHERE import_id = $import_id
+      AND NOT undone
+)
+"""
+
+_COUNT = """
+SELECT count(*)
+FROM ticks
+WHERE ts >= $start
+  AND ts < $end
+"""
+
+_TAKEN = """
+CREATE OR REPLACE TEMP TABLE taken AS
+WITH stored AS (
+    SELECT false AS overruled, rowid AS number, index_name, ts, source, resolution_s
+    FROM ticks
+    WHERE ts >= $start
+      AND ts < $end
+    UNION ALL
+    SELECT true, rowid, index_name, ts, source, resolution_s
+    FROM overruled
+    WHERE ts >= $start
+      AND ts < $end
+),
+listed AS (
+    SELECT import_id, index_name, resolution_s, ts
+    FROM imported
+    WHERE NOT undone
+      AND ts >= $start
+      AND ts < $end
+),
+spans AS (
+    SELECT index_name, resolution_s, first, last
+    FROM import_spans
+    WHERE import_id = $import_id
+      AND NOT undone
+      AND first < $end
+      AND last >= $start
+)
+SELECT stored.overruled, stored.number
+FROM stored
+JOIN spans ON
+    spans.index_name = stored.index_name
+    AND spans.resolution_s = stored.resolution_s
+    AND stored.ts BETWEEN spans.first AND spans.last
+ANTI JOIN listed ON
+    listed.index_name = stored.index_name
+    AND listed.resolution_s = stored.resolution_s
+    AND listed.ts = stored.ts
+WHERE stored.source = 'import'
+UNION ALL
+SELECT stored.overruled, stored.number
+FROM stored
+SEMI JOIN listed ON
+    listed.index_name = stored.index_name
+    AND listed.resolution_s = stored.resolution_s
+    AND listed.ts = stored.ts
+    AND listed.import_id = $import_id
+"""
+
+_REMOVE = "DELETE FROM {table} WHERE rowid IN (SELECT number FROM taken WHERE overruled = {overruled})"
+
+_CUT = """
+INSERT INTO import_spans (import_id, index_name, resolution_s, first, last, undone)
+SELECT import_id, index_name, resolution_s, first, least(last, $end - INTERVAL 1 MICROSECOND), true
+FROM import_spans
+WHERE import_id = $import_id
+  AND NOT undone
+  AND first < $end;
+DELETE FROM import_spans
+WHERE import_id = $import_id
+  AND NOT undone
+  AND last < $end;
+UPDATE import_spans
+SET first = $end
+WHERE import_id = $import_id
+  AND NOT undone
+  AND first < $end
+"""
+
+_STRIKE = """
+UPDATE imported
+SET undone = true
+WHERE import_id = $import_id
+  AND NOT undone
+  AND ts < $end
+"""
+
+# An average heals a slot that is nearer to its time than it is long.
+_EXTENTS = """
+SELECT
+    index_name,
+    min(first - to_seconds(resolution_s)),
+    max(last + 2 * to_seconds(resolution_s))
+FROM (
+    SELECT index_name, resolution_s, first, last
+    FROM import_spans
+    WHERE import_id = $import_id
+    UNION ALL
+    SELECT index_name, resolution_s, min(ts), max(ts)
+    FROM imported
+    WHERE import_id = $import_id
+    GROUP BY ALL
+)
+GROUP BY index_name
+ORDER BY index_name
+"""
+
+_FIRST_HEALED = """
+SELECT min(started_at)
+FROM gaps
+WHERE index_name = $index_name
+  AND state = 'healed'
+  AND ended_at > $start
+  AND started_at <= $end
+"""
+
+_UNFILLABLE = """
+SELECT count(*)
+FROM gap_events
+WHERE index_name = $index_name
+  AND event = 'unfillable'
+  AND ended_at > $start
+  AND started_at < $end
+"""
+
+_OVERRULED_BY_OTHERS = """
+UPDATE overruled
+SET import_id = NULL
+WHERE import_id = $import_id
+"""
+
+_FINISH = """
+UPDATE imports
+SET undone_at = $undone_at
+WHERE id = $import_id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """What taking an import back came to.
+
+    Attributes:
+        id: of the import.
+        path: of its file.
+        taken: so many rows were taken out.
+        back: so many averages that it had overruled are ticks again.
+        reopened: so many gaps, or pieces of gaps, are open or unfillable again.
+    """
+
+    id: int
+    path: Path
+    taken: int
+    back: int
+    reopened: int
+
+
+def undo(database: Database, import_id: int | None, tell: Tell) -> Undone:
+    """Take an import back; the newest one unless it is named.
+
+    Rows that a later import left out because of this one don't come by this.
+
+    Args:
+        database: an object that nobody else uses: it keeps the file until others want it.
+        import_id: of the import.
+        tell: how far it is.
+
+    Raises:
+        StoreError: there is no such import, it was taken back already, or the database can't be used. What is done
+            stays done; the next undo goes on.
+    """
+    with alone(database), database.hold():
+        with database.read(STAYS_S) as cursor:
+            its = _chosen(imports(cursor), import_id)
+        taken, back = _take_back(database, its, tell)
+        database.checkpoint_when_due(STAYS_S)
+        reopened = _look_at_gaps(database, its.id)
+        with database.write(STAYS_S) as cursor:
+            cursor.execute(_OVERRULED_BY_OTHERS, {"import_id": its.id})
+            cursor.execute(_FINISH, {"import_id": its.id, "undone_at": to_column(utc_now())})
+    return Undone(its.id, Path(its.path), taken, back, reopened)
+
+
+def _chosen(known: list[Import], import_id: int | None) -> Import:
+    fitting = [each for each in known if (each.undone_at is None if import_id is None else each.id == import_id)]
+    if not fitting:
+        raise StoreError("there is no import to undo" if import_id is None else f"there is no import {import_id}")
+    if (undone_at := fitting[-1].undone_at) is not None:
+        raise StoreError(f"import {import_id} was undone already, {undone_at:%Y-%m-%d %H:%M:%S} UTC")
+    return fitting[-1]
+
+
+def _take_back(database: Database, its: Import, tell: Tell) -> tuple[int, int]:
+    """Take the ticks of an import out; how many, and how many averages came back."""
+    taken = back = 0
+    more = True
+    while more:
+        with database.write(STAYS_S) as cursor:
+            start = _begins(cursor, its.id)
+            if more := start is not None:
+                removed, returned = _take_stretch_back(cursor, its.id, start, _end(cursor, start))
+                taken, back = taken + removed, back + returned
+        database.checkpoint_when_due(STAYS_S)
+        tell(f"undoing import {its.id}", min(taken, its.stored), its.stored)
+    return taken, back
+
+
+def _begins(cursor: DuckDBPyConnection, import_id: int) -> datetime | None:
+    ((first,),) = cursor.execute(_BEGINS, {"import_id": import_id}).fetchall()
+    return None if first is None else from_column(first)
+
+
+def _end(cursor: DuckDBPyConnection, start: datetime) -> datetime:
+    """The end of the longest stretch from `start` on that has few enough ticks."""
+    for length in _STRETCHES[:-1]:
+        values = {"start": to_column(start), "end": to_column(start + length)}
+        if cursor.execute(_COUNT, values).fetchall()[0][0] <= _MOST_TICKS:
+            return start + length
+    return start + _STRETCHES[-1]
+
+
+def _take_stretch_back(cursor: DuckDBPyConnection, import_id: int, start: datetime, end: datetime) -> tuple[int, int]:
+    to_end: dict[str, Any] = {"import_id": import_id, "end": to_column(end)}
+    ((taken,),) = cursor.execute(_TAKEN, to_end | {"start": to_column(start)}).fetchall()
+    for table, was_overruled in (("ticks", "false"), ("overruled", "true")):
+        cursor.execute(_REMOVE.format(table=table, overruled=was_overruled))
+    for statement in (*_CUT.split(";"), _STRIKE):
+        cursor.execute(statement, to_end)
+    back, earlier = overruled.come_back(cursor, start, end)
+    candles.refold_between(cursor, start, end)
+    candles.refold(cursor, earlier, candles.closed_to(cursor))
+    return taken, back
+
+
+def _look_at_gaps(database: Database, import_id: int) -> int:
+    """Note what the gaps are now that the import healed, and those that it hid; how many are not healed."""
+    with database.read(STAYS_S) as cursor:
+        found = cursor.execute(_EXTENTS, {"import_id": import_id}).fetchall()
+    reopened = 0
+    for index_name, first, last in found:
+        start, end = from_column(first), from_column(last)
+        reopened += _reopen(database, index_name, start, end) + _uncover(database, index_name, start, end)
+    return reopened
+
+
+def _reopen(database: Database, index_name: str, first: datetime, last: datetime) -> int:
+    values = {"index_name": index_name, "start": to_column(first), "end": to_column(last)}
+    with database.read(STAYS_S) as cursor:
+        ((healed,),) = cursor.execute(_FIRST_HEALED, values).fetchall()
+    start = None if healed is None else from_column(healed)
+    reopened = 0
+    while start is not None and start <= last:
+        with database.write(STAYS_S) as cursor:
+            unfillable = partial(_was_unfillable, cursor, index_name)
+            changed, start = settle(cursor, index_name, utc_now(), hopeless=unfillable, states=("healed",), start=start)
+        reopened += sum(gap.state != "healed" for gap in changed)
+    return reopened
+
+
+def _was_unfillable(cursor: DuckDBPyConnection, index_name: str, start: datetime, end: datetime) -> bool:
+    values = {"index_name": index_name, "start": to_column(start), "end": to_column(end)}
+    ((count,),) = cursor.execute(_UNFILLABLE, values).fetchall()
+    return bool(count)
+
+
+def _uncover(database: Database, index_name: str, first: datetime, last: datetime) -> int:
+    """Note the gaps that were none while the import's ticks were there."""
+    with database.read(STAYS_S) as cursor:
+        mark = gaps.watermark(cursor)
+    start, end = first - _LONGEST_SLOT, min(last + _LONGEST_SLOT, mark or first)
+    uncovered = 0
+    while start < end:
+        until = min(end, start + _SEARCHED)
+        with database.write(STAYS_S) as cursor:
+            found = gaps.find(cursor, start, until, {index_name})
+            gaps.note(cursor, found, utc_now())
+        uncovered, start = uncovered + len(found), until
+    return uncovered
