@@ -1,4 +1,5 @@
 import asyncio
+import json
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -17,7 +18,7 @@ from poller.simulator import Fault, Simulator
 from settings import MAX_REQUESTS_PER_SECOND
 from store import Cause, Miss, Tick
 
-from .conftest import NOW, Clock, envelope, price_reply, refusal
+from .conftest import NOW, Clock, envelope, http, price_reply, refusal
 
 URL = "https://www.deribit.com/api/v2"
 PRICE_URL = f"{URL}/public/get_index_price?index_name=btc_usd"
