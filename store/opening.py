@@ -39,13 +39,19 @@ def patiently(take: Callable[[], AbstractContextManager[T]], deadline: float) ->
         take: makes the context to enter, a new one for each try.
         deadline: on the clock of `time.monotonic`; there is no try without the time to wait for it.
     """
+    refusal: OutsiderError | None = None
     while True:
         with contextlib.ExitStack() as taken:
             try:
                 given = taken.enter_context(take())
-            except OutsiderError:
+            except OutsiderError as error:
                 if time.monotonic() + _TRY_AGAIN_S >= deadline:
                     raise
+                refusal = error
+            except BusyError as error:  # others were trying, until the deadline
+                if refusal is None:
+                    raise
+                raise refusal from error
             else:
                 yield given
                 return

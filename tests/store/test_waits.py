@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 
 import pytest
 from duckdb import DuckDBPyConnection
@@ -12,6 +13,7 @@ from duckdb import DuckDBPyConnection
 import store.held
 from store import BusyError, Database, NoDatabaseError, ticks
 from store.held import Held
+from store.opening import OutsiderError, patiently
 from tests.conftest import tick, wait_until
 from tests.store.processes import line, start
 
@@ -72,6 +74,16 @@ def test_whoever_waits_beside_others_is_told_which_tool_has_the_file(database):
         assert reader.result() == 0
 
 
+def test_whoever_was_refused_by_a_tool_and_then_waits_for_others_to_try_is_told_of_the_tool():
+    tries = iter([OutsiderError("held by duckdb"), BusyError("being opened by another thread")])
+
+    def take() -> AbstractContextManager[None]:
+        raise next(tries)
+
+    with pytest.raises(OutsiderError, match=r"^held by duckdb$"), patiently(take, time.monotonic() + 5):
+        pass
+
+
 def test_time_spent_for_a_turn_among_threads_is_not_spent_again_for_the_file(database):
     with start("keep_writing", database.path) as program, ThreadPoolExecutor(1) as pool:
         line(program)
@@ -93,10 +105,12 @@ class SlowFile:
     def __init__(self, database: Database) -> None:
         self._database = database
         self.openings, self.may_close = threading.Semaphore(0), threading.Event()
+        self.being_opened = threading.Event()
         self.held = Held(database.path, self._opened)
 
     @contextlib.contextmanager
     def _opened(self, deadline: float, *, read_only: bool) -> Iterator[DuckDBPyConnection]:
+        self.being_opened.set()
         self.openings.acquire(timeout=10)
         with self._database._opened(deadline, read_only=read_only) as connection:
             yield connection
@@ -147,6 +161,26 @@ def test_an_error_of_the_thread_that_opens_is_told_to_no_other_one(database):
     file.held.close()
 
     assert isinstance(failed, NoDatabaseError)
+
+
+def test_a_file_that_is_replaced_while_it_is_opened_is_opened_anew_by_the_next_use(database, tmp_path):
+    file, other = SlowFile(database), Database(tmp_path / "other.duckdb")
+    other.migrate()
+    file.may_close.set()
+    with ThreadPoolExecutor(1) as pool:
+        opening = pool.submit(file.use, 20)
+        assert file.being_opened.wait(timeout=10)
+        other.path.replace(database.path)
+        file.openings.release(2)
+        opening.result()
+        revision, connection = file.held.revision, file.held._connection
+
+        file.use(20)
+
+    assert revision is None
+    assert file.held._connection is not connection
+    assert file.held.revision is not None
+    file.held.close()
 
 
 def test_a_look_for_knocks_that_hangs_keeps_nobody(database, monkeypatch):
