@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from settings import Settings
-from store import Cursor, Database, NoDatabaseError, StoreError, ticks, utc_now
+from store import Cursor, Database, Exchange, NoDatabaseError, StoreError, ticks, utc_now
 from store.alerts import events
 from store.alerts.events import Kind
 from store.alerts.judge import Company
@@ -52,7 +52,7 @@ class Watchdog:
         self._database, self._clock = database, clock
         self._patience = timedelta(seconds=stale_after_s(settings.poll_seconds))
         self._addresses = named(settings.notify_urls)
-        self._company = Company({RULE.name: tuple(self._addresses)}, simulated=settings.demo)
+        self._company = Company({RULE.name: tuple(self._addresses)}, Exchange.SIMULATOR if settings.demo else None)
         self._missed_at: datetime | None = None
         self._told_gone: bool | None = None  # None until it is read
         self._delivery: Delivery | None = None

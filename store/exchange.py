@@ -40,11 +40,6 @@ def exchange_of(cursor: DuckDBPyConnection) -> Exchange | None:
     return None if noted is None else Exchange[noted[0].upper()]
 
 
-def simulated(cursor: DuckDBPyConnection) -> bool:
-    """Are the file's prices made up by the simulator?"""
-    return exchange_of(cursor) is Exchange.SIMULATOR
-
-
 def refuse_another(cursor: DuckDBPyConnection, exchange: Exchange | None) -> None:
     """See that replies of an exchange may go into the file; without a reply there is nothing to see.
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from store.models import Gap, Tick
+from store.models import Exchange, Gap, Tick
 from store.words import pair
 
 from .condition import Condition, Reading, Way
@@ -65,17 +65,20 @@ class Watch:
         return self.fired_at is None or at >= self.fired_at + self.rule.cool_down
 
 
+_MARKS: dict[Exchange | None, str] = {Exchange.SIMULATOR: "Simulated: ", Exchange.TEST: "Test environment: "}
+
+
 @dataclass(frozen=True)
 class Company:
     """Who hears of events, and how they are marked.
 
     Attributes:
         targets: the names of those who are told of a rule's events, by the name of the rule; nobody where it is absent.
-        simulated: prices are made up, and each message says so.
+        exchange: that prices are of; each message says so if nobody trades at them.
     """
 
     targets: Mapping[str, tuple[str, ...]]
-    simulated: bool = False
+    exchange: Exchange | None = None
 
     def event(
         self,
@@ -100,7 +103,7 @@ class Company:
             rule.severity,
             at,
             *numbers,
-            f"Simulated: {text}" if self.simulated else text,
+            f"{_MARKS.get(self.exchange, '')}{text}",
             self.targets.get(rule.name, ()) if told else (),
             rule.send_after(at),
             now,

@@ -11,7 +11,7 @@ from duckdb import DuckDBPyConnection
 
 from store import candles, ticks
 from store.due import EPOCH
-from store.exchange import simulated
+from store.exchange import exchange_of
 from store.missing import missing
 from store.models import Tick, from_column, to_column
 
@@ -115,7 +115,7 @@ def recall(
         tapes[gap.index_name].miss(gap.start, gap.end)
     for tape in tapes.values():
         tape.slot = slot - period
-    return Judge(rules, tapes, events.standings(cursor), Company(targets, simulated(cursor)))
+    return Judge(rules, tapes, events.standings(cursor), Company(targets, exchange_of(cursor)))
 
 
 def _on(rule: AnyRule, index_name: str) -> bool:

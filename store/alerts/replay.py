@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from store.database import Database
 from store.due import EPOCH, stretches
-from store.exchange import simulated
+from store.exchange import exchange_of
 from store.gaps import ledger
 from store.models import from_column, to_column
 
@@ -67,7 +67,7 @@ def replay(
         StoreError: the database can't be read.
     """
     with Leases(database) as leases:
-        company = Company({}, simulated(leases.cursor()))
+        company = Company({}, exchange_of(leases.cursor()))
         judge = Judge(rules, {name: Tape(_POLL_SECONDS, timedelta(0)) for name in index_names}, {}, company)
         part = _Part(leases, company, start, end, now)
         found, days = list(part.of_gaps(judge)), set[int]()

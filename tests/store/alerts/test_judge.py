@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from store import Gap, Tick
+from store import Exchange, Gap, Tick
 from store.alerts.events import Event
 from store.alerts.judge import Company, Judge
 from store.alerts.kinds import AnyRule
@@ -246,7 +246,7 @@ def test_a_tick_that_is_not_newer_than_the_one_before_is_not_judged():
 
 
 def test_a_made_up_price_says_so():
-    (event,) = play(judge_of(made("stale", slots=1), simulated=True), [100, None])
+    (event,) = play(judge_of(made("stale", slots=1), exchange=Exchange.SIMULATOR), [100, None])
 
     assert event.text.startswith("Simulated: BTC / USD no tick")
 

@@ -118,8 +118,11 @@ def test_the_first_observation_of_a_long_history_is_found_by_its_candle(database
     assert judge.tapes["btc_usd"].since == START
 
 
-@pytest.mark.parametrize(("exchange", "prefix"), [(Exchange.SIMULATOR, "Simulated: "), (Exchange.REAL, "")])
-def test_a_judge_knows_whether_prices_are_made_up(database: Database, exchange, prefix):
+@pytest.mark.parametrize(
+    ("exchange", "prefix"),
+    [(Exchange.SIMULATOR, "Simulated: "), (Exchange.TEST, "Test environment: "), (Exchange.REAL, "")],
+)
+def test_a_judge_knows_whether_anybody_trades_at_the_prices(database: Database, exchange, prefix):
     with database.write() as cursor:
         admit(cursor, exchange, START)
         ticks.append(cursor, [tick(0)])
