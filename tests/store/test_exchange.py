@@ -5,6 +5,7 @@ import pytest
 
 from store import Database, Exchange, ForeignExchangeError, Tick, schema, ticks
 from store.exchange import admit, exchange_of, refuse_another
+from store.models import to_column
 from tests.conftest import START, tick
 
 ALL = list(Exchange)
@@ -76,7 +77,9 @@ def test_a_file_of_an_older_version_is_of_the_exchange_that_its_ticks_tell(
 ):
     with duckdb.connect(database_file) as connection:
         schema.migrate(connection, up_to=16)
-        ticks.append(connection, found)
+        for each in found:
+            row = [each.index_name, to_column(each.ts), each.price, each.source, each.resolution_s]
+            connection.execute("INSERT INTO ticks VALUES (?, ?, NULL, ?, ?, ?)", row)
 
     Database(database_file).migrate()
 

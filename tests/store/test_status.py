@@ -378,6 +378,7 @@ def test_the_trouble_of_a_recorder_is_described_in_json(database, make_settings)
         "since": "2026-11-01T10:42:00+00:00",
         "retry_at": "2026-11-01T12:02:08+00:00",
         "waiting_ticks": 3,
+        "refused_records": 0,
         "failing": {"eth_usd": "no price"},
         "backfill": "loading history, 5 of 12",
         "clock": "",
