@@ -1,7 +1,7 @@
 """Ticks: appended once each. What is read of them are observations; averages are told apart in one place, `latest`."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from duckdb import DuckDBPyConnection
@@ -38,15 +38,6 @@ VALUES {rows}
 _ROW = "(?, ?, ?, ?, ?, ?)"
 _ROWS_A_STATEMENT = 1000
 
-_NEWEST_FIRST = """
-SELECT index_name, ts, received_at, price, source, resolution_s
-FROM ticks
-WHERE index_name = $index_name
-  AND resolution_s = 0
-ORDER BY ts DESC
-LIMIT $limit OFFSET $offset
-"""
-
 _PAGE = """
 SELECT index_name, ts, received_at, price, source, resolution_s
 FROM ticks
@@ -65,10 +56,25 @@ _NEWEST_AVERAGE = """
 SELECT index_name, ts, received_at, price, source, resolution_s
 FROM ticks
 WHERE index_name = $index_name
+  AND ts >= $start
+  AND ts < $end
   AND resolution_s > 0
 ORDER BY ts DESC
 LIMIT 1
 """
+
+_LAST_HOUR_WITH_AVERAGES = """
+SELECT max(open_time)
+FROM candles_1h
+WHERE index_name = $index_name
+  AND tick_count > live_count
+"""
+
+_EVER = to_column(datetime.min.replace(tzinfo=UTC))
+_FOR_EVER = to_column(datetime.max.replace(tzinfo=UTC))
+
+# So long before the hours that are still open: a day of two indexes at one second lies in two row groups.
+_RECENT = timedelta(days=1)
 
 _HISTORY = """
 SELECT index_name, ts, received_at, price, source, resolution_s
@@ -140,17 +146,17 @@ def latest(cursor: DuckDBPyConnection, index_name: str) -> Tick | None:
     An average says so by its `resolution_s`.
     """
     observed = newest_first(cursor, index_name, limit=1)
-    if observed:
-        return observed[0]
-    average = cursor.execute(_NEWEST_AVERAGE, {"index_name": index_name}).fetchall()
-    return _tick(average[0]) if average else None
+    return observed[0] if observed else _newest_average(cursor, index_name)
 
 
 def newest_first(cursor: DuckDBPyConnection, index_name: str, limit: int, offset: int = 0) -> list[Tick]:
     """A page of the observations of an index, descending by `ts`. Averages are left out."""
     values: dict[str, Any] = {"index_name": index_name, "limit": limit, "offset": offset}
     if offset <= _NEAR:
-        return [_tick(row) for row in cursor.execute(_NEWEST_FIRST, values).fetchall()]
+        recent = _recent(cursor)
+        found = cursor.execute(_PAGE, {**values, "start": recent, "end": _FOR_EVER}).fetchall()
+        if len(found) == limit or recent == _EVER:
+            return [_tick(row) for row in found]
     hours = paging.stretch(cursor, index_name, limit, offset)
     if hours is None:
         return []
@@ -195,6 +201,26 @@ def summary(cursor: DuckDBPyConnection) -> dict[str, tuple[int, datetime, dateti
         counts, firsts, lasts = zip(*parts, strict=True)
         found[name] = sum(counts), from_column(min(firsts)), from_column(max(lasts))
     return found
+
+
+def _recent(cursor: DuckDBPyConnection) -> datetime:
+    """From when on the newest ticks of an index that goes on are, as a column. What is older is found by its hours.
+
+    Without a bound the newest tick of an index that stopped is looked for among all later ones of the others.
+    """
+    mark = candles.closed_to(cursor)
+    return _EVER if mark is None else to_column(candles.floor(mark, candles.HOUR) - _RECENT)
+
+
+def _newest_average(cursor: DuckDBPyConnection, index_name: str) -> Tick | None:
+    values = {"index_name": index_name, "start": _recent(cursor), "end": _FOR_EVER}
+    found = cursor.execute(_NEWEST_AVERAGE, values).fetchall()
+    if not found:
+        ((hour,),) = cursor.execute(_LAST_HOUR_WITH_AVERAGES, {"index_name": index_name}).fetchall()
+        if hour is None:
+            return None
+        found = cursor.execute(_NEWEST_AVERAGE, {**values, "start": hour, "end": hour + candles.HOUR}).fetchall()
+    return _tick(found[0])
 
 
 def _ends(cursor: DuckDBPyConnection, index_name: str, hour: datetime) -> tuple[datetime, datetime]:

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from store import Tick, averages, ticks
+from store import Tick, averages, candles, ticks
 from tests.conftest import START, tick
 
 
@@ -82,6 +82,45 @@ def with_averages(database):
         averages.append(cursor, "btc_usd", [(START + timedelta(seconds=second), 50.0) for second in (-60, 2, 60)], 1)
         averages.append(cursor, "sol_usd", [(START, 1.0), (START + timedelta(days=1), 2.0)], 86_400)
     return database
+
+
+@pytest.fixture
+def with_stopped(database):
+    """An index that goes on, and some that stopped days ago: with observations, averages, both, and in two hours."""
+    day = 86_400
+    with database.write() as cursor:
+        ticks.append(cursor, [tick(3600 * hour) for hour in range(24 * 10)])
+        ticks.append(cursor, [tick(0, "doge_usd"), tick(10, "doge_usd"), tick(4000, "doge_usd"), tick(10, "ada_usd")])
+        averages.append(cursor, "ada_usd", [(START + timedelta(seconds=day), 5.0)], 60)
+        averages.append(cursor, "sol_usd", [(START, 1.0), (START + timedelta(seconds=day + 7), 2.0)], 60)
+        while candles.close(cursor, START + timedelta(days=20)):
+            pass
+    return database
+
+
+def test_the_latest_of_an_index_that_stopped_is_found_by_its_last_hour(with_stopped):
+    with with_stopped.read() as cursor:
+        latest = [ticks.latest(cursor, name) for name in ("btc_usd", "doge_usd", "ada_usd", "sol_usd", "no_usd")]
+
+    average = Tick("sol_usd", START + timedelta(seconds=86_407), 2.0, "chart", None, 60)
+    assert latest == [tick(3600 * 239), tick(4000, "doge_usd"), tick(10, "ada_usd"), average, None]
+
+
+@pytest.mark.parametrize(
+    ("offset", "seconds"), [(0, [4000, 10]), (1, [10, 0]), (2, [0]), (3, [])], ids=["0", "1", "2", "3"]
+)
+def test_the_pages_of_an_index_that_stopped_end_where_it_began(with_stopped, offset, seconds):
+    with with_stopped.read() as cursor:
+        page = ticks.newest_first(cursor, "doge_usd", limit=2, offset=offset)
+
+    assert page == [tick(second, "doge_usd") for second in seconds]
+
+
+def test_the_ticks_of_others_are_not_searched_for_the_latest_of_an_index_that_stopped(with_stopped):
+    with with_stopped.write() as cursor:
+        cursor.execute("INSERT INTO ticks VALUES ('doge_usd', '2026-11-03', NULL, 7, 'live', 0)")  # no hour knows of it
+
+        assert ticks.latest(cursor, "doge_usd") == tick(4000, "doge_usd")
 
 
 def test_the_latest_tick_is_an_observation_although_an_average_is_newer(with_averages):
