@@ -4,14 +4,28 @@ import math
 from datetime import timedelta
 
 
+# Six significant digits of less than this are not written out any more: 0.00000000123456 is.
+_TINY = 1e-9
+
+
 def decimals(value: float) -> int:
-    """How many digits after the point suit a price: cents above 100, six significant digits below."""
-    return 2 if value >= 100 else max(2, 5 - math.floor(math.log10(value)))
+    """How many digits after the point suit a value: cents from 100 on, six significant digits below.
+
+    The sign plays no part. 0 and what is no number have cents; what is tiny has as many as the last that is not.
+    """
+    size = abs(value)
+    if size >= 100 or not size or math.isnan(size):
+        return 2
+    return max(2, 5 - math.floor(math.log10(max(size, _TINY))))
 
 
 def price(value: float) -> str:
-    """A price with digits that suit its size."""
-    return f"{value:,.{decimals(value)}f}"
+    """A price, rate or other value with digits that suit its size; a dash where it is no number."""
+    if not math.isfinite(value):
+        return "–"
+    if 0 < abs(value) < _TINY:
+        return f"{value:.5e}"
+    return f"{value or 0.0:,.{decimals(value)}f}"
 
 
 def pair(index_name: str) -> str:

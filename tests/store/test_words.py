@@ -19,17 +19,33 @@ from store import words
         (2.3456, "2.34560"),
         (0.5, "0.500000"),
         (0.00001234, "0.0000123400"),
+        (0, "0.00"),
+        (-0.0, "0.00"),
+        (-0.00012, "-0.000120000"),
+        (-101515.7, "-101,515.70"),
+        (1e-9, "0.00000000100000"),
+        (-1.5e-12, "-1.50000e-12"),
+        (5e-324, "4.94066e-324"),
+        (float("nan"), "–"),
+        (float("-inf"), "–"),
     ],
 )
 def test_a_price_has_digits_that_suit_its_size(value, shown):
     assert words.price(value) == shown
 
 
-@given(value=st.floats(1e-9, 1e9))
+@pytest.mark.parametrize(
+    ("value", "digits"), [(0, 2), (float("nan"), 2), (float("inf"), 2), (-250, 2), (-0.5, 6), (1e-9, 14), (5e-324, 14)]
+)
+def test_any_value_has_a_number_of_digits(value, digits):
+    assert words.decimals(value) == digits
+
+
+@given(value=st.floats(-1e9, 1e9).filter(lambda value: abs(value) >= 1e-9))
 def test_a_price_is_told_to_a_cent_or_to_six_significant_digits(value):
     told = float(words.price(value).replace(",", ""))
 
-    assert told == pytest.approx(value, abs=0.005 if value >= 100 else 0, rel=0 if value >= 100 else 5e-6)
+    assert told == pytest.approx(value, abs=0.005 if abs(value) >= 100 else 0, rel=0 if abs(value) >= 100 else 5e-6)
 
 
 @pytest.mark.parametrize(
