@@ -42,10 +42,9 @@ class Background:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def begin(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Begin; without effect when it has begun."""
-        if not self._tasks:
-            keeps = (self._keep_found, self._keep_healed, self._keep_folded, self._keep_checkpointed)
-            self._tasks = {loop.create_task(keep()) for keep in keeps}
+        """Begin."""
+        keeps = (self._keep_found, self._keep_healed, self._keep_folded, self._keep_checkpointed)
+        self._tasks = {loop.create_task(keep()) for keep in keeps}
 
     async def end(self) -> None:
         """Give up what it was at."""

@@ -126,15 +126,11 @@ class Journal:
             polls[outcome.index_name, outcome.cause.value if isinstance(outcome, Miss) else OK] += 1
         return taken
 
-    def flush(self, wait_s: float, *, may_make: bool = True) -> None:
+    def flush(self, wait_s: float) -> None:
         """Write what waits in one transaction; of a long queue only the oldest portion.
 
         A record that the database refuses is set aside, and the rest goes in. What an earlier stop left in a file is
         taken in first, once it is known to be of the same exchange.
-
-        Args:
-            wait_s: for others who have the file.
-            may_make: make the file, or bring it up to this version, where need be; that may take seconds.
 
         Raises:
             ForeignExchangeError: the file has prices of another exchange; nothing was written.
@@ -144,8 +140,6 @@ class Journal:
         try:
             self._write_or_isolate(self._oldest(), wait_s)
         except (NoDatabaseError, OlderSchemaError, UnreadableError):
-            if not may_make:
-                raise
             self._database.migrate(wait_s)
             self._admitted = False
             if self._run is not None and self._run not in self._runs:
@@ -164,7 +158,7 @@ class Journal:
         """
         self._take_in()
         # What no reply let us take in stays in the file, before what came since.
-        found = self._file.read() if self._left_over else Waiting(self._exchange())
+        found = (self._left_over and self._file.read()) or Waiting(self._exchange())
         self._file.keep(
             Waiting(
                 found.exchange,
@@ -224,11 +218,13 @@ class Journal:
         if not self._left_over or exchange is None:
             return
         found, self._left_over = self._file.read(), False
+        if found is None:
+            return
         if found.exchange not in (None, exchange):
             self._file.set_aside(f"it has prices of {found.exchange}, the replies are of {exchange}")
             return
         self._runs[:0], self._ticks[:0], self._misses[:0] = found.runs, found.ticks, found.misses
-        self._taken_in = bool(self._file)
+        self._taken_in = True
         log.info("taken in from %s: ticks %d", self._file.path.name, len(found.ticks))
 
     def _oldest(self) -> list[Queued]:

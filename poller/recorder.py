@@ -96,7 +96,7 @@ class Recorder:
         self._thread = threading.Thread(target=self._run, name="tickwell-recorder", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[Any] | None = None
-        self._served = asyncio.Event()
+        self._served, self._moved_on = asyncio.Event(), asyncio.Event()
         self._heartbeat: Heartbeat | None = None
         self._last_slot: datetime | None = None
         self._current_slot: datetime | None = None
@@ -246,6 +246,8 @@ class Recorder:
         self._account_for_skipped(slot)
         self._await(self._serve(slot))
         self._last_slot, self._current_slot = slot, None
+        self._served.set()
+        self._served.clear()
         self._moved()
 
     def _keep_lock(self) -> bool:
@@ -260,7 +262,8 @@ class Recorder:
         return True
 
     def _end(self, error: TickwellError) -> None:
-        self._fail(error)
+        if self.failure is None:
+            self._fail(error)
         self._stop.set()
 
     def _account_for_skipped(self, slot: datetime) -> None:
@@ -313,8 +316,8 @@ class Recorder:
 
     def _moved(self) -> None:
         """A slot was served, or a write ended."""
-        self._served.set()
-        self._served.clear()
+        self._moved_on.set()
+        self._moved_on.clear()
 
     async def _all_is_stored(self) -> datetime:
         """Return, once nothing waits for the database, up to when all that came is in it.
@@ -322,7 +325,7 @@ class Recorder:
         A tick is in it then: a file never holds history alone.
         """
         while self._last_slot is None or not (self._journal.written and self._journal.empty):
-            await self._served.wait()
+            await self._moved_on.wait()
         return self._last_slot + self._period
 
     async def _quiet(self) -> None:

@@ -57,15 +57,15 @@ class WaitingFile:
         except OSError as error:
             raise StoreError(f"{self.path} can't be written: {error.strerror}") from error
 
-    def read(self) -> Waiting:
-        """What is in it. One that can't be understood is set aside, and counts as empty."""
+    def read(self) -> Waiting | None:
+        """What is in it. One that can't be understood is set aside; None then."""
         try:
             return _parsed([json.loads(line) for line in self.path.read_text().splitlines()])
         except (ValueError, LookupError, TypeError, AttributeError) as error:
             self.set_aside(f"it can't be understood: {type(error).__name__}")
         except OSError as error:
             self.set_aside(f"it can't be read: {error.strerror}")
-        return Waiting()
+        return None
 
     def set_aside(self, reason: str) -> None:
         """Leave it to a person, under a name that status and pages tell."""
@@ -74,7 +74,8 @@ class WaitingFile:
             self.path.rename(self.path.with_name(name))
         except OSError as error:
             log.warning("%s stays, for it can't be renamed: %s", self.path.name, error.strerror)
-        log.warning("%s is set aside as %s: %s", self.path.name, name, reason)
+        else:
+            log.warning("%s is set aside as %s: %s", self.path.name, name, reason)
 
     def remove(self) -> None:
         """Its content is durable elsewhere."""

@@ -99,6 +99,11 @@ class Writer:
 
     def _tried(self, wait_s: float) -> StoreError | None:
         """What hinders the rest from being written, if anything does."""
+        with guarded("journal"):
+            return self._flushed(wait_s)
+        return StoreError("the log says why")
+
+    def _flushed(self, wait_s: float) -> StoreError | None:
         try:
             self._journal.flush(wait_s)
             while self._journal.queued:

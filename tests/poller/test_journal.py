@@ -548,6 +548,24 @@ def test_a_file_that_can_not_be_read_is_set_aside(database: Database):
     assert len(list_aside(database.path)) == 1
 
 
+def test_a_file_that_can_not_even_be_set_aside_stays_and_recording_goes_on(
+    database: Database, monkeypatch: pytest.MonkeyPatch, caplog
+):
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    waiting_file(database).write_text("torn")
+    monkeypatch.setattr(Path, "rename", refuse)
+    journal = of(database)
+    journal.add(slot(5), [tick(5.5)])
+
+    journal.flush(1)
+
+    assert stored_ticks(database) == [tick(5.5)]
+    assert waiting_file(database).read_text() == "torn"
+    assert "ticks.duckdb.waiting.jsonl stays, for it can't be renamed: Permission denied" in caplog.messages
+
+
 def test_what_can_not_be_kept_is_said(database: Database):
     journal = of(database)
     journal.add(slot(0), [tick(0.5)])

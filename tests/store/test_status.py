@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from settings import VERSION
-from store import Cause, Database, Tick, averages, ticks
+from store import Cause, Database, Exchange, Tick, averages, ticks
 from store.aside import log_of
+from store.exchange import admit
 from store.recorder import Notice, RecorderLock
 from store.status import health, in_words, known_indexes, stale_after_s
 from tests.conftest import START, tick
@@ -58,6 +59,11 @@ def after(second: float) -> datetime:
         (RECORDING, -3, "recording, 0 s old"),
         (RECORDING, 86400, "recording, 1 d old"),
         (RECORDING, None, "recording, no data yet"),
+        (
+            replace(RECORDING, refused=2),
+            2,
+            "recording, 2 s old; records that the database refused: 2, see the file .refused.jsonl",
+        ),
         (replace(RECORDING, state="starting"), None, "starting, no data yet"),
         (replace(RECORDING, state="starting"), 7, "starting, 7 s old"),
         (
@@ -239,6 +245,14 @@ def test_the_size_of_the_file_is_told_with_its_log(database, make_settings):
     told = health(database, make_settings(), START)["database"]["bytes"]
 
     assert told == database.path.stat().st_size + log_of(database.path).stat().st_size
+
+
+@pytest.mark.parametrize("exchange", list(Exchange))
+def test_it_is_told_whose_prices_the_file_has(database, make_settings, exchange):
+    with database.write() as cursor:
+        admit(cursor, exchange, START)
+
+    assert health(database, make_settings(), START)["database"]["exchange"] == exchange
 
 
 def test_fresh_ticks_of_each_index_are_ok(database, make_settings):
