@@ -13,7 +13,8 @@ from typing import Any
 import duckdb
 
 from poller.simulator import average, price
-from store import BusyError, Run, Tick, runs, schema, ticks, utc_now
+from store import Run, Tick, runs, schema, ticks, utc_now
+from store.locks import lease_locks
 from store.recorder import read_notice
 from store.verify import faults_of_backup, what_it_holds
 from tests.conftest import wait_until
@@ -126,13 +127,11 @@ def count_lost(stage: Stage, names: Sequence[str], began: int, until: int) -> No
 @contextlib.contextmanager
 def kept_by_others(stage: Stage) -> Iterator[None]:
     """A program that knows nothing of leases has the file open as long as the block lasts."""
-    with start("hold_like_a_foreign_tool_once_it_can", stage.file) as tool:
-        # A process that holds the file closes it for the lease of another one: then the tool gets it.
-        with contextlib.suppress(BusyError):
-            while True:
-                with stage.database.read(wait_s=0.5):
-                    pass
-        assert line(tool) == "held"
+    with contextlib.ExitStack() as stack:
+        # A process that holds the file closes it for the lease of another one, and then takes it back within a second.
+        with lease_locks(stage.file, time.monotonic() + 20, shared=False):
+            tool = stack.enter_context(start("hold_like_a_foreign_tool", stage.file))
+            assert line(tool) == "held"
         yield
 
 
