@@ -3,7 +3,6 @@
 import math
 from datetime import timedelta
 
-
 # Six significant digits of less than this are not written out any more: 0.00000000123456 is.
 _TINY = 1e-9
 
