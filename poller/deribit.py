@@ -13,12 +13,12 @@ import httpx
 from store import Exchange, Tick, utc_now
 
 from .errors import ClosedError, ExchangeError, PausedError, RejectedReplyError
-from .exchange_clock import ExchangeClock
 from .exchange_request import Bounds, Way, fetch
 from .exchange_wire import LONGEST_PAUSE_S, Reply, instant, items, mapping, price, read, reject, text
 from .http_client import http_client
 from .outliving import MOST, Outliving
 from .proxies import proxy_in_words
+from .skew import Comparison
 from .words import one_line
 
 MAX_CONCURRENT = 4
@@ -72,6 +72,9 @@ class DeribitClient:
 
     `exchange` is the one that the first reply came from, None before it. Replies of another one are rejected.
 
+    Pauses are kept by `clock`. `local` is the clock of this machine: it tells when ticks are received, and `skew_s` is
+    counted from it.
+
     Raises:
         SettingsError: a variable of the environment, such as a proxy, can't be used.
     """
@@ -81,11 +84,12 @@ class DeribitClient:
         url: str,
         *,
         clock: Callable[[], datetime] = utc_now,
+        local: Callable[[], datetime] | None = None,
         steady: Callable[[], float] = time.monotonic,
         bounds: Bounds = _BOUNDS,
         bounds_of_charts: Bounds = _BOUNDS_OF_CHARTS,
     ) -> None:
-        self._clock, self._steady = clock, steady
+        self._clock, self._local, self._steady = clock, local or clock, steady
         self._bounds, self._bounds_of_charts = bounds, bounds_of_charts
         self._url = url
         self._of_test_host = urlsplit(url).hostname == _TEST_HOST
@@ -94,7 +98,7 @@ class DeribitClient:
         self._places = asyncio.Semaphore(MAX_CONCURRENT)
         self._outliving = Outliving()
         self._pauses: dict[str, _Pause] = {}
-        self._compared = ExchangeClock(steady)
+        self._compared = Comparison(steady)
         self.exchange: Exchange | None = None
 
     async def __aenter__(self) -> Self:
@@ -141,7 +145,7 @@ class DeribitClient:
             reply.sent_at,
             price(result.get("index_price"), asked, "index_price"),
             source="simulator" if reply.exchange is Exchange.SIMULATOR else "live",
-            received_at=self._clock(),
+            received_at=self._local(),
         )
 
     async def supported_index_names(self) -> frozenset[str]:
@@ -216,7 +220,7 @@ class DeribitClient:
             raise
         self._pin(reply.exchange, asked)
         waited_s = self._steady() - asked_at_s
-        self._compared.note(reply.sent_at, self._clock(), waited_s=waited_s, handled_in=reply.handled_in)
+        self._compared.note(reply.sent_at, self._local(), waited_s=waited_s, handled_in=reply.handled_in)
         return reply
 
     def _pin(self, exchange: Exchange, asked: str) -> None:

@@ -2,11 +2,12 @@
 
 import contextlib
 import logging
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from heapq import merge
 from itertools import takewhile
 
@@ -84,6 +85,8 @@ class Journal:
         self._taken_in = False
         self._run: Run | None = None
         self._runs: list[Run] = []
+        self._changing = threading.Lock()  # a write in its thread drops what is stored
+        self._moves: list[tuple[Run, datetime, timedelta]] = []
         self._ticks: list[tuple[datetime, Tick]] = []
         self._misses: list[Miss] = []
         self._newest: dict[str, datetime] = {}
@@ -100,7 +103,7 @@ class Journal:
     @property
     def queued(self) -> bool:
         """Does anything wait in memory?"""
-        return bool(self._ticks or self._misses or self._runs)
+        return bool(self._ticks or self._misses or self._runs or self._moves)
 
     @property
     def file_name(self) -> str:
@@ -192,6 +195,20 @@ class Journal:
             self._runs.append(replace(self._run, ended_at=ended_at))
             self._run = None
 
+    def move_run(self, last: datetime, by: timedelta) -> None:
+        """Move the run under way and what came of its slots, up to `last`: its clock was wrong by so much."""
+        if self._run is None or not by:
+            return
+        run, moved = self._run, replace(self._run, started_at=self._run.started_at + by)
+        with self._changing:
+            self._moves.append((run, last, by))  # of what is written, or is just being written
+            self._run = moved
+            self._runs = [moved if each == run else each for each in self._runs]
+            self._misses = [
+                replace(miss, slot=miss.slot + by) if miss.slot >= run.started_at else miss for miss in self._misses
+            ]
+            self._ticks = [(slot + by if slot >= run.started_at else slot, tick) for slot, tick in self._ticks]
+
     def end_minute(self, now: datetime, skew_s: float | None) -> Vitals:
         """Note with the next flush how the last minute went."""
         delays_s = list(self._delays_s)
@@ -268,11 +285,13 @@ class Journal:
             self._store(records, wait_s, _nobody)
 
     def _store(self, records: Sequence[Queued], wait_s: float, judging: Judging) -> None:
-        exchange = None if self._admitted else self._exchange()
+        exchange, moves = None if self._admitted else self._exchange(), list(self._moves)
         portion = [each for each in records if isinstance(each, tuple)]
         misses = [each for each in records if isinstance(each, Miss)]
         with judging(portion, misses, wait_s) as judge, self._database.write(wait_s) as cursor:
             admit(cursor, exchange, self._clock())
+            for run, last, by in moves:
+                runs.move(cursor, run, last, by)
             with refusals_told():
                 for run in (each for each in records if isinstance(each, Run)):
                     runs.note(cursor, run)
@@ -285,13 +304,15 @@ class Journal:
         now = self._clock()
         self._delays_s += [(now - tick.ts).total_seconds() for _, tick in portion]
         self.written |= bool(portion)
+        del self._moves[: len(moves)]
         self._drop(records)
 
     def _drop(self, records: Sequence[Queued]) -> None:
         """They are the oldest of their kinds; what came meanwhile waits on."""
         kinds = Counter(map(type, records))
-        del self._ticks[: kinds[tuple]], self._misses[: kinds[Miss]]
-        del self._runs[: kinds[Run]], self._minutes[: kinds[Vitals]]
+        with self._changing:
+            del self._ticks[: kinds[tuple]], self._misses[: kinds[Miss]]
+            del self._runs[: kinds[Run]], self._minutes[: kinds[Vitals]]
 
     def _judging(
         self, portion: Sequence[tuple[datetime, Tick]], misses: Sequence[Miss], wait_s: float

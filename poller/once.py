@@ -13,6 +13,7 @@ from store.recorder import Notice, RecorderLock
 from store.status import stale_after_s
 
 from .backfill import Backfill, Tell, spacing_s
+from .clock import ExchangeClock
 from .deribit import DeribitClient
 from .http_client import check_environment
 from .jobs import Outcome, poll, retries_within_budget
@@ -39,8 +40,8 @@ async def poll_once(settings: Settings, database: Database) -> list[Outcome]:
         StoreError: nothing was written; what came is kept in a file that the next start takes in, if that can be.
     """
     check_environment(settings, tells=False)
-    now = utc_now()
-    slot = slot_of(now, timedelta(seconds=settings.poll_seconds))
+    clock = ExchangeClock()
+    now = clock()
     lock = RecorderLock(database.path)
     notice = Notice(
         os.getpid(), "once", now, settings.poll_seconds, settings.indexes, VERSION, "recording", state_since=now
@@ -48,11 +49,15 @@ async def poll_once(settings: Settings, database: Database) -> list[Outcome]:
     lock.acquire(notice)
     with contextlib.ExitStack() as stack:
         stack.callback(lock.release)
-        stack.callback(lambda: lock.publish(replace(notice, state="stopped", state_since=utc_now())))
+        stack.callback(
+            lambda: lock.publish(replace(notice, state="stopped", state_since=clock(), skew_s=clock.ahead_s))
+        )
         url = stack.enter_context(Simulator()).url if settings.demo else settings.deribit_url
         retries = retries_within_budget(len(settings.indexes), settings.poll_seconds)
-        async with DeribitClient(url) as client:
-            journal = Journal(database, exchange=lambda: client.exchange)
+        async with DeribitClient(url, clock=clock, local=utc_now) as client:
+            journal = Journal(database, clock, exchange=lambda: client.exchange)
+            await clock.ask(client)
+            slot = slot_of(clock(), timedelta(seconds=settings.poll_seconds))
             batches = poll(client, settings.indexes, slot, seconds_left=_SECONDS_FOR_ALL, retries=retries)
             outcomes = [outcome async for batch in batches for outcome in journal.add(slot, batch)]
             _store(database, journal)
@@ -94,8 +99,10 @@ async def backfill_once(settings: Settings, database: Database, index_names: Seq
     check_environment(settings, tells=False)
     with contextlib.ExitStack() as stack:
         url = stack.enter_context(Simulator()).url if settings.demo else settings.deribit_url
-        async with DeribitClient(url) as client:
+        clock = ExchangeClock()
+        async with DeribitClient(url, clock=clock, local=utc_now) as client:
             await client.time()
+            clock.learn(client)
             with database.read() as cursor:
                 refuse_another(cursor, client.exchange)
             backfill = Backfill(
@@ -103,8 +110,9 @@ async def backfill_once(settings: Settings, database: Database, index_names: Seq
                 database,
                 spacing_s=spacing_s(len(settings.indexes), settings.poll_seconds),
                 tell=tell,
+                clock=clock,
                 attempts=_ATTEMPTS,
                 states=("open", "unfillable"),
             )
-            await backfill.find(utc_now() - timedelta(seconds=stale_after_s(settings.poll_seconds)))
+            await backfill.find(clock() - timedelta(seconds=stale_after_s(settings.poll_seconds)))
             return await backfill.heal(index_names or settings.indexes, others=not index_names)

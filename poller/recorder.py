@@ -27,6 +27,7 @@ from store.recorder import Notice, RecorderLock
 from .alerting import Alerts
 from .backfill import Backfill, spacing_s
 from .background import Background
+from .clock import ExchangeClock
 from .delivery import Delivery
 from .deribit import DeribitClient
 from .errors import ExchangeError
@@ -82,7 +83,8 @@ class Recorder:
     ) -> None:
         self._settings = settings
         self._database = database
-        self._clock = clock
+        self._local = clock
+        self._clock = clock = ExchangeClock(clock)
         self._period = timedelta(seconds=settings.poll_seconds)
         self._mode = mode
         self._tries = tries
@@ -100,6 +102,7 @@ class Recorder:
         self._heartbeat: Heartbeat | None = None
         self._last_slot: datetime | None = None
         self._current_slot: datetime | None = None
+        self._answered_in: datetime | None = None  # the slot of the reply that moved the clock
         self._hurried: Callable[[], bool] = bool
         self.failure: TickwellError | None = None
 
@@ -189,7 +192,7 @@ class Recorder:
         with asyncio.Runner(loop_factory=Loop) as loop_runner:
             self._loop_runner = loop_runner
             self._loop = loop_runner.get_loop()
-            self._client = DeribitClient(url, clock=self._clock)
+            self._client = DeribitClient(url, clock=self._clock, local=self._local)
             self._writer = Writer(self._journal, self._board, next_try=self._next_try, moved=self._moved, end=self._end)
             self._background = self._beside_the_polls()
             if self._settings.heartbeat_url is not None:
@@ -231,7 +234,8 @@ class Recorder:
     def _run_jobs(self) -> None:
         names, seconds = ", ".join(self._settings.indexes), self._settings.poll_seconds
         log.info("recording %s every %d s into %s", names, seconds, self._database.path)
-        runner = Runner(self._stop, self._clock, self._wait_in_loop)
+        self._learn_time()
+        runner = Runner(self._stop, self._now, self._wait_in_loop)
         runner.every(seconds, "poll", self._poll)
         runner.every(60, "summary", self._summarise)
         if self._heartbeat is not None:
@@ -239,16 +243,46 @@ class Recorder:
         runner.run()
 
     def _poll(self) -> None:
-        slot = slot_of(self._clock(), self._period)
-        if not self._keep_lock():
+        slot = slot_of(self._now(), self._period)
+        if slot == self._answered_in or not self._keep_lock():
             return
         self._current_slot = slot
         self._account_for_skipped(slot)
         self._await(self._serve(slot))
         self._last_slot, self._current_slot = slot, None
+        self._learn_time()
         self._served.set()
         self._served.clear()
         self._moved()
+
+    def _now(self) -> datetime:
+        """The exchange's time, asked anew when the local clock was set or the machine slept."""
+        if self._clock.asks:
+            with contextlib.suppress(asyncio.CancelledError):  # stopped
+                self._await(self._clock.ask(self._client))
+            self._board.clock(self._clock.ahead_s, self._clock())
+            if self._last_slot is not None and (not self._clock.sure or self._clock() < self._last_slot):
+                self._end_run(self._last_slot)
+        return self._clock()
+
+    def _learn_time(self) -> None:
+        """Learn from the replies what time it is at the exchange."""
+        was_sure = self._clock.sure
+        moved = self._clock.learn(self._client)
+        self._board.clock(self._clock.ahead_s, self._clock())
+        if not moved or self._last_slot is None:
+            return
+        self._answered_in = slot_of(self._clock(), self._period)
+        if was_sure:
+            self._end_run(self._last_slot)
+        else:
+            self._journal.move_run(self._last_slot, self._answered_in - self._last_slot)
+            self._last_slot = self._answered_in
+
+    def _end_run(self, last_slot: datetime) -> None:
+        """The next slot begins another run: it is no neighbour of the last one."""
+        self._journal.end_run(last_slot + self._period)
+        self._last_slot = None
 
     def _keep_lock(self) -> bool:
         """Are we still the one recorder of the file? If another one took our place, this one ends."""
@@ -320,11 +354,11 @@ class Recorder:
         self._moved_on.clear()
 
     async def _all_is_stored(self) -> datetime:
-        """Return, once nothing waits for the database, up to when all that came is in it.
+        """Return, once nothing waits for the database, up to when all that came is in it, by a clock that is sure.
 
         A tick is in it then: a file never holds history alone.
         """
-        while self._last_slot is None or not (self._journal.written and self._journal.empty):
+        while self._last_slot is None or not (self._clock.sure and self._journal.written and self._journal.empty):
             await self._moved_on.wait()
         return self._last_slot + self._period
 

@@ -61,6 +61,13 @@ class Board:
         """No history is being loaded any more."""
         self._backfill("")
 
+    def clock(self, ahead_s: float, at: datetime) -> None:
+        """How far the exchange's clock, which shows `at`, is ahead of the local one."""
+        self._notice = replace(self._notice, skew_s=round(ahead_s, 1))
+        if ahead_s and self._notice.state == "starting":  # what it began by was the local clock
+            self._notice = replace(self._notice, since=at, state_since=at)
+        self._lock.publish(self._notice)
+
     def refused(self, reason: str, at: datetime) -> None:
         """The recorder can't do what it was asked to, and ended; how often in a row, unless it went well for long."""
         tries = 1 if at - self._notice.since >= _WENT_WELL else self._notice.tries + 1

@@ -5,7 +5,8 @@ A slot that brought its tick needs no row: the tick proves it.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
 from duckdb import DuckDBPyConnection
 
@@ -26,6 +27,18 @@ _END = """
 UPDATE runs
 SET ended_at = $ended_at
 WHERE started_at = $started_at
+"""
+
+_MOVE_RUN = """
+UPDATE runs
+SET started_at = started_at + $by
+WHERE started_at = $started_at
+"""
+
+_MOVE_MISSES = """
+UPDATE misses
+SET slot = slot + $by
+WHERE slot BETWEEN $started_at AND $last
 """
 
 _RUNS = """
@@ -115,6 +128,13 @@ def note(cursor: DuckDBPyConnection, run: Run) -> None:
             "version": run.version,
         },
     )
+
+
+def move(cursor: DuckDBPyConnection, run: Run, last: datetime, by: timedelta) -> None:
+    """Move a run and its misses up to the slot `last`: they were noted by a clock that was wrong."""
+    values: dict[str, Any] = {"started_at": to_column(run.started_at), "by": by}
+    cursor.execute(_MOVE_RUN, values)
+    cursor.execute(_MOVE_MISSES, values | {"last": to_column(last)})
 
 
 def runs(cursor: DuckDBPyConnection) -> list[Run]:

@@ -71,8 +71,12 @@ def price_reply(price: float = 100.0, sent_at: datetime = NOW) -> bytes:
 
 def reply(result: Any, sent_at: datetime = NOW, **more: Any) -> bytes:
     """A whole HTTP response with a result, sent at a time."""
-    us_out = (sent_at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
-    return http(json.dumps(envelope(result, **more) | {"usOut": us_out}).encode())
+    return http(json.dumps(envelope(result, **more) | {"usOut": us_of(sent_at)}).encode())
+
+
+def us_of(at: datetime) -> int:
+    """A time as the exchange writes it in its replies."""
+    return (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 
 
 def http(body: bytes, status: str = "200 OK", *headers: str) -> bytes:

@@ -583,3 +583,40 @@ def test_a_record_that_no_file_can_hold_does_not_keep_others_from_it(database: D
     of(database).flush(1)
 
     assert stored_ticks(database) == [tick(0.5)]
+
+
+@pytest.mark.parametrize("by", [180, -180])
+@pytest.mark.parametrize("flushed", [True, False])
+def test_a_run_that_was_noted_by_a_wrong_clock_is_moved_with_its_misses(
+    journal: Journal, database: Database, by, flushed
+):
+    at = 600
+    run = replace(RUN, started_at=slot(at))
+    journal.begin_run(RUN)
+    journal.add(slot(1), [miss(1)])
+    journal.end_run(slot(2))
+    journal.flush(1)
+    journal.begin_run(run)
+    journal.add(slot(at), [miss(at)])
+    if flushed:
+        journal.flush(1)
+    journal.add(slot(at + 1), [miss(at + 1), tick(at + 1)])
+
+    journal.move_run(slot(at + 1), timedelta(seconds=by))
+    assert not journal.empty
+    journal.flush(1)
+
+    assert stored_runs(database) == [replace(RUN, ended_at=slot(2)), replace(run, started_at=slot(at + by))]
+    assert stored_misses(database) == [miss(1), miss(at + by), miss(at + by + 1)]
+    assert stored_ticks(database) == [tick(at + 1)]
+    assert journal.empty
+
+
+def test_a_run_that_is_in_its_place_is_not_moved(journal: Journal):
+    journal.move_run(slot(0), timedelta(seconds=60))  # none has begun
+    journal.begin_run(RUN)
+    journal.flush(1)
+
+    journal.move_run(slot(0), timedelta(0))
+
+    assert journal.empty

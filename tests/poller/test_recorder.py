@@ -46,7 +46,7 @@ from store.recorder import Notice, RecorderLock, read_notice
 from store.status import in_words
 from tests.conftest import wait_until
 
-from .conftest import MovedClock, envelope, http, price_reply, refusal, reply
+from .conftest import MovedClock, envelope, http, price_reply, refusal, reply, us_of
 
 SECOND = timedelta(seconds=1)
 EVER = (datetime(2015, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
@@ -217,7 +217,7 @@ def test_an_index_that_fails_is_named_while_the_others_go_on(
 ):
     def answer(target: str) -> bytes:
         if "names" in target:
-            return http(json.dumps(envelope(BOTH)).encode())
+            return http(json.dumps(envelope(BOTH, usOut=us_of(clock()))).encode())
         if "eth_usd" in target:
             return http(b"", "502 Bad Gateway")
         return price_reply(sent_at=clock())
@@ -448,7 +448,7 @@ def test_a_store_that_is_taken_costs_no_slot_when_replies_come_one_by_one(
 
     def answer(target: str) -> bytes:
         if "names" in target:
-            return http(json.dumps(envelope(BOTH)).encode())
+            return http(json.dumps(envelope(BOTH, usOut=us_of(clock()))).encode())
         if "eth_usd" in target:
             apart.wait(0.1)
         return price_reply(sent_at=clock())
@@ -826,10 +826,10 @@ def test_gaps_are_looked_for_as_soon_as_nothing_waits_for_the_database(
 
     def answer(target: str) -> bytes:
         if "names" in target:
-            return http(json.dumps(envelope(BOTH)).encode())
+            return http(json.dumps(envelope(BOTH, usOut=us_of(clock()))).encode())
         if "chart" in target:
             asked.set()
-            return http(json.dumps(envelope([])).encode())
+            return http(json.dumps(envelope([], usOut=us_of(clock()))).encode())
         if "eth_usd" in target:
             taken.wait(5)
         return price_reply(sent_at=clock())

@@ -22,7 +22,7 @@ class _Compared:
     at_s: float = field(compare=False)
 
 
-class ExchangeClock:
+class Comparison:
     """Compares clocks by the quickest of the last replies, as NTP does: both ways are taken to last equally long.
 
     `steady` counts seconds that nobody sets.

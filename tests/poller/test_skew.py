@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from poller.exchange_clock import ExchangeClock
+from poller.skew import Comparison
 
 from .conftest import NOW
 
@@ -21,18 +21,18 @@ class Steady:
         return self.now_s
 
 
-def note(clock: ExchangeClock, skew_s: float, way_s: float, handled_in: timedelta = QUICK) -> None:
+def note(clock: Comparison, skew_s: float, way_s: float, handled_in: timedelta = QUICK) -> None:
     """Note a reply that shows that skew, heard now."""
     sent_at = NOW + timedelta(seconds=skew_s - way_s / 2)
     clock.note(sent_at, NOW, waited_s=way_s + handled_in.total_seconds(), handled_in=handled_in)
 
 
 def test_without_a_reply_there_is_no_skew():
-    assert ExchangeClock().skew_s is None
+    assert Comparison().skew_s is None
 
 
 def test_the_quickest_reply_counts():
-    clock = ExchangeClock(Steady())
+    clock = Comparison(Steady())
     for skew_s, way_s in [(5.0, 2.0), (0.25, 0.1), (1.0, 0.5)]:
         note(clock, skew_s, way_s)
 
@@ -40,14 +40,14 @@ def test_the_quickest_reply_counts():
 
 
 def test_the_exchanges_own_time_for_a_reply_is_no_part_of_the_way():
-    clock = ExchangeClock(Steady())
+    clock = Comparison(Steady())
     note(clock, 0.25, 0.1, handled_in=timedelta(seconds=3))
 
     assert clock.skew_s == pytest.approx(0.25)
 
 
 def test_a_reply_that_took_the_exchange_longer_than_us_is_ignored():
-    clock = ExchangeClock(Steady())
+    clock = Comparison(Steady())
     clock.note(NOW, NOW, waited_s=0.1, handled_in=timedelta(seconds=1))
 
     assert clock.skew_s is None
@@ -55,7 +55,7 @@ def test_a_reply_that_took_the_exchange_longer_than_us_is_ignored():
 
 def test_a_reply_is_forgotten_after_ten_minutes():
     steady = Steady()
-    clock = ExchangeClock(steady)
+    clock = Comparison(steady)
     note(clock, -3600.0, 0.1)
     steady.now_s = 599
     note(clock, 0.5, 0.2)
@@ -66,7 +66,7 @@ def test_a_reply_is_forgotten_after_ten_minutes():
 
 
 def test_only_the_last_sixty_replies_count():
-    clock = ExchangeClock(Steady())
+    clock = Comparison(Steady())
     note(clock, -3600.0, 0.1)
     for _ in range(60):
         note(clock, 0.5, 0.2)

@@ -1,0 +1,234 @@
+"""A recorder on a machine whose clock is wrong, or is set while it records, keeps the exchange's time."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+import poller.clock as clock_module
+from poller.recorder import Recorder
+from poller.simulator import Fault, Simulator
+from settings import Settings
+from store import Database, Miss, Run, Tick, averages, candles, gaps, runs, ticks
+from store.clock import exchange_now
+from store.due import EPOCH, slots
+from store.gaps import ledger
+from store.recorder import Notice, read_notice
+from store.status import health
+from tests.conftest import wait_until
+
+from .conftest import MovedClock
+
+MINUTES = [180, -180]
+SECOND = timedelta(seconds=1)
+EVER = (EPOCH, datetime(2100, 1, 1, tzinfo=UTC))
+
+Start = Callable[[], Recorder]
+
+
+@pytest.fixture
+def machine() -> MovedClock:
+    """The clock of the recorder's machine."""
+    return MovedClock()
+
+
+@pytest.fixture
+def exchange() -> MovedClock:
+    return MovedClock()
+
+
+@pytest.fixture
+def simulator(exchange: MovedClock) -> Iterator[Simulator]:
+    with Simulator(limits=False, clock=exchange) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def start(
+    database: Database, machine: MovedClock, simulator: Simulator, make_settings: Callable[..., Settings]
+) -> Iterator[Start]:
+    """Start a recorder of btc_usd, which has its history, each second."""
+    with database.write() as cursor:
+        averages.append(cursor, "btc_usd", [(datetime(2019, 1, 1, tzinfo=UTC), 1.0)], 86_400)
+    started: list[Recorder] = []
+
+    def begin() -> Recorder:
+        settings = make_settings(deribit_url=simulator.url, poll_seconds=1, indexes=("btc_usd",))
+        recorder = Recorder(settings, database, "external", clock=machine)
+        recorder.start()
+        started.append(recorder)
+        return recorder
+
+    yield begin
+    for recorder in started:
+        recorder.stop()
+
+
+def stored(database: Database) -> list[Tick]:
+    with database.read() as cursor:
+        return ticks.history(cursor, "btc_usd", *EVER)
+
+
+def missed(database: Database) -> list[Miss]:
+    with database.read() as cursor:
+        return runs.misses(cursor, *EVER)
+
+
+def noted(database: Database) -> list[Run]:
+    with database.read() as cursor:
+        return runs.runs(cursor)
+
+
+def notice(database: Database) -> Notice:
+    found = read_notice(database.path)
+    assert found is not None
+    return found
+
+
+def more_ticks(database: Database, count: int) -> None:
+    """Wait for so many more."""
+    wanted = len(stored(database)) + count
+    wait_until(lambda: len(stored(database)) >= wanted, timeout_s=20)
+
+
+def each_slot_counts_once(database: Database) -> bool:
+    """Are there as many ticks and misses as the runs had slots?"""
+    due = sum(len(slots(run.started_at, run.ended_at, 1)) for run in noted(database) if run.ended_at)
+    return len(stored(database)) + len(missed(database)) == due
+
+
+@pytest.mark.parametrize("seconds", MINUTES)
+def test_with_a_clock_that_is_minutes_off_each_slot_counts_once_and_no_gap_is_noted(
+    start: Start, database: Database, machine: MovedClock, exchange: MovedClock, make_settings, seconds
+):
+    machine.ahead_s = seconds
+    began = exchange()
+    recorder = start()
+    more_ticks(database, 3)
+    wait_until(lambda: closed_to(database))
+
+    report = health(
+        database, make_settings(poll_seconds=1, indexes=("btc_usd",)), exchange_now(database.path, machine())
+    )
+    recorder.stop()
+
+    assert report["status"] == "ok"
+    assert 0 <= report["indexes"]["btc_usd"]["age_s"] < 3
+    assert report["poller"]["clock_off_s"] == seconds
+    assert began - SECOND < notice(database).since < exchange()
+    (run,) = noted(database)
+    assert began - SECOND < run.started_at < exchange()
+    assert missed(database) == []
+    assert each_slot_counts_once(database)
+    with database.read() as cursor:
+        assert ledger(cursor, *EVER, exchange()) == []
+    # An append refolds the candles of what lies before it: none does.
+    assert (closed_to(database) or exchange()) <= stored(database)[0].ts
+    received = [tick.received_at for tick in stored(database) if tick.received_at]
+    assert all(abs(seconds - (at - exchange()).total_seconds()) < 20 for at in received)  # the machine's own clock
+
+
+def closed_to(database: Database) -> datetime | None:
+    with database.read() as cursor:
+        return candles.closed_to(cursor)
+
+
+@pytest.mark.parametrize("seconds", [300, -300])
+def test_a_clock_that_is_set_while_it_records_makes_no_gap_and_no_other_run(
+    start: Start, database: Database, machine: MovedClock, exchange: MovedClock, caplog, seconds
+):
+    recorder = start()
+    more_ticks(database, 2)
+
+    machine.ahead_s += seconds
+    wait_until(lambda: notice(database).skew_s == -seconds)
+    more_ticks(database, 2)
+    now = exchange_now(database.path, machine())
+    recorder.stop()
+
+    assert abs(now - exchange()) < SECOND
+    assert len(noted(database)) == 1
+    assert missed(database) == []
+    assert each_slot_counts_once(database)
+    with database.read() as cursor:
+        assert ledger(cursor, *EVER, exchange()) == []
+    off = "ahead of" if seconds > 0 else "behind"
+    assert [line for line in caplog.messages if "clock" in line] == [
+        f"this machine's clock is 5 min {off} the exchange's: slots keep the exchange's time"
+    ]
+
+
+def test_what_is_missed_before_the_exchange_tells_the_time_is_moved_to_where_it_belongs(
+    start: Start, simulator: Simulator, database: Database, machine: MovedClock, exchange: MovedClock
+):
+    machine.ahead_s = 180
+    simulator.stop()
+    began = exchange()
+    recorder = start()
+    wait_until(lambda: len(missed(database)) >= 2)
+
+    simulator.start()
+    more_ticks(database, 2)
+    recorder.stop()
+
+    (run,) = noted(database)
+    assert began - SECOND < run.started_at < exchange()
+    assert {run.started_at <= miss.slot < exchange() for miss in missed(database)} == {True}
+    assert each_slot_counts_once(database)
+    with database.read() as cursor:
+        assert {gap.cause for gap in ledger(cursor, *EVER, exchange())} == {"unreachable"}
+
+
+def test_a_clock_that_is_set_while_the_exchange_is_away_leaves_nothing_in_the_future(
+    start: Start, simulator: Simulator, database: Database, machine: MovedClock, exchange: MovedClock
+):
+    recorder = start()
+    more_ticks(database, 1)
+    simulator.stop()
+    wait_until(lambda: missed(database))
+
+    machine.ahead_s += 300
+    wait_until(lambda: missed(database)[-1].slot > exchange() + 200 * SECOND)
+    with database.read() as cursor:
+        assert gaps.watermark(cursor) is None  # no gap is looked for by a clock that nobody confirms
+    simulator.start()
+    more_ticks(database, 2)
+    recorder.stop()
+
+    assert [run.started_at < exchange() for run in noted(database)] == [True, True]
+    assert [miss for miss in missed(database) if miss.slot > exchange()] == []
+    assert each_slot_counts_once(database)
+
+
+def test_when_machine_and_exchange_go_back_together_another_run_begins(
+    start: Start, database: Database, machine: MovedClock, exchange: MovedClock
+):
+    recorder = start()
+    more_ticks(database, 1)
+
+    exchange.ahead_s = machine.ahead_s = -100
+    wait_until(lambda: len(noted(database)) == 2)
+    more_ticks(database, 1)
+    recorder.stop()
+
+    assert missed(database) == []
+    assert notice(database).skew_s == 0
+
+
+def test_an_exchange_whose_clock_stays_elsewhere_begins_another_run_and_misses_nothing(
+    start: Start, simulator: Simulator, database: Database, exchange: MovedClock, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(clock_module, "_LOOKS_OVER_S", 1.0)
+    simulator.faults.add(Fault("slow", delay_s=0.3, seconds=3.0))  # what comes later is quicker, so it counts
+    recorder = start()
+    more_ticks(database, 1)
+    wait_until(lambda: not simulator.faults.listing())
+
+    exchange.ahead_s = 30
+    wait_until(lambda: len(noted(database)) == 2, timeout_s=20)
+    more_ticks(database, 1)
+    recorder.stop()
+
+    assert missed(database) == []
+    assert each_slot_counts_once(database)
+    assert abs(noted(database)[1].started_at - exchange()) < 5 * SECOND
