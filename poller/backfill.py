@@ -262,8 +262,8 @@ class Backfill:
         return []
 
     async def _ask(self, index_name: str, chart_range: ChartRange) -> Chart | None:
-        if self._client.paused_until is not None:
-            pause_s = (self._client.paused_until - self._clock()).total_seconds()
+        if self._client.silent_until is not None:
+            pause_s = (self._client.silent_until - self._clock()).total_seconds()
             await asyncio.sleep(min(max(0.0, pause_s), _LONGEST_PAUSE_S))
         asked_at = self._clock()
         try:
@@ -275,7 +275,7 @@ class Backfill:
 
     def _silenced(self) -> bool:
         """Do the polls wait too, as the exchange asked for?"""
-        return self._client.paused_until is not None and self._client.paused_until > self._clock()
+        return self._client.silent_until is not None and self._client.silent_until > self._clock()
 
     def _note_history(self, index_name: str, before: _History, asked: _Asked) -> None:
         """Ask later for ranges that failed, and no more for those that were answered."""

@@ -12,7 +12,7 @@ import httpx
 
 from store import Exchange, Tick, utc_now
 
-from .errors import ClosedError, ExchangeError, PausedError, RejectedReplyError
+from .errors import ClosedError, ExchangeError, PausedError, RateLimitedError, RejectedReplyError
 from .exchange_request import Bounds, Way, fetch
 from .exchange_wire import LONGEST_PAUSE_S, Reply, instant, items, mapping, price, read, reject, text
 from .http_client import http_client
@@ -35,9 +35,13 @@ _LIMITS = httpx.Limits(max_connections=MAX_CONCURRENT + MOST, keepalive_expiry=3
 
 _TEST_HOST = "test.deribit.com"
 
-# Codes that speak of the method that was asked: the others go on meanwhile.
+# Codes that speak of the method that was asked, and codes that speak of all our requests. After any other error one
+# question pauses: an index that is told to wait costs no other index its slot.
 _OF_ONE_METHOD = frozenset({13025, 13503})
-_EVERY_METHOD = ""
+_OF_ALL_REQUESTS = frozenset({10028, 10066})
+_ALL = ""
+
+_PRICE = "get_index_price"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +71,8 @@ class DeribitClient:
     """Reads Deribit's public methods over one connection pool, with at most 4 requests at once.
 
     Use it as an async context manager. Every method raises an `ExchangeError`, and only that, when no usable answer
-    came; after one that asks for a pause, requests fail at once until the pause is over. The pause of a method that is
-    switched off is that of this method alone.
+    came; after one that asks for a pause, the same question fails at once until the pause is over. After too many
+    requests all questions do, and after a method was switched off all questions of that method.
 
     `exchange` is the one that the first reply came from, None before it. Replies of another one are rejected.
 
@@ -108,15 +112,15 @@ class DeribitClient:
         await self.aclose()
 
     @property
-    def simulated(self) -> bool:
-        """Did the replies come from our simulator?"""
-        return self.exchange is Exchange.SIMULATOR
+    def paused_until(self) -> datetime | None:
+        """Until when the exchange wants not to be asked for a price; perhaps over by now."""
+        prices = (pause.until for paused, pause in self._pauses.items() if paused.startswith(_PRICE) or paused == _ALL)
+        return max(prices, default=None)
 
     @property
-    def paused_until(self) -> datetime | None:
-        """Until when the exchange wants not to be asked for prices; perhaps over by now."""
-        pauses = (self._pauses.get(method) for method in (_EVERY_METHOD, "get_index_price"))
-        return max((pause.until for pause in pauses if pause is not None), default=None)
+    def silent_until(self) -> datetime | None:
+        """Until when the exchange wants not to be asked at all; perhaps over by now."""
+        return self._pauses[_ALL].until if _ALL in self._pauses else None
 
     @property
     def skew_s(self) -> float | None:
@@ -137,8 +141,8 @@ class DeribitClient:
 
         It is asked once: `poll` counts what is asked again.
         """
-        asked = f"get_index_price {index_name}"
-        reply = await self._ask("get_index_price", self._bounds, index_name=index_name)
+        asked = f"{_PRICE} {index_name}"
+        reply = await self._ask(_PRICE, self._bounds, index_name=index_name)
         result = mapping(reply.result, asked, "result")
         return Tick(
             index_name,
@@ -204,10 +208,11 @@ class DeribitClient:
             return await self._ask(method, bounds, **params)
 
     async def _ask(self, method: str, bounds: Bounds, **params: str) -> Reply:
-        self._refuse_in_a_pause(method)
+        asked = " ".join([method, *params.values()])
+        self._refuse_in_a_pause(method, asked)
         async with self._places:
-            self._refuse_in_a_pause(method)  # one may have begun while this request waited for its turn
-            asked, way = " ".join([method, *params.values()]), Way(self._through)
+            self._refuse_in_a_pause(method, asked)  # one may have begun while this request waited for its turn
+            way = Way(self._through)
             return await self._outliving.run(asked, way, self._answer(method, params, asked, bounds, way))
 
     async def _answer(self, method: str, params: dict[str, str], asked: str, bounds: Bounds, way: Way) -> Reply:
@@ -216,7 +221,7 @@ class DeribitClient:
             raw = await fetch(self._http, f"{self._url}/public/{method}", params, asked, bounds, way)
             reply = read(raw, asked, of_test_host=self._of_test_host)
         except ExchangeError as error:
-            self._pause_after(error, method)
+            self._pause_after(error, method, asked)
             raise
         self._pin(reply.exchange, asked)
         waited_s = self._steady() - asked_at_s
@@ -228,8 +233,8 @@ class DeribitClient:
         if exchange is not self.exchange:
             raise RejectedReplyError(f"{asked}: a reply of {exchange}, while those before were of {self.exchange}")
 
-    def _refuse_in_a_pause(self, method: str) -> None:
-        for paused in (_EVERY_METHOD, method):
+    def _refuse_in_a_pause(self, method: str, asked: str) -> None:
+        for paused in (_ALL, method, asked):
             pause = self._pauses.get(paused)
             if pause is None:
                 continue
@@ -240,8 +245,11 @@ class DeribitClient:
                 words = f"paused until {pause.until:%H:%M:%S} UTC: {pause.reason}"
                 raise PausedError(words, code=pause.code, left=left)
 
-    def _pause_after(self, error: ExchangeError, method: str) -> None:
-        paused = method if error.code in _OF_ONE_METHOD else _EVERY_METHOD
+    def _pause_after(self, error: ExchangeError, method: str, asked: str) -> None:
+        if isinstance(error, RateLimitedError) or error.code in _OF_ALL_REQUESTS:
+            paused = _ALL
+        else:
+            paused = method if error.code in _OF_ONE_METHOD else asked
         until = self._clock() + error.pause
         known = self._pauses.get(paused)
         if error.pause and (known is None or until > known.until):

@@ -432,6 +432,26 @@ def test_a_method_that_is_switched_off_silences_itself_but_no_other(httpx_mock: 
     assert paused_until is None
 
 
+@pytest.mark.parametrize("code", [10041, 11051, 11056])
+def test_an_index_that_is_told_to_wait_silences_no_other_question(httpx_mock: HTTPXMock, clock: Clock, code):
+    httpx_mock.add_response(url=PRICE_URL, json=refusal(code), status_code=400)
+    httpx_mock.add_response(url=PRICE_URL.replace("btc", "eth"), json=envelope({"index_price": 1.5}))
+
+    async def both(client: DeribitClient) -> tuple[float, datetime | None, datetime | None]:
+        for expected in (UnavailableError, PausedError):
+            with pytest.raises(expected):
+                await price(client)
+        other = await client.index_price("eth_usd")
+        return other.price, client.paused_until, client.silent_until
+
+    other, paused_until, silent_until = ask(both, clock=clock)
+
+    assert other == 1.5
+    assert paused_until is not None
+    assert paused_until > NOW
+    assert silent_until is None
+
+
 @pytest.mark.parametrize("body", [json.dumps(refusal(13028)), "<html></html>"])
 def test_a_stated_pause_is_kept_after_server_errors_too(httpx_mock: HTTPXMock, body):
     httpx_mock.add_response(url=PRICE_URL, text=body, status_code=503, headers={"retry-after": "5"})
@@ -489,19 +509,19 @@ def test_a_short_pause_does_not_end_a_long_one(httpx_mock: HTTPXMock, clock: Clo
 
     async def short_pause(_: httpx.Request) -> httpx.Response:
         await long_one_is_known.wait()
-        return httpx.Response(400, json=refusal(10041))
+        return httpx.Response(400, json=refusal(10066))
 
     httpx_mock.add_callback(short_pause, url=PRICE_URL.replace("btc", "eth"))
-    httpx_mock.add_response(url=PRICE_URL, json=refusal(11051), status_code=400)
+    httpx_mock.add_response(url=PRICE_URL, json=refusal(10028), status_code=400)
 
-    async def both(client: DeribitClient) -> datetime | None:
+    async def both(client: DeribitClient) -> tuple[datetime | None, ...]:
         short = asyncio.create_task(client.index_price("eth_usd"))
         await asyncio.gather(price(client), return_exceptions=True)
         long_one_is_known.set()
         await asyncio.gather(short, return_exceptions=True)
-        return client.paused_until
+        return client.paused_until, client.silent_until
 
-    assert ask(both, clock=clock) == NOW + timedelta(seconds=30)
+    assert ask(both, clock=clock) == (NOW + timedelta(seconds=10),) * 2
 
 
 def test_a_pause_ends_when_the_clock_is_set_back(simulator: Simulator, clock: Clock):
@@ -881,20 +901,10 @@ def test_an_error_says_nothing_of_which_exchange_it_is(httpx_mock: HTTPXMock, ht
     assert ask(after_an_error) is None
 
 
-def test_a_client_of_the_exchange_is_not_simulated(httpx_mock: HTTPXMock):
-    httpx_mock.add_response(url=PRICE_URL, json=envelope({"index_price": 1.5}))
-
-    async def simulated(client: DeribitClient) -> bool:
-        await client.index_price("btc_usd")
-        return client.simulated
-
-    assert not ask(simulated)
-
-
 def test_a_client_knows_the_simulator_by_its_replies(simulator: Simulator):
-    async def simulated(client: DeribitClient) -> tuple[bool, bool]:
-        before = client.simulated
+    async def told(client: DeribitClient) -> tuple[Exchange | None, Exchange | None]:
+        before = client.exchange
         await client.time()
-        return before, client.simulated
+        return before, client.exchange
 
-    assert ask(simulated, simulator.url) == (False, True)
+    assert ask(told, simulator.url) == (None, Exchange.SIMULATOR)

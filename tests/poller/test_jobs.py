@@ -256,12 +256,12 @@ def test_no_retry_comes_after_the_slot(httpx_mock: HTTPXMock):
 # Pauses, with the clock of the machine
 
 
-def settlement(pause_s: str) -> bytes:
-    """What the exchange answers at settlement, with a pause of its own choice."""
-    return http(json.dumps(refusal(10041)).encode(), "400 Bad Request", f"Retry-After: {pause_s}")
+def too_many(pause_s: str) -> bytes:
+    """What the exchange answers to too many requests, with a pause of its own choice."""
+    return http(json.dumps(refusal(10028)).encode(), "400 Bad Request", f"Retry-After: {pause_s}")
 
 
-class Settling:
+class Overasked:
     """An exchange that asks for a pause of a second at the first request, and notes when it is asked."""
 
     def __init__(self) -> None:
@@ -269,17 +269,17 @@ class Settling:
 
     def __call__(self, _: str) -> bytes:
         self.asked_at.append(time.monotonic())
-        return settlement("1") if len(self.asked_at) == 1 else price_reply()
+        return too_many("1") if len(self.asked_at) == 1 else price_reply()
 
 
 @pytest.mark.parametrize("names", [("btc_usd",), ("a_usd", "b_usd", "c_usd", "d_usd", "e_usd", "f_usd")])
 def test_a_pause_that_ends_within_the_slot_is_waited_out_by_all(serve, names):
-    settling = Settling()
+    overasked = Overasked()
 
     def answer(target: str) -> bytes:
-        if names[0] not in target and len(settling.asked_at) < 1:
+        if names[0] not in target and len(overasked.asked_at) < 1:
             first_one_is_here.wait(5)
-        reply = settling(target)
+        reply = overasked(target)
         first_one_is_here.set()
         return reply
 
@@ -297,8 +297,8 @@ def test_a_pause_that_ends_within_the_slot_is_waited_out_by_all(serve, names):
 
 
 def test_nobody_is_asked_during_a_pause(serve):
-    settling = Settling()
-    server = serve(settling)
+    overasked = Overasked()
+    server = serve(overasked)
 
     async def collect() -> list[Outcome]:
         async with DeribitClient(server.url) as client:
@@ -311,7 +311,7 @@ def test_nobody_is_asked_during_a_pause(serve):
     outcomes = asyncio.run(collect())
 
     assert [type(outcome) for outcome in outcomes] == [Miss, Tick, Tick]
-    assert min(settling.asked_at[1:]) - settling.asked_at[0] >= 1
+    assert min(overasked.asked_at[1:]) - overasked.asked_at[0] >= 1
 
 
 @pytest.mark.parametrize("code", [10041, 11051])
