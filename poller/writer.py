@@ -25,7 +25,7 @@ _PATIENCE_S = 2.0
 # While others have the file it is tried again this soon: a slot may be an hour away.
 _AGAIN_S = 1.0
 
-# Between two portions of a long queue the polls get the interpreter for themselves.
+# Between two portions of a long queue, or two tries at a stop, others get the interpreter for themselves.
 _BREATH_S = 0.05
 
 # A stop first tries for this long, then keeps what waits in a file, and goes on trying. systemd and Compose grant 30 s.
@@ -89,8 +89,10 @@ class Writer:
         trouble = self._tried(_AT_ONCE_S)
         if trouble is not None:
             kept = self._kept()
-            log.warning("waiting for up to %.0f s, Ctrl+C ends that: %s%s", _LAST_S, trouble, kept)
-            while trouble is not None and time.monotonic() < deadline and not hurried():
+            if self._journal.waiting:  # the end of a run alone is as good in the file
+                log.warning("waiting for up to %.0f s, Ctrl+C ends that: %s%s", _LAST_S, trouble, kept)
+            while trouble is not None and self._journal.waiting and time.monotonic() < deadline and not hurried():
+                time.sleep(_BREATH_S)
                 trouble = self._tried(_AGAIN_S)
         if trouble is None:
             log.info("stopped, all is written")
@@ -105,7 +107,6 @@ class Writer:
 
     def _flushed(self, wait_s: float) -> StoreError | None:
         try:
-            self._journal.flush(wait_s)
             while self._journal.queued:
                 self._journal.flush(wait_s)
         except StoreError as error:

@@ -12,7 +12,7 @@ from poller import writer as writer_module
 from poller.journal import Journal
 from poller.state import Board
 from poller.writer import Writer
-from store import Database, Exchange, ForeignExchangeError, Tick, ticks
+from store import Database, Exchange, ForeignExchangeError, Run, Tick, ticks
 from store.exchange import admit
 from store.recorder import Notice, RecorderLock, read_notice
 from tests.conftest import START, tick, wait_until
@@ -176,6 +176,20 @@ def test_what_a_stop_can_not_write_is_kept_and_told(
     assert line.startswith("1 ticks could not be written: ")
     assert line.endswith("; kept in ticks.duckdb.waiting.jsonl for the next start" if kept else ": Is a directory")
     assert file.exists() is kept
+
+
+def test_the_end_of_a_run_alone_is_kept_and_not_waited_for(
+    database: Database, journal: Journal, writer: Writer, monkeypatch: pytest.MonkeyPatch, caplog
+):
+    monkeypatch.setattr(writer_module, "_AT_ONCE_S", 0.01)
+    journal.begin_run(Run(slot(0), 1, ("btc_usd",), "1.2.3"))
+    journal.end_run(slot(9))
+
+    with Database(database.path).write():
+        writer.finish(bool)
+
+    assert database.path.with_name("ticks.duckdb.waiting.jsonl").exists()
+    assert not [line for line in caplog.messages if line.startswith("waiting for")]
 
 
 def test_a_mistake_at_a_stop_keeps_what_waits(
