@@ -244,7 +244,7 @@ def with_history(file: Path, end: datetime, index_names: tuple[str, ...] = ("btc
             observe(cursor, name, end - timedelta(minutes=5), seconds=300)
             average(cursor, name, end - timedelta(days=1), minutes=1435)
             days = [end - timedelta(days=day) for day in range(365, 1, -1)]
-            averages.append(cursor, name, [(day, price(name, day)) for day in days], 86_400)
+            averages.append(cursor, name, [(day, price(name, day)) for day in days], 86_400, "simulator")
         put_in_force(cursor, load_rules(EXAMPLE, index_names), "", end)
     with_alerts(database, end - timedelta(minutes=2), index_names[0])
 
@@ -267,13 +267,13 @@ def observe(cursor: Cursor, index_name: str, start: datetime, seconds: int) -> N
     run = Run(start, 1, (index_name,), "0")
     runs.note(cursor, run)
     instants = [start + timedelta(seconds=second) for second in range(seconds)]
-    ticks.append(cursor, [Tick(index_name, ts, price(index_name, ts), received_at=ts) for ts in instants])
+    ticks.append(cursor, [Tick(index_name, ts, price(index_name, ts), "simulator", ts) for ts in instants])
 
 
 def average(cursor: Cursor, index_name: str, start: datetime, minutes: int) -> None:
     """Store an average a minute, as from the exchange's own history."""
     instants = [start + timedelta(minutes=minute) for minute in range(minutes)]
-    averages.append(cursor, index_name, [(ts, price(index_name, ts)) for ts in instants], 60)
+    averages.append(cursor, index_name, [(ts, price(index_name, ts)) for ts in instants], 60, "simulator")
 
 
 def drawn(page: Page) -> Locator:
