@@ -3,9 +3,8 @@
 import asyncio
 import contextlib
 import logging
-import random
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TypeVar
@@ -14,10 +13,8 @@ import stamina
 
 from settings import MAX_REQUESTS_PER_SECOND
 from store import (
-    BusyError,
     Database,
     Exchange,
-    ForeignExchangeError,
     Gap,
     GapState,
     StoreError,
@@ -30,9 +27,10 @@ from store.exchange import admit
 from store.models import Source
 from store.settle import settle
 
-from .charts import RANGES, REACH, Chart, finished_chart, hopeless
+from .asking import Asked, Asking, while_it_is
+from .charts import RANGES, REACH, Chart, hopeless
 from .deribit import ChartRange, DeribitClient
-from .errors import ExchangeError, PermanentError, TemporaryError, UnreachableError
+from .errors import ExchangeError
 from .loop import in_thread
 
 log = logging.getLogger("tickwell.history")
@@ -44,21 +42,12 @@ _LEAST = 0.2
 # Less than a slot's own append waits, which then says who holds the file.
 _STORE_WAIT_S = 0.2
 
-# Others' leases last 2 s at most: who found the file taken tries again about then.
-_TAKEN_AGAIN_S = (1.0, 3.0)
-_LONGEST_PAUSE_S = 60.0
 _THREAD = "tickwell-history"
 
 # A gap is asked for when the averages of its last seconds are sure to be over, and again after twice as long each time.
 _RIPE = timedelta(seconds=15)
 _FIRST_RETRY = timedelta(seconds=30)
 _LAST_RETRY = timedelta(hours=1)
-
-# A chart that fails so often in a row is left out of the round, as others have their turn.
-_TRIES = 3
-
-# A chart of an hour takes half a second; one that trickles is given up.
-_LONGEST_CHART_S = 30.0
 
 # So many gaps of an index are considered at a time, the oldest first.
 _MOST_GAPS = 5000
@@ -91,15 +80,6 @@ class _History:
     ranges: tuple[ChartRange, ...]
     tried: _Try
     found: bool = False
-
-
-@dataclass(slots=True)
-class _Asked:
-    """What came of the ranges of an index: charts, and those that failed, though not for good."""
-
-    charts: list[Chart] = field(default_factory=list)
-    ranges: list[ChartRange] = field(default_factory=list)
-    failed: list[ChartRange] = field(default_factory=list)
 
 
 def spacing_s(indexes: int, poll_seconds: int) -> float:
@@ -146,9 +126,7 @@ class Backfill:
         self._until_stored = stamina.AsyncRetryingCaller(
             attempts=attempts, timeout=None, wait_initial=1.0, wait_max=60.0
         )
-        self._until_answered = stamina.AsyncRetryingCaller(
-            attempts=attempts or _TRIES, timeout=None, wait_initial=1.0, wait_max=60.0
-        )
+        self._asking = Asking(client, clock, attempts)
 
     async def find(self, until: datetime) -> None:
         """Bring the ledger up to `until`, up to where all that came is stored."""
@@ -181,12 +159,12 @@ class Backfill:
         settled: list[Gap] = []
         failures: list[ExchangeError] = []
         for name, ranges in plan.items():
-            asked = _Asked()
+            asked = Asked()
             for chart_range in ranges:
                 number += 1
                 self._tell(what, number, total)
                 await asyncio.sleep(self._spacing_s)
-                failures += await self._ask_for(asked, name, chart_range)
+                failures += await self._asking.ask_for(asked, name, chart_range)
             if ranges:
                 settled += await self._keep(name, asked, due[name])
             if name in loading:
@@ -244,40 +222,7 @@ class Backfill:
             needed |= set(RANGES[finest : over + 1 + tried.number // 2])
         return tuple(each for each in RANGES if each in needed)
 
-    async def _ask_for(self, asked: _Asked, index_name: str, chart_range: ChartRange) -> list[ExchangeError]:
-        """Ask for a range; what went wrong for now, if anything did."""
-        what = f"history of {index_name}, range {chart_range}"
-        asked.ranges.append(chart_range)
-        try:
-            again = _while_it_is(TemporaryError, what, self._silenced)
-            chart = await self._until_answered(again, self._ask, index_name, chart_range)
-        except PermanentError as error:
-            log.warning("%s, is left out: %s", what, error)
-        except TemporaryError as error:
-            log.warning("%s, is left out for now: %s", what, error)
-            asked.failed.append(chart_range)
-            return [error]
-        else:
-            asked.charts += [chart] if chart is not None else []
-        return []
-
-    async def _ask(self, index_name: str, chart_range: ChartRange) -> Chart | None:
-        if self._client.silent_until is not None:
-            pause_s = (self._client.silent_until - self._clock()).total_seconds()
-            await asyncio.sleep(min(max(0.0, pause_s), _LONGEST_PAUSE_S))
-        asked_at = self._clock()
-        try:
-            async with asyncio.timeout(_LONGEST_CHART_S):
-                points = await self._client.index_chart(index_name, chart_range)
-        except TimeoutError as error:
-            raise UnreachableError(f"no whole chart within {_LONGEST_CHART_S:g} s") from error
-        return finished_chart(points, asked_at + timedelta(seconds=self._client.skew_s or 0))
-
-    def _silenced(self) -> bool:
-        """Do the polls wait too, as the exchange asked for?"""
-        return self._client.silent_until is not None and self._client.silent_until > self._clock()
-
-    def _note_history(self, index_name: str, before: _History, asked: _Asked) -> None:
+    def _note_history(self, index_name: str, before: _History, asked: Asked) -> None:
         """Ask later for ranges that failed, and no more for those that were answered."""
         failed = tuple(asked.failed)
         found = before.found or bool(asked.charts)
@@ -285,7 +230,7 @@ class Backfill:
         if not found and not failed:
             log.info("the exchange has no history of %s", index_name)
 
-    async def _keep(self, index_name: str, asked: _Asked, due: Sequence[Gap]) -> list[Gap]:
+    async def _keep(self, index_name: str, asked: Asked, due: Sequence[Gap]) -> list[Gap]:
         """Store what came for an index, and note what became of its gaps."""
         what = f"history of {index_name}"
         all_asked = "all" in asked.ranges and not asked.failed
@@ -334,32 +279,7 @@ class Backfill:
             await self._quiet()
             return await in_thread(work, _THREAD)
 
-        return await self._until_stored(_while_it_is(StoreError, what), do)
-
-
-def _while_it_is(
-    kind: type[Exception], what: str, silenced: Callable[[], bool] = lambda: True
-) -> Callable[[Exception], bool | float]:
-    """Try again after errors of a kind; the first of them is logged.
-
-    One that silences the polls too is worse: ten such pauses go by before history risks another.
-    """
-    told = False
-
-    def again(error: Exception) -> bool | float:
-        nonlocal told
-        if not isinstance(error, kind) or isinstance(error, ForeignExchangeError):
-            return False
-        if not told:
-            log.warning("%s, waits: %s", what, error)
-            told = True
-        if isinstance(error, BusyError):
-            return random.uniform(*_TAKEN_AGAIN_S)  # noqa: S311 it keeps no secret
-        pause_s = error.pause.total_seconds() if isinstance(error, TemporaryError) else 0.0
-        times = random.uniform(10, 12) if silenced() else 1.0  # noqa: S311 it keeps no secret
-        return times * pause_s if pause_s else True
-
-    return again
+        return await self._until_stored(while_it_is(StoreError, what), do)
 
 
 def _in_words(stored: int, charts: Sequence[Chart], settled: Sequence[Gap]) -> str:

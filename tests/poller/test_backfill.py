@@ -17,8 +17,9 @@ import stamina
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poller import backfill as backfill_module
-from poller.backfill import Backfill, _while_it_is, spacing_s
+from poller import asking as asking_module
+from poller.asking import while_it_is
+from poller.backfill import Backfill, spacing_s
 from poller.charts import RANGES, Chart, finished_chart
 from poller.deribit import ChartPoint, DeribitClient
 from poller.errors import RateLimitedError, TemporaryError, UnavailableError
@@ -378,7 +379,7 @@ def test_a_pause_that_the_exchange_asks_for_is_kept(simulator: Simulator, databa
 
 @pytest.mark.usefixtures("without_waits")
 def test_a_pause_makes_history_wait_ten_times_as_long_as_the_polls():
-    again = _while_it_is(TemporaryError, "history")
+    again = while_it_is(TemporaryError, "history")
 
     waits_s = [again(RateLimitedError("too many", pause=timedelta(seconds=pause_s))) for pause_s in (0, 10, 60)]
 
@@ -388,7 +389,7 @@ def test_a_pause_makes_history_wait_ten_times_as_long_as_the_polls():
 
 
 def test_a_database_that_is_taken_is_tried_again_when_a_lease_must_be_over():
-    again = _while_it_is(StoreError, "history")
+    again = while_it_is(StoreError, "history")
 
     waits_s = [again(BusyError("taken")) for _ in range(100)]
 
@@ -772,7 +773,7 @@ def test_history_that_ticks_cover_already_is_asked_for_once(serve, database: Dat
 
 @pytest.mark.usefixtures("without_waits")
 def test_a_chart_that_trickles_is_given_up(serve, database: Database, monkeypatch: pytest.MonkeyPatch, caplog):
-    monkeypatch.setattr(backfill_module, "_LONGEST_CHART_S", 0.1)
+    monkeypatch.setattr(asking_module, "_LONGEST_CHART_S", 0.1)
     over = threading.Event()
     scripted_reply = scripted()
 
@@ -802,7 +803,7 @@ def test_averages_are_told_finished_by_the_exchanges_clock(serve, database: Data
 
 
 def test_a_pause_of_one_method_is_no_reason_to_wait_ten_times_as_long():
-    again = _while_it_is(TemporaryError, "history", lambda: False)
+    again = while_it_is(TemporaryError, "history", lambda: False)
 
     assert again(RateLimitedError("too many", pause=timedelta(seconds=30))) == 30.0
 

@@ -1,0 +1,111 @@
+"""How the exchange is asked for charts: a few times, after waits, and never for long."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import stamina
+
+from store import BusyError, ForeignExchangeError
+
+from .charts import Chart, finished_chart
+from .deribit import ChartRange, DeribitClient
+from .errors import ExchangeError, PermanentError, TemporaryError, UnreachableError
+
+log = logging.getLogger("tickwell.history")
+
+# Others' leases last 2 s at most: who found the file taken tries again about then.
+_TAKEN_AGAIN_S = (1.0, 3.0)
+_LONGEST_PAUSE_S = 60.0
+
+# A chart that fails so often in a row is left out of the round, as others have their turn.
+_TRIES = 3
+
+# A chart of an hour takes half a second; one that trickles is given up.
+_LONGEST_CHART_S = 30.0
+
+
+@dataclass(slots=True)
+class Asked:
+    """What came of the ranges of an index: charts, and those that failed, though not for good."""
+
+    charts: list[Chart] = field(default_factory=list)
+    ranges: list[ChartRange] = field(default_factory=list)
+    failed: list[ChartRange] = field(default_factory=list)
+
+
+class Asking:
+    """Asks for charts of one client.
+
+    Args:
+        client: shared with the polls, pauses and all.
+        clock: of the client.
+        attempts: at each range; None for three.
+    """
+
+    def __init__(self, client: DeribitClient, clock: Callable[[], datetime], attempts: int | None) -> None:
+        self._client, self._clock = client, clock
+        self._until_answered = stamina.AsyncRetryingCaller(
+            attempts=attempts or _TRIES, timeout=None, wait_initial=1.0, wait_max=60.0
+        )
+
+    async def ask_for(self, asked: Asked, index_name: str, chart_range: ChartRange) -> list[ExchangeError]:
+        """Ask for a range; what went wrong for now, if anything did."""
+        what = f"history of {index_name}, range {chart_range}"
+        asked.ranges.append(chart_range)
+        try:
+            again = while_it_is(TemporaryError, what, self._silenced)
+            chart = await self._until_answered(again, self._ask, index_name, chart_range)
+        except PermanentError as error:
+            log.warning("%s, is left out: %s", what, error)
+        except TemporaryError as error:
+            log.warning("%s, is left out for now: %s", what, error)
+            asked.failed.append(chart_range)
+            return [error]
+        else:
+            asked.charts += [chart] if chart is not None else []
+        return []
+
+    async def _ask(self, index_name: str, chart_range: ChartRange) -> Chart | None:
+        if self._client.silent_until is not None:
+            pause_s = (self._client.silent_until - self._clock()).total_seconds()
+            await asyncio.sleep(min(max(0.0, pause_s), _LONGEST_PAUSE_S))
+        asked_at = self._clock()
+        try:
+            async with asyncio.timeout(_LONGEST_CHART_S):
+                points = await self._client.index_chart(index_name, chart_range)
+        except TimeoutError as error:
+            raise UnreachableError(f"no whole chart within {_LONGEST_CHART_S:g} s") from error
+        return finished_chart(points, asked_at + timedelta(seconds=self._client.skew_s or 0))
+
+    def _silenced(self) -> bool:
+        """Do the polls wait too, as the exchange asked for?"""
+        return self._client.silent_until is not None and self._client.paused_until > self._clock()
+
+
+def while_it_is(
+    kind: type[Exception], what: str, silenced: Callable[[], bool] = lambda: True
+) -> Callable[[Exception], bool | float]:
+    """Try again after errors of a kind; the first of them is logged.
+
+    One that silences the polls too is worse: ten such pauses go by before history risks another.
+    """
+    told = False
+
+    def again(error: Exception) -> bool | float:
+        nonlocal told
+        if not isinstance(error, kind) or isinstance(error, ForeignExchangeError):
+            return False
+        if not told:
+            log.warning("%s, waits: %s", what, error)
+            told = True
+        if isinstance(error, BusyError):
+            return random.uniform(*_TAKEN_AGAIN_S)  # noqa: S311 it keeps no secret
+        pause_s = error.pause.total_seconds() if isinstance(error, TemporaryError) else 0.0
+        times = random.uniform(10, 12) if silenced() else 1.0  # noqa: S311 it keeps no secret
+        return times * pause_s if pause_s else True
+
+    return again
