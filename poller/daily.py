@@ -66,4 +66,7 @@ class DailyBackup:
 
 def backup_in_words(made: Made, folder: Path) -> str:
     """What a backup came to, in one line."""
-    return f"backed up into {folder}: ticks {made.ticks:,}, days {made.days:,}, of which written {made.written:,}"
+    lacks = f"; left out: {'; '.join(made.left_out)}" if made.left_out else ""
+    return (
+        f"backed up into {folder}: ticks {made.ticks:,}, days {made.days:,}, of which written {made.written:,}{lacks}"
+    )

@@ -3,9 +3,13 @@
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import AwareDatetime, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
 
 from .errors import NewerSchemaError, StoreError
 from .schema import newest
@@ -13,8 +17,17 @@ from .schema import newest
 NAME = "manifest.json"
 _FORMAT = 1
 
+# A path never leads out of the backup's folder; a name may be any that DuckDB takes, as it is only used quoted.
+_Path = Annotated[str, Field(pattern=r"^(ticks/)?[^/\\:\x00-\x1f]{1,200}-[0-9a-f]{12}\.parquet$")]
+_Name = Annotated[str, Field(pattern=r"^[^\x00]+$", max_length=1000)]
+_Rows = Annotated[int, Field(ge=0)]
+_Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+_Day = Annotated[str, Field(pattern=r"^(\d{4}-\d\d-\d\d)?$")]
 
-@dataclass(frozen=True)
+_STRICT = ConfigDict(strict=True, extra="forbid")
+
+
+@dataclass(frozen=True, config=_STRICT)
 class File:
     """A Parquet file of a backup.
 
@@ -28,13 +41,13 @@ class File:
         digest: of its ticks, whatever their order.
     """
 
-    path: str
-    rows: int
+    path: _Path
+    rows: _Rows
     start: str | None
     end: str | None
-    time: str | None
-    sha256: str
-    day: str = ""
+    time: _Name | None
+    sha256: _Hash
+    day: _Day = ""
     digest: int = 0
 
 
@@ -60,8 +73,25 @@ class Manifest:
             yield from files
 
 
+@dataclass(frozen=True, config=_STRICT)
+class _Written:
+    """A manifest as it is in its file."""
+
+    format: Annotated[int, Field(ge=_FORMAT, le=_FORMAT)]
+    schema: Annotated[int, Field(ge=1)]
+    version: str
+    made_at: AwareDatetime
+    tables: dict[_Name, list[File]]
+
+
+_WRITTEN = TypeAdapter(_Written)
+_FORMAT_OF = TypeAdapter(dict[str, object])
+
+
 def read_manifest(folder: Path) -> Manifest | None:
     """The manifest of a backup; None if there is no backup in the folder.
+
+    Whoever wrote it, its paths are those of files in the folder, and its names are no SQL once they are quoted.
 
     Raises:
         NewerSchemaError: the backup is of a newer version.
@@ -69,24 +99,42 @@ def read_manifest(folder: Path) -> Manifest | None:
     """
     path = folder / NAME
     try:
-        found = json.loads(path.read_text())
-        manifest = Manifest(
-            int(found["schema"]),
-            str(found["version"]),
-            datetime.fromisoformat(found["made_at"]),
-            {table: [File(**each) for each in files] for table, files in found["tables"].items()},
-        )
+        text = path.read_bytes()
+        found_format = _FORMAT_OF.validate_json(text).get("format")
+        if type(found_format) is int and found_format > _FORMAT:
+            raise NewerSchemaError(f"{path} has format {found_format}, this version reads {_FORMAT}: update Tickwell")
+        written = _WRITTEN.validate_json(text)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise StoreError(f"{path} can't be read: {error.strerror}") from error
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise StoreError(f"{path} is no manifest of a backup: {error}") from error
-    if manifest.schema > newest():
+    except ValidationError as error:
+        raise StoreError(f"{path} is no manifest of a backup: {_first_fault(error)}") from error
+    if written.schema > newest():
         raise NewerSchemaError(
-            f"the backup has schema {manifest.schema}, this version knows schemas up to {newest()}: update Tickwell"
+            f"the backup has schema {written.schema}, this version knows schemas up to {newest()}: update Tickwell"
         )
+    manifest = Manifest(written.schema, written.version, written.made_at, written.tables)
+    if (fault := _fault_of(folder, manifest)) is not None:
+        raise StoreError(f"{path} is no manifest of a backup: {fault}")
     return manifest
+
+
+def _first_fault(error: ValidationError) -> str:
+    fault = error.errors()[0]
+    place = ".".join(map(str, fault["loc"]))
+    return " ".join(f"{place!a}: {fault['msg']}".split())
+
+
+def _fault_of(folder: Path, manifest: Manifest) -> str | None:
+    """What is wrong with a manifest as a whole."""
+    if "ticks" not in manifest.tables:
+        return "it names no ticks"
+    inside = folder.resolve()
+    for file in manifest.files:
+        if not (folder / file.path).resolve().is_relative_to(inside):
+            return f"{file.path} leads out of the folder"
+    return None
 
 
 def as_text(manifest: Manifest) -> str:

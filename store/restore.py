@@ -9,16 +9,15 @@ from duckdb import DuckDBPyConnection
 
 from settings import VERSION
 
-from . import schema
-from .backup import Tell, as_instants
+from . import candles, overruled, schema
+from .backup import Tell
+from .copies import take_in
 from .database import Database
 from .errors import StoreError
 from .manifest import Manifest
 from .models import utc_now
 from .recorder import Notice, RecorderLock
-from .verify import faults_of_backup, what_it_holds
-
-_INSERT = "INSERT INTO {table} SELECT {columns} FROM read_parquet(?)"
+from .verify import faults_of_backup, names_of, what_it_holds
 
 _AT_ONCE = 50
 """So many files are read by one statement."""
@@ -55,11 +54,25 @@ def _fill(folder: Path, manifest: Manifest, tell: Tell, connection: DuckDBPyConn
     schema.migrate(connection, up_to=manifest.schema)
     connection.execute("DELETE FROM migrations")  # they come with the backup
     total, done = len(list(manifest.files)), 0
+    ours = schema.tables(connection)
+    names = names_of(manifest, ours)
     for table, files in manifest.tables.items():
-        query = _INSERT.format(table=f'"{table}"', columns=as_instants(schema.columns(connection, table)))
+        made = table in ours
         for first in range(0, len(files), _AT_ONCE):
-            paths = [str(folder / file.path) for file in files[first : first + _AT_ONCE]]
-            connection.execute(query, [paths])
+            paths = [folder / file.path for file in files[first : first + _AT_ONCE]]
+            take_in(connection, names[table], paths, made=made)
+            made = True
             done += len(paths)
             tell(done, total)
     schema.migrate(connection)
+    overruled.reach_of_all(connection)
+    _fold(connection)
+
+
+def _fold(connection: DuckDBPyConnection) -> None:
+    """Make the candles, which no backup has, so that pages needn't fold the ticks each time."""
+    now, more = utc_now(), True
+    while more:
+        connection.execute("BEGIN TRANSACTION")
+        more = candles.close(connection, now)
+        connection.execute("COMMIT")

@@ -1,11 +1,12 @@
 """The tables: made by numbered steps, each applied once, in a transaction of its own, and recorded."""
 
+import re
 from pathlib import Path
 
 import duckdb
 from duckdb import DuckDBPyConnection
 
-from .errors import NewerSchemaError, NoDatabaseError, OlderSchemaError
+from .errors import NewerSchemaError, NoDatabaseError, OlderSchemaError, StoreError
 from .models import to_column, utc_now
 
 STEPS = sorted((Path(__file__).parent / "migrations").glob("*.sql"))
@@ -26,16 +27,39 @@ FROM migrations
 _TABLES = """
 SELECT table_name
 FROM duckdb_tables()
-WHERE NOT internal
+WHERE database_name = current_database()
+  AND schema_name = 'main'
+  AND NOT internal
 ORDER BY table_name
 """
 
 _COLUMNS = """
 SELECT column_name, data_type
 FROM duckdb_columns()
-WHERE table_name = ? AND NOT internal
+WHERE table_name = ?
+  AND database_name = current_database()
+  AND schema_name = 'main'
+  AND NOT internal
 ORDER BY column_index
 """
+
+_ELSEWHERE = """
+SELECT 'view ' || view_name
+FROM duckdb_views()
+WHERE database_name = current_database()
+  AND schema_name = 'main'
+  AND NOT internal
+  AND NOT list_contains($ours, view_name)
+UNION ALL
+SELECT 'schema ' || schema_name
+FROM duckdb_schemas()
+WHERE database_name = current_database()
+  AND schema_name <> 'main'
+  AND NOT internal
+ORDER BY ALL
+"""
+
+_MADE = re.compile(r"CREATE (?:OR REPLACE )?(?:TABLE|VIEW) (?:IF NOT EXISTS )?(\w+)")
 
 _RECORD = """
 INSERT INTO migrations (number, name, applied_at)
@@ -87,9 +111,25 @@ def require_tables(connection: DuckDBPyConnection) -> None:
         )
 
 
+def ours() -> frozenset[str]:
+    """The names of all tables and views that any step makes."""
+    return frozenset(name for text in (_CREATE, *(step.read_text() for step in STEPS)) for name in _MADE.findall(text))
+
+
+def quoted(name: str) -> str:
+    """The name of a table or a column as SQL."""
+    doubled = name.replace('"', '""')
+    return f'"{doubled}"'
+
+
 def tables(connection: DuckDBPyConnection) -> list[str]:
-    """The names of all tables, ours and those of others."""
+    """The names of all tables in the schema main, ours and those of others."""
     return [name for (name,) in connection.execute(_TABLES).fetchall()]
+
+
+def elsewhere(connection: DuckDBPyConnection) -> list[str]:
+    """In words the views and schemas of others, which hold what `tables` doesn't name."""
+    return [words for (words,) in connection.execute(_ELSEWHERE, {"ours": sorted(ours())}).fetchall()]
 
 
 def columns(connection: DuckDBPyConnection, table: str) -> list[tuple[str, str]]:
@@ -101,6 +141,9 @@ def migrate(connection: DuckDBPyConnection, up_to: int | None = None) -> None:
     """Apply the steps that are missing. Each is on disk, in the file itself, before the next one starts.
 
     With `up_to`, the number of a step, the tables become those of an older version.
+
+    Raises:
+        StoreError: a table of the user's own has a name that a step needs; what is in the file is left as it is.
     """
     applied = version(connection)
     for step in STEPS:
@@ -108,7 +151,12 @@ def migrate(connection: DuckDBPyConnection, up_to: int | None = None) -> None:
             continue
         connection.execute("BEGIN TRANSACTION")
         connection.execute(_CREATE)
-        connection.execute(step.read_text())
+        try:
+            connection.execute(step.read_text())
+        except duckdb.CatalogException as error:
+            connection.execute("ROLLBACK")
+            words = " ".join(str(error).split())
+            raise StoreError(f"this version needs the name of a table of your own: rename that. {words}") from error
         connection.execute(_RECORD, {"number": number(step), "name": step.stem, "applied_at": to_column(utc_now())})
         connection.execute("COMMIT")
         connection.execute("CHECKPOINT")

@@ -1,6 +1,6 @@
 """Verify: is everything there, readable and sound, in a backup or in a database file?"""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,8 @@ import duckdb
 from duckdb import DuckDBPyConnection
 
 from . import gap_table, schema
-from .backup import PORTION, describe
+from .backup import PORTION
+from .copies import describe, take_in
 from .database import Database
 from .errors import StoreError
 from .manifest import File, Manifest, read_manifest, sha256_of
@@ -54,16 +55,37 @@ _COMPARED = 200_000
 
 
 def faults_of_backup(folder: Path, manifest: Manifest, memory_limit: str) -> Iterator[str]:
-    """What is wrong with a backup, a line each."""
-    with duckdb.connect(config={"memory_limit": memory_limit}) as parquet:
-        for file in manifest.files:
-            path = folder / file.path
-            if not path.exists():
-                yield f"{file.path} is missing"
-            elif sha256_of(path) != file.sha256:
-                yield f"{file.path} is not what was backed up: its SHA-256 differs"
-            else:
-                yield from _differences(parquet, path, file)
+    """What is wrong with a backup, a line each: it is read as a whole, and each table is tried to be restored."""
+    with duckdb.connect(config={"memory_limit": memory_limit}) as trial:
+        schema.migrate(trial, up_to=manifest.schema)
+        ours = schema.tables(trial)
+        names = names_of(manifest, ours)
+        for table, files in manifest.tables.items():
+            made = table in ours
+            for file in files:
+                path = folder / file.path
+                fault = _fault_of(trial, path, file) or _refusal(trial, names[table], path, made=made)
+                if fault is None:
+                    made = True
+                else:
+                    yield f"{file.path} {fault}"
+
+
+def names_of(manifest: Manifest, ours: Sequence[str]) -> dict[str, str]:
+    """How the tables of a backup are called when they are restored, by their names in it.
+
+    One of the user's own leaves its name to us if a later step needs that.
+    """
+    needed = {name.casefold() for name in schema.ours()}
+    names, taken = {}, needed | {table.casefold() for table in manifest.tables}
+    for table in manifest.tables:
+        name = table
+        if table not in ours and table.casefold() in needed:
+            while name.casefold() in taken:
+                name = f"own_{name}"
+            taken.add(name.casefold())
+        names[table] = name
+    return names
 
 
 def faults_of_database(database: Database) -> Iterator[str]:
@@ -74,7 +96,7 @@ def faults_of_database(database: Database) -> Iterator[str]:
     """
     with database.read() as cursor:
         queries = {table: _reading(cursor, table) for table in schema.tables(cursor)}
-        ends = {table: cursor.execute(_END.format(table=f'"{table}"')).fetchall()[0][0] for table in queries}
+        ends = {table: cursor.execute(_END.format(table=schema.quoted(table))).fetchall()[0][0] for table in queries}
     for table, query in queries.items():
         try:
             for first in range(0, ends[table], PORTION):
@@ -123,8 +145,8 @@ def _spans(days: list[tuple[date, int]]) -> Iterator[tuple[date, date]]:
 
 
 def _reading(cursor: DuckDBPyConnection, table: str) -> str:
-    names = ", ".join(f'"{name}"' for name, _ in schema.columns(cursor, table))
-    return _READ.format(columns=names, table=f'"{table}"')
+    names = ", ".join(schema.quoted(name) for name, _ in schema.columns(cursor, table))
+    return _READ.format(columns=names, table=schema.quoted(table))
 
 
 def _ask(database: Database, query: str, values: list[int] | list[date]) -> list[Any]:
@@ -132,11 +154,32 @@ def _ask(database: Database, query: str, values: list[int] | list[date]) -> list
         return cursor.execute(query, values).fetchall()
 
 
-def _differences(parquet: DuckDBPyConnection, path: Path, file: File) -> Iterator[str]:
-    found = describe(parquet, path, file.time)
-    if found != (file.rows, file.start, file.end):
-        rows, start, end = found
-        yield (
-            f"{file.path} has {rows:,} rows from {start} to {end}, the manifest says {file.rows:,} from {file.start} "
-            f"to {file.end}"
-        )
+def _fault_of(parquet: DuckDBPyConnection, path: Path, file: File) -> str | None:
+    """What is wrong with a file of a backup."""
+    try:
+        if not path.exists():
+            return "is missing"
+        if sha256_of(path) != file.sha256:
+            return "is not what was backed up: its SHA-256 differs"
+        found = describe(parquet, path, file.time)
+    except OSError as error:
+        return f"can't be read: {error.strerror}"
+    except duckdb.Error as error:
+        return f"can't be read: {_in_one_line(error)}"
+    if found == (file.rows, file.start, file.end):
+        return None
+    rows, start, end = found
+    return f"has {rows:,} rows from {start} to {end}, the manifest says {file.rows:,} from {file.start} to {file.end}"
+
+
+def _refusal(trial: DuckDBPyConnection, table: str, path: Path, *, made: bool) -> str | None:
+    """Why a file's rows can't be put into a table."""
+    try:
+        take_in(trial, table, [path], made=made, limit="LIMIT 0")
+    except duckdb.Error as error:
+        return f"can't be restored: {_in_one_line(error)}"
+    return None
+
+
+def _in_one_line(error: duckdb.Error) -> str:
+    return " ".join(str(error).split())

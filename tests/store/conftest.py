@@ -19,6 +19,12 @@ def open_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database
         yield database
 
 
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where a backup may be made; nothing is there yet."""
+    return tmp_path / "backup"
+
+
 def is_locked(lock_file: Path) -> bool:
     """Does somebody hold this lock, alone or with others?"""
     lock = FileLock(lock_file)

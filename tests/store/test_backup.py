@@ -10,6 +10,7 @@ import duckdb
 import pytest
 
 import store.backup
+import store.whole_tables
 from store import (
     BusyError,
     Cause,
@@ -36,13 +37,9 @@ from store.vitals import Vitals
 from tests.conftest import START, tick, wait_until
 from tests.store.files import checkpoint
 from tests.store.processes import line, start
+from tests.store.test_candles import expect_candles_of_ticks
 
 DAY = 86_400
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "backup"
 
 
 @pytest.fixture
@@ -67,7 +64,7 @@ def rows(file: Path) -> dict[str, list[tuple[object, ...]]]:
     """All rows of all tables."""
     with duckdb.connect(file, read_only=True) as connection:
         return {
-            name: sorted(connection.execute(f'FROM "{name}"').fetchall(), key=repr)
+            name: sorted(connection.execute(f"FROM {schema.quoted(name)}").fetchall(), key=repr)
             for name in schema.tables(connection)
         }
 
@@ -98,7 +95,10 @@ def test_what_was_backed_up_and_lost_is_restored_row_by_row(filled: Database, fo
     restore(folder, filled)
 
     assert all(before[table] for table in ("ticks", "runs", "misses", "vitals", "migrations"))
-    assert rows(filled.path) == before
+    after = rows(filled.path)
+    assert {table: after[table] for table in after.keys() - candles.TABLES} == {
+        table: before[table] for table in before.keys() - candles.TABLES
+    }
     assert list(faults_of_database(filled)) == []
     with filled.write() as cursor:
         append_day(cursor, 4)
@@ -241,7 +241,8 @@ def test_how_far_it_is_is_told(filled: Database, folder: Path, tmp_path: Path):
     restore(folder, Database(tmp_path / "new.duckdb"), lambda *step: told.append(step))
 
     assert made[-1] == (4, 4)
-    assert told[-1] == (15, 15)
+    files = len(list(manifest_in(folder).files))
+    assert told[-1] == (files, files)
 
 
 def test_days_that_take_long_have_a_lease_each(filled: Database, folder: Path, monkeypatch):
@@ -280,17 +281,49 @@ def test_a_backup_that_is_killed_leaves_the_one_before(filled: Database, folder:
     assert not list(folder.rglob("*unfinished"))
 
 
-def test_what_else_lies_in_the_folder_stays(filled: Database, folder: Path):
-    others = [folder / "mine.parquet", folder / "notes.new", folder / "ticks/mine.parquet"]
-    for path in others:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("mine")
+@pytest.mark.parametrize(
+    "name",
+    [
+        "mine.parquet",
+        "notes.new",
+        "ticks/mine.parquet",
+        "prices-202611011200.parquet",
+        "ticks-202611011200.parquet.bak",
+        "ticks/prices-202611011200.parquet",
+        "ticks/ticks-202611011200.parquet",
+        "2026-11-01-202611011200.parquet",
+        "runs-202611011200.parquet/mine",
+    ],
+)
+def test_what_else_lies_in_the_folder_stays(filled: Database, folder: Path, name: str):
+    other = folder / name
+    other.parent.mkdir(parents=True, exist_ok=True)
+    other.write_text("mine")
 
     for _ in range(2):
         backup(filled, folder)
 
-    assert [path.read_text() for path in others] == ["mine"] * 3
+    assert other.read_text() == "mine"
     assert faults(folder) == []
+
+
+def test_what_an_interrupted_backup_left_is_removed(filled: Database, folder: Path):
+    left = [
+        folder / name
+        for name in (
+            "runs-0123456789ab.parquet",
+            "own-table-0123456789ab.parquet",
+            "ticks/2026-11-01-0123456789ab.parquet",
+            "ticks/2026-11-01.tickwell-unfinished",
+        )
+    ]
+    (folder / "ticks").mkdir(parents=True)
+    for path in left:
+        path.write_text("")
+
+    backup(filled, folder)
+
+    assert [path for path in left if path.exists()] == []
 
 
 def test_a_folder_that_is_a_file_is_refused_in_one_line(filled: Database, folder: Path):
@@ -311,7 +344,7 @@ def test_a_disk_that_fails_leaves_the_backup_before_and_no_remains(filled: Datab
     def fail(_: Path) -> str:
         raise duckdb.IOException("No space left\non device")
 
-    monkeypatch.setattr(store.backup, "sha256_of", fail)
+    monkeypatch.setattr(store.whole_tables, "sha256_of", fail)
     with pytest.raises(StoreError, match=r"^the backup failed: No space left on device$"):
         backup(filled, folder)
 
@@ -345,7 +378,22 @@ def test_each_damage_of_a_backup_is_found_and_not_restored(filled: Database, fol
     assert not list(tmp_path.glob("new.duckdb*"))
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"schema": 1}', '{"schema": "x", "version": "", "made_at": ""}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        "[" * 100_000,
+        '{"schema": 1}',
+        '{"schema": "x", "version": "", "made_at": ""}',
+        '{"format": 1, "schema": 0, "version": "", "made_at": "2026-11-01T00:00:00+00:00", "tables": {"ticks": []}}',
+        '{"format": 1, "schema": 1, "version": "", "made_at": "2026-11-01T00:00:00", "tables": {"ticks": []}}',
+        '{"format": 1, "schema": 1, "version": "", "made_at": "2026-11-01T00:00:00+00:00", "tables": {"runs": []}}',
+        '{"format": true, "schema": 1, "version": "", "made_at": "2026-11-01T00:00:00+00:00", "tables": {}}',
+    ],
+)
 def test_what_is_no_manifest_is_one_line(filled: Database, folder: Path, content: str):
     folder.mkdir()
     (folder / "manifest.json").write_text(content)
@@ -372,6 +420,18 @@ def test_a_backup_of_a_newer_version_is_refused(filled: Database, folder: Path, 
             access()
 
 
+def test_a_backup_of_another_format_is_refused(filled: Database, folder: Path, tmp_path: Path):
+    backup(filled, folder)
+    manifest = folder / "manifest.json"
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"format": 2, "more": {}}))
+
+    for access in (lambda: restore(folder, Database(tmp_path / "new.duckdb")), lambda: backup(filled, folder)):
+        with pytest.raises(
+            NewerSchemaError, match=r"manifest\.json has format 2, this version reads 1: update Tickwell$"
+        ):
+            access()
+
+
 def test_a_backup_of_an_older_version_is_brought_up_to_this_one(database_file: Path, folder: Path, monkeypatch):
     with monkeypatch.context() as older:
         older.setattr(schema, "STEPS", schema.STEPS[:2])
@@ -385,7 +445,9 @@ def test_a_backup_of_an_older_version_is_brought_up_to_this_one(database_file: P
     restore(folder, restored)
 
     assert rows(restored.path)["ticks"] == rows(database_file)["ticks"]
-    assert [number for number, *_ in sorted(rows(restored.path)["migrations"])] == list(range(1, schema.newest() + 1))
+    assert [number for number, *_ in sorted(rows(restored.path)["migrations"])] == list(
+        map(schema.number, schema.STEPS)
+    )
 
 
 @pytest.mark.parametrize("suffix", ["", ".wal"])
@@ -399,6 +461,42 @@ def test_nothing_is_restored_over_a_file_that_is_there(filled: Database, folder:
 
     assert there.read_text() == "mine"
     assert not list(tmp_path.glob("*.new"))
+
+
+def test_a_restored_file_has_its_candles(filled: Database, folder: Path, tmp_path: Path):
+    backup(filled, folder)
+    restored = Database(tmp_path / "new.duckdb")
+
+    restore(folder, restored)
+
+    with restored.read() as cursor:
+        expect_candles_of_ticks(cursor)
+        ((folded,),) = cursor.execute("SELECT sum(tick_count) FROM candles_1m").fetchall()
+    assert folded == 19
+
+
+def test_a_restored_file_knows_how_far_its_averages_reach(filled: Database, folder: Path, tmp_path: Path):
+    backup(filled, folder)
+    restored = Database(tmp_path / "new.duckdb")
+    restore(folder, restored)
+
+    with restored.write() as cursor:
+        ticks.append(cursor, [tick(-9 * DAY + 100)])
+
+    with restored.read() as cursor:
+        assert cursor.execute("SELECT price FROM overruled").fetchall() == [(50.123456,)]
+
+
+def test_a_folder_whose_name_is_a_pattern_is_that_folder(filled: Database, tmp_path: Path):
+    folder = tmp_path / "a[1]*?"
+    backup(filled, folder)
+    backup(filled, tmp_path / "a1bc")
+    with filled.write() as cursor:
+        append_day(cursor, 1, 9)
+
+    assert backup(filled, folder).written == 1
+    assert faults(folder) == []
+    restore(folder, Database(tmp_path / "new.duckdb"))
 
 
 def test_nothing_is_restored_under_a_recorder_that_is_at_work(filled: Database, folder: Path):

@@ -1,0 +1,70 @@
+"""Copies of tables: their rows in Parquet files, and back."""
+
+import glob
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from duckdb import DuckDBPyConnection
+
+from . import schema
+from .due import EPOCH
+
+_DESCRIBED = "SELECT count(*), min(epoch_us({time})), max(epoch_us({time})) FROM read_parquet(?)"
+_TYPES = "DESCRIBE FROM read_parquet(?)"
+
+
+def as_instants(columns: Sequence[tuple[str, str]]) -> str:
+    """A list for SELECT: what means UTC as instants, and back."""
+    return ", ".join(
+        f"{schema.quoted(name)} AT TIME ZONE 'UTC' AS {schema.quoted(name)}"
+        if type_.startswith("TIMESTAMP")
+        else schema.quoted(name)
+        for name, type_ in columns
+    )
+
+
+def write(cursor: DuckDBPyConnection, query: str, values: list[Any], path: Path) -> None:
+    """Write the rows of a query to a Parquet file."""
+    cursor.sql(query, params=values).write_parquet(str(path), compression="zstd")
+
+
+def pattern(path: Path) -> str:
+    """What matches a file alone, for `read_parquet`."""
+    return glob.escape(str(path))
+
+
+def types_in(parquet: DuckDBPyConnection, path: Path) -> list[tuple[str, str]]:
+    """The columns of a Parquet file and their types."""
+    return [(name, type_) for name, type_, *_ in parquet.execute(_TYPES, [pattern(path)]).fetchall()]
+
+
+def describe(parquet: DuckDBPyConnection, path: Path, time_column: str | None) -> tuple[int, str | None, str | None]:
+    """How many rows a Parquet file has, its first and its last time; `parquet` is any connection."""
+    query = _DESCRIBED.format(time=schema.quoted(time_column) if time_column else "NULL::TIMESTAMP")
+    ((rows, first, last),) = parquet.execute(query, [pattern(path)]).fetchall()
+    return rows, _instant(first), _instant(last)
+
+
+def take_in(connection: DuckDBPyConnection, table: str, paths: Sequence[Path], *, made: bool, limit: str = "") -> None:
+    """Put the rows of copies into a table.
+
+    Args:
+        connection: of a database.
+        table: its name. One that a step makes has times without a zone; one of the user's own is as it was copied.
+        paths: of the Parquet files.
+        made: is the table there? Otherwise it is made after the first file.
+        limit: with "LIMIT 0" no row is read, and it is only tried whether it could be.
+    """
+    its_paths = [pattern(path) for path in paths]
+    if made:
+        columns = schema.columns(connection, table)
+        start = f"INSERT INTO {schema.quoted(table)} SELECT {as_instants(columns)}"
+    else:
+        start = f"CREATE TABLE {schema.quoted(table)} AS SELECT *"
+    connection.execute(f"{start} FROM read_parquet(?) {limit}", [its_paths])
+
+
+def _instant(epoch_us: int | None) -> str | None:
+    return None if epoch_us is None else (EPOCH + timedelta(microseconds=epoch_us)).isoformat()

@@ -1,0 +1,89 @@
+"""Losses: ticks that a backup has and the database doesn't, which no backup gives up.
+
+Averages that gave way to something finer, and ticks of an import that was undone, are no losses.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from duckdb import DuckDBPyConnection
+
+from .copies import pattern
+
+_GONE = """
+SELECT index_name, ts, received_at, price, source, resolution_s
+FROM read_parquet($old)
+"""
+
+_NOT_NOW = """
+EXCEPT
+SELECT index_name, ts, received_at, price, source, resolution_s
+FROM read_parquet($new)
+"""
+
+_COUNT = "SELECT count(*) FROM ({gone})"
+
+# What counts is of which import a tick was when it was copied: of the one that listed it, else of the newest one whose
+# span had it. So an import that came since claims nothing, and one that was undone before had nothing any more.
+_COUNT_UNEXPLAINED = """
+WITH gone AS (
+    SELECT *
+    FROM ({gone}) AS gone
+    ANTI JOIN read_parquet($overruled) AS overruled USING (index_name, ts, resolution_s, price)
+),
+claims AS (
+    SELECT claim.*
+    FROM (
+        SELECT import_id, index_name, resolution_s, ts AS first, ts AS last, undone, true AS listed
+        FROM read_parquet($imported)
+        UNION ALL
+        SELECT import_id, index_name, resolution_s, first, last, undone, false
+        FROM read_parquet($import_spans)
+    ) AS claim
+    JOIN read_parquet($imports) AS imports ON imports.id = claim.import_id
+    WHERE CASE WHEN undone THEN coalesce(undone_at > $copied_at, true) ELSE imported_at <= $copied_at END
+),
+taken_back AS (
+    SELECT gone.index_name, gone.ts, gone.resolution_s
+    FROM gone
+    JOIN claims ON
+        claims.index_name = gone.index_name
+        AND claims.resolution_s = gone.resolution_s
+        AND gone.ts BETWEEN claims.first AND claims.last
+    WHERE gone.source IN ('import', 'simulator')
+    GROUP BY ALL
+    HAVING bool_and(undone OR NOT listed)
+       AND max(import_id) FILTER (WHERE undone) > coalesce(max(import_id) FILTER (WHERE NOT undone), 0)
+)
+SELECT count(*)
+FROM gone
+ANTI JOIN taken_back USING (index_name, ts, resolution_s)
+"""
+
+EXPLAINING = ("overruled", "imports", "imported", "import_spans")
+"""The tables that tell why ticks are gone."""
+
+
+def lost(
+    parquet: DuckDBPyConnection, old: Path, copied_at: datetime, new: Path | None, copies: Mapping[str, Path]
+) -> int:
+    """How many ticks of an old copy of a day are lost.
+
+    Args:
+        parquet: any connection.
+        old: the copy.
+        copied_at: the instant that it is of.
+        new: the copy of the day as it is now; None if it has no ticks any more.
+        copies: those of the tables as they are now, by name; a database of an older version lacks some.
+    """
+    gone = _GONE if new is None else _GONE + _NOT_NOW
+    values: dict[str, Any] = {"old": pattern(old)} | ({} if new is None else {"new": pattern(new)})
+    if all(name in copies for name in EXPLAINING):
+        count = _COUNT_UNEXPLAINED
+        values |= {name: pattern(copies[name]) for name in EXPLAINING} | {"copied_at": copied_at}
+    else:
+        count = _COUNT
+    ((found,),) = parquet.execute(count.format(gone=gone), values).fetchall()
+    return int(found)

@@ -1,0 +1,101 @@
+"""Tables that a backup copies as a whole, ours and those of the user's own, and how its files are finished."""
+
+import os
+from collections.abc import Container
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+import duckdb
+from duckdb import DuckDBPyConnection
+
+from . import schema
+from .copies import as_instants, describe, types_in, write
+from .manifest import File, sha256_of
+
+UNFINISHED = ".tickwell-unfinished"
+HASH = r"[0-9a-f]{12}\.parquet"
+
+OF_OTHERS = "own-table"
+"""How the files of tables are called that are the user's own: their names may be no names of files."""
+
+_ALL = "SELECT {columns} FROM {table} ORDER BY rowid"
+
+
+@dataclass
+class WholeTables:
+    """Copies of tables, not finished yet.
+
+    Attributes:
+        ours: the files of our tables, by name.
+        left_out: in words what no backup has.
+    """
+
+    ours: dict[str, Path] = field(default_factory=dict)
+    left_out: list[str] = field(default_factory=list)
+    _times: dict[str, str | None] = field(default_factory=dict)
+    _own: dict[str, tuple[Path, list[tuple[str, str]]]] = field(default_factory=dict)
+
+    @classmethod
+    def copy(cls, cursor: DuckDBPyConnection, folder: Path, without: Container[str]) -> Self:
+        """Copy all tables but some into a folder."""
+        its = cls(left_out=schema.elsewhere(cursor))
+        known = schema.ours()
+        for number, table in enumerate(table for table in schema.tables(cursor) if table not in without):
+            if table in known:
+                its._copy(cursor, folder, table)
+            else:
+                its._copy_own(cursor, folder, number, table)
+        return its
+
+    def finished(self, parquet: DuckDBPyConnection, folder: Path) -> dict[str, list[File]]:
+        """Finish the copies; what the manifest says of them. Those that lack something are left out."""
+        files = {table: [finished(parquet, folder, path, self._times[table])] for table, path in self.ours.items()}
+        for table, (path, columns) in self._own.items():
+            if (fault := _what_parquet_lost(parquet, path, columns)) is None:
+                files[table] = [finished(parquet, folder, path, None)]
+            else:
+                self.left_out.append(f"table {table}: {fault}")
+        return files
+
+    def _copy(self, cursor: DuckDBPyConnection, folder: Path, table: str) -> None:
+        columns = schema.columns(cursor, table)
+        self.ours[table] = folder / f"{table}{UNFINISHED}"
+        self._times[table] = next((name for name, type_ in columns if type_.startswith("TIMESTAMP")), None)
+        query = _ALL.format(columns=as_instants(columns), table=schema.quoted(table))
+        write(cursor, query, [], self.ours[table])
+
+    def _copy_own(self, cursor: DuckDBPyConnection, folder: Path, number: int, table: str) -> None:
+        path = folder / f"{OF_OTHERS}-{number}{UNFINISHED}"
+        try:
+            write(cursor, _ALL.format(columns="*", table=schema.quoted(table)), [], path)
+        except duckdb.Error as error:
+            self.left_out.append(f"table {table}: {' '.join(str(error).split())}")
+        else:
+            self._own[table] = path, schema.columns(cursor, table)
+
+
+def _what_parquet_lost(parquet: DuckDBPyConnection, path: Path, columns: list[tuple[str, str]]) -> str | None:
+    """Which column of a copy has another type than the table's, in words."""
+    for (name, type_), (_, copied) in zip(columns, types_in(parquet, path), strict=True):
+        if type_ != copied:
+            return f"Parquet can't hold the type {type_} of its column {name}"
+    return None
+
+
+def finished(parquet: DuckDBPyConnection, folder: Path, path: Path, time_column: str | None) -> File:
+    """Have a file on the disk, under the name of its hash, and say what is in it."""
+    sha256 = sha256_of(path)
+    its_name = path.with_name(f"{path.stem}-{sha256[:12]}.parquet")
+    sync(path)
+    path.rename(its_name)
+    return File(str(its_name.relative_to(folder)), *describe(parquet, its_name, time_column), time_column, sha256)
+
+
+def sync(path: Path) -> None:
+    """Have the system write a file or a folder to the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

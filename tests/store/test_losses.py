@@ -1,0 +1,108 @@
+"""A backup gives no tick up that the database lost, but follows what was overruled and what was undone."""
+
+from pathlib import Path
+
+import pytest
+
+from store import Database, StoreError, averages, ticks
+from store.backup import backup
+from store.restore import restore
+from store.undo import undo
+from tests.conftest import tick
+from tests.store.histories import at
+from tests.store.test_backup import faults, rows
+from tests.store.test_imports import nobody_listens
+from tests.store.test_undo import import_rows
+
+DAY_S = 86_400
+
+
+def observations(*seconds: float, price: float = 9.0) -> list[tuple[str, object, float, int]]:
+    return [("btc_usd", at(second), price, 0) for second in seconds]
+
+
+@pytest.fixture
+def backed_up(database: Database, folder: Path, tmp_path: Path) -> Database:
+    """Two days with averages, the second one with ticks of a recorder, then two imports, the newer in between."""
+    with database.write() as cursor:
+        averages.append(cursor, "btc_usd", [(at(0), 50.0), (at(3600), 50.0), (at(-DAY_S), 50.0)], 3600)
+        ticks.append(cursor, [tick(DAY_S + second) for second in range(3)])
+    import_rows(database, tmp_path, observations(3 * DAY_S, 3 * DAY_S + 60, 4 * DAY_S))
+    import_rows(database, tmp_path, observations(3 * DAY_S + 30, 4 * DAY_S - 30))
+    backup(database, folder)
+    return database
+
+
+def restored_rows(folder: Path) -> object:
+    restored = Database(folder.with_name("restored.duckdb"))
+    restore(folder, restored)
+    return rows(restored.path)["ticks"]
+
+
+def delete(database: Database, second: float) -> None:
+    with database.write() as cursor:
+        cursor.execute("DELETE FROM ticks WHERE ts = ?", [at(second)])
+
+
+def test_averages_that_gave_way_are_no_losses(backed_up: Database, folder: Path, tmp_path: Path):
+    with backed_up.write() as cursor:
+        ticks.append(cursor, [tick(-DAY_S + 5)])
+    import_rows(backed_up, tmp_path, observations(100, 3700))
+
+    backup(backed_up, folder)
+
+    assert faults(folder) == []
+    assert restored_rows(folder) == rows(backed_up.path)["ticks"]
+
+
+@pytest.mark.parametrize("undone", [[1], [2], [1, 2], [2, 1]])
+def test_ticks_of_imports_that_are_undone_are_no_losses(backed_up: Database, folder: Path, undone: list[int]):
+    for import_id in undone:
+        undo(backed_up, import_id, nobody_listens)
+
+    made = backup(backed_up, folder)
+
+    assert made.ticks == 6 + {1: 2, 2: 3}.get(sum(undone), 0)
+    assert faults(folder) == []
+    assert restored_rows(folder) == rows(backed_up.path)["ticks"]
+
+
+@pytest.mark.parametrize(
+    "second",
+    [0, DAY_S + 1, 3 * DAY_S, 4 * DAY_S, 3 * DAY_S + 30],
+    ids=["an average", "a tick", "of the first import", "all of a day", "of the second import"],
+)
+def test_what_was_deleted_by_hand_is_a_loss(backed_up: Database, folder: Path, second: float):
+    delete(backed_up, second)
+
+    with pytest.raises(StoreError, match=r"has ticks that the database doesn't have, 1 of 2026-11-0\d for one: "):
+        backup(backed_up, folder)
+
+
+def test_what_is_lost_of_an_import_in_the_time_of_one_that_is_undone_is_a_loss(backed_up: Database, folder: Path):
+    undo(backed_up, 1, nobody_listens)
+    delete(backed_up, 3 * DAY_S + 30)
+
+    with pytest.raises(StoreError, match=r"has ticks that the database doesn't have, 1 of 2026-11-04 for one: "):
+        backup(backed_up, folder)
+
+
+def test_an_import_that_came_back_after_an_undo_is_not_given_up(backed_up: Database, folder: Path, tmp_path: Path):
+    undo(backed_up, 1, nobody_listens)
+    import_rows(backed_up, tmp_path, observations(3 * DAY_S, 3 * DAY_S + 60, 4 * DAY_S))
+    backup(backed_up, folder)
+    delete(backed_up, 3 * DAY_S)
+
+    with pytest.raises(StoreError, match=r"has ticks that the database doesn't have, 1 of 2026-11-04 for one: "):
+        backup(backed_up, folder)
+
+
+def test_ticks_that_came_back_with_a_later_span_are_not_given_up(backed_up: Database, folder: Path, tmp_path: Path):
+    undo(backed_up, 2, nobody_listens)
+    undo(backed_up, 1, nobody_listens)
+    import_rows(backed_up, tmp_path, observations(3 * DAY_S, 3 * DAY_S + 30, 4 * DAY_S))
+    backup(backed_up, folder)
+    delete(backed_up, 3 * DAY_S + 30)
+
+    with pytest.raises(StoreError, match=r"has ticks that the database doesn't have, 1 of 2026-11-04 for one: "):
+        backup(backed_up, folder)
