@@ -5,11 +5,12 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
+import duckdb
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from store import Cursor, Database, Tick, averages, ticks
+from store import Cursor, Database, Tick, averages, schema, ticks
 from tests.conftest import START, tick
 
 Points = Sequence[tuple[datetime, float]]
@@ -180,6 +181,18 @@ def test_an_average_gives_way_to_a_tick_that_comes_late(database):
     ]
     with database.read() as cursor:
         assert cursor.execute("SELECT source, import_id FROM overruled").fetchall() == [("chart", None)] * 2
+
+
+def test_an_average_in_a_file_of_an_older_version_gives_way_too(database_file):
+    with duckdb.connect(database_file) as connection:
+        schema.migrate(connection, up_to=16)
+        connection.execute("INSERT INTO ticks VALUES ('btc_usd', '2026-11-01 12:00', NULL, 50, 'chart', 60)")
+    database = Database(database_file)
+    database.migrate()
+
+    observe(database, tick(59))
+
+    assert stored(database) == [(second(59), 100, 0)]
 
 
 def test_an_average_that_gave_way_still_keeps_coarser_ones_out(database):
