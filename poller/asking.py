@@ -83,7 +83,7 @@ class Asking:
 
     def _silenced(self) -> bool:
         """Do the polls wait too, as the exchange asked for?"""
-        return self._client.silent_until is not None and self._client.paused_until > self._clock()
+        return self._client.silent_until is not None and self._client.silent_until > self._clock()
 
 
 def while_it_is(
