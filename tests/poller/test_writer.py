@@ -65,6 +65,7 @@ def test_what_comes_while_a_write_is_under_way_follows_it(database: Database, jo
             writer.begin(slot(second), journal.add(slot(second), [tick(second + 0.5)]))
             await asyncio.sleep(0)
         await writer.soon(10)
+        await writer.soon(10)  # nothing is under way
 
     asyncio.run(record())
 
