@@ -23,8 +23,6 @@ SELECT index_name, ts, received_at, price, source, resolution_s
 FROM read_parquet($new)
 """
 
-_COUNT = "SELECT count(*) FROM ({gone})"
-
 # What counts is of which import a tick was when it was copied: of the one that listed it, else of the newest one whose
 # span had it. So an import that came since claims nothing, and one that was undone before had nothing any more.
 _COUNT_UNEXPLAINED = """
@@ -62,8 +60,7 @@ FROM gone
 ANTI JOIN taken_back USING (index_name, ts, resolution_s)
 """
 
-EXPLAINING = ("overruled", "imports", "imported", "import_spans")
-"""The tables that tell why ticks are gone."""
+_EXPLAINING = ("overruled", "imports", "imported", "import_spans")
 
 
 def lost(
@@ -76,14 +73,10 @@ def lost(
         old: the copy.
         copied_at: the instant that it is of.
         new: the copy of the day as it is now; None if it has no ticks any more.
-        copies: those of the tables as they are now, by name; a database of an older version lacks some.
+        copies: those of the tables as they are now, by name.
     """
     gone = _GONE if new is None else _GONE + _NOT_NOW
     values: dict[str, Any] = {"old": pattern(old)} | ({} if new is None else {"new": pattern(new)})
-    if all(name in copies for name in EXPLAINING):
-        count = _COUNT_UNEXPLAINED
-        values |= {name: pattern(copies[name]) for name in EXPLAINING} | {"copied_at": copied_at}
-    else:
-        count = _COUNT
-    ((found,),) = parquet.execute(count.format(gone=gone), values).fetchall()
-    return int(found)
+    values |= {name: pattern(copies[name]) for name in _EXPLAINING} | {"copied_at": copied_at}
+    ((count,),) = parquet.execute(_COUNT_UNEXPLAINED.format(gone=gone), values).fetchall()
+    return int(count)
