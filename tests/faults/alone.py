@@ -15,6 +15,7 @@ _SLOTS_IN_SHORT = 4
 
 # A reply that trickles keeps a chart for as long as the client lets it; another index comes after that.
 _HEALED_WITHIN_S = 150
+_HEALED_WITHIN_S_IN_SHORT = 45
 
 
 def one_index(stage: Stage, times: int, **fault: Any) -> None:
@@ -42,7 +43,7 @@ def chart_of_one_index(stage: Stage, times: int) -> None:
     for _ in range(times):
         _begin(stage, Fault("error", index_name=FAILING, method="get_index_chart_data", status=500))
         with no_slot_lost(stage, INDEXES):
-            stage.wait_until_healed(_HEALED_WITHIN_S, OTHERS)
+            stage.wait_until_healed(_healed_within_s(stage), OTHERS)
             stage.wait_for(_slots(stage))
         stage.stop()
 
@@ -52,7 +53,7 @@ def delisted(stage: Stage, times: int) -> None:
     for _ in range(times):
         _begin(stage, Fault("delisted", index_name=FAILING))
         with no_slot_lost(stage, OTHERS):
-            stage.wait_until_healed(_HEALED_WITHIN_S, OTHERS)
+            stage.wait_until_healed(_healed_within_s(stage), OTHERS)
             stage.simulator.faults.clear()
             stage.wait_for(2)
             stage.simulator.faults.add(Fault("delisted", index_name=FAILING))
@@ -83,7 +84,7 @@ def _begin(stage: Stage, *faults: Fault) -> None:
         stage.simulator.faults.add(fault)
     stage.injected += 1
     stage.start()
-    stage.wait_for(1, names=OTHERS)
+    stage.wait_for(1, timeout_s=20, names=OTHERS)
 
 
 def _over(stage: Stage, others: Sequence[str]) -> None:
@@ -92,8 +93,12 @@ def _over(stage: Stage, others: Sequence[str]) -> None:
     began = time.monotonic()
     stage.wait_for(1)
     stage.recovery_s.append(time.monotonic() - began)
-    stage.wait_until_healed(_HEALED_WITHIN_S, others)
+    stage.wait_until_healed(_healed_within_s(stage), others)
 
 
 def _slots(stage: Stage) -> int:
     return _SLOTS if stage.long else _SLOTS_IN_SHORT
+
+
+def _healed_within_s(stage: Stage) -> float:
+    return _HEALED_WITHIN_S if stage.long else _HEALED_WITHIN_S_IN_SHORT

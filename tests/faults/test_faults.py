@@ -41,7 +41,7 @@ def test_a_fault_loses_nothing_and_invents_nothing_and_is_over_by_itself(results
 
 
 def test_the_table_has_a_line_for_each_fault_and_the_sum(results: dict[str, Result]):
-    lines = table([replace(each, note="") for each in results.values()]).splitlines()
+    lines = table([replace(each, note="", error="") for each in results.values()]).splitlines()
 
     assert [line.split("  ")[0] for line in lines] == [
         "fault",

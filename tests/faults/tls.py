@@ -5,6 +5,7 @@ import os
 import socketserver
 import ssl
 import threading
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
@@ -62,9 +63,11 @@ class _Handler(socketserver.BaseRequestHandler):
     server: Front
 
     def handle(self) -> None:
-        behind = http.client.HTTPConnection("127.0.0.1", self.server.simulator.port)
-        with self.server.context.wrap_socket(self.request, server_side=True) as connection:
-            asked = connection.makefile("rb")
+        with (
+            closing(http.client.HTTPConnection("127.0.0.1", self.server.simulator.port)) as behind,
+            self.server.context.wrap_socket(self.request, server_side=True) as connection,
+            connection.makefile("rb") as asked,
+        ):
             while target := _target(asked):
                 behind.request("GET", target)
                 reply = behind.getresponse()
