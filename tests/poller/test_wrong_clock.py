@@ -49,7 +49,7 @@ def start(
 ) -> Iterator[Start]:
     """Start a recorder of btc_usd, which has its history, each second."""
     with database.write() as cursor:
-        averages.append(cursor, "btc_usd", [(datetime(2019, 1, 1, tzinfo=UTC), 1.0)], 86_400)
+        averages.append(cursor, "btc_usd", [(datetime(2019, 1, 1, tzinfo=UTC), 1.0)], 86_400, "simulator")
     started: list[Recorder] = []
 
     def begin() -> Recorder:
