@@ -70,7 +70,7 @@ class ExchangeClock:
 
     def __call__(self) -> datetime:
         with self._changing:
-            local, steady = self._local(), self._steady()
+            local, steady = self._read()
             (seen, seen_s), self._seen = self._seen, (local, steady)
             passed_s = steady - seen_s
             set_by_s = (local - seen).total_seconds() - passed_s
@@ -81,19 +81,25 @@ class ExchangeClock:
                 self.asks = True
             return local + timedelta(seconds=self.ahead_s)
 
+    def _read(self) -> tuple[datetime, float]:
+        """Both clocks at the same time: of three readings the quickest, as something may come between the two."""
+        readings = [(self._steady(), self._local(), self._steady()) for _ in range(3)]
+        before, local, after = min(readings, key=lambda reading: reading[2] - reading[0])
+        return local, (before + after) / 2
+
     async def ask(self, client: DeribitClient) -> None:
         """Ask the exchange what time it is. If it does not answer within a second, a clock that was set counts."""
-        self.asks, was_set, self._was_set = False, self._was_set, False
+        self.sure &= not self._was_set
+        self.asks = self._was_set = False
         client.forget_clocks()
         asked_at = self()
         with contextlib.suppress(ExchangeError, TimeoutError):
             async with asyncio.timeout(_ANSWER_S):
                 told = await client.time()
                 self._confirm(self.ahead_s + (told - asked_at - (self() - asked_at) / 2).total_seconds())
-                return
-        if was_set:
+        if not self.sure:
             with self._changing:
-                self.ahead_s, self.sure = 0.0, False
+                self.ahead_s = 0.0
 
     def learn(self, client: DeribitClient) -> timedelta:
         """Learn from the last replies; by how much that moved this clock at once, mostly by nothing."""

