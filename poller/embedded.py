@@ -111,4 +111,5 @@ def _failed_here(notice: Notice) -> bool:
 
 def _too_soon(notice: Notice, now: datetime) -> bool:
     pause = min(_FIRST_PAUSE * 2 ** min(max(notice.tries, 1) - 1, 10), _LONGEST_PAUSE)
-    return _failed_here(notice) and timedelta(0) <= now - notice.state_since < pause
+    ago = now + timedelta(seconds=notice.skew_s) - notice.state_since  # the notice keeps the exchange's time
+    return _failed_here(notice) and timedelta(0) <= ago < pause

@@ -222,6 +222,14 @@ def test_pauses_between_recorders_end_at_ten_minutes():
     assert pauses_s == [10, 10, 20, 40, 600, 600, 600]
 
 
+@pytest.mark.parametrize("skew_s", [180.0, -180.0])
+def test_on_a_machine_with_a_wrong_clock_the_pause_is_as_long(skew_s):
+    ended_at = START + timedelta(seconds=skew_s)
+    notice = Notice(os.getpid(), "embedded", START, 1, (), "0", "refused", ended_at, skew_s=skew_s)
+
+    assert [embedded._too_soon(notice, START + s * SECOND) for s in (0, 9, 10)] == [True, True, False]
+
+
 def test_a_recorder_of_another_process_that_ended_by_itself_is_no_reason_to_wait(embed: Embed, settings: Settings):
     lock = RecorderLock(settings.database)
     lock.acquire(Notice(4711, "embedded", utc_now(), 5, ("btc_usd",), "0", "refused", utc_now(), tries=9))
