@@ -73,7 +73,7 @@ class Asking:
         if self._client.silent_until is not None:
             pause_s = (self._client.silent_until - self._clock()).total_seconds()
             await asyncio.sleep(min(max(0.0, pause_s), _LONGEST_PAUSE_S))
-        asked_at = self._clock()
+        asked_at = self._client.local()
         try:
             async with asyncio.timeout(_LONGEST_CHART_S):
                 points = await self._client.index_chart(index_name, chart_range)

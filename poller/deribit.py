@@ -93,7 +93,7 @@ class DeribitClient:
         bounds: Bounds = _BOUNDS,
         bounds_of_charts: Bounds = _BOUNDS_OF_CHARTS,
     ) -> None:
-        self._clock, self._local, self._steady = clock, local or clock, steady
+        self._clock, self.local, self._steady = clock, local or clock, steady
         self._bounds, self._bounds_of_charts = bounds, bounds_of_charts
         self._url = url
         self._of_test_host = urlsplit(url).hostname == _TEST_HOST
@@ -149,7 +149,7 @@ class DeribitClient:
             reply.sent_at,
             price(result.get("index_price"), asked, "index_price"),
             source="simulator" if reply.exchange is Exchange.SIMULATOR else "live",
-            received_at=self._local(),
+            received_at=self.local(),
         )
 
     async def supported_index_names(self) -> frozenset[str]:
@@ -225,7 +225,7 @@ class DeribitClient:
             raise
         self._pin(reply.exchange, asked)
         waited_s = self._steady() - asked_at_s
-        self._compared.note(reply.sent_at, self._local(), waited_s=waited_s, handled_in=reply.handled_in)
+        self._compared.note(reply.sent_at, self.local(), waited_s=waited_s, handled_in=reply.handled_in)
         return reply
 
     def _pin(self, exchange: Exchange, asked: str) -> None:

@@ -788,13 +788,14 @@ def test_a_chart_that_trickles_is_given_up(serve, database: Database, monkeypatc
     assert line in caplog.messages
 
 
-def test_averages_are_told_finished_by_the_exchanges_clock(serve, database: Database):
+@pytest.mark.parametrize("corrected_s", [0, 10])
+def test_averages_are_told_finished_by_the_exchanges_clock(serve, database: Database, corrected_s):
     """The local clock is ten seconds ahead, and the last average goes on for five more."""
     points = [(NOW - timedelta(seconds=second), float(second)) for second in (13, 7, 1)]
-    clock = Clock(NOW + timedelta(seconds=10))
+    local, clock = (Clock(NOW + timedelta(seconds=ahead_s)) for ahead_s in (10, 10 - corrected_s))
 
     async def heal() -> None:
-        async with DeribitClient(serve(scripted(("1h", points))).url, clock=clock) as client:
+        async with DeribitClient(serve(scripted(("1h", points))).url, clock=clock, local=local) as client:
             await Backfill(client, database, spacing_s=0, tell=lambda *_: None, clock=clock).heal(["btc_usd"])
 
     asyncio.run(heal())
