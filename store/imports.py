@@ -20,10 +20,22 @@ from .errors import BusyError, FileError, ForeignExchangeError, StoreError
 from .exchange import admit
 from .foreign import Columns
 from .locks import FileLock, beside
-from .models import Exchange, GapState, utc_now
+from .models import Exchange, GapState, from_column, utc_now
 from .portions import STAYS_S, Count, store_portion
+from .reopening import reopen
 from .settle import settle
 from .staging import Ready, Tell, ready
+
+# An average heals a slot that is nearer to its time than it is long.
+_GAVE_WAY = """
+SELECT
+    index_name,
+    min(ts - to_seconds(resolution_s)),
+    max(ts + 2 * to_seconds(resolution_s))
+FROM overruled
+WHERE import_id = $import_id
+GROUP BY index_name
+"""
 
 _UNHEALED: tuple[GapState, ...] = ("open", "unfillable")
 
@@ -93,6 +105,7 @@ def _import(database: Database, file: Ready, tell: Tell) -> Imported:
                 tell(f"importing {file.path.name}", done, total)
         _close_candles(database)
         database.checkpoint_when_due(STAYS_S)
+        _reopen(database, import_id)
         healed = _heal(database, file.index_names)
         with database.write(STAYS_S) as cursor:
             import_log.finish(cursor, import_id)
@@ -126,6 +139,14 @@ def _close_candles(database: Database) -> None:
     while more:
         with database.write(STAYS_S) as cursor:
             more = candles.close(cursor, utc_now())
+
+
+def _reopen(database: Database, import_id: int) -> None:
+    """Look again at the gaps that averages healed which gave way to the import."""
+    with database.read(STAYS_S) as cursor:
+        gave_way = cursor.execute(_GAVE_WAY, {"import_id": import_id}).fetchall()
+    for index_name, first, last in gave_way:
+        reopen(database, index_name, from_column(first), from_column(last))
 
 
 def _heal(database: Database, index_names: frozenset[str]) -> int:

@@ -6,7 +6,6 @@ was killed is just done again. Gaps that only the import healed are looked at la
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from .import_log import Import, imports
 from .imports import alone
 from .models import from_column, to_column, utc_now
 from .portions import STAYS_S
-from .settle import settle
+from .reopening import reopen
 from .staging import Tell
 
 # So many ticks lie in the time that one lease is about, or an hour if it has more.
@@ -149,24 +148,6 @@ GROUP BY index_name
 ORDER BY index_name
 """
 
-_FIRST_HEALED = """
-SELECT min(started_at)
-FROM gaps
-WHERE index_name = $index_name
-  AND state = 'healed'
-  AND ended_at > $start
-  AND started_at <= $end
-"""
-
-_UNFILLABLE = """
-SELECT count(*)
-FROM gap_events
-WHERE index_name = $index_name
-  AND event = 'unfillable'
-  AND ended_at > $start
-  AND started_at < $end
-"""
-
 _OVERRULED_BY_OTHERS = """
 UPDATE overruled
 SET import_id = NULL
@@ -283,35 +264,16 @@ def _look_at_gaps(database: Database, import_id: int) -> int:
     reopened = 0
     for index_name, first, last in found:
         start, end = from_column(first), from_column(last)
-        reopened += _reopen(database, index_name, start, end) + _uncover(database, index_name, start, end)
+        reopened += reopen(database, index_name, start, end) + _uncover(database, index_name, start, end)
     return reopened
-
-
-def _reopen(database: Database, index_name: str, first: datetime, last: datetime) -> int:
-    values = {"index_name": index_name, "start": to_column(first), "end": to_column(last)}
-    with database.read(STAYS_S) as cursor:
-        ((healed,),) = cursor.execute(_FIRST_HEALED, values).fetchall()
-    start = None if healed is None else from_column(healed)
-    reopened = 0
-    while start is not None and start <= last:
-        with database.write(STAYS_S) as cursor:
-            unfillable = partial(_was_unfillable, cursor, index_name)
-            changed, start = settle(cursor, index_name, utc_now(), hopeless=unfillable, states=("healed",), start=start)
-        reopened += sum(gap.state != "healed" for gap in changed)
-    return reopened
-
-
-def _was_unfillable(cursor: DuckDBPyConnection, index_name: str, start: datetime, end: datetime) -> bool:
-    values = {"index_name": index_name, "start": to_column(start), "end": to_column(end)}
-    ((count,),) = cursor.execute(_UNFILLABLE, values).fetchall()
-    return bool(count)
 
 
 def _uncover(database: Database, index_name: str, first: datetime, last: datetime) -> int:
     """Note the gaps that were none while the import's ticks were there."""
     with database.read(STAYS_S) as cursor:
         mark = gaps.watermark(cursor)
-    start, end = first - _LONGEST_SLOT, min(last + _LONGEST_SLOT, mark or first)
+    start = first - _LONGEST_SLOT
+    end = start if mark is None else min(last + _LONGEST_SLOT, mark)
     uncovered = 0
     while start < end:
         until = min(end, start + _SEARCHED)

@@ -17,6 +17,7 @@ from store.foreign import Columns
 from store.gaps import ledger
 from store.imports import Imported, import_files
 from store.locks import FileLock, beside
+from store.settle import settle
 from tests.conftest import START, tick
 from tests.store.histories import at, averaged, missed, observed, ran
 from tests.store.processes import line, start
@@ -342,6 +343,26 @@ def test_gaps_that_an_import_fills_are_healed_by_it(database, tmp_path):
         (at(60), at(100), "open", None),
     ]
     assert result.healed == 1
+
+
+def test_a_gap_whose_average_gave_way_is_open_where_nothing_is_now(database, tmp_path):
+    with database.write() as cursor:
+        ran(cursor, 0, 1500, 5)
+        observed(cursor, [*range(0, 300, 5), *range(1200, 1500, 5)])
+        missed(cursor, range(300, 1200, 5))
+        averaged(cursor, 300, 1200, 300)
+    store.gaps.advance(database, at(1500), at(1500), 5)
+    with database.write() as cursor:
+        settle(cursor, "btc_usd", at(1200))
+
+    imported(database, seconds(tmp_path / "a.parquet", range(500, 1200)))
+
+    with database.read() as cursor:
+        found = ledger(cursor, at(0), at(1200), at(1200))
+    assert [(gap.start, gap.end, gap.state, gap.healed_by) for gap in found] == [
+        (at(300), at(500), "open", None),
+        (at(500), at(1200), "healed", "import"),
+    ]
 
 
 # Bad rows

@@ -67,11 +67,11 @@ def rows_in(database: Database, *tables: str) -> set[Row]:
 
 
 def state_of(database: Database) -> State:
-    """All that must be as if an import never was, after averages healed what they can; candles are of their ticks."""
+    """All that must be as if an import never was, once each gap is judged by the ticks; candles are of their ticks."""
     with database.write() as cursor:
         expect_candles_of_ticks(cursor)
         for name in ("btc_usd", "eth_usd"):
-            settle(cursor, name, at(END_S), states=("open", "unfillable"))
+            settle(cursor, name, at(END_S), states=("open", "unfillable", "healed"))
     ledger = [
         (gap.index_name, gap.start, gap.end, gap.slots, gap.cause, gap.state, gap.healed_by)
         for gap in found(database, END_S + 600)

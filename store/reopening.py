@@ -1,0 +1,56 @@
+"""Gaps that are healed no more: what healed them was taken back, or gave way to something finer beside them."""
+
+from datetime import datetime
+from functools import partial
+
+from duckdb import DuckDBPyConnection
+
+from .database import Database
+from .models import from_column, to_column, utc_now
+from .portions import STAYS_S
+from .settle import settle
+
+_FIRST_HEALED = """
+SELECT min(started_at)
+FROM gaps
+WHERE index_name = $index_name
+  AND state = 'healed'
+  AND ended_at > $start
+  AND started_at <= $end
+"""
+
+_UNFILLABLE = """
+SELECT count(*)
+FROM gap_events
+WHERE index_name = $index_name
+  AND event = 'unfillable'
+  AND ended_at > $start
+  AND started_at < $end
+"""
+
+
+def reopen(database: Database, index_name: str, first: datetime, last: datetime) -> int:
+    """Look again at the healed gaps of an index in the time from which ticks went.
+
+    What nothing heals any more is unfillable if it was so before, else open.
+
+    Returns:
+        How many pieces of gaps are not healed any more.
+    """
+    values = {"index_name": index_name, "start": to_column(first), "end": to_column(last)}
+    with database.read(STAYS_S) as cursor:
+        ((healed,),) = cursor.execute(_FIRST_HEALED, values).fetchall()
+    start = None if healed is None else from_column(healed)
+    reopened = 0
+    while start is not None and start <= last:
+        with database.write(STAYS_S) as cursor:
+            unfillable = partial(_was_unfillable, cursor, index_name)
+            changed, start = settle(cursor, index_name, utc_now(), hopeless=unfillable, states=("healed",), start=start)
+        reopened += sum(gap.state != "healed" for gap in changed)
+    return reopened
+
+
+def _was_unfillable(cursor: DuckDBPyConnection, index_name: str, start: datetime, end: datetime) -> bool:
+    values = {"index_name": index_name, "start": to_column(start), "end": to_column(end)}
+    ((count,),) = cursor.execute(_UNFILLABLE, values).fetchall()
+    return bool(count)
