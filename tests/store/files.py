@@ -9,7 +9,7 @@ from store import Database
 
 def checkpoint(database: Database) -> None:
     """Fold the write-ahead log into the file, however small it is."""
-    with database._lease(time.monotonic() + 5, read_only=False) as cursor:
+    with database._translated(), database._lease(time.monotonic() + 5, read_only=False) as cursor:
         cursor.execute("CHECKPOINT")
 
 
