@@ -6,6 +6,7 @@ So an event is as durable as the tick that brought it, before anybody is told of
 import contextlib
 import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -33,6 +34,7 @@ from store.alerts.recall import recall
 from store.alerts.rule_file import load_rules
 from store.alerts.rules import named
 from store.alerts.settlements import Settlements
+from store.exchange import exchange_of
 
 from .notify import check
 from .runner import guarded
@@ -118,6 +120,8 @@ class Alerts:
         found: list[Event] = []
         self._judge = None
         with guarded("alerts"):
+            if judge.company.exchange is None:  # the first tick of a file tells
+                judge.company = replace(judge.company, exchange=exchange_of(cursor))
             found += self._judged(cursor, judge, outcomes)
             events.append(cursor, found)
             self._judge, self._noted = judge, True

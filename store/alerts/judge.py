@@ -145,7 +145,7 @@ class Judge:
         ]
         self.gap_rules = [rule for rule in rules if isinstance(rule, GapSettled)]
         self.by_tick, self.by_slot = self._those(by_tick=True), self._those(by_tick=False)
-        self._company = company
+        self.company = company
 
     def heard(self, slot: datetime, tick: Tick, now: datetime) -> Iterator[Event]:
         """The events that a tick of a slot brings. One that is not newer than the one before it is not judged."""
@@ -163,7 +163,7 @@ class Judge:
         """The events that come of a gap that was healed, or given up, at a time."""
         for rule in self.gap_rules:
             if rule.concerns(gap):
-                yield self._company.event(rule, rule.words(), gap.index_name, "fired", at, now, rule.told(gap))
+                yield self.company.event(rule, rule.words(), gap.index_name, "fired", at, now, rule.told(gap))
 
     def _those(self, *, by_tick: bool) -> dict[str, list[Watch]]:
         these = [watch for watch in self.watches if watch.rule.by_tick == by_tick]
@@ -181,4 +181,4 @@ class Judge:
             change = watch.look(tape, at)
             if change is not None:
                 event, reading = change
-                yield self._company.change(watch, tape, event, reading, at, now, was_on=was == "fired")
+                yield self.company.change(watch, tape, event, reading, at, now, was_on=was == "fired")

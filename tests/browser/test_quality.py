@@ -47,7 +47,8 @@ def with_outages(database: Database) -> None:
         points = [begins[0] + timedelta(seconds=second) for second in range(0, 300, 6)]
         averages.append(cursor, "btc_usd", [(at, price("btc_usd", at)) for at in points], 6)
         runs.append_misses(cursor, [Miss(slot, "btc_usd", Cause.UNREACHABLE, "refused") for slot in missed])
-        gaps.note(cursor, [*found, healed], now)
+        gaps.note(cursor, found, now)
+        gaps.note(cursor, [healed], now)
         cursor.execute("INSERT INTO watermark VALUES (?)", [to_column(now + timedelta(days=1))])
         for number in range(60):
             vitals.append(cursor, Vitals(now - 10 * number * MINUTE, 12, 0.08, 0.2, 0.01, 10**8, 10**11))
