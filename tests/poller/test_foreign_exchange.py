@@ -15,7 +15,7 @@ from store import Database, Exchange, ForeignExchangeError, Miss, Run, runs, tic
 from store.exchange import admit
 from store.models import Cause
 from store.recorder import read_notice
-from tests.conftest import START, tick
+from tests.conftest import START, tick, wait_until
 
 from .conftest import http, price_reply, reply
 
@@ -64,19 +64,21 @@ def test_a_recorder_ends_before_it_writes_anything(real: Database, foreign: Sett
     assert digest(real) == before
 
 
+def simulated_price(target: str) -> bytes:
+    """What the simulator answers while it can't list its indexes."""
+    if "names" in target:
+        return http(b"", "502 Bad Gateway")
+    reply = price_reply(sent_at=utc_now())
+    return reply.replace(b"Connection: close", b"Server: tickwell-simulator\r\nConnection: close")
+
+
 @pytest.mark.parametrize("taken", [False, True], ids=["free", "taken at its start"])
 def test_a_recorder_that_learns_it_from_its_first_tick_ends_then(
     real: Database, make_settings: Callable[..., Settings], serve, monkeypatch: pytest.MonkeyPatch, taken
 ):
-    def answer(target: str) -> bytes:
-        if "names" in target:
-            return http(b"", "502 Bad Gateway")
-        reply = price_reply(sent_at=utc_now())
-        return reply.replace(b"Connection: close", b"Server: tickwell-simulator\r\nConnection: close")
-
     monkeypatch.setattr("poller.recorder._STORE_WAIT_S", 0.1)
     before = digest(real)
-    recorder = Recorder(make_settings(deribit_url=serve(answer).url, poll_seconds=1), real, "external")
+    recorder = Recorder(make_settings(deribit_url=serve(simulated_price).url, poll_seconds=1), real, "external")
 
     with Database(real.path).write() if taken else Database(real.path).read():
         recorder.start()
@@ -86,6 +88,31 @@ def test_a_recorder_that_learns_it_from_its_first_tick_ends_then(
 
     assert (ended_early, ended) == (False, True)
     assert isinstance(recorder.failure, ForeignExchangeError)
+    assert digest(real) == before
+
+
+def test_prices_that_come_after_it_ended_change_nothing(
+    real: Database, make_settings: Callable[..., Settings], serve, caplog: pytest.LogCaptureFixture
+):
+    def refused() -> bool:
+        notice = read_notice(real.path)
+        return notice is not None and notice.state == "refused"
+
+    def answer(target: str) -> bytes:
+        if "eth_usd" in target:
+            wait_until(refused)
+        return simulated_price(target)
+
+    before = digest(real)
+    settings = make_settings(deribit_url=serve(answer).url, poll_seconds=3, indexes=("btc_usd", "eth_usd"))
+    recorder = Recorder(settings, real, "embedded")
+
+    recorder.start()
+    ended = recorder.wait(20)
+    recorder.stop()
+
+    assert ended
+    assert caplog.messages.count(f"not recording: {recorder.failure}") == 1
     assert digest(real) == before
 
 
