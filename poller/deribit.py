@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,6 +12,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from store import Exchange, Tick, utc_now
+from store.words import span
 
 from .errors import ClosedError, ExchangeError, PausedError, RateLimitedError, RejectedReplyError
 from .exchange_request import Bounds, Way, fetch
@@ -25,10 +27,11 @@ MAX_CONCURRENT = 4
 
 ChartRange = Literal["1h", "1d", "2d", "1m", "1y", "all"]
 
-# A warm round trip takes about 0.15 s. The longest chart has some 4,000 points, 0.1 MB.
+# A warm round trip takes about 0.15 s. The longest chart has some 4,000 points, 0.1 MB. A reply is made sense of in the
+# event loop, which stands still for 0.1 s per MB.
 _TIMEOUT = httpx.Timeout(connect=3, read=4, write=3, pool=None)
-_BOUNDS = Bounds(seconds=10, most_bytes=2_000_000)
-_BOUNDS_OF_CHARTS = Bounds(seconds=30, most_bytes=16_000_000)
+_BOUNDS = Bounds(seconds=10, most_bytes=1_000_000)
+_BOUNDS_OF_CHARTS = Bounds(seconds=30, most_bytes=1_000_000)
 
 # The exchange is said to keep an idle connection for 15 minutes. A poll each hour makes a new one.
 _LIMITS = httpx.Limits(max_connections=MAX_CONCURRENT + MOST, keepalive_expiry=300)
@@ -42,6 +45,9 @@ _OF_ALL_REQUESTS = frozenset({10028, 10066})
 _ALL = ""
 
 _PRICE = "get_index_price"
+
+# A clock that is set by minutes is followed. A price from another hour is no price of now.
+_FARTHEST = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +80,7 @@ class DeribitClient:
     came; after one that asks for a pause, the same question fails at once until the pause is over. After too many
     requests all questions do, and after a method was switched off all questions of that method.
 
-    `exchange` is the one that the first reply came from, None before it. Replies of another one are rejected.
+    Replies of another exchange than `exchange` are rejected.
 
     Pauses are kept by `clock`. `local` is the clock of this machine: it tells when ticks are received, and `skew_s` is
     counted from it.
@@ -103,13 +109,27 @@ class DeribitClient:
         self._outliving = Outliving()
         self._pauses: dict[str, _Pause] = {}
         self._compared = Comparison(steady)
-        self.exchange: Exchange | None = None
+        self._told: dict[str, Exchange] = {}
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
+
+    @property
+    def exchange(self) -> Exchange | None:
+        """Which exchange most indexes and methods said in their first reply; None before that and while they disagree.
+
+        So one odd reply does not decide for all.
+        """
+        counts = Counter(self._told.values()).most_common(2)
+        return None if not counts or (len(counts) > 1 and counts[0][1] == counts[1][1]) else counts[0][0]
+
+    @property
+    def undecided(self) -> bool:
+        """Do the first replies disagree on which exchange it is? Then another method may decide it."""
+        return bool(self._told) and self.exchange is None
 
     @property
     def paused_until(self) -> datetime | None:
@@ -144,6 +164,7 @@ class DeribitClient:
         asked = f"{_PRICE} {index_name}"
         reply = await self._ask(_PRICE, self._bounds, index_name=index_name)
         result = mapping(reply.result, asked, "result")
+        self._see_when(reply.sent_at, asked)
         return Tick(
             index_name,
             reply.sent_at,
@@ -223,15 +244,25 @@ class DeribitClient:
         except ExchangeError as error:
             self._pause_after(error, method, asked)
             raise
-        self._pin(reply.exchange, asked)
+        self._see_whose(reply.exchange, params.get("index_name", method), asked)
         waited_s = self._steady() - asked_at_s
         self._compared.note(reply.sent_at, self.local(), waited_s=waited_s, handled_in=reply.handled_in)
         return reply
 
-    def _pin(self, exchange: Exchange, asked: str) -> None:
-        self.exchange = self.exchange or exchange
+    def _see_when(self, sent_at: datetime, asked: str) -> None:
+        """Reject a price of another time than now, as all replies tell it."""
+        if self.skew_s is None:
+            return
+        now = self.local() + timedelta(seconds=self.skew_s)
+        if abs(sent_at - now) > _FARTHEST:
+            reject(asked, "usOut", sent_at, f"a time within {span(_FARTHEST)} of {now:%Y-%m-%d %H:%M:%S} UTC")
+
+    def _see_whose(self, exchange: Exchange, whom: str, asked: str) -> None:
+        """Reject a reply of another exchange; `whom` is the index or the method that was asked."""
+        self._told.setdefault(whom, exchange)
         if exchange is not self.exchange:
-            raise RejectedReplyError(f"{asked}: a reply of {exchange}, while those before were of {self.exchange}")
+            others = f"while those before were of {self.exchange}" if self.exchange else "while others are not"
+            raise RejectedReplyError(f"{asked}: a reply of {exchange}, {others}")
 
     def _refuse_in_a_pause(self, method: str, asked: str) -> None:
         for paused in (_ALL, method, asked):

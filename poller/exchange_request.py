@@ -7,6 +7,7 @@ import ssl
 import zlib
 from collections.abc import AsyncIterable, Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import cast
 
 import httpx
@@ -18,6 +19,7 @@ from .words import one_line
 
 _GZIP = 31  # zlib's way to say: gzip's head and sum, the largest window
 _CONNECTING = ".connect_tcp.started"
+_TRAILING = attrgetter("_stream._httpcore_stream._stream._connection._h11_state.trailing_data")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,9 @@ async def fetch(
             http.stream("GET", url, params=params, extensions={"trace": way.trace}) as response,
         ):
             body, trouble = await _body(response, bounds.most_bytes)
+            if not trouble and _left_over(response):
+                await response.extensions["network_stream"].aclose()
+                body, trouble = b"", "is followed by more than was asked for"
     except TimeoutError as error:
         late = f"{asked}: no whole reply within {bounds.seconds:g} s"
         raise UnreachableError((reason_of(error) if error.errno else late) + way.through) from error
@@ -64,6 +69,17 @@ async def fetch(
     except FAILURES as error:
         raise UnreachableError(reason_of(error) + way.through) from error
     return RawReply(response.status_code, response.reason_phrase, response.headers, body, trouble)
+
+
+def _left_over(response: httpx.Response) -> bytes:
+    """What came behind a reply in the same packet: httpcore would take it for the reply to the next question.
+
+    httpcore has no public way to ask that. A stand-in for a connection has no such bytes.
+    """
+    try:
+        return bytes(_TRAILING(response.stream)[0])
+    except AttributeError:
+        return b""
 
 
 async def _body(response: httpx.Response, most: int) -> tuple[bytes, str]:

@@ -85,10 +85,11 @@ def read(raw: RawReply, asked: str, *, of_test_host: bool = False) -> Reply:
     if not isinstance(envelope, dict) or "result" not in envelope:
         text = raw.body[: 4 * _SHOWN].decode("utf-8", "replace")
         reject(asked, f"HTTP {raw.status} body", text, "JSON with a result")
+    if raw.status != HTTPStatus.OK or error is not None:
+        reject(asked, f"HTTP {raw.status} with a result and the error", error, "HTTP 200 and none")
     sent_at = instant(envelope.get("usOut"), 1e6, asked, "usOut")
-    return Reply(
-        envelope["result"], _handled_in(envelope), sent_at, _exchange(raw, envelope, of_test_host=of_test_host)
-    )
+    exchange = _exchange(raw, envelope, asked, of_test_host=of_test_host)
+    return Reply(envelope["result"], _handled_in(envelope), sent_at, exchange)
 
 
 def price(value: object, asked: str, name: str) -> float:
@@ -163,11 +164,13 @@ def _raise_if_unavailable(raw: RawReply, error: object, asked: str) -> None:
         )
 
 
-def _exchange(raw: RawReply, envelope: dict[str, Any], *, of_test_host: bool) -> Exchange:
-    if raw.headers.get("server", "").startswith(SIMULATOR):
+def _exchange(raw: RawReply, envelope: dict[str, Any], asked: str, *, of_test_host: bool) -> Exchange:
+    if any(server.strip().startswith(SIMULATOR) for server in raw.headers.get("server", "").split(",")):
         return Exchange.SIMULATOR
+    if not isinstance(testnet := envelope.get("testnet", False), bool):
+        reject(asked, "testnet", testnet, "true or false")
     # One reply of the test host, recorded in 2020, says false.
-    return Exchange.TEST if of_test_host or envelope.get("testnet") is True else Exchange.REAL
+    return Exchange.TEST if of_test_host or testnet else Exchange.REAL
 
 
 def _handled_in(envelope: dict[str, Any]) -> timedelta:

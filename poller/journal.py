@@ -28,7 +28,7 @@ from store import (
     utc_now,
     vitals,
 )
-from store.exchange import admit
+from store.exchange import admit, refuse_another
 from store.meters import OK
 from store.refused import file_of_refused, keep_refused, refusals_told
 from store.vitals import Vitals
@@ -79,7 +79,7 @@ class Journal:
         self._clock = clock
         self._alerts = alerts
         self._exchange = exchange
-        self._admitted = False
+        self._admitted: Exchange | None = None
         self._file = WaitingFile(database.path)
         self._left_over: bool | None = None  # not looked yet
         self._taken_in = False
@@ -144,7 +144,7 @@ class Journal:
             self._write_or_isolate(self._oldest(), wait_s)
         except (NoDatabaseError, OlderSchemaError, UnreadableError):
             self._database.migrate(wait_s)
-            self._admitted = False
+            self._admitted = None
             if self._run is not None and self._run not in self._runs:
                 self._runs.insert(0, self._run)  # it was noted in a file that is gone
             self._write_or_isolate(self._oldest(), wait_s)
@@ -285,11 +285,14 @@ class Journal:
             self._store(records, wait_s, _nobody)
 
     def _store(self, records: Sequence[Queued], wait_s: float, judging: Judging) -> None:
-        exchange, moves = None if self._admitted else self._exchange(), list(self._moves)
+        exchange, moves = self._exchange(), list(self._moves)
         portion = [each for each in records if isinstance(each, tuple)]
         misses = [each for each in records if isinstance(each, Miss)]
         with judging(portion, misses, wait_s) as judge, self._database.write(wait_s) as cursor:
-            admit(cursor, exchange, self._clock())
+            if exchange is not self._admitted:
+                refuse_another(cursor, exchange)
+                if portion:  # what is no price says nothing of whose prices the file has
+                    admit(cursor, exchange, self._clock())
             for run, last, by in moves:
                 runs.move(cursor, run, last, by)
             with refusals_told():
@@ -300,7 +303,7 @@ class Journal:
                 for minute in (each for each in records if isinstance(each, Vitals)):
                     vitals.append(cursor, minute)
             judge(cursor)
-        self._admitted |= exchange is not None
+        self._admitted = exchange if portion else self._admitted
         now = self._clock()
         self._delays_s += [(now - tick.ts).total_seconds() for _, tick in portion]
         self.written |= bool(portion)

@@ -10,7 +10,7 @@ from settings import SettingsError
 from store import Database, NoDatabaseError, StoreError, ticks
 
 from .deribit import DeribitClient
-from .errors import UnreachableError
+from .errors import RejectedReplyError, UnreachableError
 from .loop import in_thread
 
 log = logging.getLogger("tickwell.recorder")
@@ -52,6 +52,8 @@ async def unpublished(client: DeribitClient, index_names: Sequence[str], *, wait
             published = await client.supported_index_names()
     except TimeoutError as error:
         raise UnreachableError(f"no list of index names within {wait_s:g} s") from error
+    if not published:
+        raise RejectedReplyError("the list of index names is empty")
     return {name: _not_published(name, sorted(published)) for name in index_names if name not in published}
 
 

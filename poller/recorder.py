@@ -253,11 +253,19 @@ class Recorder:
         self._current_slot = slot
         self._account_for_skipped(slot)
         self._await(self._serve(slot))
+        if self._client.undecided:
+            self._await(self._ask_whose())
         self._last_slot, self._current_slot = slot, None
         self._learn_time()
         self._served.set()
         self._served.clear()
         self._moved()
+
+    async def _ask_whose(self) -> None:
+        """Ask one more method which exchange it is: the first replies of others disagree."""
+        with contextlib.suppress(ExchangeError, TimeoutError):
+            async with asyncio.timeout(_STORE_WAIT_S):
+                await self._client.time()
 
     def _now(self) -> datetime:
         """The time of slots: the exchange's, asked anew when the local clock was set or the machine slept."""

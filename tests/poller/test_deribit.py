@@ -855,12 +855,12 @@ TEST_URL = "https://test.deribit.com/api/v2"
     [
         (URL, {}, "cloudflare", Exchange.REAL),
         (URL, {"testnet": False}, "cloudflare", Exchange.REAL),
-        (URL, {"testnet": "true"}, "cloudflare", Exchange.REAL),
         (URL, {"testnet": True}, "cloudflare", Exchange.TEST),
         (TEST_URL, {"testnet": False}, "cloudflare", Exchange.TEST),
         (TEST_URL.upper().replace("/API", "/api"), {}, "cloudflare", Exchange.TEST),
         (URL, {"testnet": True}, f"tickwell-simulator/{VERSION}", Exchange.SIMULATOR),
         (TEST_URL, {}, "tickwell-simulator", Exchange.SIMULATOR),
+        (URL, {}, "nginx, tickwell-simulator/1", Exchange.SIMULATOR),
     ],
 )
 def test_the_first_reply_tells_which_exchange_it_is(httpx_mock: HTTPXMock, url, reply, server, exchange):

@@ -158,7 +158,7 @@ def test_a_long_body_is_not_read_to_its_end(serve: Serve):
     error = failure(serve(lambda _: http(b" " * 40_000_000)).url)
 
     assert isinstance(error, RejectedReplyError)
-    assert str(error) == "get_index_price btc_usd: HTTP 200 body is longer than 2,000,000 bytes"
+    assert str(error) == "get_index_price btc_usd: HTTP 200 body is longer than 1,000,000 bytes"
 
 
 def test_a_body_that_unpacks_to_far_more_is_not_unpacked_to_its_end(serve: Serve):
@@ -166,7 +166,7 @@ def test_a_body_that_unpacks_to_far_more_is_not_unpacked_to_its_end(serve: Serve
 
     error = failure(serve(lambda _: http(bomb, "200 OK", "Content-Encoding: gzip")).url)
 
-    assert str(error) == "get_index_price btc_usd: HTTP 200 body is longer than 2,000,000 bytes"
+    assert str(error) == "get_index_price btc_usd: HTTP 200 body is longer than 1,000,000 bytes"
     assert len(bomb) < 300_000
 
 
