@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from poller.deribit import DeribitClient
-from poller.errors import UnreachableError
+from poller.errors import RejectedReplyError, UnreachableError
 from poller.jobs import Outcome, poll
 from poller.outliving import MOST
 from store import Cause, Miss, Tick
@@ -30,6 +30,7 @@ Streams = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]
 
 GOOD = json.dumps(envelope({"index_price": 1.5})).encode()
 REPLY = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(GOOD) + GOOD
+UNASKED = REPLY.replace(b"1.5", b"7.5")
 
 
 @pytest.fixture(scope="module")
@@ -68,12 +69,15 @@ def trusted(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 class Exchange:
     """Answers one request after the other over each connection; an index in `stuck` is never answered.
 
+    The reply of an index in `doubled` is followed by another one that nobody asked for.
+
     With a certificate it speaks TLS; with `round_trip_s` it is that far away.
     """
 
     def __init__(self, certificate: Path | None = None, *, round_trip_s: float = 0) -> None:
         self.certificate, self.round_trip_s = certificate, round_trip_s
         self.stuck: set[str] = set()
+        self.doubled: set[str] = set()
         self.deaf = False
         self.connections = self.open = self.most_open = 0
         self.targets: list[str] = []
@@ -101,7 +105,7 @@ class Exchange:
                 if deaf_from_now_on or any(name in target for name in self.stuck):
                     await reader.read()
                     return
-                writer.write(REPLY)
+                writer.write(REPLY + UNASKED if any(name in target for name in self.doubled) else REPLY)
         finally:
             self.open -= 1
 
@@ -230,6 +234,22 @@ def test_indexes_that_are_stuck_take_no_place_of_others():
     assert all(isinstance(outcome["eth_usd"], Miss) for outcome in outcomes)
     assert exchange.most_open <= 4 + MOST
     assert len(exchange.targets) == 5 * 4
+
+
+def test_a_reply_that_nobody_asked_for_answers_no_other_question():
+    exchange = Exchange()
+    exchange.doubled.add("eth_usd")
+
+    async def asking(client: DeribitClient) -> tuple[str, float]:
+        with pytest.raises(RejectedReplyError) as rejected:
+            await client.index_price("eth_usd")
+        return str(rejected.value), (await client.index_price("btc_usd")).price
+
+    words, price = with_client(exchange, asking)
+
+    assert words == "get_index_price eth_usd: HTTP 200 body is followed by more than was asked for"
+    assert price == 1.5
+    assert exchange.connections == 2
 
 
 def test_a_client_ends_what_outlives_its_slot():

@@ -31,7 +31,7 @@ from poller.simulator.replies import INDEX_NAMES
 from settings import VERSION
 from store import Cause, Exchange, Tick
 
-from .conftest import NOW, NOW_US, Clock, envelope, http, price_reply, recorded, refusal
+from .conftest import NOW, NOW_US, Clock, envelope, http, price_reply, recorded, refusal, reply
 
 URL = "https://www.deribit.com/api/v2"
 PRICE_URL = f"{URL}/public/get_index_price?index_name=btc_usd"
@@ -887,6 +887,65 @@ def test_a_reply_of_another_exchange_is_rejected(httpx_mock: HTTPXMock):
 
     words = "get_index_price btc_usd: a reply of Deribit's test environment, while those before were of Deribit"
     assert ask(three) == (1.5, words, 3.5)
+
+
+def test_one_odd_reply_does_not_decide_which_exchange_it_is(httpx_mock: HTTPXMock):
+    """The first reply of all says that it is of the test environment, and so does one index."""
+    names = {name: f"{URL}/public/{name}" for name in ("get_supported_index_names", "get_index_price_names")}
+    httpx_mock.add_response(url=names["get_supported_index_names"], json=envelope(["btc_usd"]) | {"testnet": True})
+    httpx_mock.add_response(url=names["get_index_price_names"], json=envelope(["btc_usd"]))
+    httpx_mock.add_response(url=PRICE_URL, json=envelope({"index_price": 1.5}), is_reusable=True)
+    httpx_mock.add_response(url=f"{URL}/public/get_time", json=envelope(NOW_US // 1000))
+    odd = envelope({"index_price": 2.5}) | {"testnet": True}
+    httpx_mock.add_response(url=PRICE_URL.replace("btc", "eth"), json=odd, is_reusable=True)
+
+    async def all_of_them(client: DeribitClient) -> list[object]:
+        with pytest.raises(RejectedReplyError, match="while others are not"):
+            await client.supported_index_names()
+        told: list[object] = [client.exchange, (await price(client)).price, client.exchange]
+        with pytest.raises(RejectedReplyError, match="while others are not"):
+            await client.index_price("eth_usd")
+        told.append(client.undecided)
+        await client.time()
+        with pytest.raises(RejectedReplyError, match="while those before were of Deribit"):
+            await client.index_price("eth_usd")
+        return [*told, (await price(client)).price, client.exchange]
+
+    assert ask(all_of_them) == [None, 1.5, Exchange.REAL, True, 1.5, Exchange.REAL]
+
+
+@pytest.mark.parametrize("off_s", [-5 * 3600, 3600, 70 * 365 * 86_400])
+def test_a_price_of_another_time_is_rejected(serve, clock: Clock, off_s):
+    def answer(target: str) -> bytes:
+        sent_at = NOW + timedelta(seconds=off_s if "eth_usd" in target else 0)
+        return price_reply(sent_at=sent_at) if "price" in target else reply(NOW_US // 1000)
+
+    async def both(client: DeribitClient) -> tuple[float, str]:
+        await client.time()
+        true = await price(client)
+        with pytest.raises(RejectedReplyError) as rejected:
+            await client.index_price("eth_usd")
+        return true.price, str(rejected.value)
+
+    true, words = ask(both, serve(answer).url, clock)
+
+    assert true == 100
+    assert words.endswith("expected a time within 10 min of 2026-09-20 21:17:16 UTC")
+
+
+@pytest.mark.parametrize(
+    ("status", "more", "words"),
+    [
+        (302, {}, "HTTP 302 with a result and the error is 'None', expected HTTP 200 and none"),
+        (206, {}, "HTTP 206 with a result and the error is 'None', expected HTTP 200 and none"),
+        (200, {"error": "boom"}, "HTTP 200 with a result and the error is 'boom', expected HTTP 200 and none"),
+        (200, {"testnet": 1}, "testnet is '1', expected true or false"),
+    ],
+)
+def test_a_result_beside_what_contradicts_it_is_rejected(httpx_mock: HTTPXMock, status, more, words):
+    httpx_mock.add_response(url=PRICE_URL, json=envelope({"index_price": 1.5}) | more, status_code=status)
+
+    assert str(failure(price)) == f"get_index_price btc_usd: {words}"
 
 
 @pytest.mark.parametrize(("http_status", "body"), [(400, json.dumps(refusal(-32602))), (502, "<html></html>")])
