@@ -216,6 +216,7 @@ class Recorder:
         except ExchangeError as error:
             log.warning("index names not checked: %s", error)
             self._board.troubled(error.cause, str(error), self._clock(), retry_at=self._next_try())
+            self._ask_whose()
         except asyncio.CancelledError:
             log.debug("stopped before the first slot")
 
@@ -254,18 +255,23 @@ class Recorder:
         self._account_for_skipped(slot)
         self._await(self._serve(slot))
         if self._client.undecided:
-            self._await(self._ask_whose())
+            self._ask_whose()
         self._last_slot, self._current_slot = slot, None
         self._learn_time()
         self._served.set()
         self._served.clear()
         self._moved()
 
-    async def _ask_whose(self) -> None:
-        """Ask one more method which exchange it is: the first replies of others disagree."""
-        with contextlib.suppress(ExchangeError, TimeoutError):
-            async with asyncio.timeout(_STORE_WAIT_S):
-                await self._client.time()
+    def _ask_whose(self) -> None:
+        """Ask one more method which exchange it is: others gave no word on it, or not the same one."""
+
+        async def ask() -> None:
+            with contextlib.suppress(ExchangeError, TimeoutError):
+                async with asyncio.timeout(_STORE_WAIT_S):
+                    await self._client.time()
+
+        with contextlib.suppress(asyncio.CancelledError):  # stopped
+            self._await(ask())
 
     def _now(self) -> datetime:
         """The time of slots: the exchange's, asked anew when the local clock was set or the machine slept."""

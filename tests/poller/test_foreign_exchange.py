@@ -12,7 +12,7 @@ from poller.recorder import Recorder
 from poller.simulator import Simulator
 from settings import Settings
 from store import Database, Exchange, ForeignExchangeError, Miss, Run, runs, ticks, utc_now
-from store.exchange import admit
+from store.exchange import admit, exchange_of
 from store.models import Cause
 from store.recorder import read_notice
 from tests.conftest import START, tick, wait_until
@@ -114,6 +114,41 @@ def test_prices_that_come_after_it_ended_change_nothing(
     assert ended
     assert caplog.messages.count(f"not recording: {recorder.failure}") == 1
     assert digest(real) == before
+
+
+@pytest.mark.parametrize("time_answers", [True, False])
+def test_an_index_alone_does_not_decide_whose_prices_a_file_has(
+    database: Database, make_settings: Callable[..., Settings], serve, time_answers
+):
+    """The names are not told. One index says all the time that its prices are of the test environment."""
+    asked_time: list[str] = []
+
+    def answer(target: str) -> bytes:
+        if "names" in target or "chart" in target:
+            return http(b"", "502 Bad Gateway")
+        if "get_time" in target:
+            asked_time.append(target)
+            return reply(1, utc_now()) if time_answers or len(asked_time) > 1 else http(b"", "502 Bad Gateway")
+        if "eth_usd" in target:
+            wait_until(lambda: stored(database))
+        return reply({"index_price": 100.0}, utc_now(), testnet="eth_usd" in target)
+
+    def stored(database: Database) -> int:
+        with database.read() as cursor:
+            return len(ticks.newest_first(cursor, "btc_usd", limit=10))
+
+    database.migrate()
+    settings = make_settings(deribit_url=serve(answer).url, poll_seconds=1, indexes=("btc_usd", "eth_usd"))
+    recorder = Recorder(settings, database, "external")
+
+    recorder.start()
+    wait_until(lambda: stored(database) >= 3)
+    recorder.stop()
+
+    assert recorder.failure is None
+    with database.read() as cursor:
+        assert exchange_of(cursor) is Exchange.REAL
+        assert ticks.summary(cursor).keys() == {"btc_usd"}
 
 
 def test_one_poll_is_refused(real: Database, foreign: Settings):

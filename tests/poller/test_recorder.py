@@ -317,7 +317,7 @@ def without(name: str, clock: MovedClock) -> Callable[[str], bytes]:
 
     def answer(target: str) -> bytes:
         if "names" in target:
-            return http(json.dumps(envelope(left)).encode())
+            return reply(left, clock())
         if name in target:
             return http(json.dumps(refusal(-32602, "Invalid params")).encode(), "400 Bad Request")
         return price_reply(sent_at=clock())
@@ -344,11 +344,12 @@ def test_an_index_that_was_recorded_and_is_published_no_more_is_told_and_the_oth
     assert {miss.index_name for miss in missed(database)} == {"eth_usd"}
 
 
+@pytest.mark.parametrize("published", [["eth_usd"], []], ids=["missing", "an empty list"])
 def test_a_name_that_is_missing_from_the_list_once_is_recorded_all_the_same(
-    serve, start: Start, database: Database, clock: MovedClock
+    serve, start: Start, database: Database, clock: MovedClock, published
 ):
     def answer(target: str) -> bytes:
-        return http(json.dumps(envelope([])).encode()) if "names" in target else price_reply(sent_at=clock())
+        return reply(published, clock()) if "names" in target else price_reply(sent_at=clock())
 
     with database.write() as cursor:
         ticks.append(cursor, [Tick("btc_usd", datetime(2026, 1, 1, tzinfo=UTC), 1.0)])
