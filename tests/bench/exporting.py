@@ -20,7 +20,7 @@ from tests.bench.row import SMALL, TICKS, Row
 from tests.bench.serving import missed
 from tests.browser.conftest import Dashboard
 
-ROWS = min(30_000_000, TICKS)
+ROWS = min(30_000_000, TICKS // 2)
 ROUNDS = 1 if SMALL else 2
 INDEXES = ("btc_usd", "eth_usd")
 PLENTY = 10**10

@@ -79,7 +79,7 @@ def add_averages(database: Database, until: datetime) -> None:
     days = [until - timedelta(days=number) for number in range(2, 365)]
     with database.write() as cursor:
         for name in ("btc_usd", "eth_usd"):
-            averages.append(cursor, name, [(day, 100_000.0) for day in days], resolution_s=86_400)
+            averages.append(cursor, name, [(day, 100_000.0) for day in days], 86_400, "simulator")
 
 
 def costs_ms(database: Database, span: timedelta) -> tuple[float, float]:
