@@ -288,27 +288,31 @@ class Journal:
         exchange, moves = self._exchange(), list(self._moves)
         portion = [each for each in records if isinstance(each, tuple)]
         misses = [each for each in records if isinstance(each, Miss)]
-        with judging(portion, misses, wait_s) as judge, self._database.write(wait_s) as cursor:
-            if exchange is not self._admitted:
-                refuse_another(cursor, exchange)
-                if portion:  # what is no price says nothing of whose prices the file has
-                    admit(cursor, exchange, self._clock())
-            for run, last, by in moves:
-                runs.move(cursor, run, last, by)
-            with refusals_told():
-                for run in (each for each in records if isinstance(each, Run)):
-                    runs.note(cursor, run)
-                ticks.append(cursor, (tick for _, tick in portion))
-                runs.append_misses(cursor, misses)
-                for minute in (each for each in records if isinstance(each, Vitals)):
-                    vitals.append(cursor, minute)
-            judge(cursor)
+        with judging(portion, misses, wait_s) as judge:
+            with self._database.write(wait_s) as cursor:
+                if exchange is not self._admitted:
+                    refuse_another(cursor, exchange)
+                    if portion:  # what is no price says nothing of whose prices the file has
+                        admit(cursor, exchange, self._clock())
+                for run, last, by in moves:
+                    runs.move(cursor, run, last, by)
+                self._append(cursor, records)
+                judge(cursor)
+            del self._moves[: len(moves)]
+            self._drop(records)  # before anything that may raise: they are stored
         self._admitted = exchange if portion else self._admitted
+        self.written |= bool(portion)
         now = self._clock()
         self._delays_s += [(now - tick.ts).total_seconds() for _, tick in portion]
-        self.written |= bool(portion)
-        del self._moves[: len(moves)]
-        self._drop(records)
+
+    def _append(self, cursor: Cursor, records: Sequence[Queued]) -> None:
+        with refusals_told():
+            for run in (each for each in records if isinstance(each, Run)):
+                runs.note(cursor, run)
+            ticks.append(cursor, (each[1] for each in records if isinstance(each, tuple)))
+            runs.append_misses(cursor, [each for each in records if isinstance(each, Miss)])
+            for minute in (each for each in records if isinstance(each, Vitals)):
+                vitals.append(cursor, minute)
 
     def _drop(self, records: Sequence[Queued]) -> None:
         """They are the oldest of their kinds; what came meanwhile waits on."""

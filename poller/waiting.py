@@ -6,13 +6,15 @@ A line of JSON for each record, after one that says of which exchange they are. 
 import json
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from store import Cause, Exchange, Miss, Run, StoreError, Tick, utc_now
+from store import Exchange, Miss, Run, StoreError, Tick, utc_now
+
+from .waiting_lines import DamagedError, read_head, read_line
 
 log = logging.getLogger("tickwell.recorder")
 
@@ -59,10 +61,13 @@ class WaitingFile:
 
     def read(self) -> Waiting | None:
         """What is in it. One that can't be understood is set aside; None then."""
+        if not self.path.is_file():
+            self.set_aside("it is no file")
+            return None
         try:
-            return _parsed([json.loads(line) for line in self.path.read_text().splitlines()])
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
-            self.set_aside(f"it can't be understood: {type(error).__name__}")
+            return _parsed(self.path.read_text())
+        except (DamagedError, UnicodeDecodeError) as error:
+            self.set_aside(f"it can't be understood: {error}")
         except OSError as error:
             self.set_aside(f"it can't be read: {error.strerror}")
         return None
@@ -97,31 +102,18 @@ def _as_text(line: dict[str, Any]) -> str:
         return ""
 
 
-def _parsed(lines: Sequence[dict[str, Any]]) -> Waiting:
-    head, *rest = lines
-    if head["format"] != _FORMAT:
-        raise ValueError("written by a newer version")
-    found = Waiting(exchange=head["exchange"] and Exchange[head["exchange"]])
-    for line in rest:
-        if "run" in line:
-            run = line["run"]
-            ended_at = run["ended_at"] and _instant(run["ended_at"])
-            changes = {"started_at": _instant(run["started_at"]), "ended_at": ended_at, "indexes": (*run["indexes"],)}
-            found.runs.append(Run(**run | changes))
-        elif "tick" in line:
-            tick = line["tick"]
-            received_at = tick["received_at"] and _instant(tick["received_at"])
-            changes = {"ts": _instant(tick["ts"]), "received_at": received_at}
-            found.ticks.append((_instant(line["slot"]), Tick(**tick | changes)))
+def _parsed(text: str) -> Waiting:
+    head, *rest = text.splitlines() or [""]
+    found = Waiting(read_head(head, _FORMAT))
+    for number, line in enumerate(rest, start=2):
+        record = read_line(line, number, found.exchange)
+        if isinstance(record, Run):
+            found.runs.append(record)
+        elif isinstance(record, Miss):
+            found.misses.append(record)
         else:
-            miss = line["miss"]
-            changes = {"slot": _instant(miss["slot"]), "cause": Cause(miss["cause"])}
-            found.misses.append(Miss(**miss | changes))
+            found.ticks.append(record)
     return found
-
-
-def _instant(text: str) -> datetime:
-    return datetime.fromisoformat(text)
 
 
 def _sync(folder: Path) -> None:

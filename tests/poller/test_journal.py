@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
 from poller import journal as journal_module
 from poller.journal import Journal
 from store import BusyError, Cause, Database, Exchange, Miss, Run, StoreError, Tick, runs, schema, ticks, vitals
 from store.aside import list_aside
+from store.models import Source
 from store.vitals import Vitals
 from tests.conftest import START, tick
 
@@ -436,7 +439,8 @@ def leave(database: Database, exchange: Exchange | None = Exchange.REAL, first: 
     """Keep a run that ended, a tick and a miss that could not be written."""
     journal = of(database, exchange)
     journal.begin_run(RUN)
-    journal.add(slot(first), [tick(first + 0.5)])
+    source: Source = "simulator" if exchange is Exchange.SIMULATOR else "live"
+    journal.add(slot(first), [replace(tick(first + 0.5), source=source)])
     journal.add(slot(first + 1), [replace(miss(first + 1), code=7)])
     journal.end_run(slot(first + 2))
     journal.keep()
@@ -535,6 +539,151 @@ def test_a_file_that_can_not_be_understood_is_set_aside_and_recording_goes_on(da
     assert stored_ticks(database) == [tick(5.5)]
     (name,) = list_aside(database.path)
     assert database.path.with_name(name).read_text() == text
+
+
+HEAD = {"format": 1, "exchange": "REAL"}
+RUN_LINE = {
+    "started_at": START.isoformat(),
+    "ended_at": None,
+    "poll_seconds": 1,
+    "indexes": ["btc_usd"],
+    "version": "1.2.3",
+}
+TICK_LINE = {
+    "index_name": "btc_usd",
+    "ts": START.isoformat(),
+    "price": 99,
+    "source": "live",
+    "received_at": None,
+    "resolution_s": 0,
+}
+MISS_LINE = {"slot": START.isoformat(), "index_name": "btc_usd", "cause": "unreachable", "detail": "x", "code": None}
+NAIVE = "2026-11-01T12:00:00"
+NO_INSTANT = "is no instant with an offset from UTC in the years from 1970 to 2199"
+
+
+def lines(*records: object) -> str:
+    return "".join(f"{json.dumps(each)}\n" for each in (HEAD, *records))
+
+
+def test_each_kind_of_line_is_taken_in(database: Database):
+    waiting_file(database).write_text(
+        lines({"run": RUN_LINE}, {"slot": START.isoformat(), "tick": TICK_LINE}, {"miss": MISS_LINE})
+    )
+
+    of(database).flush(1)
+
+    assert stored_runs(database) == [RUN]
+    assert [found.price for found in stored_ticks(database)] == [99]
+    assert stored_misses(database) == [miss(0, detail="x")]
+
+
+@pytest.mark.parametrize(
+    ("record", "reason"),
+    [
+        ({"slot": NAIVE, "tick": TICK_LINE}, f"'{NAIVE}' {NO_INSTANT}"),
+        ({"slot": START.isoformat(), "tick": {**TICK_LINE, "ts": NAIVE}}, f"'{NAIVE}' {NO_INSTANT}"),
+        ({"miss": {**MISS_LINE, "slot": "0001-01-01T00:00:00+23:00"}}, f"'0001-01-01T00:00:00+23:00' {NO_INSTANT}"),
+        ({"miss": {**MISS_LINE, "detail": {"a": 1}}}, "{'a': 1} is no text"),
+        ({"miss": {**MISS_LINE, "code": [1]}}, "[1] is no code of an exchange's error"),
+        ({"miss": {**MISS_LINE, "index_name": "BTC"}}, "'BTC' is no name of an index"),
+        ({"miss": {**MISS_LINE, "cause": "weather"}}, "'weather' is not a valid Cause"),
+        ({"run": {**RUN_LINE, "poll_seconds": 0}}, "0 is no whole number of seconds from 1 to 3600"),
+        ({"run": {**RUN_LINE, "indexes": "btc_usd"}}, "'btc_usd' is no list of indexes"),
+        ({"run": {**RUN_LINE, "more": 1}}, "its fields are not started_at, poll_seconds, indexes, version, ended_at"),
+        *(
+            ({"slot": START.isoformat(), "tick": {**TICK_LINE, name: value}}, reason)
+            for name, value, reason in [
+                ("price", -5.0, "-5.0 is no finite price above 0"),
+                ("price", float("nan"), "nan is no finite price above 0"),
+                ("price", "abc", "'abc' is no finite price above 0"),
+                ("source", "evil", "source 'evil' is not that of Deribit"),
+                ("source", "simulator", "source 'simulator' is not that of Deribit"),
+                ("resolution_s", -3, "resolution -3 is not that of an observation, 0"),
+            ]
+        ),
+    ],
+)
+def test_a_file_with_a_value_that_no_record_has_is_set_aside_as_a_whole(
+    database: Database, caplog: pytest.LogCaptureFixture, record: object, reason: str
+):
+    text = lines({"miss": MISS_LINE}, record)
+    waiting_file(database).write_text(text)
+    journal = of(database)
+    journal.add(slot(5), [tick(5.5)])
+
+    journal.flush(1)
+
+    assert (stored_ticks(database), stored_misses(database), stored_runs(database)) == ([tick(5.5)], [], [])
+    (name,) = list_aside(database.path)
+    assert database.path.with_name(name).read_text() == text
+    (told,) = [line for line in caplog.messages if "is set aside as" in line]
+    assert told.endswith(reason)
+    assert "line 3: " in told
+
+
+JSON_VALUES = st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(), st.lists, max_leaves=5)
+INSTANTS = st.sampled_from([START.isoformat(), NAIVE, "9999-12-31T23:59:59-05:00", "0001-01-01T00:00:00+05:00"])
+
+
+def spoilt(record: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
+    """A record with any value in the place of one of its own."""
+    changes = st.dictionaries(st.sampled_from(sorted(record)), JSON_VALUES | INSTANTS, max_size=2)
+    return changes.map(lambda change: record | change)
+
+
+RECORDS = st.one_of(
+    st.builds(lambda run: {"run": run}, spoilt(RUN_LINE)),
+    st.builds(lambda slot, tick: {"slot": slot, "tick": tick}, INSTANTS, spoilt(TICK_LINE)),
+    st.builds(lambda miss: {"miss": miss}, spoilt(MISS_LINE)),
+    JSON_VALUES,
+)
+
+
+@given(st.text() | st.lists(RECORDS, max_size=3).map(lambda records: lines(*records)))
+@example("[" * 200_000)
+@example(lines() + "[" * 200_000)
+@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_text_in_the_file_stops_a_flush(database: Database, text: str):
+    waiting_file(database).write_text(text, encoding="utf-8", errors="replace")
+    journal = of(database)
+    journal.add(slot(5), [tick(5.5)])
+
+    journal.flush(1)
+
+    assert journal.empty
+    assert tick(5.5) in stored_ticks(database)
+    assert not waiting_file(database).exists()
+
+
+def test_what_is_stored_is_dropped_whatever_follows(database: Database):
+    heard = []
+
+    def clock() -> datetime:
+        heard.append(START)
+        if len(heard) == 2:  # the first tells when the exchange was noted
+            raise ValueError("torn")
+        return START
+
+    journal = Journal(database, clock, exchange=lambda: Exchange.REAL)
+    journal.add(slot(0), [tick(0.5)])
+
+    with pytest.raises(ValueError, match="torn"):
+        journal.flush(1)
+
+    assert stored_ticks(database) == [tick(0.5)]
+    assert journal.empty
+
+
+def test_a_pipe_in_its_place_is_set_aside(database: Database):
+    os.mkfifo(waiting_file(database))
+    journal = of(database)
+    journal.add(slot(5), [tick(5.5)])
+
+    journal.flush(1)
+
+    assert stored_ticks(database) == [tick(5.5)]
+    assert len(list_aside(database.path)) == 1
 
 
 def test_a_file_that_can_not_be_read_is_set_aside(database: Database):

@@ -1,0 +1,152 @@
+"""The lines of a file with what waits, read back: each value is checked, for anybody may have changed the file."""
+
+import contextlib
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from settings import TickwellError, is_index_name
+from store import Cause, Exchange, Miss, Run, Tick
+
+# What sums of seconds or days can't bring out of the range of a datetime.
+_YEARS = range(1970, 2200)
+_POLL_SECONDS = range(1, 3601)
+_MOST_WORDS = 200
+
+
+class DamagedError(TickwellError):
+    """A line that no version of ours wrote; the text says which and why."""
+
+
+def read_head(text: str, newest: int) -> Exchange | None:
+    """The exchange that the first line names.
+
+    Raises:
+        DamagedError: it is no head, or of a newer format.
+    """
+    with _damage_told(1):
+        head = json.loads(text)
+        if head["format"] != newest:
+            raise ValueError(f"format {head['format']}, this version reads {newest}")
+        return None if head["exchange"] is None else Exchange[_text(head["exchange"])]
+
+
+def read_line(text: str, number: int, exchange: Exchange | None) -> Run | tuple[datetime, Tick] | Miss:
+    """A record; a tick has its slot along.
+
+    Args:
+        text: of the line.
+        number: of the line, from 1.
+        exchange: that the head names.
+
+    Raises:
+        DamagedError: it is no record, or has a value that no record of this exchange has.
+    """
+    with _damage_told(number):
+        line = json.loads(text)
+        if "run" in line:
+            return Run(**_values(line["run"], _RUN))
+        if "miss" in line:
+            return Miss(**_values(line["miss"], _MISS))
+        tick = Tick(**_values(line["tick"], _TICK))
+        if tick.source != _SOURCES.get(exchange):
+            raise ValueError(f"source {tick.source!a} is not that of {exchange}")
+        return _instant(line["slot"]), tick
+
+
+@contextlib.contextmanager
+def _damage_told(number: int) -> Iterator[None]:
+    try:
+        yield
+    except (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        words = " ".join(str(error).split()).encode("ascii", "replace").decode()
+        raise DamagedError(f"line {number}: {type(error).__name__}: {words[:_MOST_WORDS]}") from error
+
+
+def _values(found: dict[str, Any], readers: Mapping[str, Callable[[Any], Any]]) -> dict[str, Any]:
+    if found.keys() != readers.keys():
+        raise ValueError(f"its fields are not {', '.join(readers)}")
+    return {name: read(found[name]) for name, read in readers.items()}
+
+
+def _instant(value: Any) -> datetime:
+    instant = datetime.fromisoformat(value)
+    if instant.utcoffset() is None or instant.year not in _YEARS:
+        raise ValueError(f"{value!a} is no instant with an offset from UTC in the years from 1970 to 2199")
+    return instant.astimezone(UTC)
+
+
+def _instant_if_any(value: Any) -> datetime | None:
+    return None if value is None else _instant(value)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!a} is no text")
+    return value
+
+
+def _index_name(value: Any) -> str:
+    if not is_index_name(_text(value)):
+        raise ValueError(f"{value!a} is no name of an index")
+    return str(value)
+
+
+def _index_names(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise TypeError(f"{value!a} is no list of indexes")
+    return tuple(map(_index_name, value))
+
+
+def _price(value: Any) -> float:
+    if type(value) not in (int, float) or not (math.isfinite(value) and value > 0):
+        raise ValueError(f"{value!a} is no finite price above 0")
+    return float(value)
+
+
+def _poll_seconds(value: Any) -> int:
+    if type(value) is not int or value not in _POLL_SECONDS:
+        raise ValueError(f"{value!a} is no whole number of seconds from 1 to 3600")
+    return value
+
+
+def _observed(value: Any) -> int:
+    if type(value) is not int or value != 0:
+        raise ValueError(f"resolution {value!a} is not that of an observation, 0")
+    return value
+
+
+def _code(value: Any) -> int | None:
+    if value is not None and type(value) is not int:
+        raise TypeError(f"{value!a} is no code of an exchange's error")
+    return value
+
+
+_SOURCES: dict[Exchange | None, str] = {Exchange.REAL: "live", Exchange.TEST: "live", Exchange.SIMULATOR: "simulator"}
+
+_RUN: dict[str, Callable[[Any], Any]] = {
+    "started_at": _instant,
+    "poll_seconds": _poll_seconds,
+    "indexes": _index_names,
+    "version": _text,
+    "ended_at": _instant_if_any,
+}
+
+_TICK: dict[str, Callable[[Any], Any]] = {
+    "index_name": _index_name,
+    "ts": _instant,
+    "price": _price,
+    "source": _text,
+    "received_at": _instant_if_any,
+    "resolution_s": _observed,
+}
+
+_MISS: dict[str, Callable[[Any], Any]] = {
+    "slot": _instant,
+    "index_name": _index_name,
+    "cause": Cause,
+    "detail": _text,
+    "code": _code,
+}
