@@ -1,6 +1,7 @@
 import json
 import os
 import shutil
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -675,8 +676,9 @@ def test_what_is_stored_is_dropped_whatever_follows(database: Database):
     assert journal.empty
 
 
-def test_a_pipe_in_its_place_is_set_aside(database: Database):
-    os.mkfifo(waiting_file(database))
+@pytest.mark.parametrize("put", [os.mkfifo, Path.mkdir])
+def test_what_is_no_file_is_set_aside(database: Database, put: Callable[[Path], None]):
+    put(waiting_file(database))
     journal = of(database)
     journal.add(slot(5), [tick(5.5)])
 
@@ -687,7 +689,7 @@ def test_a_pipe_in_its_place_is_set_aside(database: Database):
 
 
 def test_a_file_that_can_not_be_read_is_set_aside(database: Database):
-    waiting_file(database).mkdir()
+    waiting_file(database).symlink_to("/proc/self/mem")  # its first byte is an error of input
     journal = of(database)
     journal.add(slot(5), [tick(5.5)])
 
