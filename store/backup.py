@@ -7,7 +7,6 @@ whatever happens, the backup is the one before.
 """
 
 import contextlib
-import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -29,7 +28,7 @@ from .losses import lost
 from .manifest import NAME, File, Manifest, as_text, read_manifest
 from .models import utc_now
 from .snapshot import TRIES, Snapshot
-from .whole_tables import HASH, OF_OTHERS, UNFINISHED, WholeTables, finished, sync
+from .whole_tables import UNFINISHED, WholeTables, finished, names_of_finished, sync
 
 TICKS = "ticks"
 
@@ -209,8 +208,7 @@ def _put(folder: Path, name: str, text: str) -> None:
 
 def _sweep(folder: Path, before: Manifest | None, manifest: Manifest | None) -> None:
     """Remove what backups left that the manifest doesn't name: interrupted ones, or files that were replaced."""
-    ours = "|".join(sorted(schema.ours()))
-    its_names = re.compile(rf"ticks/\d{{4}}-\d\d-\d\d-{HASH}|({ours}|{OF_OTHERS})-{HASH}")
+    its_names = names_of_finished()
     former, named = (_paths(folder, each) for each in (before, manifest))
     for path in [*folder.iterdir(), *(folder / TICKS).iterdir()]:
         its_own = path in former or its_names.fullmatch(path.relative_to(folder).as_posix())

@@ -1,6 +1,7 @@
 """Tables that a backup copies as a whole, ours and those of the user's own, and how its files are finished."""
 
 import os
+import re
 from collections.abc import Container
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,10 +15,11 @@ from .copies import as_instants, describe, types_in, write
 from .manifest import File, sha256_of
 
 UNFINISHED = ".tickwell-unfinished"
-HASH = r"[0-9a-f]{12}\.parquet"
 
-OF_OTHERS = "own-table"
-"""How the files of tables are called that are the user's own: their names may be no names of files."""
+_OF_OTHERS = "own-table-{number}"
+
+_OF_HASH = 12
+"""So many digits of its hash end the name of a file."""
 
 _ALL = "SELECT {columns} FROM {table} ORDER BY rowid"
 
@@ -66,7 +68,8 @@ class WholeTables:
         write(cursor, query, [], self.ours[table])
 
     def _copy_own(self, cursor: DuckDBPyConnection, folder: Path, number: int, table: str) -> None:
-        path = folder / f"{OF_OTHERS}-{number}{UNFINISHED}"
+        # The name of a table of the user's own may be no name of a file.
+        path = folder / f"{_OF_OTHERS.format(number=number)}{UNFINISHED}"
         try:
             write(cursor, _ALL.format(columns="*", table=schema.quoted(table)), [], path)
         except duckdb.Error as error:
@@ -83,10 +86,16 @@ def _what_parquet_lost(parquet: DuckDBPyConnection, path: Path, columns: list[tu
     return None
 
 
+def names_of_finished() -> re.Pattern[str]:
+    """What matches the path of each file that `finished` leaves, below the folder, and none of a person's."""
+    stems = "|".join(["ticks/[0-9]{4}-[0-9]{2}-[0-9]{2}", _OF_OTHERS.format(number="[0-9]+"), *sorted(schema.ours())])
+    return re.compile(rf"({stems})-[0-9a-f]{{{_OF_HASH}}}\.parquet")
+
+
 def finished(parquet: DuckDBPyConnection, folder: Path, path: Path, time_column: str | None) -> File:
     """Have a file on the disk, under the name of its hash, and say what is in it."""
     sha256 = sha256_of(path)
-    its_name = path.with_name(f"{path.stem}-{sha256[:12]}.parquet")
+    its_name = path.with_name(f"{path.stem}-{sha256[:_OF_HASH]}.parquet")
     sync(path)
     path.rename(its_name)
     return File(str(its_name.relative_to(folder)), *describe(parquet, its_name, time_column), time_column, sha256)

@@ -293,6 +293,8 @@ def test_a_backup_that_is_killed_leaves_the_one_before(filled: Database, folder:
         "ticks/ticks-202611011200.parquet",
         "2026-11-01-202611011200.parquet",
         "runs-202611011200.parquet/mine",
+        "own-table-202611011200.parquet",
+        "own-table-mine-202611011200.parquet",
     ],
 )
 def test_what_else_lies_in_the_folder_stays(filled: Database, folder: Path, name: str):
@@ -312,7 +314,7 @@ def test_what_an_interrupted_backup_left_is_removed(filled: Database, folder: Pa
         folder / name
         for name in (
             "runs-0123456789ab.parquet",
-            "own-table-0123456789ab.parquet",
+            "own-table-12-0123456789ab.parquet",
             "ticks/2026-11-01-0123456789ab.parquet",
             "ticks/2026-11-01.tickwell-unfinished",
         )
@@ -324,6 +326,24 @@ def test_what_an_interrupted_backup_left_is_removed(filled: Database, folder: Pa
     backup(filled, folder)
 
     assert [path for path in left if path.exists()] == []
+
+
+def test_all_that_a_backup_left_without_a_manifest_is_removed(filled: Database, folder: Path):
+    with duckdb.connect(filled.path) as connection:
+        connection.execute("CREATE TABLE mine AS SELECT 1 AS x")
+    backup(filled, folder)
+    left = list(folder.rglob("*.parquet"))
+    (folder / "manifest.json").unlink()
+    with duckdb.connect(filled.path) as connection:
+        connection.execute("DROP TABLE mine; DELETE FROM misses")
+    with filled.write() as cursor:
+        append_day(cursor, 0, 7)
+
+    backup(filled, folder)
+
+    named = {folder / file.path for file in manifest_in(folder).files}
+    assert set(left) - named
+    assert set(folder.rglob("*.parquet")) == named
 
 
 def test_a_folder_that_is_a_file_is_refused_in_one_line(filled: Database, folder: Path):
