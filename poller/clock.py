@@ -51,8 +51,8 @@ class ExchangeClock:
         steady: as `steady_s`.
 
     `ahead_s` is how far this clock is ahead of the local one. `sure` is true once a reply confirmed it since the start
-    and since the local clock was set; until then the local clock counts. `asks` is true when the local clock was set or
-    the machine slept: then `ask` before the next slot.
+    and since the local clock was set; until then the local clock counts. `asks` is true when the local clock was set,
+    the machine slept, or replies tell another time for a while: then `ask` before the next slot.
     """
 
     def __init__(self, local: Callable[[], datetime] = utc_now, steady: Callable[[], float] = steady_s) -> None:
@@ -87,19 +87,23 @@ class ExchangeClock:
         before, local, after = min(readings, key=lambda reading: reading[2] - reading[0])
         return local, (before + after) / 2
 
-    async def ask(self, client: DeribitClient) -> None:
-        """Ask the exchange what time it is. If it does not answer within a second, a clock that was set counts."""
+    async def ask(self, client: DeribitClient) -> timedelta:
+        """Ask the exchange what time it is; by how much the answer moved this clock.
+
+        If none comes within a second, a clock that was set counts.
+        """
         self.sure &= not self._was_set
         self.asks = self._was_set = False
         client.forget_clocks()
-        asked_at = self()
+        asked_at, moved = self(), timedelta(0)
         with contextlib.suppress(ExchangeError, TimeoutError):
             async with asyncio.timeout(_ANSWER_S):
                 told = await client.time()
-                self._confirm(self.ahead_s + (told - asked_at - (self() - asked_at) / 2).total_seconds())
+                moved = self._confirm(self.ahead_s + (told - asked_at - (self() - asked_at) / 2).total_seconds())
         if not self.sure:
             with self._changing:
                 self.ahead_s = 0.0
+        return moved
 
     def learn(self, client: DeribitClient) -> timedelta:
         """Learn from the last replies; by how much that moved this clock at once, mostly by nothing."""
@@ -107,12 +111,17 @@ class ExchangeClock:
             self()
             now_s, skew_s = self._seen[1], client.skew_s
             passed_s, self._looked_s = now_s - self._looked_s, now_s
-            if skew_s is None or self.asks:
+            if self.asks:
+                return timedelta(0)
+            if skew_s is None:
+                if client.disputed:
+                    self._doubt(client, now_s)
                 return timedelta(0)
             if not self.sure:
                 return self._confirm(skew_s)
             if abs(skew_s - self.ahead_s) >= _SLEWED_S:
-                return self._doubt(client, skew_s, now_s)
+                self._doubt(client, now_s)
+                return timedelta(0)
             self._doubts = 0
             most_s = _SLEW * passed_s
             self.ahead_s += min(max(_believed(skew_s) - self.ahead_s, -most_s), most_s)
@@ -129,15 +138,14 @@ class ExchangeClock:
             self._tell()
             return timedelta(seconds=self.ahead_s - before_s)
 
-    def _doubt(self, client: DeribitClient, skew_s: float, now_s: float) -> timedelta:
-        """Replies tell another time: believe them once none agrees with this clock for a while."""
+    def _doubt(self, client: DeribitClient, now_s: float) -> None:
+        """Replies tell another time: ask the exchange for its own once none agrees with this clock for a while."""
         if not self._doubts:
             self._doubted_s = now_s
         self._doubts += 1
         client.forget_clocks()  # so that each look is at replies of its own
-        if self._doubts < _LOOKS or now_s - self._doubted_s < _LOOKS_OVER_S:
-            return timedelta(0)
-        return self._confirm(skew_s)
+        if self._doubts >= _LOOKS and now_s - self._doubted_s >= _LOOKS_OVER_S:
+            self._doubts, self.asks = 0, True
 
     def _tell(self) -> None:
         """Say how far the local clock is off, when that is news."""

@@ -144,8 +144,13 @@ class DeribitClient:
 
     @property
     def skew_s(self) -> float | None:
-        """How far the exchange's clock is ahead of ours, by the quickest of the last replies; None without one."""
+        """How far the exchange's clock is ahead of ours, as most questions tell; None without a reply or a majority."""
         return self._compared.skew_s
+
+    @property
+    def disputed(self) -> bool:
+        """Do replies tell different times, none of them by a majority of questions?"""
+        return self._compared.disputed
 
     def forget_clocks(self) -> None:
         """Begin the comparison of clocks anew: ours was set."""
@@ -246,7 +251,8 @@ class DeribitClient:
             raise
         self._see_whose(reply.exchange, params.get("index_name", method), asked)
         waited_s = self._steady() - asked_at_s
-        self._compared.note(reply.sent_at, self.local(), waited_s=waited_s, handled_in=reply.handled_in)
+        voter = asked if method == _PRICE else ""  # what is asked rarely has one vote in all: it soon is out of date
+        self._compared.note(voter, reply.sent_at, self.local(), waited_s=waited_s, handled_in=reply.handled_in)
         return reply
 
     def _see_when(self, sent_at: datetime, asked: str) -> None:

@@ -274,28 +274,28 @@ class Recorder:
             self._await(ask())
 
     def _now(self) -> datetime:
-        """The time of slots: the exchange's, asked anew when the local clock was set or the machine slept."""
+        """The time of slots: the exchange's, asked anew when the clock is in doubt."""
         if self._clock.asks:
             with guarded("clock"), contextlib.suppress(asyncio.CancelledError):  # stopped
-                self._await(self._clock.ask(self._client))
+                self._await(self._ask_time())
             self._board.clock(self._clock.ahead_s, self._clock())
             if self._last_slot is not None and (not self._clock.sure or self._clock() < self._last_slot):
                 self._end_run(self._last_slot)
         return self._clock() - (_LATE if self._clock.ahead_s else timedelta(0))
 
+    async def _ask_time(self) -> None:
+        if await self._clock.ask(self._client) and self._last_slot is not None:
+            self._end_run(self._last_slot)
+
     def _learn_time(self) -> None:
         """Learn from the replies what time it is at the exchange."""
-        was_sure = self._clock.sure
         moved = self._clock.learn(self._client)
         self._board.clock(self._clock.ahead_s, self._clock())
         if not moved or self._last_slot is None:
             return
         self._answered_in = slot_of(self._clock(), self._period)
-        if was_sure:
-            self._end_run(self._last_slot)
-        else:
-            self._journal.move_run(self._last_slot, self._answered_in - self._last_slot)
-            self._last_slot = self._answered_in
+        self._journal.move_run(self._last_slot, self._answered_in - self._last_slot)
+        self._last_slot = self._answered_in
 
     def _end_run(self, last_slot: datetime) -> None:
         """The next slot begins another run: it is no neighbour of the last one."""

@@ -1,10 +1,13 @@
 """How far the exchange's clock is ahead of ours, as its replies tell."""
 
+import statistics
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+
+from store.clock import OFF_S
 
 # One of 60 replies is quick: a connection that is kept, and nothing else under way.
 _KEPT = 60
@@ -25,19 +28,24 @@ class _Compared:
 class Comparison:
     """Compares clocks by the quickest of the last replies, as NTP does: both ways are taken to last equally long.
 
+    Each question has one vote, the quickest of its own last replies: one price with a wrong time outvotes no other.
+
     `steady` counts seconds that nobody sets.
     """
 
     def __init__(self, steady: Callable[[], float] = time.monotonic) -> None:
         self.steady = steady
-        self._compared: deque[_Compared] = deque(maxlen=_KEPT)
+        self._compared: defaultdict[str, deque[_Compared]] = defaultdict(lambda: deque(maxlen=_KEPT))
 
-    def note(self, sent_at: datetime, heard_at: datetime, *, waited_s: float, handled_in: timedelta) -> None:
+    def note(
+        self, asked: str, sent_at: datetime, heard_at: datetime, *, waited_s: float, handled_in: timedelta
+    ) -> None:
         """Note a reply: when the exchange sent it, when we heard it, and the seconds in between question and reply."""
         way_s = waited_s - handled_in.total_seconds()
-        if way_s >= 0:  # else the exchange's own time for it can't be true
-            skew_s = (sent_at - heard_at).total_seconds() + way_s / 2
-            self._compared.append(_Compared(way_s, skew_s, self.steady()))
+        if way_s < 0:  # the exchange's own time for it can't be true
+            way_s = waited_s
+        skew_s = (sent_at - heard_at).total_seconds() + way_s / 2
+        self._compared[asked].append(_Compared(way_s, skew_s, self.steady()))
 
     def forget(self) -> None:
         """Forget all replies: our clock was set."""
@@ -45,7 +53,27 @@ class Comparison:
 
     @property
     def skew_s(self) -> float | None:
-        """How far the exchange's clock is ahead of ours; None without a reply in the last ten minutes."""
-        while self._compared and self.steady() - self._compared[0].at_s > _OLD_S:
-            self._compared.popleft()
-        return min(self._compared).skew_s if self._compared else None
+        """How far the exchange's clock is ahead of ours, as most questions tell.
+
+        None without a reply in the last ten minutes, and while no majority of questions agrees.
+        """
+        votes = self._votes()
+        if not votes:
+            return None
+        middle = statistics.median_low(votes)
+        agree = sum(abs(vote - middle) < OFF_S for vote in votes)
+        return middle if 2 * agree > len(votes) else None
+
+    @property
+    def disputed(self) -> bool:
+        """Are there replies, and no majority of questions agrees?"""
+        return bool(self._votes()) and self.skew_s is None
+
+    def _votes(self) -> list[float]:
+        oldest_s = self.steady() - _OLD_S
+        for asked, compared in list(self._compared.items()):
+            while compared and compared[0].at_s < oldest_s:
+                compared.popleft()
+            if not compared:
+                del self._compared[asked]
+        return [min(compared).skew_s for compared in self._compared.values()]

@@ -22,6 +22,7 @@ class Replies:
     """A client by what its last replies told of the exchange's clock."""
 
     skew_s: float | None = None
+    disputed: bool = False
     forgotten: int = 0
 
     def forget_clocks(self) -> None:
@@ -71,12 +72,14 @@ def simulator() -> Iterator[Simulator]:
         yield simulator
 
 
-def ask(machine: Machine, url: str) -> None:
-    async def with_a_client() -> None:
-        async with DeribitClient(url, clock=machine.clock, local=machine.local) as client:
-            await machine.clock.ask(client)
+def ask(machine: Machine, url: str) -> float:
+    """By how many seconds the answer moved the clock."""
 
-    asyncio.run(with_a_client())
+    async def with_a_client() -> timedelta:
+        async with DeribitClient(url, clock=machine.clock, local=machine.local) as client:
+            return await machine.clock.ask(client)
+
+    return asyncio.run(with_a_client()).total_seconds()
 
 
 def test_a_steady_clock_goes_on():
@@ -191,16 +194,42 @@ def test_an_exchange_whose_clock_jumps_for_a_while_moves_nothing(sure: Machine):
     assert sure.replies.forgotten == 40  # so that each look is at replies of its own
 
 
-def test_an_exchange_whose_clock_stays_elsewhere_is_followed(sure: Machine):
-    moved = [sure.learn(60.0) for _ in range(32)]
+def asks_after(machine: Machine, skew_s: float | None, after_s: float = 1.0) -> int:
+    """How many replies in a row that tell another time make the clock ask; none of them moves it."""
+    for number in range(1, 100):
+        assert machine.learn(skew_s, after_s) == 0
+        if machine.clock.asks:
+            return number
+    return 0
 
-    assert moved[:-2] == [0] * 30
-    assert sum(moved) == 60
-    assert sure.ahead_s == 60
+
+def test_an_exchange_whose_clock_stays_elsewhere_is_asked_and_followed(sure: Machine):
+    assert asks_after(sure, 60.0) == 31
+
+    with Simulator(limits=False, clock=Clock(sure.local.now + timedelta(seconds=60))) as exchange:
+        moved_s = ask(sure, exchange.url)
+
+    assert sure.ahead_s == moved_s == pytest.approx(60, abs=0.5)
+
+
+def test_prices_alone_that_tell_another_time_than_the_exchanges_own_move_nothing(sure: Machine):
+    asks_after(sure, 3600.0)
+
+    with Simulator(limits=False, clock=sure.local) as exchange:
+        assert ask(sure, exchange.url) == 0
+
+    assert (sure.ahead_s, sure.clock.sure, sure.clock.asks) == (0, True, False)
+    assert asks_after(sure, 3600.0) == 31
+
+
+def test_replies_that_disagree_make_the_clock_ask(sure: Machine):
+    sure.replies.disputed = True
+
+    assert asks_after(sure, None) == 31
 
 
 def test_far_apart_looks_are_not_enough_by_their_distance(sure: Machine):
-    assert [sure.learn(60.0, after_s=50) for _ in range(5)] == [0, 0, 0, 0, 60]
+    assert asks_after(sure, 60.0, after_s=50) == 5
 
 
 def test_a_drift_is_made_up_for_little_by_little(machine: Machine):

@@ -21,10 +21,10 @@ class Steady:
         return self.now_s
 
 
-def note(clock: Comparison, skew_s: float, way_s: float, handled_in: timedelta = QUICK) -> None:
+def note(clock: Comparison, skew_s: float, way_s: float, handled_in: timedelta = QUICK, asked: str = "btc") -> None:
     """Note a reply that shows that skew, heard now."""
     sent_at = NOW + timedelta(seconds=skew_s - way_s / 2)
-    clock.note(sent_at, NOW, waited_s=way_s + handled_in.total_seconds(), handled_in=handled_in)
+    clock.note(asked, sent_at, NOW, waited_s=way_s + handled_in.total_seconds(), handled_in=handled_in)
 
 
 def test_without_a_reply_there_is_no_skew():
@@ -46,11 +46,40 @@ def test_the_exchanges_own_time_for_a_reply_is_no_part_of_the_way():
     assert clock.skew_s == pytest.approx(0.25)
 
 
-def test_a_reply_that_took_the_exchange_longer_than_us_is_ignored():
+def test_an_own_time_longer_than_the_whole_wait_is_ignored():
     clock = Comparison(Steady())
-    clock.note(NOW, NOW, waited_s=0.1, handled_in=timedelta(seconds=1))
+    clock.note("btc", NOW, NOW, waited_s=0.1, handled_in=timedelta(seconds=1))
 
-    assert clock.skew_s is None
+    assert clock.skew_s == pytest.approx(0.05)
+
+
+def test_one_question_whose_replies_are_an_hour_off_is_outvoted_however_quick_it_is():
+    clock = Comparison(Steady())
+    for asked, skew_s, way_s in [("btc", 0.25, 0.2), ("eth", 3600.0, 0.0), ("sol", 0.5, 0.3)]:
+        note(clock, skew_s, way_s, asked=asked)
+
+    assert clock.skew_s == pytest.approx(0.5)
+    assert not clock.disputed
+
+
+@pytest.mark.parametrize(("skews_s", "told_s"), [((0.0, 1.9), 0.0), ((0.0, 2.0), None), ((0.0, 0.0, 60, 60), None)])
+def test_without_a_majority_that_agrees_no_skew_is_told(skews_s, told_s):
+    clock = Comparison(Steady())
+    for number, skew_s in enumerate(skews_s):
+        note(clock, skew_s, 0.1, asked=str(number))
+
+    assert clock.skew_s == (None if told_s is None else pytest.approx(told_s))
+    assert clock.disputed == (told_s is None)
+
+
+def test_a_question_that_is_asked_no_more_loses_its_vote_after_ten_minutes():
+    steady = Steady()
+    clock = Comparison(steady)
+    note(clock, 3600.0, 0.1, asked="eth")
+    steady.now_s = 601
+    note(clock, 0.5, 0.2)
+
+    assert clock.skew_s == pytest.approx(0.5)
 
 
 def test_a_reply_is_forgotten_after_ten_minutes():
