@@ -98,6 +98,8 @@ def read_manifest(folder: Path) -> Manifest | None:
         StoreError: it can't be read.
     """
     path = folder / NAME
+    if path.exists() and not path.is_file():
+        raise StoreError(f"{path} can't be read: it is no file")
     try:
         text = path.read_bytes()
         found_format = _FORMAT_OF.validate_json(text).get("format")

@@ -59,7 +59,7 @@ def faults_of_backup(folder: Path, manifest: Manifest, memory_limit: str) -> Ite
     with duckdb.connect(config={"memory_limit": memory_limit}) as trial:
         schema.migrate(trial, up_to=manifest.schema)
         ours = schema.tables(trial)
-        names = names_of(manifest, ours)
+        names, sound = names_of(manifest, ours), True
         for table, files in manifest.tables.items():
             made = table in ours
             for file in files:
@@ -68,7 +68,10 @@ def faults_of_backup(folder: Path, manifest: Manifest, memory_limit: str) -> Ite
                 if fault is None:
                     made = True
                 else:
+                    sound = False
                     yield f"{file.path} {fault}"
+        if sound and (fault := _fault_of_steps(trial, folder, manifest)) is not None:
+            yield fault
 
 
 def names_of(manifest: Manifest, ours: Sequence[str]) -> dict[str, str]:
@@ -157,8 +160,8 @@ def _ask(database: Database, query: str, values: list[int] | list[date]) -> list
 def _fault_of(parquet: DuckDBPyConnection, path: Path, file: File) -> str | None:
     """What is wrong with a file of a backup."""
     try:
-        if not path.exists():
-            return "is missing"
+        if not path.is_file():
+            return "is no file" if path.exists() else "is missing"
         if sha256_of(path) != file.sha256:
             return "is not what was backed up: its SHA-256 differs"
         found = describe(parquet, path, file.time)
@@ -181,5 +184,20 @@ def _refusal(trial: DuckDBPyConnection, table: str, path: Path, *, made: bool) -
     return None
 
 
-def _in_one_line(error: duckdb.Error) -> str:
+def _fault_of_steps(trial: DuckDBPyConnection, folder: Path, manifest: Manifest) -> str | None:
+    """Why the restored tables can't be brought up to this version; the trial has them all, without rows."""
+    paths = [folder / file.path for file in manifest.tables.get("migrations", [])]
+    trial.execute("DELETE FROM migrations")
+    try:
+        if paths:
+            take_in(trial, "migrations", paths, made=True)
+        if (found := schema.version(trial)) != manifest.schema:
+            return f"the table migrations has schema {found}, the manifest says {manifest.schema}"
+        schema.migrate(trial)
+    except (duckdb.Error, StoreError) as error:
+        return f"the tables can't be brought up to this version: {_in_one_line(error)}"
+    return None
+
+
+def _in_one_line(error: duckdb.Error | StoreError) -> str:
     return " ".join(str(error).split())

@@ -3,6 +3,7 @@
 import json
 import os
 import threading
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -423,10 +424,19 @@ def test_what_is_no_manifest_is_one_line(filled: Database, folder: Path, content
             access()
 
 
-def test_a_manifest_that_can_not_be_read_is_one_line(folder: Path):
-    (folder / "manifest.json").mkdir(parents=True)
+@pytest.mark.parametrize(
+    ("put", "says"),
+    [
+        (Path.mkdir, "it is no file"),
+        (os.mkfifo, "it is no file"),
+        (lambda path: path.symlink_to("/proc/self/mem"), "Input/output error"),
+    ],
+)
+def test_a_manifest_that_can_not_be_read_is_one_line(folder: Path, put: Callable[[Path], None], says: str):
+    folder.mkdir()
+    put(folder / "manifest.json")
 
-    with pytest.raises(StoreError, match=r"manifest\.json can't be read: Is a directory$"):
+    with pytest.raises(StoreError, match=rf"manifest\.json can't be read: {says}$"):
         read_manifest(folder)
 
 

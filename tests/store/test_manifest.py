@@ -1,20 +1,24 @@
 """Nothing that a manifest says is SQL or leads out of its folder: it may be somebody else's."""
 
 import json
+import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from store import Database, StoreError, ticks
 from store.backup import backup
-from store.manifest import sha256_of
+from store.copies import describe, write
+from store.manifest import read_manifest, sha256_of
 from store.restore import restore
+from store.schema import newest
 from store.verify import faults_of_backup, what_it_holds
 from tests.conftest import tick
 
@@ -202,13 +206,61 @@ def test_a_table_that_cannot_be_restored_is_a_fault(made: Path, tmp_path: Path):
     assert " can't be restored: Binder Error: " in said
 
 
-def test_a_file_that_is_a_folder_is_a_fault(made: Path, tmp_path: Path):
+@pytest.mark.parametrize("put", [Path.mkdir, os.mkfifo])
+def test_what_is_no_file_is_a_fault(made: Path, tmp_path: Path, put: Callable[[Path], None]):
     hostile = copied(made, tmp_path)
     path = next(hostile.glob("own-table-*"))
     path.unlink()
-    path.mkdir()
+    put(path)
 
-    assert list(said_of(hostile)) == [f"{path.name} can't be read: Is a directory"]
+    assert list(said_of(hostile)) == [f"{path.name} is no file"]
+
+
+def test_a_file_that_the_system_does_not_read_is_a_fault(made: Path, tmp_path: Path):
+    hostile = copied(made, tmp_path)
+    path = next(hostile.glob("own-table-*"))
+    manifest = read_manifest(hostile)
+    assert manifest is not None
+    path.unlink()
+    path.symlink_to("/proc/self/mem")  # its first byte is an error of input
+
+    assert list(faults_of_backup(hostile, manifest, "256MB")) == [f"{path.name} can't be read: Input/output error"]
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"schema": 1}, f"the table migrations has schema {newest()}, the manifest says 1"),
+        ({"tables": {"migrations": []}}, f"the table migrations has schema 0, the manifest says {newest()}"),
+    ],
+)
+def test_steps_that_do_not_fit_the_tables_are_a_fault(made: Path, tmp_path: Path, change: dict[str, Any], says: str):
+    hostile = copied(made, tmp_path)
+    manifest = json.loads((hostile / "manifest.json").read_text())
+    manifest |= change | {"tables": manifest["tables"] | change.get("tables", {})}
+    (hostile / "manifest.json").write_text(json.dumps(manifest))
+
+    assert list(said_of(hostile)) == [says]
+    with pytest.raises(StoreError, match=f"is damaged, nothing was restored: {says}$"):
+        restore(hostile, Database(tmp_path / "restored.duckdb"))
+    assert not (tmp_path / "restored.duckdb").exists()
+
+
+def test_steps_of_a_newer_version_are_a_fault(made: Path, tmp_path: Path):
+    hostile = copied(made, tmp_path)
+    manifest = json.loads((hostile / "manifest.json").read_text())
+    path = hostile / "steps-0123456789ab.parquet"
+    with duckdb.connect() as parquet:
+        query = "SELECT 9999::INTEGER AS number, 'later' AS name, now() AS applied_at"
+        write(parquet, query, [], path)
+        rows, start, end = describe(parquet, path, "applied_at")
+    file = {"path": path.name, "rows": rows, "start": start, "end": end, "time": "applied_at"}
+    manifest["tables"]["migrations"] = [{**file, "sha256": sha256_of(path)}]
+    (hostile / "manifest.json").write_text(json.dumps(manifest))
+
+    (said,) = said_of(hostile)
+
+    assert said.startswith("the tables can't be brought up to this version: the database has schema 9999")
 
 
 def test_a_damaged_file_with_the_right_hash_is_a_fault(made: Path, tmp_path: Path):
