@@ -32,10 +32,22 @@ TYPES = {
     "TIMESTAMP WITH TIME ZONE": "TIMESTAMPTZ '2026-11-01 12:00:00+02'",
     "DECIMAL(10,3)": "1.125",
     "STRUCT(a INTEGER, b VARCHAR[])": "{'a': 1, 'b': ['x']}",
+    'STRUCT("INTERVAL" INTEGER)': "{'INTERVAL': 1}",
+    "TIME": "'10:00:00.123456'",
     "UUID": "'00000000-0000-0000-0000-000000000001'",
 }
 
-NOT_IN_PARQUET = ["HUGEINT", "BIT", "ENUM('a', 'b')", "INTEGER[3]", "UNION(a INTEGER, b VARCHAR)"]
+NOT_IN_PARQUET = [
+    "HUGEINT",
+    "BIT",
+    "ENUM('a', 'b')",
+    "INTEGER[3]",
+    "UNION(a INTEGER, b VARCHAR)",
+    "TIME WITH TIME ZONE",
+    "INTERVAL",
+    "INTERVAL[]",
+    "STRUCT(a INTERVAL, b TIME WITH TIME ZONE)",
+]
 
 
 def do(database: Database, *statements: str) -> None:
