@@ -36,6 +36,7 @@ from .alert_commands import alerts
 from .command_parts import database_of, known_indexes, load, one_line, progress_bar
 from .command_types import INSTANT, INTERVAL
 from .daily import DailyBackup, backup_in_words
+from .http_client import check_environment
 from .import_commands import import_from
 from .once import backfill_once, poll_once
 from .recorder import Recorder
@@ -139,6 +140,7 @@ def backfill(index_names: tuple[str, ...]) -> None:
     settings = load()
     database = database_of(settings)
     _require_known(index_names, database, settings)
+    check_environment(settings, tells=False)
     click.echo(_healed_in_words(_backfill_with_a_bar(settings, database, index_names)))
 
 

@@ -82,7 +82,7 @@ async def backfill_once(settings: Settings, database: Database, index_names: Seq
     It works beside a recorder: what may still be on its way to the file is no gap yet.
 
     Args:
-        settings: which exchange, and how often a recorder polls it.
+        settings: which exchange, and how often a recorder polls it; `check_environment` finds nothing wrong with them.
         database: with something in it.
         index_names: to look after; all that are configured or have gaps if there are none.
         tell: how far it is.
@@ -91,12 +91,10 @@ async def backfill_once(settings: Settings, database: Database, index_names: Seq
         What became of gaps: pieces of them.
 
     Raises:
-        SettingsError: a variable of the environment, such as a proxy, can't be used.
         ExchangeError: the exchange doesn't answer.
         ForeignExchangeError: the file has prices of another exchange.
         StoreError: the file is kept by others, or there is none.
     """
-    check_environment(settings, tells=False)
     with contextlib.ExitStack() as stack:
         url = stack.enter_context(Simulator()).url if settings.demo else settings.deribit_url
         clock = ExchangeClock()
