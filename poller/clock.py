@@ -88,11 +88,12 @@ class ExchangeClock:
         return local, (before + after) / 2
 
     async def ask(self, client: DeribitClient) -> timedelta:
-        """Ask the exchange what time it is; by how much the answer moved this clock.
+        """Ask the exchange what time it is; by how much another time of the exchange moved this clock.
 
-        If none comes within a second, a clock that was set counts.
+        If no answer comes within a second, a clock that was set counts.
         """
-        self.sure &= not self._was_set
+        was_set = self._was_set
+        self.sure &= not was_set
         self.asks = self._was_set = False
         client.forget_clocks()
         asked_at, moved = self(), timedelta(0)
@@ -103,7 +104,7 @@ class ExchangeClock:
         if not self.sure:
             with self._changing:
                 self.ahead_s = 0.0
-        return moved
+        return timedelta(0) if was_set else moved
 
     def learn(self, client: DeribitClient) -> timedelta:
         """Learn from the last replies; by how much that moved this clock at once, mostly by nothing."""

@@ -1,5 +1,4 @@
 import atexit
-import json
 import logging
 import os
 import subprocess
@@ -23,7 +22,7 @@ from store.recorder import Notice, RecorderLock, read_notice
 from store.status import in_words
 from tests.conftest import START, wait_until
 
-from .conftest import envelope, http, price_reply
+from .conftest import price_reply, reply
 
 SECOND = timedelta(seconds=1)
 
@@ -149,14 +148,14 @@ def test_a_recorder_that_nobody_stops_ends_with_its_process(database_file: Path,
 
 
 class Exchange:
-    """One that publishes no name until it is told to."""
+    """One that publishes just another name until it is told to."""
 
     def __init__(self) -> None:
-        self.published: list[str] = []
+        self.published = ["other_usd"]
 
     def __call__(self, target: str) -> bytes:
         if "names" in target:
-            return http(json.dumps(envelope(self.published)).encode())
+            return reply(self.published, utc_now())
         return price_reply(sent_at=utc_now())
 
 
