@@ -23,7 +23,10 @@ from .proxies import proxy_in_words
 from .skew import Comparison
 from .words import one_line
 
-MAX_CONCURRENT = 4
+# Prices under way at once. An index whose replies hang takes one place; at one tick a second there are 5 indexes at
+# most. The exchange allows 32 connections per address: this, all else and what outlives leave 4 to another process.
+MOST_PRICES = 20
+MOST_OTHERS = 4
 
 ChartRange = Literal["1h", "1d", "2d", "1m", "1y", "all"]
 
@@ -34,7 +37,7 @@ _BOUNDS = Bounds(seconds=10, most_bytes=1_000_000)
 _BOUNDS_OF_CHARTS = Bounds(seconds=30, most_bytes=1_000_000)
 
 # The exchange is said to keep an idle connection for 15 minutes. A poll each hour makes a new one.
-_LIMITS = httpx.Limits(max_connections=MAX_CONCURRENT + MOST, keepalive_expiry=300)
+_LIMITS = httpx.Limits(max_connections=MOST_PRICES + MOST_OTHERS + MOST, keepalive_expiry=300)
 
 _TEST_HOST = "test.deribit.com"
 
@@ -74,7 +77,7 @@ class _Pause:
 
 
 class DeribitClient:
-    """Reads Deribit's public methods over one connection pool, with at most 4 requests at once.
+    """Reads Deribit's public methods over one connection pool, with at most 20 prices and 4 other requests at once.
 
     Use it as an async context manager. Every method raises an `ExchangeError`, and only that, when no usable answer
     came; after one that asks for a pause, the same question fails at once until the pause is over. After too many
@@ -105,7 +108,7 @@ class DeribitClient:
         self._of_test_host = urlsplit(url).hostname == _TEST_HOST
         self._through = proxy_in_words(url)
         self._http = http_client(url, limits=_LIMITS, timeout=_TIMEOUT)
-        self._places = asyncio.Semaphore(MAX_CONCURRENT)
+        self._places_of_prices, self._places = asyncio.Semaphore(MOST_PRICES), asyncio.Semaphore(MOST_OTHERS)
         self._outliving = Outliving()
         self._pauses: dict[str, _Pause] = {}
         self._compared = Comparison(steady)
@@ -236,7 +239,7 @@ class DeribitClient:
     async def _ask(self, method: str, bounds: Bounds, **params: str) -> Reply:
         asked = " ".join([method, *params.values()])
         self._refuse_in_a_pause(method, asked)
-        async with self._places:
+        async with self._places_of_prices if method == _PRICE else self._places:
             self._refuse_in_a_pause(method, asked)  # one may have begun while this request waited for its turn
             way = Way(self._through)
             return await self._outliving.run(asked, way, self._answer(method, params, asked, bounds, way))

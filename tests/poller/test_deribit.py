@@ -11,7 +11,7 @@ import httpx
 import pytest
 from pytest_httpx import HTTPXMock
 
-from poller.deribit import MAX_CONCURRENT, ChartPoint, DeribitClient, Status
+from poller.deribit import MOST_OTHERS, MOST_PRICES, ChartPoint, DeribitClient, Status
 from poller.errors import (
     ClosedError,
     ExchangeError,
@@ -158,20 +158,27 @@ def test_a_whole_number_is_a_price_too(httpx_mock: HTTPXMock):
     assert isinstance(tick.price, float)
 
 
-def test_at_most_four_requests_are_under_way_at_once(serve):
-    four_are_here = threading.Barrier(MAX_CONCURRENT)
+@pytest.mark.parametrize(
+    ("question", "reply", "most"),
+    [
+        (price, price_reply(), MOST_PRICES),
+        (status, http(json.dumps(envelope({"locked": "false"})).encode()), MOST_OTHERS),
+    ],
+)
+def test_only_so_many_requests_are_under_way_at_once(serve, question: Question[object], reply: bytes, most: int):
+    all_are_here = threading.Barrier(most)
 
     def answer(_: str) -> bytes:
-        four_are_here.wait(5)
-        return price_reply()
+        all_are_here.wait(5)
+        return reply
 
     server = serve(answer)
 
-    async def twelve(client: DeribitClient) -> list[Tick]:
-        return await asyncio.gather(*(price(client) for _ in range(12)))
+    async def twice_as_many(client: DeribitClient) -> list[object]:
+        return await asyncio.gather(*(question(client) for _ in range(2 * most)))
 
-    assert len(ask(twelve, server.url)) == 12
-    assert server.most_at_once == 4
+    assert len(ask(twice_as_many, server.url)) == 2 * most
+    assert server.most_at_once == most
 
 
 # Replies that can't be used
@@ -487,7 +494,7 @@ def test_requests_go_on_when_the_pause_is_over(simulator: Simulator, clock: Cloc
 
 
 def test_a_pause_holds_back_the_requests_that_wait_for_their_turn(serve):
-    four_are_here = threading.Barrier(MAX_CONCURRENT)
+    four_are_here = threading.Barrier(MOST_OTHERS)
 
     def answer(_: str) -> bytes:
         four_are_here.wait(5)
@@ -495,8 +502,8 @@ def test_a_pause_holds_back_the_requests_that_wait_for_their_turn(serve):
 
     server = serve(answer)
 
-    async def twelve(client: DeribitClient) -> list[Tick | BaseException]:
-        return await asyncio.gather(*(price(client) for _ in range(12)), return_exceptions=True)
+    async def twelve(client: DeribitClient) -> list[Status | BaseException]:
+        return await asyncio.gather(*(status(client) for _ in range(12)), return_exceptions=True)
 
     told = [type(error) for error in ask(twelve, server.url)]
 

@@ -76,6 +76,24 @@ def test_indexes_are_asked_for_side_by_side(serve):
     assert server.most_at_once == 2
 
 
+def test_four_indexes_whose_replies_hang_cost_a_fifth_nothing(serve):
+    over = threading.Event()
+    hanging = ("eth_usd", "sol_usd", "xrp_usd", "ada_usd")
+
+    def answer(target: str) -> bytes:
+        if "btc_usd" not in target:
+            over.wait(5)
+        return price_reply()
+
+    server = serve(answer)
+
+    outcomes = [outcome for batch in polled(server.url, (*hanging, "btc_usd"), seconds_left=0.9) for outcome in batch]
+    over.set()
+
+    assert [outcome.index_name for outcome in outcomes if isinstance(outcome, Tick)] == ["btc_usd"]
+    assert {outcome.index_name for outcome in outcomes if isinstance(outcome, Miss)} == set(hanging)
+
+
 def test_a_slow_index_does_not_hold_back_a_fast_one(serve):
     fast_one_is_here = threading.Event()
 
