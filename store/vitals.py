@@ -66,7 +66,8 @@ class Vitals:
         ticks: how many were stored in it.
         delay_median_s, delay_p99_s: from exchange time to the end of the transaction that stored a tick; None when
             there was none.
-        skew_s: how far the exchange's clock is ahead of ours, as told by the quickest reply; None when there was none.
+        skew_s: how far the exchange's clock is ahead of ours, as most questions tell; None without a reply or a
+            majority.
         database_bytes: the file with its write-ahead log.
         free_bytes: on the disk that it is on.
     """
