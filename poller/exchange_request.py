@@ -57,10 +57,7 @@ async def fetch(
             asyncio.timeout(bounds.seconds),
             http.stream("GET", url, params=params, extensions={"trace": way.trace}) as response,
         ):
-            body, trouble = await _body(response, bounds.most_bytes)
-            if not trouble and _left_over(response):
-                await response.extensions["network_stream"].aclose()
-                body, trouble = b"", "is followed by more than was asked for"
+            body, trouble = await _body_alone(response, bounds.most_bytes)
     except TimeoutError as error:
         late = f"{asked}: no whole reply within {bounds.seconds:g} s"
         raise UnreachableError((reason_of(error) if error.errno else late) + way.through) from error
@@ -69,6 +66,15 @@ async def fetch(
     except FAILURES as error:
         raise UnreachableError(reason_of(error) + way.through) from error
     return RawReply(response.status_code, response.reason_phrase, response.headers, body, trouble)
+
+
+async def _body_alone(response: httpx.Response, most: int) -> tuple[bytes, str]:
+    """As `_body`. A connection that brings more than the reply is closed, and the reply is not believed either."""
+    body, trouble = await _body(response, most)
+    if trouble or not _left_over(response):
+        return body, trouble
+    await response.extensions["network_stream"].aclose()
+    return b"", "is followed by more than was asked for"
 
 
 def _left_over(response: httpx.Response) -> bytes:

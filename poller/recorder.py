@@ -216,7 +216,7 @@ class Recorder:
         except ExchangeError as error:
             log.warning("index names not checked: %s", error)
             self._board.troubled(error.cause, str(error), self._clock(), retry_at=self._next_try())
-            self._ask_whose()
+            self._ask_whose(needed=True)
         except asyncio.CancelledError:
             log.debug("stopped before the first slot")
 
@@ -254,24 +254,24 @@ class Recorder:
         self._current_slot = slot
         self._account_for_skipped(slot)
         self._await(self._serve(slot))
-        if self._client.undecided:
-            self._ask_whose()
+        self._ask_whose(needed=self._client.undecided)
         self._last_slot, self._current_slot = slot, None
         self._learn_time()
         self._served.set()
         self._served.clear()
         self._moved()
 
-    def _ask_whose(self) -> None:
-        """Ask one more method which exchange it is: others gave no word on it, or not the same one."""
+    def _ask_whose(self, *, needed: bool) -> None:
+        """Ask one more method which exchange it is, if others gave no word on it, or not the same one."""
 
         async def ask() -> None:
             with contextlib.suppress(ExchangeError, TimeoutError):
                 async with asyncio.timeout(_STORE_WAIT_S):
                     await self._client.time()
 
-        with contextlib.suppress(asyncio.CancelledError):  # stopped
-            self._await(ask())
+        if needed:
+            with contextlib.suppress(asyncio.CancelledError):  # stopped
+                self._await(ask())
 
     def _now(self) -> datetime:
         """The time of slots: the exchange's, asked anew when the clock is in doubt."""

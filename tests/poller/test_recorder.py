@@ -359,6 +359,17 @@ def test_a_name_that_is_missing_from_the_list_once_is_recorded_all_the_same(
     wait_until(lambda: notice(database).failing == {})
 
 
+def test_what_cancels_a_wait_does_nothing_between_two_waits(start: Start, database: Database):
+    recorder = start()
+    wait_for_ticks(database, 1)
+    recorder.stop()
+
+    recorder._cancel()
+
+    assert recorder.failure is None
+    assert notice(database).state == "stopped"
+
+
 # Trouble with the database
 
 
