@@ -30,7 +30,7 @@ _LONGEST_CHART_S = 30.0
 
 @dataclass(slots=True)
 class Asked:
-    """What came of the ranges of an index: charts, and those that failed, though not for good."""
+    """The charts that the exchange gave for an index, and the ranges that failed for now."""
 
     charts: list[Chart] = field(default_factory=list)
     ranges: list[ChartRange] = field(default_factory=list)

@@ -223,7 +223,7 @@ class Backfill:
         return tuple(each for each in RANGES if each in needed)
 
     def _note_history(self, index_name: str, before: _History, asked: Asked) -> None:
-        """Ask later for ranges that failed, and no more for those that were answered."""
+        """Ask again later for each range that failed; never again for a range that was answered."""
         failed = tuple(asked.failed)
         found = before.found or bool(asked.charts)
         self._history[index_name] = _History(failed, before.tried.failed(self._clock()), found)

@@ -1,4 +1,4 @@
-"""Which certificates are trusted: the system's, or those that the environment names."""
+"""Which certificates are trusted: the certificates of the system, or the ones that the environment names."""
 
 import os
 import ssl

@@ -29,7 +29,7 @@ FAILURES = (
     RuntimeError,
     ValueError,
 )
-"""What a request may end with: httpx translates most of it, and lets the rest through."""
+"""The exceptions that a request may end with. httpx translates most of them, and lets some through."""
 
 
 def http_client(
