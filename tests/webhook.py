@@ -89,7 +89,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         webhook = self.server.webhook
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        length = int(self.headers.get("Content-Length", 0))
+        body = self.rfile.read(length)
+        if len(body) < length:
+            return  # who was sending was killed meanwhile
         webhook.calls.append((self.command, self.path))
         match webhook.manner:
             case "refuse":

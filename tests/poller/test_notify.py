@@ -1,6 +1,7 @@
 """Messages reach a real receiver; when one doesn't, the reason is told and the address is not."""
 
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -43,6 +44,15 @@ def test_a_message_arrives_as_it_is_with_its_title_and_kind():
     (message,) = webhook.messages
     assert (method, path) == ("POST", "/hooks/T0pS3cret?key=Qu3ryT0ken")
     assert (message["title"], message["message"], message["type"]) == (HELLO.title, HELLO.body, "failure")
+
+
+def test_a_message_whose_sender_was_killed_in_the_middle_is_none():
+    with Webhook() as webhook:
+        with socket.create_connection(("127.0.0.1", webhook.port)) as cut:
+            cut.sendall(b"POST / HTTP/1.1\r\nContent-Length: 20\r\n\r\n{")
+        target(webhook.address).tell(HELLO)
+
+    assert webhook.titles == [HELLO.title]
 
 
 def test_a_target_can_be_told_again():
