@@ -3,7 +3,6 @@
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from datetime import datetime
 from itertools import accumulate, islice
 
@@ -16,7 +15,7 @@ def joined(gaps: Iterable[Gap]) -> Iterator[Gap]:
     before: Gap | None = None
     for gap in gaps:
         if before is not None and before.end >= gap.start and _alike(before, gap):
-            before = replace(before, end=gap.end, slots=before.slots + gap.slots)
+            before = before._replace(end=gap.end, slots=before.slots + gap.slots)
             continue
         if before is not None:
             yield before
@@ -45,7 +44,7 @@ def _cut(gap: Gap, start: datetime, end: datetime) -> Iterator[Gap]:
     count = len(slots(start, end, gap.poll_seconds))
     if count:
         yield (
-            gap if (start, end) == (gap.start, gap.end) else replace(gap, start=start, end=end, slots=count, gap=start)
+            gap if (start, end) == (gap.start, gap.end) else gap._replace(start=start, end=end, slots=count, gap=start)
         )
 
 

@@ -4,7 +4,7 @@ The rows of gap_events are only ever added. Of each stretch of a gap the newest 
 which the same transaction changes. So gaps has nothing that could not be made anew of gap_events.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -145,11 +145,32 @@ def rebuild(cursor: DuckDBPyConnection) -> None:
     cursor.execute(_MAKE_ANEW)
 
 
-def as_gap(row: tuple[Any, ...]) -> Gap:
-    """A row of `COLUMNS` as a gap."""
-    index_name, start, end, slots, poll_seconds, cause, detail, state, source, resolution_s, gap, number = row
-    start, end, gap = map(from_column, (start, end, gap))
-    return Gap(index_name, start, end, slots, poll_seconds, cause, detail, state, source, resolution_s, gap, number)
+def as_gaps(rows: Iterable[tuple[Any, ...]]) -> Iterator[Gap]:
+    """Rows of `COLUMNS` as gaps."""
+    aware = _Aware()  # a piece begins where the one before ends, and has its gap's start
+    for name, start, end, slots, poll_seconds, cause, detail, state, source, resolution_s, gap, number in rows:
+        yield Gap(
+            name,
+            aware[start],
+            aware[end],
+            slots,
+            poll_seconds,
+            cause,
+            detail,
+            state,
+            source,
+            resolution_s,
+            aware[gap],
+            number,
+        )
+
+
+class _Aware(dict[datetime, datetime]):
+    """Instants as the database keeps them, and as aware ones; each is made once."""
+
+    def __missing__(self, instant: datetime) -> datetime:
+        aware = self[instant] = from_column(instant)
+        return aware
 
 
 def _row(gap: Gap) -> tuple[Any, ...]:

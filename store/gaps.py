@@ -7,7 +7,6 @@ it is found anew by whoever reads.
 """
 
 from collections.abc import Container, Iterable, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,7 +15,7 @@ from duckdb import DuckDBPyConnection
 from .database import Database
 from .due import EPOCH
 from .gap_pieces import joined, without
-from .gap_table import COLUMNS, append, as_gap
+from .gap_table import COLUMNS, append, as_gaps
 from .missing import missing
 from .models import Gap, GapState, from_column, to_column
 from .runs import runs
@@ -164,7 +163,7 @@ def unsettled(
 ) -> list[Gap]:
     """The oldest gaps of an index that are in one of these states and begin at `start` or later, ascending."""
     values = {"index_name": index_name, "states": list(states), "start": to_column(start), "limit": limit}
-    return [as_gap(row) for row in cursor.execute(_UNSETTLED, values).fetchall()]
+    return list(as_gaps(cursor.execute(_UNSETTLED, values).fetchall()))
 
 
 def gap_as_json(gap: Gap) -> dict[str, Any]:
@@ -183,12 +182,12 @@ def gap_as_json(gap: Gap) -> dict[str, Any]:
 def _noted(cursor: DuckDBPyConnection, start: datetime, end: datetime, index_names: Container[str] | None) -> list[Gap]:
     """The noted gaps of some indexes or all that touch [start, end), by index and start."""
     rows = cursor.execute(_NOTED, {"start": to_column(start), "end": to_column(end)}).fetchall()
-    return [as_gap(row) for row in rows if index_names is None or row[0] in index_names]
+    return list(as_gaps(row for row in rows if index_names is None or row[0] in index_names))
 
 
 def _joined_holes(gaps: Iterable[Gap]) -> list[Gap]:
     """Make one of neighbours, whatever their causes."""
-    return list(joined(replace(gap, cause="") for gap in sorted(gaps, key=lambda gap: (gap.index_name, gap.start))))
+    return list(joined(gap._replace(cause="") for gap in sorted(gaps, key=lambda gap: (gap.index_name, gap.start))))
 
 
 def _arrived(cursor: DuckDBPyConnection, now: datetime) -> datetime:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Source = Literal["live", "chart", "import", "simulator"]
 GapState = Literal["open", "healed", "unfillable"]
@@ -91,9 +91,10 @@ class Run:
     ended_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Gap:
+class Gap(NamedTuple):
     """Due slots of an index, next to each other, that brought no tick.
+
+    A tuple is made in a tenth of the time of a frozen dataclass, and a page reads thousands.
 
     Attributes:
         index_name: as the exchange spells it.

@@ -1,7 +1,6 @@
 """What became of gaps: cut into the pieces that the stored ticks heal, and the rest."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from duckdb import DuckDBPyConnection
@@ -71,7 +70,7 @@ def settle(
 def _up_to_the_last(portion: Sequence[Gap], seen: Sequence[Sequence[Seen]]) -> list[Gap]:
     """The gaps of which all observed stretches are known; if there is none, the first gap as far as they are."""
     number, its = max((number, its) for number, its in enumerate(seen) if its)
-    return [*portion[:number]] or [replace(portion[0], end=its[-1].end)]
+    return [*portion[:number]] or [portion[0]._replace(end=its[-1].end)]
 
 
 def _as_many_as_fit(changes: Iterable[tuple[Gap, list[Gap]]], most_pieces: int) -> tuple[list[Gap], datetime | None]:
@@ -91,13 +90,13 @@ def _rest(gaps: Sequence[Gap], changed: Sequence[Gap]) -> list[Gap]:
     end = changed[-1].end
     gap = next(gap for gap in gaps if gap.end >= end)
     count = len(slots(end, gap.end, gap.poll_seconds))
-    return [replace(gap, start=end, slots=count, round=gap.round + 1)] if count else []
+    return [gap._replace(start=end, slots=count, round=gap.round + 1)] if count else []
 
 
 def _changed(gap: Gap, seen: Sequence[Seen], known: Sequence[Layer], hopeless: Hopeless) -> list[Gap]:
     """The pieces that a gap consists of now; none if nothing changed."""
     pieces = list(joined(_as_gaps(gap, sorted(_pieces(gap, seen, known)), hopeless)))
-    return [] if [replace(piece, round=gap.round) for piece in pieces] == [gap] else pieces
+    return [] if [piece._replace(round=gap.round) for piece in pieces] == [gap] else pieces
 
 
 def _pieces(gap: Gap, seen: Sequence[Seen], known: Sequence[Layer]) -> Iterator[Piece]:
@@ -122,8 +121,7 @@ def _as_gaps(gap: Gap, pieces: Iterable[Piece], hopeless: Hopeless) -> Iterator[
         state: GapState = "healed"
         if piece.source is None:
             state = "unfillable" if gap.state == "unfillable" or hopeless(start, end) else "open"
-        yield replace(
-            gap,
+        yield gap._replace(
             start=start,
             end=end,
             slots=len(numbers),

@@ -17,7 +17,7 @@ from tests.bench.exporting import exports
 from tests.bench.importing import imports
 from tests.bench.long_history import history
 from tests.bench.peers import Figures, ours, peers
-from tests.bench.reading import chart_queries, page_scripts
+from tests.bench.reading import chart_queries, ledgers, page_scripts
 from tests.bench.recording import append_embedded, notifying, recorder, visibility
 from tests.bench.row import SMALL, TICKS, Row
 
@@ -29,6 +29,7 @@ def rows(folder: Path, simulator: Simulator) -> Iterator[Row]:
     yield from append_embedded(folder)
     yield from visibility(folder)
     yield from chart_queries()
+    yield from ledgers(folder)
     yield from page_scripts()
     yield from judging(folder)
     yield from replaying()

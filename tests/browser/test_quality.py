@@ -1,7 +1,6 @@
 """Quality in a browser: an outage that was healed and one that is open, in the calendar, the ledger and the charts."""
 
 import re
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -37,7 +36,7 @@ def with_outages(database: Database) -> None:
     found = [
         Gap("btc_usd", begin, begin + OUTAGE, 60, POLL_SECONDS, "unreachable", "refused", gap=begin) for begin in begins
     ]
-    healed = replace(found[0], state="healed", source="chart", resolution_s=6, round=1)
+    healed = found[0]._replace(state="healed", source="chart", resolution_s=6, round=1)
     slots = [start + timedelta(seconds=second) for second in range(0, 20 * 3600, POLL_SECONDS)]
     missed = [slot for slot in slots if any(begin <= slot < begin + OUTAGE for begin in begins)]
     with database.write() as cursor:

@@ -40,7 +40,7 @@ def record(database, now):
 def gap(now: datetime, minutes: float, state: Any = "open", **more: Any) -> Gap:
     """One of btc_usd of a minute, so many minutes ago."""
     start = now - minutes * MINUTE
-    return replace(ledgers.gap(0, 60, state), start=start, end=start + MINUTE, gap=start, **more)
+    return ledgers.gap(0, 60, state)._replace(start=start, end=start + MINUTE, gap=start, **more)
 
 
 def measured(database, *minutes: Vitals) -> None:
