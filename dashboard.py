@@ -20,56 +20,23 @@ from streamlit import config
 from streamlit.runtime.pages_manager import PagesManager
 
 import settings as all_settings
-from api import Served, create_app
-from api.files import AsTheyAre
-from api.headers import SecurityHeaders
-from api.hosts import Hosts, OwnNames
-from api.page_sockets import PageSockets
-from api.script import PreloadScript, script_route
-from api.sockets import answer_at_once
-from pages.common.bundle import PLOTLY_FILE, PLOTLY_PATH, PLOTLY_URL
-from poller.embedded import Embedded, start_embedded
+from api.app import create_app
+from api.served import Served
+from pages.common.chart.bundle import PLOTLY_FILE, PLOTLY_PATH, PLOTLY_URL
+from pages.common.site import LOGO, PAGES
+from poller.alerts.watchdog import start_watchdog
 from poller.logs import configure_logging
-from poller.watchdog import start_watchdog
-from store import StoreError
-from store.shared import shared_database
+from poller.recorder.embedded import Embedded, start_embedded
+from server.files import AsTheyAre
+from server.headers import SecurityHeaders
+from server.hosts import Hosts, OwnNames
+from server.page_sockets import PageSockets
+from server.script import PreloadScript, script_route
+from server.sockets import answer_at_once
+from store.errors import StoreError
+from store.file.shared import shared_database
 
 log = logging.getLogger("tickwell.dashboard")
-
-PAGES = [
-    (
-        "pages/overview.py",
-        "Overview",
-        ":material/monitoring:",
-        "The latest price of each index, and all of them on one scale",
-    ),
-    (
-        "pages/history.py",
-        "History",
-        ":material/candlestick_chart:",
-        "Candles or a line of any range, down to single ticks",
-    ),
-    (
-        "pages/quality.py",
-        "Quality",
-        ":material/fact_check:",
-        "How complete the record is: coverage, each gap with its cause, delays",
-    ),
-    (
-        "pages/alerts.py",
-        "Alerts",
-        ":material/notifications:",
-        "How far each rule is from firing, what fired, and who was told of it",
-    ),
-    (
-        "pages/export.py",
-        "Export",
-        ":material/download:",
-        "Ticks or candles as a file, and how programs ask for the same",
-    ),
-]
-
-LOGO = all_settings.ROOT / "pages/common/logo.svg"
 
 api = create_app()
 
@@ -140,13 +107,14 @@ def spare_the_garbage_collector() -> None:
 
 def show() -> None:
     """The page that was asked for, under the title that all pages share."""
-    from pages.common import queries, sign_in, text
+    from pages.common import access, sign_in
     from pages.common.header import header
+    from pages.common.words import text
 
     st.set_page_config(layout="wide", page_icon=LOGO)
     trouble = None
     try:
-        settings = queries.settings_of_server()
+        settings = access.settings_of_server()
         start_embedded(settings)
         start_watchdog(settings)
     except all_settings.SettingsError as error:
@@ -154,7 +122,7 @@ def show() -> None:
         return
     except StoreError as error:
         trouble = error
-    pages = [st.Page(all_settings.ROOT / path, title=title, icon=icon, help=line) for path, title, icon, line in PAGES]
+    pages = [st.Page(all_settings.ROOT / page.path, title=page.title, icon=page.icon, help=page.line) for page in PAGES]
     admitted = sign_in.admits(settings)
     page = st.navigation(pages, position="top" if admitted else "hidden")
     st.logo(LOGO, size="large")
@@ -163,7 +131,7 @@ def show() -> None:
         return
     if trouble:
         st.error(f"Not recording. {trouble}", icon=":material/error:")
-    with queries.database().one_lease():
+    with access.database().one_lease():
         header(page.title)
         page.run()
     spare_the_garbage_collector()

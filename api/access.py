@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from settings import PREFIX, Settings
-from store import tickets
+from store.export import tickets
 
 _OPEN = "/health"
 _TICKETED = "/export"

@@ -7,9 +7,10 @@ from typing import Annotated
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 from pydantic import BaseModel, Field
 
-from store import Cursor, ticks
-from store.bars import bars, bucket
-from store.clock import AHEAD
+from store.file.clock import AHEAD
+from store.file.database import Cursor
+from store.prices import ticks
+from store.prices.bars import bars, bucket
 
 from .errors import BAD_REQUEST, UNAVAILABLE
 from .instants import INTERVALS, Instant, interval_of, require_order

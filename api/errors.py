@@ -8,9 +8,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
-from store import StoreError
-
-_LONGEST_VALUE = 80
+from store.errors import StoreError
+from store.words import shortened
 
 
 class Problem(BaseModel):
@@ -62,9 +61,3 @@ def _in_words(error: Any) -> str:
         return f"{name} is missing: it must be given"
     allowed = error["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
     return f"{name} = {shortened(error['input'])}: {allowed}"
-
-
-def shortened(value: object) -> str:
-    """A value of a request as Python writes it, on one line, and no longer than a person would read."""
-    text = repr(value)
-    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"

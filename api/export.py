@@ -10,12 +10,13 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from fastapi.responses import FileResponse, JSONResponse
 from starlette.types import Receive, Scope, Send
 
-from store import NoDatabaseError, overview
-from store.bars import SINGLE_TICKS
-from store.due import EPOCH
-from store.export_query import MEDIA_TYPES, ExportQuery, Format
-from store.exports import Export
-from store.shared import shared_exports
+from store.errors import NoDatabaseError
+from store.export.files import Export
+from store.export.query import MEDIA_TYPES, ExportQuery, Format
+from store.export.shared import shared_exports
+from store.instants import EPOCH
+from store.prices.bars import SINGLE_TICKS
+from store.prices.indexes import index_names
 
 from .errors import BAD_REQUEST, UNAVAILABLE
 from .instants import INTERVALS, Instant, interval_of, require_order
@@ -117,6 +118,6 @@ def _a_place() -> Iterator[None]:
 def _known(served: Served) -> list[str]:
     try:
         with served.database.read() as cursor:
-            return overview.index_names(cursor, served.settings.indexes)
+            return index_names(cursor, served.settings.indexes)
     except NoDatabaseError:
         return list(served.settings.indexes)

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from store.status import health
+from store.health.status import health
 
 from .access import is_stranger
 from .served import OfServer, Served

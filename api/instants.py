@@ -7,11 +7,10 @@ from typing import Annotated
 from fastapi import HTTPException
 from pydantic import BeforeValidator, WithJsonSchema
 
-from store.bars import INTERVAL_NAMES
 from store.instants import from_text as from_iso
 from store.instants import in_iso
-
-from .errors import shortened
+from store.prices.bars import INTERVAL_NAMES
+from store.words import shortened
 
 # A number below the first is seconds (up to the year 5138); one above the second would be microseconds.
 _FIRST_MILLISECONDS = 10**11

@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 from fastapi.responses import PlainTextResponse
 
-from store.metrics import CONTENT_TYPE, as_text
+from store.health.metrics import CONTENT_TYPE, as_text
 
 from .served import OfServer
 

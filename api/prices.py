@@ -9,8 +9,9 @@ from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, Field
 
-from store import Tick, ticks
-from store.clock import AHEAD
+from store.file.clock import AHEAD
+from store.models import Tick
+from store.prices import ticks
 
 from .errors import BAD_REQUEST, NOT_FOUND, UNAVAILABLE
 from .instants import LAST_MILLISECONDS, from_epoch, require_order, to_epoch_ms

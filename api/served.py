@@ -8,10 +8,12 @@ from typing import Annotated, Any, TypeVar
 from fastapi import Depends, HTTPException, Query, Request
 
 from settings import Settings
-from store import Cursor, Database, NoDatabaseError, overview
-from store.clock import exchange_now
+from store.errors import NoDatabaseError
+from store.file.clock import exchange_now
+from store.file.database import Cursor, Database
+from store.prices.indexes import index_names
+from store.words import shortened
 
-from .errors import shortened
 from .recent import Recent
 
 Answer = TypeVar("Answer")
@@ -56,7 +58,7 @@ def ask(served: Served, ticker: str, query: Callable[[Cursor], Answer]) -> Answe
     try:
         with served.database.read() as cursor:
             if ticker not in known:
-                known = overview.index_names(cursor, known)
+                known = index_names(cursor, known)
             if ticker in known:
                 return query(cursor)
     except NoDatabaseError:

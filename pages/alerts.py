@@ -1,19 +1,24 @@
-"""Alerts: how far each rule is from firing, what fired, who was told of it, and who saw it."""
+"""reads.Alerts: how far each rule is from firing, what fired, who was told of it, and who saw it."""
 
 from collections.abc import Iterator, Sequence
 from typing import cast
 
 import streamlit as st
 
-from pages.common import alert_text, charts, queries, sign_in, text
-from pages.common.alert_marks import add_alerts
-from pages.common.live_chart import live_chart
+from pages.common import access, moments, sign_in
+from pages.common.chart.component import live_chart
+from pages.common.figures import charts
+from pages.common.figures.alert_marks import add_alerts
+from pages.common.reads import alerts as reads
+from pages.common.reads.history import read_history
+from pages.common.reads.recorded import known_indexes
 from pages.common.views import View
+from pages.common.words import alert_text, text
 from settings import PREFIX
-from store import StoreError
 from store.alerts.events import Told
 from store.alerts.outlook import RuleStand
-from store.alerts.rules import Severity, named
+from store.alerts.rules.rules import Severity, named
+from store.errors import StoreError
 
 ALL = "All"
 SPANS = ["1h", "6h", "1d", "1w", "1M"]
@@ -25,13 +30,13 @@ CHART_HEIGHT = 320
 
 def toolbar() -> str:
     """Which index is shown."""
-    return st.selectbox("Index", [ALL, *queries.known_indexes()], key="index", bind="query-params", width=200)
+    return st.selectbox("Index", [ALL, *known_indexes()], key="index", bind="query-params", width=200)
 
 
 def shown(name: str) -> None:
     try:
         with st.skeleton(height=CHART_HEIGHT):
-            alerts = queries.alerts(queries.these_ten_seconds())
+            alerts = reads.read_alerts(moments.these_ten_seconds())
     except StoreError:
         return  # the header tells
     rules(alerts, name)
@@ -42,7 +47,7 @@ def shown(name: str) -> None:
         return  # the header tells
 
 
-def rules(alerts: queries.Alerts, name: str) -> None:
+def rules(alerts: reads.Alerts, name: str) -> None:
     """The rules in words, and how they stand."""
     st.header("Rules", anchor=False)
     if alerts.in_force and alerts.in_force.fault:
@@ -68,7 +73,7 @@ def rules(alerts: queries.Alerts, name: str) -> None:
 
 
 def no_rules() -> None:
-    path = queries.settings().alerts_file.name
+    path = access.settings().alerts_file.name
     st.info(
         f"No rules. Copy `alerts.example.toml` to `{path}`, keep what you need, and change the numbers: the recorder "
         f"takes them up at its next slot. {who_is_told()}",
@@ -77,9 +82,11 @@ def no_rules() -> None:
 
 
 def who_is_told() -> str:
-    urls = queries.settings().notify_urls
+    urls = access.settings().notify_urls
     if not urls:
-        return f"Alerts are shown here only, unless a rule tells somebody by itself: {PREFIX}NOTIFY_URLS is not set."
+        return (
+            f"reads.Alerts are shown here only, unless a rule tells somebody by itself: {PREFIX}NOTIFY_URLS is not set."
+        )
     return f"Told by {', '.join(named(urls))}. `python -m poller alerts test` tries that out."
 
 
@@ -116,13 +123,13 @@ def table_rows(its: RuleStand, name: str) -> Iterator[tuple[str, ...]]:
 
 def chart(name: str) -> None:
     """The price with a mark where a rule fired."""
-    known = queries.known_indexes()
+    known = known_indexes()
     index_name = known[0] if name == ALL else name
     st.header(f"{text.pair(index_name)} and its alerts", anchor=False)
     span = st.segmented_control(
         "Range", SPANS, default="1d", required=True, key="range", bind="query-params", wrap=False
     )
-    history = queries.history(queries.this_second(), (index_name,), View(span))
+    history = read_history(moments.this_second(), (index_name,), View(span))
     if not any(len(frame) for frame in history.bars.values()):
         st.info("No ticks in this range.", icon=":material/hourglass_empty:")
         return
@@ -151,8 +158,8 @@ def events(name: str) -> None:
         )
         open_only = st.toggle("Not acknowledged", key="open", bind="query-params")
     limit = st.session_state.get("limit", A_PAGE)
-    found = queries.newest_alerts(
-        queries.this_second(),
+    found = reads.newest_alerts(
+        moments.this_second(),
         None if name == ALL else name,
         None if severity == ALL else cast("Severity", severity.lower()),
         limit + 1,
@@ -178,7 +185,7 @@ def show_more() -> None:
 
 def listed(found: Sequence[Told]) -> None:
     """Some events, with a button for each that waits to be acknowledged."""
-    reader = sign_in.acknowledges_as(queries.settings())
+    reader = sign_in.acknowledges_as(access.settings())
     waiting = [told.event.id for told in found if told.acknowledged_at is None]
     if reader is None and waiting:
         st.caption("To acknowledge alerts, sign in, or read on the machine that serves this page.")
@@ -202,7 +209,7 @@ def listed(found: Sequence[Told]) -> None:
 
 def acknowledge(event_ids: Sequence[str]) -> None:
     try:
-        queries.acknowledge(event_ids)
+        reads.acknowledge(event_ids)
     except StoreError as error:
         st.session_state["not_noted"] = str(error)
 
@@ -215,7 +222,7 @@ def in_words(told: Told) -> str:
     lines = [
         f"{alert_text.badge(event.severity)}{over} **{text.escaped(event.rule)}**, {when}",
         text.escaped(event.text),
-        f":small[{text.escaped(alert_text.became(told, queries.now(), zone))}]",
+        f":small[{text.escaped(alert_text.became(told, moments.now(), zone))}]",
     ]
     if told.acknowledged_at:
         seen = f"acknowledged by {told.reader}, {alert_text.when(told.acknowledged_at, zone)}"
@@ -228,7 +235,7 @@ def page() -> None:
         name = toolbar()
     except StoreError:
         return  # the header tells
-    st.fragment(shown, run_every=queries.refresh_every())(name)
+    st.fragment(shown, run_every=access.refresh_every())(name)
 
 
 page()

@@ -5,16 +5,21 @@ from datetime import datetime, timedelta
 
 import streamlit as st
 
-from pages.common import charts, gap_text, queries, ranges, text
+from pages.common import access, moments, ranges
+from pages.common.chart.component import live_chart, routes_are_served
 from pages.common.export_links import FORMATS, RENEWED_EVERY, code, offer
-from pages.common.gap_marks import add_marks
-from pages.common.live_chart import live_chart, routes_are_served
+from pages.common.figures import charts
+from pages.common.figures.gap_marks import add_marks
+from pages.common.reads.export import estimate, export_job
+from pages.common.reads.history import read_history
+from pages.common.reads.recorded import known_indexes
 from pages.common.views import EXACT, SPANS, View
-from store import StoreError
-from store.bars import INTERVAL_NAMES, SINGLE_TICKS
-from store.due import EPOCH
-from store.export_query import MOST_EXCEL_ROWS, ExportQuery
-from store.exports import Export, Job
+from pages.common.words import gap_text, text
+from store.errors import StoreError
+from store.export.files import Export, Job
+from store.export.query import MOST_EXCEL_ROWS, ExportQuery
+from store.instants import EPOCH
+from store.prices.bars import INTERVAL_NAMES, SINGLE_TICKS
 
 TICKS, CANDLES = "Ticks", "Candles"
 INTERVALS = {name: interval for interval, name in INTERVAL_NAMES.items()}
@@ -26,7 +31,7 @@ MOST_THROUGH_MEMORY = 50_000_000
 
 def toolbar() -> tuple[ExportQuery, View]:
     """The choices, as a query and as a view of its range. A range that ends now ends with the last whole minute."""
-    known = queries.known_indexes()
+    known = known_indexes()
     with st.container(horizontal=True):
         names = st.multiselect("Index", known, default=known[:1], key="index", bind="query-params", width=320)
         rows = st.segmented_control(
@@ -35,7 +40,7 @@ def toolbar() -> tuple[ExportQuery, View]:
         interval = candle_interval() if rows == CANDLES else SINGLE_TICKS
     span = ranges.choose_span(list(SPANS), "1d")
     view = View(span, *(exact_range() if span == EXACT else (None, None)))
-    start, end = view.bounds(queries.this_minute(), EPOCH)
+    start, end = view.bounds(moments.this_minute(), EPOCH)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         form = st.segmented_control(
             "Format", list(FORMATS), default="Parquet", required=True, key="format", bind="query-params"
@@ -68,7 +73,7 @@ def exact_range() -> tuple[datetime, datetime]:
 def preview(query: ExportQuery, view: View) -> bool:
     """What lies in the range, with its gaps; whether anything does."""
     with st.skeleton(height=PREVIEW_HEIGHT):
-        history = queries.history(query.end, query.index_names, view)
+        history = read_history(query.end, query.index_names, view)
     if not any(len(frame) for frame in history.bars.values()):
         st.info("No ticks in this range.", icon=":material/hourglass_empty:")
         return False
@@ -90,7 +95,7 @@ def preview(query: ExportQuery, view: View) -> bool:
 
 def size(query: ExportQuery) -> None:
     """How large the file will be, before it is made."""
-    about = queries.estimate(query)
+    about = estimate(query)
     st.markdown(f"About **{text.count(about.rows, 'row')}**, **{text.size(about.bytes)}**")
     if query.format == "xlsx" and about.rows > MOST_EXCEL_ROWS:
         st.warning(
@@ -98,9 +103,9 @@ def size(query: ExportQuery) -> None:
             "them all.",
             icon=":material/content_cut:",
         )
-    if about.bytes > queries.settings().exports_limit_bytes:
+    if about.bytes > access.settings().exports_limit_bytes:
         st.warning(
-            f"That may be more than all exports may take, {queries.settings().exports_limit}: choose less, or raise "
+            f"That may be more than all exports may take, {access.settings().exports_limit}: choose less, or raise "
             "TICKWELL_EXPORTS_LIMIT.",
             icon=":material/database:",
         )
@@ -108,8 +113,8 @@ def size(query: ExportQuery) -> None:
 
 def prepare(query: ExportQuery, choice: object) -> None:
     """Start the export, anew if it failed before."""
-    if queries.export_job(query).failure:
-        queries.export_job.clear(query)
+    if export_job(query).failure:
+        export_job.clear(query)
     st.session_state["prepared"] = choice, query
 
 
@@ -160,7 +165,7 @@ def page() -> None:
             return
         choice = replace(query, start=EPOCH, end=EPOCH), view
         before, prepared = st.session_state.get("prepared", (None, query))
-        job = queries.export_job(prepared) if before == choice else None
+        job = export_job(prepared) if before == choice else None
         query = prepared if job else query
         size(query)
     except StoreError:

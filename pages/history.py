@@ -7,16 +7,20 @@ from datetime import datetime, timedelta
 import pandas as pd
 import streamlit as st
 
-from pages.common import alert_text, charts, gap_text, queries, ranges, text
-from pages.common.alert_marks import add_alerts
+from pages.common import access, moments, ranges
+from pages.common.chart.component import Zoomed, live_chart
 from pages.common.export_links import FORMATS, RENEWED_EVERY, offer
-from pages.common.gap_marks import add_marks
-from pages.common.live_chart import Zoomed, live_chart
-from pages.common.measures import Measures, measured
+from pages.common.figures import charts
+from pages.common.figures.alert_marks import add_alerts
+from pages.common.figures.gap_marks import add_marks
+from pages.common.figures.measures import Measures, measured
+from pages.common.reads.history import History, read_history
+from pages.common.reads.recorded import known_indexes
 from pages.common.views import EXACT, SPANS, View, from_wall, intervals_for
-from store import StoreError
-from store.bars import INTERVAL_NAMES, bucket
-from store.export_query import ExportQuery
+from pages.common.words import alert_text, gap_text, text
+from store.errors import StoreError
+from store.export.query import ExportQuery
+from store.prices.bars import INTERVAL_NAMES, bucket
 
 CHART_HEIGHT = 460
 AUTO, LINE, CANDLES = "Auto", "Line", "Candles"
@@ -43,7 +47,7 @@ def zoom(to: Zoomed) -> None:
 
 def toolbar() -> tuple[list[str], View]:
     """The choices: which indexes, which range, as what."""
-    known = queries.known_indexes()
+    known = known_indexes()
     with st.container(horizontal=True):
         names = st.multiselect("Index", known, default=known[:1], key="index", bind="query-params", width=320)
         drawn = st.segmented_control(
@@ -87,7 +91,7 @@ def shown(names: list[str], view: View) -> None:
         return
     try:
         with st.skeleton(height=CHART_HEIGHT):
-            history = queries.history(queries.this_second(), tuple(names), view)
+            history = read_history(moments.this_second(), tuple(names), view)
     except StoreError:
         return  # the header tells
     st.session_state["shown"] = history.start, history.end
@@ -100,7 +104,7 @@ def shown(names: list[str], view: View) -> None:
     table(history)
 
 
-def nothing_here(names: list[str], history: queries.History) -> None:
+def nothing_here(names: list[str], history: History) -> None:
     zone = text.zone()
     pairs = ", ".join(map(text.pair, names))
     words = [f"No ticks of {pairs} from {text.moment(history.start, zone)} to {text.moment(history.end, zone)}."]
@@ -111,7 +115,7 @@ def nothing_here(names: list[str], history: queries.History) -> None:
     st.info(" ".join(words), icon=":material/hourglass_empty:")
 
 
-def download(history: queries.History) -> None:
+def download(history: History) -> None:
     """What is drawn as a file; a bar once it is over."""
     start = bucket(history.start, history.interval)  # the first bar is drawn as a whole
     query = ExportQuery(tuple(history.bars), start, history.end, history.interval)
@@ -120,7 +124,7 @@ def download(history: queries.History) -> None:
             offer(name, replace(query, format=form))
 
 
-def measures(history: queries.History) -> None:
+def measures(history: History) -> None:
     found = {name: measured(frame) for name, frame in history.inside().items()}
     if len(history.bars) > 1:
         several(found)
@@ -166,7 +170,7 @@ def several(found: dict[str, Measures]) -> None:
     )
 
 
-def chart(history: queries.History, view: View) -> None:
+def chart(history: History, view: View) -> None:
     zone = text.zone()
     if view.candles:
         ((name, frame),) = history.bars.items()
@@ -188,7 +192,7 @@ def chart(history: queries.History, view: View) -> None:
     st.caption(" ".join(about(history, view)))
 
 
-def about(history: queries.History, view: View) -> list[str]:
+def about(history: History, view: View) -> list[str]:
     """What the chart can't say by itself."""
     zone = text.zone()
     short = history.end - history.start < timedelta(hours=1)
@@ -211,7 +215,7 @@ def about(history: queries.History, view: View) -> list[str]:
     return words
 
 
-def table(history: queries.History) -> None:
+def table(history: History) -> None:
     """What is drawn, row by row."""
     rows = st.expander("Table of what is drawn", on_change="rerun", key="table")
     if rows.open:
@@ -239,7 +243,7 @@ def page() -> None:
         names, view = toolbar()
     except StoreError:
         return  # the header tells
-    refresh = queries.refresh_every() if view.lives(queries.now()) else RENEWED_EVERY
+    refresh = access.refresh_every() if view.lives(moments.now()) else RENEWED_EVERY
     st.fragment(shown, run_every=refresh)(names, view)
 
 

@@ -4,21 +4,25 @@ from datetime import datetime, timedelta
 
 import streamlit as st
 
-from pages.common import charts, queries, text
-from pages.common.gap_marks import add_marks
-from pages.common.live_chart import live_chart
-from pages.common.sparkline import sparkline
+from pages.common import access, moments
+from pages.common.chart.component import live_chart
+from pages.common.figures import charts
+from pages.common.figures.gap_marks import add_marks
+from pages.common.figures.sparkline import sparkline
+from pages.common.reads.history import History
+from pages.common.reads.overview import Overview, read_overview
 from pages.common.views import SPANS
-from store import StoreError
-from store.coverage import Coverage
-from store.overview import Card
-from store.status import stale_after_s
+from pages.common.words import text
+from store.errors import StoreError
+from store.health.status import stale_after_s
+from store.ledger.coverage import Coverage
+from store.prices.overview import Card
 
 MOST_CARDS = 12
 CHART_HEIGHT = 380
 
 
-@st.fragment(run_every=queries.refresh_every())
+@st.fragment(run_every=access.refresh_every())
 def live() -> None:
     above, choice = st.container(), st.empty()
     span = choice.segmented_control(
@@ -32,7 +36,7 @@ def live() -> None:
     )
     try:
         with above, st.skeleton(height=CHART_HEIGHT):
-            overview = queries.overview(queries.this_second(), span)
+            overview = read_overview(moments.this_second(), span)
     except StoreError:
         choice.empty()
         return  # the header tells
@@ -44,8 +48,8 @@ def live() -> None:
         st.page_link("pages/quality.py", label="Coverage and gaps", icon=":material/fact_check:")
 
 
-def cards_or_table(overview: queries.Overview) -> None:
-    cards, now = overview.cards, queries.now()
+def cards_or_table(overview: Overview) -> None:
+    cards, now = overview.cards, moments.now()
     if len(cards) > MOST_CARDS:
         index_table(overview, now)
         return
@@ -106,10 +110,10 @@ def age(card: Card, now: datetime) -> str:
 def is_stale(card: Card, now: datetime) -> bool:
     if card.latest is None:
         return False
-    return (now - card.latest.ts).total_seconds() > stale_after_s(queries.settings().poll_seconds)
+    return (now - card.latest.ts).total_seconds() > stale_after_s(access.settings().poll_seconds)
 
 
-def index_table(overview: queries.Overview, now: datetime) -> None:
+def index_table(overview: Overview, now: datetime) -> None:
     """Many indexes, a row each."""
     cards, coverage = overview.cards, overview.coverage
     st.dataframe(
@@ -133,7 +137,7 @@ def index_table(overview: queries.Overview, now: datetime) -> None:
     )
 
 
-def rebased_chart(history: queries.History, span: str) -> None:
+def rebased_chart(history: History, span: str) -> None:
     if not any(len(frame) for frame in history.bars.values()):
         st.info("Nothing is recorded in this range yet.", icon=":material/hourglass_empty:")
         return
@@ -146,7 +150,7 @@ def rebased_chart(history: queries.History, span: str) -> None:
     live_chart(drawn[2], key="all-indexes", view=f"{span} {zone.key}", alt=drawn[3], height=CHART_HEIGHT)
 
 
-def last_errors(overview: queries.Overview) -> None:
+def last_errors(overview: Overview) -> None:
     """What kept slots from their ticks in the last 24 h, in words."""
     if not overview.troubles:
         if any(card.latest for card in overview.cards):

@@ -4,12 +4,17 @@ from datetime import datetime
 
 import streamlit as st
 
-from pages.common import charts, coverage_chart, gap_text, queries, text, vitals_charts, vitals_text
-from pages.common.live_chart import live_chart
+from pages.common import access, moments
+from pages.common.chart.component import live_chart
+from pages.common.figures import charts, coverage_chart, vitals_charts
+from pages.common.reads.quality import Quality, read_quality
+from pages.common.reads.recorded import known_indexes
 from pages.common.views import first_midnight
-from store import RECORDER_DOWN, Cause, Gap, StoreError
-from store.coverage import Coverage, totals
-from store.vitals import Growth, Vitals
+from pages.common.words import gap_text, text, vitals_text
+from store.errors import StoreError
+from store.health.vitals import Growth, Vitals
+from store.ledger.coverage import Coverage, totals
+from store.models import RECORDER_DOWN, Cause, Gap
 
 DAYS = {"7d": 7, "30d": 30, "90d": 90}
 ALL = "All"
@@ -22,7 +27,7 @@ CALENDAR_HEIGHT, CHART_HEIGHT = 360, 280
 
 def toolbar() -> tuple[str, str]:
     """The choices: which index, how many days."""
-    known = queries.known_indexes()
+    known = known_indexes()
     with st.container(horizontal=True):
         name = st.selectbox("Index", [ALL, *known], key="index", bind="query-params", width=200)
         days = st.segmented_control(
@@ -34,9 +39,7 @@ def toolbar() -> tuple[str, str]:
 def shown(name: str, days: str) -> None:
     try:
         with st.skeleton(height=CALENDAR_HEIGHT):
-            quality = queries.quality(
-                queries.these_ten_seconds(), first_midnight(queries.now(), DAYS[days], text.zone())
-            )
+            quality = read_quality(moments.these_ten_seconds(), first_midnight(moments.now(), DAYS[days], text.zone()))
     except StoreError:
         return  # the header tells
     hours = [each for each in quality.hours if name in {ALL, each.index_name}]
@@ -55,11 +58,11 @@ def shown(name: str, days: str) -> None:
 
 def in_order(found: list[Coverage]) -> list[Coverage]:
     """As on every page: configured indexes first."""
-    first = queries.settings().indexes
+    first = access.settings().indexes
     return sorted(found, key=lambda its: first.index(its.index_name) if its.index_name in first else len(first))
 
 
-def headline(found: list[Coverage], gaps: list[Gap], quality: queries.Quality) -> None:
+def headline(found: list[Coverage], gaps: list[Gap], quality: Quality) -> None:
     """How complete each index is."""
     its_gaps = {each.index_name: [gap for gap in gaps if gap.index_name == each.index_name] for each in found}
     if len(found) > MOST_CARDS:
@@ -103,7 +106,7 @@ def headline_table(found: list[Coverage], gaps: dict[str, list[Gap]]) -> None:
     )
 
 
-def calendar(hours: list[Coverage], gaps: list[Gap], quality: queries.Quality) -> None:
+def calendar(hours: list[Coverage], gaps: list[Gap], quality: Quality) -> None:
     zone = text.zone()
     first, last = (at.astimezone(zone).date() for at in (quality.start, quality.end))
     st.header("Coverage by day and hour", anchor=False)
@@ -172,7 +175,7 @@ def tabulated(gaps: list[Gap]) -> dict[str, list[object]]:
     }
 
 
-def how_recording_went(quality: queries.Quality) -> None:
+def how_recording_went(quality: Quality) -> None:
     """Delays, the clock, and the disk."""
     st.header("Delay, clock and disk", anchor=False)
     if not quality.vitals:
@@ -188,7 +191,7 @@ def how_recording_went(quality: queries.Quality) -> None:
         delays(quality)
 
 
-def delays(quality: queries.Quality) -> None:
+def delays(quality: Quality) -> None:
     zone = text.zone()
     figure = vitals_charts.delays(quality.vitals, quality.interval, zone)
     charts.set_range(figure, quality.start, quality.end, zone)
@@ -226,7 +229,7 @@ def disk(growth: Growth) -> None:
     st.metric("Disk full in", vitals_text.full_in(growth), help="At the growth of the last 7 days")
 
 
-def errors(quality: queries.Quality, name: str, days: str) -> None:
+def errors(quality: Quality, name: str, days: str) -> None:
     """Slots that failed, by kind."""
     st.header("Errors by kind", anchor=False)
     failures = [each for each in quality.failures if name in {ALL, each.index_name}]

@@ -1,4 +1,4 @@
-"""Collects: the exchange client, the jobs, the loop that runs them on exact slots, the simulator, the command line."""
+"""Collects: the exchange client, what is recorded, history, alerts, the recorder, the simulator, the command line."""
 
 import sys
 

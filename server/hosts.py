@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from .errors import shortened
+from store.words import shortened
 
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^\s:/?#@,\\\[\]]+)(?::\d*)?", re.IGNORECASE)
 

@@ -29,7 +29,7 @@ class BusyError(StoreError):
 
 
 class UnreadableError(StoreError):
-    """What lies there is damaged or no database. A recorder sets it aside (`store.aside`); readers say so until then.
+    """What lies there is damaged or no database. A recorder sets it aside; readers say so until then.
 
     `log_alone` is true when only its write-ahead log can't be used.
     """

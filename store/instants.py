@@ -2,6 +2,9 @@
 
 from datetime import UTC, datetime
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+"""Slots are counted from here; nothing was due before."""
+
 
 def from_text(written: str) -> datetime:
     """A time in ISO 8601. One without a zone is UTC.

@@ -1,10 +1,12 @@
-"""Prices, pairs and lengths of time as text, the same in messages and on pages."""
+"""Prices, pairs, lengths of time and other values as text, the same in messages and on pages."""
 
 import math
 from datetime import timedelta
 
 # Six significant digits of less than this are not written out any more: 0.00000000123456 is.
 _TINY = 1e-9
+
+_LONGEST_VALUE = 80
 
 
 def decimals(value: float) -> int:
@@ -52,3 +54,9 @@ def duration(length: timedelta) -> str:
         if len(parts) == 2:
             break
     return " ".join(filter(None, parts)) or "under 1 s"
+
+
+def shortened(value: object) -> str:
+    """A value of a request as Python writes it, on one line, and no longer than a person would read."""
+    text = repr(value)
+    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"

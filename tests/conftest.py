@@ -16,9 +16,10 @@ import psutil
 import pytest
 from click.testing import CliRunner, Result
 
-from poller.simulator import Simulator
+from poller.simulator.server import Simulator
 from settings import ROOT, Settings
-from store import Database, Tick
+from store.file.database import Database
+from store.models import Tick
 
 START = datetime(2026, 11, 1, 12, tzinfo=UTC)
 """A time for tests that don't care which."""
@@ -96,7 +97,7 @@ def make_settings(database_file: Path) -> Callable[..., Settings]:
 @pytest.fixture
 def command(database_file: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     """Run a command in this process, on the test's file."""
-    from poller.__main__ import main  # the many programs that take something of this module need none of it
+    from poller.commands.main import main  # the many programs that take something of this module need none of it
 
     def invoke(*arguments: str, **settings: Any) -> Result:
         for name, value in {"database": database_file, "deribit_url": "http://127.0.0.1:9", **settings}.items():

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from store import Database, utc_now
 from store.alerts import events
 from store.alerts.events import Event
+from store.file.database import Database
+from store.models import utc_now
 
 CONDITION = "moves 3 % within 15 min"
 

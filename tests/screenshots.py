@@ -6,9 +6,13 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
 
-from poller.simulator import Simulator, price
+from poller.simulator.prices import price
+from poller.simulator.server import Simulator
 from settings import ROOT, VERSION
-from store import Database, Run, Tick, runs, ticks, utc_now
+from store.file.database import Database
+from store.ledger import runs
+from store.models import Run, Tick, utc_now
+from store.prices import ticks
 from tests.browser.conftest import Dashboard, chromium, dashboard_at, free_port
 from tests.conftest import wait_until
 

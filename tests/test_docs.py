@@ -10,12 +10,12 @@ import click
 import pytest
 from pydantic import BaseModel
 
-from poller.__main__ import main
+from poller.commands.main import main
 from settings import PREFIX, ROOT, VERSION, Settings
-from store import Database
-from store.alerts.condition import Condition
-from store.alerts.kinds import KINDS
-from store.alerts.rules import Rule
+from store.alerts.rules.condition import Condition
+from store.alerts.rules.kinds import KINDS
+from store.alerts.rules.rules import Rule
+from store.file.database import Database
 
 README = (ROOT / "README.md").read_text()
 ALERTS = (ROOT / "docs/alerts.md").read_text()

@@ -7,13 +7,13 @@ from types import MappingProxyType
 
 import streamlit as st
 
-from store import tickets
-from store.bars import INTERVAL_NAMES
-from store.due import EPOCH
-from store.export_query import MEDIA_TYPES, ExportQuery, Format
+from pages.common.chart.component import routes_are_served
+from store.export import tickets
+from store.export.query import MEDIA_TYPES, ExportQuery, Format
+from store.instants import EPOCH
+from store.prices.bars import INTERVAL_NAMES
 
-from . import queries
-from .live_chart import routes_are_served
+from . import access
 from .views import to_url
 
 FORMATS: Mapping[str, Format] = MappingProxyType({"Parquet": "parquet", "CSV": "csv", "Excel": "xlsx"})
@@ -40,12 +40,12 @@ def offer(label: str, query: ExportQuery) -> None:
 
 
 def _content(query: ExportQuery) -> bytes:
-    return queries.exports().make(query).path.read_bytes()
+    return access.exports().make(query).path.read_bytes()
 
 
 def _link(query: ExportQuery) -> str:
     """The address for this reader's browser, relative to a page, as some hosts put a path before ours."""
-    key = queries.settings().ticket_key
+    key = access.settings().ticket_key
     ticket = f"&{tickets.PARAMETER}={tickets.sign(key, query.parameters)}" if key else ""
     return f"{_path(query)}{ticket}"
 
@@ -55,7 +55,7 @@ def code(query: ExportQuery) -> Mapping[str, tuple[str, str]]:
 
     pandas, polars and duckdb read Parquet: by its address, or where that asks for a token the file that curl saved.
     """
-    token = queries.settings().api_token is not None
+    token = access.settings().api_token is not None
     parquet = replace(query, format="parquet")
     source = parquet.file_name if token else _address(parquet)
     header = '-H "Authorization: Bearer $TICKWELL_API_TOKEN" ' if token else ""

@@ -2,11 +2,14 @@
 
 import streamlit as st
 
-from store import Exchange, StoreError
-from store.clock import clock_in_words
-from store.status import aside_in_words, in_words
+from store.errors import StoreError
+from store.file.clock import clock_in_words
+from store.health.status import aside_in_words, in_words
+from store.models import Exchange
 
-from . import queries, sign_in, text
+from . import access, moments, sign_in
+from .reads.pulse import read_pulse
+from .words import text
 
 
 def header(title: str) -> None:
@@ -20,21 +23,21 @@ def header(title: str) -> None:
                 bind="query-params",
                 help="Show all times in UTC instead of your browser's time zone",
             )
-            sign_in.reader(queries.settings())
-    st.fragment(_state, run_every=queries.refresh_every())()
+            sign_in.reader(access.settings())
+    st.fragment(_state, run_every=access.refresh_every())()
 
 
 def _state() -> None:
     """The recorder's state in words, the zone of the times, and a word on prices that nobody trades at."""
-    zone, now = text.zone(), queries.now()
+    zone, now = text.zone(), moments.now()
     try:
-        pulse = queries.pulse(queries.this_second())
+        pulse = read_pulse(moments.this_second())
     except StoreError as error:
         st.error(f"The database can't be read. {text.escaped(str(error))}", icon=":material/error:")
         return
     notice, times = pulse.notice, f"Times are {zone.key}."
     age_s = None if pulse.newest is None else (now - pulse.newest).total_seconds()
-    embedded = queries.settings().poller == "embedded"
+    embedded = access.settings().poller == "embedded"
     words = text.escaped(in_words(notice, age_s, now, zone, embedded=embedded))
     if notice is not None and notice.alive and notice.state in {"starting", "recording"}:
         st.caption(f":green[:material/radio_button_checked:] {words}. {times}")
@@ -47,7 +50,7 @@ def _state() -> None:
         )
     if pulse.set_aside:
         st.warning(f"Files {text.escaped(aside_in_words(pulse.set_aside))}", icon=":material/warning:")
-    if queries.settings().demo or pulse.exchange is Exchange.SIMULATOR:
+    if access.settings().demo or pulse.exchange is Exchange.SIMULATOR:
         st.warning("**Simulated prices.** They are made up by the built-in simulator.", icon=":material/science:")
     elif pulse.exchange is Exchange.TEST:
         st.warning("**Prices of Deribit's test environment.** Nobody trades at them.", icon=":material/science:")

@@ -7,8 +7,9 @@ import streamlit as st
 
 from store.instants import from_text
 
-from . import queries, text
+from . import moments
 from .views import EARLIEST, EXACT, LATEST, to_url, within_reach
+from .words import text
 
 
 def choose_span(spans: Sequence[str], default: str) -> str:
@@ -32,7 +33,7 @@ def choose_span(spans: Sequence[str], default: str) -> str:
 
 def exact_range(before: tuple[datetime, datetime] | None) -> tuple[datetime, datetime]:
     """The range that stands in the address, else the one that was looked at before, else the last day."""
-    now = queries.now()
+    now = moments.now()
     start, end = _from_url() or before or (now - timedelta(days=1), now)
     st.query_params.update(start=to_url(start), end=to_url(end))
     return start, end

@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from store.bars import NICE_INTERVALS, nice_interval
+from store.prices.bars import NICE_INTERVALS, nice_interval
 
 MOST_POINTS = 1500
 """More points than this are not told apart on a screen: bars are chosen so that a line has no more."""
+
+MOST_ALERTS = 200
+"""More marks than this can't be told apart on a chart."""
 
 _MOST_CANDLES = 200
 _MOST_ASKED_FOR = 5000

@@ -14,16 +14,17 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from store import Database, NoDatabaseError, StoreError, utc_now
+from poller.timing.guard import guarded
 from store.alerts import events
 from store.alerts.events import Event, Outcome, Pending
-from store.alerts.rules import Severity
-from store.locks import FileLock, beside
+from store.alerts.rules.rules import Severity
+from store.errors import NoDatabaseError, StoreError
+from store.file.database import Database
+from store.file.locks import FileLock, beside
+from store.models import utc_now
 
-from .errors import NotifyError
-from .notify import TIMEOUT_S, Kind, Message, Target
-from .runner import guarded
-from .turns import Turns
+from .backoff import Turns
+from .notify import TIMEOUT_S, Kind, Message, NotifyError, Target
 
 log = logging.getLogger("tickwell.alerts")
 

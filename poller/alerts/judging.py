@@ -12,32 +12,23 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from poller.timing.guard import guarded
 from settings import PREFIX, ROOT, Settings, SettingsError, TickwellError
-from store import (
-    BusyError,
-    Cursor,
-    Database,
-    Miss,
-    NoDatabaseError,
-    OlderSchemaError,
-    StoreError,
-    Tick,
-    UnreadableError,
-    utc_now,
-)
 from store.alerts import events
 from store.alerts.events import Event
 from store.alerts.in_force import put_in_force
 from store.alerts.judge import Company, Judge
-from store.alerts.kinds import AnyRule
 from store.alerts.recall import recall
-from store.alerts.rule_file import load_rules
-from store.alerts.rules import named
+from store.alerts.rules.kinds import AnyRule
+from store.alerts.rules.rule_file import load_rules
+from store.alerts.rules.rules import named
 from store.alerts.settlements import Settlements
-from store.exchange import exchange_of
+from store.errors import BusyError, NoDatabaseError, OlderSchemaError, StoreError, UnreadableError
+from store.file.database import Cursor, Database
+from store.file.exchange import exchange_of
+from store.models import Miss, Tick, utc_now
 
 from .notify import check
-from .runner import guarded
 
 log = logging.getLogger("tickwell.alerts")
 

@@ -13,11 +13,9 @@ from urllib.parse import unquote
 
 from pydantic import SecretStr
 
-from settings import SettingsError
-
-from .errors import NotifyError
-from .runner import guarded
-from .words import one_line
+from poller.timing.guard import guarded
+from poller.words import one_line
+from settings import SettingsError, TickwellError
 
 if TYPE_CHECKING:
     from apprise import Apprise, AppriseResult
@@ -36,6 +34,10 @@ _MOST_LETTERS = 300
 _loading = threading.Lock()
 
 Kind = Literal["info", "success", "warning", "failure"]
+
+
+class NotifyError(TickwellError):
+    """A message did not get through; why stands in it, without the address. The delivery of alerts tries again."""
 
 
 @dataclass(frozen=True)

@@ -7,20 +7,23 @@ import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from poller.network.http_client import check_environment
+from poller.timing.guard import guarded
 from settings import Settings
-from store import Cursor, Database, Exchange, NoDatabaseError, StoreError, ticks, utc_now
 from store.alerts import events
 from store.alerts.events import Kind
 from store.alerts.judge import Company
-from store.alerts.rules import Rule, named
-from store.recorder import Notice, process_in_words, read_notice
-from store.shared import shared_database
-from store.status import stale_after_s
+from store.alerts.rules.rules import Rule, named
+from store.errors import NoDatabaseError, StoreError
+from store.file.database import Cursor, Database
+from store.file.recorder import Notice, process_in_words, read_notice
+from store.file.shared import shared_database
+from store.health.status import stale_after_s
+from store.models import Exchange, utc_now
+from store.prices import ticks
 
-from .alerting import check_addresses
 from .delivery import Delivery, leave_word
-from .http_client import check_environment
-from .runner import guarded
+from .judging import check_addresses
 
 log = logging.getLogger("tickwell.alerts")
 

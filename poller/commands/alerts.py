@@ -14,22 +14,21 @@ from typing import TYPE_CHECKING, Any
 import click
 from pydantic import SecretStr
 
+from poller.alerts.judging import addresses, file_of, read_rules
+from poller.alerts.notify import Message, NotifyError, Target
+from poller.network.http_client import check_environment
 from settings import PREFIX, SettingsError
-from store import utc_now
 from store.alerts.events import Event
-from store.alerts.kinds import AnyRule
-from store.alerts.rule_file import load_rules
+from store.alerts.rules.kinds import AnyRule
+from store.alerts.rules.rule_file import load_rules
 from store.instants import in_iso
+from store.models import utc_now
 
-from .alerting import addresses, file_of, read_rules
-from .command_parts import database_of, known_indexes, load, one_line, progress_bar
-from .command_types import INSTANT
-from .errors import NotifyError
-from .http_client import check_environment
-from .notify import Message, Target
+from .parts import database_of, known_indexes, load, one_line, progress_bar
+from .types import INSTANT
 
 if TYPE_CHECKING:
-    from store.alerts.replay import Replayed
+    from store.alerts.replay.replay import Replayed
 
 _REPLAYED = timedelta(days=30)
 _AT_ONCE = 16
@@ -75,7 +74,7 @@ def _told(message: Message, name: str, address: SecretStr) -> bool:
 @one_line
 def replay(start: datetime | None, end: datetime | None, path: Path | None, *, as_json: bool) -> None:
     """List the alerts that rules would have come to on what is recorded; works beside a recorder."""
-    from store.alerts.replay import replay as replayed  # it needs NumPy, which no other command waits for
+    from store.alerts.replay.replay import replay as replayed  # it needs NumPy, which no other command waits for
 
     settings = load()
     database = database_of(settings)

@@ -7,13 +7,13 @@ import click
 
 import settings as all_settings
 from settings import Settings
-from store import Database
-from store.foreign import Columns
-from store.import_log import Import, imports
-from store.imports import Imported, import_files
-from store.undo import undo
+from store.file.database import Database
+from store.intake.foreign import Columns
+from store.intake.import_log import Import, imports
+from store.intake.imports import Imported, import_files
+from store.intake.undo import undo
 
-from .command_parts import database_of, load, one_line, progress_bars
+from .parts import database_of, load, one_line, progress_bars
 
 NEWEST = 0
 """Of `import --undo` without a number."""

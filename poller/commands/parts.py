@@ -10,11 +10,10 @@ from typing import Any
 import click
 
 import settings as all_settings
+from poller.logs import configure_logging
 from settings import Settings, TickwellError
-from store import Database
-from store.overview import index_names
-
-from .logs import configure_logging
+from store.file.database import Database
+from store.prices.indexes import index_names
 
 
 def one_line(command: Callable[..., None]) -> Callable[..., None]:

@@ -1,12 +1,15 @@
 """What the options of commands are, beyond texts and numbers."""
 
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import click
 
-from store.bars import INTERVAL_NAMES, SINGLE_TICKS
 from store.instants import from_text
+from store.prices.bars import INTERVAL_NAMES, SINGLE_TICKS
+
+FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
 class _Instant(click.ParamType[datetime]):

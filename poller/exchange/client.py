@@ -11,17 +11,17 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from store import Exchange, Tick, utc_now
+from poller.network.http_client import http_client
+from poller.network.proxies import proxy_in_words
+from poller.words import one_line
+from store.models import Exchange, Tick, utc_now
 from store.words import span
 
 from .errors import ClosedError, ExchangeError, PausedError, RateLimitedError, RejectedReplyError
-from .exchange_request import Bounds, Way, fetch
-from .exchange_wire import LONGEST_PAUSE_S, Reply, instant, items, mapping, price, read, reject, text
-from .http_client import http_client
 from .outliving import MOST, Outliving
-from .proxies import proxy_in_words
+from .request import Bounds, Way, fetch
 from .skew import Comparison
-from .words import one_line
+from .wire import LONGEST_PAUSE_S, Reply, instant, items, mapping, price, read, reject, text
 
 # Prices under way at once. An index whose replies hang takes one place; at one tick a second there are 5 indexes at
 # most. The exchange allows 32 connections per address: this, all else and what outlives leave 4 to another process.

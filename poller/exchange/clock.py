@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from store import utc_now
-from store.clock import OFF_S, off_in_words
+from store.file.clock import OFF_S, off_in_words
+from store.models import utc_now
 
-from .deribit import DeribitClient
+from .client import DeribitClient
 from .errors import ExchangeError
 
 log = logging.getLogger("tickwell.clock")

@@ -1,25 +1,23 @@
-"""What can go wrong with the exchange and with those who are told of alerts, and who reacts.
+"""What can go wrong with the exchange, and who reacts.
 
 TickwellError
-├── ExchangeError               no tick came of a request; the message says what was asked and what came back
-│   ├── TemporaryError          the same request may succeed soon: ask again
-│   │   ├── UnreachableError    no reply: connection refused, no route, timeout
-│   │   │   └── ClosedError     the kept connection turned out to be closed: a new one may do at once
-│   │   ├── RateLimitedError    asked too often (HTTP 429 or code 10028): ask nothing before the pause is over
-│   │   └── UnavailableError    maintenance, settlement, 5xx: the exchange says that it can't answer now
-│   │       └── PausedError     not asked: a pause that the exchange asked for is not over
-│   └── PermanentError          the same request would fail again: a person looks at it
-│       ├── RefusedError        the exchange refuses what was asked, an unknown index for one
-│       └── RejectedReplyError  the reply is not what the exchange documents; we don't make a tick of it
-└── NotifyError                 somebody could not be told of an alert; the message says why, without the address
+└── ExchangeError               no tick came of a request; the message says what was asked and what came back
+    ├── TemporaryError          the same request may succeed soon: ask again
+    │   ├── UnreachableError    no reply: connection refused, no route, timeout
+    │   │   └── ClosedError     the kept connection turned out to be closed: a new one may do at once
+    │   ├── RateLimitedError    asked too often (HTTP 429 or code 10028): ask nothing before the pause is over
+    │   └── UnavailableError    maintenance, settlement, 5xx: the exchange says that it can't answer now
+    │       └── PausedError     not asked: a pause that the exchange asked for is not over
+    └── PermanentError          the same request would fail again: a person looks at it
+        ├── RefusedError        the exchange refuses what was asked, an unknown index for one
+        └── RejectedReplyError  the reply is not what the exchange documents; we don't make a tick of it
 """
 
 from datetime import timedelta
 
+from poller.words import one_line
 from settings import TickwellError
 from store.models import Cause
-
-from .words import one_line
 
 # The longest word of the exchange has 200 letters; what was asked, a code and a reason stand around it.
 _LONGEST = 500
@@ -82,7 +80,3 @@ class RejectedReplyError(PermanentError):
     """The reply is not what the exchange documents: cut off, no JSON, a price that is none. A person reports it."""
 
     cause = Cause.REJECTED_REPLY
-
-
-class NotifyError(TickwellError):
-    """A message did not get through. The delivery of alerts tries again; a person looks at it if it goes on."""

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from .exchange_request import Way
+from .request import Way
 
 MOST = 4
 """As many at most go on by themselves, and one at most for the same question."""

@@ -12,10 +12,11 @@ from typing import cast
 
 import httpx
 
+from poller.network.http_client import FAILURES
+from poller.words import one_line
+
 from .errors import ClosedError, UnreachableError
-from .exchange_wire import RawReply
-from .http_client import FAILURES
-from .words import one_line
+from .wire import RawReply
 
 _GZIP = 31  # zlib's way to say: gzip's head and sum, the largest window
 _CONNECTING = ".connect_tcp.started"

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 
 from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 
-from store.meters import Meters
+from store.file.meters import Meters
 
 from .errors import ExchangeError, PausedError
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from store.clock import OFF_S
+from store.file.clock import OFF_S
 
 # One of 60 replies is quick: a connection that is kept, and nothing else under way.
 _KEPT = 60

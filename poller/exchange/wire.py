@@ -12,10 +12,10 @@ from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any, NoReturn
 
-from store import Exchange
+from poller.words import one_line
+from store.models import Exchange
 
 from .errors import RateLimitedError, RefusedError, RejectedReplyError, UnavailableError
-from .words import one_line
 
 SIMULATOR = "tickwell-simulator"
 """The Server header of our simulator starts so; its prices never pass for the exchange's."""

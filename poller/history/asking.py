@@ -9,11 +9,11 @@ from datetime import datetime, timedelta
 
 import stamina
 
-from store import BusyError, ForeignExchangeError
+from poller.exchange.client import ChartRange, DeribitClient
+from poller.exchange.errors import ExchangeError, PermanentError, TemporaryError, UnreachableError
+from store.errors import BusyError, ForeignExchangeError
 
 from .charts import Chart, finished_chart
-from .deribit import ChartRange, DeribitClient
-from .errors import ExchangeError, PermanentError, TemporaryError, UnreachableError
 
 log = logging.getLogger("tickwell.history")
 

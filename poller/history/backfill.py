@@ -11,27 +11,20 @@ from typing import TypeVar
 
 import stamina
 
+from poller.exchange.client import ChartRange, DeribitClient
+from poller.exchange.errors import ExchangeError
+from poller.timing.loop import in_thread
 from settings import MAX_REQUESTS_PER_SECOND
-from store import (
-    Database,
-    Exchange,
-    Gap,
-    GapState,
-    StoreError,
-    averages,
-    candles,
-    gaps,
-    utc_now,
-)
-from store.exchange import admit
-from store.models import Source
-from store.settle import settle
+from store.errors import StoreError
+from store.file.database import Database
+from store.file.exchange import admit
+from store.ledger import gaps
+from store.ledger.settle import settle
+from store.models import Exchange, Gap, GapState, Source, utc_now
+from store.prices import averages, candles
 
 from .asking import Asked, Asking, while_it_is
 from .charts import RANGES, REACH, Chart, hopeless
-from .deribit import ChartRange, DeribitClient
-from .errors import ExchangeError
-from .loop import in_thread
 
 log = logging.getLogger("tickwell.history")
 

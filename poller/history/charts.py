@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from .deribit import ChartPoint, ChartRange
+from poller.exchange.client import ChartPoint, ChartRange
 
 REACH: Mapping[ChartRange, timedelta] = {
     "1h": timedelta(hours=1),

@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 
+from poller.timing.guard import guarded
+
 from .backfill import Backfill
-from .runner import guarded
 
 # How soon after an outage its gap is looked for. A look costs some 5 ms, 40 ms where it has to open the file.
 _LOOK_FOR_GAPS_S = 20.0

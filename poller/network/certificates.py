@@ -6,9 +6,8 @@ from pathlib import Path
 
 import truststore
 
+from poller.words import one_line
 from settings import SettingsError, shared_variable
-
-from .words import one_line
 
 _A_FILE = "a file of certificates in PEM"
 _A_FOLDER = "a folder of certificates"

@@ -7,9 +7,8 @@ from urllib.request import getproxies
 
 import httpx
 
+from poller.words import one_line
 from settings import SettingsError, shared_variable
-
-from .words import one_line
 
 _KINDS = ("http", "https", "socks5", "socks5h")
 _ALLOWED = "the address of a proxy, such as http://proxy.example:8080 or socks5://127.0.0.1:1080"

@@ -6,10 +6,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from store import Cause, Miss
-from store.recorder import Notice, RecorderLock
+from store.file.recorder import Notice, RecorderLock
+from store.models import Cause, Miss
 
-from .jobs import Outcome
+from .poll import Outcome
 
 log = logging.getLogger("tickwell.recorder")
 

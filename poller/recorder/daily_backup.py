@@ -6,11 +6,12 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from store import Database, StoreError, utc_now
-from store.backup import Made, backup
-from store.manifest import read_manifest
-
-from .runner import guarded
+from poller.timing.guard import guarded
+from store.backup.backup import Made, backup
+from store.backup.manifest import read_manifest
+from store.errors import StoreError
+from store.file.database import Database
+from store.models import utc_now
 
 log = logging.getLogger("tickwell.backup")
 

@@ -6,13 +6,14 @@ import os
 import threading
 from datetime import datetime, timedelta
 
+from poller.timing.guard import guarded
 from settings import Settings, TickwellError
-from store import RecorderError, StoreError, utc_now
-from store.recorder import Notice, read_notice
-from store.shared import shared_database
+from store.errors import RecorderError, StoreError
+from store.file.recorder import Notice, read_notice
+from store.file.shared import shared_database
+from store.models import utc_now
 
 from .recorder import Recorder
-from .runner import guarded
 
 log = logging.getLogger("tickwell.recorder")
 

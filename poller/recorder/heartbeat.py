@@ -5,7 +5,7 @@ import logging
 
 from pydantic import SecretStr
 
-from .http_client import FAILURES, http_client
+from poller.network.http_client import FAILURES, http_client
 
 log = logging.getLogger("tickwell.alerts")
 

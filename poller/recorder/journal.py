@@ -11,30 +11,19 @@ from datetime import datetime, timedelta
 from heapq import merge
 from itertools import takewhile
 
-from store import (
-    Cause,
-    Cursor,
-    Database,
-    Exchange,
-    Miss,
-    NoDatabaseError,
-    OlderSchemaError,
-    RefusedRecordError,
-    Run,
-    Tick,
-    UnreadableError,
-    runs,
-    ticks,
-    utc_now,
-    vitals,
-)
-from store.exchange import admit, refuse_another
-from store.meters import OK
-from store.refused import file_of_refused, keep_refused, refusals_told
-from store.vitals import Vitals
+from poller.alerts.judging import Alerts, UnjudgedError
+from store.errors import NoDatabaseError, OlderSchemaError, RefusedRecordError, UnreadableError
+from store.file.database import Cursor, Database
+from store.file.exchange import admit, refuse_another
+from store.file.meters import OK
+from store.health import vitals
+from store.health.refused import file_of_refused, keep_refused, refusals_told
+from store.health.vitals import Vitals
+from store.ledger import runs
+from store.models import Cause, Exchange, Miss, Run, Tick, utc_now
+from store.prices import ticks
 
-from .alerting import Alerts, UnjudgedError
-from .jobs import Outcome
+from .poll import Outcome
 from .waiting import Waiting, WaitingFile
 
 log = logging.getLogger("tickwell.recorder")

@@ -14,9 +14,9 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from settings import PREFIX, VERSION, Settings, SettingsError
-from store import Database
-from store.clock import exchange_now
-from store.metrics import CONTENT_TYPE, as_text
+from store.file.clock import exchange_now
+from store.file.database import Database
+from store.health.metrics import CONTENT_TYPE, as_text
 
 log = logging.getLogger("tickwell.metrics")
 

@@ -6,12 +6,13 @@ import logging
 from collections.abc import Sequence
 from functools import partial
 
+from poller.exchange.client import DeribitClient
+from poller.exchange.errors import RejectedReplyError, UnreachableError
+from poller.timing.loop import in_thread
 from settings import SettingsError
-from store import Database, NoDatabaseError, StoreError, ticks
-
-from .deribit import DeribitClient
-from .errors import RejectedReplyError, UnreachableError
-from .loop import in_thread
+from store.errors import NoDatabaseError, StoreError
+from store.file.database import Database
+from store.prices import ticks
 
 log = logging.getLogger("tickwell.recorder")
 

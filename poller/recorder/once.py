@@ -6,20 +6,22 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
+from poller.exchange.client import DeribitClient
+from poller.exchange.clock import ExchangeClock
+from poller.history.backfill import Backfill, Tell, spacing_s
+from poller.network.http_client import check_environment
+from poller.simulator.server import Simulator
+from poller.timing.slots import slot_of
 from settings import VERSION, Settings
-from store import Database, ForeignExchangeError, Gap, NewerSchemaError, StoreError, utc_now
-from store.exchange import refuse_another
-from store.recorder import Notice, RecorderLock
-from store.status import stale_after_s
+from store.errors import ForeignExchangeError, NewerSchemaError, StoreError
+from store.file.database import Database
+from store.file.exchange import refuse_another
+from store.file.recorder import Notice, RecorderLock
+from store.health.status import stale_after_s
+from store.models import Gap, utc_now
 
-from .backfill import Backfill, Tell, spacing_s
-from .clock import ExchangeClock
-from .deribit import DeribitClient
-from .http_client import check_environment
-from .jobs import Outcome, poll, retries_within_budget
 from .journal import Journal
-from .simulator import Simulator
-from .slots import slot_of
+from .poll import Outcome, poll, retries_within_budget
 
 _SECONDS_FOR_ALL = 20.0
 _ATTEMPTS = 3

@@ -9,12 +9,11 @@ from datetime import datetime, timedelta
 
 import stamina
 
+from poller.exchange.client import DeribitClient
+from poller.exchange.errors import ClosedError, ExchangeError, PausedError, TemporaryError, UnreachableError
+from poller.timing.guard import guarded
 from settings import MAX_REQUESTS_PER_SECOND
-from store import Cause, Miss, Tick
-
-from .deribit import DeribitClient
-from .errors import ClosedError, ExchangeError, PausedError, TemporaryError, UnreachableError
-from .runner import guarded
+from store.models import Cause, Miss, Tick
 
 Outcome = Tick | Miss
 

@@ -11,37 +11,32 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Literal
 
+from poller.alerts.delivery import Delivery
+from poller.alerts.judging import Alerts
+from poller.exchange.client import DeribitClient
+from poller.exchange.clock import ExchangeClock
+from poller.exchange.errors import ExchangeError
+from poller.exchange.retries import count_retries
+from poller.history.backfill import Backfill, spacing_s
+from poller.history.upkeep import Background
+from poller.network.http_client import check_environment
+from poller.simulator.server import Simulator
+from poller.timing.guard import guarded
+from poller.timing.loop import Loop, in_thread
+from poller.timing.runner import Runner
+from poller.timing.slots import next_slot, slot_of, slots_between
 from settings import VERSION, Settings, TickwellError
-from store import (
-    Database,
-    ForeignExchangeError,
-    NewerSchemaError,
-    RecorderError,
-    Run,
-    StoreError,
-    utc_now,
-)
-from store.exchange import refuse_another
-from store.recorder import Notice, RecorderLock
+from store.errors import ForeignExchangeError, NewerSchemaError, RecorderError, StoreError
+from store.file.database import Database
+from store.file.exchange import refuse_another
+from store.file.recorder import Notice, RecorderLock
+from store.models import Run, utc_now
 
-from .alerting import Alerts
-from .backfill import Backfill, spacing_s
-from .background import Background
-from .clock import ExchangeClock
-from .delivery import Delivery
-from .deribit import DeribitClient
-from .errors import ExchangeError
+from .board import Board
 from .heartbeat import PERIOD_S, Heartbeat
-from .http_client import check_environment
-from .jobs import Outcome, missed_slot, poll, retries_within_budget
 from .journal import Journal
-from .loop import Loop, in_thread
 from .names import check_names
-from .retries import count_retries
-from .runner import Runner, guarded
-from .simulator import Simulator
-from .slots import next_slot, slot_of, slots_between
-from .state import Board
+from .poll import Outcome, missed_slot, poll, retries_within_budget
 from .writer import Writer
 
 log = logging.getLogger("tickwell.recorder")

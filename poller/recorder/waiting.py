@@ -12,7 +12,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from store import Exchange, Miss, Run, StoreError, Tick, utc_now
+from store.errors import StoreError
+from store.models import Exchange, Miss, Run, Tick, utc_now
 
 from .waiting_lines import DamagedError, read_head, read_line
 

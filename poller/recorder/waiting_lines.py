@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from settings import TickwellError, is_index_name
-from store import Cause, Exchange, Miss, Run, Tick
+from store.models import Cause, Exchange, Miss, Run, Tick
 
 # What sums of seconds or days can't bring out of the range of a datetime.
 _YEARS = range(1970, 2200)

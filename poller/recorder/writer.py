@@ -7,13 +7,14 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 
-from store import Cause, ForeignExchangeError, StoreError
+from poller.timing.guard import guarded
+from poller.timing.loop import in_thread
+from store.errors import ForeignExchangeError, StoreError
+from store.models import Cause
 
-from .jobs import Outcome
+from .board import Board
 from .journal import PORTION, Journal
-from .loop import in_thread
-from .runner import guarded
-from .state import Board
+from .poll import Outcome
 
 log = logging.getLogger("tickwell.recorder")
 

@@ -1,29 +1,20 @@
 """Runs named jobs at exact slots of the UTC wall clock until it is told to stop."""
 
 import asyncio
-import contextlib
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import schedule
 
+from .guard import guarded
 from .slots import next_slot, slot_of
 
 log = logging.getLogger("tickwell.runner")
 
 # A wait is cut into pieces of this, to notice a clock that was set and a machine that slept.
 _LOOK_AT_CLOCK_S = 1.0
-
-
-@contextlib.contextmanager
-def guarded(name: str) -> Iterator[None]:
-    """Log whatever a job raises, so that it does not reach the loop that runs it. Being cancelled is no failure."""
-    try:
-        yield
-    except Exception:
-        log.exception("the job %s failed", name)
 
 
 class Runner:

@@ -1,1 +1,1 @@
-"""Alerts: rules over what is recorded, how they are judged, and the events that come of them."""
+"""Alerts: rules, their judgement, and the events that come of it."""

@@ -9,9 +9,8 @@ from typing import Any, Literal
 
 from duckdb import DuckDBPyConnection
 
+from store.alerts.rules.rules import Severity
 from store.models import from_column, to_column
-
-from .rules import Severity
 
 Kind = Literal["fired", "over"]
 Outcome = Literal["sent", "failed", "given up"]

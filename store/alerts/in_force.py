@@ -6,10 +6,9 @@ from datetime import datetime
 
 from duckdb import DuckDBPyConnection
 
+from store.alerts.rules.kinds import AnyRule
+from store.alerts.rules.rule_file import as_text, from_text
 from store.models import from_column, to_column
-
-from .kinds import AnyRule
-from .rule_file import as_text, from_text
 
 _NEWEST = """
 SELECT noted_at, rules, fault

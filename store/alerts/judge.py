@@ -5,15 +5,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from store.alerts.rules.condition import Condition, Reading, Way
+from store.alerts.rules.kinds import AnyRule
+from store.alerts.rules.record_kinds import GapSettled
+from store.alerts.rules.rules import Rule
+from store.alerts.rules.tape import Tape
 from store.models import Exchange, Gap, Tick
 from store.words import pair
 
-from .condition import Condition, Reading, Way
 from .events import Event, Kind, Standing
-from .kinds import AnyRule
-from .record_kinds import GapSettled
-from .rules import Rule
-from .tape import Tape
 
 Standings = Mapping[tuple[str, str, str], Standing]
 """Where conditions stood last, by rule, condition and index."""

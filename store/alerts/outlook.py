@@ -8,14 +8,14 @@ from typing import Literal
 
 from duckdb import DuckDBPyConnection
 
-from store import candles
+from store.alerts.rules.condition import Reading
+from store.alerts.rules.kinds import AnyRule
+from store.alerts.rules.tape import Tape
+from store.prices import candles
 
 from . import events
-from .condition import Reading
 from .judge import Watch
-from .kinds import AnyRule
 from .recall import recall
-from .tape import Tape
 
 State = Literal["ready", "fired", "cooling down", "waiting", "unknown"]
 """Of a condition. It waits while the price is beyond a level from the outset; it is unknown while too little is."""

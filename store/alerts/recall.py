@@ -9,18 +9,18 @@ from datetime import datetime, timedelta
 
 from duckdb import DuckDBPyConnection
 
-from store import candles, ticks
-from store.due import EPOCH
-from store.exchange import exchange_of
-from store.missing import missing
+from store.alerts.rules.condition import Condition
+from store.alerts.rules.kinds import AnyRule
+from store.alerts.rules.price_kinds import Volatility
+from store.alerts.rules.tape import HOUR, Tape, minute_of
+from store.file.exchange import exchange_of
+from store.instants import EPOCH
+from store.ledger.missing import missing
 from store.models import Tick, from_column, to_column
+from store.prices import candles, ticks
 
 from . import events
-from .condition import Condition
 from .judge import Company, Judge
-from .kinds import AnyRule
-from .price_kinds import Volatility
-from .tape import HOUR, Tape, minute_of
 
 # A candle with an average in it may show a low that no tick had: it rules out no minute before it.
 _RECORDS = """

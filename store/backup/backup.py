@@ -1,9 +1,9 @@
 """Backup: a consistent copy of all that was recorded as Parquet, taken while recording goes on.
 
-The ticks of one instant (`store.snapshot`) are read over as many short leases as it takes; all other tables are copied
-under the first one. When ticks are deleted meanwhile, all is copied anew. Ticks lie in a file for each day in UTC,
-named with a piece of its hash. A day that is as it was is not written again. The manifest is replaced last: until then,
-whatever happens, the backup is the one before.
+The ticks of one instant (`store.prices.snapshot`) are read over as many short leases as it takes; all other tables are
+copied under the first one. When ticks are deleted meanwhile, all is copied anew. Ticks lie in a file for each day in
+UTC, named with a piece of its hash. A day that is as it was is not written again. The manifest is replaced last: until
+then, whatever happens, the backup is the one before.
 """
 
 import contextlib
@@ -18,17 +18,19 @@ import duckdb
 from duckdb import DuckDBPyConnection
 
 from settings import VERSION
+from store.errors import BusyError, StoreError
+from store.file import schema
+from store.file.database import Database
+from store.file.disk import sync
+from store.file.locks import FileLock
+from store.models import utc_now
+from store.prices import candles
+from store.prices.snapshot import TRIES, Snapshot
 
-from . import candles, schema
 from .copies import as_instants, write
-from .database import Database
-from .errors import BusyError, StoreError
-from .locks import FileLock
 from .losses import lost
 from .manifest import NAME, File, Manifest, as_text, read_manifest
-from .models import utc_now
-from .snapshot import TRIES, Snapshot
-from .whole_tables import UNFINISHED, WholeTables, finished, names_of_finished, sync
+from .whole_tables import UNFINISHED, WholeTables, finished, names_of_finished
 
 TICKS = "ticks"
 

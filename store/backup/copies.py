@@ -8,8 +8,8 @@ from typing import Any
 
 from duckdb import DuckDBPyConnection
 
-from . import schema
-from .due import EPOCH
+from store.file import schema
+from store.instants import EPOCH
 
 _DESCRIBED = "SELECT count(*), min(epoch_us({time})), max(epoch_us({time})) FROM read_parquet(?)"
 _TYPES = "DESCRIBE FROM read_parquet(?)"

@@ -1,6 +1,5 @@
 """What a backup says of itself: which files belong to it, and what must be in each."""
 
-import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -11,8 +10,8 @@ from typing import Annotated
 from pydantic import AwareDatetime, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-from .errors import NewerSchemaError, StoreError
-from .schema import newest
+from store.errors import NewerSchemaError, StoreError
+from store.file.schema import newest
 
 NAME = "manifest.json"
 _FORMAT = 1
@@ -143,9 +142,3 @@ def as_text(manifest: Manifest) -> str:
     """The manifest as JSON."""
     found = {"format": _FORMAT, **asdict(manifest), "made_at": manifest.made_at.isoformat()}
     return json.dumps(found, indent=1)
-
-
-def sha256_of(path: Path) -> str:
-    """The hexadecimal SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

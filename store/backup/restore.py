@@ -8,15 +8,16 @@ from pathlib import Path
 from duckdb import DuckDBPyConnection
 
 from settings import VERSION
+from store.errors import StoreError
+from store.file import schema
+from store.file.database import Database
+from store.file.recorder import Notice, RecorderLock
+from store.models import utc_now
+from store.prices import candles, overruled
 
-from . import candles, overruled, schema
 from .backup import Tell
 from .copies import take_in
-from .database import Database
-from .errors import StoreError
 from .manifest import Manifest
-from .models import utc_now
-from .recorder import Notice, RecorderLock
 from .verify import faults_of_backup, names_of, what_it_holds
 
 _AT_ONCE = 50

@@ -8,12 +8,15 @@ from typing import Any
 import duckdb
 from duckdb import DuckDBPyConnection
 
-from . import gap_table, schema
+from store.errors import StoreError
+from store.file import schema
+from store.file.database import Database
+from store.file.disk import sha256_of
+from store.ledger import gap_table
+
 from .backup import PORTION
 from .copies import describe, take_in
-from .database import Database
-from .errors import StoreError
-from .manifest import File, Manifest, read_manifest, sha256_of
+from .manifest import File, Manifest, read_manifest
 
 _END = "SELECT coalesce(max(rowid) + 1, 0) FROM {table}"
 

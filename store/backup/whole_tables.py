@@ -1,6 +1,5 @@
 """Tables that a backup copies as a whole, ours and those of the user's own, and how its files are finished."""
 
-import os
 import re
 from collections.abc import Container
 from dataclasses import dataclass, field
@@ -10,9 +9,11 @@ from typing import Self
 import duckdb
 from duckdb import DuckDBPyConnection
 
-from . import schema
+from store.file import schema
+from store.file.disk import sha256_of, sync
+
 from .copies import as_instants, describe, types_in, write
-from .manifest import File, sha256_of
+from .manifest import File
 
 UNFINISHED = ".tickwell-unfinished"
 
@@ -102,12 +103,3 @@ def finished(parquet: DuckDBPyConnection, folder: Path, path: Path, time_column:
     sync(path)
     path.rename(its_name)
     return File(str(its_name.relative_to(folder)), *describe(parquet, its_name, time_column), time_column, sha256)
-
-
-def sync(path: Path) -> None:
-    """Have the system write a file or a folder to the disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -21,15 +21,16 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from .clock import exchange_now
-from .database import Database
-from .errors import BusyError, StoreError
-from .export_query import SUFFIXES, ExportQuery
-from .export_survey import Survey, survey
-from .locks import FileLock
-from .manifest import sha256_of
-from .models import utc_now
-from .snapshot import TRIES
+from store.errors import BusyError, StoreError
+from store.file.clock import exchange_now
+from store.file.database import Database
+from store.file.disk import sha256_of
+from store.file.locks import FileLock
+from store.models import utc_now
+from store.prices.snapshot import TRIES
+
+from .query import SUFFIXES, ExportQuery
+from .survey import Survey, survey
 
 Tell = Callable[[int, int], None]
 """Hears how many of how many ticks are read."""
@@ -163,8 +164,8 @@ class Exports:
 
     def _written(self, found: Survey, new: Path, tell: Tell) -> dict[str, Any]:
         """Write the rows; what the manifest says of them."""
-        from .export_rows import tables_of
-        from .export_writers import open_writer
+        from .rows import tables_of
+        from .writers import open_writer
 
         rows, read, capped, last = 0, 0, False, None
         with open_writer(new, found.query, found.facts) as writer:

@@ -6,9 +6,8 @@ from datetime import datetime, timedelta
 from typing import Literal, get_args
 from urllib.parse import urlencode
 
-from .bars import INTERVAL_NAMES, SINGLE_TICKS, bucket
-from .due import EPOCH
-from .instants import in_iso
+from store.instants import EPOCH, in_iso
+from store.prices.bars import INTERVAL_NAMES, SINGLE_TICKS, bucket
 
 Format = Literal["parquet", "csv", "xlsx"]
 FORMATS: tuple[Format, ...] = get_args(Format)

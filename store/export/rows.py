@@ -5,10 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow as pa
 
-from .database import Database
-from .export_survey import MATCHES, Survey, values_of
-from .export_writers import schema_of
-from .models import to_column
+from store.file.database import Database
+from store.models import to_column
+
+from .survey import MATCHES, Survey, values_of
+from .writers import schema_of
 
 # A window of ticks takes 0.1 s to read and 26 MB as a table; candles are folded from more of them.
 _TICKS_A_WINDOW = 500_000

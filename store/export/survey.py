@@ -1,7 +1,7 @@
 """What an export will be made of, looked at before: how many ticks from which source, how complete, with which gaps.
 
-All that follows reads the ticks of one instant (`store.snapshot`), over as many short leases as it takes. The survey
-tells exports apart: of two with the same survey each byte is the same.
+All that follows reads the ticks of one instant (`store.prices.snapshot`), over as many short leases as it takes. The
+survey tells exports apart: of two with the same survey each byte is the same.
 """
 
 import hashlib
@@ -15,18 +15,18 @@ from typing import Any
 from duckdb import DuckDBPyConnection
 
 from settings import VERSION
+from store.file.clock import exchange_now
+from store.file.database import Database
+from store.file.exchange import exchange_of
+from store.ledger.coverage import coverage
+from store.ledger.gaps import gap_as_json, ledger
+from store.models import from_column, to_column
+from store.prices.averages import OF_CHARTS
+from store.prices.bars import INTERVAL_NAMES, SINGLE_TICKS, bucket
+from store.prices.candles import HOUR, closed_to, floor
+from store.prices.snapshot import Snapshot
 
-from .averages import OF_CHARTS
-from .bars import INTERVAL_NAMES, SINGLE_TICKS, bucket
-from .candles import HOUR, closed_to, floor
-from .clock import exchange_now
-from .coverage import coverage
-from .database import Database
-from .exchange import exchange_of
-from .export_query import ExportQuery
-from .gaps import gap_as_json, ledger
-from .models import from_column, to_column
-from .snapshot import Snapshot
+from .query import ExportQuery
 
 _PORTION = 2_000_000
 """So many rows are looked at under one lease, which takes some 30 ms."""

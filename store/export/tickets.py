@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from itsdangerous import BadSignature, TimestampSigner
 
-from . import utc_now
+from store.models import utc_now
 
 PARAMETER = "ticket"
 GOOD_FOR = timedelta(minutes=5)

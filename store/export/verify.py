@@ -7,10 +7,11 @@ from typing import Any
 
 import duckdb
 
-from .due import EPOCH
-from .errors import StoreError
-from .exports import manifest_of, read_manifest
-from .manifest import sha256_of
+from store.errors import StoreError
+from store.file.disk import sha256_of
+from store.instants import EPOCH
+
+from .files import manifest_of, read_manifest
 
 # Times in CSV are texts that sort as the times do.
 _FOUND = {

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
-from .export_query import MOST_EXCEL_ROWS, ExportQuery
+from .query import MOST_EXCEL_ROWS, ExportQuery
 
 _INSTANT = pa.timestamp("us", "UTC")
 

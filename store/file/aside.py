@@ -4,7 +4,7 @@ import contextlib
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from .models import utc_now
+from store.models import utc_now
 
 _SECOND = timedelta(seconds=1)
 

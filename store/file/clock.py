@@ -4,9 +4,10 @@ import contextlib
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from . import words
-from .errors import StoreError
-from .models import CLOCKS_AGREE, utc_now
+from store import words
+from store.errors import StoreError
+from store.models import CLOCKS_AGREE, utc_now
+
 from .recorder import Notice, read_notice
 
 OFF_S = CLOCKS_AGREE.total_seconds()

@@ -17,14 +17,18 @@ from pathlib import Path
 import duckdb
 from duckdb import DuckDBPyConnection
 
+from store.errors import BusyError, NoDatabaseError, StoreError, UnreadableError
+
 from . import schema
 from .aside import log_of, set_aside
-from .errors import BusyError, NoDatabaseError, StoreError, UnreadableError
 from .held import Held
 from .locks import lease_locks, real_path
 from .meters import Meters
 from .nesting import OwnLease
 from .opening import Config, connect, in_one_line, patiently
+
+Cursor = DuckDBPyConnection
+"""What a lease lends, for those who import no duckdb."""
 
 log = logging.getLogger("tickwell.store")
 

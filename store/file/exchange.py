@@ -7,8 +7,8 @@ from datetime import datetime
 
 from duckdb import DuckDBPyConnection
 
-from .errors import ForeignExchangeError
-from .models import Exchange, to_column
+from store.errors import ForeignExchangeError
+from store.models import Exchange, to_column
 
 _NOTED = """
 SELECT name

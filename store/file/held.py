@@ -11,8 +11,9 @@ from pathlib import Path
 import duckdb
 from duckdb import DuckDBPyConnection
 
+from store.errors import BusyError, StoreError
+
 from . import schema
-from .errors import BusyError, StoreError
 from .locks import knocked
 
 _LOOK_FOR_KNOCKS_S = 0.05

@@ -11,7 +11,7 @@ from typing import IO
 import portalocker
 from portalocker import LockFlags
 
-from .errors import BusyError, StoreError
+from store.errors import BusyError, StoreError
 
 # Waiters look again every 2 ms. A blocking wait could not be given up, and a lock is mostly held for microseconds
 # (the gate) or 20 to 30 ms (a lease that opens the file).

@@ -1,6 +1,6 @@
 """What this process did since it began, counted as it goes: cheap enough for every lease and every poll.
 
-Nothing here knows Prometheus: `store.metrics` makes its text of it when somebody asks.
+Nothing here knows Prometheus: `store.health.metrics` makes its text of it when somebody asks.
 """
 
 import bisect
@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from .models import Cause
+from store.models import Cause
 
 OK = "ok"
 

@@ -11,7 +11,7 @@ from typing import TypeVar
 import duckdb
 from duckdb import DuckDBPyConnection
 
-from .errors import BusyError, UnreadableError
+from store.errors import BusyError, UnreadableError
 
 T = TypeVar("T")
 

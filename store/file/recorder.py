@@ -15,7 +15,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from .errors import RecorderError, StoreError
+from store.errors import RecorderError, StoreError
+
 from .locks import FileLock, beside
 
 State = Literal[

@@ -6,8 +6,8 @@ from pathlib import Path
 import duckdb
 from duckdb import DuckDBPyConnection
 
-from .errors import NewerSchemaError, NoDatabaseError, OlderSchemaError, StoreError
-from .models import to_column, utc_now
+from store.errors import NewerSchemaError, NoDatabaseError, OlderSchemaError, StoreError
+from store.models import to_column, utc_now
 
 STEPS = sorted((Path(__file__).parent / "migrations").glob("*.sql"))
 

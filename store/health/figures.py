@@ -7,10 +7,11 @@ from datetime import datetime, timedelta
 
 from duckdb import DuckDBPyConnection
 
-from . import candles, gaps, ticks
-from .coverage import coverage
-from .due import EPOCH
-from .models import to_column
+from store.instants import EPOCH
+from store.ledger import gaps
+from store.ledger.coverage import coverage
+from store.models import to_column
+from store.prices import candles, ticks
 
 SPAN = timedelta(hours=24)
 """Coverage is of that time before now."""

@@ -17,16 +17,17 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from settings import VERSION, Settings
+from store.errors import StoreError
+from store.file.aside import size_of
+from store.file.clock import skew_s
+from store.file.database import Database
+from store.file.meters import BOUNDS_S, Meters, Timer
+from store.file.recorder import Notice, read_notice
+from store.models import Cause, GapState
+from store.prices.indexes import known_indexes
 
-from .aside import size_of
-from .clock import skew_s
-from .database import Database
-from .errors import StoreError
 from .figures import Figures, figures
-from .meters import BOUNDS_S, Meters, Timer
-from .models import Cause, GapState
-from .recorder import Notice, read_notice
-from .status import known_indexes, stale_after_s
+from .status import stale_after_s
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 

@@ -11,8 +11,9 @@ from typing import Any
 
 import duckdb
 
-from .errors import RefusedRecordError, StoreError
-from .models import Miss, Run, Tick
+from store.errors import RefusedRecordError, StoreError
+from store.models import Miss, Run, Tick
+
 from .vitals import Vitals
 
 Record = Run | Tick | Miss | Vitals

@@ -5,15 +5,15 @@ from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from settings import VERSION, Settings
-
-from . import ticks
-from .aside import list_aside, size_of
-from .clock import clock_in_words, skew_s
-from .database import Database
-from .errors import NoDatabaseError, StoreError
-from .exchange import exchange_of
-from .models import Exchange
-from .recorder import Notice, process_in_words, read_notice, recorded_elsewhere
+from store.errors import NoDatabaseError, StoreError
+from store.file.aside import list_aside, size_of
+from store.file.clock import clock_in_words, skew_s
+from store.file.database import Database
+from store.file.exchange import exchange_of
+from store.file.recorder import Notice, process_in_words, read_notice, recorded_elsewhere
+from store.models import Exchange
+from store.prices import ticks
+from store.prices.indexes import known_indexes
 
 _TROUBLE = {
     "unreachable": "exchange unreachable",
@@ -31,11 +31,6 @@ _STARTS_WITHIN_S = 60
 def stale_after_s(poll_seconds: int) -> int:
     """The age in seconds beyond which a tick is stale: three slots, at least half a minute."""
     return max(3 * poll_seconds, 30)
-
-
-def known_indexes(configured: Sequence[str], stored: Sequence[str]) -> list[str]:
-    """Configured indexes in their order, then those that only have history, by name."""
-    return [*configured, *sorted(set(stored) - set(configured))]
 
 
 def health(database: Database, settings: Settings, now: datetime) -> dict[str, Any]:

@@ -10,8 +10,8 @@ from typing import Any
 
 from duckdb import DuckDBPyConnection
 
-from .aside import size_of
-from .models import from_column, to_column
+from store.file.aside import size_of
+from store.models import from_column, to_column
 
 _INSERT = """
 INSERT INTO vitals (noted_at, ticks, delay_median_s, delay_p99_s, skew_s, database_bytes, free_bytes)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from .errors import FileError
+from store.errors import FileError
 
 KNOWN_AS: Mapping[str, tuple[str, ...]] = {
     "time": ("ts", "timestamp", "time", "datetime", "date"),

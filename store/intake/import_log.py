@@ -12,7 +12,7 @@ from typing import Any
 
 from duckdb import DuckDBPyConnection
 
-from .models import from_column, to_column, utc_now
+from store.models import from_column, to_column, utc_now
 
 _BEGIN = """
 INSERT INTO imports (id, path, imported_at, stored, left_out, overruled)

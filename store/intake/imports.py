@@ -13,17 +13,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from . import candles, gaps, import_log
-from .database import Database
-from .due import EPOCH
-from .errors import BusyError, FileError, ForeignExchangeError, StoreError
-from .exchange import admit
+from store.errors import BusyError, FileError, ForeignExchangeError, StoreError
+from store.file.database import Database
+from store.file.exchange import admit
+from store.file.locks import FileLock, beside
+from store.instants import EPOCH
+from store.ledger import gaps
+from store.ledger.settle import settle
+from store.models import Exchange, GapState, from_column, utc_now
+from store.prices import candles
+
+from . import import_log
 from .foreign import Columns
-from .locks import FileLock, beside
-from .models import Exchange, GapState, from_column, utc_now
 from .portions import STAYS_S, Count, store_portion
 from .reopening import reopen
-from .settle import settle
 from .staging import Ready, Tell, ready
 
 # An average heals a slot that is nearer to its time than it is long.

@@ -6,9 +6,11 @@ from typing import Any
 
 from duckdb import DuckDBPyConnection
 
-from . import averages, candles, import_log, overruled
-from .database import Database
-from .models import from_column, to_column
+from store.file.database import Database
+from store.models import from_column, to_column
+from store.prices import averages, candles, overruled
+
+from . import import_log
 from .staging import Portion, Ready
 
 # Of what is stored already, so much is looked at under one lease.

@@ -5,10 +5,11 @@ from functools import partial
 
 from duckdb import DuckDBPyConnection
 
-from .database import Database
-from .models import from_column, to_column, utc_now
+from store.file.database import Database
+from store.ledger.settle import settle
+from store.models import from_column, to_column, utc_now
+
 from .portions import STAYS_S
-from .settle import settle
 
 _FIRST_HEALED = """
 SELECT min(started_at)

@@ -16,10 +16,10 @@ import duckdb
 from duckdb import DuckDBPyConnection
 
 from settings import is_index_name
+from store.errors import FileError
+from store.models import from_column, to_column, utc_now
 
-from .errors import FileError
 from .foreign import Columns, Reading, reading
-from .models import from_column, to_column, utc_now
 
 Tell = Callable[[str, int, int], None]
 """Hears what is being done, and how much of how much of it is."""

@@ -11,12 +11,14 @@ from typing import Any
 
 from duckdb import DuckDBPyConnection
 
-from . import candles, gaps, overruled
-from .database import Database
-from .errors import StoreError
+from store.errors import StoreError
+from store.file.database import Database
+from store.ledger import gaps
+from store.models import from_column, to_column, utc_now
+from store.prices import candles, overruled
+
 from .import_log import Import, imports
 from .imports import alone
-from .models import from_column, to_column, utc_now
 from .portions import STAYS_S
 from .reopening import reopen
 from .staging import Tell

@@ -10,8 +10,9 @@ from operator import attrgetter
 
 from duckdb import DuckDBPyConnection
 
+from store.models import Gap
+
 from .due import Stretch, slots, stretches
-from .models import Gap
 
 HOUR = timedelta(hours=1)
 

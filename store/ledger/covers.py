@@ -10,7 +10,7 @@ from typing import Any
 
 from duckdb import DuckDBPyConnection
 
-from .models import Source, from_column, to_column
+from store.models import Source, from_column, to_column
 
 # The coarsest averages are those of a day; one step of them beside a gap counts.
 _MARGIN = timedelta(days=2)

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from duckdb import DuckDBPyConnection
 
-from .models import CLOCKS_AGREE, Run, from_column, to_column
+from store.instants import EPOCH
+from store.models import CLOCKS_AGREE, Run, from_column, to_column
+
 from .runs import runs
 
 HEARD_AT = "CASE WHEN received_at BETWEEN ts - $clocks_agree AND ts + $clocks_agree THEN received_at ELSE ts END"
@@ -71,9 +73,6 @@ GROUP BY number
 
 # With 8 M ticks one stretch by itself takes 1.3 ms, and 5 ms as the only one of many; 90 take 128 and 60 ms.
 _FEW = 4
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-"""Slots are counted from here; nothing was due before."""
 
 # The sign of a run that goes on is fresh; a long run isn't read from its beginning.
 _LOOK_BACK = (timedelta(hours=1), timedelta(days=1), timedelta.max)

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from itertools import accumulate, islice
 
+from store.models import Gap
+
 from .due import slots
-from .models import Gap
 
 
 def joined(gaps: Iterable[Gap]) -> Iterator[Gap]:

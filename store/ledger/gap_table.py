@@ -10,7 +10,7 @@ from typing import Any
 
 from duckdb import DuckDBPyConnection
 
-from .models import Gap, from_column, to_column
+from store.models import Gap, from_column, to_column
 
 COLUMNS = """
     index_name,

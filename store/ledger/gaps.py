@@ -12,12 +12,13 @@ from typing import Any
 
 from duckdb import DuckDBPyConnection
 
-from .database import Database
-from .due import EPOCH
+from store.file.database import Database
+from store.instants import EPOCH
+from store.models import Gap, GapState, from_column, to_column
+
 from .gap_pieces import joined, without
 from .gap_table import COLUMNS, append, as_gaps
 from .missing import missing
-from .models import Gap, GapState, from_column, to_column
 from .runs import runs
 
 ONGOING = timedelta(hours=1)

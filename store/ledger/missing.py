@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 
 from duckdb import DuckDBPyConnection
 
+from store.models import CLOCKS_AGREE, RECORDER_DOWN, Cause, Gap, Source, to_column
+
 from .due import HEARD_AT, Stretch, at_slot, slots, stretches
-from .models import CLOCKS_AGREE, RECORDER_DOWN, Cause, Gap, Source, to_column
 
 # In a run each failed slot left a miss. Fewer empty slots in a row without one are ticks placed in their neighbours.
 _UNEXPLAINED_SLOTS = 3

@@ -10,7 +10,7 @@ from typing import Any
 
 from duckdb import DuckDBPyConnection
 
-from .models import Cause, Miss, Run, from_column, to_column
+from store.models import Cause, Miss, Run, from_column, to_column
 
 _START = """
 INSERT INTO runs (started_at, ended_at, poll_seconds, indexes, version)

@@ -5,12 +5,14 @@ from datetime import datetime, timedelta
 
 from duckdb import DuckDBPyConnection
 
+from store.instants import EPOCH
+from store.models import Gap, GapState
+
 from .covers import Layer, Piece, covers, healed, layers
-from .due import EPOCH, at_slot, slots
+from .due import at_slot, slots
 from .gap_pieces import joined
 from .gaps import note, unsettled
 from .missing import Seen, observed
-from .models import Gap, GapState
 
 Hopeless = Callable[[datetime, datetime], bool]
 """Has nobody anything any more for what is left of a gap, from start to end?"""

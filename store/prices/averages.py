@@ -6,8 +6,9 @@ from typing import Any
 
 from duckdb import DuckDBPyConnection
 
+from store.models import Source, from_column, to_column
+
 from . import candles, overruled
-from .models import Source, from_column, to_column
 
 # Counted from $start, time is cut into cells as long as a point covers, so the time that a point covers lies in two of
 # them: something finer is in it when the last finer row of the first cell is not before the point, or the first finer

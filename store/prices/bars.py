@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from duckdb import DuckDBPyConnection
 
+from store.models import to_column
+
 from .bar_gaps import gaps_before
 from .candles import HOUR, MINUTE, closed_to, floor
-from .models import to_column
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,9 +11,9 @@ from datetime import UTC, datetime, timedelta
 
 from duckdb import DuckDBPyConnection
 
-from .database import Database
-from .due import EPOCH
-from .models import from_column, to_column
+from store.file.database import Database
+from store.instants import EPOCH
+from store.models import from_column, to_column
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 _DAY = timedelta(days=1)

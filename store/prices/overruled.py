@@ -9,7 +9,7 @@ from typing import Any
 
 from duckdb import DuckDBPyConnection
 
-from .models import from_column, to_column
+from store.models import from_column, to_column
 
 _RESOLUTIONS = """
 SELECT DISTINCT resolution_s

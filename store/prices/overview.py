@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 
 from duckdb import DuckDBPyConnection
 
+from store.models import Tick, from_column, to_column
+
 from . import ticks
-from .models import Tick, from_column, to_column
-from .status import known_indexes
 
 SPAN = timedelta(hours=24)
 _MOST_BARS = 60
@@ -74,11 +74,6 @@ def cards(cursor: DuckDBPyConnection, names: Sequence[str], shortest_bar: timede
     No bar is shorter than `shortest_bar`, so that one without a tick means a gap and not just a short bar.
     """
     return [_card(cursor, name, shortest_bar) for name in names]
-
-
-def index_names(cursor: DuckDBPyConnection, configured: Sequence[str]) -> list[str]:
-    """Each configured index, in that order, and then each that only has history, by name."""
-    return known_indexes(configured, list(ticks.summary(cursor)))
 
 
 def _card(cursor: DuckDBPyConnection, index_name: str, shortest_bar: timedelta) -> Card:

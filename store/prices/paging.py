@@ -4,8 +4,9 @@ from datetime import UTC, datetime
 
 from duckdb import DuckDBPyConnection
 
+from store.models import to_column
+
 from . import candles
-from .models import to_column
 
 _STRETCH = """
 WITH hours AS (

@@ -6,9 +6,10 @@ from typing import Any
 
 from duckdb import DuckDBPyConnection
 
+from store.instants import EPOCH
+from store.models import Tick, from_column, to_column
+
 from . import candles, overruled, paging
-from .due import EPOCH
-from .models import Tick, from_column, to_column
 
 # The anti-join in two steps, look and insert, costs a slot 1.3 times the bare INSERT; as one statement, 1.6 to 2.1
 # times. ts is bounded by values of its own, so that only the newest row groups are looked at. Up to when candles are

@@ -8,8 +8,11 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from api import Served, create_app
-from store import Database, Tick, ticks
+from api.app import create_app
+from api.served import Served
+from store.file.database import Database
+from store.models import Tick
+from store.prices import ticks
 from tests.conftest import START
 
 from .servers import serving

@@ -11,9 +11,12 @@ from fastapi import FastAPI
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from api import Served, create_app
+from api.app import create_app
+from api.served import Served
 from settings import Settings, load_to_serve
-from store import Database, tickets, utc_now
+from store.export import tickets
+from store.file.database import Database
+from store.models import utc_now
 from tests.api.servers import serving
 from tests.test_sign_in import AUTH, EMAILS
 

@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from api import recent
 from api.instants import from_epoch, to_epoch_ms
 from api.prices import MOST_ROWS
-from store import Database, Tick, averages, utc_now
-from store.recorder import Notice, RecorderLock
+from store.file.database import Database
+from store.file.recorder import Notice, RecorderLock
+from store.models import Tick, utc_now
+from store.prices import averages
 from tests.conftest import START, tick
 
 from .conftest import SECOND, detail, filtered, store, timestamps
@@ -160,7 +162,7 @@ def test_an_unknown_index_is_refused_by_name(client, request, route, recorded):
 def test_an_unknown_index_is_looked_up_in_no_tick_and_told_which_are_known(client, database, monkeypatch, route):
     store(database, tick(index_name="sol_usdc"))
     for name in ("newest_first", "latest", "prices"):
-        monkeypatch.setattr(f"store.ticks.{name}", None)
+        monkeypatch.setattr(f"store.prices.ticks.{name}", None)
 
     reply = client.get(route.format("nope_usd"))
 

@@ -8,8 +8,9 @@ import pytest
 
 from api.candles import MOST_CANDLES
 from api.instants import INTERVALS, interval_of
-from store import averages, candles, utc_now
-from store.bars import NICE_INTERVALS
+from store.models import utc_now
+from store.prices import averages, candles
+from store.prices.bars import NICE_INTERVALS
 from tests.conftest import START, tick
 
 from .conftest import SECOND, detail, store

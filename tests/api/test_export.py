@@ -14,10 +14,10 @@ import pytest
 from click.testing import Result
 
 from api import export as export_route
-from store import Database
-from store.export_query import FORMATS, MEDIA_TYPES, SUFFIXES, Format
-from store.locks import FileLock
-from store.manifest import sha256_of
+from store.export.query import FORMATS, MEDIA_TYPES, SUFFIXES, Format
+from store.file.database import Database
+from store.file.disk import sha256_of
+from store.file.locks import FileLock
 from tests.conftest import START, tick, wait_until
 
 from .conftest import detail, store

@@ -10,14 +10,16 @@ from typing import Any
 import httpx
 import pytest
 
-from api import Served, recent
+from api import recent
+from api.served import Served
 from settings import Settings
-from store import Database, Tick, utc_now
-from store.recorder import RecorderLock
-from store.status import health
+from store.file.database import Database
+from store.file.recorder import RecorderLock
+from store.health.status import health
+from store.models import Tick, utc_now
 from tests.api.conftest import store
 from tests.conftest import tick
-from tests.store.test_status import RECORDING
+from tests.store.health.test_status import RECORDING
 from tests.test_sign_in import AUTH, EMAILS
 
 TOKEN = "a-token-of-these-tests"

@@ -7,7 +7,8 @@ import httpx
 import pytest
 
 from api.served import Served
-from store import Cursor, Database, ticks
+from store.file.database import Cursor, Database
+from store.prices import ticks
 from tests.conftest import tick
 
 from .conftest import SECOND, store

@@ -7,9 +7,12 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from api import Served, create_app
+from api.app import create_app
+from api.served import Served
 from settings import Settings
-from store import Database, Tick, ticks, utc_now
+from store.file.database import Database
+from store.models import Tick, utc_now
+from store.prices import ticks
 
 Get = Callable[..., httpx.Response]
 

@@ -14,10 +14,13 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from api import Served, create_app
+from api.app import create_app
 from api.instants import INTERVALS
+from api.served import Served
 from settings import ROOT
-from store import Database, averages, ticks, utc_now
+from store.file.database import Database
+from store.models import utc_now
+from store.prices import averages, ticks
 from tests.conftest import START, tick
 
 from .conftest import SECOND, served_at

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from poller.simulator import Simulator
+from poller.simulator.server import Simulator
 from tests.bench.alerting import judging, replaying
 from tests.bench.browsing import dashboards
 from tests.bench.exporting import exports

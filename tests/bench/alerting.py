@@ -9,13 +9,13 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from poller.alerting import Alerts
-from poller.journal import Journal
+from poller.alerts.judging import Alerts
+from poller.recorder.journal import Journal
 from settings import Settings
-from store import Database, Tick, utc_now
-from store.alerts.kinds import AnyRule
-from store.alerts.replay import replay
-from store.models import from_column
+from store.alerts.replay.replay import replay
+from store.alerts.rules.kinds import AnyRule
+from store.file.database import Database
+from store.models import Tick, from_column, utc_now
 from tests.bench.long_history import history
 from tests.bench.row import SMALL, TICKS, Row, medians_ms
 

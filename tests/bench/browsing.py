@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 from playwright.sync_api import Browser, sync_playwright
 
-from poller.simulator import Simulator
+from poller.simulator.server import Simulator
 from tests.bench.exporting import export_beside
 from tests.bench.long_history import history
 from tests.bench.row import SECONDS, SMALL, TICKS, Row

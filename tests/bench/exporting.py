@@ -10,10 +10,11 @@ import duckdb
 import httpx
 
 from settings import Settings
-from store import Database, ticks, utc_now
-from store.export_query import ExportQuery
-from store.exports import Exports
-from store.models import to_column
+from store.export.files import Exports
+from store.export.query import ExportQuery
+from store.file.database import Database
+from store.models import to_column, utc_now
+from store.prices import ticks
 from tests.bench.apart import apart, do, most_memory
 from tests.bench.long_history import history
 from tests.bench.row import SMALL, TICKS, Row

@@ -7,10 +7,11 @@ from pathlib import Path
 import duckdb
 
 from settings import Settings
-from store import Database, candles, utc_now
-from store.foreign import Columns
-from store.imports import import_files
-from store.models import to_column
+from store.file.database import Database
+from store.intake.foreign import Columns
+from store.intake.imports import import_files
+from store.models import to_column, utc_now
+from store.prices import candles
 from tests.bench.apart import apart, do
 from tests.bench.long_history import PRICES
 from tests.bench.row import SMALL, Row

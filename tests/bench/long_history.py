@@ -10,9 +10,12 @@ from datetime import datetime, timedelta
 import duckdb
 
 from settings import ROOT
-from store import Database, averages, candles, gaps, schema, ticks, utc_now
-from store.bars import bars, nice_interval
-from store.models import from_column
+from store.file import schema
+from store.file.database import Database
+from store.ledger import gaps
+from store.models import from_column, utc_now
+from store.prices import averages, candles, ticks
+from store.prices.bars import bars, nice_interval
 from tests.bench.row import SMALL
 
 ROUNDS = 5 if SMALL else 15

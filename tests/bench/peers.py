@@ -20,9 +20,10 @@ from typing import Any
 import duckdb
 import pandas as pd
 
-from store import Database, Tick, ticks
-from store.bars import bars, nice_interval
-from store.models import to_column
+from store.file.database import Database
+from store.models import Tick, to_column
+from store.prices import ticks
+from store.prices.bars import bars, nice_interval
 from tests.bench.long_history import MOST_POINTS
 from tests.bench.postgresql import AbsentError, server
 

@@ -9,10 +9,12 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from settings import Settings
-from store import Database, Gap, gaps
-from store.gaps import advance
-from store.settle import settle
-from store.shared import shared_database
+from store.file.database import Database
+from store.file.shared import shared_database
+from store.ledger import gaps
+from store.ledger.gaps import advance
+from store.ledger.settle import settle
+from store.models import Gap
 from tests.bench.apart import apart, do
 from tests.bench.long_history import SPANS, costs_ms, history
 from tests.bench.row import FEW, SMALL, TICKS, Row, medians_ms

@@ -8,10 +8,11 @@ from pathlib import Path
 import duckdb
 import psutil
 
-from poller.journal import Journal
-from poller.simulator import Simulator
-from store import Database, Tick, ticks, utc_now
-from store.models import to_column
+from poller.recorder.journal import Journal
+from poller.simulator.server import Simulator
+from store.file.database import Database
+from store.models import Tick, to_column, utc_now
+from store.prices import ticks
 from tests.bench.row import SECONDS, SMALL, Row, medians_ms
 from tests.conftest import Program, wait_until
 from tests.webhook import Webhook

@@ -11,7 +11,9 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from store import Database, ticks, utc_now
+from store.file.database import Database
+from store.models import utc_now
+from store.prices import ticks
 from tests.bench.apart import apart, do
 from tests.bench.long_history import history
 from tests.bench.row import SMALL, TICKS, Row, medians_ms

@@ -19,24 +19,23 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, FloatRect, Locator, Page, Playwright, expect, sync_playwright
 
-from poller.alerting import EXAMPLE
-from poller.simulator import Simulator, price
-from store import Cursor, Database, Run, Tick, averages, runs, ticks, utc_now
+from pages.common import site
+from poller.alerts.judging import EXAMPLE
+from poller.simulator.prices import price
+from poller.simulator.server import Simulator
 from store.alerts import events
 from store.alerts.events import Delivery
 from store.alerts.in_force import put_in_force
-from store.alerts.rule_file import load_rules
+from store.alerts.rules.rule_file import load_rules
+from store.file.database import Cursor, Database
+from store.ledger import runs
+from store.models import Run, Tick, utc_now
+from store.prices import averages, ticks
 from tests.conftest import Program, wait_until
 from tests.events import alert, note
 from tests.unmeasured import unmeasured
 
-PAGES = {
-    "Overview": "/",
-    "History": "/history",
-    "Quality": "/quality",
-    "Alerts": "/alerts",
-    "Export": "/export",
-}
+PAGES = {page.title: f"/{page.name}" if number else "/" for number, page in enumerate(site.PAGES)}
 """The title of each page and where it is."""
 
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]

@@ -5,8 +5,9 @@ from datetime import timedelta
 import pytest
 from playwright.sync_api import expect
 
-from store import Database, utc_now
 from store.alerts import events
+from store.file.database import Database
+from store.models import utc_now
 from tests.browser.conftest import Dashboard, dashboard_at, drawn, free_port, seen, with_history
 from tests.conftest import wait_until
 

@@ -4,7 +4,7 @@ import httpx
 import pytest
 from playwright.sync_api import expect
 
-from store import utc_now
+from store.models import utc_now
 
 pytestmark = pytest.mark.browser
 

@@ -13,10 +13,14 @@ import httpx
 import pytest
 from playwright.sync_api import expect
 
-from poller.simulator import Fault, price
+from poller.simulator.faults import Fault
+from poller.simulator.prices import price
 from settings import ROOT
-from store import Database, runs, ticks, utc_now
-from store.locks import beside
+from store.file.database import Database
+from store.file.locks import beside
+from store.ledger import runs
+from store.models import utc_now
+from store.prices import ticks
 from tests.browser.conftest import (
     PAGES,
     RECORDING,

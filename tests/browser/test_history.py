@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from playwright.sync_api import Page, WebSocketRoute, expect
 
-from store import Database
+from store.file.database import Database
 from tests.browser.conftest import (
     average,
     dashboard_at,

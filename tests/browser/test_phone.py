@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from poller.simulator.replies import INDEX_NAMES
-from store import utc_now
+from store.models import utc_now
 from tests.browser.conftest import (
     PAGES,
     PHONE,

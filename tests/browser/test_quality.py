@@ -6,10 +6,13 @@ from datetime import timedelta
 import pytest
 from playwright.sync_api import expect
 
-from poller.simulator import price
-from store import Cause, Database, Gap, Miss, Run, Tick, averages, gaps, runs, ticks, utc_now, vitals
-from store.models import to_column
-from store.vitals import Vitals
+from poller.simulator.prices import price
+from store.file.database import Database
+from store.health import vitals
+from store.health.vitals import Vitals
+from store.ledger import gaps, runs
+from store.models import Cause, Gap, Miss, Run, Tick, to_column, utc_now
+from store.prices import averages, ticks
 from tests.browser.conftest import PHONE, dashboard_at, drawn, free_port, overflow, seen
 
 pytestmark = pytest.mark.browser

@@ -18,7 +18,10 @@ from websockets.sync.client import connect
 from websockets.typing import Origin, Subprotocol
 
 from settings import ROOT
-from store import Database, runs, ticks, utc_now
+from store.file.database import Database
+from store.ledger import runs
+from store.models import utc_now
+from store.prices import ticks
 from tests.browser.conftest import Dashboard, observe
 from tests.conftest import wait_until
 

@@ -12,9 +12,10 @@ import pytest
 from axe_playwright_python.base import AXE_SCRIPT  # type: ignore[import-untyped]  # it carries no types
 from playwright.sync_api import BrowserContext, Page, expect
 
-from poller.simulator import Simulator
+from poller.simulator.server import Simulator
 from settings import Settings, load_to_serve
-from store import tickets, utc_now
+from store.export import tickets
+from store.models import utc_now
 from tests.browser.conftest import PAGES, PHONE, Dashboard, dashboard_at, drawn, free_port, overflow, with_history
 from tests.browser.test_accessibility import lasting
 from tests.conftest import Program, wait_until

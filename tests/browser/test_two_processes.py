@@ -19,9 +19,11 @@ import psutil
 import pytest
 from playwright.sync_api import Page
 
-from store import candles, runs, utc_now
-from store.due import EPOCH
-from store.gaps import ledger
+from store.instants import EPOCH
+from store.ledger import runs
+from store.ledger.gaps import ledger
+from store.models import utc_now
+from store.prices import candles
 from tests.browser.conftest import Dashboard, dashboard_at, drawn, free_port
 from tests.conftest import Program
 from tests.faults.stage import INDEXES, Stage

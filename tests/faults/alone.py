@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from poller.simulator import Fault
+from poller.simulator.faults import Fault
 from tests.faults.parts import no_slot_lost, remove, with_outage
 from tests.faults.stage import INDEXES, Stage
 from tests.faults.tls import Front

@@ -2,20 +2,12 @@
 
 import contextlib
 
-from store import StoreError, ticks
-from store.aside import list_aside
-from store.backup import backup
-from store.locks import beside
-from tests.faults.parts import (
-    fill,
-    read_only,
-    recording,
-    remove,
-    small_disk,
-    sound,
-    told,
-    with_outage,
-)
+from store.backup.backup import backup
+from store.errors import StoreError
+from store.file.aside import list_aside
+from store.file.locks import beside
+from store.prices import ticks
+from tests.faults.parts import fill, read_only, recording, remove, small_disk, sound, told, with_outage
 from tests.faults.stage import Stage
 from tests.store.files import checkpoint
 

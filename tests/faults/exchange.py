@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
-from poller.simulator import Fault
+from poller.simulator.faults import Fault
 from tests.conftest import wait_until
 from tests.faults.parts import MINUTE, recording, remove, told, with_outage
 from tests.faults.stage import Stage

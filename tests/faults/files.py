@@ -6,9 +6,10 @@ from pathlib import Path
 
 import duckdb
 
-from store import Database, ticks
-from store.aside import list_aside, log_of
-from store.locks import beside
+from store.file.aside import list_aside, log_of
+from store.file.database import Database
+from store.file.locks import beside
+from store.prices import ticks
 from tests.conftest import tick, wait_until
 from tests.faults.parts import recording, told
 from tests.faults.stage import Stage

@@ -3,11 +3,12 @@
 import time
 from datetime import timedelta
 
-from store import Database, candles, ticks
-from store.aside import list_aside
-from store.backup import backup
+from store.backup.backup import backup
+from store.backup.restore import restore
+from store.file.aside import list_aside
+from store.file.database import Database
 from store.models import to_column
-from store.restore import restore
+from store.prices import candles, ticks
 from tests.conftest import START, tick
 from tests.faults.parts import kill_a_migration, recording, remove, sound, with_old_schema, with_outage
 from tests.faults.stage import SECOND, Stage

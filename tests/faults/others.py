@@ -7,14 +7,15 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-from poller.simulator import Simulator, price
-from store import RECORDER_DOWN, schema, utc_now
-from store.due import EPOCH
-from store.foreign import Columns
-from store.gaps import ledger
-from store.imports import import_files
-from store.models import Exchange
-from store.recorder import read_notice
+from poller.simulator.prices import price
+from poller.simulator.server import Simulator
+from store.file import schema
+from store.file.recorder import read_notice
+from store.instants import EPOCH
+from store.intake.foreign import Columns
+from store.intake.imports import import_files
+from store.ledger.gaps import ledger
+from store.models import RECORDER_DOWN, Exchange, utc_now
 from tests.conftest import Program, wait_until
 from tests.faults.parts import count_lost, kept_by_others, no_slot_lost, recording, remove
 from tests.faults.stage import INDEXES, Stage

@@ -12,11 +12,14 @@ from typing import Any
 
 import duckdb
 
-from poller.simulator import average, price
-from store import Run, Tick, runs, schema, ticks, utc_now
-from store.locks import lease_locks
-from store.recorder import read_notice
-from store.verify import faults_of_backup, what_it_holds
+from poller.simulator.prices import average, price
+from store.backup.verify import faults_of_backup, what_it_holds
+from store.file import schema
+from store.file.locks import lease_locks
+from store.file.recorder import read_notice
+from store.ledger import runs
+from store.models import Run, Tick, utc_now
+from store.prices import ticks
 from tests.conftest import wait_until
 from tests.faults.stage import INDEXES, SECOND, Stage
 from tests.store.processes import line, start

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from store.due import EPOCH
+from store.instants import EPOCH
 
 
 @dataclass

@@ -13,12 +13,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
-from poller.simulator import Fault, Simulator, average, price
-from store import Database, utc_now
-from store.aside import list_aside, log_of
-from store.due import EPOCH
-from store.gaps import ledger
-from store.models import Exchange
+from poller.simulator.faults import Fault
+from poller.simulator.prices import average, price
+from poller.simulator.server import Simulator
+from store.file.aside import list_aside, log_of
+from store.file.database import Database
+from store.instants import EPOCH
+from store.ledger.gaps import ledger
+from store.models import Exchange, utc_now
 from tests.conftest import Program, wait_until
 from tests.faults.result import Result, empty_slots
 from tests.faults.witness import Row

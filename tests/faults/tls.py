@@ -14,7 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from poller.simulator import Simulator
+from poller.simulator.server import Simulator
 
 # Application data in TLS 1.2's form, as both versions have it, 64 bytes long, that no key has made.
 _SPOILT_RECORD = b"\x17\x03\x03\x00\x40" + bytes(64)

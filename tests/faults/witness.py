@@ -24,10 +24,11 @@ from typing import TextIO, cast
 
 import settings as all_settings
 from poller.logs import configure_logging
-from poller.recorder import Recorder
+from poller.recorder.recorder import Recorder
 from settings import TickwellError
-from store import Cursor, Database, shared, utc_now
-from store.database import WAIT_S
+from store.file import shared
+from store.file.database import WAIT_S, Cursor, Database
+from store.models import utc_now
 
 Row = tuple[str, int, float, int]
 """Of a tick: its index, its time in microseconds, its price, and the seconds that it is an average over."""

@@ -14,8 +14,10 @@ import httpx
 import psutil
 
 from settings import Settings
-from store import Database, runs, utc_now
-from store.status import health
+from store.file.database import Database
+from store.health.status import health
+from store.ledger import runs
+from store.models import utc_now
 from tests.conftest import wait_until
 from tests.store.processes import CONTAINER
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from pages.common.site import PAGES
 from settings import ROOT
 from tests.browser.conftest import free_port
 from tests.hosting.files import INSTALLED, UNIT, copy_into_image, image, services, settings_of, unit
@@ -21,10 +22,11 @@ ENDED = {0, -signal.SIGTERM}
 """Exit codes of an orderly end: a web server ends by the signal that stopped it, if it isn't process number 1."""
 
 _VISIT = """
+from pages.common.site import PAGES
 from streamlit.testing.v1 import AppTest
-for page in "pages/overview.py", "pages/history.py", "pages/quality.py", "pages/export.py":
-    visit = AppTest.from_file("dashboard.py", default_timeout=30).run().switch_page(page).run()
-    print(page, visit.exception, [error.value for error in visit.error])
+for page in PAGES:
+    visit = AppTest.from_file("dashboard.py", default_timeout=30).run().switch_page(page.path).run()
+    print(page.path, visit.exception, [error.value for error in visit.error])
 """
 
 
@@ -73,7 +75,9 @@ def test_the_image_records_says_that_it_is_well_and_ends_its_run_when_it_is_stop
     assert (before.returncode, well.returncode, well.stderr) == (1, 0, "")
     assert under == [200, 200, 421]
     assert "Connection refused" in before.stderr
-    assert [line.split(" ", 1)[1] for line in visits.stdout.splitlines()] == ["ElementList() []"] * 4, visits.stderr
+    assert [line.split(" ", 1)[1] for line in visits.stdout.splitlines()] == ["ElementList() []"] * len(PAGES), (
+        visits.stderr
+    )
     assert (code in ENDED, host.ends_of_runs()) == (True, [True]), said
 
 

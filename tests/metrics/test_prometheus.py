@@ -16,7 +16,8 @@ from typing import Any
 import httpx
 import pytest
 
-from poller.simulator import Fault, Simulator
+from poller.simulator.faults import Fault
+from poller.simulator.server import Simulator
 from settings import ROOT
 from tests.browser.conftest import dashboard_at, free_port
 from tests.conftest import Program, wait_until

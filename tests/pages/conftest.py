@@ -17,8 +17,10 @@ from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest, app_test
 
 from settings import ROOT
-from store import Database, Tick, ticks, utc_now
-from store.recorder import Notice, RecorderLock
+from store.file.database import Database
+from store.file.recorder import Notice, RecorderLock
+from store.models import Tick, utc_now
+from store.prices import ticks
 from tests.unmeasured import unmeasured
 
 Open = Callable[..., AppTest]

@@ -3,8 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from store import Cause, Gap
-from store.coverage import Coverage
+from store.ledger.coverage import Coverage
+from store.models import Cause, Gap
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -10,12 +10,14 @@ from streamlit.testing.v1 import AppTest
 
 from pages.common import sign_in
 from settings import ROOT
-from store import Database, StoreError, Tick, utc_now
 from store.alerts import events
 from store.alerts.events import Delivery, Event, Outcome
 from store.alerts.in_force import put_in_force
-from store.alerts.kinds import AnyRule
-from store.alerts.rule_file import load_rules
+from store.alerts.rules.kinds import AnyRule
+from store.alerts.rules.rule_file import load_rules
+from store.errors import StoreError
+from store.file.database import Database
+from store.models import Tick, utc_now
 from tests.events import alert, note
 from tests.pages.conftest import captions, chart, errors, recorder, store, warnings
 

@@ -12,10 +12,14 @@ from click.testing import Result
 from streamlit.testing.v1 import AppTest
 
 import settings as all_settings
-from store import Database, StoreError, Tick, exports, gaps, runs, tickets, utc_now
-from store.exports import manifest_of
-from store.locks import FileLock
-from store.models import Gap, Run
+from store.errors import StoreError
+from store.export import files as exports
+from store.export import tickets
+from store.export.files import manifest_of
+from store.file.database import Database
+from store.file.locks import FileLock
+from store.ledger import gaps, runs
+from store.models import Gap, Run, Tick, utc_now
 from tests.conftest import wait_until
 
 from .conftest import Open, captions, parts, store, warnings
@@ -105,7 +109,7 @@ def test_another_choice_asks_for_another_file(open_page: Open, recorded: Databas
 def test_what_was_made_stays_as_it_is_while_time_goes_on(open_page: Open, recorded: Database, monkeypatch):
     page = made(open_page("export"))
     before = asked(page)
-    monkeypatch.setattr("pages.common.queries.this_minute", lambda: utc_now() + 5 * MINUTE)
+    monkeypatch.setattr("pages.common.moments.this_minute", lambda: utc_now() + 5 * MINUTE)
 
     page.run()
 
@@ -183,8 +187,8 @@ def test_an_index_must_be_chosen(open_page: Open, recorded: Database):
 
 
 def test_a_sheet_that_will_be_cut_is_told_before_and_after(open_page: Open, recorded: Database, monkeypatch):
-    monkeypatch.setattr("store.export_query.MOST_EXCEL_ROWS", 100)
-    monkeypatch.setattr("store.export_writers.MOST_EXCEL_ROWS", 100)
+    monkeypatch.setattr("store.export.query.MOST_EXCEL_ROWS", 100)
+    monkeypatch.setattr("store.export.writers.MOST_EXCEL_ROWS", 100)
     page = open_page("export", format="Excel")
     assert any(box.startswith("A sheet of Excel holds 100 rows") for box in warnings(page))
 

@@ -6,10 +6,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from pages.common import text
-from store import Database, Exchange, Tick, averages, utc_now
-from store.aside import list_aside
-from store.exchange import admit
+from pages.common.words import text
+from store.file.aside import list_aside
+from store.file.database import Database
+from store.file.exchange import admit
+from store.models import Exchange, Tick, utc_now
+from store.prices import averages
 from tests.pages.conftest import captions, chart, errors, recorder, store, warnings
 
 PAGES = {"overview": "Overview", "history": "History"}

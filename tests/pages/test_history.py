@@ -10,7 +10,9 @@ from urllib.parse import parse_qs
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from store import Tick, averages, gaps, utc_now
+from store.ledger import gaps
+from store.models import Tick, utc_now
+from store.prices import averages
 from tests.events import alert, note
 from tests.pages import ledgers
 from tests.pages.conftest import captions, chart, parts, store, warnings

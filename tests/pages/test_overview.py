@@ -7,8 +7,10 @@ from zoneinfo import ZoneInfo
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.common import queries
-from store import Cause, Gap, GapState, Miss, Run, Tick, averages, gaps, runs, utc_now
+from pages.common.reads import overview as reads
+from store.ledger import gaps, runs
+from store.models import Cause, Gap, GapState, Miss, Run, Tick, utc_now
+from store.prices import averages
 from tests.pages.conftest import captions, chart, parts, store
 
 
@@ -268,7 +270,7 @@ def test_a_card_tells_how_complete_its_last_24_hours_are(open_page, database, mi
 
 
 def test_slots_that_are_still_to_come_are_no_gap_in_the_chart(open_page, database, monkeypatch):
-    monkeypatch.setattr(queries, "rounded_up", lambda at, step: at + step)  # as far ahead as it ever asks
+    monkeypatch.setattr(reads, "rounded_up", lambda at, step: at + step)  # as far ahead as it ever asks
     covered(database, 0, 0)
 
     page = open_page(span="1d")

@@ -9,9 +9,10 @@ from zoneinfo import ZoneInfo
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from store import Cause, Gap, Miss, Run, gaps, runs, utc_now, vitals
-from store.models import to_column
-from store.vitals import Vitals
+from store.health import vitals
+from store.health.vitals import Vitals
+from store.ledger import gaps, runs
+from store.models import Cause, Gap, Miss, Run, to_column, utc_now
 from tests.pages import ledgers
 from tests.pages.conftest import captions, chart, parts, warnings
 

@@ -4,6 +4,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from pages.common.sign_in import at_this_machine, refusal
+from pages.common.site import PAGES
 from settings import ROOT, Settings
 from tests.conftest import tick
 from tests.pages.conftest import errors, store
@@ -72,7 +73,7 @@ def test_any_other_is_refused_with_the_reason(user, why):
     assert (refusal(user, ALLOWED) or "").startswith(why)
 
 
-@pytest.mark.parametrize("name", ["overview", "history", "quality"])
+@pytest.mark.parametrize("name", [page.name for page in PAGES])
 def test_who_is_not_signed_in_is_asked_to_and_sees_nothing_else(open_page, database, sign_in, name):
     store(database, tick())
     sign_in()
@@ -98,7 +99,7 @@ def test_each_provider_has_its_button(open_page, sign_in):
     assert [button.label for button in page.button] == ["Sign in with Google", "Sign in with Microsoft"]
 
 
-@pytest.mark.parametrize("script", ["overview", "history", "quality"])
+@pytest.mark.parametrize("script", [page.name for page in PAGES])
 def test_a_pages_bare_script_tells_nothing_to_who_is_not_signed_in(open_page, database, sign_in, script):
     store(database, tick())
     sign_in()

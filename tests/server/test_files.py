@@ -11,9 +11,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from streamlit.web.server.starlette.starlette_gzip_middleware import SelectiveGZipMiddleware
 
-from api.files import AsTheyAre
-
-from .conftest import served_at
+from server.files import AsTheyAre
+from tests.api.conftest import served_at
 
 NUMBERS = list(range(10_000))
 FILE = b"PAR1" + bytes(100_000)

@@ -12,7 +12,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
-from api.headers import SecurityHeaders
+from server.headers import SecurityHeaders
 from tests.api.servers import serving
 
 

@@ -14,7 +14,7 @@ from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.types import Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from api.hosts import Hosts, OwnNames
+from server.hosts import Hosts, OwnNames
 from tests.api.servers import serving
 
 MACHINE = socket.gethostname()

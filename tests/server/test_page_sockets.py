@@ -16,7 +16,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from api.page_sockets import PageSockets
+from server.page_sockets import PageSockets
 from tests.api.servers import serving
 from tests.conftest import wait_until
 

@@ -13,10 +13,9 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
-from api.script import PreloadScript, script_route
-from pages.common.bundle import PLOTLY_FILE, PLOTLY_PATH, PLOTLY_URL
-
-from .conftest import served_at
+from pages.common.chart.bundle import PLOTLY_FILE, PLOTLY_PATH, PLOTLY_URL
+from server.script import PreloadScript, script_route
+from tests.api.conftest import served_at
 
 LINK = f"<{PLOTLY_URL}>; rel=preload; as=script"
 

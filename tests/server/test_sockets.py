@@ -12,8 +12,8 @@ from streamlit.runtime.pages_manager import PagesManager
 from streamlit.web.server.starlette.starlette_server import _bind_socket
 
 import dashboard
-from api import sockets
-from api.sockets import answer_at_once
+from server import sockets
+from server.sockets import answer_at_once
 
 
 @contextmanager

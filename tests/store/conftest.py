@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from store import Database
-from store.locks import FileLock
+from store.file.database import Database
+from store.file.locks import FileLock
 
 
 @pytest.fixture(scope="module")

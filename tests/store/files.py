@@ -4,7 +4,7 @@ import os
 import time
 from pathlib import Path
 
-from store import Database
+from store.file.database import Database
 
 
 def checkpoint(database: Database) -> None:

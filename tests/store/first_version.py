@@ -7,7 +7,8 @@ from typing import Any
 
 import duckdb
 
-from store import Database, OlderSchemaError
+from store.errors import OlderSchemaError
+from store.file.database import Database
 
 SCHEMA = 3
 START = datetime(2026, 11, 25, 8, 50, 48, tzinfo=UTC)

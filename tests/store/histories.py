@@ -4,8 +4,11 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any, Self
 
-from store import Cause, Cursor, Database, Gap, Miss, Run, Tick, averages, runs, ticks
-from store.gaps import ledger
+from store.file.database import Cursor, Database
+from store.ledger import runs
+from store.ledger.gaps import ledger
+from store.models import Cause, Gap, Miss, Run, Tick
+from store.prices import averages, ticks
 from tests.conftest import START
 
 LATENCY = timedelta(milliseconds=6)

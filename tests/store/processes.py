@@ -15,22 +15,25 @@ from pathlib import Path
 
 import duckdb
 
-import store.candles
-import store.database
-import store.staging
-import store.undo
+import store.file.database
+import store.intake.staging
+import store.intake.undo
+import store.prices.candles
 from settings import Settings
-from store import Database, RecorderError, candles, ticks, utc_now
-from store.backup import backup
-from store.due import EPOCH
-from store.export_query import ExportQuery
-from store.exports import Exports
-from store.foreign import Columns
-from store.imports import import_files
-from store.locks import lease_locks
-from store.recorder import Notice, RecorderLock
-from store.status import health
-from store.undo import undo
+from store.backup.backup import backup
+from store.errors import RecorderError
+from store.export.files import Exports
+from store.export.query import ExportQuery
+from store.file.database import Database
+from store.file.locks import lease_locks
+from store.file.recorder import Notice, RecorderLock
+from store.health.status import health
+from store.instants import EPOCH
+from store.intake.foreign import Columns
+from store.intake.imports import import_files
+from store.intake.undo import undo
+from store.models import utc_now
+from store.prices import candles, ticks
 from tests.conftest import START, Program, tick
 
 CONTAINER = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
@@ -102,7 +105,7 @@ def back_up(path: Path, folder: str) -> None:
 
 def rebuild_candles(path: Path) -> None:
     """Make candles anew, in many parts, again and again."""
-    store.candles._PORTIONS = (timedelta(hours=3),)
+    store.prices.candles._PORTIONS = (timedelta(hours=3),)
     say("ready")
     while True:
         candles.rebuild(Database(path), START + timedelta(days=2))
@@ -110,7 +113,7 @@ def rebuild_candles(path: Path) -> None:
 
 def import_in_portions(path: Path, file: str) -> None:
     """Import a file in many portions, and say when one is stored."""
-    store.staging.PORTION = 10_000
+    store.intake.staging.PORTION = 10_000
 
     def tell(what: str, done: int, total: int) -> None:
         if what.startswith("importing"):
@@ -121,7 +124,7 @@ def import_in_portions(path: Path, file: str) -> None:
 
 def undo_in_stretches(path: Path, import_id: str) -> None:
     """Take an import back in many stretches, and say when one is done."""
-    store.undo._MOST_TICKS = 10
+    store.intake.undo._MOST_TICKS = 10
     undo(Database(path), int(import_id), lambda _, done, __: say(done))
     wait_for_the_kill()
 
@@ -184,7 +187,7 @@ def append_until_killed(path: Path, how: str) -> None:
     """Append a second at a time and say which one is durable now; checkpoint whenever that is due, or each time."""
     database = Database(path)
     if how == "checkpointing":
-        store.database._CHECKPOINT_BYTES = 1
+        store.file.database._CHECKPOINT_BYTES = 1
     with database.read() as cursor:
         first = len(ticks.newest_first(cursor, "index_0", limit=1_000_000))
     if how == "held":

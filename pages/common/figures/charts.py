@@ -14,8 +14,8 @@ import numpy.typing as npt
 import pandas as pd
 import plotly.graph_objects as go
 
-from . import text
-from .measures import measured
+from pages.common.figures.measures import measured
+from pages.common.words import text
 
 Floats = npt.NDArray[np.float64]
 Times = npt.NDArray[np.datetime64]

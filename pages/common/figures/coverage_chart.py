@@ -13,9 +13,8 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import plotly.graph_objects as go
 
-from store.coverage import Coverage
-
-from . import text
+from pages.common.words import text
+from store.ledger.coverage import Coverage
 
 Class = Literal["live", "healed", "missing", "lost"]
 CLASSES: dict[Class, str] = {

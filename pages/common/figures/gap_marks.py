@@ -7,9 +7,8 @@ from zoneinfo import ZoneInfo
 
 import plotly.graph_objects as go
 
-from store import Gap
-
-from . import gap_text, text
+from pages.common.words import gap_text, text
+from store.models import Gap
 
 _MOST_MARKS = 240
 """A mark is no shorter than this part of the range, some four pixels: so each one is seen."""

@@ -9,11 +9,10 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import plotly.graph_objects as go
 
-from store import Cause
-from store.runs import Failures
-from store.vitals import Vitals
-
-from . import text
+from pages.common.words import text
+from store.health.vitals import Vitals
+from store.ledger.runs import Failures
+from store.models import Cause
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 _MARGIN = {"l": 8, "r": 8, "t": 32, "b": 8}

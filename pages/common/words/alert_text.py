@@ -4,15 +4,16 @@ from collections.abc import Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from store import utc_now
-from store.alerts.condition import Condition
+from pages.common.views import MOST_ALERTS
 from store.alerts.events import Delivery, Event, Told
-from store.alerts.kinds import AnyRule
 from store.alerts.outlook import RuleStand, Stand
-from store.alerts.record_kinds import GapSettled
-from store.alerts.rules import Severity
+from store.alerts.rules.condition import Condition
+from store.alerts.rules.kinds import AnyRule
+from store.alerts.rules.record_kinds import GapSettled
+from store.alerts.rules.rules import Severity
+from store.models import utc_now
 
-from . import queries, text
+from . import text
 
 _COLOURS: dict[Severity, str] = {"critical": "red", "warning": "orange", "info": "gray"}
 _ICONS = {
@@ -31,7 +32,7 @@ def badge(severity: Severity) -> str:
 
 def how_many(events: Sequence[Event]) -> str:
     """How many alerts a chart marks."""
-    if len(events) < queries.MOST_ALERTS:
+    if len(events) < MOST_ALERTS:
         return f"{text.count(len(events), 'alert')}."
     return f"The newest {len(events)} alerts are marked."
 

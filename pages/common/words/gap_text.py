@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from store import Gap
-from store.coverage import Coverage
+from store.ledger.coverage import Coverage
+from store.models import Gap
 
 from . import text
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import streamlit as st
 
 from store import words
-from store.status import age_in_words
+from store.health.status import age_in_words
 
 decimals, price, pair, span, duration = words.decimals, words.price, words.pair, words.span, words.duration
 

@@ -1,6 +1,6 @@
 """How recording went, in words: the clock and the disk."""
 
-from store.vitals import Growth
+from store.health.vitals import Growth
 
 from . import text
 

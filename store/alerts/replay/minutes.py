@@ -14,10 +14,10 @@ import numpy as np
 import numpy.typing as npt
 from duckdb import DuckDBPyConnection
 
-from store import candles
-from store.database import Database
-from store.due import EPOCH
+from store.file.database import Database
+from store.instants import EPOCH
 from store.models import to_column
+from store.prices import candles
 
 Floats = npt.NDArray[np.float64]
 Times = npt.NDArray[np.int64]

@@ -4,23 +4,24 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from store.database import Database
-from store.due import EPOCH, stretches
-from store.exchange import exchange_of
-from store.gaps import ledger
+from store.alerts.events import Event, Kind
+from store.alerts.judge import Company, Judge, Watch
+from store.alerts.recall import first_observed
+from store.alerts.rules.condition import Reading
+from store.alerts.rules.kinds import AnyRule
+from store.alerts.rules.tape import HOUR, Tape
+from store.alerts.settlements import settled
+from store.file.database import Database
+from store.file.exchange import exchange_of
+from store.instants import EPOCH
+from store.ledger.due import stretches
+from store.ledger.gaps import ledger
 from store.models import from_column, to_column
 
-from .condition import Reading
-from .events import Event, Kind
-from .judge import Company, Judge, Watch
-from .kinds import AnyRule
 from .minutes import Leases, Ticks, read_minutes
-from .recall import first_observed
-from .replay_slots import Holes
-from .replay_slots import changes as changes_by_slot
-from .replay_ticks import Story
-from .settlements import settled
-from .tape import HOUR, Tape
+from .slots import Holes
+from .slots import changes as changes_by_slot
+from .ticks import Story
 
 Tell = Callable[[int, int], None]
 """Hears how many of how many conditions are done."""

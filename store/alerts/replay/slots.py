@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import accumulate
 
-from store.due import Stretch, at_slot, slots
+from store.alerts.events import Kind
+from store.alerts.judge import Watch
+from store.alerts.rules.condition import Reading
+from store.alerts.rules.tape import HOUR, Tape
+from store.ledger.due import Stretch, at_slot, slots
 from store.models import Gap
-
-from .condition import Reading
-from .events import Kind
-from .judge import Watch
-from .tape import HOUR, Tape
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,12 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
-from .condition import Reading, Way
-from .events import Kind
-from .judge import Watch
+from store.alerts.events import Kind
+from store.alerts.judge import Watch
+from store.alerts.rules.condition import Reading, Way
+from store.alerts.rules.tape import MINUTE, MINUTES_A_YEAR, Tape, realised, square
+
 from .minutes import MICROSECOND, MINUTE_US, Floats, Minutes, Ticks, Times, instant, microseconds
-from .tape import MINUTE, MINUTES_A_YEAR, Tape, realised, square
 
 # Sums that are added up in another order differ by less.
 _ROUNDING = 1e-9

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from pages.common.live_chart import packed
+from pages.common.chart.component import packed
 from tests.pages.conftest import times
 
 AT = [datetime(2026, 11, 1, 12), datetime(2026, 11, 1, 12, 0, 0, 7000)]  # noqa: DTZ001 on a wall

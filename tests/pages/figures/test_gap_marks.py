@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import plotly.graph_objects as go
 
-from pages.common.gap_marks import add_marks, marks
+from pages.common.figures.gap_marks import add_marks, marks
 from tests.pages.ledgers import HOUR, NOON, gap
 
 DAY = timedelta(days=1)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pages.common.measures import measured
+from pages.common.figures.measures import measured
 from tests.pages.frames import frame
 
 YEAR = timedelta(days=365)

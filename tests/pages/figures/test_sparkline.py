@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pages.common.sparkline import sparkline
+from pages.common.figures.sparkline import sparkline
 
 NAN = math.nan
 Points = list[tuple[float, float]]

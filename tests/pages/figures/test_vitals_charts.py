@@ -6,10 +6,10 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 
-from pages.common import vitals_charts
-from store import Cause
-from store.runs import Failures
-from store.vitals import Vitals
+from pages.common.figures import vitals_charts
+from store.health.vitals import Vitals
+from store.ledger.runs import Failures
+from store.models import Cause
 from tests.pages.ledgers import HOUR, NOON
 
 UTC_ZONE, BERLIN = ZoneInfo("UTC"), ZoneInfo("Europe/Berlin")

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from pages.common import gap_text
+from pages.common.words import gap_text
 from tests.pages.ledgers import NOON, gap, hour
 
 UTC_ZONE = ZoneInfo("UTC")

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from pages.common import text
+from pages.common.words import text
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
 BERLIN = ZoneInfo("Europe/Berlin")

@@ -9,16 +9,20 @@ from statistics import fmean
 
 import pytest
 
-from poller.recorder import Recorder
-from poller.simulator import Fault, Simulator, price
+from poller.recorder.recorder import Recorder
+from poller.simulator.faults import Fault
+from poller.simulator.prices import price
+from poller.simulator.server import Simulator
 from settings import Settings
-from store import Database, Run, Tick, runs, ticks
 from store.alerts import events
 from store.alerts.events import Event
+from store.file.database import Database
+from store.ledger import runs
+from store.models import Run, Tick
+from store.prices import ticks
 from tests.conftest import wait_until
+from tests.poller.conftest import MovedClock
 from tests.webhook import Webhook
-
-from .conftest import MovedClock
 
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
 

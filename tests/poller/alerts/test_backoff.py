@@ -4,11 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from poller.turns import Turns
+from poller.alerts.backoff import Turns
 from store.alerts.events import Pending
 from tests.events import alert
-
-from .conftest import NOW
+from tests.poller.conftest import NOW
 
 
 class Steady:

@@ -10,16 +10,15 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from poller import delivery as delivery_module
-from poller.delivery import Delivery, leave_word, message_of
-from store import Database
+from poller.alerts import delivery as delivery_module
+from poller.alerts.delivery import Delivery, leave_word, message_of
 from store.alerts import events
-from store.locks import FileLock, beside
+from store.file.database import Database
+from store.file.locks import FileLock, beside
 from tests.conftest import wait_until
 from tests.events import alert, deliveries, note, texts_sent
+from tests.poller.conftest import MovedClock
 from tests.webhook import SECRET, Webhook
-
-from .conftest import MovedClock
 
 Start = Callable[..., Delivery]
 
@@ -60,7 +59,7 @@ def start(database: Database, addresses: dict[str, SecretStr], clock: MovedClock
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """A second try comes soon."""
-    monkeypatch.setattr("poller.turns._FIRST_WAIT_S", 0.02)
+    monkeypatch.setattr("poller.alerts.backoff._FIRST_WAIT_S", 0.02)
 
 
 def no_reads_for(database: Database, seconds: float) -> bool:

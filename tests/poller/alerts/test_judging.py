@@ -10,15 +10,19 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from poller import journal as journal_module
-from poller.alerting import EXAMPLE, Alerts, addresses, read_rules
-from poller.journal import Journal
+from poller.alerts.judging import EXAMPLE, Alerts, addresses, read_rules
+from poller.recorder import journal as journal_module
+from poller.recorder.journal import Journal
 from settings import Settings, SettingsError
-from store import BusyError, Cause, Cursor, Database, Gap, Miss, StoreError, gaps, ticks
 from store.alerts import events
 from store.alerts.events import Event
 from store.alerts.in_force import InForce, rules_in_force
 from store.alerts.judge import Judge
+from store.errors import BusyError, StoreError
+from store.file.database import Cursor, Database
+from store.ledger import gaps
+from store.models import Cause, Gap, Miss
+from store.prices import ticks
 from tests.conftest import START, tick
 
 MOVE = """

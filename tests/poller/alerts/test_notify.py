@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from poller.errors import NotifyError
-from poller.notify import Message, Target, check
+from poller.alerts.notify import Message, NotifyError, Target, check
 from settings import ROOT, SettingsError
 from tests.conftest import wait_until
 from tests.webhook import Webhook
@@ -113,9 +112,9 @@ def test_no_part_of_an_address_is_logged_at_any_level(level):
     address = refused_port()
     program = f"""
 import logging
-from poller.errors import NotifyError
+from poller.exchange.errors import NotifyError
 from poller.logs import configure_logging
-from poller.notify import Message, Target, check
+from poller.alerts.notify import Message, Target, check
 from pydantic import SecretStr
 from settings import SettingsError
 configure_logging({level!r})
@@ -214,7 +213,7 @@ def test_it_writes_no_files(tmp_path: Path):
     program = """
 import sys
 from pydantic import SecretStr
-from poller.notify import Message, Target
+from poller.alerts.notify import Message, Target
 Target(SecretStr(sys.argv[1])).tell(Message("title", "body"))
 """
     with Webhook() as webhook:

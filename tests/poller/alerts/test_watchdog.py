@@ -9,17 +9,17 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from poller.watchdog import Watchdog, start_watchdog
+from poller.alerts.watchdog import Watchdog, start_watchdog
 from settings import Settings, SettingsError
-from store import Database, ticks
 from store.alerts import events
-from store.locks import FileLock, beside
-from store.recorder import Notice, RecorderLock
+from store.file.database import Database
+from store.file.locks import FileLock, beside
+from store.file.recorder import Notice, RecorderLock
+from store.prices import ticks
 from tests.conftest import START, tick, wait_until
 from tests.events import alert, note, texts_sent
+from tests.poller.conftest import Clock
 from tests.webhook import Webhook
-
-from .conftest import Clock
 
 GONE = "The recorder, PID 4711, is gone without a word since 2026-11-01 12:00:09 UTC"
 BACK = "The recorder is back, PID 4711, since 2026-11-01 12:00:00 UTC"
@@ -179,7 +179,7 @@ def test_meanwhile_what_the_recorder_left_is_told_and_then_that_is_left_to_the_r
 def test_what_nobody_takes_is_left_to_the_recorder_after_a_moment(
     watch, recorder, clock, database, webhook, monkeypatch
 ):
-    monkeypatch.setattr("poller.watchdog._HAND_OVER_S", 0)
+    monkeypatch.setattr("poller.alerts.watchdog._HAND_OVER_S", 0)
     webhook.manner = "refuse"
     watchdog = watch()
     recorder.release()
@@ -243,8 +243,8 @@ def begin() -> Iterator[Callable[[Settings], Watchdog | None]]:
 
 
 def test_a_process_has_one_watchdog_that_looks_by_itself(begin, settings, database, recorder, webhook, monkeypatch):
-    monkeypatch.setattr("poller.watchdog._LOOK_AGAIN_S", 0.01)
-    monkeypatch.setattr("poller.watchdog.stale_after_s", lambda _: 0)
+    monkeypatch.setattr("poller.alerts.watchdog._LOOK_AGAIN_S", 0.01)
+    monkeypatch.setattr("poller.alerts.watchdog.stale_after_s", lambda _: 0)
     recorder.release()
 
     assert begin(settings) is not None

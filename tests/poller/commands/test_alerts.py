@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from store import Cause, Database, Gap, Run, gaps, runs, ticks
+from store.file.database import Database
+from store.ledger import gaps, runs
+from store.models import Cause, Gap, Run
+from store.prices import ticks
 from tests.conftest import START, tick
 from tests.webhook import SECRET, Webhook
 

@@ -15,12 +15,16 @@ import httpx
 import pytest
 from click.testing import Result
 
-from poller.simulator import Fault, Simulator
+from poller.simulator.faults import Fault
+from poller.simulator.server import Simulator
 from settings import VERSION
-from store import Cause, Database, Gap, Miss, Run, Tick, averages, gap_table, gaps, runs, ticks, utc_now
-from store.aside import list_aside
-from store.manifest import read_manifest
-from store.recorder import Notice, RecorderLock, read_notice
+from store.backup.manifest import read_manifest
+from store.file.aside import list_aside
+from store.file.database import Database
+from store.file.recorder import Notice, RecorderLock, read_notice
+from store.ledger import gap_table, gaps, runs
+from store.models import Cause, Gap, Miss, Run, Tick, utc_now
+from store.prices import averages, ticks
 from tests.conftest import START, Program, tick, wait_until
 
 SIGNALS = [signal.SIGTERM, signal.SIGINT]

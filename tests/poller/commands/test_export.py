@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 from click.testing import Result
 
-from store import Database, ticks
-from store.bars import INTERVAL_NAMES
-from store.exports import manifest_of
+from store.export.files import manifest_of
+from store.file.database import Database
+from store.prices import ticks
+from store.prices.bars import INTERVAL_NAMES
 from tests.conftest import START, Program, tick, wait_until
 
 RANGE = ("--start", "2026-11-01T12:00Z", "--end", "2026-11-01T13:00")
@@ -69,7 +70,7 @@ def test_where_nothing_can_be_written_the_refusal_is_one_line(command, recorded:
 
 
 def test_a_sheet_that_was_cut_is_said(command, recorded: Database, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("store.export_writers.MOST_EXCEL_ROWS", 150)
+    monkeypatch.setattr("store.export.writers.MOST_EXCEL_ROWS", 150)
 
     done = command("export", "--format", "xlsx")
 

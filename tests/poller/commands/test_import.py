@@ -15,9 +15,12 @@ import duckdb
 import pytest
 from click.testing import Result
 
-from poller.simulator import Simulator
+from poller.simulator.server import Simulator
 from settings import ROOT
-from store import Database, Gap, Tick, averages, gaps, ticks, utc_now
+from store.file.database import Database
+from store.ledger import gaps
+from store.models import Gap, Tick, utc_now
+from store.prices import averages, ticks
 from tests.conftest import START, Program, wait_until
 
 EVER = datetime(2000, 1, 1, tzinfo=UTC)
@@ -100,7 +103,7 @@ def test_an_undo_that_is_interrupted_says_so(command, database: Database, tmp_pa
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("poller.import_commands.undo", interrupt)
+        patch.setattr("poller.commands.imports.undo", interrupt)
         interrupted = command("import", "--undo")
 
     assert (interrupted.exit_code, interrupted.stderr.splitlines()[-1]) == (

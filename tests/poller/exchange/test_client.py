@@ -11,8 +11,8 @@ import httpx
 import pytest
 from pytest_httpx import HTTPXMock
 
-from poller.deribit import MOST_OTHERS, MOST_PRICES, ChartPoint, DeribitClient, Status
-from poller.errors import (
+from poller.exchange.client import MOST_OTHERS, MOST_PRICES, ChartPoint, DeribitClient, Status
+from poller.exchange.errors import (
     ClosedError,
     ExchangeError,
     PausedError,
@@ -24,14 +24,14 @@ from poller.errors import (
     UnavailableError,
     UnreachableError,
 )
-from poller.loop import Loop
-from poller.simulator import Fault, Simulator
+from poller.simulator.faults import Fault
 from poller.simulator.fields import BAD_PRICES
 from poller.simulator.replies import INDEX_NAMES
+from poller.simulator.server import Simulator
+from poller.timing.loop import Loop
 from settings import VERSION
-from store import Cause, Exchange, Tick
-
-from .conftest import NOW, NOW_US, Clock, envelope, http, price_reply, recorded, refusal, reply
+from store.models import Cause, Exchange, Tick
+from tests.poller.conftest import NOW, NOW_US, Clock, envelope, http, price_reply, recorded, refusal, reply
 
 URL = "https://www.deribit.com/api/v2"
 PRICE_URL = f"{URL}/public/get_index_price?index_name=btc_usd"

@@ -8,11 +8,10 @@ from typing import Any, cast
 
 import pytest
 
-from poller.clock import ExchangeClock, steady_s
-from poller.deribit import DeribitClient
-from poller.simulator import Simulator
-
-from .conftest import NOW, Clock
+from poller.exchange.client import DeribitClient
+from poller.exchange.clock import ExchangeClock, steady_s
+from poller.simulator.server import Simulator
+from tests.poller.conftest import NOW, Clock
 
 NOWHERE = "http://127.0.0.1:9/api/v2"
 

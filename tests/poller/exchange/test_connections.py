@@ -17,13 +17,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from poller.deribit import DeribitClient
-from poller.errors import RejectedReplyError, UnreachableError
-from poller.jobs import Outcome, poll
-from poller.outliving import MOST
-from store import Cause, Miss, Tick
-
-from .conftest import NOW, envelope
+from poller.exchange.client import DeribitClient
+from poller.exchange.errors import RejectedReplyError, UnreachableError
+from poller.exchange.outliving import MOST
+from poller.recorder.poll import Outcome, poll
+from store.models import Cause, Miss, Tick
+from tests.poller.conftest import NOW, envelope
 
 T = TypeVar("T")
 Streams = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]

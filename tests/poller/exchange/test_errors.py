@@ -3,10 +3,10 @@ from itertools import pairwise
 
 import pytest
 
-from poller import errors
-from poller.errors import ExchangeError
+from poller.exchange import errors
+from poller.exchange.errors import ExchangeError
 from settings import TickwellError
-from store import Cause
+from store.models import Cause
 
 
 def drawn_tree() -> list[tuple[int, str]]:
@@ -24,7 +24,9 @@ def test_the_drawn_tree_of_errors_is_the_real_one():
         assert kind.__bases__ == (path[depth - 1],)
 
     defined = {
-        name for name, kind in vars(errors).items() if isinstance(kind, type) and kind.__module__ == "poller.errors"
+        name
+        for name, kind in vars(errors).items()
+        if isinstance(kind, type) and kind.__module__ == "poller.exchange.errors"
     }
     assert defined == {name for _, name in drawn_tree()} - {"TickwellError"}
 

@@ -15,12 +15,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pytest_httpx import HTTPXMock
 
-from poller.deribit import DeribitClient
-from poller.errors import ExchangeError, RefusedError, RejectedReplyError, UnavailableError, UnreachableError
-from poller.exchange_request import Bounds
-from poller.exchange_wire import RawReply, Reply, read
-
-from .conftest import Answer, Clock, ScriptedServer, envelope, http, refusal
+from poller.exchange.client import DeribitClient
+from poller.exchange.errors import ExchangeError, RefusedError, RejectedReplyError, UnavailableError, UnreachableError
+from poller.exchange.request import Bounds
+from poller.exchange.wire import RawReply, Reply, read
+from tests.poller.conftest import Answer, Clock, ScriptedServer, envelope, http, refusal
 
 Serve = Callable[[Answer], ScriptedServer]
 

@@ -8,10 +8,10 @@ import pytest
 import stamina
 from stamina.instrumentation import set_on_retry_hooks
 
-from poller.errors import PausedError, UnavailableError
-from poller.retries import count_retries
-from store import BusyError
-from store.meters import Meters
+from poller.exchange.errors import PausedError, UnavailableError
+from poller.exchange.retries import count_retries
+from store.errors import BusyError
+from store.file.meters import Meters
 
 
 @pytest.fixture

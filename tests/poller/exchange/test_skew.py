@@ -4,9 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from poller.skew import Comparison
-
-from .conftest import NOW
+from poller.exchange.skew import Comparison
+from tests.poller.conftest import NOW
 
 QUICK = timedelta(0)
 

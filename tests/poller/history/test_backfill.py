@@ -17,19 +17,24 @@ import stamina
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poller import asking as asking_module
-from poller.asking import while_it_is
-from poller.backfill import Backfill, spacing_s
-from poller.charts import RANGES, Chart, finished_chart
-from poller.deribit import ChartPoint, DeribitClient
-from poller.errors import RateLimitedError, TemporaryError, UnavailableError
-from poller.simulator import Fault, Simulator, average
+from poller.exchange.client import ChartPoint, DeribitClient
+from poller.exchange.errors import RateLimitedError, TemporaryError, UnavailableError
+from poller.history import asking as asking_module
+from poller.history.asking import while_it_is
+from poller.history.backfill import Backfill, spacing_s
+from poller.history.charts import RANGES, Chart, finished_chart
+from poller.simulator.faults import Fault
+from poller.simulator.prices import average
+from poller.simulator.server import Simulator
 from settings import MAX_REQUESTS_PER_SECOND
-from store import BusyError, Database, ForeignExchangeError, Gap, Run, StoreError, Tick, runs, ticks
-from store.due import EPOCH
-from store.gaps import ledger
-
-from .conftest import NOW, Clock, ScriptedServer, envelope, http
+from store.errors import BusyError, ForeignExchangeError, StoreError
+from store.file.database import Database
+from store.instants import EPOCH
+from store.ledger import runs
+from store.ledger.gaps import ledger
+from store.models import Gap, Run, Tick
+from store.prices import ticks
+from tests.poller.conftest import NOW, Clock, ScriptedServer, envelope, http
 
 CHART = "get_index_chart_data"
 BOTH = ("btc_usd", "eth_usd")

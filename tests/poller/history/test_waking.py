@@ -7,13 +7,15 @@ from typing import Any
 
 import pytest
 
-import poller.backfill as backfill_module
-import poller.background as background_module
-from poller.recorder import Recorder
-from poller.simulator import Simulator
+import poller.history.backfill as backfill_module
+import poller.history.upkeep as background_module
+from poller.recorder.recorder import Recorder
+from poller.simulator.server import Simulator
 from settings import Settings
-from store import Database, averages, gaps
-from store.due import EPOCH
+from store.file.database import Database
+from store.instants import EPOCH
+from store.ledger import gaps
+from store.prices import averages
 from tests.conftest import wait_until
 from tests.poller.conftest import MovedClock
 

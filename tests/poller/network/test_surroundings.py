@@ -9,19 +9,18 @@ import pytest
 from click.testing import Result
 from pydantic import SecretStr
 
-from poller.deribit import DeribitClient
-from poller.embedded import start_embedded
-from poller.errors import UnreachableError
-from poller.heartbeat import Heartbeat
-from poller.http_client import check_environment, http_client
-from poller.proxies import is_loopback, proxy_of
-from poller.simulator import Simulator
-from poller.watchdog import start_watchdog
+from poller.alerts.watchdog import start_watchdog
+from poller.exchange.client import DeribitClient
+from poller.exchange.errors import UnreachableError
+from poller.network.http_client import check_environment, http_client
+from poller.network.proxies import is_loopback, proxy_of
+from poller.recorder.embedded import start_embedded
+from poller.recorder.heartbeat import Heartbeat
+from poller.simulator.server import Simulator
 from settings import Settings, SettingsError
-from store import Tick
-
-from .conftest import Answer, ScriptedServer, http, price_reply
-from .test_connections import REPLY, listening
+from store.models import Tick
+from tests.poller.conftest import Answer, ScriptedServer, http, price_reply
+from tests.poller.exchange.test_connections import REPLY, listening
 
 Serve = Callable[[Answer], ScriptedServer]
 Make = Callable[..., Settings]

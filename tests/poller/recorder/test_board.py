@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from poller.jobs import Outcome
-from poller.state import Board
-from store import Cause, Miss
-from store.recorder import Notice, RecorderLock, read_notice
+from poller.recorder.board import Board
+from poller.recorder.poll import Outcome
+from store.file.recorder import Notice, RecorderLock, read_notice
+from store.models import Cause, Miss
 from tests.conftest import START, tick
 
 LATER = START + timedelta(seconds=90)

@@ -7,14 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from poller import daily
-from poller.daily import DailyBackup
-from store import Database, ticks, utc_now
-from store.backup import backup
-from store.manifest import read_manifest
+from poller.recorder import daily_backup as daily
+from poller.recorder.daily_backup import DailyBackup
+from store.backup.backup import backup
+from store.backup.manifest import read_manifest
+from store.file.database import Database
+from store.models import utc_now
+from store.prices import ticks
 from tests.conftest import tick, wait_until
-
-from .conftest import Clock
+from tests.poller.conftest import Clock
 
 HOUR_S = 3600
 

@@ -11,25 +11,27 @@ from pathlib import Path
 
 import pytest
 
-from poller import embedded
-from poller.embedded import start_embedded
-from poller.recorder import Recorder
-from poller.simulator import Simulator
+from poller.recorder import embedded
+from poller.recorder.embedded import start_embedded
+from poller.recorder.recorder import Recorder
+from poller.simulator.server import Simulator
 from settings import ROOT, Settings
-from store import Database, StoreError, runs, utc_now
-from store.locks import FileLock, beside
-from store.recorder import Notice, RecorderLock, read_notice
-from store.status import in_words
+from store.errors import StoreError
+from store.file.database import Database
+from store.file.locks import FileLock, beside
+from store.file.recorder import Notice, RecorderLock, read_notice
+from store.health.status import in_words
+from store.ledger import runs
+from store.models import utc_now
 from tests.conftest import START, wait_until
-
-from .conftest import price_reply, reply
+from tests.poller.conftest import price_reply, reply
 
 SECOND = timedelta(seconds=1)
 
 AS_A_SCRIPT = """
 import settings
-from poller.embedded import start_embedded
-from store.recorder import read_notice
+from poller.recorder.embedded import start_embedded
+from store.file.recorder import read_notice
 asked = settings.load()
 assert start_embedded(asked) is not None
 while read_notice(asked.database).state != "recording":

@@ -7,17 +7,19 @@ from typing import Any
 
 import pytest
 
-from poller.once import backfill_once, poll_once
-from poller.recorder import Recorder
-from poller.simulator import Simulator
+from poller.recorder.once import backfill_once, poll_once
+from poller.recorder.recorder import Recorder
+from poller.simulator.server import Simulator
 from settings import Settings
-from store import Database, Exchange, ForeignExchangeError, Miss, Run, runs, ticks, utc_now
-from store.exchange import admit, exchange_of
-from store.models import Cause
-from store.recorder import read_notice
+from store.errors import ForeignExchangeError
+from store.file.database import Database
+from store.file.exchange import admit, exchange_of
+from store.file.recorder import read_notice
+from store.ledger import runs
+from store.models import Cause, Exchange, Miss, Run, utc_now
+from store.prices import ticks
 from tests.conftest import START, tick, wait_until
-
-from .conftest import http, price_reply, reply
+from tests.poller.conftest import http, price_reply, reply
 
 Digest = dict[str, list[Any]]
 
@@ -76,7 +78,7 @@ def simulated_price(target: str) -> bytes:
 def test_a_recorder_that_learns_it_from_its_first_tick_ends_then(
     real: Database, make_settings: Callable[..., Settings], serve, monkeypatch: pytest.MonkeyPatch, taken
 ):
-    monkeypatch.setattr("poller.recorder._STORE_WAIT_S", 0.1)
+    monkeypatch.setattr("poller.recorder.recorder._STORE_WAIT_S", 0.1)
     before = digest(real)
     recorder = Recorder(make_settings(deribit_url=serve(simulated_price).url, poll_seconds=1), real, "external")
 

@@ -9,16 +9,16 @@ from datetime import timedelta
 import pytest
 from pydantic import SecretStr
 
-from poller.heartbeat import Heartbeat
-from poller.recorder import Recorder
-from poller.simulator import Simulator
+from poller.recorder.heartbeat import Heartbeat
+from poller.recorder.recorder import Recorder
+from poller.simulator.server import Simulator
 from settings import Settings
-from store import Database, ticks
-from store.due import EPOCH
+from store.file.database import Database
+from store.instants import EPOCH
+from store.prices import ticks
 from tests.conftest import wait_until
+from tests.poller.conftest import MovedClock
 from tests.webhook import Webhook
-
-from .conftest import MovedClock
 
 
 @pytest.fixture

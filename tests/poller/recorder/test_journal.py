@@ -11,12 +11,17 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from poller import journal as journal_module
-from poller.journal import Journal
-from store import BusyError, Cause, Database, Exchange, Miss, Run, StoreError, Tick, runs, schema, ticks, vitals
-from store.aside import list_aside
-from store.models import Source
-from store.vitals import Vitals
+from poller.recorder import journal as journal_module
+from poller.recorder.journal import Journal
+from store.errors import BusyError, StoreError
+from store.file import schema
+from store.file.aside import list_aside
+from store.file.database import Database
+from store.health import vitals
+from store.health.vitals import Vitals
+from store.ledger import runs
+from store.models import Cause, Exchange, Miss, Run, Source, Tick
+from store.prices import ticks
 from tests.conftest import START, tick
 
 RUN = Run(START, 1, ("btc_usd",), "1.2.3")

@@ -13,15 +13,15 @@ from pathlib import Path
 import httpx
 import pytest
 
-from poller import metrics as metrics_module
-from poller.metrics import MetricsServer
-from poller.simulator import Simulator
+from poller.recorder import metrics_server as metrics_module
+from poller.recorder.metrics_server import MetricsServer
+from poller.simulator.server import Simulator
 from settings import Settings, SettingsError
-from store import Database
-from store.recorder import RecorderLock, read_notice
+from store.file.database import Database
+from store.file.recorder import RecorderLock, read_notice
 from tests.browser.conftest import free_port
 from tests.conftest import Program, wait_until
-from tests.store.test_status import RECORDING
+from tests.store.health.test_status import RECORDING
 
 
 @pytest.fixture

@@ -7,14 +7,13 @@ import threading
 import pytest
 from pytest_httpx import HTTPXMock
 
-from poller.deribit import DeribitClient
-from poller.errors import UnreachableError
-from poller.names import check_names, unpublished
-from poller.simulator import Simulator
+from poller.exchange.client import DeribitClient
+from poller.exchange.errors import UnreachableError
+from poller.recorder.names import check_names, unpublished
+from poller.simulator.server import Simulator
 from settings import SettingsError
-from store import Database
-
-from .conftest import envelope, http
+from store.file.database import Database
+from tests.poller.conftest import envelope, http
 
 URL = "http://exchange.test/api/v2"
 BOTH = ("btc_usd", "eth_usd")

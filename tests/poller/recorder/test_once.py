@@ -6,25 +6,19 @@ from pathlib import Path
 import pytest
 import stamina
 
-from poller import once as once_module
-from poller.once import poll_once
-from poller.simulator import Fault, Simulator, price
+from poller.recorder import once as once_module
+from poller.recorder.once import poll_once
+from poller.simulator.faults import Fault
+from poller.simulator.prices import price
+from poller.simulator.server import Simulator
 from settings import Settings
-from store import (
-    Cause,
-    Database,
-    Miss,
-    NewerSchemaError,
-    RecorderError,
-    StoreError,
-    Tick,
-    averages,
-    runs,
-    ticks,
-    utc_now,
-)
-from store.recorder import Notice, RecorderLock, read_notice
-from store.status import in_words
+from store.errors import NewerSchemaError, RecorderError, StoreError
+from store.file.database import Database
+from store.file.recorder import Notice, RecorderLock, read_notice
+from store.health.status import in_words
+from store.ledger import runs
+from store.models import Cause, Miss, Tick, utc_now
+from store.prices import averages, ticks
 from tests.conftest import START
 
 from .test_recorder import EVER

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from pytest_httpx import HTTPXMock
 from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 
-from poller.deribit import DeribitClient
-from poller.jobs import Outcome, poll, retries_within_budget
-from poller.simulator import Fault, Simulator
+from poller.exchange.client import DeribitClient
+from poller.recorder.poll import Outcome, poll, retries_within_budget
+from poller.simulator.faults import Fault
+from poller.simulator.server import Simulator
 from settings import MAX_REQUESTS_PER_SECOND
-from store import Cause, Miss, Tick
-
-from .conftest import NOW, Clock, envelope, http, price_reply, refusal
+from store.models import Cause, Miss, Tick
+from tests.poller.conftest import NOW, Clock, envelope, http, price_reply, refusal
 
 URL = "https://www.deribit.com/api/v2"
 PRICE_URL = f"{URL}/public/get_index_price?index_name=btc_usd"

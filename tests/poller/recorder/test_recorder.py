@@ -14,39 +14,28 @@ from typing import Any
 import pytest
 import stamina
 
-from poller import backfill as backfill_module
-from poller import background as background_module
-from poller import journal as journal_module
-from poller import recorder as recorder_module
-from poller import writer as writer_module
-from poller.backfill import Backfill
-from poller.recorder import Recorder
-from poller.simulator import Fault, Simulator, price
+from poller.history import backfill as backfill_module
+from poller.history import upkeep as background_module
+from poller.history.backfill import Backfill
+from poller.recorder import journal as journal_module
+from poller.recorder import recorder as recorder_module
+from poller.recorder import writer as writer_module
+from poller.recorder.recorder import Recorder
+from poller.simulator.faults import Fault
+from poller.simulator.prices import price
+from poller.simulator.server import Simulator
 from settings import Settings, SettingsError
-from store import (
-    BusyError,
-    Cause,
-    Database,
-    Miss,
-    NewerSchemaError,
-    NoDatabaseError,
-    RecorderError,
-    Run,
-    StoreError,
-    Tick,
-    averages,
-    candles,
-    runs,
-    ticks,
-    utc_now,
-)
-from store.gaps import ledger
-from store.locks import beside
-from store.recorder import Notice, RecorderLock, read_notice
-from store.status import in_words
+from store.errors import BusyError, NewerSchemaError, NoDatabaseError, RecorderError, StoreError
+from store.file.database import Database
+from store.file.locks import beside
+from store.file.recorder import Notice, RecorderLock, read_notice
+from store.health.status import in_words
+from store.ledger import runs
+from store.ledger.gaps import ledger
+from store.models import Cause, Miss, Run, Tick, utc_now
+from store.prices import averages, candles, ticks
 from tests.conftest import wait_until
-
-from .conftest import MovedClock, envelope, http, price_reply, refusal, reply, us_of
+from tests.poller.conftest import MovedClock, envelope, http, price_reply, refusal, reply, us_of
 
 SECOND = timedelta(seconds=1)
 EVER = (datetime(2015, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))

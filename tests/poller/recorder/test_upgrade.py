@@ -2,8 +2,11 @@
 
 import signal
 
-from store import Database, candles, gaps, ticks, utc_now
-from store.due import EPOCH
+from store.file.database import Database
+from store.instants import EPOCH
+from store.ledger import gaps
+from store.models import utc_now
+from store.prices import candles, ticks
 from tests.conftest import Program, wait_until
 from tests.store import first_version
 

@@ -7,14 +7,17 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from poller import journal as journal_module
-from poller import writer as writer_module
-from poller.journal import Journal
-from poller.state import Board
-from poller.writer import Writer
-from store import Database, Exchange, ForeignExchangeError, Run, Tick, ticks
-from store.exchange import admit
-from store.recorder import Notice, RecorderLock, read_notice
+from poller.recorder import journal as journal_module
+from poller.recorder import writer as writer_module
+from poller.recorder.board import Board
+from poller.recorder.journal import Journal
+from poller.recorder.writer import Writer
+from store.errors import ForeignExchangeError
+from store.file.database import Database
+from store.file.exchange import admit
+from store.file.recorder import Notice, RecorderLock, read_notice
+from store.models import Exchange, Run, Tick
+from store.prices import ticks
 from tests.conftest import START, tick, wait_until
 
 

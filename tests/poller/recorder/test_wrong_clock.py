@@ -5,20 +5,24 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-import poller.clock as clock_module
-from poller.deribit import DeribitClient
-from poller.recorder import Recorder
-from poller.simulator import Fault, Simulator
+import poller.exchange.clock as clock_module
+from poller.exchange.client import DeribitClient
+from poller.recorder.recorder import Recorder
+from poller.simulator.faults import Fault
+from poller.simulator.server import Simulator
 from settings import Settings
-from store import Database, Miss, Run, Tick, averages, candles, gaps, runs, ticks
-from store.clock import exchange_now
-from store.due import EPOCH, slots
-from store.gaps import ledger
-from store.recorder import Notice, read_notice
-from store.status import health
+from store.file.clock import exchange_now
+from store.file.database import Database
+from store.file.recorder import Notice, read_notice
+from store.health.status import health
+from store.instants import EPOCH
+from store.ledger import gaps, runs
+from store.ledger.due import slots
+from store.ledger.gaps import ledger
+from store.models import Miss, Run, Tick
+from store.prices import averages, candles, ticks
 from tests.conftest import wait_until
-
-from .conftest import MovedClock
+from tests.poller.conftest import MovedClock
 
 MINUTES = [180, -180]
 SECOND = timedelta(seconds=1)

@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from poller.simulator import Fault
-from poller.simulator.faults import FaultError, Faults
+from poller.simulator.faults import Fault, FaultError, Faults
 from poller.simulator.fields import KINDS
 
 NEEDED: dict[str, dict[str, Any]] = {"outage": {"seconds": 1}, "delisted": {"index_name": "btc_usd"}}

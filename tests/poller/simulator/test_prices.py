@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from poller.simulator import average, price
+from poller.simulator.prices import average, price
 from poller.simulator.replies import INDEX_NAMES
 
 NOON = datetime(2026, 9, 20, 12, tzinfo=UTC)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from poller.simulator import average, price
+from poller.simulator.prices import average, price
 from poller.simulator.replies import INDEX_NAMES, WINDOWS, Call, RpcError, answer, settling
 from settings import VERSION
 

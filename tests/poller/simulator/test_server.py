@@ -15,8 +15,10 @@ from typing import Any
 import httpx
 import pytest
 
-from poller.simulator import Fault, Simulator, price
 from poller.simulator.exchange import Bucket
+from poller.simulator.faults import Fault
+from poller.simulator.prices import price
+from poller.simulator.server import Simulator
 from settings import VERSION
 from store.models import Exchange as Origin
 

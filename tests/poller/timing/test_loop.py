@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from poller.loop import Loop, in_thread
+from poller.timing.loop import Loop, in_thread
 
 
 def test_a_name_is_resolved():

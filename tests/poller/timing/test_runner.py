@@ -6,9 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from poller.runner import Runner
-
-from .conftest import Clock
+from poller.timing.runner import Runner
+from tests.poller.conftest import Clock
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
 

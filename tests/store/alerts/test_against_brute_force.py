@@ -9,13 +9,16 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from poller.simulator import price
-from store import Cause, Database, Miss, Run, Tick, candles, runs, ticks
+from poller.simulator.prices import price
 from store.alerts import events
-from store.alerts.condition import Condition
 from store.alerts.events import Event
-from store.alerts.kinds import AnyRule
 from store.alerts.recall import recall
+from store.alerts.rules.condition import Condition
+from store.alerts.rules.kinds import AnyRule
+from store.file.database import Database
+from store.ledger import runs
+from store.models import Cause, Miss, Run, Tick
+from store.prices import candles, ticks
 from tests.conftest import START
 
 from .brute_force import EPOCH, Slot, Story, fired, in_order

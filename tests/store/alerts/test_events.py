@@ -5,9 +5,9 @@ import math
 from datetime import timedelta
 from typing import Any
 
-from store import Database
 from store.alerts import events
 from store.alerts.events import Delivery, Event, Told
+from store.file.database import Database
 from tests.conftest import START
 
 

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from store import Exchange, Gap, Tick
 from store.alerts.events import Event
 from store.alerts.judge import Company, Judge
-from store.alerts.kinds import AnyRule
-from store.alerts.tape import Tape
+from store.alerts.rules.kinds import AnyRule
+from store.alerts.rules.tape import Tape
+from store.models import Exchange, Gap, Tick
 from tests.conftest import START
 
 ONE_RULE: TypeAdapter[AnyRule] = TypeAdapter(AnyRule)

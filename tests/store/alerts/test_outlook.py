@@ -7,11 +7,14 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from store import Database, Run, runs, ticks
 from store.alerts import events
 from store.alerts.events import Kind
-from store.alerts.kinds import AnyRule
 from store.alerts.outlook import RuleStand, Stand, outlook
+from store.alerts.rules.kinds import AnyRule
+from store.file.database import Database
+from store.ledger import runs
+from store.models import Run
+from store.prices import ticks
 from tests.conftest import START, tick
 from tests.events import alert
 

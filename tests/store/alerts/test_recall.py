@@ -9,14 +9,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from store import Cause, Database, Exchange, Miss, Run, Tick, averages, candles, runs, ticks
 from store.alerts import events
 from store.alerts.events import Event
 from store.alerts.judge import Company, Judge
-from store.alerts.kinds import AnyRule
 from store.alerts.recall import recall
-from store.alerts.tape import Tape
-from store.exchange import admit
+from store.alerts.rules.kinds import AnyRule
+from store.alerts.rules.tape import Tape
+from store.file.database import Database
+from store.file.exchange import admit
+from store.ledger import runs
+from store.models import Cause, Exchange, Miss, Run, Tick
+from store.prices import averages, candles, ticks
 from tests.conftest import START, tick
 
 RULES: list[AnyRule] = TypeAdapter(list[AnyRule]).validate_python(

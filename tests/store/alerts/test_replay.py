@@ -11,13 +11,17 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from store import Cause, Database, Gap, Miss, Run, Tick, averages, candles, gaps, runs, ticks
-from store.alerts import events, minutes
+from store.alerts import events
 from store.alerts.events import Event
-from store.alerts.kinds import AnyRule
 from store.alerts.recall import recall
-from store.alerts.replay import replay
-from store.settle import settle
+from store.alerts.replay import minutes
+from store.alerts.replay.replay import replay
+from store.alerts.rules.kinds import AnyRule
+from store.file.database import Database
+from store.ledger import gaps, runs
+from store.ledger.settle import settle
+from store.models import Cause, Gap, Miss, Run, Tick
+from store.prices import averages, candles, ticks
 from tests.conftest import START, tick
 
 HISTORIES = int(os.environ.get("HISTORIES", "25"))

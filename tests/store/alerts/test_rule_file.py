@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from settings import ROOT, SettingsError
-from store.alerts.kinds import KINDS
-from store.alerts.price_kinds import Move
-from store.alerts.record_kinds import GapSettled
-from store.alerts.rule_file import as_text, from_text, load_rules
-from store.alerts.rules import Quiet, named
+from store.alerts.rules.kinds import KINDS
+from store.alerts.rules.price_kinds import Move
+from store.alerts.rules.record_kinds import GapSettled
+from store.alerts.rules.rule_file import as_text, from_text, load_rules
+from store.alerts.rules.rules import Quiet, named
 
 RECORDED = ("btc_usd", "eth_usd")
 ANY_MOVE = 'kind = "move"\npercent = 3\nwithin = "15m"\n'
@@ -173,7 +173,7 @@ def test_a_file_that_is_no_text_of_toml_is_refused_in_one_line(tmp_path, content
 def test_rules_are_utf_8_whatever_the_machine_takes_text_for(tmp_path):
     path = tmp_path / "alerts.toml"
     path.write_text(rule(ANY_MOVE, name="Zürich"), "utf-8")
-    script = "import sys, pathlib\nfrom store.alerts.rule_file import load_rules\n"
+    script = "import sys, pathlib\nfrom store.alerts.rules.rule_file import load_rules\n"
     script += f"print(ascii(load_rules(pathlib.Path(sys.argv[1]), {RECORDED})[0].name))"
     of_c = {"PATH": os.environ["PATH"], "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
 

@@ -5,13 +5,15 @@ from datetime import timedelta
 import pytest
 from pydantic import TypeAdapter
 
-from store import Cursor, Database, Gap, gaps
 from store.alerts import events
 from store.alerts.events import Event
 from store.alerts.in_force import put_in_force, rules_in_force
 from store.alerts.judge import Company, Judge
-from store.alerts.kinds import AnyRule
+from store.alerts.rules.kinds import AnyRule
 from store.alerts.settlements import Settlements
+from store.file.database import Cursor, Database
+from store.ledger import gaps
+from store.models import Gap
 from tests.conftest import START
 
 RULES: list[AnyRule] = TypeAdapter(list[AnyRule]).validate_python([{"name": "gap", "kind": "gap"}])

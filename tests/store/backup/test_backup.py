@@ -10,35 +10,26 @@ from pathlib import Path
 import duckdb
 import pytest
 
-import store.backup
-import store.whole_tables
-from store import (
-    BusyError,
-    Cause,
-    Database,
-    Miss,
-    NewerSchemaError,
-    RecorderError,
-    Run,
-    StoreError,
-    averages,
-    candles,
-    runs,
-    schema,
-    ticks,
-    vitals,
-)
-from store.backup import Made, backup
-from store.locks import FileLock
-from store.manifest import Manifest, read_manifest
-from store.recorder import read_notice
-from store.restore import restore
-from store.verify import faults_of_backup, faults_of_database, what_it_holds
-from store.vitals import Vitals
+import store.backup.backup
+import store.backup.whole_tables
+from store.backup.backup import Made, backup
+from store.backup.manifest import Manifest, read_manifest
+from store.backup.restore import restore
+from store.backup.verify import faults_of_backup, faults_of_database, what_it_holds
+from store.errors import BusyError, NewerSchemaError, RecorderError, StoreError
+from store.file import schema
+from store.file.database import Database
+from store.file.locks import FileLock
+from store.file.recorder import read_notice
+from store.health import vitals
+from store.health.vitals import Vitals
+from store.ledger import runs
+from store.models import Cause, Miss, Run
+from store.prices import averages, candles, ticks
 from tests.conftest import START, tick, wait_until
 from tests.store.files import checkpoint
+from tests.store.prices.test_candles import expect_candles_of_ticks
 from tests.store.processes import line, start
-from tests.store.test_candles import expect_candles_of_ticks
 
 DAY = 86_400
 
@@ -106,7 +97,7 @@ def test_what_was_backed_up_and_lost_is_restored_row_by_row(filled: Database, fo
 
 
 def test_a_backup_beside_a_busy_writer_is_of_one_instant(database: Database, folder: Path, monkeypatch):
-    monkeypatch.setattr(store.backup, "PORTION", 50)
+    monkeypatch.setattr(store.backup.backup, "PORTION", 50)
     with start("append", database.path, 0, 40) as writer:
         wait_until(lambda: count(database) >= 20)
         made = [backup(database, folder)]
@@ -247,7 +238,7 @@ def test_how_far_it_is_is_told(filled: Database, folder: Path, tmp_path: Path):
 
 
 def test_days_that_take_long_have_a_lease_each(filled: Database, folder: Path, monkeypatch):
-    monkeypatch.setattr(store.backup, "_LEASE_S", 0)
+    monkeypatch.setattr(store.backup.backup, "_LEASE_S", 0)
 
     backup(filled, folder)
 
@@ -365,7 +356,7 @@ def test_a_disk_that_fails_leaves_the_backup_before_and_no_remains(filled: Datab
     def fail(_: Path) -> str:
         raise duckdb.IOException("No space left\non device")
 
-    monkeypatch.setattr(store.whole_tables, "sha256_of", fail)
+    monkeypatch.setattr(store.backup.whole_tables, "sha256_of", fail)
     with pytest.raises(StoreError, match=r"^the backup failed: No space left on device$"):
         backup(filled, folder)
 

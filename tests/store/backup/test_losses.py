@@ -4,15 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from store import Database, StoreError, averages, ticks
-from store.backup import backup
-from store.restore import restore
-from store.undo import undo
+from store.backup.backup import backup
+from store.backup.restore import restore
+from store.errors import StoreError
+from store.file.database import Database
+from store.intake.undo import undo
+from store.prices import averages, ticks
 from tests.conftest import tick
+from tests.store.backup.test_backup import faults, rows
 from tests.store.histories import at
-from tests.store.test_backup import faults, rows
-from tests.store.test_imports import nobody_listens
-from tests.store.test_undo import import_rows
+from tests.store.intake.test_imports import nobody_listens
+from tests.store.intake.test_undo import import_rows
 
 DAY_S = 86_400
 

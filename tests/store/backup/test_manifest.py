@@ -13,13 +13,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from store import Database, StoreError, ticks
-from store.backup import backup
-from store.copies import describe, write
-from store.manifest import read_manifest, sha256_of
-from store.restore import restore
-from store.schema import newest
-from store.verify import faults_of_backup, what_it_holds
+from store.backup.backup import backup
+from store.backup.copies import describe, write
+from store.backup.manifest import read_manifest
+from store.backup.restore import restore
+from store.backup.verify import faults_of_backup, what_it_holds
+from store.errors import StoreError
+from store.file.database import Database
+from store.file.disk import sha256_of
+from store.file.schema import newest
+from store.prices import ticks
 from tests.conftest import tick
 
 

@@ -5,12 +5,14 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from poller.daily import backup_in_words
-from store import Database, StoreError, schema
-from store.backup import backup
-from store.restore import restore
-from store.verify import faults_of_backup, what_it_holds
-from tests.store.test_backup import faults, manifest_in, rows
+from poller.recorder.daily_backup import backup_in_words
+from store.backup.backup import backup
+from store.backup.restore import restore
+from store.backup.verify import faults_of_backup, what_it_holds
+from store.errors import StoreError
+from store.file import schema
+from store.file.database import Database
+from tests.store.backup.test_backup import faults, manifest_in, rows
 
 NAMES = [
     "my_notes",
@@ -148,7 +150,7 @@ def test_views_and_other_schemas_are_left_out_and_said(database: Database, folde
 def test_a_table_that_cannot_be_read_is_left_out_and_said(database: Database, folder: Path, monkeypatch):
     do(database, "CREATE TABLE mine AS SELECT 1 AS x")
     torn = "CASE WHEN '{table}' = '\"mine\"' THEN error('torn\npage') ELSE true END"
-    monkeypatch.setattr("store.whole_tables._ALL", f"SELECT {{columns}} FROM {{table}} WHERE {torn}")
+    monkeypatch.setattr("store.backup.whole_tables._ALL", f"SELECT {{columns}} FROM {{table}} WHERE {torn}")
 
     made = backup(database, folder)
 

@@ -16,25 +16,20 @@ import pyarrow.parquet as pq
 import pytest
 
 from settings import VERSION
-from store import (
-    BusyError,
-    Database,
-    NoDatabaseError,
-    StoreError,
-    Tick,
-    candles,
-    export_rows,
-    export_survey,
-    export_writers,
-    exports,
-    ticks,
-)
-from store.bars import bars
-from store.export_query import ExportQuery
-from store.exports import Export, Exports, Job, manifest_of
-from store.foreign import Columns
-from store.imports import import_files
-from store.locks import FileLock
+from store.errors import BusyError, NoDatabaseError, StoreError
+from store.export import files as exports
+from store.export import rows as export_rows
+from store.export import survey as export_survey
+from store.export import writers as export_writers
+from store.export.files import Export, Exports, Job, manifest_of
+from store.export.query import ExportQuery
+from store.file.database import Database
+from store.file.locks import FileLock
+from store.intake.foreign import Columns
+from store.intake.imports import import_files
+from store.models import Tick
+from store.prices import candles, ticks
+from store.prices.bars import bars
 from tests.conftest import START, tick, wait_until
 from tests.store.histories import at, averaged, missed, observed, ran
 

@@ -5,8 +5,8 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from store.due import EPOCH
-from store.export_query import ExportQuery
+from store.export.query import ExportQuery
+from store.instants import EPOCH
 from tests.conftest import START
 
 DAY = timedelta(days=1)

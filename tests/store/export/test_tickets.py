@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from store import tickets
+from store.export import tickets
 from tests.conftest import START
 
 KEY = "a key of tests"

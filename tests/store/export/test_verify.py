@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from store import Database, StoreError
-from store.export_query import FORMATS, ExportQuery, Format
-from store.export_verify import exported_files, faults_of_export
-from store.exports import Export, Exports, manifest_of
+from store.errors import StoreError
+from store.export.files import Export, Exports, manifest_of
+from store.export.query import FORMATS, ExportQuery, Format
+from store.export.verify import exported_files, faults_of_export
+from store.file.database import Database
 from tests.store.histories import at, observed
 
 INTERVAL_S = (0, 60)

@@ -10,10 +10,13 @@ from pathlib import Path
 
 import pytest
 
-import store.aside
-import store.status
-from store import Database, NoDatabaseError, StoreError, UnreadableError, ticks, utc_now
-from store.aside import list_aside, log_of, set_aside
+import store.file.aside
+import store.health.status
+from store.errors import NoDatabaseError, StoreError, UnreadableError
+from store.file.aside import list_aside, log_of, set_aside
+from store.file.database import Database
+from store.models import utc_now
+from store.prices import ticks
 from tests.conftest import START, tick
 from tests.store.files import DAMAGES, checkpoint, empty
 
@@ -145,7 +148,7 @@ def test_a_log_that_a_kill_tore_is_no_damage(filled: Database, torn: int):
 
 
 def test_names_that_are_taken_are_not_taken_again(database_file: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(store.aside, "utc_now", lambda: START)
+    monkeypatch.setattr(store.file.aside, "utc_now", lambda: START)
 
     for content in ("first", "second", "third"):
         database_file.write_text(content)
@@ -168,7 +171,7 @@ def test_a_file_that_is_being_made_is_not_there_before_it_is_whole(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("store.schema.migrate", fail)
+        patch.setattr("store.file.schema.migrate", fail)
         with pytest.raises(StoreError, match=r"^ticks\.duckdb: .*No space left on device"):
             Database(database_file).migrate()
 
@@ -228,9 +231,9 @@ def test_what_is_set_aside_is_named_by_how_recording_goes(filled: Database, make
     empty(filled.path)
     filled.migrate()
 
-    report = store.status.health(filled, make_settings(), utc_now())
+    report = store.health.status.health(filled, make_settings(), utc_now())
 
     assert report["database"]["set_aside"] == list_aside(filled.path)
-    assert store.status.aside_in_words(["a", "b"]) == (
+    assert store.health.status.aside_in_words(["a", "b"]) == (
         "set aside because they can't be opened, move them away once you have seen to them: a, b"
     )

@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from store.clock import corrected, exchange_now, off_in_words
-from store.recorder import Notice, RecorderLock
+from store.file.clock import corrected, exchange_now, off_in_words
+from store.file.recorder import Notice, RecorderLock
 from tests.conftest import START
 
 LATE = Notice(

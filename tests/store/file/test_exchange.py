@@ -3,9 +3,12 @@
 import duckdb
 import pytest
 
-from store import Database, Exchange, ForeignExchangeError, Tick, schema, ticks
-from store.exchange import admit, exchange_of, refuse_another
-from store.models import to_column
+from store.errors import ForeignExchangeError
+from store.file import schema
+from store.file.database import Database
+from store.file.exchange import admit, exchange_of, refuse_another
+from store.models import Exchange, Tick, to_column
+from store.prices import ticks
 from tests.conftest import START, tick
 
 ALL = list(Exchange)

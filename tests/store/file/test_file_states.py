@@ -5,7 +5,10 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from store import Database, NewerSchemaError, NoDatabaseError, StoreError, schema, ticks
+from store.errors import NewerSchemaError, NoDatabaseError, StoreError
+from store.file import schema
+from store.file.database import Database
+from store.prices import ticks
 from tests.conftest import tick
 
 

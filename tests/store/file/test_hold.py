@@ -11,9 +11,12 @@ from typing import Any
 import duckdb
 import pytest
 
-import store.held
-from store import BusyError, Database, NoDatabaseError, StoreError, Tick, ticks
-from store.locks import beside
+import store.file.held
+from store.errors import BusyError, NoDatabaseError, StoreError
+from store.file.database import Database
+from store.file.locks import beside
+from store.models import Tick
+from store.prices import ticks
 from tests.conftest import tick, wait_until
 from tests.store.conftest import is_locked
 from tests.store.files import checkpoint
@@ -229,8 +232,8 @@ def test_any_other_error_leaves_the_file_open(database):
 
 
 def test_a_file_of_which_much_is_kept_in_memory_is_closed_once_the_last_cursor_is_back(database, monkeypatch):
-    monkeypatch.setattr(store.held, "_MOST_KEPT_BYTES", 10_000)
-    monkeypatch.setattr(store.held, "_LOOK_AT_MEMORY_S", 0)
+    monkeypatch.setattr(store.file.held, "_MOST_KEPT_BYTES", 10_000)
+    monkeypatch.setattr(store.file.held, "_LOOK_AT_MEMORY_S", 0)
     append(database, *(tick(second) for second in range(1000)))
     checkpoint(database)
     with database.hold():
@@ -247,15 +250,15 @@ def test_a_file_of_which_much_is_kept_in_memory_is_closed_once_the_last_cursor_i
 
 def test_a_file_of_which_little_is_kept_in_memory_stays_open(database, monkeypatch):
     looked = threading.Event()
-    keeps_much = store.held.Held._keeps_much
+    keeps_much = store.file.held.Held._keeps_much
 
     def look(*its: Any) -> bool:
         found = keeps_much(*its)
         looked.set()
         return found
 
-    monkeypatch.setattr(store.held, "_LOOK_AT_MEMORY_S", 0)
-    monkeypatch.setattr(store.held.Held, "_keeps_much", look)
+    monkeypatch.setattr(store.file.held, "_LOOK_AT_MEMORY_S", 0)
+    monkeypatch.setattr(store.file.held.Held, "_keeps_much", look)
     with database.hold():
         append(database, tick())
         looked.clear()

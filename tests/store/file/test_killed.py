@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from store import Database
+from store.file.database import Database
 from tests.store.processes import COPIES, line, start
 
 

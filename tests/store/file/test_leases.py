@@ -15,9 +15,12 @@ import psutil
 import pytest
 from portalocker import LockFlags
 
-from store import BusyError, Database, StoreError, Tick, ticks
-from store.locks import FileLock, beside
-from store.opening import holder
+from store.errors import BusyError, StoreError
+from store.file.database import Database
+from store.file.locks import FileLock, beside
+from store.file.opening import holder
+from store.models import Tick
+from store.prices import ticks
 from tests.conftest import tick, wait_until
 from tests.store.conftest import is_locked
 from tests.store.processes import line, start
@@ -384,7 +387,7 @@ def refusal(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     def refuse(path: str, _: int) -> int:
         raise OSError(request.param, os.strerror(request.param), path)
 
-    monkeypatch.setattr("store.locks._create", refuse)
+    monkeypatch.setattr("store.file.locks._create", refuse)
     return os.strerror(request.param)
 
 
@@ -429,7 +432,7 @@ def test_a_lock_that_the_system_can_not_give_is_a_store_error_and_not_somebody_e
     def refuse(file: IO[bytes], _: LockFlags) -> None:
         raise portalocker.LockException(OSError(errno.ENOLCK, os.strerror(errno.ENOLCK)))
 
-    monkeypatch.setattr("store.locks.portalocker.lock", refuse)
+    monkeypatch.setattr("store.file.locks.portalocker.lock", refuse)
 
     with pytest.raises(StoreError, match=r"lock can't be locked: \[Errno 37\] No locks available$"):
         FileLock(tmp_path / "lock").try_acquire()
@@ -455,7 +458,7 @@ def test_a_file_that_is_deleted_before_it_is_locked_is_not_taken(tmp_path, monke
             lock.path.touch()
         portalocker.lock(file, flags)  # the real one
 
-    monkeypatch.setattr("store.locks.portalocker.lock", delete_first)
+    monkeypatch.setattr("store.file.locks.portalocker.lock", delete_first)
 
     assert not lock.try_acquire()
     assert lock.try_acquire()

@@ -4,8 +4,10 @@ import threading
 
 import pytest
 
-from store import Database, StoreError, ticks
-from store.meters import BOUNDS_S, POLL_OUTCOMES, Meters, Timer
+from store.errors import StoreError
+from store.file.database import Database
+from store.file.meters import BOUNDS_S, POLL_OUTCOMES, Meters, Timer
+from store.prices import ticks
 from tests.conftest import tick
 
 

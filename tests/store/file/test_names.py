@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from store import BusyError, Database, RecorderError, ticks
-from store.aside import list_aside, log_of, size_of
-from store.recorder import RecorderLock, read_notice
-from store.shared import shared_database
+from store.errors import BusyError, RecorderError
+from store.file.aside import list_aside, log_of, size_of
+from store.file.database import Database
+from store.file.recorder import RecorderLock, read_notice
+from store.file.shared import shared_database
+from store.prices import ticks
 from tests.conftest import tick
 from tests.store.files import empty
 from tests.store.processes import line, start

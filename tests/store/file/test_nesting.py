@@ -7,8 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from store import Cursor, Database, NoDatabaseError, StoreError, ticks
-from store.locks import beside
+from store.errors import NoDatabaseError, StoreError
+from store.file.database import Cursor, Database
+from store.file.locks import beside
+from store.prices import ticks
 from tests.conftest import tick, wait_until
 from tests.store.conftest import is_locked
 

@@ -17,10 +17,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import store.recorder
-from store import RecorderError, StoreError
-from store.locks import FileLock, beside
-from store.recorder import Notice, RecorderLock, read_notice, recorded_elsewhere
+import store.file.recorder
+from store.errors import RecorderError, StoreError
+from store.file.locks import FileLock, beside
+from store.file.recorder import Notice, RecorderLock, read_notice, recorded_elsewhere
 from tests.conftest import START, wait_until
 from tests.store.processes import CONTAINER, line, start, start_in_container
 
@@ -127,7 +127,7 @@ def test_two_containers_tell_each_other_apart_although_both_are_process_number_1
 
 
 def test_where_processes_are_numbered_only_once_a_number_says_it_all(database_file, lock, monkeypatch, tmp_path):
-    monkeypatch.setattr(store.recorder, "_NUMBERING", tmp_path / "nothing")
+    monkeypatch.setattr(store.file.recorder, "_NUMBERING", tmp_path / "nothing")
 
     lock.acquire(NOTICE)
 

@@ -6,7 +6,11 @@ from typing import Any
 import duckdb
 import pytest
 
-from store import Database, NoDatabaseError, OlderSchemaError, StoreError, schema, ticks, utc_now
+from store.errors import NoDatabaseError, OlderSchemaError, StoreError
+from store.file import schema
+from store.file.database import Database
+from store.models import utc_now
+from store.prices import ticks
 from tests.conftest import tick
 
 CANDLES = [

@@ -1,6 +1,6 @@
 """One process has one object for one file."""
 
-from store.shared import shared_database
+from store.file.shared import shared_database
 
 
 def test_everybody_who_asks_for_a_file_gets_the_same_object(database_file):

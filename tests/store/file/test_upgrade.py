@@ -4,10 +4,15 @@ from datetime import timedelta
 
 import pytest
 
-from store import Database, OlderSchemaError, Tick, candles, gaps, schema, ticks
-from store.due import EPOCH
-from store.runs import runs
-from store.verify import faults_of_database
+from store.backup.verify import faults_of_database
+from store.errors import OlderSchemaError
+from store.file import schema
+from store.file.database import Database
+from store.instants import EPOCH
+from store.ledger import gaps
+from store.ledger.runs import runs
+from store.models import Tick
+from store.prices import candles, ticks
 from tests.store import first_version
 
 AFTER = first_version.END + timedelta(hours=2)

@@ -10,10 +10,12 @@ from contextlib import AbstractContextManager
 import pytest
 from duckdb import DuckDBPyConnection
 
-import store.held
-from store import BusyError, Database, NoDatabaseError, ticks
-from store.held import Held
-from store.opening import OutsiderError, patiently
+import store.file.held
+from store.errors import BusyError, NoDatabaseError
+from store.file.database import Database
+from store.file.held import Held
+from store.file.opening import OutsiderError, patiently
+from store.prices import ticks
 from tests.conftest import tick, wait_until
 from tests.store.processes import line, start
 
@@ -190,7 +192,7 @@ def test_a_look_for_knocks_that_hangs_keeps_nobody(database, monkeypatch):
         looking.set()
         return done.wait(timeout=10)
 
-    monkeypatch.setattr(store.held, "knocked", hang)
+    monkeypatch.setattr(store.file.held, "knocked", hang)
     with database.hold():
         count(database)
         assert looking.wait(timeout=10)

@@ -4,13 +4,14 @@ from datetime import timedelta
 
 import pytest
 
-from store import Cause, Database, candles, ticks
-from store.figures import Figures, figures
-from store.gaps import advance
-from store.settle import settle
+from store.file.database import Database
+from store.health.figures import Figures, figures
+from store.ledger.gaps import advance
+from store.ledger.settle import settle
+from store.models import Cause
+from store.prices import candles, ticks
 from tests.conftest import tick
-
-from .histories import LATENCY, at, averaged, missed, observed, ran
+from tests.store.histories import LATENCY, at, averaged, missed, observed, ran
 
 DAY = 86_400
 

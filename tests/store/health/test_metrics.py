@@ -9,17 +9,20 @@ from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from settings import ROOT, VERSION, Settings
-from store import Cause, Database, candles, metrics
-from store.gaps import advance
-from store.meters import BOUNDS_S
-from store.metrics import as_text
-from store.recorder import RecorderLock
-from store.settle import settle
+from store.file.database import Database
+from store.file.meters import BOUNDS_S
+from store.file.recorder import RecorderLock
+from store.health import metrics
+from store.health.metrics import as_text
+from store.ledger.gaps import advance
+from store.ledger.settle import settle
+from store.models import Cause
+from store.prices import candles
 from tests.conftest import START
+from tests.store.histories import LATENCY, at, averaged, missed, observed, ran
+from tests.store.processes import line, start
 from tests.test_docs import table
 
-from .histories import LATENCY, at, averaged, missed, observed, ran
-from .processes import line, start
 from .test_status import RECORDING
 
 Sample = tuple[str, tuple[str, ...]]

@@ -11,11 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from settings import VERSION
-from store import Cause, Database, Exchange, Tick, averages, ticks
-from store.aside import log_of
-from store.exchange import admit
-from store.recorder import Notice, RecorderLock
-from store.status import health, in_words, known_indexes, stale_after_s
+from store.file.aside import log_of
+from store.file.database import Database
+from store.file.exchange import admit
+from store.file.recorder import Notice, RecorderLock
+from store.health.status import health, in_words, stale_after_s
+from store.models import Cause, Exchange, Tick
+from store.prices import averages, ticks
+from store.prices.indexes import known_indexes
 from tests.conftest import START, tick
 from tests.store.processes import line, start
 

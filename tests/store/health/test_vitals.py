@@ -4,8 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from store import Database, vitals
-from store.vitals import Growth, Vitals
+from store.file.database import Database
+from store.health import vitals
+from store.health.vitals import Growth, Vitals
 from tests.conftest import START
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)

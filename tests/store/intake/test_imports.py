@@ -10,18 +10,22 @@ from typing import Any
 import duckdb
 import pytest
 
-import store.portions
-import store.staging
-from store import BusyError, Database, FileError, StoreError, Tick, candles, ticks, utc_now
-from store.foreign import Columns
-from store.gaps import ledger
-from store.imports import Imported, import_files
-from store.locks import FileLock, beside
-from store.settle import settle
+import store.intake.portions
+import store.intake.staging
+from store.errors import BusyError, FileError, StoreError
+from store.file.database import Database
+from store.file.locks import FileLock, beside
+from store.intake.foreign import Columns
+from store.intake.imports import Imported, import_files
+from store.ledger import gaps
+from store.ledger.gaps import ledger
+from store.ledger.settle import settle
+from store.models import Tick, utc_now
+from store.prices import candles, ticks
 from tests.conftest import START, tick
 from tests.store.histories import at, averaged, missed, observed, ran
+from tests.store.prices.test_candles import HOUR, MINUTE, all_ticks, by_hand, stored
 from tests.store.processes import line, start
-from tests.store.test_candles import HOUR, MINUTE, all_ticks, by_hand, stored
 
 Row = tuple[Any, ...]
 
@@ -195,7 +199,7 @@ def test_the_time_of_receipt_and_the_simulator_as_source_are_kept(database, tmp_
 
 
 def test_rows_are_sorted_by_time_on_the_way_in(database, tmp_path, monkeypatch):
-    monkeypatch.setattr(store.staging, "PORTION", 4)
+    monkeypatch.setattr(store.intake.staging, "PORTION", 4)
     imported(database, seconds(tmp_path / "a.parquet", [5, 3, 9, 1, 7, 11, 10, 2, 4]))
 
     with database.read() as cursor:
@@ -206,7 +210,7 @@ def test_rows_are_sorted_by_time_on_the_way_in(database, tmp_path, monkeypatch):
 
 
 def test_each_portion_in_order_is_not_the_whole_in_order(database, tmp_path, monkeypatch):
-    monkeypatch.setattr(store.staging, "PORTION", 2)
+    monkeypatch.setattr(store.intake.staging, "PORTION", 2)
     imported(database, seconds(tmp_path / "a.parquet", [5, 6, 1, 2]))
 
     with database.read() as cursor:
@@ -242,7 +246,7 @@ def test_of_rows_of_one_index_and_time_the_first_counts(database, tmp_path):
 
 @pytest.mark.parametrize("portion", [1, 2, 3])
 def test_doubles_are_found_wherever_a_portion_ends(database, tmp_path, monkeypatch, portion):
-    monkeypatch.setattr(store.staging, "PORTION", portion)
+    monkeypatch.setattr(store.intake.staging, "PORTION", portion)
 
     (result,) = imported(database, seconds(tmp_path / "a.parquet", [1, 2, 2, 2, 3, 3]))
 
@@ -251,7 +255,7 @@ def test_doubles_are_found_wherever_a_portion_ends(database, tmp_path, monkeypat
 
 
 def test_a_file_into_the_midst_of_much_that_is_stored_goes_in_by_parts(database, tmp_path, monkeypatch):
-    monkeypatch.setattr(store.portions, "_MOST_STORED", 100)
+    monkeypatch.setattr(store.intake.portions, "_MOST_STORED", 100)
     with database.write() as cursor:
         ticks.append(cursor, [tick(second) for second in range(0, 1000, 2)])
         while candles.close(cursor, at(3600)):
@@ -310,7 +314,7 @@ def test_averages_are_stored_where_nothing_finer_is_and_marked_so(database, tmp_
 
 @pytest.mark.parametrize("portion", [1, 100])
 def test_a_column_says_of_each_row_what_it_is_an_average_over(database, tmp_path, monkeypatch, portion):
-    monkeypatch.setattr(store.staging, "PORTION", portion)
+    monkeypatch.setattr(store.intake.staging, "PORTION", portion)
     rows = [(0, 3600), (0.5, 0), (60, 60), (90, 0), (180, 60), (3600, 3600)]
     path = written(
         tmp_path / "a.csv",
@@ -332,7 +336,7 @@ def test_gaps_that_an_import_fills_are_healed_by_it(database, tmp_path):
         observed(cursor, range(0, 20, 5))
         missed(cursor, range(20, 100, 5))
     with database.write() as cursor:
-        store.gaps.note(cursor, ledger(cursor, at(0), at(100), at(200)), at(200))
+        gaps.note(cursor, ledger(cursor, at(0), at(100), at(200)), at(200))
 
     (result,) = imported(database, seconds(tmp_path / "a.parquet", range(20, 60)))
 
@@ -351,7 +355,7 @@ def test_a_gap_whose_average_gave_way_is_open_where_nothing_is_now(database, tmp
         observed(cursor, [*range(0, 300, 5), *range(1200, 1500, 5)])
         missed(cursor, range(300, 1200, 5))
         averaged(cursor, 300, 1200, 300)
-    store.gaps.advance(database, at(1500), at(1500), 5)
+    gaps.advance(database, at(1500), at(1500), 5)
     with database.write() as cursor:
         settle(cursor, "btc_usd", at(1200))
 
@@ -581,7 +585,7 @@ def test_an_import_that_is_killed_again_and_again_ends_as_if_it_never_was(databa
 
 
 def test_how_far_an_import_is_is_told_from_its_beginning(database, tmp_path, monkeypatch):
-    monkeypatch.setattr(store.staging, "_TELL_EACH_S", 0)
+    monkeypatch.setattr(store.intake.staging, "_TELL_EACH_S", 0)
     query = "SELECT 'btc_usd' AS index_name, TIMESTAMP '2026-10-01' + to_seconds(i) AS ts, 1 AS price"
     path = parquet(tmp_path / "a.csv", f"{query} FROM range(300_000) AS rows(i)")
     told: list[tuple[str, int, int]] = []

@@ -14,20 +14,23 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-import store.staging
-import store.undo
-from store import Database, StoreError, averages, gaps, ticks
-from store.bars import bars
-from store.foreign import Columns
-from store.import_log import Import, imports
-from store.imports import import_files
-from store.settle import settle
-from store.undo import Undone, undo
+import store.intake.staging
+import store.intake.undo
+from store.errors import StoreError
+from store.file.database import Database
+from store.intake.foreign import Columns
+from store.intake.import_log import Import, imports
+from store.intake.imports import import_files
+from store.intake.undo import Undone, undo
+from store.ledger import gaps
+from store.ledger.settle import settle
+from store.prices import averages, ticks
+from store.prices.bars import bars
 from tests.conftest import tick
 from tests.store.histories import at, found, missed, observed, ran
+from tests.store.intake.test_imports import nobody_listens, parquet, written
+from tests.store.prices.test_candles import expect_candles_of_ticks
 from tests.store.processes import line, start
-from tests.store.test_candles import expect_candles_of_ticks
-from tests.store.test_imports import nobody_listens, parquet, written
 
 HISTORIES = int(os.environ.get("HISTORIES", "60")) // 6
 SLOT_S, END_S = 60, 3600
@@ -136,7 +139,7 @@ def happen(database: Database, folder: Path, what: str, facts: Any) -> None:
 )
 def test_what_is_undone_in_any_order_never_was(made_before: Path, live, hopeless_from, history, data):
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(store.staging, "PORTION", 8)
+        patch.setattr(store.intake.staging, "PORTION", 8)
         database, again = (Database(Path(folder) / name / "ticks.duckdb") for name in ("one", "other"))
         for each in (database, again):
             each.migrate()
@@ -302,7 +305,7 @@ def test_a_day_that_is_fully_observed_says_so_and_is_what_it_was_when_that_is_un
 
 
 def test_an_undo_goes_in_many_short_stretches(database, tmp_path, monkeypatch):
-    monkeypatch.setattr(store.undo, "_MOST_TICKS", 50)
+    monkeypatch.setattr(store.intake.undo, "_MOST_TICKS", 50)
     with database.write() as cursor:
         averages.append(cursor, "btc_usd", [(at(-3000), 50.0)], 6000)
     before = state_of(database)
@@ -338,7 +341,7 @@ def test_an_undo_that_is_killed_is_done_again(database, tmp_path, stretches):
 
 
 def test_an_import_that_was_interrupted_can_be_undone(database, tmp_path, monkeypatch):
-    monkeypatch.setattr(store.staging, "PORTION", 10)
+    monkeypatch.setattr(store.intake.staging, "PORTION", 10)
     path = written(tmp_path / "a.csv", "ts,price,index_name", *((at(s), 1, "btc_usd") for s in range(50)))
 
     def interrupt(what: str, done: int, _: int) -> None:

@@ -5,13 +5,13 @@ from datetime import timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from store import Database, Gap
-from store.coverage import Coverage, calendar, coverage, totals
-from store.gaps import advance, ledger, note
-from store.settle import settle
+from store.file.database import Database
+from store.ledger.coverage import Coverage, calendar, coverage, totals
+from store.ledger.gaps import advance, ledger, note
+from store.ledger.settle import settle
+from store.models import Gap
 from tests.conftest import START
-
-from .histories import at, averaged, missed, observed, ran
+from tests.store.histories import at, averaged, missed, observed, ran
 
 HOUR = 3600
 

@@ -6,9 +6,8 @@ from datetime import datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from store.covers import Cover, Piece, healed, layers
-
-from .histories import at
+from store.ledger.covers import Cover, Piece, healed, layers
+from tests.store.histories import at
 
 
 def one_by_one(stretches: list[tuple[datetime, datetime]], covers: list[Cover]) -> list[Piece]:

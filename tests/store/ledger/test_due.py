@@ -7,12 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from store import Cause, Cursor, Database, Tick, runs, ticks
-from store.due import Stretch, at_slot, slot_number, slots, stretches
-from store.models import from_column
+from store.file.database import Cursor, Database
+from store.ledger import runs
+from store.ledger.due import Stretch, at_slot, slot_number, slots, stretches
+from store.models import Cause, Tick, from_column
+from store.prices import ticks
 from tests.conftest import START, tick
-
-from .histories import Counting, at, missed, observed, ran
+from tests.store.histories import Counting, at, missed, observed, ran
 
 BTC, BOTH = ("btc_usd",), ("btc_usd", "eth_usd")
 MINUTE, HOUR = 60, 3600

@@ -1,9 +1,8 @@
 """Gaps are joined where they are alike, and cut where something is known."""
 
-from store import Gap
-from store.gap_pieces import without
-
-from .histories import at, in_short
+from store.ledger.gap_pieces import without
+from store.models import Gap
+from tests.store.histories import at, in_short
 
 
 def gap(start_s: int, end_s: int, index_name: str = "btc_usd") -> Gap:

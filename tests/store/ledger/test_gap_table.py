@@ -10,12 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from store import Cursor, Database, Gap, gap_table, gaps, schema
-from store.gaps import advance
-from store.settle import settle
+from store.file import schema
+from store.file.database import Cursor, Database
+from store.ledger import gap_table, gaps
+from store.ledger.gaps import advance
+from store.ledger.settle import settle
+from store.models import Gap
 from tests.conftest import START
-
-from .histories import at, averaged, missed, observed, ran
+from tests.store.histories import at, averaged, missed, observed, ran
 
 WHILE_A_VIEW = next(schema.number(step) for step in schema.STEPS if step.stem.endswith("gaps_present")) - 1
 """The last schema in which gaps was a view."""

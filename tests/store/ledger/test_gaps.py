@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from store import RECORDER_DOWN, Cause, Cursor, Database, Gap, gaps
-from store.gaps import advance, ledger, watermark
-from store.missing import missing
+from store.file.database import Cursor, Database
+from store.ledger import gaps
+from store.ledger.gaps import advance, ledger, watermark
+from store.ledger.missing import missing
+from store.models import RECORDER_DOWN, Cause, Gap
 from tests.conftest import START
-
-from .histories import Counting, at, averaged, found, in_short, missed, observed, ran
+from tests.store.histories import Counting, at, averaged, found, in_short, missed, observed, ran
 
 HOUR, DAY = 3600, 86_400
 

@@ -3,7 +3,8 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from store import Cause, Miss, Run, runs
+from store.ledger import runs
+from store.models import Cause, Miss, Run
 from tests.conftest import START
 
 RUN = Run(START, 5, ("btc_usd", "eth_usd"), "0.1.0")

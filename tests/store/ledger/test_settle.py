@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from store import Cursor, Database, Gap, gaps
-from store.gaps import advance
-from store.settle import PORTION, settle
+from store.file.database import Cursor, Database
+from store.ledger import gaps
+from store.ledger.gaps import advance
+from store.ledger.settle import PORTION, settle
+from store.models import Gap
 from tests.conftest import START
-
-from .histories import at, averaged, found, missed, observed, ran
+from tests.store.histories import at, averaged, found, missed, observed, ran
 
 HOUR, DAY = 3600, 86_400
 

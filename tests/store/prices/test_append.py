@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from store import Database, Tick, ticks
+from store.file.database import Database
+from store.models import Tick
+from store.prices import ticks
 from tests.conftest import START, tick
 from tests.store.processes import start
 

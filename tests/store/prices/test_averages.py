@@ -10,7 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from store import Cursor, Database, Tick, averages, schema, ticks
+from store.file import schema
+from store.file.database import Cursor, Database
+from store.models import Tick
+from store.prices import averages, ticks
 from tests.conftest import START, tick
 
 Points = Sequence[tuple[datetime, float]]
@@ -204,7 +207,7 @@ def test_an_average_that_gave_way_still_keeps_coarser_ones_out(database):
 
 def test_a_tick_after_all_averages_is_not_compared_with_them(database, monkeypatch):
     append(database, points(0, 60), 60)
-    monkeypatch.setattr("store.overruled.overrule", None)
+    monkeypatch.setattr("store.prices.overruled.overrule", None)
 
     observe(database, tick(120))
 

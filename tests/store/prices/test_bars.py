@@ -9,8 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from store import Database, Run, Tick, runs, ticks
-from store.bars import INTERVAL_NAMES, NICE_INTERVALS, SINGLE_TICKS, bars, fits, nice_interval
+from store.file.database import Database
+from store.ledger import runs
+from store.models import Run, Tick
+from store.prices import ticks
+from store.prices.bars import INTERVAL_NAMES, NICE_INTERVALS, SINGLE_TICKS, bars, fits, nice_interval
 from tests.conftest import START, tick
 
 MINUTE, HOUR, DAY, WEEK = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1), timedelta(weeks=1)

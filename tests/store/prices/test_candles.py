@@ -14,9 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from store import Cursor, Database, Tick, averages, candles, ticks
-from store.bars import NICE_INTERVALS, bars
-from store.due import EPOCH
+from store.file.database import Cursor, Database
+from store.instants import EPOCH
+from store.models import Tick
+from store.prices import averages, candles, ticks
+from store.prices.bars import NICE_INTERVALS, bars
 from tests.conftest import START, tick
 
 HISTORIES = int(os.environ.get("HISTORIES", "60"))

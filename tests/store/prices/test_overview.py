@@ -8,8 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from store import Database, Tick, ticks
-from store.overview import SPAN, Card, cards, index_names
+from store.file.database import Database
+from store.models import Tick
+from store.prices import ticks
+from store.prices.indexes import index_names
+from store.prices.overview import SPAN, Card, cards
 from tests.conftest import START, tick
 
 DAY_S = SPAN.total_seconds()

@@ -5,7 +5,9 @@ from datetime import timedelta
 
 import pytest
 
-from store import Cursor, Database, Tick, averages, candles, ticks
+from store.file.database import Cursor, Database
+from store.models import Tick
+from store.prices import averages, candles, ticks
 from tests.conftest import START, tick
 
 HOUR_S = 3600

@@ -3,7 +3,8 @@
 import contextlib
 import threading
 
-from store import Database, ticks
+from store.file.database import Database
+from store.prices import ticks
 from tests.conftest import tick
 
 

@@ -7,14 +7,16 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from store import Database, StoreError, candles, ticks
-from store.backup import backup
-from store.due import EPOCH
-from store.export_query import ExportQuery
-from store.exports import Exports
-from store.restore import restore
-from store.snapshot import Snapshot
-from store.verify import faults_of_database
+from store.backup.backup import backup
+from store.backup.restore import restore
+from store.backup.verify import faults_of_database
+from store.errors import StoreError
+from store.export.files import Exports
+from store.export.query import ExportQuery
+from store.file.database import Database
+from store.instants import EPOCH
+from store.prices import candles, ticks
+from store.prices.snapshot import Snapshot
 from tests.conftest import tick
 from tests.store.files import checkpoint
 from tests.store.histories import at
@@ -132,7 +134,7 @@ def test_after_a_deletion_verify_reads_to_the_last_row(filled: Database):
 
 
 def test_an_export_is_begun_anew_when_ticks_are_deleted_meanwhile(filled: Database, monkeypatch):
-    monkeypatch.setattr("store.export_rows._TICKS_A_WINDOW", 100)
+    monkeypatch.setattr("store.export.rows._TICKS_A_WINDOW", 100)
     told: list[int] = []
 
     def tell(read: int, _: int) -> None:

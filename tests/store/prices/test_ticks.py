@@ -4,7 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from store import Tick, averages, candles, ticks
+from store.models import Tick
+from store.prices import averages, candles, ticks
 from tests.conftest import START, tick
 
 

@@ -1,0 +1,47 @@
+"""What pages are given: the settings of the server, for readers who may read, and the database and exports by them."""
+
+from datetime import timedelta
+
+import streamlit as st
+
+import settings as all_settings
+from settings import Settings
+from store.export.files import Exports
+from store.export.shared import shared_exports
+from store.file.database import Database
+from store.file.shared import shared_database
+
+from . import sign_in
+
+
+@st.cache_resource(show_spinner=False)
+def settings_of_server() -> Settings:
+    """The settings of this server, read once."""
+    return all_settings.load_to_serve()
+
+
+def settings() -> Settings:
+    """The settings of this server, for a reader who may read. Whatever a page reads, it comes by here.
+
+    So nothing is told by a live part of a page whose reader signed out, or by a page's bare script on a host that runs
+    those.
+    """
+    settings = settings_of_server()
+    if not sign_in.admits(settings):
+        st.stop()
+    return settings
+
+
+def database() -> Database:
+    """The database of this server."""
+    return shared_database(settings().database, settings().memory_limit)
+
+
+def exports() -> Exports:
+    """The exports of this server."""
+    return shared_exports(database(), settings().exports_limit_bytes)
+
+
+def refresh_every() -> timedelta:
+    """How often a live part of a page is looked at again."""
+    return timedelta(seconds=min(settings().poll_seconds, 5))

@@ -1,0 +1,1 @@
+"""Figures of Plotly, built of what the store returned."""

@@ -1,0 +1,82 @@
+"""How the rules of alerts stand, and what they fired; and the one thing that a page writes, that somebody saw it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import streamlit as st
+
+from pages.common import sign_in
+from pages.common.access import database, settings
+from pages.common.moments import now, this_second
+from store.alerts import events
+from store.alerts.events import Told
+from store.alerts.in_force import InForce, rules_in_force
+from store.alerts.outlook import RuleStand, outlook
+from store.alerts.rules.rules import Severity
+from store.errors import NoDatabaseError
+
+from .pulse import read_pulse
+
+
+@dataclass(frozen=True)
+class Alerts:
+    """How the rules stand that the recorder goes by, if one is at work; `in_force` is None before there were any."""
+
+    in_force: InForce | None = None
+    rules: list[RuleStand] = field(default_factory=list)
+    watched: bool = False
+
+
+@st.cache_resource(ttl="60s", max_entries=2, show_spinner=False)  # frozen: visitors share it
+def read_alerts(at: datetime) -> Alerts:
+    """How the rules of alerts stand at a time.
+
+    Raises:
+        StoreError: the database can't be read; one that does not exist yet is not an error.
+    """
+    notice = read_pulse(this_second()).notice
+    indexes, seconds = (
+        (notice.indexes, notice.poll_seconds) if notice else (settings().indexes, settings().poll_seconds)
+    )
+    try:
+        with database().read() as cursor:
+            in_force = rules_in_force(cursor)
+            rules = outlook(cursor, in_force.rules, indexes, seconds, at) if in_force else []
+            return Alerts(in_force, rules, watched=notice is not None and notice.alive)
+    except NoDatabaseError:
+        return Alerts()
+
+
+@st.cache_data(ttl="900ms", max_entries=64, show_spinner=False)
+def newest_alerts(
+    at: datetime, index_name: str | None, severity: Severity | None, limit: int, *, acknowledged: bool
+) -> list[Told]:
+    """The newest events of alerts at this second, and what became of them.
+
+    Raises:
+        StoreError: the database can't be read; one that does not exist yet is not an error.
+    """
+    del at
+    try:
+        with database().read() as cursor:
+            return events.newest(
+                cursor, index_name=index_name, severity=severity, acknowledged=acknowledged, limit=limit
+            )
+    except NoDatabaseError:
+        return []
+
+
+def acknowledge(event_ids: Sequence[str]) -> None:
+    """Note that this reader saw events of alerts; who may not, changes nothing.
+
+    Raises:
+        StoreError: it can't be noted.
+    """
+    reader = sign_in.acknowledges_as(settings())
+    if reader is None:
+        return
+    with database().write() as cursor:
+        for event_id in event_ids:
+            events.acknowledge(cursor, event_id, now(), reader)
+    newest_alerts.clear()

@@ -1,0 +1,31 @@
+"""How large an export will be, and the export itself as it is made."""
+
+import streamlit as st
+
+from pages.common.access import database, exports
+from pages.common.moments import now
+from store.errors import NoDatabaseError
+from store.export import survey
+from store.export.files import Job
+from store.export.query import ExportQuery
+from store.export.survey import Estimate
+
+
+@st.cache_data(ttl="60s", max_entries=64, show_spinner=False)
+def estimate(query: ExportQuery) -> Estimate:
+    """About how large an export will be.
+
+    Raises:
+        StoreError: the database can't be read; one that does not exist yet is not an error.
+    """
+    try:
+        with database().read() as cursor:
+            return survey.estimate(cursor, query.settled(now()))
+    except NoDatabaseError:
+        return Estimate(0, 0)
+
+
+@st.cache_resource(ttl="1h", max_entries=64, show_spinner=False)
+def export_job(query: ExportQuery) -> Job:
+    """The export that a query asks for, being made since the first visitor asked. Forget it by `export_job.clear`."""
+    return Job(exports(), query)

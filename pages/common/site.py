@@ -1,0 +1,57 @@
+"""The pages of the site: whatever lists them reads it here."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from settings import ROOT
+
+LOGO = ROOT / "pages/common/logo.svg"
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page: its script, counted from the project's root, its name, its sign, and a line that says what it shows."""
+
+    path: str
+    title: str
+    icon: str
+    line: str
+
+    @property
+    def name(self) -> str:
+        """The name of its script, which is its place in the address."""
+        return Path(self.path).stem
+
+
+PAGES = (
+    Page(
+        "pages/overview.py",
+        "Overview",
+        ":material/monitoring:",
+        "The latest price of each index, and all of them on one scale",
+    ),
+    Page(
+        "pages/history.py",
+        "History",
+        ":material/candlestick_chart:",
+        "Candles or a line of any range, down to single ticks",
+    ),
+    Page(
+        "pages/quality.py",
+        "Quality",
+        ":material/fact_check:",
+        "How complete the record is: coverage, each gap with its cause, delays",
+    ),
+    Page(
+        "pages/alerts.py",
+        "Alerts",
+        ":material/notifications:",
+        "How far each rule is from firing, what fired, and who was told of it",
+    ),
+    Page(
+        "pages/export.py",
+        "Export",
+        ":material/download:",
+        "Ticks or candles as a file, and how programs ask for the same",
+    ),
+)

@@ -1,0 +1,1 @@
+"""What pages say: times, counts, prices, gaps and alerts in words."""

@@ -1,0 +1,1 @@
+"""Alerts beside a recorder: judging, and telling people."""

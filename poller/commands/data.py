@@ -1,0 +1,130 @@
+"""The commands that heal, copy or make anew what is recorded: `backfill`, `backup`, `restore`, `rebuild`, `export`."""
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import click
+
+from poller.network.http_client import check_environment
+from poller.recorder.daily_backup import backup_in_words
+from poller.recorder.once import backfill_once
+from settings import Settings
+from store.backup.backup import backup
+from store.backup.restore import restore
+from store.export.files import Exports
+from store.export.query import FORMATS, ExportQuery, Format
+from store.file.clock import exchange_now
+from store.file.database import Database
+from store.instants import EPOCH
+from store.ledger.gap_table import rebuild as rebuild_gaps
+from store.models import Gap
+from store.prices.candles import rebuild as rebuild_candles
+
+from .parts import database_of, known_indexes, load, one_line, progress_bar
+from .types import FOLDER, INSTANT, INTERVAL
+from .words import exported_in_words, healed_in_words
+
+
+@click.command()
+@click.option("--index", "index_names", multiple=True, metavar="NAME", help="Only this index; may be given repeatedly.")
+@one_line
+def backfill(index_names: tuple[str, ...]) -> None:
+    """Find gaps and heal them from the exchange's own history; works beside a recorder."""
+    settings = load()
+    database = database_of(settings)
+    _require_known(index_names, database, settings)
+    check_environment(settings, tells=False)
+    click.echo(healed_in_words(_backfill_with_a_bar(settings, database, index_names)))
+
+
+@click.command("backup")
+@click.argument("folder", metavar="DIR", type=FOLDER)
+@one_line
+def back_up(folder: Path) -> None:
+    """Copy all tables to Parquet files in DIR; only days that changed are written. Works beside a recorder."""
+    settings = load()
+    with progress_bar("backing up") as tell:
+        made = backup(database_of(settings), folder, tell)
+    click.echo(backup_in_words(made, folder))
+
+
+@click.command("restore")
+@click.argument("folder", metavar="DIR", type=FOLDER)
+@click.option("--into", metavar="FILE", type=click.Path(path_type=Path), help="Instead of TICKWELL_DATABASE.")
+@one_line
+def restore_from(folder: Path, into: Path | None) -> None:
+    """Make a new database file from the backup in DIR."""
+    settings = load()
+    database = Database(into or settings.database, settings.memory_limit)
+    with progress_bar("restoring") as tell:
+        manifest = restore(folder, database, tell)
+    rows = sum(file.rows for file in manifest.tables["ticks"])
+    click.echo(f"restored into {database.path}: ticks {rows:,}, as of {manifest.made_at:%Y-%m-%d %H:%M:%S} UTC")
+
+
+@click.command()
+@one_line
+def rebuild() -> None:
+    """Make all candles anew of the ticks, and the gaps of what was noted of them; works beside a recorder."""
+    database = database_of(load())
+    with progress_bar("rebuilding") as tell:
+        rebuild_candles(database, exchange_now(database.path), tell)
+    with database.write() as cursor:
+        rebuild_gaps(cursor)
+    click.echo("candles and gaps rebuilt")
+
+
+@click.command("export")
+@click.option("--index", "index_names", multiple=True, metavar="NAME", help="Only this index; may be given repeatedly.")
+@click.option("--start", type=INSTANT, default=EPOCH, help="From this time on, ISO 8601; UTC without a zone.")
+@click.option("--end", type=INSTANT, help="Up to this time; now without it.")
+@click.option(
+    "--interval",
+    type=INTERVAL,
+    default="ticks",
+    show_default=True,
+    help="Candles of this length, such as 1m.",
+)
+@click.option("--format", "format_", type=click.Choice(FORMATS), default="parquet", show_default=True)
+@click.option("--healed/--no-healed", default=True, help="With the points from the exchange's charts, or without.")
+@click.option("--to", metavar="PATH", type=click.Path(path_type=Path), help="Copy it to this file, or into a folder.")
+@one_line
+def export_to(
+    index_names: tuple[str, ...],
+    start: datetime,
+    end: datetime | None,
+    interval: timedelta,
+    format_: Format,
+    *,
+    healed: bool,
+    to: Path | None,
+) -> None:
+    """Write ticks or candles into a Parquet, CSV or Excel file; works beside a recorder."""
+    settings = load()
+    database = database_of(settings)
+    names = index_names or tuple(known_indexes(database, settings))
+    _require_known(names, database, settings)
+    query = ExportQuery(names, start, end or exchange_now(settings.database), interval, healed, format_)
+    with progress_bar("exporting") as tell:
+        made = Exports(database, settings.exports_limit_bytes).make(query, tell)
+    click.echo(exported_in_words(made, made.path if to is None else made.copy(to)))
+
+
+def _require_known(index_names: Sequence[str], database: Database, settings: Settings) -> None:
+    known = known_indexes(database, settings)
+    for name in index_names:
+        if name not in known:
+            raise click.UsageError(f"--index {name}: must be one of {', '.join(known)}")
+
+
+def _backfill_with_a_bar(settings: Settings, database: Database, index_names: Sequence[str]) -> list[Gap]:
+    with click.progressbar(length=1, label="looking for gaps", file=sys.stderr) as bar:
+
+        def tell(what: str, number: int, total: int) -> None:
+            bar.label, bar.length = f"{what}, {number} of {total}", total
+            bar.update(number - bar.pos)
+
+        return asyncio.run(backfill_once(settings, database, index_names, tell))

@@ -1,0 +1,106 @@
+"""The commands that record, or simulate what is recorded: `run`, `once`, `simulate`."""
+
+import asyncio
+import contextlib
+import queue
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import click
+
+from poller.recorder.daily_backup import DailyBackup
+from poller.recorder.once import poll_once
+from poller.recorder.recorder import Recorder
+from poller.simulator.server import Simulator
+from settings import Settings
+from store.file.database import Database
+from store.models import Miss, Tick
+
+from .parts import database_of, load, one_line
+from .types import FOLDER
+from .words import outcome_in_words
+
+# How soon a signal, or the recorder's end, is noticed.
+_LOOK_AGAIN_S = 0.1
+
+
+@click.command()
+@click.option("--backup", "folder", type=FOLDER, metavar="DIR", help="Back up into this folder once a day.")
+@one_line
+def run(folder: Path | None = None) -> None:
+    """Record until stopped (SIGTERM, Ctrl+C)."""
+    settings = load()
+    database = database_of(settings)
+    recorder = Recorder(settings, database, "external")
+    # A handler may run in the midst of an Event's own work, and would wait for itself there: a SimpleQueue may be used.
+    signals: queue.SimpleQueue[int] = queue.SimpleQueue()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, _: signals.put(number))
+    recorder.start()
+    stop = threading.Event()
+    if folder is not None:
+        DailyBackup(database_of(settings), folder, stop).start()
+    try:
+        with _metrics_served(settings, database):
+            while signals.empty() and not recorder.wait(0):
+                time.sleep(_LOOK_AGAIN_S)
+    finally:
+        stop.set()
+        _forget(signals)
+        recorder.stop(hurried=lambda: not signals.empty())
+    if recorder.failure is not None:
+        raise recorder.failure
+
+
+def _forget(signals: "queue.SimpleQueue[int]") -> None:
+    while not signals.empty():
+        signals.get()
+
+
+@contextlib.contextmanager
+def _metrics_served(settings: Settings, database: Database) -> Iterator[None]:
+    """Serve metrics as long as the block lasts, where the settings ask for it."""
+    if settings.metrics_port is None:
+        yield
+        return
+    from poller.recorder.metrics_server import MetricsServer
+
+    with MetricsServer(settings, database, settings.metrics_port):
+        yield
+
+
+@click.command()
+@one_line
+def once() -> None:
+    """Record one tick of each index, now; exit 1 if one of them fails."""
+    settings = load()
+    _tell(asyncio.run(poll_once(settings, database_of(settings))))
+
+
+def _tell(outcomes: Sequence[Tick | Miss]) -> None:
+    for outcome in outcomes:
+        click.echo(outcome_in_words(outcome))
+    if any(isinstance(outcome, Miss) for outcome in outcomes):
+        sys.exit(1)
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8601, show_default=True, help="0 picks a free one.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Another seed, other prices.")
+def simulate(host: str, port: int, seed: int) -> None:
+    """Serve made-up prices the way Deribit serves real ones, with faults on demand (POST /faults)."""
+    simulator = Simulator(host, port, seed)
+    try:
+        simulator.start()
+    except OSError as error:
+        raise click.ClickException(f"--port {port} on {host} can't be used: {error.strerror}") from error
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.default_int_handler)
+    with contextlib.suppress(KeyboardInterrupt):
+        click.echo(f"Simulating Deribit: TICKWELL_DERIBIT_URL={simulator.url}, faults at {simulator.faults_url}")
+        simulator.serve_forever()

@@ -1,0 +1,52 @@
+"""What commands say: outcomes, gaps, exports and reports in words."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from store.export.files import Export
+from store.health.status import age_in_words, aside_in_words
+from store.models import Exchange, Gap, Miss, Tick
+
+
+def outcome_in_words(outcome: Tick | Miss) -> str:
+    if isinstance(outcome, Tick):
+        return f"{outcome.index_name} {outcome.price} at {outcome.ts:%Y-%m-%d %H:%M:%S.%f} UTC ({outcome.source})"
+    return f"{outcome.index_name}: {outcome.cause}, {outcome.detail}"
+
+
+def exported_in_words(made: Export, path: Path) -> str:
+    lines = [f"{path}: {made.query.kind} {made.rows:,}, bytes {made.bytes:,}, SHA-256 {made.sha256}"]
+    if made.manifest["capped"]:
+        lines.append("  cut: a sheet of Excel holds no more rows. Ask for less, or for Parquet or CSV")
+    return "\n".join(lines)
+
+
+def healed_in_words(settled: Sequence[Gap]) -> str:
+    return gaps_in_words(settled) if settled else "nothing to heal"
+
+
+def gaps_in_words(found: Sequence[Gap]) -> str:
+    lines = [
+        f"{gap.index_name} {gap.start:%Y-%m-%d %H:%M:%S} to {gap.end:%Y-%m-%d %H:%M:%S} UTC, slots: {gap.slots}, "
+        f"{gap.cause}, {gap.state}{f' by {gap.healed_by}' if gap.healed_by else ''}"
+        for gap in found
+    ]
+    return "\n".join(lines) or "no gaps"
+
+
+def report_in_words(report: dict[str, Any]) -> str:
+    lines = [f"{report['status']}: {report['poller']['words']}", f"database {report['database']['path']}"]
+    if clock := report["poller"].get("clock"):
+        lines.append(clock)
+    if report["database"]["error"]:
+        lines.append(report["database"]["error"])
+    if report["database"]["exchange"] not in (None, Exchange.REAL):
+        lines.append(f"prices of {report['database']['exchange']}")
+    if report["database"]["set_aside"]:
+        lines.append(f"files {aside_in_words(report['database']['set_aside'])}")
+    lines += [
+        f"{name} {index['price']}, {age_in_words(index['age_s'])}, ticks: {index['ticks']} since {index['first']}"
+        for name, index in report["indexes"].items()
+    ]
+    return "\n".join(lines)

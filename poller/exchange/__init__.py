@@ -1,0 +1,1 @@
+"""The exchange client: asks Deribit's public methods and returns records."""

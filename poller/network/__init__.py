@@ -1,0 +1,1 @@
+"""How this machine reaches others: HTTP clients, proxies and certificates."""

@@ -1,0 +1,1 @@
+"""The recorder: polls the exchange at exact slots and keeps what comes."""

@@ -1,0 +1,1 @@
+"""What rules would have come to over ticks that are stored."""

@@ -1,0 +1,17 @@
+"""The exports that pages and routes of one process share."""
+
+import threading
+from pathlib import Path
+
+from store.file.database import Database
+
+from .files import Exports
+
+_exports: dict[tuple[Path, int], Exports] = {}
+_lock = threading.Lock()
+
+
+def shared_exports(database: Database, most_bytes: int) -> Exports:
+    """The exports of a shared database; the same object for everybody who asks."""
+    with _lock:
+        return _exports.setdefault((database.path, most_bytes), Exports(database, most_bytes))

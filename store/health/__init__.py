@@ -1,0 +1,1 @@
+"""How recording fares: status, vitals, figures and metrics."""
