@@ -112,9 +112,8 @@ def test_no_part_of_an_address_is_logged_at_any_level(level):
     address = refused_port()
     program = f"""
 import logging
-from poller.exchange.errors import NotifyError
 from poller.logs import configure_logging
-from poller.alerts.notify import Message, Target, check
+from poller.alerts.notify import Message, NotifyError, Target, check
 from pydantic import SecretStr
 from settings import SettingsError
 configure_logging({level!r})
