@@ -16,10 +16,21 @@ from store.alerts.rules.condition import Condition
 from store.alerts.rules.kinds import KINDS
 from store.alerts.rules.rules import Rule
 from store.file.database import Database
+from tests.test_architecture import ARROWS, ROOMS
 
 README = (ROOT / "README.md").read_text()
 ALERTS = (ROOT / "docs/alerts.md").read_text()
 TABLES = (ROOT / "data/README.md").read_text()
+
+MOST_README_BYTES = 9_000
+"""A newcomer reads it in three minutes."""
+
+DOCUMENTS = [
+    *("README.md", "CONTRIBUTING.md", "data/README.md"),
+    *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md"))),
+]
+
+LINK = r"\]\((?!http)([^)#]+)"
 
 
 def table(text: str, heading: str) -> list[list[str]]:
@@ -48,8 +59,12 @@ def default(field: str) -> str:
 SETTINGS = [[PREFIX + name.upper(), default(name), field.description] for name, field in Settings.model_fields.items()]
 
 
-def test_the_readme_lists_each_setting_with_its_default_and_meaning():
-    assert table(README, "## Settings") == [
+def test_the_readme_stays_short():
+    assert len(README.encode()) <= MOST_README_BYTES
+
+
+def test_the_page_on_settings_lists_each_with_its_default_and_meaning():
+    assert table((ROOT / "docs/settings.md").read_text(), "# Settings") == [
         [name, f"`{value}`" if value else "–", meaning] for name, value, meaning in SETTINGS
     ]
 
@@ -60,13 +75,21 @@ def test_the_example_file_lists_each_setting_with_its_default():
     assert lines == [f"{name}={value}" for name, value, _ in SETTINGS]
 
 
-def test_the_readme_lists_exactly_the_commands_that_there_are():
-    listed = set(re.findall(r"`python -m poller ([a-z]+)", "\n".join(map(str, table(README, "## Command line")))))
+def test_each_setting_that_a_document_sets_exists():
+    names = {name for name, *_ in SETTINGS}
+
+    for path in DOCUMENTS:
+        assert set(re.findall(rf"\b{PREFIX}(?!NAME)[A-Z_]+", (ROOT / path).read_text())) <= names, path
+
+
+def test_the_page_on_the_command_line_lists_exactly_the_commands_that_there_are():
+    rows = table((ROOT / "docs/commands.md").read_text(), "# Command line")
+    listed = set(re.findall(r"`python -m poller ([a-z]+)", "\n".join(map(str, rows))))
 
     assert listed == set(main.commands)
 
 
-@pytest.mark.parametrize("path", ["README.md", *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))])
+@pytest.mark.parametrize("path", DOCUMENTS)
 def test_each_command_and_option_that_a_document_shows_exists(path):
     text = (ROOT / path).read_text()
     for line in re.findall(r"^(?:\.venv/bin/)?python -m poller .*$", text, re.MULTILINE):
@@ -79,25 +102,38 @@ def test_each_command_and_option_that_a_document_shows_exists(path):
         }
 
 
-def test_each_make_target_that_the_readme_names_exists():
+def test_each_make_target_that_a_document_names_exists_and_contributing_names_all():
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = {
+        path: set(re.findall(r"(?:`|^)make ([a-z-]+)", (ROOT / path).read_text(), re.MULTILINE)) for path in DOCUMENTS
+    }
 
-    assert set(re.findall(r"make (run|demo|test|bench|faults|load|screenshots|fmt)\b", README)) <= targets
-    assert {"run", "demo", "test", "bench", "faults", "load", "screenshots", "fmt"} <= targets
+    assert {path: names - targets for path, names in named.items() if names - targets} == {}
+    assert {"run", "demo", "test"} <= named["README.md"]
+    assert named["CONTRIBUTING.md"] == targets
 
 
-@pytest.mark.parametrize("path", re.findall(r"\]\((?!http)([^)#]+)\)", README))
-def test_each_file_that_the_readme_links_exists(path):
-    assert (ROOT / path).exists()
+@pytest.mark.parametrize("path", DOCUMENTS)
+def test_each_file_that_a_document_links_or_shows_exists(path):
+    text = (ROOT / path).read_text()
+    named = re.findall(LINK, text) + re.findall(r'(?:src|srcset)="([^"]+)"', text)
+
+    assert [name for name in named if not (ROOT / path).parent.joinpath(name).exists()] == []
 
 
-@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.name)
-def test_each_page_is_linked_from_the_readme_or_another_page_and_links_what_exists(page):
-    others = [README, *(other.read_text() for other in (ROOT / "docs").glob("*.md") if other != page)]
-    links = re.findall(r"\]\((?!http)([^)#]+)", page.read_text())
+def test_contributing_lists_each_part_and_room():
+    rows = table((ROOT / "CONTRIBUTING.md").read_text(), "## Rooms")
+    rooms = {f"{part}.{room}".replace(".", "/") for part, its in ROOMS.items() for room in its}
 
-    assert any(f"]({folder}{page.name})" in text for text in others for folder in ("docs/", ""))
-    assert [link for link in links if not (page.parent / link).exists()] == []
+    assert [row[0].strip("`") for row in rows if not row[1]] == []
+    assert {row[0].strip("`") for row in rows} == rooms | set(ARROWS)
+
+
+def test_the_index_of_the_documents_links_each_of_them():
+    linked = {(ROOT / "docs" / name).resolve() for name in re.findall(LINK, (ROOT / "docs/README.md").read_text())}
+
+    assert {(ROOT / path).resolve() for path in DOCUMENTS} - linked == {ROOT / "docs/README.md"}
+    assert "](docs/README.md)" in README
 
 
 def test_each_table_is_described_with_its_columns_and_types(database: Database):

@@ -120,5 +120,6 @@ def test_the_template_of_secrets_has_settings_that_a_start_accepts(tmp_path, mon
 
 
 @pytest.mark.parametrize("page", ["docker", "procfile", "streamlit-cloud", "systemd"])
-def test_each_page_on_hosting_is_linked_from_the_readme(page):
-    assert f"](docs/{page}.md)" in (ROOT / "README.md").read_text()
+def test_each_page_on_hosting_is_reached_from_the_readme(page):
+    assert "](docs/hosting.md)" in (ROOT / "README.md").read_text()
+    assert f"]({page}.md)" in (ROOT / "docs/hosting.md").read_text()
