@@ -1,11 +1,14 @@
 """The image has what the project needs, and nothing that is nobody's business."""
 
+import os
 import re
+import shlex
 import shutil
 import subprocess
 import tomllib
 
 import pytest
+import yaml
 
 from settings import PREFIX, ROOT, Settings, load
 from tests.hosting.files import UNIT, image, sent_to_the_builder, services, settings_of, unit
@@ -123,3 +126,21 @@ def test_the_template_of_secrets_has_settings_that_a_start_accepts(tmp_path, mon
 def test_each_page_on_hosting_is_reached_from_the_readme(page):
     assert "](docs/hosting.md)" in (ROOT / "README.md").read_text()
     assert f"]({page}.md)" in (ROOT / "docs/hosting.md").read_text()
+
+
+def test_the_workflow_does_all_checks_on_each_push_and_pull_request():
+    workflow = yaml.safe_load((ROOT / ".github/workflows/checks.yml").read_text())
+    commands = [step["run"] for step in workflow["jobs"]["checks"]["steps"] if "run" in step]
+
+    assert workflow[True].keys() == {"push", "pull_request"}  # YAML reads the word `on` as true
+    assert commands[-1] == ".ci/run"
+    assert os.access(ROOT / ".ci/run", os.X_OK)
+
+
+def test_what_runs_before_a_commit_are_the_projects_own_tools():
+    (own,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    programs = [shlex.split(hook["entry"])[0] for hook in own["hooks"]]
+
+    assert own["repo"] == "local"
+    assert set(programs) == {".venv/bin/ruff", ".venv/bin/mypy"}
+    assert {hook["language"] for hook in own["hooks"]} == {"system"}
