@@ -1,4 +1,4 @@
-# Two commands do everything: `make run` and `make test`. Each makes .venv and installs when the requirements changed.
+# Two commands do everything: `make run` and `make test`. Each makes .venv, and installs when the requirements changed.
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
@@ -40,7 +40,7 @@ fmt: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# Pins that are there already stay; `make pins UPGRADE=--upgrade` takes the newest of what requirements.in leaves open.
+# `make pins` keeps the pins that are there. `make pins UPGRADE=--upgrade` takes the newest that requirements.in allows.
 pins: $(VENV)/.installed-dev
 	$(BIN)/uv pip compile --universal --python-version 3.11 --annotation-style line --custom-compile-command "make pins" \
 		--quiet $(UPGRADE) --output-file requirements.txt requirements.in

@@ -1,8 +1,8 @@
 """Is Tickwell well? For a container's health check: exit code 0 if so, else 1 and one line that says why not.
 
-`healthcheck.py URL` asks the dashboard's /api/health; without a URL it reads, from stdin, what
-`python -m poller status --json` says, for a recorder that listens nowhere. A recorder whose first slot is still to come
-is well, although /api/health answers 503 then: with TICKWELL_POLL_SECONDS = 3600 that may last an hour.
+`healthcheck.py URL` asks the dashboard's /api/health. Without a URL it reads stdin, which has the output of
+`python -m poller status --json`: for a recorder that listens nowhere. A recorder is well until its first slot, although
+/api/health answers 503 then. With TICKWELL_POLL_SECONDS = 3600 that may last an hour.
 """
 
 import json
@@ -12,12 +12,12 @@ from urllib.request import ProxyHandler, build_opener
 
 _ANSWERS_WITHIN_S = 8.0
 
-# Docker hands the proxies of ~/.docker/config.json to each container: they lead to the world, not back into it.
+# Docker hands the proxies of ~/.docker/config.json to each container. They lead to the world, not into the container.
 _DIRECTLY = build_opener(ProxyHandler({}))
 
 
 def answer(url: str) -> str:
-    """The body, whatever the status is: it says more."""
+    """The body of a reply of any status: it says more than the status."""
     try:
         with _DIRECTLY.open(url, timeout=_ANSWERS_WITHIN_S) as reply:
             return str(reply.read(), "utf-8")
@@ -30,7 +30,7 @@ def main() -> None:
         report = json.loads(answer(sys.argv[1]) if len(sys.argv) > 1 else sys.stdin.read())
         status, poller = report["status"], report["poller"]
         well = status == "ok" or poller["starting"]
-        # Where readers sign in or programs send a token, everybody else is told no words.
+        # Where readers sign in or programs send a token, a stranger gets the status without words.
         words = f"{status}: {poller['words']}" if "words" in poller else status
     except (OSError, ValueError, LookupError, TypeError) as error:
         sys.exit(f"no answer that could be read: {error}")
