@@ -200,24 +200,24 @@ class Settings(BaseSettings):
     )
     memory_limit: str = Field("256MB", description="DuckDB's own limit", pattern=_MEMORY)
     exports_limit: str = Field(
-        "2GB", description="the folder of exports beside the database never outgrows this", pattern=_MEMORY
+        "2GB", description="the most that the folder of exports beside the database may hold", pattern=_MEMORY
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="how much is logged")
     metrics_port: Annotated[tuple[str, int] | None, NoDecode, BeforeValidator(_where_to_listen)] = Field(
         None,
-        description="a headless recorder serves its metrics there: a port, for this machine alone, or address:port",
+        description="where a headless recorder serves its metrics: a port for this machine alone, or address:port",
     )
     api_token: SecretStr | None = Field(
         None,
-        description="what a program must send to read from /api, 16 characters or more",
+        description="the token that programs send to read from /api, 16 characters or more",
     )
     allowed_emails: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)] = Field(
         (),
-        description="e-mail addresses of those who may sign in, where `[auth]` is in Streamlit's secrets",
+        description="e-mail addresses that may sign in, where `[auth]` is in Streamlit's secrets",
     )
     notify_urls: Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_urls)] = Field(
         (),
-        description="who is told of alerts: addresses of apprise, separated by commas",
+        description="where alerts are sent: addresses of apprise, separated by commas",
     )
     alerts_file: Path = Field(
         Path("alerts.toml"),
@@ -225,7 +225,7 @@ class Settings(BaseSettings):
     )
     heartbeat_url: SecretStr | None = Field(
         None,
-        description="called each minute by the recorder, for a service that tells when the calls cease",
+        description="an address that the recorder calls each minute; a service there tells you when the calls end",
     )
 
     @property

@@ -53,7 +53,9 @@ class Condition(Rule):
     hysteresis: float = Field(
         0, description="a number from 0 to 99, in percent of the threshold", strict=True, ge=0, le=99
     )
-    recovery: bool = Field(default=False, description="true or false: is it told, too, when it is over", strict=True)
+    recovery: bool = Field(
+        default=False, description="true or false: also send a message when the condition is over", strict=True
+    )
 
     @property
     def ways(self) -> tuple[Way, ...]:
