@@ -24,6 +24,9 @@ from store.models import Tick
 START = datetime(2026, 11, 1, 12, tzinfo=UTC)
 """A time for tests that don't care which."""
 
+WHOLE = bool(os.environ.get("WHOLE"))
+"""Slow families of tests run whole, as `make whole` has them; else each family has a short form."""
+
 LIBRARIES = ("httpx", "httpcore", "stamina", "schedule", "asyncio", "urllib3", "requests")
 
 

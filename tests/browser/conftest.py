@@ -1,6 +1,5 @@
 """A real Streamlit server and a real Chromium."""
 
-import json
 import os
 import re
 import shutil
@@ -33,7 +32,6 @@ from store.models import Run, Tick, utc_now
 from store.prices import averages, ticks
 from tests.conftest import Program, wait_until
 from tests.events import alert, note
-from tests.unmeasured import unmeasured
 
 PAGES = {page.title: f"/{page.name}" if number else "/" for number, page in enumerate(site.PAGES)}
 """The title of each page and where it is."""
@@ -51,13 +49,7 @@ PHONE: dict[str, Any] = {
 RECORDING = re.compile(r"recording, \d+ s old")
 
 
-@pytest.fixture(autouse=True, scope="package")
-def _unmeasured() -> Iterator[None]:
-    with unmeasured():
-        yield
-
-
-@pytest.fixture(scope="module")  # not longer: while it is open, no other test can run an event loop
+@pytest.fixture(scope="package")  # not longer: while it is open, no other test can run an event loop
 def playwright() -> Iterator[Playwright]:
     """What drives Chromium; where there is none the test is skipped, or fails if REQUIRE_BROWSER is set."""
     if find_chromium() is None:
@@ -81,38 +73,48 @@ def chromium(playwright: Playwright) -> Browser:
 
 
 @pytest.fixture(scope="package")
-def profiles(tmp_path_factory) -> Callable[[str], Path]:
-    """A folder for each set of options, in which Chromium keeps Streamlit's scripts compiled."""
-    return cache(lambda _: tmp_path_factory.mktemp("profile"))
+def contexts(
+    playwright: Playwright, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., BrowserContext]]:
+    """The browser of a visitor, by number, at a desk or with a phone. All tests share these browsers.
 
-
-@pytest.fixture(scope="module")
-def contexts(playwright: Playwright, profiles: Callable[[str], Path]) -> Iterator[Callable[..., BrowserContext]]:
-    """A context for each set of options, which the tests of a module share, or several of them by their number.
-
-    Each has a Chromium with a profile of its own: one that keeps nothing compiles 4 MB of scripts for each page, which
-    takes twice the time of everything else.
+    Each is a Chromium with a profile of its own. The profile keeps Streamlit's 4 MB of scripts compiled; compiling them
+    for each page would take twice the time of everything else.
     """
     with ExitStack() as stack:
 
         @cache
-        def start(number: int, which: str) -> BrowserContext:
-            how = {"executable_path": find_chromium(), "args": ARGUMENTS, **json.loads(which)}
-            context = playwright.chromium.launch_persistent_context(profiles(f"{number} {which}"), **how)
+        def start(number: int, phone: bool) -> BrowserContext:  # noqa: FBT001 the cache counts keywords apart
+            context = playwright.chromium.launch_persistent_context(
+                tmp_path_factory.mktemp("profile"),
+                executable_path=find_chromium(),
+                args=ARGUMENTS,
+                **(PHONE if phone else {}),
+            )
             stack.callback(context.close)
             return context
 
-        yield lambda number=0, **options: start(number, json.dumps(options, sort_keys=True))
+        yield lambda number=0, *, phone=False: start(number, phone)
 
 
 @pytest.fixture
 def open_page(contexts: Callable[..., BrowserContext]) -> Iterator[Callable[..., Page]]:
-    """Opens an address in a page of its own."""
+    """Opens an address in a page of its own: in a visitor's browser, in a time zone, with further HTTP headers."""
     with ExitStack() as stack:
 
-        def go(url: str, **options: Any) -> Page:
-            page = contexts(**options).new_page()
+        def go(
+            url: str,
+            *,
+            visitor: int = 0,
+            phone: bool = False,
+            zone: str | None = None,
+            headers: dict[str, str] | None = None,
+        ) -> Page:
+            page = contexts(visitor, phone=phone).new_page()
             stack.callback(page.close)
+            if zone:
+                page.context.new_cdp_session(page).send("Emulation.setTimezoneOverride", {"timezoneId": zone})
+            page.set_extra_http_headers(headers or {})
             page.goto(url)
             return page
 

@@ -55,7 +55,7 @@ def test_a_reader_at_the_machine_acknowledges_an_alert(dashboard, alerted: Datab
 
 
 def test_behind_a_proxy_nobody_acknowledges(dashboard, open_page):
-    page = open_page(dashboard.url + "/alerts", extra_http_headers={"X-Forwarded-For": "192.0.2.7"})
+    page = open_page(dashboard.url + "/alerts", headers={"X-Forwarded-For": "192.0.2.7"})
 
     expect(page.get_by_text("To acknowledge alerts, sign in")).to_be_visible(timeout=20_000)
     expect(page.get_by_role("button", name="Acknowledge")).to_have_count(0)

@@ -4,7 +4,7 @@ import itertools
 from datetime import timedelta
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import PAGES, box, drag, drawn, seen
 from tests.conftest import wait_until
@@ -67,7 +67,7 @@ def point_at_ticks(page: Page) -> None:
 
 @pytest.mark.parametrize("path", PRICES.values(), ids=PRICES)
 def test_the_chart_follows_a_change_of_theme_without_a_reload(stale, open_page, path):
-    page = open_page(stale.url + path, color_scheme="light")
+    page = open_page(stale.url + path)
     line = drawn(page).locator(".scatterlayer .js-line").first
     expect(line).to_have_css("stroke", "rgb(15, 103, 177)")
     label = page.locator(".tickwell-chart .xtick text").first
@@ -91,25 +91,3 @@ def test_where_its_script_is_not_served_streamlits_own_chart_stands_in(stale, op
 
     expect(page.locator(".stPlotlyChart .scatterlayer .js-line[d*=L]").first).to_be_visible(timeout=20_000)
     expect(page.locator(".tickwell-chart")).to_have_count(0)
-
-
-@pytest.mark.parametrize("path", PAGES.values(), ids=PAGES)
-def test_until_its_script_is_there_its_place_is_kept(stale, open_page, path):
-    page = open_page("about:blank")
-    held: list[Route] = []
-
-    def hold(route: Route) -> None:
-        held.append(route)
-
-    page.route("**/api/plotly.js*", hold)
-    page.goto(stale.url + path, wait_until="commit")
-    chart = page.locator(".tickwell-chart:not(.drawn)")
-    expect(chart).to_be_visible()
-    place = chart.bounding_box()
-    assert place is not None
-    assert place["height"] > 300
-
-    for route in held:
-        route.continue_()
-
-    assert drawn(page).bounding_box() == pytest.approx(place, abs=3)

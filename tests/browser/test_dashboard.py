@@ -7,7 +7,6 @@ import subprocess
 import sys
 from datetime import timedelta
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -116,14 +115,8 @@ def test_without_an_exchange_the_page_says_so_within_10_s(start_dashboard, open_
     expect(page.get_by_text("No data yet")).to_have_count(2)
 
 
-def test_times_are_those_of_the_readers_zone(live, open_page):
-    page = open_page(live.url, timezone_id="Asia/Tokyo")
-
-    expect(page.get_by_text("Times are Asia/Tokyo")).to_be_visible(timeout=10_000)
-
-
-def test_the_switch_to_utc_outlives_a_change_of_page_and_a_reload(stale, open_page):
-    page = open_page(stale.url, timezone_id="Asia/Tokyo")
+def test_times_are_of_the_readers_zone_and_the_switch_to_utc_outlives_a_change_of_page_and_a_reload(stale, open_page):
+    page = open_page(stale.url, zone="Asia/Tokyo")
     expect(page.get_by_text("Times are Asia/Tokyo")).to_be_visible(timeout=10_000)
     wait_until(lambda: abs(range_in(page, "Asia/Tokyo")[1] - utc_now()) < timedelta(hours=4))
     local = seen(page).start
@@ -139,22 +132,6 @@ def test_the_switch_to_utc_outlives_a_change_of_page_and_a_reload(stale, open_pa
     expect(page.get_by_role("heading", name="History")).to_be_visible(timeout=10_000)
     expect(page.get_by_text("Times are UTC")).to_be_visible(timeout=10_000)
     expect(page.get_by_text("Asia/Tokyo")).to_have_count(0)
-
-
-@pytest.mark.parametrize("path", PAGES.values(), ids=PAGES)
-def test_no_page_asks_another_machine_for_anything(live, open_page, path):
-    page = open_page("about:blank")
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
-    page.on("websocket", lambda socket: asked.append(socket.url))
-
-    page.goto(live.url + path)
-    drawn(page)
-
-    hosts = {urlsplit(url).hostname for url in asked if not url.startswith(("data:", "blob:"))}
-    assert hosts == {"localhost"}
-    assert any(url.startswith("ws:") for url in asked)
-    assert any("plotly" in url for url in asked)
 
 
 def test_an_open_page_goes_on_by_itself_when_its_server_is_started_anew(database_file, simulator, open_page):
@@ -233,9 +210,8 @@ def test_a_bad_setting_stops_the_start_with_one_line(start_dashboard):
     assert error == "Error: TICKWELL_POLL_SECONDS = '0': must be a whole number from 1 to 3600\n"
 
 
-@pytest.mark.parametrize("poller", ["embedded", "external"])
-def test_an_address_that_nobody_knows_stops_the_start_with_one_line(start_dashboard, poller):
-    dashboard = start_dashboard(poller=poller, notify_urls="strange://s3cret")
+def test_beside_a_recorder_an_address_that_nobody_knows_stops_the_start_with_one_line(start_dashboard):
+    dashboard = start_dashboard(poller="external", notify_urls="strange://s3cret")
 
     code, _, error = dashboard.program.finish()
 
@@ -299,8 +275,8 @@ def test_saving_source_files_leaves_one_recorder_that_misses_no_slot(
     page = open_page(dashboard.url)
     expect(page.get_by_text(RECORDING)).to_be_visible()
 
-    for number in range(5):
-        for name in ("dashboard.py", "pages/overview.py", "poller/recorder.py", "store/database.py"):
+    for number in range(3):
+        for name in ("dashboard.py", "pages/overview.py", "poller/recorder/recorder.py", "store/file/database.py"):
             with (project_copy / name).open("a") as file:
                 file.write(f"# saved {number}\n")
         dashboard.wait_for_ticks(len(stored(database_file)) + 1)

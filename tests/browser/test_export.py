@@ -24,7 +24,7 @@ def page(live: Dashboard, open_page: Callable[..., Page]) -> Page:
     live.wait_for_ticks(1)
     first = pd.Timestamp(live.health()["indexes"]["btc_usd"]["first"])  # type: ignore[index]
     start, end = (f"{at:%Y-%m-%dT%H:%M:%SZ}" for at in (first, first + pd.Timedelta(days=100)))
-    page = open_page(f"{live.url}/export?start={start}&end={end}", accept_downloads=True)
+    page = open_page(f"{live.url}/export?start={start}&end={end}")
     drawn(page)
     return page
 
@@ -71,7 +71,7 @@ def test_the_line_for_curl_saves_the_same_bytes(page: Page, tmp_path: Path):
 
 
 def test_what_history_draws_is_downloaded_from_there(live: Dashboard, open_page: Callable[..., Page], tmp_path: Path):
-    page = open_page(f"{live.url}/history", accept_downloads=True)
+    page = open_page(f"{live.url}/history")
     drawn(page)
 
     page.get_by_role("button", name="Download what I see").click()

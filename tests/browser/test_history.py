@@ -1,6 +1,5 @@
 """The page History: zooming into a range and out of it, by mouse, keyboard, address and clock."""
 
-import math
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -135,7 +134,7 @@ def caption(page: Page):
 
 
 def test_a_drag_zooms_to_finer_bars_and_at_last_to_single_ticks(history, open_page):
-    page = open_page(address(history, *WHOLE), timezone_id=NEW_YORK)
+    page = open_page(address(history, *WHOLE), zone=NEW_YORK)
     drawn(page)
     expect(caption(page)).to_contain_text("bars of 10 s")
 
@@ -152,7 +151,7 @@ def test_a_drag_zooms_to_finer_bars_and_at_last_to_single_ticks(history, open_pa
 
 @pytest.mark.parametrize("way", ["button", "double click", "browser"])
 def test_earlier_ranges_come_back(history, open_page, way):
-    page = open_page(address(history, *WHOLE), timezone_id=NEW_YORK)
+    page = open_page(address(history, *WHOLE), zone=NEW_YORK)
     drag(page, 0.4, 0.8)
     wait_for_range(page, *part(0.4, 0.8))
     drag(page, 0.5, 0.75)
@@ -171,7 +170,7 @@ def test_earlier_ranges_come_back(history, open_page, way):
 
 
 def test_whoever_goes_back_before_a_zoom_was_answered_sees_the_earlier_range(history, open_page):
-    page = open_page(address(history, *WHOLE), timezone_id=NEW_YORK)
+    page = open_page(address(history, *WHOLE), zone=NEW_YORK)
     drag(page, 0.4, 0.8)
     wait_for_range(page, *part(0.4, 0.8))
     first = range_in_address(page)
@@ -185,7 +184,7 @@ def test_whoever_goes_back_before_a_zoom_was_answered_sees_the_earlier_range(his
 
 
 def test_what_is_asked_before_a_zoom_is_answered_does_not_undo_it(history, open_page):
-    page = open_page("about:blank", timezone_id=NEW_YORK)
+    page = open_page("about:blank", zone=NEW_YORK)
     line = Line(page)
     page.goto(address(history, *WHOLE))
     drawn(page)
@@ -200,11 +199,11 @@ def test_what_is_asked_before_a_zoom_is_answered_does_not_undo_it(history, open_
 
 
 def test_an_address_shows_the_same_range_in_another_time_zone(history, open_page):
-    page = open_page(address(history, *WHOLE), timezone_id=NEW_YORK)
+    page = open_page(address(history, *WHOLE), zone=NEW_YORK)
     drag(page, 0.4, 0.8)
     wait_for_range(page, *part(0.4, 0.8))
 
-    elsewhere = open_page(page.url, timezone_id=TOKYO)
+    elsewhere = open_page(page.url, zone=TOKYO)
 
     wait_for_range(elsewhere, *part(0.4, 0.8), zone=TOKYO)
     assert range_in(elsewhere, TOKYO) == range_in(page, NEW_YORK)
@@ -213,7 +212,7 @@ def test_an_address_shows_the_same_range_in_another_time_zone(history, open_page
 
 
 def test_typing_another_start_moves_nothing_but_the_start(history, open_page):
-    page = open_page(address(history, *WHOLE), timezone_id=NEW_YORK)
+    page = open_page(address(history, *WHOLE), zone=NEW_YORK)
     drag(page, 0.4, 0.8)
     wait_for_range(page, *part(0.4, 0.8))
     _, end = range_in(page, NEW_YORK)
@@ -230,7 +229,7 @@ def test_typing_another_start_moves_nothing_but_the_start(history, open_page):
 
 
 def test_the_keyboard_reads_points_and_zooms(history, open_page):
-    page = open_page(address(history, *WHOLE), timezone_id=NEW_YORK)
+    page = open_page(address(history, *WHOLE), zone=NEW_YORK)
     chart = drawn(page)
     reading = chart.locator("[aria-live=polite]")
     chart.focus()
@@ -246,38 +245,3 @@ def test_the_keyboard_reads_points_and_zooms(history, open_page):
     expect(chart).to_be_focused()
     page.keyboard.press("0")
     wait_for_range(page, *WHOLE)
-
-
-def test_a_name_says_what_the_chart_shows(history, open_page):
-    page = open_page(address(history, *WHOLE), timezone_id=NEW_YORK)
-
-    chart = drawn(page)
-
-    expect(chart).to_have_attribute(
-        "aria-label",
-        re.compile(r"BTC / USD from 1 Nov 2026, 06:00 to 1 Nov 2026, 08:59: (up|down) [\d.]+ % from .+, 1 gap\."),
-    )
-
-
-def test_candles_are_drawn_of_observed_bars_only(history, open_page):
-    page = open_page(address(history, *WHOLE, chart="Candles", bars="1m"), timezone_id=NEW_YORK)
-    drawn(page)
-
-    traces = seen(page).traces
-
-    outage = [OUTAGE[0] + number * MINUTE for number in range(5)]
-    minutes = {START + number * MINUTE for number in range(120)} - set(outage)
-    assert {in_new_york(x) for x in traces["candles"]["x"]} == minutes
-    expect(page.locator(".tickwell-chart .boxlayer path.box")).to_have_count(len(minutes))
-    assert max(map(in_new_york, traces["averages"]["x"])) <= START
-
-
-def test_a_gap_breaks_the_line(history, open_page):
-    page = open_page(address(history, OUTAGE[0] - 5 * MINUTE, OUTAGE[1] + 5 * MINUTE), timezone_id=NEW_YORK)
-    drawn(page)
-
-    line = seen(page).traces["line"]
-
-    (between,) = (in_new_york(x) for x, y in zip(line["x"], line["y"], strict=True) if y is None or math.isnan(y))
-    assert OUTAGE[0] < between < OUTAGE[1]
-    assert page.locator(".tickwell-chart .scatterlayer .js-line").count() == 2

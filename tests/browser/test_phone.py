@@ -7,7 +7,6 @@ from poller.simulator.replies import INDEX_NAMES
 from store.models import utc_now
 from tests.browser.conftest import (
     PAGES,
-    PHONE,
     dashboard_at,
     drawn,
     free_port,
@@ -21,19 +20,32 @@ from tests.conftest import wait_until
 pytestmark = pytest.mark.browser
 
 
-@pytest.mark.parametrize("path", PAGES.values(), ids=PAGES)
-def test_no_page_is_wider_than_the_screen(live, open_page, path):
-    page = open_page(live.url + path, **PHONE)
+@pytest.fixture(scope="module")
+def dozens(tmp_path_factory):
+    """A dashboard of thirty indexes, without a recorder."""
+    file = tmp_path_factory.mktemp("dozens") / "ticks.duckdb"
+    names = INDEX_NAMES[:30]
+    with_history(file, utc_now(), names)
+    settings = {"database": file, "poller": "external", "indexes": ",".join(names), "poll_seconds": 10}
+    with dashboard_at(free_port(), **settings) as dashboard:
+        yield dashboard
 
+
+@pytest.fixture(scope="module", params=list(PAGES.values()), ids=list(PAGES))
+def page(request, dozens, contexts):
+    """A page with thirty indexes, drawn on a phone. The tests share it."""
+    page = contexts(phone=True).new_page()
+    page.goto(dozens.url + request.param)
     drawn(page)
+    yield page
+    page.close()
 
+
+def test_dozens_of_indexes_fit_on_a_phone(page):
     assert overflow(page) == 0
 
 
-@pytest.mark.parametrize("path", PAGES.values(), ids=PAGES)
-def test_a_finger_on_the_chart_scrolls_the_page_and_does_not_zoom(stale, open_page, path):
-    page = open_page(stale.url + path, **PHONE)
-    drawn(page)
+def test_a_finger_on_the_chart_scrolls_the_page_and_does_not_zoom(page):
     before = seen(page)
     main = page.get_by_test_id("stMain")
     main.evaluate("each => each.scrollTo(0, each.scrollHeight)")
@@ -58,17 +70,6 @@ def swipe(page: Page, x: float, y: float, by: int) -> None:
     finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
 
 
-@pytest.fixture(scope="module")
-def dozens(tmp_path_factory):
-    """A dashboard of thirty indexes, without a recorder."""
-    file = tmp_path_factory.mktemp("dozens") / "ticks.duckdb"
-    names = INDEX_NAMES[:30]
-    with_history(file, utc_now(), names)
-    settings = {"database": file, "poller": "external", "indexes": ",".join(names), "poll_seconds": 10}
-    with dashboard_at(free_port(), **settings) as dashboard:
-        yield dashboard
-
-
 def test_dozens_of_indexes_are_one_table_and_one_chart(dozens, open_page):
     page = open_page(dozens.url)
 
@@ -80,13 +81,4 @@ def test_dozens_of_indexes_are_one_table_and_one_chart(dozens, open_page):
         "plot => [...new Set(plot._fullData.map(each => each.legendgroup).filter(Boolean))]"
     )
     assert len(lines) == 30
-    assert overflow(page) == 0
-
-
-@pytest.mark.parametrize("path", PAGES.values(), ids=PAGES)
-def test_dozens_of_indexes_fit_on_a_phone(dozens, open_page, path):
-    page = open_page(dozens.url + path, **PHONE)
-
-    drawn(page)
-
     assert overflow(page) == 0

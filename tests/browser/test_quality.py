@@ -13,7 +13,7 @@ from store.health.vitals import Vitals
 from store.ledger import gaps, runs
 from store.models import Cause, Gap, Miss, Run, Tick, to_column, utc_now
 from store.prices import averages, ticks
-from tests.browser.conftest import PHONE, dashboard_at, drawn, free_port, overflow, seen
+from tests.browser.conftest import dashboard_at, drawn, free_port, overflow, seen
 
 pytestmark = pytest.mark.browser
 
@@ -71,7 +71,7 @@ def test_the_calendar_shows_each_kind_of_hour_in_a_colour_of_its_own(outages, op
 
 
 def test_its_charts_follow_a_change_of_theme_without_a_reload(outages, open_page):
-    page = open_page(f"{outages.url}/quality?days=7d", color_scheme="light")
+    page = open_page(f"{outages.url}/quality?days=7d")
     square = drawn(page).locator(".barlayer .point path").first
     light = square.evaluate("each => getComputedStyle(each).fill")
     page.evaluate("window.kept = true")
@@ -141,7 +141,7 @@ def test_a_day_of_history_marks_what_was_healed_and_what_is_missing(outages, ope
 
 
 def test_all_of_it_fits_on_a_phone(outages, open_page):
-    page = open_page(f"{outages.url}/quality?days=90d", **PHONE)
+    page = open_page(f"{outages.url}/quality?days=90d", phone=True)
     expect(page.locator(".tickwell-chart.drawn")).to_have_count(3, timeout=20_000)
 
     assert overflow(page) == 0

@@ -5,26 +5,24 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from urllib.parse import parse_qs, urlencode, urlsplit
+from typing import Literal
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
-from axe_playwright_python.base import AXE_SCRIPT  # type: ignore[import-untyped]  # it carries no types
 from playwright.sync_api import BrowserContext, Page, expect
 
 from poller.simulator.server import Simulator
-from settings import Settings, load_to_serve
-from store.export import tickets
 from store.models import utc_now
-from tests.browser.conftest import PAGES, PHONE, Dashboard, dashboard_at, drawn, free_port, overflow, with_history
-from tests.browser.test_accessibility import lasting
+from tests.browser.axe import add_axe, lasting
+from tests.browser.conftest import PAGES, Dashboard, dashboard_at, drawn, free_port, overflow, with_history
 from tests.conftest import Program, wait_until
 
 pytestmark = pytest.mark.browser
 
 READER, STRANGER = "reader@example.com", "stranger@example.com"
 TOKEN, COOKIE_SECRET, CLIENT_SECRET = "a-token-of-the-tests", "a-cookie-secret-of-the-tests", "a-client-secret-of-them"
-EXPORT = urlencode({"ticker": "btc_usd", "start": "2026-11-01", "end": "2026-11-02", "format": "csv"})
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +134,7 @@ def expect_to_be_asked(page: Page) -> None:
     expect(page.locator("[data-testid=stMetric], .tickwell-chart, [data-testid=stAlert]")).to_have_count(0)
 
 
-@pytest.mark.parametrize("path", [*PAGES.values(), "/?span=15m", "/nothing"])
+@pytest.mark.parametrize("path", ["/history?range=1d", "/nothing"])
 def test_who_is_not_signed_in_is_asked_to_whatever_page_they_come_for_and_nothing_is_sent(private, visitor, path):
     page = visitor().new_page()
     frames: list[str | bytes] = []
@@ -156,6 +154,7 @@ def test_an_admitted_reader_signs_in_reads_every_page_and_signs_out(private, vis
     page = opened(context, private.url)
     sign_in(page, READER.title())
     drawn(page)
+    assert page.request.get(f"{private.url}/api/prices/btc_usd/latest").status == 401  # that takes the token
 
     tab = context.new_page()
     for path in PAGES.values():
@@ -223,19 +222,6 @@ def test_it_records_whoever_is_or_is_not_signed_in(private, visitor):
     private.dashboard.wait_for_ticks(before + 3)
 
 
-def test_with_a_token_the_api_asks_for_it_and_signing_in_does_not_replace_it(private, visitor):
-    page = opened(visitor(), private.url)
-    sign_in(page, READER)
-    drawn(page)
-    url = f"{private.url}/api/prices/btc_usd/latest"
-
-    assert page.request.get(url).status == 401
-    assert httpx.get(url).status_code == 401
-    assert httpx.get(url, headers={"authorization": f"Bearer {TOKEN}x"}).status_code == 401
-    assert httpx.get(url, headers={"authorization": f"Bearer {TOKEN}"}).json()["ticker"] == "btc_usd"
-    assert httpx.get(f"{private.url}/api/health").json().keys() == {"status", "poller", "indexes"}
-
-
 @pytest.fixture(scope="module")
 def of_two_providers(tmp_path_factory, provider) -> Iterator[Private]:
     """One whose readers choose where they sign in, and that has no token."""
@@ -252,53 +238,28 @@ def test_each_of_two_providers_lets_readers_in(of_two_providers, visitor, name):
     drawn(page)
 
 
-def test_without_a_token_the_api_is_closed_and_the_charts_script_is_not(of_two_providers, visitor):
-    url = of_two_providers.url
-    page = opened(visitor(), url)
-    sign_in(page, READER, "Sign in with Google")
+def test_signing_in_stands_in_nobodys_way_and_fits_on_a_phone(private, visitor):
+    page = opened(visitor(phone=True), private.url)
+    page.emulate_media(reduced_motion="reduce")
 
-    reply = httpx.get(f"{url}/api/prices/btc_usd/latest", headers={"authorization": f"Bearer {TOKEN}"})
-
-    assert reply.status_code == 403
-    assert "TICKWELL_API_TOKEN" in reply.json()["detail"]
-    assert httpx.get(f"{url}/api/health").status_code in {200, 503}
-    drawn(page)
-
-
-def test_a_link_with_a_ticket_is_good_for_its_file_alone(private, visitor, monkeypatch):
-    monkeypatch.setitem(Settings.model_config, "toml_file", [private.secrets])
-    key = load_to_serve().ticket_key
-    assert key is not None
-    old = tickets.sign(key, EXPORT, utc_now() - timedelta(minutes=6))
-    ticket = tickets.sign(key, EXPORT)
-    request = visitor().request  # a browser with neither cookie nor token
-
-    def status(query: str, ticket: str) -> int:
-        status: int = request.get(f"{private.url}/api/export?{query}&ticket={ticket}").status
-        return status
-
-    assert status(EXPORT, ticket) == 200
-    assert status(EXPORT, f"x{ticket}") == 401
-    assert status(EXPORT, old) == 401
-    assert status(EXPORT.replace("csv", "parquet"), ticket) == 401
-
-
-@pytest.mark.parametrize("email", [None, STRANGER, READER])
-def test_signing_in_stands_in_nobodys_way_and_fits_on_a_phone(private, visitor, email):
-    page = opened(visitor(**PHONE, reduced_motion="reduce"), private.url)
     expect_to_be_asked(page)
-    if email:
-        sign_in(page, email)
-    if email == STRANGER:
-        expect(page.get_by_role("heading", name="No access")).to_be_visible(timeout=20_000)
-    if email == READER:
-        drawn(page)
-        page.get_by_role("button", name="Account").click()
-        expect(page.get_by_role("button", name="Sign out")).to_be_visible()
-    page.evaluate(AXE_SCRIPT)
+    expect_to_be_fit_for_all(page)
+    sign_in(page, STRANGER)
+    expect(page.get_by_role("heading", name="No access")).to_be_visible(timeout=20_000)
+    expect_to_be_fit_for_all(page)
+    sign_out(page)
+    sign_in(page, READER)
+    drawn(page)
+    page.get_by_role("button", name="Account").click()
+    expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+    expect_to_be_fit_for_all(page)
 
+
+def expect_to_be_fit_for_all(page: Page) -> None:
+    """Not wider than the window, and nothing serious for axe in light and dark."""
+    add_axe(page)
     assert overflow(page) == 0
-    for scheme in ("light", "dark"):
+    for scheme in SCHEMES:
         page.emulate_media(color_scheme=scheme)
         assert lasting(page) == []
 
@@ -330,29 +291,13 @@ def test_no_secret_is_in_any_log_page_reply_or_error(tmp_path, provider, visitor
         assert not [each for each in (*told, out, err) if secret in each]
 
 
-@pytest.mark.parametrize(
-    ("settings", "said"),
-    [
-        (
-            {"api_token": "too-short"},
-            "TICKWELL_API_TOKEN: must be at least 16 letters, digits and signs without blanks",
-        ),
-        (
-            {"api_token": TOKEN, "allowed_emails": "none"},
-            "TICKWELL_ALLOWED_EMAILS = 'none': must be e-mail addresses, separated by commas",
-        ),
-        (
-            {"api_token": TOKEN},
-            "[auth] is in the secrets, but not who may sign in: set TICKWELL_ALLOWED_EMAILS to their e-mail addresses",
-        ),
-    ],
-)
-def test_a_fence_with_a_fault_stops_the_start_with_one_line_and_no_secret(tmp_path, provider, settings, said):
+def test_a_fence_with_a_fault_stops_the_start_with_one_line_and_no_secret(tmp_path, provider):
     port = free_port()
-    secrets = secrets_of(tmp_path / "secrets.toml", port, provider, **settings)
+    secrets = secrets_of(tmp_path / "secrets.toml", port, provider, api_token="too-short")
 
     with dashboard_at(port, secrets=secrets, database=tmp_path / "ticks.duckdb", poller="external") as dashboard:
         code, out, error = dashboard.program.finish()
 
+    said = "TICKWELL_API_TOKEN: must be at least 16 letters, digits and signs without blanks"
     assert (code, error) == (1, f"Error: {said}\n")
-    assert not [secret for secret in (TOKEN, COOKIE_SECRET, CLIENT_SECRET, "too-short") if secret in out + error]
+    assert not [secret for secret in (COOKIE_SECRET, CLIENT_SECRET, "too-short") if secret in out + error]

@@ -1,7 +1,7 @@
 """Recorder and dashboard in a process each, on one file, both as busy as they get.
 
-The short form has 2 M ticks and a session for each page; the long one, by `make load`, 30 M ticks and eight sessions
-for a minute. How long ticks took to the disk is printed.
+The short form, by `make whole`, has 2 M ticks and a session for each page. The long one, by `make load`, has 30 M ticks
+and eight sessions for a minute. How long ticks took to the disk is printed.
 """
 
 import contextlib
@@ -25,13 +25,16 @@ from store.ledger.gaps import ledger
 from store.models import utc_now
 from store.prices import candles
 from tests.browser.conftest import Dashboard, dashboard_at, drawn, free_port
-from tests.conftest import Program
+from tests.conftest import WHOLE, Program
 from tests.faults.stage import INDEXES, Stage
 from tests.store.processes import start
 
-pytestmark = pytest.mark.browser
-
 LONG = bool(os.environ.get("LOAD_LONG"))
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not (WHOLE or LONG), reason="it needs a machine for itself: see make whole and make load"),
+]
 ROWS = 30_000_000 if LONG else 2_000_000
 PATHS = ("/?span=1h", "/history?range=1d", "/quality?days=7d", "/history?range=1w")
 SESSIONS = 2 * PATHS if LONG else PATHS

@@ -21,15 +21,8 @@ from store.file.database import Database
 from store.file.recorder import Notice, RecorderLock
 from store.models import Tick, utc_now
 from store.prices import ticks
-from tests.unmeasured import unmeasured
 
 Open = Callable[..., AppTest]
-
-
-@pytest.fixture(autouse=True, scope="package")
-def _unmeasured() -> Iterator[None]:
-    with unmeasured():
-        yield
 
 
 installed_components = cache(manifest_scanner.scan_component_manifests)

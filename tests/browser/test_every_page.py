@@ -1,0 +1,213 @@
+"""Every page in every state. A visit opens a page once and notes what there is to see; each test reads the notes."""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import BrowserContext, FloatRect, Page, Route, expect
+
+from tests.browser.axe import add_axe, lasting, serious
+from tests.browser.conftest import PAGES, Dashboard, drawn, overflow
+from tests.conftest import WHOLE, wait_until
+
+pytestmark = pytest.mark.browser
+
+Visits = Callable[[str, str], "Visit"]
+Look = tuple[Literal["light", "dark"], int]
+
+VIEWS = PAGES | {"History": "/history?range=Exact"}
+BACKGROUNDS = {"light": "rgb(251, 252, 253)", "dark": "rgb(15, 21, 28)"}
+WIDE, NARROW = 1280, 390
+LOOKS: list[Look] = [("light", WIDE), ("light", NARROW), ("dark", WIDE), ("dark", NARROW)]
+"""Axe sees each page with fresh ticks in all of these looks. In other states a page has other boxes: two looks do."""
+NOTHING = {
+    "Overview": "No data yet",
+    "History": "No ticks of BTC / USD",
+    "Quality": "Nothing was due in these",
+    "Alerts": "No rules. Copy",
+    "Export": "No ticks in this range",
+}
+NO_RECORDER = "Not recording: no recorder was started yet"
+
+every_page = pytest.mark.parametrize("title", PAGES)
+every_state = pytest.mark.parametrize("state", ["live", "stale", "empty", "failed"])
+
+
+@dataclass(frozen=True)
+class Visit:
+    """What a visit to a page saw.
+
+    text: all words of the page.
+    headings: those of the first level.
+    boxes: the words of each box for information, warnings and errors.
+    tracebacks: how many boxes for a traceback there are.
+    charts: how many of our charts there are.
+    asked: the addresses of all requests and sockets.
+    kept, filled: the place of the chart before its script was there, and of the drawn chart; None without a chart.
+    overflow: pixels by which the page is wider than a narrow window.
+    serious: what axe finds, by colour scheme and width.
+    """
+
+    text: str
+    headings: list[str]
+    boxes: list[str]
+    tracebacks: int
+    charts: int
+    asked: list[str]
+    kept: FloatRect | None
+    filled: FloatRect | None
+    overflow: int
+    serious: dict[Look, list[str]]
+
+
+@pytest.fixture(scope="module")
+def visits(request: pytest.FixtureRequest, contexts: Callable[..., BrowserContext]) -> Visits:
+    """The visit to a page, by its title, of the dashboard in a state; made when it is first asked for."""
+
+    @cache
+    def visit(state: str, title: str) -> Visit:
+        dashboard: Dashboard = request.getfixturevalue(state)
+        page = contexts().new_page()
+        try:
+            looks = LOOKS if WHOLE or state == "live" else [LOOKS[0], LOOKS[-1]]
+            return visited(page, dashboard.url + VIEWS[title], looks, with_chart=state in {"live", "stale"})
+        finally:
+            page.close()
+
+    return visit
+
+
+def visited(page: Page, url: str, looks: Sequence[Look], *, with_chart: bool) -> Visit:
+    page.emulate_media(reduced_motion="reduce")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("websocket", lambda socket: asked.append(socket.url))
+    kept = filled = None
+    if with_chart:
+        kept = place_without_its_script(page, url)
+        filled = drawn(page).bounding_box()
+    else:
+        page.goto(url)
+        expect(page.get_by_role("heading", level=1)).to_be_visible(timeout=20_000)
+        expect(page.get_by_test_id("stAlert").first).to_be_visible()
+        expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+    notes: dict[str, Any] = {
+        "text": page.locator("body").inner_text(),
+        "headings": page.get_by_role("heading", level=1).all_inner_texts(),
+        "boxes": page.get_by_test_id("stAlert").all_inner_texts(),
+        "tracebacks": page.get_by_test_id("stException").count(),
+        "charts": page.locator(".tickwell-chart").count(),
+    }
+    return Visit(**notes, asked=asked, kept=kept, filled=filled, **looked_at(page, looks))
+
+
+def place_without_its_script(page: Page, url: str) -> FloatRect | None:
+    """Open a page and note where its first chart will be, before the script of the charts is let through."""
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/api/plotly.js*", hold)
+    page.goto(url, wait_until="commit")
+    chart = page.locator(".tickwell-chart:not(.drawn)").first
+    expect(chart).to_be_visible(timeout=20_000)
+    place = chart.bounding_box()
+    for route in held:
+        route.continue_()
+    return place
+
+
+def looked_at(page: Page, looks: Sequence[Look]) -> dict[str, Any]:
+    """What axe finds in each look, and how much too wide the page is when it is narrow."""
+    add_axe(page)
+    found = {}
+    for scheme, width in looks:
+        page.emulate_media(color_scheme=scheme)
+        expect(page.locator(".stApp")).to_have_css("background-color", BACKGROUNDS[scheme])
+        page.set_viewport_size({"width": width, "height": 900})
+        found[scheme, width] = lasting(page)
+    return {"serious": found, "overflow": overflow(page)}
+
+
+@every_state
+@every_page
+def test_it_is_whole_without_a_traceback_and_no_wider_than_a_phone(visits: Visits, state, title):
+    seen = visits(state, title)
+
+    assert len(seen.headings) == 1
+    assert seen.tracebacks == 0
+    assert not re.search(r"Traceback|File \".+\", line \d+|Stack Trace", seen.text)
+    assert seen.overflow == 0
+
+
+@every_state
+@every_page
+def test_nothing_serious_stands_in_anybodys_way(visits: Visits, state, title):
+    seen = visits(state, title)
+
+    assert {where: found for where, found in seen.serious.items() if found} == {}
+
+
+@every_page
+def test_before_the_first_tick_it_says_so(visits: Visits, title):
+    seen = visits("empty", title)
+
+    assert NO_RECORDER in seen.text
+    assert NOTHING[title] in seen.text
+    assert seen.charts == 0
+
+
+@every_page
+def test_without_a_recorder_it_shows_what_there_is_and_says_so(visits: Visits, title):
+    seen = visits("stale", title)
+
+    assert NO_RECORDER in seen.text
+    assert seen.charts > 0
+
+
+def test_a_price_that_is_old_says_how_old(visits: Visits):
+    seen = visits("stale", "Overview")
+
+    assert len(re.findall(r"Stale, 3 h old, \d\d:\d\d:\d\d", seen.text)) == 2
+
+
+@every_page
+def test_a_file_that_is_no_database_is_named_with_what_is_wrong(visits: Visits, title):
+    seen = visits("failed", title)
+
+    (box,) = seen.boxes
+    assert re.search(r"The database can't be read\. ticks\.duckdb: .+not a valid DuckDB database file", box)
+    assert "No data yet" not in seen.text
+
+
+@every_page
+def test_until_the_charts_script_is_there_its_place_is_kept(visits: Visits, title):
+    seen = visits("stale", title)
+
+    assert seen.kept is not None
+    assert seen.kept["height"] > 300
+    assert seen.filled == pytest.approx(seen.kept, abs=3)
+
+
+@every_page
+def test_no_page_asks_another_machine_for_anything(visits: Visits, title):
+    seen = visits("live", title)
+
+    assert {urlsplit(url).hostname for url in seen.asked if not url.startswith(("data:", "blob:"))} == {"localhost"}
+    assert any(url.startswith("ws:") for url in seen.asked)
+    assert any("plotly" in url for url in seen.asked)
+
+
+def test_axe_sees_what_it_should(empty: Dashboard, open_page: Callable[..., Page]):
+    page = open_page(empty.url)
+    expect(page.get_by_test_id("stAlert").first).to_be_visible(timeout=20_000)
+    add_axe(page)
+
+    page.evaluate("document.body.insertAdjacentHTML('beforeend', '<button style=width:30px;height:30px></button>')")
+
+    wait_until(lambda: [found for found in serious(page) if found.startswith("button-name")])
