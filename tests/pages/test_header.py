@@ -1,4 +1,4 @@
-"""The header of every page: how recording goes, in words and in the visitor's time zone."""
+"""The header, the same on every page: how recording goes, in words and in the visitor's time zone."""
 
 import re
 from datetime import timedelta
@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from pages.common.site import PAGES
 from pages.common.words import text
 from store.file.aside import list_aside
 from store.file.database import Database
@@ -14,63 +15,50 @@ from store.models import Exchange, Tick, utc_now
 from store.prices import averages
 from tests.pages.conftest import captions, chart, errors, recorder, store, warnings
 
-PAGES = {"overview": "Overview", "history": "History"}
 BANNER = "**Simulated prices.** They are made up by the built-in simulator."
 
 
-@pytest.fixture(params=PAGES)
-def name(request) -> str:
-    """Of each page."""
-    page: str = request.param
-    return page
+@pytest.mark.parametrize("its", PAGES, ids=lambda its: its.name)
+def test_each_page_has_its_title_and_before_anything_is_recorded_it_says_so(open_page, its):
+    page = open_page(its.name)
 
-
-def test_each_page_has_its_title(open_page, name):
-    page = open_page(name)
-
-    assert [title.value for title in page.title] == [PAGES[name]]
-    assert not page.exception
-
-
-def test_before_anything_is_recorded_it_says_so(open_page, name):
-    page = open_page(name)
-
-    assert [box.value for box in page.warning] == ["Not recording\\: no recorder was started yet"]
+    assert [title.value for title in page.title] == [its.title]
+    assert page.warning[0].value == "Not recording\\: no recorder was started yet"
     assert page.caption[0].value == "Times are UTC."
     assert not page.error
     assert not page.exception
 
 
-def test_recording_is_said_with_the_age_of_the_newest_tick(open_page, database, name):
+def test_recording_is_said_with_the_age_of_the_newest_tick(open_page, database):
     store(database, Tick("btc_usd", utc_now(), 100_000.0))
 
     with recorder(database):
-        page = open_page(name)
+        page = open_page()
 
     assert re.search(r"recording, \d s old. Times are UTC\.$", page.caption[0].value)
     assert not page.warning
     assert not page.exception
 
 
-def test_an_average_does_not_make_recording_look_fresh(open_page, database, name):
+def test_an_average_does_not_make_recording_look_fresh(open_page, database):
     now = utc_now()
     store(database, Tick("btc_usd", now - timedelta(hours=3), 100_000.0))
     with database.write() as cursor:
         averages.append(cursor, "btc_usd", [(now, 100_000.0)], 60)
 
     with recorder(database):
-        page = open_page(name)
+        page = open_page()
 
     assert "recording, 3 h old" in page.caption[0].value
 
 
-def test_trouble_with_the_exchange_is_said_in_words_and_in_the_time_of_the_visitor(open_page, database, name):
+def test_trouble_with_the_exchange_is_said_in_words_and_in_the_time_of_the_visitor(open_page, database):
     now = utc_now()
     store(database, Tick("btc_usd", now, 100_000.0))
     trouble = {"state": "unreachable", "detail": "refused *twice*", "retry_at": now + timedelta(minutes=1)}
 
     with recorder(database, state_since=now, **trouble):
-        page = open_page(name, timezone="Asia/Kathmandu")
+        page = open_page(timezone="Asia/Kathmandu")
 
     (words,) = warnings(page)
     clock = f"{now.astimezone(ZoneInfo('Asia/Kathmandu')):%H\\:%M}"
@@ -79,10 +67,10 @@ def test_trouble_with_the_exchange_is_said_in_words_and_in_the_time_of_the_visit
     assert page.caption[0].value == "Times are Asia/Kathmandu."
 
 
-def test_a_database_that_cannot_be_read_is_one_error_without_a_traceback(open_page, database_file, name):
+def test_a_database_that_cannot_be_read_is_one_error_without_a_traceback(open_page, database_file):
     database_file.write_text("not a database, but long enough to look like one " * 100)
 
-    page = open_page(name)
+    page = open_page()
 
     (error,) = page.error
     assert error.value.startswith("The database can't be read. ")
@@ -91,30 +79,30 @@ def test_a_database_that_cannot_be_read_is_one_error_without_a_traceback(open_pa
     assert not page.exception
 
 
-def test_files_that_were_set_aside_are_named(open_page, database_file, name):
+def test_files_that_were_set_aside_are_named(open_page, database_file):
     database_file.touch()
     Database(database_file).migrate()
 
-    page = open_page(name)
+    page = open_page()
 
     (words,) = [box.value for box in page.warning if box.value.startswith("Files set aside because")]
     assert text.escaped(list_aside(database_file)[0]) in words
 
 
-def test_what_keeps_this_process_from_recording_is_said(open_page, database_file, monkeypatch, name):
+def test_what_keeps_this_process_from_recording_is_said(open_page, database_file, monkeypatch):
     monkeypatch.setenv("TICKWELL_POLLER", "embedded")
     database_file.with_name(f"{database_file.name}.recorder").mkdir()
 
-    page = open_page(name)
+    page = open_page()
 
     assert re.fullmatch(r"Not recording\. .*ticks\.duckdb\.recorder can't be .*: Is a directory", page.error[0].value)
     assert not page.exception
 
 
-def test_a_bad_setting_is_shown_as_its_one_line(open_page, monkeypatch, name):
+def test_a_bad_setting_is_shown_as_its_one_line(open_page, monkeypatch):
     monkeypatch.setenv("TICKWELL_POLL_SECONDS", "0")
 
-    page = open_page(name)
+    page = open_page()
 
     assert errors(page) == ["TICKWELL_POLL_SECONDS = '0': must be a whole number from 1 to 3600"]
     assert not page.title
@@ -122,22 +110,22 @@ def test_a_bad_setting_is_shown_as_its_one_line(open_page, monkeypatch, name):
 
 
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "America/St_Johns", "UTC"])
-def test_times_are_those_of_the_browser_and_say_so(open_page, name, zone):
-    page = open_page(name, timezone=zone)
+def test_times_are_those_of_the_browser_and_say_so(open_page, zone):
+    page = open_page(timezone=zone)
 
     assert page.caption[0].value == f"Times are {zone}."
 
 
 @pytest.mark.parametrize("zone", [None, "Etc/Unknown", "Mars/Olympus", "Europe", "../../etc/passwd", "/etc/passwd"])
-def test_a_browser_without_a_zone_that_is_known_here_gets_utc(open_page, name, zone):
-    page = open_page(name, timezone=zone)
+def test_a_browser_without_a_zone_that_is_known_here_gets_utc(open_page, zone):
+    page = open_page(timezone=zone)
 
     assert page.caption[0].value == "Times are UTC."
     assert not page.exception
 
 
-def test_the_switch_shows_utc_and_back(open_page, name):
-    page = open_page(name, timezone="Europe/Berlin")
+def test_the_switch_shows_utc_and_back(open_page):
+    page = open_page(timezone="Europe/Berlin")
 
     shown = []
     for on in (True, False):
@@ -147,48 +135,48 @@ def test_the_switch_shows_utc_and_back(open_page, name):
     assert shown == ["Times are UTC.", "Times are Europe/Berlin."]
 
 
-def test_the_switch_stands_in_the_address(open_page, name):
-    page = open_page(name, timezone="Europe/Berlin", utc="true")
+def test_the_switch_stands_in_the_address(open_page):
+    page = open_page(timezone="Europe/Berlin", utc="true")
 
     assert page.toggle(key="utc").value is True
     assert page.caption[0].value == "Times are UTC."
 
 
-def test_observed_prices_and_averages_have_no_banner(open_page, database, name):
+def test_observed_prices_and_averages_have_no_banner(open_page, database):
     store(database, Tick("btc_usd", utc_now(), 100_000.0), Tick("btc_usd", utc_now(), 1.0, "import"))
     with database.write() as cursor:
         averages.append(cursor, "eth_usd", [(utc_now(), 3000.0)], 60)
 
-    page = open_page(name)
+    page = open_page()
 
     assert warnings(page) == []
 
 
-def test_simulated_prices_stand_under_a_banner(open_page, database, name):
+def test_simulated_prices_stand_under_a_banner(open_page, database):
     now = utc_now()
     with database.write() as cursor:
         admit(cursor, Exchange.SIMULATOR, now)
         averages.append(cursor, "btc_usd", [(now, 100_000.0)], 3600, "simulator")
 
-    page = open_page(name)
+    page = open_page()
 
     assert warnings(page) == [BANNER]
 
 
-def test_prices_of_the_test_environment_stand_under_a_banner_too(open_page, database, name):
+def test_prices_of_the_test_environment_stand_under_a_banner_too(open_page, database):
     store(database, Tick("btc_usd", utc_now(), 100_000.0))
     with database.write() as cursor:
         admit(cursor, Exchange.TEST, utc_now())
 
-    page = open_page(name)
+    page = open_page()
 
     assert warnings(page) == ["**Prices of Deribit's test environment.** Nobody trades at them."]
 
 
-def test_a_demo_stands_under_the_banner_before_its_first_tick(open_page, monkeypatch, name):
+def test_a_demo_stands_under_the_banner_before_its_first_tick(open_page, monkeypatch):
     monkeypatch.setenv("TICKWELL_DEMO", "true")
 
-    page = open_page(name)
+    page = open_page()
 
     assert warnings(page) == [BANNER]
 

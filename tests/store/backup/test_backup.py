@@ -26,7 +26,7 @@ from store.health.vitals import Vitals
 from store.ledger import runs
 from store.models import Cause, Miss, Run
 from store.prices import averages, candles, ticks
-from tests.conftest import START, tick, wait_until
+from tests.conftest import START, WHOLE, tick, wait_until
 from tests.store.files import checkpoint
 from tests.store.prices.test_candles import expect_candles_of_ticks
 from tests.store.processes import line, start
@@ -248,7 +248,7 @@ def test_days_that_take_long_have_a_lease_each(filled: Database, folder: Path, m
 # What can go wrong
 
 
-@pytest.mark.parametrize("moment", range(6))
+@pytest.mark.parametrize("moment", range(6) if WHOLE else [1, 4])
 def test_a_backup_that_is_killed_leaves_the_one_before(filled: Database, folder: Path, moment: int):
     backup(filled, folder)
     with filled.write() as cursor:
