@@ -20,7 +20,7 @@ from duckdb import DuckDBPyConnection
 from settings import VERSION
 from store.errors import BusyError, StoreError
 from store.file import schema
-from store.file.database import Database
+from store.file.database import ROWS_A_LEASE, Database
 from store.file.disk import sync
 from store.file.locks import FileLock
 from store.models import utc_now
@@ -37,12 +37,6 @@ TICKS = "ticks"
 Tell = Callable[[int, int], None]
 """Hears how many of how many steps are done."""
 
-PORTION = 2_000_000
-"""So many rows are looked at under one lease, which takes some 20 ms."""
-
-# So long days are copied under one lease; one of 172,800 ticks takes 60 ms.
-_LEASE_S = 0.1
-
 _DAYS = """
 SELECT ts::DATE, count(*), bit_xor(hash(index_name, ts, received_at, price, source, resolution_s))
 FROM ticks
@@ -51,6 +45,19 @@ GROUP BY ALL
 """
 
 _A_DAY = "SELECT {columns} FROM ticks WHERE rowid < ? AND ts >= ? AND ts < ? ORDER BY index_name, ts"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much is done under one lease.
+
+    Attributes:
+        rows: how many rows are looked at, to see which days changed.
+        copy_s: how long days are copied; one of 172,800 ticks takes 60 ms.
+    """
+
+    rows: int = ROWS_A_LEASE
+    copy_s: float = 0.1
 
 
 @dataclass(frozen=True)
@@ -70,7 +77,7 @@ class _Copied:
     left_out: tuple[str, ...]
 
 
-def backup(database: Database, folder: Path, tell: Tell = lambda _, __: None) -> Made:
+def backup(database: Database, folder: Path, tell: Tell = lambda _, __: None, limits: Limits = Limits()) -> Made:
     """Bring the backup in a folder up to the present, or make one.
 
     Raises:
@@ -80,7 +87,7 @@ def backup(database: Database, folder: Path, tell: Tell = lambda _, __: None) ->
     with _alone(folder), duckdb.connect(config={"memory_limit": database.memory_limit}) as parquet:
         before = read_manifest(folder)
         try:
-            copied = _copied_at_once(database, folder, before, parquet, tell)
+            copied = _copied_at_once(database, folder, before, parquet, tell, limits)
             sync(folder / TICKS)
             _put(folder, NAME, as_text(copied.manifest))
         except BaseException:
@@ -110,17 +117,27 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 def _copied_at_once(
-    database: Database, folder: Path, before: Manifest | None, parquet: DuckDBPyConnection, tell: Tell
+    database: Database,
+    folder: Path,
+    before: Manifest | None,
+    parquet: DuckDBPyConnection,
+    tell: Tell,
+    limits: Limits,
 ) -> _Copied:
     """Copy what changed, beside what is there."""
     for _ in range(TRIES):
-        if (copied := _copied(database, folder, before, parquet, tell)) is not None:
+        if (copied := _copied(database, folder, before, parquet, tell, limits)) is not None:
             return copied
     raise StoreError(f"ticks were deleted from {database.path.name} each time that it was read: try again later")
 
 
 def _copied(
-    database: Database, folder: Path, before: Manifest | None, parquet: DuckDBPyConnection, tell: Tell
+    database: Database,
+    folder: Path,
+    before: Manifest | None,
+    parquet: DuckDBPyConnection,
+    tell: Tell,
+    limits: Limits,
 ) -> _Copied | None:
     now = utc_now()
     with database.read() as cursor:
@@ -130,7 +147,7 @@ def _copied(
         whole = WholeTables.copy(cursor, folder, without={TICKS, *candles.TABLES})
     known = {file.day: file for file in before.tables[TICKS]} if before else {}
     check = partial(_refuse_a_loss, parquet, folder, before.made_at if before else now, whole.ours)
-    days = _days(database, snapshot.end)
+    days = _days(database, snapshot.end, limits.rows)
     for day in known.keys() - days.keys():
         check(known[day], None)
     files = {day: file for day, file in known.items() if days.get(day) == (file.rows, file.digest)}
@@ -138,7 +155,7 @@ def _copied(
     # A day that has fewer ticks comes first: if they are lost, no other day is copied in vain.
     todo = sorted(days.keys() - files.keys(), key=lambda day: (not _shrank(known.get(day), days[day][0]), day))
     while todo:
-        for day, path in _some_days(database, folder, columns, snapshot.end, todo):
+        for day, path in _some_days(database, folder, columns, snapshot.end, todo, limits.copy_s):
             file = finished(parquet, folder, path, "ts")
             files[day] = replace(file, day=day, digest=days[day][1])
             if day in known:
@@ -152,24 +169,24 @@ def _copied(
     return _Copied(Manifest(found, VERSION, now, tables), len(days) - unchanged, tuple(whole.left_out))
 
 
-def _days(database: Database, end: int) -> dict[str, tuple[int, int]]:
+def _days(database: Database, end: int, rows: int) -> dict[str, tuple[int, int]]:
     """Of each day how many ticks it has, and their digest."""
     days: dict[str, tuple[int, int]] = {}
-    for first in range(0, end, PORTION):
+    for first in range(0, end, rows):
         with database.read() as cursor:
-            for day, count, digest in cursor.execute(_DAYS, [first, min(first + PORTION, end)]).fetchall():
+            for day, count, digest in cursor.execute(_DAYS, [first, min(first + rows, end)]).fetchall():
                 counted, digested = days.get(str(day), (0, 0))
                 days[str(day)] = (counted + count, digested ^ digest)
     return days
 
 
 def _some_days(
-    database: Database, folder: Path, columns: str, before: int, days: Sequence[str]
+    database: Database, folder: Path, columns: str, before: int, days: Sequence[str], copy_s: float
 ) -> list[tuple[str, Path]]:
-    """Copy days under one lease of a tenth of a second, or one day that takes longer; which, and where to."""
+    """Copy days under one lease of `copy_s` seconds, or one day that takes longer; which, and where to."""
     copied = []
     with database.read() as cursor:
-        until = time.monotonic() + _LEASE_S
+        until = time.monotonic() + copy_s
         for day in days:
             path = folder / TICKS / f"{day}{UNFINISHED}"
             start = date.fromisoformat(day)

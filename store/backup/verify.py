@@ -10,11 +10,10 @@ from duckdb import DuckDBPyConnection
 
 from store.errors import StoreError
 from store.file import schema
-from store.file.database import Database
+from store.file.database import ROWS_A_LEASE, Database
 from store.file.disk import sha256_of
 from store.ledger import gap_table
 
-from .backup import PORTION
 from .copies import describe, take_in
 from .manifest import File, Manifest, read_manifest
 
@@ -105,8 +104,8 @@ def faults_of_database(database: Database) -> Iterator[str]:
         ends = {table: cursor.execute(_END.format(table=schema.quoted(table))).fetchall()[0][0] for table in queries}
     for table, query in queries.items():
         try:
-            for first in range(0, ends[table], PORTION):
-                _ask(database, query, [first, first + PORTION])
+            for first in range(0, ends[table], ROWS_A_LEASE):
+                _ask(database, query, [first, first + ROWS_A_LEASE])
         except StoreError as error:
             yield f"{table} can't be read: {error}"
             return
@@ -131,8 +130,8 @@ def what_it_holds(path: Path) -> Manifest | None:
 
 
 def _faults_of_ticks(database: Database, rows_end: int) -> Iterator[str]:
-    portions = range(0, rows_end, PORTION)
-    unsound = sum(count for first in portions for (count,) in _ask(database, _UNSOUND, [first, first + PORTION]))
+    portions = range(0, rows_end, ROWS_A_LEASE)
+    unsound = sum(count for first in portions for (count,) in _ask(database, _UNSOUND, [first, first + ROWS_A_LEASE]))
     if unsound:
         yield f"ticks: {unsound:,} rows lack a name, a time, a source or a price above 0"
     for start, end in _spans(_ask(database, _DAYS, [])):

@@ -4,8 +4,6 @@ import contextlib
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from store.models import utc_now
-
 _SECOND = timedelta(seconds=1)
 
 
@@ -23,15 +21,14 @@ def size_of(database: Path) -> int | None:
     return sum(sizes) if sizes else None
 
 
-def set_aside(database: Path, *, log_alone: bool = False) -> list[Path]:
+def set_aside(database: Path, at: datetime, *, log_alone: bool = False) -> list[Path]:
     """Rename a database file and its write-ahead log, or the log alone, to `<name>.unreadable-<UTC>`.
 
-    Call it with the lease held to write.
+    Call it with the lease held to write. The name has the time `at`, or the next second whose name is free.
 
     Returns:
         The new paths. The log keeps the name that DuckDB expects beside the file.
     """
-    at = utc_now()
     while any(path.exists() for path in _names(database, at)):
         at += _SECOND
     moved = []

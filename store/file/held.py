@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
@@ -18,12 +19,6 @@ from .locks import knocked
 
 _LOOK_FOR_KNOCKS_S = 0.05
 
-# What DuckDB has read it keeps in memory up to its limit, however long ago that was: once the ledger of 60 M ticks was
-# begun, 230 MB. What pages and recorder read again and again is a few MB. Closing the file frees it all. An export of
-# 30 M ticks reads 30 MB a second: looked at each 20 s, a dashboard took 640 MB for one, and 500 MB at each second.
-_MOST_KEPT_BYTES = 64 * 1024**2
-_LOOK_AT_MEMORY_S = 1.0
-
 _WANTED = "wanted elsewhere, but a lease on it did not end"
 _MOVING = "being opened or closed by another thread"
 
@@ -33,6 +28,23 @@ FROM duckdb_memory()
 """
 
 
+@dataclass(frozen=True)
+class Limits:
+    """How much of a held file DuckDB may keep in memory.
+
+    DuckDB keeps all that it has read, up to its own limit: 230 MB after the ledger of 60 M ticks was begun. Pages and
+    recorder read a few MB again and again. Closing the file frees all of it.
+
+    Attributes:
+        kept_bytes: a file of which more is kept is closed.
+        look_s: how often that is looked at. An export of 30 M ticks reads 30 MB a second: with a look each 20 s a
+            dashboard took 640 MB for one, with a look each second 500 MB.
+    """
+
+    kept_bytes: int = 64 * 1024**2
+    look_s: float = 1.0
+
+
 class Held:
     """The file kept open for this process until others wait for it or it takes much memory; the next use opens it.
 
@@ -40,9 +52,15 @@ class Held:
     `_moving` is true; everybody else waits for the end of that until his own deadline.
     """
 
-    def __init__(self, path: Path, opened: Callable[..., AbstractContextManager[DuckDBPyConnection]]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        opened: Callable[..., AbstractContextManager[DuckDBPyConnection]],
+        limits: Limits = Limits(),
+    ) -> None:
         self._path = path
         self._opened = opened
+        self._limits = limits
         self._open = contextlib.ExitStack()
         self._connection: DuckDBPyConnection | None = None
         self._file: tuple[int, int] | None = None
@@ -185,7 +203,7 @@ class Held:
         """Is so much of the file kept in memory that it should be closed to free that? Looked at now and then."""
         if time.monotonic() < self._look_at_memory_at:
             return False
-        self._look_at_memory_at = time.monotonic() + _LOOK_AT_MEMORY_S
+        self._look_at_memory_at = time.monotonic() + self._limits.look_s
         with self._changed:
             if self._connection is None:
                 return False
@@ -194,7 +212,7 @@ class Held:
             ((kept,),) = cursor.execute(_KEPT_BYTES).fetchall()
         finally:
             self._give_back(cursor)
-        return bool(kept > _MOST_KEPT_BYTES)
+        return bool(kept > self._limits.kept_bytes)
 
     def close(self) -> None:
         """Let go of the file, within two seconds if cursors are still out; after that the last of them does it."""

@@ -176,7 +176,10 @@ def _parsed(text: dict[str, Any]) -> Notice:
 
 
 def _numbering() -> str:
-    return str(_NUMBERING.readlink()) if _NUMBERING.exists() else ""
+    try:
+        return str(_NUMBERING.readlink())
+    except OSError:
+        return ""
 
 
 def _held(path: Path) -> bool:

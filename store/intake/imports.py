@@ -27,7 +27,7 @@ from . import import_log
 from .foreign import Columns
 from .portions import STAYS_S, Count, store_portion
 from .reopening import reopen
-from .staging import Ready, Tell, ready
+from .staging import Limits, Ready, Tell, ready
 
 # An average heals a slot that is nearer to its time than it is long.
 _GAVE_WAY = """
@@ -68,7 +68,9 @@ class Imported:
     healed: int
 
 
-def import_files(database: Database, paths: Sequence[Path], columns: Columns, tell: Tell) -> Iterator[Imported]:
+def import_files(
+    database: Database, paths: Sequence[Path], columns: Columns, tell: Tell, limits: Limits = Limits()
+) -> Iterator[Imported]:
     """Store the prices of files, one after the other. The database is made if there is none.
 
     Args:
@@ -76,6 +78,7 @@ def import_files(database: Database, paths: Sequence[Path], columns: Columns, te
         paths: of Parquet or CSV files.
         columns: what is what in them.
         tell: how far it is.
+        limits: how much goes in under one lease, and how often it is told how far it is.
 
     Yields:
         What became of each file, when all of it is stored.
@@ -90,10 +93,11 @@ def import_files(database: Database, paths: Sequence[Path], columns: Columns, te
     with alone(database) as folder:
         database.migrate()
         for path in paths:
-            yield _import(database, ready(path, columns, folder, database.memory_limit, tell), tell)
+            file = ready(path, columns, folder, database.memory_limit, tell, limits)
+            yield _import(database, file, tell, limits.stored)
 
 
-def _import(database: Database, file: Ready, tell: Tell) -> Imported:
+def _import(database: Database, file: Ready, tell: Tell, most_stored: int) -> Imported:
     count = Count()
     with database.hold():
         _refuse_a_mix(database, file)
@@ -103,7 +107,7 @@ def _import(database: Database, file: Ready, tell: Tell) -> Imported:
         done, total = 0, file.rows * len(file.resolutions)
         for over_s in file.resolutions:
             for portion in file.portions:
-                store_portion(database, file, import_id, portion, over_s, count)
+                store_portion(database, file, import_id, portion, over_s, count, most_stored)
                 done += portion.rows
                 tell(f"importing {file.path.name}", done, total)
         _close_candles(database)

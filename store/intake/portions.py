@@ -13,9 +13,6 @@ from store.prices import averages, candles, overruled
 from . import import_log
 from .staging import Portion, Ready
 
-# Of what is stored already, so much is looked at under one lease.
-_MOST_STORED = 2_000_000
-
 _READ = """
 CREATE OR REPLACE TEMP TABLE portion AS
 SELECT index_name, ts, price, received_at, source
@@ -90,8 +87,13 @@ class Count:
     overruled: int = 0
 
 
-def store_portion(database: Database, file: Ready, import_id: int, portion: Portion, over_s: int, count: Count) -> None:
-    """Store what of a portion is an average over so many seconds, 0 for observations."""
+def store_portion(
+    database: Database, file: Ready, import_id: int, portion: Portion, over_s: int, count: Count, most_stored: int
+) -> None:
+    """Store what of a portion is an average over so many seconds, 0 for observations.
+
+    At most `most_stored` ticks that are there already are looked at under one lease.
+    """
     with database.write(STAYS_S) as cursor:
         _, observed = _stored(cursor, portion.start, portion.last)
         if not observed and not portion.doubled and file.resolutions == (0,):
@@ -101,7 +103,8 @@ def store_portion(database: Database, file: Ready, import_id: int, portion: Port
     while first < portion.end:
         end = min(portion.end, first + size)
         with database.write(STAYS_S) as cursor:
-            fits = _store(cursor, file, import_id, {"first": first, "end": end, "over_s": over_s}, count)
+            which = {"first": first, "end": end, "over_s": over_s}
+            fits = _store(cursor, file, import_id, which, count, most_stored)
         if fits:
             first, size = end, 2 * size
         else:
@@ -118,7 +121,9 @@ def _store_at_once(cursor: DuckDBPyConnection, file: Ready, import_id: int, port
     _settle(cursor, import_id, portion.start, portion.last, Count(stored=new), count)
 
 
-def _store(cursor: DuckDBPyConnection, file: Ready, import_id: int, which: dict[str, int], count: Count) -> bool:
+def _store(
+    cursor: DuckDBPyConnection, file: Ready, import_id: int, which: dict[str, int], count: Count, most_stored: int
+) -> bool:
     """Store those rows that are new; False if their time has so many stored ticks that they must be fewer."""
     cursor.execute(_READ.format(rows=file.reading.rows), file.reading.values | which)
     ((rows, first, last),) = cursor.execute(_SPAN).fetchall()
@@ -126,7 +131,7 @@ def _store(cursor: DuckDBPyConnection, file: Ready, import_id: int, which: dict[
         return True
     start, end, over_s = from_column(first), from_column(last), which["over_s"]
     stored, observed = _stored(cursor, start, end)
-    if stored > _MOST_STORED and rows > 1:
+    if stored > most_stored and rows > 1:
         return False
     another_price = _leave_out(cursor, _DOUBLES, {})
     if over_s:

@@ -17,6 +17,7 @@ from duckdb import DuckDBPyConnection
 
 from settings import is_index_name
 from store.errors import FileError
+from store.file.database import ROWS_A_LEASE
 from store.models import from_column, to_column, utc_now
 
 from .foreign import Columns, Reading, reading
@@ -27,11 +28,7 @@ Tell = Callable[[str, int, int], None]
 _PARQUET = frozenset({".parquet", ".pq"})
 _CSV = frozenset({".csv", ".tsv", ".txt"})
 
-PORTION = 16 * 122_880
-"""So many rows go in under one lease, which takes 0.4 s: a multiple of the rows in DuckDB's groups of them."""
-
 _CLOCKS_DIFFER = timedelta(seconds=60)
-_TELL_EACH_S = 0.2
 _EXAMPLES = 3
 
 _TO_TEXTS = """
@@ -115,6 +112,21 @@ _AS_IT_IS = """
 """
 
 
+@dataclass(frozen=True)
+class Limits:
+    """The numbers of an import.
+
+    Attributes:
+        rows: how many rows go in under one lease, which takes 0.4 s: a multiple of the rows in DuckDB's groups of them.
+        stored: how many of the rows that are stored already are looked at under one lease.
+        tell_s: how often it is told how far a long statement is.
+    """
+
+    rows: int = 16 * 122_880
+    stored: int = ROWS_A_LEASE
+    tell_s: float = 0.2
+
+
 @dataclass(frozen=True, slots=True)
 class Portion:
     """Some rows of a file, in the order of time.
@@ -183,7 +195,7 @@ class _Survey:
         self.portions += later.portions
 
 
-def ready(path: Path, columns: Columns, folder: Path, memory_limit: str, tell: Tell) -> Ready:
+def ready(path: Path, columns: Columns, folder: Path, memory_limit: str, tell: Tell, limits: Limits) -> Ready:
     """Look a file through; rows that can't be ticks are written to `<its name>.bad-rows.csv` beside it.
 
     Args:
@@ -192,6 +204,7 @@ def ready(path: Path, columns: Columns, folder: Path, memory_limit: str, tell: T
         folder: for copies of it; they are needed as long as its rows are read.
         memory_limit: DuckDB's own.
         tell: how far it is.
+        limits: of the import.
 
     Raises:
         FileError: it can't be read, is neither Parquet nor CSV, or has no column for what is needed.
@@ -199,17 +212,18 @@ def ready(path: Path, columns: Columns, folder: Path, memory_limit: str, tell: T
     config: dict[str, Any] = {"memory_limit": memory_limit, "temp_directory": str(folder)}
     with _translated(path), duckdb.connect(config=config) as scratch:
         scratch.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = true; SET enable_progress_bar_print = false")
-        return _Staging(scratch, path, folder, tell).ready(columns)
+        return _Staging(scratch, path, folder, tell, limits).ready(columns)
 
 
 class _Staging:
     """A file that is made ready."""
 
-    def __init__(self, scratch: DuckDBPyConnection, path: Path, folder: Path, tell: Tell) -> None:
+    def __init__(self, scratch: DuckDBPyConnection, path: Path, folder: Path, tell: Tell, limits: Limits) -> None:
         self._scratch = scratch
         self._path = path
         self._folder = folder
         self._tell = tell
+        self._limits = limits
 
     def ready(self, columns: Columns) -> Ready:
         parquet = self._as_parquet()
@@ -243,10 +257,10 @@ class _Staging:
 
     def _survey(self, judged: Reading, count: int) -> _Survey:
         """Look all rows through. A window without a partition keeps one core busy, so two portions at a time."""
-        survey = _Survey()
-        starts = range(0, count, PORTION)
+        survey, rows = _Survey(), self._limits.rows
+        starts = range(0, count, rows)
         with ThreadPoolExecutor(2) as pool:
-            looked = pool.map(lambda first: _look(self._scratch, judged, first, min(count, first + PORTION)), starts)
+            looked = pool.map(lambda first: _look(self._scratch, judged, first, min(count, first + rows)), starts)
             for number, found in enumerate(looked):
                 survey.extend(found)
                 self._tell(f"looking through {self._path.name}", number + 1, len(starts))
@@ -288,7 +302,7 @@ class _Staging:
             running = pool.submit(lambda: self._scratch.execute(statement, values).fetchall())
             try:
                 self._tell(said, 0, 100)
-                while not wait([running], _TELL_EACH_S).done:
+                while not wait([running], self._limits.tell_s).done:
                     self._tell(said, max(0, round(self._scratch.query_progress())), 100)
             except BaseException:
                 self._scratch.interrupt()

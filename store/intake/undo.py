@@ -23,7 +23,6 @@ from .portions import STAYS_S
 from .reopening import reopen
 from .staging import Tell
 
-# So many ticks lie in the time that one lease is about, or an hour if it has more.
 _MOST_TICKS = 500_000
 _STRETCHES = (*(timedelta(days=days) for days in (1000, 100, 10, 1)), timedelta(hours=1))
 
@@ -182,7 +181,7 @@ class Undone:
     reopened: int
 
 
-def undo(database: Database, import_id: int | None, tell: Tell) -> Undone:
+def undo(database: Database, import_id: int | None, tell: Tell, most_ticks: int = _MOST_TICKS) -> Undone:
     """Take an import back; the newest one unless it is named.
 
     Rows that a later import left out because of this one don't come by this.
@@ -191,6 +190,7 @@ def undo(database: Database, import_id: int | None, tell: Tell) -> Undone:
         database: an object that nobody else uses: it keeps the file until others want it.
         import_id: of the import.
         tell: how far it is.
+        most_ticks: how many lie in the time that one lease is about; an hour may have more.
 
     Raises:
         StoreError: there is no such import, it was taken back already, or the database can't be used. What is done
@@ -199,7 +199,7 @@ def undo(database: Database, import_id: int | None, tell: Tell) -> Undone:
     with alone(database), database.hold():
         with database.read(STAYS_S) as cursor:
             its = _chosen(imports(cursor), import_id)
-        taken, back = _take_back(database, its, tell)
+        taken, back = _take_back(database, its, tell, most_ticks)
         database.checkpoint_when_due(STAYS_S)
         reopened = _look_at_gaps(database, its.id)
         with database.write(STAYS_S) as cursor:
@@ -217,7 +217,7 @@ def _chosen(known: list[Import], import_id: int | None) -> Import:
     return fitting[-1]
 
 
-def _take_back(database: Database, its: Import, tell: Tell) -> tuple[int, int]:
+def _take_back(database: Database, its: Import, tell: Tell, most_ticks: int) -> tuple[int, int]:
     """Take the ticks of an import out; how many, and how many averages came back."""
     taken = back = 0
     more = True
@@ -225,7 +225,8 @@ def _take_back(database: Database, its: Import, tell: Tell) -> tuple[int, int]:
         with database.write(STAYS_S) as cursor:
             start = _begins(cursor, its.id)
             if more := start is not None:
-                removed, returned = _take_stretch_back(cursor, its.id, start, _end(cursor, start))
+                end = _end(cursor, start, most_ticks)
+                removed, returned = _take_stretch_back(cursor, its.id, start, end)
                 taken, back = taken + removed, back + returned
         database.checkpoint_when_due(STAYS_S)
         tell(f"undoing import {its.id}", min(taken, its.stored), its.stored)
@@ -237,11 +238,11 @@ def _begins(cursor: DuckDBPyConnection, import_id: int) -> datetime | None:
     return None if first is None else from_column(first)
 
 
-def _end(cursor: DuckDBPyConnection, start: datetime) -> datetime:
+def _end(cursor: DuckDBPyConnection, start: datetime, most_ticks: int) -> datetime:
     """The end of the longest stretch from `start` on that has few enough ticks."""
     for length in _STRETCHES[:-1]:
         values = {"start": to_column(start), "end": to_column(start + length)}
-        if cursor.execute(_COUNT, values).fetchall()[0][0] <= _MOST_TICKS:
+        if cursor.execute(_COUNT, values).fetchall()[0][0] <= most_ticks:
             return start + length
     return start + _STRETCHES[-1]
 

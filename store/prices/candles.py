@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from duckdb import DuckDBPyConnection
 
-from store.file.database import Database
+from store.file.database import ROWS_A_LEASE, Database
 from store.instants import EPOCH
 from store.models import from_column, to_column
 
@@ -117,9 +117,8 @@ WHERE open_time >= $start
   AND open_time < $end
 """
 
-# So long a time is folded under one lease, the longest that has no more ticks than fit: those take 0.2 s.
-_PORTIONS = tuple(timedelta(days=days) for days in (1000, 100, 10, 1))
-_MOST_TICKS = 2_000_000
+# The time that is folded under one lease: the longest of these that has few enough ticks.
+_PORTIONS = (*(timedelta(days=days) for days in (1000, 100, 10, 1)), HOUR)
 
 
 def closed_to(cursor: DuckDBPyConnection) -> datetime | None:
@@ -128,8 +127,10 @@ def closed_to(cursor: DuckDBPyConnection) -> datetime | None:
     return None if at is None else from_column(at)
 
 
-def close(cursor: DuckDBPyConnection, until: datetime) -> bool:
+def close(cursor: DuckDBPyConnection, until: datetime, most_ticks: int = ROWS_A_LEASE) -> bool:
     """Store the candles whose time is over by `until`, as many as fit under one lease. Call it in `Database.write`.
+
+    At most `most_ticks` ticks are folded, or those of an hour if it has more.
 
     The minute of the newest tick stays open, whatever the local clock says: more ticks may come into it.
 
@@ -144,14 +145,16 @@ def close(cursor: DuckDBPyConnection, until: datetime) -> bool:
     start, until = floor(from_column(first), MINUTE), floor(min(until, from_column(last)), MINUTE)
     if start >= until:
         return False
-    end = min(until, start + _portion(cursor, start))
+    end = min(until, start + _portion(cursor, start, most_ticks))
     _fold(cursor, _MINUTES, start, end)
     _fold(cursor, _HOURS, floor(mark or start, HOUR), floor(end, HOUR))
     cursor.execute(_SET_CLOSED, {"closed_to": to_column(end)})
     return end < until
 
 
-def rebuild(database: Database, until: datetime, tell: Tell = lambda _, __: None) -> None:
+def rebuild(
+    database: Database, until: datetime, tell: Tell = lambda _, __: None, most_ticks: int = ROWS_A_LEASE
+) -> None:
     """Make all candles anew of the ticks. Meanwhile what is asked of them is answered from the ticks.
 
     Raises:
@@ -168,7 +171,7 @@ def rebuild(database: Database, until: datetime, tell: Tell = lambda _, __: None
     more = True
     while more:
         with database.write() as cursor:
-            more = close(cursor, until)
+            more = close(cursor, until, most_ticks)
             mark = closed_to(cursor) or start
         database.checkpoint_when_due()
         tell((mark - start) // _DAY, max(timedelta(0), floor(until, MINUTE) - start) // _DAY)
@@ -222,11 +225,11 @@ def _reopen(cursor: DuckDBPyConnection, mark: datetime | None) -> None:
         cursor.execute(_SET_CLOSED, {"closed_to": last})
 
 
-def _portion(cursor: DuckDBPyConnection, start: datetime) -> timedelta:
+def _portion(cursor: DuckDBPyConnection, start: datetime, most_ticks: int) -> timedelta:
     """The longest time from `start` on that has few enough ticks."""
     for length in _PORTIONS[:-1]:
         values = {"start": to_column(start), "end": to_column(start + length)}
-        if cursor.execute(_COUNT, values).fetchall()[0][0] <= _MOST_TICKS:
+        if cursor.execute(_COUNT, values).fetchall()[0][0] <= most_ticks:
             return length
     return _PORTIONS[-1]
 

@@ -150,10 +150,15 @@ def latest(cursor: DuckDBPyConnection, index_name: str) -> Tick | None:
     return observed[0] if observed else _newest_average(cursor, index_name)
 
 
-def newest_first(cursor: DuckDBPyConnection, index_name: str, limit: int, offset: int = 0) -> list[Tick]:
-    """A page of the observations of an index, descending by `ts`. Averages are left out."""
+def newest_first(
+    cursor: DuckDBPyConnection, index_name: str, limit: int, offset: int = 0, near: int = _NEAR
+) -> list[Tick]:
+    """A page of the observations of an index, descending by `ts`. Averages are left out.
+
+    A page whose offset is at most `near` is looked for among the newest ticks first.
+    """
     values: dict[str, Any] = {"index_name": index_name, "limit": limit, "offset": offset}
-    if offset <= _NEAR:
+    if offset <= near:
         recent = _recent(cursor)
         found = cursor.execute(_PAGE, {**values, "start": recent, "end": _FOR_EVER}).fetchall()
         if len(found) == limit or recent == _EVER:

@@ -1,16 +1,39 @@
-"""What is done to a database file by hand: folding its log, and damaging it."""
+"""What is done to a database file by hand: folding its log, opening it, making an older one, and damaging it."""
 
+import contextlib
 import os
-import time
+from collections.abc import Iterator
 from pathlib import Path
 
-from store.file.database import Database
+import duckdb
+
+from store.file import schema
+from store.file.database import Cursor, Database
+from store.file.locks import lease_locks
+from store.file.opening import connect
+
+OF_SCHEMA_2 = Path(__file__).parent / "fixtures/backup-of-schema-2"
+"""A backup of a file of an older version; fixtures/README.md says what is in it."""
 
 
 def checkpoint(database: Database) -> None:
     """Fold the write-ahead log into the file, however small it is."""
-    with database._translated(), database._lease(time.monotonic() + 5, read_only=False) as cursor:
-        cursor.execute("CHECKPOINT")
+    database.checkpoint_when_due(from_bytes=0)
+
+
+@contextlib.contextmanager
+def opened(path: Path, deadline: float, *, read_only: bool) -> Iterator[Cursor]:
+    """A lease that opens the file, as a `Held` takes it."""
+    with lease_locks(path, deadline, shared=read_only), connect(path, {}, read_only=read_only) as connection:
+        yield connection
+
+
+def make_older(file: Path, up_to: int, *statements: str) -> None:
+    """Make a database with the schema of an older version, and put something into it."""
+    with duckdb.connect(file) as connection:
+        schema.migrate(connection, up_to=up_to)
+        for statement in statements:
+            connection.execute(statement)
 
 
 def empty(file: Path) -> None:

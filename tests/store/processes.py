@@ -15,10 +15,6 @@ from pathlib import Path
 
 import duckdb
 
-import store.file.database
-import store.intake.staging
-import store.intake.undo
-import store.prices.candles
 from settings import Settings
 from store.backup.backup import backup
 from store.errors import RecorderError
@@ -31,6 +27,7 @@ from store.health.status import health
 from store.instants import EPOCH
 from store.intake.foreign import Columns
 from store.intake.imports import import_files
+from store.intake.staging import Limits
 from store.intake.undo import undo
 from store.models import utc_now
 from store.prices import candles, ticks
@@ -105,27 +102,24 @@ def back_up(path: Path, folder: str) -> None:
 
 def rebuild_candles(path: Path) -> None:
     """Make candles anew, in many parts, again and again."""
-    store.prices.candles._PORTIONS = (timedelta(hours=3),)
     say("ready")
     while True:
-        candles.rebuild(Database(path), START + timedelta(days=2))
+        candles.rebuild(Database(path), START + timedelta(days=2), most_ticks=0)
 
 
 def import_in_portions(path: Path, file: str) -> None:
     """Import a file in many portions, and say when one is stored."""
-    store.intake.staging.PORTION = 10_000
 
     def tell(what: str, done: int, total: int) -> None:
         if what.startswith("importing"):
             say(done)
 
-    list(import_files(Database(path), [Path(file)], Columns(), tell))
+    list(import_files(Database(path), [Path(file)], Columns(), tell, Limits(rows=10_000)))
 
 
 def undo_in_stretches(path: Path, import_id: str) -> None:
     """Take an import back in many stretches, and say when one is done."""
-    store.intake.undo._MOST_TICKS = 10
-    undo(Database(path), int(import_id), lambda _, done, __: say(done))
+    undo(Database(path), int(import_id), lambda _, done, __: say(done), most_ticks=10)
     wait_for_the_kill()
 
 
@@ -186,8 +180,6 @@ def append(path: Path, first: str, batches: str) -> None:
 def append_until_killed(path: Path, how: str) -> None:
     """Append a second at a time and say which one is durable now; checkpoint whenever that is due, or each time."""
     database = Database(path)
-    if how == "checkpointing":
-        store.file.database._CHECKPOINT_BYTES = 1
     with database.read() as cursor:
         first = len(ticks.newest_first(cursor, "index_0", limit=1_000_000))
     if how == "held":
@@ -196,7 +188,10 @@ def append_until_killed(path: Path, how: str) -> None:
         with database.write() as cursor:
             ticks.append(cursor, [tick(second, f"index_{copy}") for copy in range(COPIES)])
         say(second)
-        database.checkpoint_when_due()
+        if how == "checkpointing":
+            database.checkpoint_when_due(from_bytes=1)
+        else:
+            database.checkpoint_when_due()
 
 
 def keep_held(path: Path) -> None:

@@ -8,11 +8,11 @@ import pytest
 from poller.recorder.daily_backup import backup_in_words
 from store.backup.backup import backup
 from store.backup.restore import restore
-from store.backup.verify import faults_of_backup, what_it_holds
 from store.errors import StoreError
 from store.file import schema
 from store.file.database import Database
 from tests.store.backup.test_backup import faults, manifest_in, rows
+from tests.store.files import OF_SCHEMA_2, make_older
 
 NAMES = [
     "my_notes",
@@ -147,42 +147,36 @@ def test_views_and_other_schemas_are_left_out_and_said(database: Database, folde
     restored_from(folder)
 
 
-def test_a_table_that_cannot_be_read_is_left_out_and_said(database: Database, folder: Path, monkeypatch):
-    do(database, "CREATE TABLE mine AS SELECT 1 AS x")
-    torn = "CASE WHEN '{table}' = '\"mine\"' THEN error('torn\npage') ELSE true END"
-    monkeypatch.setattr("store.backup.whole_tables._ALL", f"SELECT {{columns}} FROM {{table}} WHERE {torn}")
+def test_a_table_that_cannot_be_read_is_left_out_and_said(database: Database, folder: Path):
+    torn = "CASE WHEN getvariable('sound') THEN x ELSE error('torn\npage') END"
+    do(
+        database,
+        "SET VARIABLE sound = true",
+        f"CREATE TABLE mine (x INTEGER, y INTEGER AS ({torn}))",
+        "INSERT INTO mine VALUES (1)",
+    )
 
     made = backup(database, folder)
 
     assert made.left_out == ("table mine: Invalid Input Error: torn page",)
 
 
-def test_a_table_whose_name_we_need_now_comes_back_under_another(database_file: Path, folder: Path, monkeypatch):
-    with monkeypatch.context() as older:
-        older.setattr(schema, "STEPS", schema.STEPS[:2])
-        database = Database(database_file)
-        database.migrate()
-        do(database, "CREATE TABLE Imports AS SELECT 1 AS x", "CREATE TABLE own_imports AS SELECT 2 AS x")
-        backup(database, folder)
-    manifest = what_it_holds(folder)
-    assert manifest is not None
-    assert list(faults_of_backup(folder, manifest, "256MB")) == []
+def test_a_table_whose_name_we_need_now_comes_back_under_another(database_file: Path):
+    assert faults(OF_SCHEMA_2) == []
 
-    found = rows(restored_from(folder).path)
+    restore(OF_SCHEMA_2, Database(database_file))
+
+    found = rows(database_file)
 
     assert (found["own_own_Imports"], found["own_imports"], found["imports"]) == ([(1,)], [(2,)], [])
 
 
-def test_a_table_whose_name_we_need_now_stops_the_update_in_one_line(database_file: Path, monkeypatch):
-    database = Database(database_file)
-    with monkeypatch.context() as older:
-        older.setattr(schema, "STEPS", schema.STEPS[:2])
-        database.migrate()
-    do(database, "CREATE TABLE imports AS SELECT 1 AS x")
+def test_a_table_whose_name_we_need_now_stops_the_update_in_one_line(database_file: Path):
+    make_older(database_file, 2, "CREATE TABLE imports AS SELECT 1 AS x")
 
     with pytest.raises(
         StoreError, match=r"^this version needs the name of a table of your own: rename that\. .*imports"
     ):
-        database.migrate()
+        Database(database_file).migrate()
 
     assert rows(database_file)["imports"] == [(1,)]

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-import store.file.aside
 import store.health.status
 from store.errors import NoDatabaseError, StoreError, UnreadableError
 from store.file.aside import list_aside, log_of, set_aside
@@ -147,12 +146,10 @@ def test_a_log_that_a_kill_tore_is_no_damage(filled: Database, torn: int):
     assert list_aside(filled.path) == []
 
 
-def test_names_that_are_taken_are_not_taken_again(database_file: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(store.file.aside, "utc_now", lambda: START)
-
+def test_names_that_are_taken_are_not_taken_again(database_file: Path):
     for content in ("first", "second", "third"):
         database_file.write_text(content)
-        set_aside(database_file)
+        set_aside(database_file, START)
 
     stamps = [f"{START + timedelta(seconds=second):%Y%m%dT%H%M%SZ}" for second in range(3)]
     assert list_aside(database_file) == [f"ticks.duckdb.unreadable-{stamp}" for stamp in stamps]
@@ -170,11 +167,14 @@ def test_a_file_that_is_being_made_is_not_there_before_it_is_whole(
     def fail(_: object) -> None:
         raise OSError(28, "No space left on device")
 
+    database = Database(database_file)
     with monkeypatch.context() as patch:
-        patch.setattr("store.file.schema.migrate", fail)
+        patch.setattr(Path, "read_text", fail)  # of a schema step
         with pytest.raises(StoreError, match=r"^ticks\.duckdb: .*No space left on device"):
-            Database(database_file).migrate()
+            database.migrate()
 
+    with pytest.raises(NoDatabaseError), database.read():
+        pass
     left = [path.name for path in database_file.parent.iterdir() if path.suffix not in (".gate", ".lease")]
     assert left == []
 

@@ -6,20 +6,20 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from typing import Any
+from functools import partial
 
 import duckdb
 import pytest
 
-import store.file.held
 from store.errors import BusyError, NoDatabaseError, StoreError
 from store.file.database import Database
+from store.file.held import Held, Limits
 from store.file.locks import beside
 from store.models import Tick
 from store.prices import ticks
 from tests.conftest import tick, wait_until
-from tests.store.conftest import is_locked
-from tests.store.files import checkpoint
+from tests.store.conftest import is_locked, is_wanted
+from tests.store.files import checkpoint, opened
 from tests.store.processes import line, start
 
 
@@ -36,11 +36,6 @@ def count(database: Database, wait_s: float = 5) -> int:
 def is_kept(database: Database) -> bool:
     """Does somebody have the lease?"""
     return is_locked(beside(database.path, "lease"))
-
-
-def is_wanted(database: Database) -> bool:
-    """Has the holder noticed that somebody waits?"""
-    return database._held is not None and database._held._stepping_aside
 
 
 @contextlib.contextmanager
@@ -231,9 +226,8 @@ def test_any_other_error_leaves_the_file_open(database):
         assert is_kept(database)
 
 
-def test_a_file_of_which_much_is_kept_in_memory_is_closed_once_the_last_cursor_is_back(database, monkeypatch):
-    monkeypatch.setattr(store.file.held, "_MOST_KEPT_BYTES", 10_000)
-    monkeypatch.setattr(store.file.held, "_LOOK_AT_MEMORY_S", 0)
+def test_a_file_of_which_much_is_kept_in_memory_is_closed_once_the_last_cursor_is_back(database):
+    database = Database(database.path, limits=Limits(kept_bytes=10_000, look_s=0))
     append(database, *(tick(second) for second in range(1000)))
     checkpoint(database)
     with database.hold():
@@ -248,46 +242,41 @@ def test_a_file_of_which_much_is_kept_in_memory_is_closed_once_the_last_cursor_i
         assert count(database) == 1000
 
 
-def test_a_file_of_which_little_is_kept_in_memory_stays_open(database, monkeypatch):
-    looked = threading.Event()
-    keeps_much = store.file.held.Held._keeps_much
-
-    def look(*its: Any) -> bool:
-        found = keeps_much(*its)
-        looked.set()
-        return found
-
-    monkeypatch.setattr(store.file.held, "_LOOK_AT_MEMORY_S", 0)
-    monkeypatch.setattr(store.file.held.Held, "_keeps_much", look)
+def test_a_file_of_which_little_is_kept_in_memory_stays_open(database, first_look):
+    database = Database(database.path, limits=Limits(look_s=0))
+    first_look.may_end.set()
     with database.hold():
         append(database, tick())
-        looked.clear()
-        assert looked.wait(5)
+        assert first_look.dealt_with.wait(5)
 
         assert is_kept(database)
         assert not is_wanted(database)
 
 
-def test_a_file_that_is_not_open_keeps_nothing_in_memory(database):
-    with database.hold():
-        assert database._held is not None
-        keeps_much = database._held._keeps_much()
-
-        assert not keeps_much
-        assert not is_kept(database)
-
-
-def test_a_knock_from_before_the_file_was_opened_anew_does_not_close_it(database):
+def test_a_look_at_the_memory_of_a_file_that_was_closed_meanwhile_does_not_open_it(database, first_look):
     with database.hold():
         count(database)
-        assert database._held is not None
-        before = database._held._connection
-        assert before is not None
-        append(Database(database.path), tick(0))
+        assert first_look.begun.wait(5)
+        with pytest.raises(StoreError), database.read():
+            raise duckdb.FatalException("the database has been invalidated")
+
+        first_look.may_end.set()
+    assert not is_kept(database)
+    assert count(database) == 0
+
+
+def test_a_knock_from_before_the_file_was_opened_anew_does_not_close_it(database, first_look):
+    first_look.knocked = True
+    with database.hold():
+        count(database)
+        assert first_look.begun.wait(5)
+        with pytest.raises(StoreError), database.read():
+            raise duckdb.FatalException("the database has been invalidated")
         count(database)
 
-        database._held._step_aside(before)
+        first_look.may_end.set()
 
+        assert first_look.dealt_with.wait(5)
         assert is_kept(database)
 
 
@@ -332,7 +321,7 @@ def test_the_end_waits_for_a_cursor_that_is_still_out_and_no_longer(database):
         with database.read() as cursor:
             ended = threading.Thread(target=holding.close)
             ended.start()
-            wait_until(lambda: database._held is None)
+            wait_until(lambda: database.revision is None)
             rows = cursor.execute("SELECT count(*) FROM ticks").fetchall()
             started = time.monotonic()
         ended.join()
@@ -356,11 +345,10 @@ def test_a_cursor_that_outlives_the_end_keeps_the_file_until_it_is_back(database
 
 
 def test_a_thread_that_was_about_to_read_at_the_end_still_reads_and_then_lets_go(database):
-    with database.hold():
-        append(database, tick(0))
-        held = database._held
+    append(database, tick(0))
+    held = Held(database.path, partial(opened, database.path))
+    held.close()
 
-    assert held is not None
     with held.lend(time.monotonic() + 1) as cursor:
         rows = cursor.execute("SELECT count(*) FROM ticks").fetchall()
 

@@ -384,10 +384,14 @@ def test_a_shared_lock_admits_sharers_only(tmp_path):
 def refusal(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Why no file can be opened to write; as root no folder refuses it without being mounted anew."""
 
-    def refuse(path: str, _: int) -> int:
-        raise OSError(request.param, os.strerror(request.param), path)
+    make = os.open
 
-    monkeypatch.setattr("store.file.locks._create", refuse)
+    def refuse(path: str, flags: int, *mode: int) -> int:
+        if flags & os.O_CREAT:
+            raise OSError(request.param, os.strerror(request.param), path)
+        return make(path, flags, *mode)
+
+    monkeypatch.setattr(os, "open", refuse)
     return os.strerror(request.param)
 
 
@@ -432,7 +436,7 @@ def test_a_lock_that_the_system_can_not_give_is_a_store_error_and_not_somebody_e
     def refuse(file: IO[bytes], _: LockFlags) -> None:
         raise portalocker.LockException(OSError(errno.ENOLCK, os.strerror(errno.ENOLCK)))
 
-    monkeypatch.setattr("store.file.locks.portalocker.lock", refuse)
+    monkeypatch.setattr(portalocker, "lock", refuse)
 
     with pytest.raises(StoreError, match=r"lock can't be locked: \[Errno 37\] No locks available$"):
         FileLock(tmp_path / "lock").try_acquire()
@@ -449,16 +453,16 @@ def test_a_lock_that_is_given_back_is_free_although_a_process_was_forked_meanwhi
 
 @pytest.mark.parametrize("again", [False, True], ids=["deleted", "replaced"])
 def test_a_file_that_is_deleted_before_it_is_locked_is_not_taken(tmp_path, monkeypatch, again):
-    lock = FileLock(tmp_path / "lock")
+    lock, real = FileLock(tmp_path / "lock"), portalocker.lock
 
     def delete_first(file: IO[bytes], flags: LockFlags) -> None:
         monkeypatch.undo()
         lock.path.unlink()
         if again:
             lock.path.touch()
-        portalocker.lock(file, flags)  # the real one
+        real(file, flags)
 
-    monkeypatch.setattr("store.file.locks.portalocker.lock", delete_first)
+    monkeypatch.setattr(portalocker, "lock", delete_first)
 
     assert not lock.try_acquire()
     assert lock.try_acquire()

@@ -12,7 +12,7 @@ from store.file.database import Cursor, Database
 from store.file.locks import beside
 from store.prices import ticks
 from tests.conftest import tick, wait_until
-from tests.store.conftest import is_locked
+from tests.store.conftest import is_locked, is_wanted
 
 SOON_S = 0.2
 
@@ -103,7 +103,7 @@ def test_threads_that_read_inside_their_reads_do_not_wait_for_each_other(either)
 def test_a_read_inside_a_read_of_a_held_file_is_not_kept_out_by_those_who_wait_for_it(database):
     with database.hold(), ThreadPoolExecutor(1) as pool, database.read():
         waiting = pool.submit(append, Database(database.path), 1)
-        wait_until(lambda: database._held is not None and database._held._stepping_aside)
+        wait_until(lambda: is_wanted(database))
 
         found = seconds(database)
 

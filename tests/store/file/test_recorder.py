@@ -17,7 +17,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import store.file.recorder
 from store.errors import RecorderError, StoreError
 from store.file.locks import FileLock, beside
 from store.file.recorder import Notice, RecorderLock, read_notice, recorded_elsewhere
@@ -126,8 +125,11 @@ def test_two_containers_tell_each_other_apart_although_both_are_process_number_1
     assert f"is already being recorded by {who} (external, since " in str(caught.value)
 
 
-def test_where_processes_are_numbered_only_once_a_number_says_it_all(database_file, lock, monkeypatch, tmp_path):
-    monkeypatch.setattr(store.file.recorder, "_NUMBERING", tmp_path / "nothing")
+def test_where_processes_are_numbered_only_once_a_number_says_it_all(database_file, lock, monkeypatch):
+    def refuse(_: Path) -> Path:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(Path, "readlink", refuse)
 
     lock.acquire(NOTICE)
 

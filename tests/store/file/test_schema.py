@@ -6,12 +6,13 @@ from typing import Any
 import duckdb
 import pytest
 
-from store.errors import NoDatabaseError, OlderSchemaError, StoreError
+from store.errors import OlderSchemaError, StoreError
 from store.file import schema
 from store.file.database import Database
 from store.models import utc_now
 from store.prices import ticks
 from tests.conftest import tick
+from tests.store.files import make_older
 
 CANDLES = [
     ("index_name", "VARCHAR"),
@@ -218,28 +219,21 @@ def test_migrating_again_changes_nothing(database):
     assert ask(database, "SELECT count(*) FROM ticks") == [(1,)]
 
 
-def test_a_database_of_an_older_version_gets_the_missing_steps_and_keeps_its_rows(database_file, monkeypatch):
-    database, steps = Database(database_file), schema.STEPS
-    monkeypatch.setattr(schema, "STEPS", steps[:1])
-    database.migrate()
-    with database.write() as cursor:
-        cursor.execute("INSERT INTO ticks VALUES ('btc_usd', '2026-11-01', NULL, 100, 'live', 0)")
-    monkeypatch.setattr(schema, "STEPS", steps)
+def test_a_database_of_an_older_version_gets_the_missing_steps_and_keeps_its_rows(database_file):
+    make_older(database_file, 1, "INSERT INTO ticks VALUES ('btc_usd', '2026-11-01', NULL, 100, 'live', 0)")
+    database = Database(database_file)
 
     database.migrate()
 
-    assert [number for number, *_ in recorded(database)] == [schema.number(step) for step in steps]
+    assert [number for number, *_ in recorded(database)] == [schema.number(step) for step in schema.STEPS]
     assert ask(database, "SELECT count(*) FROM ticks") == [(1,)]
 
 
 @pytest.mark.parametrize("access", [Database.read, Database.write])
-def test_a_database_of_an_older_version_is_not_used_before_it_is_updated(database_file, monkeypatch, access):
-    database, steps = Database(database_file), schema.STEPS
-    monkeypatch.setattr(schema, "STEPS", steps[:3])
-    database.migrate()
-    monkeypatch.setattr(schema, "STEPS", steps)
+def test_a_database_of_an_older_version_is_not_used_before_it_is_updated(database_file, access):
+    make_older(database_file, 3)
 
-    with pytest.raises(OlderSchemaError) as caught, access(database):
+    with pytest.raises(OlderSchemaError) as caught, access(Database(database_file)):
         pass
 
     assert str(caught.value) == (
@@ -251,34 +245,16 @@ def test_each_step_is_in_the_file_itself_when_it_is_done(database):
     assert not database.path.with_name("ticks.duckdb.wal").exists()
 
 
-def test_a_step_that_fails_leaves_the_steps_before_it_and_nothing_of_itself(database_file, tmp_path, monkeypatch):
-    bad = tmp_path / "0002_bad.sql"
-    bad.write_text("CREATE TABLE half (whole INTEGER); SELECT * FROM nothing;")
-    first = schema.STEPS[:1]
-    monkeypatch.setattr(schema, "STEPS", first)
-    database = Database(database_file)
-    database.migrate()
-    monkeypatch.setattr(schema, "STEPS", [*first, bad])
+def test_a_step_that_fails_leaves_the_steps_before_it_and_nothing_of_itself(database_file):
+    make_older(database_file, 1, "CREATE TABLE misses AS SELECT 1 AS mine")
 
-    with pytest.raises(StoreError, match="nothing"):
-        database.migrate()
+    with pytest.raises(StoreError, match="misses"):
+        Database(database_file).migrate()
 
-    monkeypatch.setattr(schema, "STEPS", first)
-    assert [number for number, *_ in recorded(database)] == [1]
-    assert ask(database, "SELECT table_name FROM duckdb_tables() ORDER BY ALL") == [("migrations",), ("ticks",)]
-
-
-def test_a_first_step_that_fails_leaves_no_database(database_file, tmp_path, monkeypatch):
-    bad = tmp_path / "0001_bad.sql"
-    bad.write_text("SELECT * FROM nothing;")
-    monkeypatch.setattr(schema, "STEPS", [bad])
-    database = Database(database_file)
-
-    with pytest.raises(StoreError, match="nothing"):
-        database.migrate()
-
-    with pytest.raises(NoDatabaseError):
-        recorded(database)
+    with duckdb.connect(database_file) as connection:
+        assert schema.version(connection) == schema.number(schema.STEPS[1])
+        assert schema.tables(connection) == ["migrations", "misses", "runs", "ticks"]
+        assert schema.columns(connection, "misses") == [("mine", "INTEGER")]
 
 
 def test_the_version_of_a_database_is_its_newest_step(database_file):

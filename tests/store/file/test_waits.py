@@ -8,15 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 
 import pytest
-from duckdb import DuckDBPyConnection
 
-import store.file.held
 from store.errors import BusyError, NoDatabaseError
-from store.file.database import Database
+from store.file.database import Cursor, Database
 from store.file.held import Held
 from store.file.opening import OutsiderError, patiently
 from store.prices import ticks
 from tests.conftest import tick, wait_until
+from tests.store.files import opened
 from tests.store.processes import line, start
 
 SHORT_S = 0.1
@@ -33,6 +32,12 @@ def count(database: Database, wait_s: float = 5) -> int:
 def write(database: Database, wait_s: float) -> None:
     with database.write(wait_s):
         pass
+
+
+def is_being_written(database: Database) -> bool:
+    """Does another thread write, or wait to write?"""
+    with ThreadPoolExecutor(1) as another:
+        return "by another thread" in str(another.submit(write, database, 0).exception())
 
 
 def refused_after_s(database: Database) -> float:
@@ -91,7 +96,7 @@ def test_time_spent_for_a_turn_among_threads_is_not_spent_again_for_the_file(dat
         line(program)
         started = time.monotonic()
         first = pool.submit(write, database, 1.0)
-        wait_until(lambda: database._writing._value == 0)
+        wait_until(lambda: is_being_written(database))
 
         with pytest.raises(BusyError):
             write(database, 1.2)
@@ -105,17 +110,22 @@ class SlowFile:
     """A file that takes as long to open, or to close, as the test wants."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        self._path = database.path
         self.openings, self.may_close = threading.Semaphore(0), threading.Event()
-        self.being_opened = threading.Event()
+        self.being_opened, self.being_closed = threading.Event(), threading.Event()
+        self.opened = 0
         self.held = Held(database.path, self._opened)
 
     @contextlib.contextmanager
-    def _opened(self, deadline: float, *, read_only: bool) -> Iterator[DuckDBPyConnection]:
+    def _opened(self, deadline: float, *, read_only: bool) -> Iterator[Cursor]:
         self.being_opened.set()
         self.openings.acquire(timeout=10)
-        with self._database._opened(deadline, read_only=read_only) as connection:
+        if not self._path.exists():
+            raise NoDatabaseError
+        with opened(self._path, deadline, read_only=read_only) as connection:
+            self.opened += 1
             yield connection
+            self.being_closed.set()
             self.may_close.wait(timeout=10)
 
     def use(self, wait_s: float) -> None:
@@ -133,13 +143,13 @@ def test_a_file_that_is_slow_to_open_and_to_close_keeps_nobody_beyond_the_deadli
     file = SlowFile(database)
     with ThreadPoolExecutor(1) as pool:
         opening = pool.submit(file.use, 20)
-        wait_until(lambda: file.held._moving)
+        assert file.being_opened.wait(timeout=10)
         beside_the_opening_s = file.refused_after_s()
         file.openings.release()
         opening.result()
 
         closing = pool.submit(file.held.close)
-        wait_until(lambda: file.held._moving)
+        assert file.being_closed.wait(timeout=10)
         beside_the_closing_s = file.refused_after_s()
         file.may_close.set()
         closing.result()
@@ -152,7 +162,7 @@ def test_an_error_of_the_thread_that_opens_is_told_to_no_other_one(database):
     database.path.rename(elsewhere)
     with ThreadPoolExecutor(2) as pool:
         opening = pool.submit(file.use, 20)
-        wait_until(lambda: file.held._moving)
+        assert file.being_opened.wait(timeout=10)
         waiting = pool.submit(file.use, 20)
         file.openings.release()
         failed = opening.exception()
@@ -175,29 +185,22 @@ def test_a_file_that_is_replaced_while_it_is_opened_is_opened_anew_by_the_next_u
         other.path.replace(database.path)
         file.openings.release(2)
         opening.result()
-        revision, connection = file.held.revision, file.held._connection
+        revision = file.held.revision
 
         file.use(20)
 
     assert revision is None
-    assert file.held._connection is not connection
+    assert file.opened == 2
     assert file.held.revision is not None
     file.held.close()
 
 
-def test_a_look_for_knocks_that_hangs_keeps_nobody(database, monkeypatch):
-    looking, done = threading.Event(), threading.Event()
-
-    def hang(_: object) -> bool:
-        looking.set()
-        return done.wait(timeout=10)
-
-    monkeypatch.setattr(store.file.held, "knocked", hang)
+def test_a_look_for_knocks_that_hangs_keeps_nobody(database, first_look):
     with database.hold():
         count(database)
-        assert looking.wait(timeout=10)
+        assert first_look.begun.wait(timeout=10)
 
         found = count(database, SHORT_S)
 
-        done.set()
+        first_look.may_end.set()
     assert found == 0

@@ -10,13 +10,12 @@ from typing import Any
 import duckdb
 import pytest
 
-import store.intake.portions
-import store.intake.staging
 from store.errors import BusyError, FileError, StoreError
 from store.file.database import Database
 from store.file.locks import FileLock, beside
 from store.intake.foreign import Columns
 from store.intake.imports import Imported, import_files
+from store.intake.staging import Limits
 from store.ledger import gaps
 from store.ledger.gaps import ledger
 from store.ledger.settle import settle
@@ -33,8 +32,8 @@ Row = tuple[Any, ...]
 def nobody_listens(_: str, __: int, ___: int) -> None: ...
 
 
-def imported(database: Database, *paths: Path, **columns: Any) -> list[Imported]:
-    return list(import_files(database, paths, Columns(**columns), nobody_listens))
+def imported(database: Database, *paths: Path, limits: Limits = Limits(), **columns: Any) -> list[Imported]:
+    return list(import_files(database, paths, Columns(**columns), nobody_listens, limits))
 
 
 def written(path: Path, header: str, *rows: Row) -> Path:
@@ -198,9 +197,8 @@ def test_the_time_of_receipt_and_the_simulator_as_source_are_kept(database, tmp_
 # Order, doubles, repetition
 
 
-def test_rows_are_sorted_by_time_on_the_way_in(database, tmp_path, monkeypatch):
-    monkeypatch.setattr(store.intake.staging, "PORTION", 4)
-    imported(database, seconds(tmp_path / "a.parquet", [5, 3, 9, 1, 7, 11, 10, 2, 4]))
+def test_rows_are_sorted_by_time_on_the_way_in(database, tmp_path):
+    imported(database, seconds(tmp_path / "a.parquet", [5, 3, 9, 1, 7, 11, 10, 2, 4]), limits=Limits(rows=4))
 
     with database.read() as cursor:
         in_file = [ts for (ts,) in cursor.execute("SELECT ts FROM ticks ORDER BY rowid").fetchall()]
@@ -209,9 +207,8 @@ def test_rows_are_sorted_by_time_on_the_way_in(database, tmp_path, monkeypatch):
     assert_candles_equal_ticks(database)
 
 
-def test_each_portion_in_order_is_not_the_whole_in_order(database, tmp_path, monkeypatch):
-    monkeypatch.setattr(store.intake.staging, "PORTION", 2)
-    imported(database, seconds(tmp_path / "a.parquet", [5, 6, 1, 2]))
+def test_each_portion_in_order_is_not_the_whole_in_order(database, tmp_path):
+    imported(database, seconds(tmp_path / "a.parquet", [5, 6, 1, 2]), limits=Limits(rows=2))
 
     with database.read() as cursor:
         in_file = [ts for (ts,) in cursor.execute("SELECT ts FROM ticks ORDER BY rowid").fetchall()]
@@ -245,23 +242,21 @@ def test_of_rows_of_one_index_and_time_the_first_counts(database, tmp_path):
 
 
 @pytest.mark.parametrize("portion", [1, 2, 3])
-def test_doubles_are_found_wherever_a_portion_ends(database, tmp_path, monkeypatch, portion):
-    monkeypatch.setattr(store.intake.staging, "PORTION", portion)
-
-    (result,) = imported(database, seconds(tmp_path / "a.parquet", [1, 2, 2, 2, 3, 3]))
+def test_doubles_are_found_wherever_a_portion_ends(database, tmp_path, portion):
+    (result,) = imported(database, seconds(tmp_path / "a.parquet", [1, 2, 2, 2, 3, 3]), limits=Limits(rows=portion))
 
     assert [each.ts for each in all_of(database)] == [at(1), at(2), at(3)]
     assert (result.stored, result.left_out) == (3, 3)
 
 
-def test_a_file_into_the_midst_of_much_that_is_stored_goes_in_by_parts(database, tmp_path, monkeypatch):
-    monkeypatch.setattr(store.intake.portions, "_MOST_STORED", 100)
+def test_a_file_into_the_midst_of_much_that_is_stored_goes_in_by_parts(database, tmp_path):
     with database.write() as cursor:
         ticks.append(cursor, [tick(second) for second in range(0, 1000, 2)])
         while candles.close(cursor, at(3600)):
             pass
 
-    (result,) = imported(database, seconds(tmp_path / "a.parquet", range(100, 900)))
+    path = seconds(tmp_path / "a.parquet", range(100, 900))
+    (result,) = imported(database, path, limits=Limits(stored=100))
 
     assert (result.stored, result.left_out) == (400, 400)
     assert_candles_equal_ticks(database)
@@ -313,8 +308,7 @@ def test_averages_are_stored_where_nothing_finer_is_and_marked_so(database, tmp_
 
 
 @pytest.mark.parametrize("portion", [1, 100])
-def test_a_column_says_of_each_row_what_it_is_an_average_over(database, tmp_path, monkeypatch, portion):
-    monkeypatch.setattr(store.intake.staging, "PORTION", portion)
+def test_a_column_says_of_each_row_what_it_is_an_average_over(database, tmp_path, portion):
     rows = [(0, 3600), (0.5, 0), (60, 60), (90, 0), (180, 60), (3600, 3600)]
     path = written(
         tmp_path / "a.csv",
@@ -322,7 +316,7 @@ def test_a_column_says_of_each_row_what_it_is_an_average_over(database, tmp_path
         *((at(second).isoformat(), "btc_usd", 100, over_s) for second, over_s in rows),
     )
 
-    (result,) = imported(database, path)
+    (result,) = imported(database, path, limits=Limits(rows=portion))
 
     with database.read() as cursor:
         found = {(each.ts, each.resolution_s) for each in all_ticks(cursor)}
@@ -584,13 +578,12 @@ def test_an_import_that_is_killed_again_and_again_ends_as_if_it_never_was(databa
     assert [each.name for each in database.path.parent.glob("*.import-*")] == []
 
 
-def test_how_far_an_import_is_is_told_from_its_beginning(database, tmp_path, monkeypatch):
-    monkeypatch.setattr(store.intake.staging, "_TELL_EACH_S", 0)
+def test_how_far_an_import_is_is_told_from_its_beginning(database, tmp_path):
     query = "SELECT 'btc_usd' AS index_name, TIMESTAMP '2026-10-01' + to_seconds(i) AS ts, 1 AS price"
     path = parquet(tmp_path / "a.csv", f"{query} FROM range(300_000) AS rows(i)")
     told: list[tuple[str, int, int]] = []
 
-    list(import_files(database, [path], Columns(), lambda *how_far: told.append(how_far)))
+    list(import_files(database, [path], Columns(), lambda *how_far: told.append(how_far), Limits(tell_s=0)))
 
     reading = [done for what, done, of in told if what == "reading a.csv" and of == 100]
     assert len(reading) > 1

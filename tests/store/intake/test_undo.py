@@ -14,13 +14,12 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-import store.intake.staging
-import store.intake.undo
 from store.errors import StoreError
 from store.file.database import Database
 from store.intake.foreign import Columns
 from store.intake.import_log import Import, imports
 from store.intake.imports import import_files
+from store.intake.staging import Limits
 from store.intake.undo import Undone, undo
 from store.ledger import gaps
 from store.ledger.settle import settle
@@ -40,13 +39,13 @@ Row = tuple[str, Any, float, int]
 State = dict[str, Any]
 
 
-def import_rows(database: Database, folder: Path, rows: Sequence[Row]) -> None:
+def import_rows(database: Database, folder: Path, rows: Sequence[Row], limits: Limits = Limits()) -> None:
     path = written(
         folder / "prices.csv",
         "index_name,ts,price,resolution_s",
         *((name, ts.isoformat(), price, over_s) for name, ts, price, over_s in rows),
     )
-    list(import_files(database, [path], Columns(), nobody_listens))
+    list(import_files(database, [path], Columns(), nobody_listens, limits))
 
 
 def take_back(database: Database, import_id: int | None = None) -> Undone:
@@ -118,7 +117,7 @@ def begin(database: Database, live: Sequence[int], hopeless_from: int) -> None:
 
 def happen(database: Database, folder: Path, what: str, facts: Any) -> None:
     if what == "import":
-        import_rows(database, folder, facts)
+        import_rows(database, folder, facts, Limits(rows=8))
     elif what == "charts":
         name, step_s, first, count = facts
         with database.write() as cursor:
@@ -138,8 +137,7 @@ def happen(database: Database, folder: Path, what: str, facts: Any) -> None:
     data=st.data(),
 )
 def test_what_is_undone_in_any_order_never_was(made_before: Path, live, hopeless_from, history, data):
-    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(store.intake.staging, "PORTION", 8)
+    with tempfile.TemporaryDirectory() as folder:
         database, again = (Database(Path(folder) / name / "ticks.duckdb") for name in ("one", "other"))
         for each in (database, again):
             each.migrate()
@@ -304,15 +302,14 @@ def test_a_day_that_is_fully_observed_says_so_and_is_what_it_was_when_that_is_un
     assert state_of(database) == before
 
 
-def test_an_undo_goes_in_many_short_stretches(database, tmp_path, monkeypatch):
-    monkeypatch.setattr(store.intake.undo, "_MOST_TICKS", 50)
+def test_an_undo_goes_in_many_short_stretches(database, tmp_path):
     with database.write() as cursor:
         averages.append(cursor, "btc_usd", [(at(-3000), 50.0)], 6000)
     before = state_of(database)
     import_rows(database, tmp_path, observations(*range(-1000, 8000, 10), 1e6))
     told: list[int] = []
 
-    undone = undo(database, None, lambda _, done, __: told.append(done))
+    undone = undo(database, None, lambda _, done, __: told.append(done), most_ticks=50)
 
     assert (undone.taken, undone.back) == (901, 1)
     assert told == sorted(told)
@@ -340,8 +337,7 @@ def test_an_undo_that_is_killed_is_done_again(database, tmp_path, stretches):
     assert state_of(database) == before
 
 
-def test_an_import_that_was_interrupted_can_be_undone(database, tmp_path, monkeypatch):
-    monkeypatch.setattr(store.intake.staging, "PORTION", 10)
+def test_an_import_that_was_interrupted_can_be_undone(database, tmp_path):
     path = written(tmp_path / "a.csv", "ts,price,index_name", *((at(s), 1, "btc_usd") for s in range(50)))
 
     def interrupt(what: str, done: int, _: int) -> None:
@@ -349,7 +345,7 @@ def test_an_import_that_was_interrupted_can_be_undone(database, tmp_path, monkey
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        list(import_files(database, [path], Columns(), interrupt))
+        list(import_files(database, [path], Columns(), interrupt, Limits(rows=10)))
     assert [each.finished_at for each in log_of(database)] == [None]
 
     assert take_back(database).taken == 20

@@ -241,8 +241,7 @@ def test_a_mark_without_ticks_is_taken_back_to_none(database):
         assert candles.closed_to(cursor) is None
 
 
-def test_what_is_too_much_for_a_lease_is_closed_in_parts(database, monkeypatch):
-    monkeypatch.setattr(candles, "_MOST_TICKS", 2)
+def test_what_is_too_much_for_a_lease_is_closed_in_parts(database):
     days = [-400, -30, -3, -2.5, 0, 0.1]
     with database.write() as cursor:
         empty(cursor)
@@ -250,7 +249,7 @@ def test_what_is_too_much_for_a_lease_is_closed_in_parts(database, monkeypatch):
         ticks.append(cursor, [tick(86_500)])
     parts = []
 
-    candles.rebuild(database, at(86_400), lambda done, total: parts.append((done, total)))
+    candles.rebuild(database, at(86_400), lambda done, total: parts.append((done, total)), most_ticks=2)
 
     assert len(parts) > 1
     assert parts == sorted(parts)

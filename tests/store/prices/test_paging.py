@@ -39,13 +39,9 @@ def cursor(request, database: Database) -> Iterator[Cursor]:
         yield cursor
 
 
-@pytest.fixture(autouse=True)
-def _nothing_is_near(monkeypatch) -> None:
-    monkeypatch.setattr(ticks, "_NEAR", -1)
-
-
-def page(cursor: Cursor, limit: int, offset: int) -> list[Tick]:
-    return ticks.newest_first(cursor, "btc_usd", limit, offset)
+def page(cursor: Cursor, limit: int, offset: int, near: int = -1) -> list[Tick]:
+    """A page that is not looked for among the newest ticks, as if it were far."""
+    return ticks.newest_first(cursor, "btc_usd", limit, offset, near)
 
 
 @pytest.mark.parametrize("limit", [1, 7, 50, 1000])
@@ -63,13 +59,10 @@ def test_behind_the_last_tick_there_is_nothing_however_far(cursor, offset):
 
 
 def test_an_index_without_ticks_has_no_page(cursor):
-    assert ticks.newest_first(cursor, "sol_usdc", 10, 5) == []
+    assert ticks.newest_first(cursor, "sol_usdc", 10, 5, near=-1) == []
 
 
-def test_what_is_near_and_what_is_far_is_one_sequence(cursor, monkeypatch):
-    found = []
-    for near in (-1, 10**6):
-        monkeypatch.setattr(ticks, "_NEAR", near)
-        found.append([page(cursor, 5, offset) for offset in range(len(OBSERVED))])
+def test_what_is_near_and_what_is_far_is_one_sequence(cursor):
+    far, near = ([page(cursor, 5, offset, most) for offset in range(len(OBSERVED))] for most in (-1, 10**6))
 
-    assert found[0] == found[1]
+    assert far == near

@@ -2,10 +2,14 @@
 
 import contextlib
 import threading
+import time
+from functools import partial
 
 from store.file.database import Database
+from store.file.held import Held
 from store.prices import ticks
 from tests.conftest import tick
+from tests.store.files import opened
 
 
 def append(database: Database, second: float) -> None:
@@ -59,14 +63,16 @@ def test_a_write_that_is_undone_changes_nothing(database):
 
 
 def test_there_is_none_while_a_transaction_commits(database):
-    with database.hold():
-        before = look(database)
-        assert database._held is not None
-        with database._held.committing():
-            during = database.revision
+    held = Held(database.path, partial(opened, database.path))
+    with held.lend(time.monotonic() + 5):
+        before = held.revision
+        with held.committing():
+            during = held.revision
+        after = held.revision
+    held.close()
 
-        assert during is None
-        assert look(database) not in {before, None}
+    assert during is None
+    assert len({before, during, after}) == 3
 
 
 def test_whoever_else_wrote_while_the_holder_stepped_aside_has_changed_it(database):
