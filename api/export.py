@@ -1,7 +1,6 @@
 """/export: ticks or candles as a file, made when it is asked for."""
 
 import base64
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
@@ -22,11 +21,6 @@ from .errors import BAD_REQUEST, UNAVAILABLE
 from .instants import INTERVALS, Instant, interval_of, require_order
 from .replies import NOT_MODIFIED, has
 from .served import TICKER, OfServer, Served, unknown
-
-MOST_AT_ONCE = 4
-"""So many wait for their files, one of which is made at a time: others could take all threads that answer."""
-
-_places = threading.BoundedSemaphore(MOST_AT_ONCE)
 
 router = APIRouter(prefix="/export", tags=["export"], responses={**BAD_REQUEST, **UNAVAILABLE})
 
@@ -101,18 +95,18 @@ def get_manifest(served: OfServer, query: Asked) -> JSONResponse:
 
 
 def _made(served: Served, query: ExportQuery) -> Export:
-    with _a_place():
+    with _a_place(served):
         return shared_exports(served.database, served.settings.exports_limit_bytes).make(query)
 
 
 @contextmanager
-def _a_place() -> Iterator[None]:
-    if not _places.acquire(blocking=False):
+def _a_place(served: Served) -> Iterator[None]:
+    if not served.exports.acquire(blocking=False):
         raise HTTPException(503, "other exports are being made: try again in a minute", headers={"retry-after": "60"})
     try:
         yield
     finally:
-        _places.release()
+        served.exports.release()
 
 
 def _known(served: Served) -> list[str]:

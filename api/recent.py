@@ -8,18 +8,18 @@ from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 
-KEPT_S = 1.0
-"""How long an answer counts: health is told in whole slots, and no slot is shorter."""
-
 
 class Recent:
     """The answer to one question, read anew once the last one is a second old.
 
     Everybody who asks during a read waits for that one, without a thread: nobody can use up the leases or the threads
     by asking often.
+
+    An answer counts for `kept_s` seconds. Health is told in whole slots, and no slot is shorter than 1 s.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, kept_s: float = 1.0) -> None:
+        self._kept_s = kept_s
         self._reading = asyncio.Lock()
         self._good_until = -math.inf
         self._answer: dict[str, Any] = {}
@@ -29,5 +29,5 @@ class Recent:
         async with self._reading:
             if time.monotonic() >= self._good_until:
                 self._answer = await run_in_threadpool(read)
-                self._good_until = time.monotonic() + KEPT_S
+                self._good_until = time.monotonic() + self._kept_s
             return self._answer

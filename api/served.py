@@ -1,5 +1,6 @@
 """What the routes read, and how they ask it about an index."""
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,6 +17,9 @@ from store.words import shortened
 
 from .recent import Recent
 
+MOST_EXPORTS = 4
+"""Requests that wait for an export, one of which is made at a time: more could take all threads that answer."""
+
 Answer = TypeVar("Answer")
 
 TICKER = "A configured or a stored index, as the exchange spells it."
@@ -30,12 +34,14 @@ class Served:
         settings, database: of the server.
         newest: for each index the reply with its newest price, and the database's revision that it was read under.
         health: what /health told last.
+        exports: places for those who wait for a file; without one, a request is refused.
     """
 
     settings: Settings
     database: Database
     newest: dict[str, tuple[object, bytes]] = field(default_factory=dict)
     health: Recent = field(default_factory=Recent)
+    exports: threading.BoundedSemaphore = field(default_factory=lambda: threading.BoundedSemaphore(MOST_EXPORTS))
 
     def now(self) -> datetime:
         """Now, by the exchange's clock: that of this machine may be wrong."""

@@ -125,6 +125,12 @@ def wait_until(condition: Callable[[], Any], timeout_s: float = 10, look_again_s
     return answer
 
 
+def reads_of(database: Database) -> int:
+    """How often a database was read by this process."""
+    counts, _ = database.meters.reads.read()
+    return sum(counts)
+
+
 class Program:
     """A program of ours in a process of its own; killed at the end of the `with` block if it still runs."""
 

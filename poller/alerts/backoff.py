@@ -8,10 +8,13 @@ from datetime import datetime
 
 from store.alerts.events import Pending
 
-# Between two tries of a target: the first, doubled each time up to the longest, less up to half of it by chance, so
-# that those whom the same network fails don't all come back at once. stamina has the thread that waits sleep; here one
-# thread waits for all targets.
-_FIRST_WAIT_S = 1.0
+FIRST_WAIT_S = 1.0
+"""Between the first two tries of a target. The wait doubles each time, up to five minutes.
+
+Chance takes up to half of each wait away: targets that the same network fails don't all come back at once. stamina has
+the thread that waits sleep; here one thread waits for all targets.
+"""
+
 _LONGEST_WAIT_S = 300.0
 
 
@@ -21,6 +24,7 @@ class Turns:
     Args:
         steady: a clock in seconds that nobody sets.
         chance: a number from 0 to 1, another one each time.
+        first_wait_s: between the first two tries of a target.
 
     `busy` has the targets that are being told.
     """
@@ -29,8 +33,9 @@ class Turns:
         self,
         steady: Callable[[], float] = time.monotonic,
         chance: Callable[[], float] = random.random,
+        first_wait_s: float = FIRST_WAIT_S,
     ) -> None:
-        self._steady, self._chance = steady, chance
+        self._steady, self._chance, self._first_wait_s = steady, chance, first_wait_s
         self._pending: list[Pending] = []
         self._failures: dict[str, int] = {}
         self._not_before: dict[str, float] = {}
@@ -72,7 +77,7 @@ class Turns:
         self._take_out(tried)
         self._pending = sorted([*self._pending, replace(tried, tries=tried.tries + 1)], key=_order)
         failures = self._failures.get(tried.target, 0)
-        longest = min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2 ** min(failures, 20))
+        longest = min(_LONGEST_WAIT_S, self._first_wait_s * 2 ** min(failures, 20))
         wait_s = longest * (1 - self._chance() / 2)
         self._failures[tried.target] = failures + 1
         self._not_before[tried.target] = self._steady() + wait_s

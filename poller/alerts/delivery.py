@@ -23,7 +23,7 @@ from store.file.database import Database
 from store.file.locks import FileLock, beside
 from store.models import utc_now
 
-from .backoff import Turns
+from .backoff import FIRST_WAIT_S, Turns
 from .notify import TIMEOUT_S, Kind, Message, NotifyError, Target
 
 log = logging.getLogger("tickwell.alerts")
@@ -34,8 +34,6 @@ GIVE_UP_AFTER = timedelta(days=7)
 # there are some.
 _LOOK_AGAIN_S = 1.0
 
-_STORE_WAIT_S = 0.9
-
 # A recorder has 2 s to stop, and its own last write falls into them.
 _LAST_WAIT_S = 0.8
 
@@ -43,6 +41,21 @@ _LAST_WAIT_S = 0.8
 _GIVEN_UP_AT_ONCE = 50
 
 _KINDS: Mapping[Severity, Kind] = {"info": "info", "warning": "warning", "critical": "failure"}
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The numbers of a delivery.
+
+    Attributes:
+        try_s: how long one try may last.
+        first_wait_s: between the first two tries of a target.
+        store_s: how long the database is waited for.
+    """
+
+    try_s: float = TIMEOUT_S
+    first_wait_s: float = FIRST_WAIT_S
+    store_s: float = 0.9
 
 
 @dataclass(frozen=True)
@@ -66,7 +79,7 @@ class Delivery:
         addresses: where targets are told, by name; asked for each time.
         clock: of the recorder.
         gives_up: on what nobody took in a week, and on targets without an address. Else such events are left to others.
-        timeout_s: so long one try may last.
+        limits: how long it waits for what.
     """
 
     def __init__(
@@ -76,14 +89,14 @@ class Delivery:
         *,
         clock: Callable[[], datetime] = utc_now,
         gives_up: bool = True,
-        timeout_s: float = TIMEOUT_S,
+        limits: Limits = Limits(),
     ) -> None:
         self._database, self._addresses, self._clock = database, addresses, clock
-        self._gives_up, self._timeout_s = gives_up, timeout_s
+        self._gives_up, self._limits = gives_up, limits
         self._lock = FileLock(beside(database.path, "alerts"))
         self._held = False
         self._targets: dict[SecretStr, Target] = {}
-        self._turns = Turns()
+        self._turns = Turns(first_wait_s=limits.first_wait_s)
         self._tried: queue.SimpleQueue[_Tried] = queue.SimpleQueue()
         self._not_noted: list[_Tried] = []
         self._news = True
@@ -110,7 +123,7 @@ class Delivery:
         """Cease, and wait for that."""
         self.cease()
         if self._thread.is_alive():
-            self._thread.join(_LAST_WAIT_S + _STORE_WAIT_S)
+            self._thread.join(_LAST_WAIT_S + self._limits.store_s)
 
     @property
     def idle(self) -> bool:
@@ -156,7 +169,7 @@ class Delivery:
         left_at = _changed_at(self._lock.path)
         if self._news or left_at != self._left_at:
             self._news = True
-            with self._database.read(_STORE_WAIT_S) as cursor:
+            with self._database.read(self._limits.store_s) as cursor:
                 self._news = False
                 self._turns.renew(events.pending(cursor))
             self._left_at = left_at
@@ -183,7 +196,7 @@ class Delivery:
         return _LOOK_AGAIN_S if wait_s is None else min(wait_s, _LOOK_AGAIN_S)
 
     def _target(self, address: SecretStr) -> Target:
-        return self._targets.setdefault(address, Target(address, timeout_s=self._timeout_s))
+        return self._targets.setdefault(address, Target(address, timeout_s=self._limits.try_s))
 
     def _try(self, pending: Pending, target: Target) -> None:
         try:
@@ -213,7 +226,7 @@ class Delivery:
             self._not_noted.append(self._tried.get())
         if not self._not_noted:
             return
-        with self._database.write(_STORE_WAIT_S) as cursor:
+        with self._database.write(self._limits.store_s) as cursor:
             for tried in self._not_noted:
                 events.note_delivery(cursor, tried.pending.event.id, _as_noted(tried))
         noted, self._not_noted = self._not_noted, []

@@ -5,6 +5,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from poller.network.http_client import check_environment
@@ -30,11 +31,20 @@ log = logging.getLogger("tickwell.alerts")
 RULE = Rule(name="Recorder", severity="critical")
 CONDITION = "recorder is gone"
 
-_LOOK_AGAIN_S = 1.0
 _STORE_WAIT_S = 0.9
 
-# So long the dashboard tries to tell by itself that the recorder is back, before it leaves that to the recorder.
-_HAND_OVER_S = 5.0
+
+@dataclass(frozen=True)
+class Limits:
+    """The numbers of a watchdog.
+
+    Attributes:
+        look_s: how often it looks at the recorder.
+        hand_over_s: how long it tries to tell that the recorder is back, before it leaves that to the recorder.
+    """
+
+    look_s: float = 1.0
+    hand_over_s: float = 5.0
 
 
 class Watchdog:
@@ -51,8 +61,9 @@ class Watchdog:
         *,
         clock: Callable[[], datetime] = utc_now,
         name: str = "tickwell-watchdog",
+        limits: Limits = Limits(),
     ) -> None:
-        self._database, self._clock = database, clock
+        self._database, self._clock, self._limits = database, clock, limits
         self._patience = timedelta(seconds=stale_after_s(settings.poll_seconds))
         self._addresses = named(settings.notify_urls)
         self._company = Company({RULE.name: tuple(self._addresses)}, Exchange.SIMULATOR if settings.demo else None)
@@ -75,7 +86,7 @@ class Watchdog:
         self._end_delivery()
 
     def _run(self) -> None:
-        while not self._stop.wait(_LOOK_AGAIN_S):
+        while not self._stop.wait(self._limits.look_s):
             with guarded("watchdog"):
                 self.look()
 
@@ -115,7 +126,7 @@ class Watchdog:
             self._note("over", self._clock(), lambda _: words)
             self._told_gone = False
             self._deliver()
-            self._hand_over_at = time.monotonic() + _HAND_OVER_S
+            self._hand_over_at = time.monotonic() + self._limits.hand_over_s
         elif self._delivery is not None and (self._delivery.idle or time.monotonic() > self._hand_over_at):
             self._end_delivery()
 
@@ -141,7 +152,9 @@ class Watchdog:
             self._delivery = None
 
 
-def start_watchdog(settings: Settings) -> Watchdog | None:
+def start_watchdog(
+    settings: Settings, *, clock: Callable[[], datetime] = utc_now, limits: Limits = Limits()
+) -> Watchdog | None:
     """Watch over the recorder from this process, where another one records and somebody is to be told.
 
     It may be called at each run of a page script: one watchdog a process is enough. Whoever starts it need not stop it.
@@ -155,7 +168,8 @@ def start_watchdog(settings: Settings) -> Watchdog | None:
         return None
     check_addresses(settings)
     check_environment(settings, tells=True)
-    watchdog = Watchdog(settings, shared_database(settings.database, settings.memory_limit), name=name)
+    database = shared_database(settings.database, settings.memory_limit)
+    watchdog = Watchdog(settings, database, clock=clock, name=name, limits=limits)
     watchdog.start()
     atexit.register(watchdog.stop)
     return watchdog

@@ -29,7 +29,7 @@ from store.file.locks import FileLock
 from store.models import utc_now
 from store.prices.snapshot import TRIES
 
-from .query import SUFFIXES, ExportQuery
+from .query import MOST_EXCEL_ROWS, SUFFIXES, TICKS_A_WINDOW, ExportQuery
 from .survey import Survey, survey
 
 Tell = Callable[[int, int], None]
@@ -41,10 +41,24 @@ KEPT = timedelta(days=1)
 _UNFINISHED = ".unfinished-"
 _OURS = re.compile(rf"[0-9a-f]{{32}}\.({'|'.join(map(re.escape, SUFFIXES.values()))})")
 
-_WAIT_S = 600.0
 _LOOK_AGAIN_S = 0.1
 
-_MOST_SURVEYS = 32
+
+@dataclass(frozen=True)
+class Limits:
+    """The numbers of exports.
+
+    Attributes:
+        wait_s: how long an export waits for others.
+        surveys: how many are remembered.
+        window: how many ticks are read under one lease.
+        sheet: how many rows go into a sheet of Excel.
+    """
+
+    wait_s: float = 600.0
+    surveys: int = 32
+    window: int = TICKS_A_WINDOW
+    sheet: int = MOST_EXCEL_ROWS
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +106,11 @@ class Export:
 class Exports:
     """The exports of a database."""
 
-    def __init__(self, database: Database, most_bytes: int) -> None:
+    def __init__(self, database: Database, most_bytes: int, limits: Limits = Limits()) -> None:
         self.database = database
         self.folder = database.path.with_name("exports")
         self._most_bytes = most_bytes
+        self._limits = limits
         self._one_at_a_time = threading.Lock()
         self._surveys: OrderedDict[ExportQuery, Survey] = OrderedDict()
 
@@ -129,7 +144,7 @@ class Exports:
                     return known
         found = self._surveys[query] = survey(self.database, query)
         with contextlib.suppress(KeyError):  # another thread was quicker
-            while len(self._surveys) > _MOST_SURVEYS:
+            while len(self._surveys) > self._limits.surveys:
                 self._surveys.popitem(last=False)
         return found
 
@@ -168,8 +183,8 @@ class Exports:
         from .writers import open_writer
 
         rows, read, capped, last = 0, 0, False, None
-        with open_writer(new, found.query, found.facts) as writer:
-            for table, ticks in tables_of(self.database, found):
+        with open_writer(new, found.query, found.facts, self._limits.sheet) as writer:
+            for table, ticks in tables_of(self.database, found, self._limits.window):
                 self._make_room(new)
                 written = writer.write(table)
                 rows, read, capped = rows + written, read + ticks, written < len(table)
@@ -185,9 +200,9 @@ class Exports:
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
         """One export at a time, of all processes: each keeps both cores busy, and they share the room."""
-        deadline = time.monotonic() + _WAIT_S
+        deadline = time.monotonic() + self._limits.wait_s
         lock = FileLock(self.folder / ".lock")
-        if not self._one_at_a_time.acquire(timeout=_WAIT_S):
+        if not self._one_at_a_time.acquire(timeout=self._limits.wait_s):
             raise BusyError("other exports take their time: try again later")
         try:
             self.folder.mkdir(parents=True, exist_ok=True)

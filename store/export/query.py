@@ -22,6 +22,9 @@ MEDIA_TYPES: Mapping[Format, str] = {
 MOST_EXCEL_ROWS = 1_048_575
 """A sheet of Excel has 1,048,576 rows; the first has the names."""
 
+TICKS_A_WINDOW = 500_000
+"""Ticks that are read under one lease, which takes 0.1 s and 26 MB as a table."""
+
 
 @dataclass(frozen=True, slots=True)
 class ExportQuery:

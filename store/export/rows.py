@@ -5,15 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow as pa
 
-from store.file.database import Database
+from store.file.database import ROWS_A_LEASE, Database
 from store.models import to_column
 
 from .survey import MATCHES, Survey, values_of
 from .writers import schema_of
-
-# A window of ticks takes 0.1 s to read and 26 MB as a table; candles are folded from more of them.
-_TICKS_A_WINDOW = 500_000
-_FOLDED_A_WINDOW = 2_000_000
 
 _TICKS = f"""
 SELECT index_name, ts, received_at, price, source, resolution_s
@@ -64,17 +60,20 @@ FROM ({_CANDLES})
 """  # noqa: S608 the rows are the constant above
 
 
-def tables_of(database: Database, found: Survey) -> Iterator[tuple[pa.Table, int]]:
-    """The rows in the order of time, in tables, each with the number of ticks that it is made of."""
-    return _ahead(_windows(database, found))
+def tables_of(database: Database, found: Survey, window: int) -> Iterator[tuple[pa.Table, int]]:
+    """The rows in the order of time, in tables of at most `window` ticks, each with the number of its ticks.
+
+    A table of candles is folded from more ticks: it has far fewer rows.
+    """
+    return _ahead(_windows(database, found, window))
 
 
-def _windows(database: Database, found: Survey) -> Iterator[tuple[pa.Table, int]]:
+def _windows(database: Database, found: Survey, window: int) -> Iterator[tuple[pa.Table, int]]:
     query, schema = found.query, schema_of(found.query)
     if query.interval:
-        statement, most = _CANDLES_AS_TEXT if query.format == "csv" else _CANDLES, _FOLDED_A_WINDOW
+        statement, most = _CANDLES_AS_TEXT if query.format == "csv" else _CANDLES, ROWS_A_LEASE
     else:
-        statement, most = _TICKS_AS_TEXT if query.format == "csv" else _TICKS, _TICKS_A_WINDOW
+        statement, most = _TICKS_AS_TEXT if query.format == "csv" else _TICKS, window
     values = {"rows": found.snapshot.end, **values_of(query)} | ({"interval": query.interval} if query.interval else {})
     for start, end, ticks in found.windows(most):
         values |= {"start": to_column(start), "end": to_column(end)}

@@ -16,7 +16,7 @@ from duckdb import DuckDBPyConnection
 
 from settings import VERSION
 from store.file.clock import exchange_now
-from store.file.database import Database
+from store.file.database import ROWS_A_LEASE, Database
 from store.file.exchange import exchange_of
 from store.ledger.coverage import coverage
 from store.ledger.gaps import gap_as_json, ledger
@@ -27,9 +27,6 @@ from store.prices.candles import HOUR, closed_to, floor
 from store.prices.snapshot import Snapshot
 
 from .query import ExportQuery
-
-_PORTION = 2_000_000
-"""So many rows are looked at under one lease, which takes some 30 ms."""
 
 MATCHES = f"""
 list_contains($index_names, index_name)
@@ -163,9 +160,9 @@ def survey(database: Database, query: ExportQuery) -> Survey:
         complete = coverage(cursor, gaps, query.start, query.end)
         exchange = exchange_of(cursor)
     counts = _Counts()
-    for first in range(0, snapshot.end, _PORTION):
+    for first in range(0, snapshot.end, ROWS_A_LEASE):
         with database.read() as cursor:
-            values = {"first": first, "last": min(first + _PORTION, snapshot.end), **values_of(query)}
+            values = {"first": first, "last": min(first + ROWS_A_LEASE, snapshot.end), **values_of(query)}
             counts.add(cursor.execute(_COUNTS, values).fetchall())
     facts = {
         **_asked(query),

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
-from .query import MOST_EXCEL_ROWS, ExportQuery
+from .query import ExportQuery
 
 _INSTANT = pa.timestamp("us", "UTC")
 
@@ -70,8 +70,11 @@ def schema_of(query: ExportQuery) -> pa.Schema:
 
 
 @contextmanager
-def open_writer(path: Path, query: ExportQuery, facts: dict[str, Any]) -> Iterator[Writer]:
-    """A writer of the file that a query asks for; the file is whole when the block ends."""
+def open_writer(path: Path, query: ExportQuery, facts: dict[str, Any], sheet: int) -> Iterator[Writer]:
+    """A writer of the file that a query asks for; the file is whole when the block ends.
+
+    A sheet of Excel takes `sheet` rows.
+    """
     schema = schema_of(query)
     if query.format == "parquet":
         with _parquet(path, schema, facts) as writer:
@@ -80,7 +83,7 @@ def open_writer(path: Path, query: ExportQuery, facts: dict[str, Any]) -> Iterat
         with _csv(path, schema) as writer:
             yield writer
     else:
-        with _excel(path, query, schema, facts) as writer:
+        with _excel(path, query, schema, facts, sheet) as writer:
             yield writer
 
 
@@ -145,8 +148,9 @@ def _csv(path: Path, schema: pa.Schema) -> Iterator[_Csv]:
 class _Excel:
     """Times are written as Excel's own, which have no zone and end at milliseconds: the names say UTC."""
 
-    def __init__(self, sheet: Any, schema: pa.Schema) -> None:
+    def __init__(self, sheet: Any, schema: pa.Schema, rows: int) -> None:
         self._sheet = sheet
+        self._rows = rows
         self._next = 1
         self.capped = False
         sheet.freeze_panes(1, 1)
@@ -156,7 +160,7 @@ class _Excel:
             sheet.write_string(0, column, f"{field.name} (UTC)" if instant else field.name)
 
     def write(self, table: pa.Table) -> int:
-        rows = table.slice(0, MOST_EXCEL_ROWS + 1 - self._next)
+        rows = table.slice(0, self._rows + 1 - self._next)
         columns = [column.to_pylist() for column in rows.itercolumns()]
         for row in zip(*columns, strict=True):
             self._sheet.write_row(self._next, 0, row)
@@ -166,7 +170,7 @@ class _Excel:
 
 
 @contextmanager
-def _excel(path: Path, query: ExportQuery, schema: pa.Schema, facts: dict[str, Any]) -> Iterator[_Excel]:
+def _excel(path: Path, query: ExportQuery, schema: pa.Schema, facts: dict[str, Any], sheet: int) -> Iterator[_Excel]:
     import xlsxwriter
     from xlsxwriter.exceptions import FileCreateError
 
@@ -181,7 +185,7 @@ def _excel(path: Path, query: ExportQuery, schema: pa.Schema, facts: dict[str, A
     try:
         with xlsxwriter.Workbook(path, options) as book:
             book.set_properties({"created": _MADE})
-            writer = _Excel(book.add_worksheet(query.kind), schema)
+            writer = _Excel(book.add_worksheet(query.kind), schema, sheet)
             yield writer
             about = book.add_worksheet("about")
             about.set_column(1, 1, 100)

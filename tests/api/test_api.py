@@ -5,13 +5,15 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from fastapi import HTTPException
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api import recent
 from api.instants import from_epoch, to_epoch_ms
 from api.prices import MOST_ROWS
-from store.file.database import Database
+from api.recent import Recent
+from api.served import Served, ask
+from store.file.database import Cursor, Database
 from store.file.recorder import Notice, RecorderLock
 from store.models import Tick, utc_now
 from store.prices import averages
@@ -159,14 +161,21 @@ def test_an_unknown_index_is_refused_by_name(client, request, route, recorded):
 
 
 @pytest.mark.parametrize("route", [*ROUTES, f"/candles?ticker={{}}&start={SECOND}&end={SECOND}"])
-def test_an_unknown_index_is_looked_up_in_no_tick_and_told_which_are_known(client, database, monkeypatch, route):
+def test_an_unknown_index_is_told_which_are_known(client, database, route):
     store(database, tick(index_name="sol_usdc"))
-    for name in ("newest_first", "latest", "prices"):
-        monkeypatch.setattr(f"store.prices.ticks.{name}", None)
 
     reply = client.get(route.format("nope_usd"))
 
     assert detail(reply) == "ticker = 'nope_usd': must be one of btc_usd, eth_usd, sol_usdc"
+
+
+def test_an_unknown_index_is_looked_up_in_no_tick(database, make_settings):
+    asked: list[Cursor] = []
+
+    with pytest.raises(HTTPException, match="nope_usd"):
+        ask(Served(make_settings(), database), "nope_usd", asked.append)
+
+    assert asked == []
 
 
 @pytest.mark.parametrize("path", ["/prices/", "/prices/filter"])
@@ -295,8 +304,9 @@ def test_a_start_just_ahead_of_our_clock_is_accepted(client, database):
     assert filtered(client, start_timestamp=ahead).json() == []
 
 
-def test_health_is_red_until_ticks_are_fresh(client, database, monkeypatch):
-    monkeypatch.setattr(recent, "KEPT_S", 0.0)
+def test_health_is_red_until_ticks_are_fresh(server, client, database, make_settings):
+    app, _ = server
+    app.state.served = Served(make_settings(), database, health=Recent(kept_s=0))
     empty = client.get("/health")
     store(database, tick(), tick(index_name="eth_usd"))
     stale = client.get("/health")

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import Result
 
-from api import export as export_route
+from api.served import Served
 from store.export.query import FORMATS, MEDIA_TYPES, SUFFIXES, Format
 from store.file.database import Database
 from store.file.disk import sha256_of
@@ -173,17 +173,25 @@ def test_what_cannot_be_exported_is_one_line(client: httpx.Client, recorded: Dat
     assert says in detail(client.get("/export", params=params))
 
 
+def is_taken(places: threading.BoundedSemaphore) -> bool:
+    if free := places.acquire(blocking=False):
+        places.release()
+    return not free
+
+
 def test_so_many_wait_for_their_files_and_others_are_asked_to_come_again(
-    client: httpx.Client, recorded: Database, monkeypatch: pytest.MonkeyPatch
+    server, client: httpx.Client, recorded: Database, make_settings
 ):
-    monkeypatch.setattr(export_route, "_places", threading.BoundedSemaphore(1))
+    app, _ = server
+    places = threading.BoundedSemaphore(1)
+    app.state.served = Served(make_settings(), recorded, exports=places)
     folder = recorded.path.with_name("exports")
     folder.mkdir()
     lock = FileLock(folder / ".lock")
     assert lock.try_acquire()
     waiting = threading.Thread(target=exported, args=(client,))
     waiting.start()
-    wait_until(lambda: export_route._places._value == 0)
+    wait_until(lambda: is_taken(places))
 
     refused = exported(client, format="csv")
     lock.release()

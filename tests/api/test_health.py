@@ -10,12 +10,11 @@ from typing import Any
 import httpx
 import pytest
 
-from api import recent
+from api.recent import Recent
 from api.served import Served
 from settings import Settings
 from store.file.database import Database
 from store.file.recorder import RecorderLock
-from store.health.status import health
 from store.models import Tick, utc_now
 from tests.api.conftest import store
 from tests.conftest import tick
@@ -25,17 +24,23 @@ from tests.test_sign_in import AUTH, EMAILS
 TOKEN = "a-token-of-these-tests"
 
 
-@pytest.fixture
-def reads(monkeypatch: pytest.MonkeyPatch) -> list[Database]:
-    """The database of each time that health was read."""
-    found = []
+class Watched(Recent):
+    """Counts how often the answer is read. Each read lasts until it may end."""
 
-    def read(database: Database, *more: Any) -> dict[str, Any]:
-        found.append(database)
-        return health(database, *more)
+    def __init__(self, kept_s: float) -> None:
+        super().__init__(kept_s)
+        self.reads = 0
+        self.begun, self.may_end = threading.Event(), threading.Event()
+        self.may_end.set()
 
-    monkeypatch.setattr("api.health.health", read)
-    return found
+    async def get(self, read: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        def watched() -> dict[str, Any]:
+            self.reads += 1
+            self.begun.set()
+            assert self.may_end.wait(20)
+            return read()
+
+        return await super().get(watched)
 
 
 @pytest.fixture(params=["token", "sign-in", "both"])
@@ -50,7 +55,7 @@ def closed(request, make_settings, tmp_path, monkeypatch) -> Settings:
 
 
 @pytest.fixture
-def serve(server, database: Database) -> Iterator[Callable[[Settings], httpx.Client]]:
+def serve(server, database: Database) -> Iterator[Callable[..., httpx.Client]]:
     """A client of a server of fresh and of stale ticks, which a recorder works on."""
     app, url = server
     store(database, Tick("btc_usd", utc_now() - timedelta(seconds=3), 101_515.7), tick(index_name="eth_usd"))
@@ -58,8 +63,8 @@ def serve(server, database: Database) -> Iterator[Callable[[Settings], httpx.Cli
     lock.acquire(RECORDING)
     with httpx.Client(base_url=url) as client:
 
-        def serving(settings: Settings) -> httpx.Client:
-            app.state.served = Served(settings, database)
+        def serving(settings: Settings, **more: Recent) -> httpx.Client:
+            app.state.served = Served(settings, database, **more)
             return client
 
         yield serving
@@ -91,48 +96,40 @@ def test_where_the_api_is_open_everything_is_told(serve, make_settings, database
     assert serve(make_settings()).get("/health").json()["database"]["path"] == str(database.path)
 
 
-def test_a_second_is_answered_by_one_read_whoever_asks(serve, make_settings, reads, monkeypatch):
-    monkeypatch.setattr(recent, "KEPT_S", 600.0)
-    client = serve(make_settings(api_token=TOKEN))
+def test_a_second_is_answered_by_one_read_whoever_asks(serve, make_settings):
+    health = Watched(kept_s=600)
+    client = serve(make_settings(api_token=TOKEN), health=health)
 
     told = [client.get("/health", headers=headers) for headers in ({}, {"authorization": f"Bearer {TOKEN}"}) * 10]
 
     assert {len(reply.json()) for reply in told} == {3, 6}
-    assert len(reads) == 1
+    assert health.reads == 1
 
 
-def test_once_the_second_is_over_it_is_read_anew(serve, make_settings, reads, monkeypatch):
-    monkeypatch.setattr(recent, "KEPT_S", 0.0)
-    client = serve(make_settings())
+def test_once_the_second_is_over_it_is_read_anew(serve, make_settings):
+    health = Watched(kept_s=0)
+    client = serve(make_settings(), health=health)
 
     ages = [client.get("/health").json()["indexes"]["btc_usd"]["age_s"] for _ in range(3)]
 
-    assert len(reads) == 3
+    assert health.reads == 3
     assert sorted(set(ages)) == ages
 
 
-def test_all_who_ask_during_a_read_share_it_and_take_no_thread(serve, make_settings, monkeypatch):
-    begun, go_on, reads = threading.Event(), threading.Event(), []
-
-    def slow(*arguments: Any) -> dict[str, Any]:
-        reads.append(arguments)
-        begun.set()
-        assert go_on.wait(20)
-        return health(*arguments)
-
-    monkeypatch.setattr("api.health.health", slow)
-    monkeypatch.setattr(recent, "KEPT_S", 600.0)
-    client = serve(make_settings())
+def test_all_who_ask_during_a_read_share_it_and_take_no_thread(serve, make_settings):
+    health = Watched(kept_s=600)
+    health.may_end.clear()
+    client = serve(make_settings(), health=health)
     with ThreadPoolExecutor(60) as pool:
         asked = [pool.submit(httpx.get, client.base_url.join("/health"), timeout=30) for _ in range(60)]
-        assert begun.wait(20)
+        assert health.begun.wait(20)
         meanwhile = client.get("/prices/btc_usd/latest")
-        go_on.set()
+        health.may_end.set()
         answers = [each.result() for each in asked]
 
     assert meanwhile.json()["price"] == "101515.70000000"
     assert {reply.status_code for reply in answers} == {503}
-    assert len(reads) == 1
+    assert health.reads == 1
 
 
 def test_a_read_that_failed_is_not_kept():
@@ -140,7 +137,7 @@ def test_a_read_that_failed_is_not_kept():
         raise ZeroDivisionError
 
     async def asked() -> dict[str, Any]:
-        kept = recent.Recent()
+        kept = Recent()
         with pytest.raises(ZeroDivisionError):
             await kept.get(broken)
         return await kept.get(lambda: {"status": "ok"})

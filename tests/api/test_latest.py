@@ -7,25 +7,10 @@ import httpx
 import pytest
 
 from api.served import Served
-from store.file.database import Cursor, Database
-from store.prices import ticks
-from tests.conftest import tick
+from store.file.database import Database
+from tests.conftest import reads_of, tick
 
 from .conftest import SECOND, store
-
-
-@pytest.fixture
-def reads(monkeypatch) -> list[str]:
-    """Grows by a name whenever the newest tick of an index is looked up."""
-    found: list[str] = []
-    newest_first = ticks.newest_first
-
-    def look(cursor: Cursor, index_name: str, *limits: int, **more: int):
-        found.append(index_name)
-        return newest_first(cursor, index_name, *limits, **more)
-
-    monkeypatch.setattr(ticks, "newest_first", look)
-    return found
 
 
 @pytest.fixture
@@ -42,14 +27,14 @@ def newest(client: httpx.Client, name: str = "btc_usd") -> int:
     return int(client.get(f"/prices/{name}/latest").raise_for_status().json()["timestamp"]) - SECOND * 1000
 
 
-def test_while_nobody_writes_the_database_is_asked_no_more(client, held, reads):
+def test_while_nobody_writes_the_database_is_asked_no_more(client, held):
     before = newest(client), newest(client)
-    reads.clear()
+    reads = reads_of(held)
 
     answers = {newest(client) for _ in range(20)}
 
     assert (before, answers) == ((0, 0), {0})
-    assert reads == []
+    assert reads_of(held) == reads
 
 
 def test_each_index_has_its_own_newest_price(client, held):
@@ -72,14 +57,15 @@ def test_a_tick_of_another_process_is_in_the_first_reply_after_its_write(client,
         assert newest(client) == newest(client) == 1000 * second
 
 
-def test_a_file_that_is_not_held_is_asked_each_time(client, database, reads):
+def test_a_file_that_is_not_held_is_asked_each_time(server, client, database):
     store(database, tick())
     newest(client)
-    reads.clear()
+    asked = server[0].state.served.database
+    reads = reads_of(asked)
 
     newest(client)
 
-    assert "btc_usd" in reads
+    assert reads_of(asked) > reads
 
 
 def test_many_clients_beside_a_recorder_never_see_an_older_price_than_was_stored_before(client, held):

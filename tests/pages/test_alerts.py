@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import streamlit as st
 from pydantic import TypeAdapter
 from streamlit.testing.v1 import AppTest
 
-from pages.common import sign_in
 from settings import ROOT
 from store.alerts import events
 from store.alerts.events import Delivery, Event, Outcome
@@ -34,12 +34,6 @@ def recorded(database: Database) -> Database:
     now = utc_now()
     store(database, *(observed(now - (300 - second) * SECOND, 100 + second / 100) for second in range(0, 301, 5)))
     return database
-
-
-@pytest.fixture
-def here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The reader sits at the machine: AppTest has no address that could tell it."""
-    monkeypatch.setattr(sign_in, "at_this_machine", lambda *_: True)
 
 
 def observed(at: datetime, price: float) -> Tick:
@@ -225,7 +219,6 @@ def test_more_events_are_shown_when_asked_for(open_page, recorded: Database):
     assert "Show more" not in [button.label for button in page.button]
 
 
-@pytest.mark.usefixtures("here")
 def test_a_reader_at_the_machine_acknowledges_one_event_and_all(open_page, recorded: Database):
     note(recorded, *(alert(text) for text in "abc"))
     page = open_page("alerts")
@@ -246,7 +239,7 @@ def seen(database: Database) -> dict[str, str]:
 
 
 def test_who_may_not_acknowledge_is_told_how_to(open_page, recorded: Database, monkeypatch):
-    monkeypatch.setattr(sign_in, "at_this_machine", lambda *_: False)
+    monkeypatch.setattr(type(st.context), "ip_address", "192.0.2.7")
     note(recorded, alert("a"))
 
     page = open_page("alerts")
@@ -255,7 +248,6 @@ def test_who_may_not_acknowledge_is_told_how_to(open_page, recorded: Database, m
     assert captions(page)[-1] == "To acknowledge alerts, sign in, or read on the machine that serves this page."
 
 
-@pytest.mark.usefixtures("here")
 def test_what_can_not_be_noted_is_one_line(open_page, recorded: Database, monkeypatch):
     note(recorded, alert("a"))
     page = open_page("alerts")

@@ -1,9 +1,10 @@
 """The Export page says how large a file will be, makes it while one watches, and shows how programs ask for it."""
 
 import json
+import os
 import shlex
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import pandas as pd
@@ -12,17 +13,20 @@ from click.testing import Result
 from streamlit.testing.v1 import AppTest
 
 import settings as all_settings
+from pages.common.export_links import FORMATS
 from store.errors import StoreError
 from store.export import files as exports
 from store.export import tickets
 from store.export.files import manifest_of
+from store.export.query import ExportQuery
 from store.file.database import Database
 from store.file.locks import FileLock
+from store.instants import in_iso
 from store.ledger import gaps, runs
-from store.models import Gap, Run, Tick, utc_now
+from store.models import Gap, Run, Tick, to_column, utc_now
 from tests.conftest import wait_until
 
-from .conftest import Open, captions, parts, store, warnings
+from .conftest import Open, captions, parts, recorder, store, warnings
 
 MINUTE = timedelta(minutes=1)
 SECOND = timedelta(seconds=1)
@@ -106,20 +110,19 @@ def test_another_choice_asks_for_another_file(open_page: Open, recorded: Databas
     assert not page.get("link_button")
 
 
-def test_what_was_made_stays_as_it_is_while_time_goes_on(open_page: Open, recorded: Database, monkeypatch):
+def test_what_was_made_stays_as_it_is_while_time_goes_on(open_page: Open, recorded: Database):
     page = made(open_page("export"))
     before = asked(page)
-    monkeypatch.setattr("pages.common.moments.this_minute", lambda: utc_now() + 5 * MINUTE)
 
-    page.run()
+    with recorder(recorded, skew_s=300):  # by the exchange's clock it is five minutes later
+        page.run()
 
     assert asked(page) == before
 
 
-def test_progress_is_shown_in_ticks_while_the_file_is_made(open_page: Open, recorded: Database, monkeypatch):
+def test_progress_is_shown_in_ticks_while_the_file_is_made(open_page: Open, recorded: Database):
     page = open_page("export")
     shared = exports.Exports(recorded, 10**9)
-    monkeypatch.setattr(exports, "_WAIT_S", 20)
     lock = FileLock(shared.folder / ".lock")
     shared.folder.mkdir()
     assert lock.try_acquire()
@@ -186,15 +189,32 @@ def test_an_index_must_be_chosen(open_page: Open, recorded: Database):
     assert [box.value for box in page.info] == ["Choose an index."]
 
 
-def test_a_sheet_that_will_be_cut_is_told_before_and_after(open_page: Open, recorded: Database, monkeypatch):
-    monkeypatch.setattr("store.export.query.MOST_EXCEL_ROWS", 100)
-    monkeypatch.setattr("store.export.writers.MOST_EXCEL_ROWS", 100)
+def test_a_sheet_that_will_be_cut_is_told_before(open_page: Open, recorded: Database):
+    with recorded.write() as cursor:
+        cursor.execute(
+            "INSERT INTO ticks SELECT 'btc_usd', $last - to_milliseconds(n * 60), NULL, 100, 'live', 0 "
+            "FROM range(1_100_000) AS numbers(n)",
+            {"last": to_column(utc_now() - timedelta(hours=1))},
+        )
+
     page = open_page("export", format="Excel")
-    assert any(box.startswith("A sheet of Excel holds 100 rows") for box in warnings(page))
 
-    made(page)
+    assert any(box.startswith("A sheet of Excel holds 1,048,575 rows") for box in warnings(page))
 
-    assert any("100 rows, cut at what a sheet of Excel holds: it ends at" in caption for caption in captions(page))
+
+def in_range(end: datetime, form: str) -> tuple[ExportQuery, dict[str, str]]:
+    """The query for a minute of btc_usd, and the parameters by which the page asks it."""
+    query = ExportQuery(("btc_usd",), end - MINUTE, end, format=FORMATS[form])
+    return query, {"format": form, "start": in_iso(query.start), "end": in_iso(query.end)}
+
+
+def test_a_sheet_that_was_cut_is_told(open_page: Open, recorded: Database):
+    query, address = in_range(utc_now().replace(microsecond=0) - 3 * MINUTE, "Excel")
+    exports.Exports(recorded, 10**9, exports.Limits(sheet=50)).make(query)
+
+    page = made(open_page("export", **address))
+
+    assert any("50 rows, cut at what a sheet of Excel holds: it ends at" in caption for caption in captions(page))
 
 
 def test_an_export_that_has_no_room_is_told_before_and_refused(open_page: Open, recorded: Database, monkeypatch):
@@ -235,12 +255,13 @@ def test_where_routes_are_not_served_the_file_leaves_through_memory(open_page: O
     assert not page.get("link_button")
 
 
-def test_where_routes_are_not_served_a_large_file_is_named_with_the_limit(
-    open_page: Open, recorded: Database, monkeypatch
-):
-    page = open_page("export")
+def test_where_routes_are_not_served_a_large_file_is_named_with_the_limit(open_page: Open, recorded: Database):
+    query, address = in_range(utc_now().replace(microsecond=0) - 3 * MINUTE, "Parquet")
+    there = exports.Exports(recorded, 10**9).make(query)
+    os.truncate(there.path, 60_000_000)
+    manifest_of(there.path).write_text(json.dumps(there.manifest | {"bytes": 60_000_000}))
+    page = open_page("export", **address)
     page.session_state["plotly is not served"] = True
-    monkeypatch.setattr(exports.Export, "bytes", property(lambda _: 60_000_000))
 
     made(page)
 

@@ -25,12 +25,6 @@ Times = npt.NDArray[np.int64]
 MICROSECOND = timedelta(microseconds=1)
 MINUTE_US, DAY_US = 60_000_000, 86_400_000_000
 
-# Others wait no longer than this for the file, and opening it for each question would cost 30 ms.
-_LEASE_S = 0.5
-
-# So many days of ticks are kept at hand: a day at one second takes 1.4 MB.
-_DAYS_KEPT = 40
-
 _MINUTES = """
 SELECT epoch_us(open_time) AS minute_us, low, high, close, live_count = tick_count AS observed
 FROM candles_1m
@@ -74,11 +68,25 @@ ORDER BY ts
 """
 
 
+@dataclass(frozen=True)
+class Limits:
+    """The numbers of a replay.
+
+    Attributes:
+        lease_s: how old a lease gets: others wait that long for the file, and opening it for each question costs 30 ms.
+        days: how many days of ticks are kept in memory; a day at one second takes 1.4 MB.
+    """
+
+    lease_s: float = 0.5
+    days: int = 40
+
+
 class Leases:
     """A cursor for one question after the other, on leases that are given back now and then."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, lease_s: float) -> None:
         self._database = database
+        self._lease_s = lease_s
         self._lease = contextlib.ExitStack()
         self._cursor: DuckDBPyConnection | None = None
         self._since = 0.0
@@ -96,7 +104,7 @@ class Leases:
         Raises:
             StoreError: as of `Database.read`.
         """
-        if self._cursor is not None and time.monotonic() - self._since > _LEASE_S:
+        if self._cursor is not None and time.monotonic() - self._since > self._lease_s:
             self.__exit__()
         if self._cursor is None:
             self._cursor = self._lease.enter_context(self._database.read())
@@ -164,8 +172,8 @@ def _fill(minutes: Minutes, found: dict[str, Any]) -> None:
 class Ticks:
     """The ticks of an index, read a day at a time when they are asked for."""
 
-    def __init__(self, leases: Leases, index_name: str) -> None:
-        self._leases, self._index_name = leases, index_name
+    def __init__(self, leases: Leases, index_name: str, most_days: int) -> None:
+        self._leases, self._index_name, self._most_days = leases, index_name, most_days
         self._days: OrderedDict[int, tuple[Times, Floats]] = OrderedDict()
 
     def between(self, start_us: int, end_us: int) -> tuple[Times, Floats]:
@@ -192,7 +200,7 @@ class Ticks:
             }
             found = self._leases.cursor().execute(_TICKS, values).fetchnumpy()
             self._days[day] = np.asarray(found["ts_us"], np.int64), np.asarray(found["price"], np.float64)
-            if len(self._days) > _DAYS_KEPT:
+            if len(self._days) > self._most_days:
                 self._days.popitem(last=False)
         self._days.move_to_end(day)
         return self._days[day]

@@ -18,7 +18,7 @@ from store.ledger.due import stretches
 from store.ledger.gaps import ledger
 from store.models import from_column, to_column
 
-from .minutes import Leases, Ticks, read_minutes
+from .minutes import Leases, Limits, Ticks, read_minutes
 from .slots import Holes
 from .slots import changes as changes_by_slot
 from .ticks import Story
@@ -59,6 +59,7 @@ def replay(
     end: datetime,
     now: datetime,
     tell: Tell = lambda _, __: None,
+    limits: Limits = Limits(),
 ) -> Replayed:
     """What rules come to in [start, end), as if no event had been before.
 
@@ -67,10 +68,10 @@ def replay(
     Raises:
         StoreError: the database can't be read.
     """
-    with Leases(database) as leases:
+    with Leases(database, limits.lease_s) as leases:
         company = Company({}, exchange_of(leases.cursor()))
         judge = Judge(rules, {name: Tape(_POLL_SECONDS, timedelta(0)) for name in index_names}, {}, company)
-        part = _Part(leases, company, start, end, now)
+        part = _Part(leases, limits.days, company, start, end, now)
         found, days = list(part.of_gaps(judge)), set[int]()
         done = 0
         for name in index_names:
@@ -90,6 +91,7 @@ class _Part:
     """A replay of [start, end): the events of each part of it."""
 
     leases: Leases
+    days: int
     company: Company
     start: datetime
     end: datetime
@@ -106,7 +108,7 @@ class _Part:
         since = first_observed(self.leases.cursor(), index_name)
         first = self.end if since is None else max(self.start - length, since)
         minutes = read_minutes(self.leases, index_name, first, self.end)
-        return Story(minutes, Ticks(self.leases, index_name), since)
+        return Story(minutes, Ticks(self.leases, index_name, self.days), since)
 
     def of_ticks(self, story: Story, watch: Watch) -> Iterator[Event]:
         for change in story.changes(watch, self.start, self.end):

@@ -4,23 +4,28 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 
-from poller.alerts import delivery as delivery_module
-from poller.alerts.delivery import Delivery, leave_word, message_of
+from poller.alerts.delivery import Delivery, Limits, leave_word, message_of
 from store.alerts import events
 from store.file.database import Database
 from store.file.locks import FileLock, beside
-from tests.conftest import wait_until
+from tests.conftest import reads_of, wait_until
 from tests.events import alert, deliveries, note, texts_sent
 from tests.poller.conftest import MovedClock
 from tests.webhook import SECRET, Webhook
 
 Start = Callable[..., Delivery]
+
+SOON = Limits(try_s=5, first_wait_s=0.02)
+"""A second try comes soon."""
+
+IMPATIENT = replace(SOON, store_s=0.05)
 
 
 @pytest.fixture
@@ -45,8 +50,8 @@ def start(database: Database, addresses: dict[str, SecretStr], clock: MovedClock
     started: list[Delivery] = []
 
     def begin(**more: object) -> Delivery:
-        settings = {"clock": clock, "timeout_s": 5.0, **more}
-        made = Delivery(settings.pop("database", database), lambda: addresses, **settings)  # type: ignore[arg-type]
+        settings = {"database": database, "addresses": lambda: addresses, "clock": clock, "limits": SOON, **more}
+        made = Delivery(**settings)  # type: ignore[arg-type]
         started.append(made)
         made.start()
         return made
@@ -56,16 +61,10 @@ def start(database: Database, addresses: dict[str, SecretStr], clock: MovedClock
         each.stop()
 
 
-@pytest.fixture(autouse=True)
-def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A second try comes soon."""
-    monkeypatch.setattr("poller.alerts.backoff._FIRST_WAIT_S", 0.02)
-
-
 def no_reads_for(database: Database, seconds: float) -> bool:
-    before = database.meters.reads.count
+    before = reads_of(database)
     time.sleep(seconds)  # to see that nothing happens
-    return database.meters.reads.count == before
+    return reads_of(database) == before
 
 
 def test_what_a_target_reads_says_which_rule_how_bad_when_and_why():
@@ -177,11 +176,11 @@ def test_a_target_that_hangs_holds_up_no_other_one(start: Start, database, webho
         addresses["json 2"] = SecretStr(hanging.address)
         note(database, *(alert(str(number), ("json", "json 2")) for number in range(5)))
         began = time.monotonic()
-        delivery = start()
+        start()
 
         wait_until(lambda: len(texts_sent(database)) == 5)
         took_s = time.monotonic() - began
-        still_hangs = delivery._turns.busy == {"json 2"}
+        still_hangs = {target for _, target, *_ in deliveries(database)} == {"json"}
     assert webhook.texts == ["0", "1", "2", "3", "4"]
     assert still_hangs
     assert took_s < 4  # when apprise gives up the one that hangs
@@ -191,7 +190,7 @@ def test_one_that_trickles_is_a_failed_try_after_a_while(start: Start, database:
     webhook.manner = "trickle"
     note(database, alert("a"))
 
-    start(timeout_s=0.3)
+    start(limits=replace(SOON, try_s=0.3))
 
     wait_until(lambda: ("a", "json", "failed", "no answer within 0.3 s") in deliveries(database))
 
@@ -257,8 +256,9 @@ def test_one_process_at_a_time_tells_and_the_next_one_goes_on_from_there(start: 
     other = FileLock(beside(database.path, "alerts"))
     assert other.try_acquire()
     note(database, alert("a"), alert("b"))
-    delivery = start()
-    wait_until(delivery._turns.left)
+    before_it_looked = reads_of(database)
+    start()
+    wait_until(lambda: reads_of(database) > before_it_looked)
     with database.write() as cursor:
         first = events.pending(cursor)[0]
         events.note_delivery(cursor, first.event.id, events.Delivery("json", "sent", first.event.at, "", 1))
@@ -307,7 +307,7 @@ def test_word_that_can_not_be_left_is_no_reason_to_fall(tmp_path: Path):
 def test_a_database_that_is_not_there_yet_is_waited_for(start: Start, database: Database, tmp_path, webhook, caplog):
     later = Database(tmp_path / "later" / "ticks.duckdb")
     start(database=later)
-    wait_until(lambda: no_reads_for(database, 0.1))
+    assert no_reads_for(later, 0.1)
 
     later.migrate()
     note(later, alert("a"))
@@ -317,12 +317,11 @@ def test_a_database_that_is_not_there_yet_is_waited_for(start: Start, database: 
 
 
 def test_a_database_that_can_not_be_written_delays_and_doubles_nothing(
-    start: Start, database: Database, webhook: Webhook, monkeypatch, caplog
+    start: Start, database: Database, webhook: Webhook, caplog
 ):
-    monkeypatch.setattr(delivery_module, "_STORE_WAIT_S", 0.05)
     note(database, alert("a"), alert("b"))
     webhook.delay_s = 0.3
-    start()
+    start(limits=IMPATIENT)
     wait_until(lambda: webhook.calls)
 
     with database.write():
@@ -365,11 +364,10 @@ def test_a_stop_leaves_what_hangs_to_be_told_again(start: Start, database: Datab
     wait_until(lambda: texts_sent(database) == ["a"])
 
 
-def test_a_stop_that_can_not_note_says_so(start: Start, database: Database, webhook: Webhook, monkeypatch, caplog):
-    monkeypatch.setattr(delivery_module, "_STORE_WAIT_S", 0.05)
+def test_a_stop_that_can_not_note_says_so(start: Start, database: Database, webhook: Webhook, caplog):
     webhook.delay_s = 0.2
     note(database, alert("a"))
-    delivery = start()
+    delivery = start(limits=IMPATIENT)
     wait_until(lambda: webhook.calls)
 
     with database.write():
@@ -383,15 +381,20 @@ def test_a_stop_before_the_start_is_no_reason_to_fall(database: Database):
     Delivery(database, dict).stop()
 
 
-def test_a_mistake_of_ours_does_not_end_it(start: Start, database: Database, webhook: Webhook, monkeypatch, caplog):
-    def fail(*_: object) -> None:
-        raise ZeroDivisionError
+def test_a_mistake_of_ours_does_not_end_it(
+    start: Start, database: Database, webhook: Webhook, addresses: dict[str, SecretStr], caplog
+):
+    failing = True
 
-    monkeypatch.setattr(Delivery, "_tell", fail)
+    def asked() -> dict[str, SecretStr]:
+        if failing:
+            raise ZeroDivisionError
+        return addresses
+
     note(database, alert("a"))
-    start()
+    start(addresses=asked)
     wait_until(lambda: "the job delivery failed" in caplog.messages)
-    monkeypatch.undo()
+    failing = False
 
     wait_until(lambda: webhook.texts == ["a"])
 

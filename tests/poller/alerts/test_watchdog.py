@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from poller.alerts.watchdog import Watchdog, start_watchdog
+from poller.alerts.watchdog import Limits, Watchdog, start_watchdog
 from settings import Settings, SettingsError
 from store.alerts import events
 from store.file.database import Database
@@ -42,12 +42,12 @@ def settings(make_settings: Callable[..., Settings], webhook: Webhook) -> Settin
 
 
 @pytest.fixture
-def watch(settings: Settings, database: Database, clock: Clock) -> Iterator[Callable[[], Watchdog]]:
+def watch(settings: Settings, database: Database, clock: Clock) -> Iterator[Callable[..., Watchdog]]:
     """Make watchdogs that look when they are told to; what they began ends with the test."""
     made = []
 
-    def make() -> Watchdog:
-        made.append(Watchdog(settings, database, clock=clock))
+    def make(**more: Limits) -> Watchdog:
+        made.append(Watchdog(settings, database, clock=clock, **more))
         return made[-1]
 
     yield make
@@ -176,12 +176,9 @@ def test_meanwhile_what_the_recorder_left_is_told_and_then_that_is_left_to_the_r
     assert webhook.texts[-1] == BACK
 
 
-def test_what_nobody_takes_is_left_to_the_recorder_after_a_moment(
-    watch, recorder, clock, database, webhook, monkeypatch
-):
-    monkeypatch.setattr("poller.alerts.watchdog._HAND_OVER_S", 0)
+def test_what_nobody_takes_is_left_to_the_recorder_after_a_moment(watch, recorder, clock, database, webhook):
     webhook.manner = "refuse"
-    watchdog = watch()
+    watchdog = watch(limits=Limits(hand_over_s=0))
     recorder.release()
     look_for(watchdog, clock, 31)
     wait_until(lambda: webhook.calls)
@@ -227,12 +224,12 @@ def test_a_recorder_that_has_no_database_yet_is_at_work(settings, tmp_path, cloc
 
 
 @pytest.fixture
-def begin() -> Iterator[Callable[[Settings], Watchdog | None]]:
-    """As `start_watchdog`; what it starts ends with the test."""
+def begin(clock: Clock) -> Iterator[Callable[[Settings], Watchdog | None]]:
+    """As `start_watchdog`, by the clock of the test; what it starts ends with the test."""
     started = []
 
     def start(settings: Settings) -> Watchdog | None:
-        if (watchdog := start_watchdog(settings)) is not None:
+        if (watchdog := start_watchdog(settings, clock=clock, limits=Limits(look_s=0.01))) is not None:
             started.append(watchdog)
         return watchdog
 
@@ -242,15 +239,13 @@ def begin() -> Iterator[Callable[[Settings], Watchdog | None]]:
         atexit.unregister(each.stop)
 
 
-def test_a_process_has_one_watchdog_that_looks_by_itself(begin, settings, database, recorder, webhook, monkeypatch):
-    monkeypatch.setattr("poller.alerts.watchdog._LOOK_AGAIN_S", 0.01)
-    monkeypatch.setattr("poller.alerts.watchdog.stale_after_s", lambda _: 0)
+def test_a_process_has_one_watchdog_that_looks_by_itself(begin, settings, recorder, clock, webhook):
     recorder.release()
 
     assert begin(settings) is not None
     assert begin(settings) is None
 
-    wait_until(lambda: webhook.texts == [GONE])
+    wait_until(lambda: clock.move(31) or webhook.texts == [GONE])
 
 
 @pytest.mark.parametrize("changes", [{"poller": "embedded"}, {"notify_urls": ()}])

@@ -2,13 +2,15 @@
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from click.testing import Result
 
-from store.export.files import manifest_of
+from store.export.files import Exports, Limits, manifest_of
+from store.export.query import ExportQuery
 from store.file.database import Database
 from store.prices import ticks
 from store.prices.bars import INTERVAL_NAMES
@@ -69,10 +71,11 @@ def test_where_nothing_can_be_written_the_refusal_is_one_line(command, recorded:
     )
 
 
-def test_a_sheet_that_was_cut_is_said(command, recorded: Database, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("store.export.writers.MOST_EXCEL_ROWS", 150)
+def test_a_sheet_that_was_cut_is_said(command, recorded: Database):
+    query = ExportQuery(("btc_usd", "eth_usd"), START, START + timedelta(hours=1), format="xlsx")
+    Exports(recorded, 10**9, Limits(sheet=150)).make(query)
 
-    done = command("export", "--format", "xlsx")
+    done = command("export", "--format", "xlsx", "--start", query.start.isoformat(), "--end", query.end.isoformat())
 
     assert ": ticks 150, bytes" in done.stdout
     assert done.stdout.splitlines()[1:] == [

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 from store.alerts import events
 from store.alerts.events import Event
 from store.alerts.recall import recall
-from store.alerts.replay import minutes
+from store.alerts.replay.minutes import Limits
 from store.alerts.replay.replay import replay
 from store.alerts.rules.kinds import AnyRule
 from store.file.database import Database
@@ -178,25 +178,22 @@ def empty(open_database: Database) -> Database:
     return open_database
 
 
-def alike(database: Database, history: Sequence[Recorded], rules: Sequence[AnyRule] = RULES) -> bool:
+def alike(database: Database, history: Sequence[Recorded], limits: Limits = Limits()) -> bool:
     """Does a replay of all bring what recorders noted?"""
     noted = live(database, history, START, history[-1].end)
-    found = replay(database, rules, NAMES, START, history[-1].end, NOW)
+    found = replay(database, RULES, NAMES, START, history[-1].end, NOW, limits=limits)
     return bool(noted) and in_short(found.events) == in_short(noted)
 
 
-def test_a_replay_on_many_leases_brings_the_same(empty: Database, monkeypatch):
-    monkeypatch.setattr(minutes, "_LEASE_S", -1)
-
-    assert alike(empty, recorded(1, 5, 60, 2))
+def test_a_replay_on_many_leases_brings_the_same(empty: Database):
+    assert alike(empty, recorded(1, 5, 60, 2), Limits(lease_s=-1))
 
 
-def test_a_replay_over_midnight_with_one_day_at_hand_brings_the_same(empty: Database, monkeypatch):
-    monkeypatch.setattr(minutes, "_DAYS_KEPT", 1)
+def test_a_replay_over_midnight_with_one_day_in_memory_brings_the_same(empty: Database):
     prices: list[float | None] = [100.0] * (12 * 3600 // 10)
     prices += [103.0] * 60  # up at midnight, which is in the windows of ticks until after 00:02
 
-    assert alike(empty, [Recorded(START, 10, prices)])
+    assert alike(empty, [Recorded(START, 10, prices)], Limits(days=1))
 
 
 def test_a_window_that_is_shorter_than_its_minute_waited_for_a_tick_brings_the_same(empty: Database):

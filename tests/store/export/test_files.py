@@ -4,25 +4,26 @@ import gc
 import json
 import os
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import openpyxl
 import pandas as pd
 import polars as pl
+import portalocker
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from portalocker import LockFlags
 
 from settings import VERSION
 from store.errors import BusyError, NoDatabaseError, StoreError
-from store.export import files as exports
-from store.export import rows as export_rows
 from store.export import survey as export_survey
-from store.export import writers as export_writers
-from store.export.files import Export, Exports, Job, manifest_of
+from store.export.files import Export, Exports, Job, Limits, manifest_of
 from store.export.query import ExportQuery
+from store.export.writers import TICKS
 from store.file.database import Database
 from store.file.locks import FileLock
 from store.intake.foreign import Columns
@@ -30,7 +31,7 @@ from store.intake.imports import import_files
 from store.models import Tick
 from store.prices import candles, ticks
 from store.prices.bars import bars
-from tests.conftest import START, tick, wait_until
+from tests.conftest import START, reads_of, tick, wait_until
 from tests.store.histories import at, averaged, missed, observed, ran
 
 GB = 10**9
@@ -79,7 +80,7 @@ def test_ticks_come_back_from_parquet_as_they_were_sorted_by_time(exported: Expo
     made = exported.make(asked())
 
     found = pq.read_table(made.path)
-    assert found.schema.remove_metadata() == export_writers.TICKS
+    assert found.schema.remove_metadata() == TICKS
     assert found.column("ts").type == pa.timestamp("us", "UTC")
     back = [
         (row["index_name"], _us(row["ts"]), _us(row["received_at"]), row["price"], row["source"], row["resolution_s"])
@@ -158,14 +159,10 @@ def test_excel_has_the_rows_with_times_in_utc_and_says_what_they_are(exported: E
     assert about["units"] == '{"btc_usd": "USD per BTC", "eth_usd": "USD per ETH"}'
 
 
-def test_excel_holds_so_many_rows_and_says_that_there_were_more(
-    exported: Exports, database: Database, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(export_writers, "MOST_EXCEL_ROWS", 5)
-    monkeypatch.setattr(export_rows, "_TICKS_A_WINDOW", 3)
+def test_excel_holds_so_many_rows_and_says_that_there_were_more(database: Database):
     store(database, *(tick(second) for second in range(9)))
 
-    made = exported.make(asked(format="xlsx"))
+    made = Exports(database, GB, Limits(window=3, sheet=5)).make(asked(format="xlsx"))
 
     assert (made.rows, made.manifest["capped"]) == (5, True)
     assert openpyxl.load_workbook(made.path)["ticks"].max_row == 6
@@ -265,16 +262,17 @@ def test_parquet_says_what_it_holds_and_how_complete_it_is(exported: Exports, da
     assert {name: made.manifest[name] for name in said} == said
 
 
-def test_readers_can_skip_by_row_groups_that_are_sorted_by_time(
-    exported: Exports, database: Database, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(export_writers, "_ROW_GROUP", 200)
-    a_history(database)
+def test_readers_can_skip_by_row_groups_that_are_sorted_by_time(exported: Exports, database: Database):
+    with database.write() as cursor:
+        cursor.execute(
+            "INSERT INTO ticks SELECT 'btc_usd', TIMESTAMP '2026-11-01 12:00' + to_milliseconds(n), NULL, n, 'live', 0 "
+            "FROM range(1, 260_001) AS numbers(n)"
+        )
 
     described = pq.ParquetFile(exported.make(asked()).path).metadata
 
     groups = [described.row_group(number) for number in range(described.num_row_groups)]
-    assert [group.num_rows for group in groups] == [200] * 5 + [150]
+    assert [group.num_rows for group in groups] == [122_880, 122_880, 14_240]
     ends = [(group.column(1).statistics.min, group.column(1).statistics.max) for group in groups]
     assert [end for pair in ends for end in pair] == sorted(end for pair in ends for end in pair)
     assert groups[0].column(1).compression == "ZSTD"
@@ -285,16 +283,13 @@ def test_readers_can_skip_by_row_groups_that_are_sorted_by_time(
 
 
 @pytest.mark.parametrize("kind", ["parquet", "csv", "xlsx"])
-def test_equal_exports_have_equal_bytes_however_they_were_cut(
-    exported: Exports, database: Database, monkeypatch: pytest.MonkeyPatch, kind: str
-):
+def test_equal_exports_have_equal_bytes_however_they_were_cut(exported: Exports, database: Database, kind: str):
     a_history(database)
     made = exported.make(asked(format=kind))
     before = made.path.read_bytes()
     made.path.unlink()
-    monkeypatch.setattr(export_rows, "_TICKS_A_WINDOW", 100)
 
-    again = exported.make(asked(format=kind))
+    again = Exports(database, GB, Limits(window=100)).make(asked(format=kind))
 
     assert (again.path, again.sha256) == (made.path, made.sha256)
     assert again.path.read_bytes() == before
@@ -331,10 +326,8 @@ def test_a_tick_outside_the_range_leaves_it_as_it_is(exported: Exports, database
     assert Exports(database, GB).make(asked(600)).path == made.path
 
 
-def test_what_comes_while_it_is_written_is_no_part_of_it(
-    exported: Exports, database: Database, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(export_rows, "_TICKS_A_WINDOW", 100)
+def test_what_comes_while_it_is_written_is_no_part_of_it(database: Database):
+    exported = Exports(database, GB, Limits(window=100))
     a_history(database)
 
     def tell(read: int, total: int) -> None:
@@ -367,12 +360,11 @@ def test_a_file_without_a_manifest_is_made_again(exported: Exports, database: Da
 # How it is made.
 
 
-def test_progress_is_told_in_ticks(exported: Exports, database: Database, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(export_rows, "_TICKS_A_WINDOW", 400)
+def test_progress_is_told_in_ticks(database: Database):
     a_history(database)
     told: list[tuple[int, int]] = []
 
-    exported.make(asked(), lambda read, total: told.append((read, total)))
+    Exports(database, GB, Limits(window=400)).make(asked(), lambda read, total: told.append((read, total)))
 
     assert told[-1] == (1150, 1150)
     assert [read for read, _ in told] == sorted(read for read, _ in told)
@@ -443,16 +435,24 @@ def test_two_who_ask_at_once_get_one_file(exported: Exports, database: Database)
     assert len(made) == 4
 
 
-def test_another_process_that_exports_is_waited_for(exported: Exports, monkeypatch: pytest.MonkeyPatch):
+def test_another_process_that_exports_is_waited_for(exported: Exports, database: Database, monkeypatch):
+    refused, real = threading.Event(), portalocker.lock
+
+    def lock_it(file: IO[bytes], flags: LockFlags) -> None:
+        try:
+            real(file, flags)
+        except portalocker.AlreadyLocked:
+            refused.set()
+            raise
+
     exported.make(asked())
     lock = FileLock(exported.folder / ".lock")
     assert lock.try_acquire()
-    with monkeypatch.context() as patch:
-        patch.setattr(exports, "_WAIT_S", 0.05)
-        with pytest.raises(BusyError, match="another process is exporting"):
-            exported.make(asked(names="eth_usd"))
+    monkeypatch.setattr(portalocker, "lock", lock_it)
     job = Job(exported, asked(format="csv"))
-    wait_until(exported._one_at_a_time.locked)
+    assert refused.wait(10)
+    with pytest.raises(BusyError, match="another process is exporting"):
+        Exports(database, GB, Limits(wait_s=0.05)).make(asked(names="eth_usd"))
     assert (job.over, job.failure) == (False, None)
 
     lock.release()
@@ -461,10 +461,21 @@ def test_another_process_that_exports_is_waited_for(exported: Exports, monkeypat
     assert job.made().path.exists()
 
 
-def test_a_thread_that_exports_for_too_long_is_not_waited_for(exported: Exports, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(exports, "_WAIT_S", 0.05)
-    with exported._one_at_a_time, pytest.raises(BusyError, match="other exports take their time"):
-        exported.make(asked())
+def test_a_thread_that_exports_for_too_long_is_not_waited_for(database: Database):
+    exported, begun, may_end = Exports(database, GB, Limits(wait_s=0.05)), threading.Event(), threading.Event()
+    a_history(database)
+
+    def take_time(read: int, total: int) -> None:
+        begun.set()
+        assert may_end.wait(10)
+
+    with ThreadPoolExecutor(1) as another:
+        slow = another.submit(exported.make, asked(), take_time)
+        assert begun.wait(10)
+        with pytest.raises(BusyError, match="other exports take their time"):
+            exported.make(asked(names="eth_usd"))
+        may_end.set()
+    assert slow.result().path.exists()
 
 
 def test_a_job_tells_how_far_it_is_and_what_went_wrong(exported: Exports, database: Database, tmp_path: Path):
@@ -553,7 +564,8 @@ def test_the_folder_never_outgrows_its_size_and_loses_what_was_asked_for_longest
     third.path.unlink()
     for made, ago in ((first, 2), (second, 3)):
         _asked_ago(made.path, timedelta(minutes=ago))
-    exported = Exports(database, _size_of(exports_folder := plenty.folder))
+    most_bytes = _size_of(plenty.folder)
+    exported = Exports(database, most_bytes)
     exported.make(asked(800))
 
     exported.make(asked(900))
@@ -562,7 +574,7 @@ def test_the_folder_never_outgrows_its_size_and_loses_what_was_asked_for_longest
     assert not manifest_of(first.path).exists()
     assert second.path.exists()
     assert third.path.exists()
-    assert _size_of(exports_folder) <= exported._most_bytes
+    assert _size_of(plenty.folder) <= most_bytes
 
 
 def test_an_export_that_is_too_large_by_itself_is_refused(database: Database):
@@ -597,13 +609,18 @@ def test_files_of_others_are_left_alone(database: Database):
     assert theirs.exists()
 
 
-def test_surveys_are_kept_for_the_latest_questions(exported: Exports, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(exports, "_MOST_SURVEYS", 2)
-
+def test_surveys_are_kept_for_the_latest_questions(database: Database):
+    exported = Exports(database, GB, Limits(surveys=2))
     for end_s in (10, 20, 30):
         exported.make(asked(end_s))
 
-    assert [query.end for query in exported._surveys] == [at(20), at(30)]
+    def reads(end_s: float) -> int:
+        """How often the database is read for a question that was asked before."""
+        before = reads_of(database)
+        exported.make(asked(end_s))
+        return reads_of(database) - before
+
+    assert reads(30) == reads(20) < reads(10)
 
 
 def _size_of(folder: Path) -> int:

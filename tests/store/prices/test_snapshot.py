@@ -11,7 +11,7 @@ from store.backup.backup import backup
 from store.backup.restore import restore
 from store.backup.verify import faults_of_database
 from store.errors import StoreError
-from store.export.files import Exports
+from store.export.files import Exports, Limits
 from store.export.query import ExportQuery
 from store.file.database import Database
 from store.instants import EPOCH
@@ -133,8 +133,7 @@ def test_after_a_deletion_verify_reads_to_the_last_row(filled: Database):
     assert list(faults_of_database(filled)) == ["ticks: 1 rows lack a name, a time, a source or a price above 0"]
 
 
-def test_an_export_is_begun_anew_when_ticks_are_deleted_meanwhile(filled: Database, monkeypatch):
-    monkeypatch.setattr("store.export.rows._TICKS_A_WINDOW", 100)
+def test_an_export_is_begun_anew_when_ticks_are_deleted_meanwhile(filled: Database):
     told: list[int] = []
 
     def tell(read: int, _: int) -> None:
@@ -142,7 +141,8 @@ def test_an_export_is_begun_anew_when_ticks_are_deleted_meanwhile(filled: Databa
         if len(told) == 2:
             moved(filled, 10, 50, *range(1000, 1040))
 
-    made = Exports(filled, 10**9).make(ExportQuery(("btc_usd",), EPOCH, at(2000)), tell)
+    exports = Exports(filled, 10**9, Limits(window=100))
+    made = exports.make(ExportQuery(("btc_usd",), EPOCH, at(2000)), tell)
 
     with duckdb.connect() as reader:
         found = reader.execute("SELECT epoch(ts) FROM read_parquet(?) ORDER BY ts", [str(made.path)]).fetchall()
