@@ -96,14 +96,14 @@ def preview(query: ExportQuery, view: View) -> bool:
 def size(query: ExportQuery) -> None:
     """How large the file will be, before it is made."""
     about = estimate(query)
-    st.markdown(f"About **{text.count(about.rows, 'row')}**, **{text.size(about.bytes)}**")
+    st.markdown(f"About **{text.count(about.rows, 'row')}**, **{text.size(about.size)}**")
     if query.format == "xlsx" and about.rows > MOST_EXCEL_ROWS:
         st.warning(
             f"A sheet of Excel holds {MOST_EXCEL_ROWS:,} rows: the file will end after so many. Parquet and CSV hold "
             "them all.",
             icon=":material/content_cut:",
         )
-    if about.bytes > access.settings().exports_limit_bytes:
+    if about.size > access.settings().exports_limit_bytes:
         st.warning(
             f"That may be more than all exports may take, {access.settings().exports_limit}: choose less, or raise "
             "TICKWELL_EXPORTS_LIMIT.",
@@ -134,8 +134,8 @@ def file(job: Job) -> None:
 
 def download(made: Export) -> None:
     """The file, and what it came to."""
-    if routes_are_served() or made.bytes <= MOST_THROUGH_MEMORY:
-        offer(f"Download {text.size(made.bytes)}", made.query)
+    if routes_are_served() or made.size <= MOST_THROUGH_MEMORY:
+        offer(f"Download {text.size(made.size)}", made.query)
     else:
         st.warning(
             f"This host serves no files larger than {text.size(MOST_THROUGH_MEMORY)}: choose a shorter range. On a "

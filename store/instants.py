@@ -1,9 +1,14 @@
 """Times as people and programs write them."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 """Slots are counted from here; nothing was due before."""
+
+EVER, FOR_EVER = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+"""Before and after all instants."""
 
 
 def from_text(written: str) -> datetime:

@@ -16,7 +16,7 @@ def outcome_in_words(outcome: Tick | Miss) -> str:
 
 
 def exported_in_words(made: Export, path: Path) -> str:
-    lines = [f"{path}: {made.query.kind} {made.rows:,}, bytes {made.bytes:,}, SHA-256 {made.sha256}"]
+    lines = [f"{path}: {made.query.kind} {made.rows:,}, bytes {made.size:,}, SHA-256 {made.sha256}"]
     if made.manifest["capped"]:
         lines.append("  cut: a sheet of Excel holds no more rows. Ask for less, or for Parquet or CSV")
     return "\n".join(lines)

@@ -12,9 +12,9 @@ from duckdb import DuckDBPyConnection
 from store.alerts.rules.condition import Condition
 from store.alerts.rules.kinds import AnyRule
 from store.alerts.rules.price_kinds import Volatility
-from store.alerts.rules.tape import HOUR, Tape, minute_of
+from store.alerts.rules.tape import Tape, minute_of
 from store.file.exchange import exchange_of
-from store.instants import EPOCH
+from store.instants import EPOCH, HOUR
 from store.ledger.missing import missing
 from store.models import Tick, from_column, to_column
 from store.prices import candles, ticks
@@ -143,7 +143,7 @@ def _newest(cursor: DuckDBPyConnection, index_name: str) -> Tick | None:
 def first_observed(cursor: DuckDBPyConnection, index_name: str) -> datetime | None:
     """When the first tick of an index was observed."""
     ((hour,),) = cursor.execute(_FIRST_HOUR, {"index_name": index_name}).fetchall()
-    start = hour or to_column(candles.floor(candles.closed_to(cursor) or EPOCH, candles.HOUR))
+    start = hour or to_column(candles.floor(candles.closed_to(cursor) or EPOCH, HOUR))
     found = cursor.execute(_FIRST, {"index_name": index_name, "start": start}).fetchone()
     return None if found is None else from_column(found[0])
 

@@ -1,10 +1,11 @@
 """What became of gaps, as rules hear of it: each healed or unfillable piece once, whoever noted it, and when."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 
 from duckdb import DuckDBPyConnection
 
+from store.instants import EVER, FOR_EVER
 from store.models import Gap, GapState, from_column, to_column
 
 from .events import Event
@@ -38,7 +39,6 @@ WHERE rowid > $seen
 ORDER BY rowid
 """
 
-_EVER = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 _NEWEST = """
 SELECT coalesce(max(happened_at), $since)
@@ -71,7 +71,7 @@ class Settlements:
 
     def events(self, cursor: DuckDBPyConnection, judge: Judge, now: datetime) -> Iterator[Event]:
         """The events of those that were noted since the last time."""
-        for row, gap, at in settled(cursor, *_EVER, self._seen) if judge.gap_rules else ():
+        for row, gap, at in settled(cursor, EVER, FOR_EVER, self._seen) if judge.gap_rules else ():
             self._seen = row
             for event in judge.settled(gap, at, now):
                 if (event.rule, event.index_name, to_column(event.at), event.text) not in self._told:

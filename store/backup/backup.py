@@ -8,7 +8,7 @@ then, whatever happens, the backup is the one before.
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import partial
@@ -18,14 +18,15 @@ import duckdb
 from duckdb import DuckDBPyConnection
 
 from settings import VERSION
-from store.errors import BusyError, StoreError
+from store.errors import StoreError
 from store.file import schema
 from store.file.database import ROWS_A_LEASE, Database
-from store.file.disk import sync
-from store.file.locks import FileLock
+from store.file.disk import in_one_line, put, sync
+from store.file.locks import alone
 from store.models import utc_now
 from store.prices import candles
-from store.prices.snapshot import TRIES, Snapshot
+from store.prices.snapshot import Snapshot, of_one_instant
+from store.progress import Tell, unheard
 
 from .copies import as_instants, write
 from .losses import lost
@@ -33,9 +34,6 @@ from .manifest import NAME, File, Manifest, as_text, read_manifest
 from .whole_tables import UNFINISHED, WholeTables, finished, names_of_finished
 
 TICKS = "ticks"
-
-Tell = Callable[[int, int], None]
-"""Hears how many of how many steps are done."""
 
 _DAYS = """
 SELECT ts::DATE, count(*), bit_xor(hash(index_name, ts, received_at, price, source, resolution_s))
@@ -77,7 +75,7 @@ class _Copied:
     left_out: tuple[str, ...]
 
 
-def backup(database: Database, folder: Path, tell: Tell = lambda _, __: None, limits: Limits = Limits()) -> Made:
+def backup(database: Database, folder: Path, tell: Tell = unheard, limits: Limits = Limits()) -> Made:
     """Bring the backup in a folder up to the present, or make one.
 
     Raises:
@@ -87,9 +85,9 @@ def backup(database: Database, folder: Path, tell: Tell = lambda _, __: None, li
     with _alone(folder), duckdb.connect(config={"memory_limit": database.memory_limit}) as parquet:
         before = read_manifest(folder)
         try:
-            copied = _copied_at_once(database, folder, before, parquet, tell, limits)
+            copied = of_one_instant(database, partial(_copied, database, folder, before, parquet, tell, limits))
             sync(folder / TICKS)
-            _put(folder, NAME, as_text(copied.manifest))
+            put(folder / NAME, as_text(copied.manifest), UNFINISHED)
         except BaseException:
             _sweep(folder, before, before)
             raise
@@ -102,33 +100,12 @@ def backup(database: Database, folder: Path, tell: Tell = lambda _, __: None, li
 def _alone(folder: Path) -> Iterator[None]:
     """One backup into a folder at a time; what the system refuses is one line."""
     try:
-        (folder / TICKS).mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / ".lock")
-        if not lock.try_acquire():
-            raise BusyError(f"another backup into {folder} is under way")
-        try:
-            yield
-        finally:
-            lock.release()
-    except OSError as error:
-        raise StoreError(f"{error.filename or folder} can't be written: {error.strerror}") from error
+        with in_one_line(folder):
+            (folder / TICKS).mkdir(parents=True, exist_ok=True)
+            with alone(folder / ".lock", f"another backup into {folder} is under way"):
+                yield
     except duckdb.Error as error:
         raise StoreError(f"the backup failed: {' '.join(str(error).split())}") from error
-
-
-def _copied_at_once(
-    database: Database,
-    folder: Path,
-    before: Manifest | None,
-    parquet: DuckDBPyConnection,
-    tell: Tell,
-    limits: Limits,
-) -> _Copied:
-    """Copy what changed, beside what is there."""
-    for _ in range(TRIES):
-        if (copied := _copied(database, folder, before, parquet, tell, limits)) is not None:
-            return copied
-    raise StoreError(f"ticks were deleted from {database.path.name} each time that it was read: try again later")
 
 
 def _copied(
@@ -139,6 +116,7 @@ def _copied(
     tell: Tell,
     limits: Limits,
 ) -> _Copied | None:
+    """Copy what changed, beside what is there; None if ticks were deleted meanwhile."""
     now = utc_now()
     with database.read() as cursor:
         snapshot = Snapshot.take(cursor)
@@ -214,15 +192,6 @@ def _refuse_a_loss(
             f"{folder} has ticks that the database doesn't have, {count:,} of {old.day} for one: restore it first, or "
             "back up into another folder; it was left as it is"
         )
-
-
-def _put(folder: Path, name: str, text: str) -> None:
-    """Replace a file durably, as a whole."""
-    new = folder / f"{name}{UNFINISHED}"
-    new.write_text(text)
-    sync(new)
-    new.rename(folder / name)
-    sync(folder)
 
 
 def _sweep(folder: Path, before: Manifest | None, manifest: Manifest | None) -> None:

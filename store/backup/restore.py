@@ -14,8 +14,8 @@ from store.file.database import Database
 from store.file.recorder import Notice, RecorderLock
 from store.models import utc_now
 from store.prices import candles, overruled
+from store.progress import Tell, unheard
 
-from .backup import Tell
 from .copies import take_in
 from .manifest import Manifest
 from .verify import faults_of_backup, names_of, what_it_holds
@@ -24,7 +24,7 @@ _AT_ONCE = 50
 """So many files are read by one statement."""
 
 
-def restore(folder: Path, database: Database, tell: Tell = lambda _, __: None) -> Manifest:
+def restore(folder: Path, database: Database, tell: Tell = unheard) -> Manifest:
     """Make a database file from a backup; one of an older version is brought up to this one.
 
     Returns:

@@ -14,34 +14,31 @@ import tempfile
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from store.errors import BusyError, StoreError
 from store.file.clock import exchange_now
 from store.file.database import Database
-from store.file.disk import sha256_of
-from store.file.locks import FileLock
+from store.file.disk import in_one_line, sha256_of
+from store.file.locks import alone
 from store.models import utc_now
-from store.prices.snapshot import TRIES
+from store.prices.snapshot import of_one_instant
+from store.progress import Tell, unheard
 
 from .query import MOST_EXCEL_ROWS, SUFFIXES, TICKS_A_WINDOW, ExportQuery
 from .survey import Survey, survey
-
-Tell = Callable[[int, int], None]
-"""Hears how many of how many ticks are read."""
 
 KEPT = timedelta(days=1)
 """Files that nobody asked for that long are removed by the next export."""
 
 _UNFINISHED = ".unfinished-"
 _OURS = re.compile(rf"[0-9a-f]{{32}}\.({'|'.join(map(re.escape, SUFFIXES.values()))})")
-
-_LOOK_AGAIN_S = 0.1
 
 
 @dataclass(frozen=True)
@@ -81,8 +78,8 @@ class Export:
         return int(self.manifest["rows"])
 
     @property
-    def bytes(self) -> int:
-        """Its size."""
+    def size(self) -> int:
+        """In bytes."""
         return int(self.manifest["bytes"])
 
     @property
@@ -97,7 +94,7 @@ class Export:
             StoreError: that can't be written.
         """
         path = to / self.query.file_name if to.is_dir() else to
-        with _in_one_line(path):
+        with in_one_line(path):
             shutil.copyfile(self.path, path)
             shutil.copyfile(manifest_of(self.path), manifest_of(path))
         return path
@@ -114,27 +111,26 @@ class Exports:
         self._one_at_a_time = threading.Lock()
         self._surveys: OrderedDict[ExportQuery, Survey] = OrderedDict()
 
-    def make(self, query: ExportQuery, tell: Tell = lambda _, __: None) -> Export:
-        """The file that a query asks for, made now if it isn't there.
+    def make(self, query: ExportQuery, tell: Tell = unheard) -> Export:
+        """The file that a query asks for, made now if it isn't there. `tell` hears how many ticks are read.
 
         Raises:
             BusyError: others wait for theirs.
             StoreError: the database can't be read, the folder can't be written, or the file would be too large.
         """
         query = query.settled(exchange_now(self.database.path))
-        for _ in range(TRIES):
-            found = self._surveyed(query)
-            with _in_one_line(self.folder):
-                if (made := self._there(found)) is None:
-                    with self._alone():
-                        made = self._there(found) or self._made(found, tell)
-                if made is not None:
-                    now = time.time()
-                    os.utime(made.path, (now, made.path.stat().st_mtime))
-                    return made
-        raise StoreError(
-            f"ticks were deleted from {self.database.path.name} each time that it was read: try again later"
-        )
+        with in_one_line(self.folder):
+            made = of_one_instant(self.database, partial(self._made_or_there, query, tell))
+            now = time.time()
+            os.utime(made.path, (now, made.path.stat().st_mtime))
+        return made
+
+    def _made_or_there(self, query: ExportQuery, tell: Tell) -> Export | None:
+        found = self._surveyed(query)
+        if (there := self._there(found)) is not None:
+            return there
+        with self._alone():
+            return self._there(found) or self._made(found, tell)
 
     def _surveyed(self, query: ExportQuery) -> Survey:
         known = self._surveys.get(query)
@@ -152,7 +148,7 @@ class Exports:
         """The file if it is there as a whole."""
         path = self._path(found)
         try:
-            manifest = read_manifest(path)
+            manifest = facts_of(path)
             whole = path.stat().st_size == manifest["bytes"]
         except (FileNotFoundError, ValueError, LookupError):
             return None
@@ -201,18 +197,13 @@ class Exports:
     def _alone(self) -> Iterator[None]:
         """One export at a time, of all processes: each keeps both cores busy, and they share the room."""
         deadline = time.monotonic() + self._limits.wait_s
-        lock = FileLock(self.folder / ".lock")
         if not self._one_at_a_time.acquire(timeout=self._limits.wait_s):
             raise BusyError("other exports take their time: try again later")
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            while not lock.try_acquire():
-                if time.monotonic() >= deadline:
-                    raise BusyError("another process is exporting: try again later")
-                time.sleep(_LOOK_AGAIN_S)
-            yield
+            with alone(self.folder / ".lock", "another process is exporting: try again later", deadline):
+                yield
         finally:
-            lock.release()
             self._one_at_a_time.release()
 
     def _make_room(self, new: Path) -> None:
@@ -277,7 +268,7 @@ def manifest_of(path: Path) -> Path:
     return path.with_name(f"{path.name}.json")
 
 
-def read_manifest(path: Path) -> dict[str, Any]:
+def facts_of(path: Path) -> dict[str, Any]:
     """The manifest of an exported file.
 
     Raises:
@@ -292,11 +283,3 @@ def read_manifest(path: Path) -> dict[str, Any]:
 
 def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
-
-
-@contextlib.contextmanager
-def _in_one_line(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise StoreError(f"{error.filename or folder} can't be written: {error.strerror or error}") from error

@@ -18,12 +18,13 @@ from settings import VERSION
 from store.file.clock import exchange_now
 from store.file.database import ROWS_A_LEASE, Database
 from store.file.exchange import exchange_of
+from store.instants import HOUR
 from store.ledger.coverage import coverage
 from store.ledger.gaps import gap_as_json, ledger
 from store.models import from_column, to_column
 from store.prices.averages import OF_CHARTS
 from store.prices.bars import INTERVAL_NAMES, SINGLE_TICKS, bucket
-from store.prices.candles import HOUR, closed_to, floor
+from store.prices.candles import closed_to, floor
 from store.prices.snapshot import Snapshot
 
 from .query import ExportQuery
@@ -130,10 +131,10 @@ class Survey:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """About how large an export will be."""
+    """About how large an export will be: rows, and bytes of the file."""
 
     rows: int
-    bytes: int
+    size: int
 
 
 # Measured with two indexes, of 30 M ticks and half a million candles.

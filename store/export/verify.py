@@ -8,10 +8,10 @@ from typing import Any
 import duckdb
 
 from store.errors import StoreError
-from store.file.disk import sha256_of
+from store.file.disk import in_one_line, sha256_of
 from store.instants import EPOCH
 
-from .files import manifest_of, read_manifest
+from .files import facts_of, manifest_of
 
 # Times in CSV are texts that sort as the times do.
 _FOUND = {
@@ -33,16 +33,15 @@ def exported_files(path: Path) -> list[Path]:
 def faults_of_export(path: Path, memory_limit: str) -> Iterator[str]:
     """What is wrong with an exported file, a line each."""
     try:
-        manifest = read_manifest(path)
-        if sha256_of(path) != manifest["sha256"]:
-            yield f"{path.name} is not what was exported: its SHA-256 differs"
-            return
-        if manifest["format"] in _FOUND:
-            yield from _differences(path, manifest, memory_limit)
+        with in_one_line(path, "read"):
+            manifest = facts_of(path)
+            if sha256_of(path) != manifest["sha256"]:
+                yield f"{path.name} is not what was exported: its SHA-256 differs"
+                return
+            if manifest["format"] in _FOUND:
+                yield from _differences(path, manifest, memory_limit)
     except (ValueError, LookupError) as error:
         raise StoreError(f"{manifest_of(path)} is no manifest of an export: {error}") from error
-    except OSError as error:
-        raise StoreError(f"{error.filename or path} can't be read: {error.strerror}") from error
 
 
 def _differences(path: Path, manifest: dict[str, Any], memory_limit: str) -> Iterator[str]:

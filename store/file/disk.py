@@ -1,8 +1,12 @@
-"""Files on the disk: what they hash to, and that they are written."""
+"""Files on the disk: what they hash to, that they are written, and what the system refuses."""
 
+import contextlib
 import hashlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
+
+from store.errors import StoreError
 
 
 def sha256_of(path: Path) -> str:
@@ -18,3 +22,24 @@ def sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def put(path: Path, text: str, unfinished: str) -> None:
+    """Replace a file durably, as a whole. It is written beside it first, with the ending `unfinished`."""
+    new = path.with_name(f"{path.name}{unfinished}")
+    new.write_text(text)
+    sync(new)
+    new.rename(path)
+    sync(path.parent)
+
+
+@contextlib.contextmanager
+def in_one_line(path: Path, what: str = "written") -> Iterator[None]:
+    """Raise an error of the system as a StoreError, such as "/a/b can't be written: No space left on device".
+
+    The error names its file itself, or `path` is named.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(f"{error.filename or path} can't be {what}: {error.strerror or error}") from error

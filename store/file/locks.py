@@ -17,6 +17,8 @@ from store.errors import BusyError, StoreError
 # (the gate) or 20 to 30 ms (a lease that opens the file).
 _LOOK_AGAIN_S = 0.002
 
+# Work that one does alone takes seconds.
+_ALONE_AGAIN_S = 0.1
 
 _NOT_FOR_US_TO_WRITE = (errno.EROFS, errno.EACCES)
 
@@ -96,6 +98,26 @@ class FileLock:
             self._file.seek(0)
             self._file.write(text.encode())
             self._file.truncate()
+
+
+@contextlib.contextmanager
+def alone(path: Path, otherwise: str, deadline: float = 0.0) -> Iterator[None]:
+    """Hold a lock file that one holder at a time may have, of all threads and processes.
+
+    Args:
+        path: of the lock file; it is created when missing.
+        otherwise: the words of the BusyError for whoever comes second.
+        deadline: until when the lock is waited for, on the clock of `time.monotonic`.
+    """
+    lock = FileLock(path)
+    while not lock.try_acquire():
+        if time.monotonic() >= deadline:
+            raise BusyError(otherwise)
+        time.sleep(_ALONE_AGAIN_S)
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @contextlib.contextmanager

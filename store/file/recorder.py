@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 from store.errors import RecorderError, StoreError
 
+from .disk import in_one_line
 from .locks import FileLock, beside
 
 State = Literal[
@@ -100,10 +101,8 @@ class RecorderLock:
             RecorderError: another recorder is at work; its PID and what to do are in the message.
             StoreError: the folder can't be written.
         """
-        try:
+        with in_one_line(self._database.parent, "made"):
             self._database.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StoreError(f"{self._database.parent} can't be made: {error.strerror}") from error
         deadline = time.monotonic() + wait_s
         while not self._lock.try_acquire():
             if time.monotonic() >= deadline:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from duckdb import DuckDBPyConnection
 
-from store.instants import EPOCH
+from store.instants import EPOCH, HOUR
 from store.ledger import gaps
 from store.ledger.coverage import coverage
 from store.models import to_column
@@ -76,7 +76,7 @@ class Figures:
 
 def figures(cursor: DuckDBPyConnection, index_names: Sequence[str], now: datetime) -> Figures:
     """The figures of all indexes in the file; the newest tick is looked for of those that are named."""
-    start = candles.floor(candles.closed_to(cursor) or EPOCH, candles.HOUR)
+    start = candles.floor(candles.closed_to(cursor) or EPOCH, HOUR)
     counted = cursor.execute(_TICKS, {"start": to_column(start)}).fetchall()
     gap_s, shares = _completeness(cursor, now)
     return Figures(

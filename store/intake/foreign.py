@@ -82,7 +82,7 @@ class Columns:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class Statement:
     """How the rows of a Parquet file are read: a statement, with the values bound in it.
 
     It gives index_name, ts (TIMESTAMP, UTC), price, received_at, source, resolution_s and row, counted from 0.
@@ -98,7 +98,7 @@ class Reading:
     by_text: bool = False
     resolutions: bool = False
 
-    def judged(self, latest: object, names: Sequence[str] | None) -> "Reading":
+    def judged(self, latest: object, names: Sequence[str] | None) -> "Statement":
         """The same with `fault`, why a row can't be a tick, NULL where it can.
 
         Args:
@@ -113,16 +113,16 @@ class Reading:
         bound = {"latest": latest} | ({} if names is None else {"names": list(names)})
         return replace(self, rows=judged, values=self.values | bound)
 
-    def unjudged(self) -> "Reading":
+    def unjudged(self) -> "Statement":
         """The same with no `fault` anywhere, as all rows are known to be good."""
         return replace(self, rows=_UNJUDGED.format(rows=self.rows))
 
-    def good(self) -> "Reading":
+    def good(self) -> "Statement":
         """Those of judged rows that can be ticks."""
         return replace(self, rows=_GOOD.format(judged=self.rows))
 
 
-def reading(path: str, types: Mapping[str, str], columns: Columns, called: str) -> Reading:
+def reading(path: str, types: Mapping[str, str], columns: Columns, called: str) -> Statement:
     """Say how a Parquet file is read.
 
     Args:
@@ -155,7 +155,7 @@ def reading(path: str, types: Mapping[str, str], columns: Columns, called: str) 
         source=f"CASE WHEN {places[source]} = 'simulator' THEN 'simulator' ELSE 'import' END" if source else "'import'",
         resolution_s=f"TRY_CAST({places[resolution]} AS INTEGER)" if resolution else _fixed(columns),
     )
-    return Reading(
+    return Statement(
         rows,
         values,
         by_text="VARCHAR" in (types[time], types.get(received or "")),

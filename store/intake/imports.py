@@ -13,21 +13,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from store.errors import BusyError, FileError, ForeignExchangeError, StoreError
+from store.errors import FileError, ForeignExchangeError
 from store.file.database import Database
+from store.file.disk import in_one_line
 from store.file.exchange import admit
-from store.file.locks import FileLock, beside
+from store.file.locks import alone, beside
 from store.instants import EPOCH
 from store.ledger import gaps
 from store.ledger.settle import settle
 from store.models import Exchange, GapState, from_column, utc_now
 from store.prices import candles
+from store.progress import TellWhat
 
 from . import import_log
 from .foreign import Columns
 from .portions import STAYS_S, Count, store_portion
 from .reopening import reopen
-from .staging import Limits, Ready, Tell, ready
+from .staging import Limits, Ready, ready
 
 # An average heals a slot that is nearer to its time than it is long.
 _GAVE_WAY = """
@@ -69,7 +71,7 @@ class Imported:
 
 
 def import_files(
-    database: Database, paths: Sequence[Path], columns: Columns, tell: Tell, limits: Limits = Limits()
+    database: Database, paths: Sequence[Path], columns: Columns, tell: TellWhat, limits: Limits = Limits()
 ) -> Iterator[Imported]:
     """Store the prices of files, one after the other. The database is made if there is none.
 
@@ -90,14 +92,14 @@ def import_files(
     for path in paths:
         if not path.is_file():
             raise FileError(f"{path} is no file")
-    with alone(database) as folder:
+    with folder_alone(database) as folder:
         database.migrate()
         for path in paths:
             file = ready(path, columns, folder, database.memory_limit, tell, limits)
             yield _import(database, file, tell, limits.stored)
 
 
-def _import(database: Database, file: Ready, tell: Tell, most_stored: int) -> Imported:
+def _import(database: Database, file: Ready, tell: TellWhat, most_stored: int) -> Imported:
     count = Count()
     with database.hold():
         _refuse_a_mix(database, file)
@@ -171,19 +173,13 @@ def _heal(database: Database, index_names: frozenset[str]) -> int:
 
 
 @contextlib.contextmanager
-def alone(database: Database) -> Iterator[Path]:
+def folder_alone(database: Database) -> Iterator[Path]:
     """A folder for the one import or undo at a time, beside the database, where there is room for it."""
     path = database.path.resolve()
-    lock = FileLock(beside(path, "importing"))
-    try:
+    with in_one_line(path, "used"):
         path.parent.mkdir(parents=True, exist_ok=True)
-        if not lock.try_acquire():
-            raise BusyError(f"another import into {database.path}, or its undo, is at work")
-        for remains in path.parent.glob(f"{glob.escape(path.name)}.import-*"):
-            shutil.rmtree(remains, ignore_errors=True)
-        with tempfile.TemporaryDirectory(prefix=f"{path.name}.import-", dir=path.parent) as folder:
-            yield Path(folder)
-    except OSError as error:
-        raise StoreError(f"{error.filename} can't be used: {error.strerror}") from error
-    finally:
-        lock.release()
+        with alone(beside(path, "importing"), f"another import into {database.path}, or its undo, is at work"):
+            for remains in path.parent.glob(f"{glob.escape(path.name)}.import-*"):
+                shutil.rmtree(remains, ignore_errors=True)
+            with tempfile.TemporaryDirectory(prefix=f"{path.name}.import-", dir=path.parent) as folder:
+                yield Path(folder)

@@ -5,7 +5,7 @@ A Parquet file whose rows are in the order of time is read where it is. Of any o
 
 import contextlib
 import glob
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -19,11 +19,9 @@ from settings import is_index_name
 from store.errors import FileError
 from store.file.database import ROWS_A_LEASE
 from store.models import from_column, to_column, utc_now
+from store.progress import TellWhat
 
-from .foreign import Columns, Reading, reading
-
-Tell = Callable[[str, int, int], None]
-"""Hears what is being done, and how much of how much of it is."""
+from .foreign import Columns, Statement, reading
 
 _PARQUET = frozenset({".parquet", ".pq"})
 _CSV = frozenset({".csv", ".tsv", ".txt"})
@@ -163,7 +161,7 @@ class Ready:
     """
 
     path: Path
-    reading: Reading
+    reading: Statement
     portions: tuple[Portion, ...]
     index_names: frozenset[str]
     resolutions: tuple[int, ...]
@@ -195,7 +193,7 @@ class _Survey:
         self.portions += later.portions
 
 
-def ready(path: Path, columns: Columns, folder: Path, memory_limit: str, tell: Tell, limits: Limits) -> Ready:
+def ready(path: Path, columns: Columns, folder: Path, memory_limit: str, tell: TellWhat, limits: Limits) -> Ready:
     """Look a file through; rows that can't be ticks are written to `<its name>.bad-rows.csv` beside it.
 
     Args:
@@ -218,7 +216,7 @@ def ready(path: Path, columns: Columns, folder: Path, memory_limit: str, tell: T
 class _Staging:
     """A file that is made ready."""
 
-    def __init__(self, scratch: DuckDBPyConnection, path: Path, folder: Path, tell: Tell, limits: Limits) -> None:
+    def __init__(self, scratch: DuckDBPyConnection, path: Path, folder: Path, tell: TellWhat, limits: Limits) -> None:
         self._scratch = scratch
         self._path = path
         self._folder = folder
@@ -255,7 +253,7 @@ class _Staging:
             examples,
         )
 
-    def _survey(self, judged: Reading, count: int) -> _Survey:
+    def _survey(self, judged: Statement, count: int) -> _Survey:
         """Look all rows through. A window without a partition keeps one core busy, so two portions at a time."""
         survey, rows = _Survey(), self._limits.rows
         starts = range(0, count, rows)
@@ -278,7 +276,9 @@ class _Staging:
         self._scratch.execute(_TORN.format(rejected=rejected))
         return glob.escape(str(parquet))
 
-    def _put_aside(self, parquet: str, judged: Reading, *, all_good: bool) -> tuple[int, Path | None, tuple[str, ...]]:
+    def _put_aside(
+        self, parquet: str, judged: Statement, *, all_good: bool
+    ) -> tuple[int, Path | None, tuple[str, ...]]:
         """Write the rows that can't be ticks to a file: how many, which file, and examples."""
         if all_good and not self._scratch.execute("FROM torn LIMIT 1").fetchall():
             return 0, None, ()
@@ -290,10 +290,10 @@ class _Staging:
         examples = self._scratch.execute(f"FROM bad LIMIT {_EXAMPLES}").fetchall()
         return count, target, tuple(map(_in_words, examples))
 
-    def _copied(self, what: str, rows: Reading, order: str = "") -> Reading:
+    def _copied(self, what: str, rows: Statement, order: str = "") -> Statement:
         target = str(self._folder / f"{'sorted' if order else 'read'}.parquet")
         self._run(what, _COPY.format(rows=rows.rows, order=order), rows.values | {"to": target})
-        return Reading(_AS_IT_IS, {"path": glob.escape(target)}, resolutions=rows.resolutions)
+        return Statement(_AS_IT_IS, {"path": glob.escape(target)}, resolutions=rows.resolutions)
 
     def _run(self, what: str, statement: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
         """Execute what takes long, telling how far it is."""
@@ -310,7 +310,7 @@ class _Staging:
             return running.result()
 
 
-def _look(scratch: DuckDBPyConnection, judged: Reading, first: int, end: int) -> _Survey:
+def _look(scratch: DuckDBPyConnection, judged: Statement, first: int, end: int) -> _Survey:
     """Look some rows through."""
     with scratch.cursor() as cursor:
         survey = _SURVEY.format(judged=judged.rows)
@@ -322,7 +322,7 @@ def _look(scratch: DuckDBPyConnection, judged: Reading, first: int, end: int) ->
     return _Survey([portion], not disordered, simulated, set(resolutions))
 
 
-def _names(scratch: DuckDBPyConnection, rows: Reading) -> set[str | None]:
+def _names(scratch: DuckDBPyConnection, rows: Statement) -> set[str | None]:
     """The index names that rows have, whatever they are."""
     return {name for (name,) in scratch.execute(_NAMES.format(rows=rows.rows), rows.values).fetchall()}
 

@@ -16,15 +16,14 @@ from store.file.database import Database
 from store.ledger import gaps
 from store.models import from_column, to_column, utc_now
 from store.prices import candles, overruled
+from store.progress import TellWhat
 
 from .import_log import Import, imports
-from .imports import alone
+from .imports import folder_alone
 from .portions import STAYS_S
 from .reopening import reopen
-from .staging import Tell
 
 _MOST_TICKS = 500_000
-_STRETCHES = (*(timedelta(days=days) for days in (1000, 100, 10, 1)), timedelta(hours=1))
 
 # So long a time is searched for gaps under one lease, as the ledger does.
 _SEARCHED = timedelta(days=10)
@@ -43,13 +42,6 @@ FROM (
     WHERE import_id = $import_id
       AND NOT undone
 )
-"""
-
-_COUNT = """
-SELECT count(*)
-FROM ticks
-WHERE ts >= $start
-  AND ts < $end
 """
 
 _TAKEN = """
@@ -181,7 +173,7 @@ class Undone:
     reopened: int
 
 
-def undo(database: Database, import_id: int | None, tell: Tell, most_ticks: int = _MOST_TICKS) -> Undone:
+def undo(database: Database, import_id: int | None, tell: TellWhat, most_ticks: int = _MOST_TICKS) -> Undone:
     """Take an import back; the newest one unless it is named.
 
     Rows that a later import left out because of this one don't come by this.
@@ -196,7 +188,7 @@ def undo(database: Database, import_id: int | None, tell: Tell, most_ticks: int 
         StoreError: there is no such import, it was taken back already, or the database can't be used. What is done
             stays done; the next undo goes on.
     """
-    with alone(database), database.hold():
+    with folder_alone(database), database.hold():
         with database.read(STAYS_S) as cursor:
             its = _chosen(imports(cursor), import_id)
         taken, back = _take_back(database, its, tell, most_ticks)
@@ -217,7 +209,7 @@ def _chosen(known: list[Import], import_id: int | None) -> Import:
     return fitting[-1]
 
 
-def _take_back(database: Database, its: Import, tell: Tell, most_ticks: int) -> tuple[int, int]:
+def _take_back(database: Database, its: Import, tell: TellWhat, most_ticks: int) -> tuple[int, int]:
     """Take the ticks of an import out; how many, and how many averages came back."""
     taken = back = 0
     more = True
@@ -225,7 +217,7 @@ def _take_back(database: Database, its: Import, tell: Tell, most_ticks: int) -> 
         with database.write(STAYS_S) as cursor:
             start = _begins(cursor, its.id)
             if more := start is not None:
-                end = _end(cursor, start, most_ticks)
+                end = start + candles.longest_with_few(cursor, start, most_ticks)
                 removed, returned = _take_stretch_back(cursor, its.id, start, end)
                 taken, back = taken + removed, back + returned
         database.checkpoint_when_due(STAYS_S)
@@ -236,15 +228,6 @@ def _take_back(database: Database, its: Import, tell: Tell, most_ticks: int) -> 
 def _begins(cursor: DuckDBPyConnection, import_id: int) -> datetime | None:
     ((first,),) = cursor.execute(_BEGINS, {"import_id": import_id}).fetchall()
     return None if first is None else from_column(first)
-
-
-def _end(cursor: DuckDBPyConnection, start: datetime, most_ticks: int) -> datetime:
-    """The end of the longest stretch from `start` on that has few enough ticks."""
-    for length in _STRETCHES[:-1]:
-        values = {"start": to_column(start), "end": to_column(start + length)}
-        if cursor.execute(_COUNT, values).fetchall()[0][0] <= most_ticks:
-            return start + length
-    return start + _STRETCHES[-1]
 
 
 def _take_stretch_back(cursor: DuckDBPyConnection, import_id: int, start: datetime, end: datetime) -> tuple[int, int]:

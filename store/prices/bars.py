@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from duckdb import DuckDBPyConnection
 
+from store.instants import HOUR, MINUTE
 from store.models import to_column
 
 from .bar_gaps import gaps_before
-from .candles import HOUR, MINUTE, closed_to, floor
+from .candles import closed_to, floor
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,21 +6,15 @@ candles always equal their ticks.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable
-from datetime import UTC, datetime, timedelta
+from collections.abc import Collection, Iterable
+from datetime import datetime, timedelta
 
 from duckdb import DuckDBPyConnection
 
 from store.file.database import ROWS_A_LEASE, Database
-from store.instants import EPOCH
+from store.instants import DAY, EPOCH, EVER, HOUR, MINUTE
 from store.models import from_column, to_column
-
-MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
-_DAY = timedelta(days=1)
-_EVER = datetime.min.replace(tzinfo=UTC)
-
-Tell = Callable[[int, int], None]
-"""Hears how many of how many days are done."""
+from store.progress import Tell, unheard
 
 TABLES = frozenset({"candles_1m", "candles_1h", "candles_closed"})
 """Nothing is in them that could not be made anew of the ticks."""
@@ -117,7 +111,6 @@ WHERE open_time >= $start
   AND open_time < $end
 """
 
-# The time that is folded under one lease: the longest of these that has few enough ticks.
 _PORTIONS = (*(timedelta(days=days) for days in (1000, 100, 10, 1)), HOUR)
 
 
@@ -138,24 +131,24 @@ def close(cursor: DuckDBPyConnection, until: datetime, most_ticks: int = ROWS_A_
         Is there more to do?
     """
     mark = closed_to(cursor)
-    ((first, last),) = cursor.execute(_ARRIVED, {"start": to_column(mark or _EVER)}).fetchall()
+    ((first, last),) = cursor.execute(_ARRIVED, {"start": to_column(mark or EVER)}).fetchall()
     if first is None:
         _reopen(cursor, mark)
         return False
     start, until = floor(from_column(first), MINUTE), floor(min(until, from_column(last)), MINUTE)
     if start >= until:
         return False
-    end = min(until, start + _portion(cursor, start, most_ticks))
+    end = min(until, start + longest_with_few(cursor, start, most_ticks))
     _fold(cursor, _MINUTES, start, end)
     _fold(cursor, _HOURS, floor(mark or start, HOUR), floor(end, HOUR))
     cursor.execute(_SET_CLOSED, {"closed_to": to_column(end)})
     return end < until
 
 
-def rebuild(
-    database: Database, until: datetime, tell: Tell = lambda _, __: None, most_ticks: int = ROWS_A_LEASE
-) -> None:
+def rebuild(database: Database, until: datetime, tell: Tell = unheard, most_ticks: int = ROWS_A_LEASE) -> None:
     """Make all candles anew of the ticks. Meanwhile what is asked of them is answered from the ticks.
+
+    `tell` hears how many days are done.
 
     Raises:
         StoreError: those that are there are right; a recorder or the next rebuild goes on.
@@ -164,7 +157,7 @@ def rebuild(
         cursor.execute("DELETE FROM candles_1m")
         cursor.execute("DELETE FROM candles_1h")
         cursor.execute(_SET_CLOSED, {"closed_to": None})
-        ((first, last),) = cursor.execute(_ARRIVED, {"start": to_column(_EVER)}).fetchall()
+        ((first, last),) = cursor.execute(_ARRIVED, {"start": to_column(EVER)}).fetchall()
     if first is None:
         return
     start, until = from_column(first), min(until, from_column(last))
@@ -174,7 +167,7 @@ def rebuild(
             more = close(cursor, until, most_ticks)
             mark = closed_to(cursor) or start
         database.checkpoint_when_due()
-        tell((mark - start) // _DAY, max(timedelta(0), floor(until, MINUTE) - start) // _DAY)
+        tell((mark - start) // DAY, max(timedelta(0), floor(until, MINUTE) - start) // DAY)
 
 
 def refold(cursor: DuckDBPyConnection, stored: Iterable[tuple[str, datetime]], mark: datetime | None) -> None:
@@ -210,6 +203,15 @@ def refold_between(cursor: DuckDBPyConnection, first: datetime, last: datetime) 
             _fold(cursor, fold, start, end)
 
 
+def longest_with_few(cursor: DuckDBPyConnection, start: datetime, most_ticks: int) -> timedelta:
+    """The longest time from `start` on, of an hour to 1000 days, that has at most so many ticks; at least an hour."""
+    for length in _PORTIONS[:-1]:
+        values = {"start": to_column(start), "end": to_column(start + length)}
+        if cursor.execute(_COUNT, values).fetchall()[0][0] <= most_ticks:
+            return length
+    return _PORTIONS[-1]
+
+
 def floor(at: datetime, length: timedelta) -> datetime:
     """The last multiple of a length, counted from 1970 on, at or before an instant."""
     return at - (at - EPOCH) % length
@@ -223,15 +225,6 @@ def _reopen(cursor: DuckDBPyConnection, mark: datetime | None) -> None:
             cursor.execute(_DELETE_FROM.format(table=table), {"start": start})
     if mark is not None:
         cursor.execute(_SET_CLOSED, {"closed_to": last})
-
-
-def _portion(cursor: DuckDBPyConnection, start: datetime, most_ticks: int) -> timedelta:
-    """The longest time from `start` on that has few enough ticks."""
-    for length in _PORTIONS[:-1]:
-        values = {"start": to_column(start), "end": to_column(start + length)}
-        if cursor.execute(_COUNT, values).fetchall()[0][0] <= most_ticks:
-            return length
-    return _PORTIONS[-1]
 
 
 def _fold(cursor: DuckDBPyConnection, fold: str, start: datetime, end: datetime) -> None:

@@ -1,9 +1,10 @@
 """Where a page of an index's observations lies, newest first, however deep: found by the counts of its hours."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 from duckdb import DuckDBPyConnection
 
+from store.instants import EVER, HOUR
 from store.models import to_column
 
 from . import candles
@@ -36,7 +37,6 @@ SELECT
 FROM running
 """
 
-_EVER = datetime.min.replace(tzinfo=UTC)
 
 _MOST = 2**62
 """More than any index has; DuckDB's sums stay below twice of it."""
@@ -52,7 +52,7 @@ def stretch(
         None if there is nothing at that offset.
     """
     mark = candles.closed_to(cursor)
-    counted_to = _EVER if mark is None else candles.floor(mark, candles.HOUR)
+    counted_to = EVER if mark is None else candles.floor(mark, HOUR)
     values = {
         "index_name": index_name,
         "counted_to": to_column(counted_to),

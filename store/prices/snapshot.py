@@ -5,17 +5,22 @@ so later ticks get numbers of earlier ones. So a snapshot knows its last row and
 keeps its number and no row before it is gone, the rows before it are the same: what is appended comes after it.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Self
+from typing import Self, TypeVar
 
 from duckdb import DuckDBPyConnection
+
+from store.errors import StoreError
+from store.file.database import Database
 
 _END = "SELECT coalesce(max(rowid) + 1, 0) FROM ticks"
 _COUNT = "SELECT count(*) FROM ticks WHERE rowid < $end"
 _LAST = "SELECT hash(index_name, ts, received_at, price, source, resolution_s) FROM ticks WHERE rowid = $end - 1"
 
-TRIES = 3
-"""So often long work is begun anew because ticks were deleted meanwhile."""
+_TRIES = 3
+
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,18 @@ class Snapshot:
     def holds(self, cursor: DuckDBPyConnection) -> bool:
         """Are all rows below `end`, and they alone, still those of the snapshot?"""
         return _before(cursor, self.end) == (self.count, self.last)
+
+
+def of_one_instant(database: Database, attempt: Callable[[], Made | None]) -> Made:
+    """What `attempt` makes of a snapshot. It is begun anew, twice at most, when it makes None: ticks were deleted.
+
+    Raises:
+        StoreError: ticks were deleted during each attempt.
+    """
+    for _ in range(_TRIES):
+        if (made := attempt()) is not None:
+            return made
+    raise StoreError(f"ticks were deleted from {database.path.name} each time that it was read: try again later")
 
 
 def _before(cursor: DuckDBPyConnection, end: int) -> tuple[int, int | None]:

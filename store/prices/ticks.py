@@ -1,12 +1,12 @@
 """Ticks: appended once each. What is read of them are observations; averages are told apart in one place, `latest`."""
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from duckdb import DuckDBPyConnection
 
-from store.instants import EPOCH
+from store.instants import EPOCH, EVER, FOR_EVER, HOUR
 from store.models import Tick, from_column, to_column
 
 from . import candles, overruled, paging
@@ -71,8 +71,7 @@ WHERE index_name = $index_name
   AND tick_count > live_count
 """
 
-_EVER = to_column(datetime.min.replace(tzinfo=UTC))
-_FOR_EVER = to_column(datetime.max.replace(tzinfo=UTC))
+_EVER, _FOR_EVER = to_column(EVER), to_column(FOR_EVER)
 
 # So long before the hours that are still open: a day of two indexes at one second lies in two row groups.
 _RECENT = timedelta(days=1)
@@ -195,7 +194,7 @@ def summary(cursor: DuckDBPyConnection) -> dict[str, tuple[int, datetime, dateti
 
     They are counted by the hour, and one by one only where hours are not closed yet.
     """
-    start = to_column(candles.floor(candles.closed_to(cursor) or EPOCH, candles.HOUR))
+    start = to_column(candles.floor(candles.closed_to(cursor) or EPOCH, HOUR))
     since = {name: found for name, *found in cursor.execute(_SUMMARY_SINCE, {"start": start}).fetchall()}
     before = {name: found for name, *found in cursor.execute(_SUMMARY_OF_HOURS).fetchall()}
     found = {}
@@ -215,7 +214,7 @@ def _recent(cursor: DuckDBPyConnection) -> datetime:
     Without a bound the newest tick of an index that stopped is looked for among all later ones of the others.
     """
     mark = candles.closed_to(cursor)
-    return _EVER if mark is None else to_column(candles.floor(mark, candles.HOUR) - _RECENT)
+    return _EVER if mark is None else to_column(candles.floor(mark, HOUR) - _RECENT)
 
 
 def _newest_average(cursor: DuckDBPyConnection, index_name: str) -> Tick | None:
@@ -225,7 +224,7 @@ def _newest_average(cursor: DuckDBPyConnection, index_name: str) -> Tick | None:
         ((hour,),) = cursor.execute(_LAST_HOUR_WITH_AVERAGES, {"index_name": index_name}).fetchall()
         if hour is None:
             return None
-        found = cursor.execute(_NEWEST_AVERAGE, {**values, "start": hour, "end": hour + candles.HOUR}).fetchall()
+        found = cursor.execute(_NEWEST_AVERAGE, {**values, "start": hour, "end": hour + HOUR}).fetchall()
     return _tick(found[0])
 
 

@@ -63,8 +63,8 @@ def serve(server, database: Database) -> Iterator[Callable[..., httpx.Client]]:
     lock.acquire(RECORDING)
     with httpx.Client(base_url=url) as client:
 
-        def serving(settings: Settings, **more: Recent) -> httpx.Client:
-            app.state.served = Served(settings, database, **more)
+        def serving(settings: Settings, health: Recent | None = None) -> httpx.Client:
+            app.state.served = Served(settings, database, health=health or Recent())
             return client
 
         yield serving

@@ -7,6 +7,7 @@ from store.backup.backup import backup
 from store.backup.restore import restore
 from store.file.aside import list_aside
 from store.file.database import Database
+from store.instants import HOUR
 from store.models import to_column
 from store.prices import candles, ticks
 from tests.conftest import START, tick
@@ -119,7 +120,7 @@ def kill_while_closing_candles(stage: Stage, times: int) -> None:
         stage.recovery_s.append(time.monotonic() - began)
         closed = (mark or START) - START
         assert minutes == closed // SECOND, "candles of minutes differ from their ticks"
-        assert hours == candles.floor(mark or START, candles.HOUR).timestamp() - START.timestamp(), "those of hours do"
+        assert hours == candles.floor(mark or START, HOUR).timestamp() - START.timestamp(), "those of hours do"
     candles.rebuild(stage.database, START + timedelta(seconds=seconds))
     stage.counted = seconds
 

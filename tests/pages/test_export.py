@@ -14,7 +14,6 @@ from streamlit.testing.v1 import AppTest
 
 import settings as all_settings
 from pages.common.export_links import FORMATS
-from store.errors import StoreError
 from store.export import files as exports
 from store.export import tickets
 from store.export.files import manifest_of
@@ -227,16 +226,15 @@ def test_an_export_that_has_no_room_is_told_before_and_refused(open_page: Open, 
     assert any(box.value.startswith("Not exported. the export is larger than") for box in page.error)
 
 
-def test_an_export_that_failed_can_be_tried_again(open_page: Open, recorded: Database, monkeypatch):
+def test_an_export_that_failed_can_be_tried_again(open_page: Open, recorded: Database):
     page = open_page("export")
-    with monkeypatch.context() as patch:
-
-        def refuse(*_: object) -> None:
-            raise StoreError("the disk is full")
-
-        patch.setattr(exports.Exports, "make", refuse)
-        made(page)
-        assert [box.value for box in page.error] == ["Not exported. the disk is full"]
+    in_the_way = recorded.path.with_name("exports")
+    in_the_way.write_text("a file")
+    made(page)
+    (failed,) = (box.value for box in page.error)
+    assert failed.startswith("Not exported. ")
+    assert failed.endswith("can't be written: File exists")
+    in_the_way.unlink()
 
     made(page)
 

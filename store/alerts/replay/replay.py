@@ -1,6 +1,6 @@
 """What rules would have come to on what is recorded, had they been at work: the same events, with the same texts."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -9,22 +9,20 @@ from store.alerts.judge import Company, Judge, Watch
 from store.alerts.recall import first_observed
 from store.alerts.rules.condition import Reading
 from store.alerts.rules.kinds import AnyRule
-from store.alerts.rules.tape import HOUR, Tape
+from store.alerts.rules.tape import Tape
 from store.alerts.settlements import settled
 from store.file.database import Database
 from store.file.exchange import exchange_of
-from store.instants import EPOCH
+from store.instants import DAY, EPOCH, HOUR
 from store.ledger.due import stretches
 from store.ledger.gaps import ledger
 from store.models import from_column, to_column
+from store.progress import Tell, unheard
 
 from .minutes import Leases, Limits, Ticks, read_minutes
 from .slots import Holes
 from .slots import changes as changes_by_slot
 from .ticks import Story
-
-Tell = Callable[[int, int], None]
-"""Hears how many of how many conditions are done."""
 
 _NEWEST_BEFORE = """
 SELECT ts, price
@@ -35,8 +33,6 @@ WHERE index_name = $index_name
 ORDER BY ts DESC
 LIMIT 1
 """
-
-DAY = timedelta(days=1)
 
 _POLL_SECONDS = 1
 """Of a tape that only texts of price rules are told from: none of them has it."""
@@ -58,12 +54,12 @@ def replay(
     start: datetime,
     end: datetime,
     now: datetime,
-    tell: Tell = lambda _, __: None,
+    tell: Tell = unheard,
     limits: Limits = Limits(),
 ) -> Replayed:
     """What rules come to in [start, end), as if no event had been before.
 
-    It works beside a recorder, over many short leases.
+    It works beside a recorder, over many short leases. `tell` hears how many conditions are done.
 
     Raises:
         StoreError: the database can't be read.

@@ -10,7 +10,8 @@ from itertools import accumulate
 from store.alerts.events import Kind
 from store.alerts.judge import Watch
 from store.alerts.rules.condition import Reading
-from store.alerts.rules.tape import HOUR, Tape
+from store.alerts.rules.tape import Tape
+from store.instants import HOUR
 from store.ledger.due import Stretch, at_slot, slots
 from store.models import Gap
 

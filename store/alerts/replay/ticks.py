@@ -18,7 +18,8 @@ import pandas as pd
 from store.alerts.events import Kind
 from store.alerts.judge import Watch
 from store.alerts.rules.condition import Reading, Way
-from store.alerts.rules.tape import MINUTE, MINUTES_A_YEAR, Tape, realised, square
+from store.alerts.rules.tape import MINUTES_A_YEAR, Tape, realised, square
+from store.instants import MINUTE
 
 from .minutes import MICROSECOND, MINUTE_US, Floats, Minutes, Ticks, Times, instant, microseconds
 

@@ -6,10 +6,10 @@ from typing import Annotated
 from pydantic import Field
 
 from .price_kinds import Level, Move, RangeBreak, Volatility
-from .record_kinds import Coverage, GapSettled, Stale
+from .record_kinds import GapSettled, LowCoverage, Stale
 from .rules import Rule
 
-AnyCondition = Move | Level | RangeBreak | Volatility | Stale | Coverage
+AnyCondition = Move | Level | RangeBreak | Volatility | Stale | LowCoverage
 AnyRule = Annotated[AnyCondition | GapSettled, Field(discriminator="kind")]
 
 KINDS: Mapping[str, type[Rule]] = {
@@ -18,7 +18,7 @@ KINDS: Mapping[str, type[Rule]] = {
     "range_break": RangeBreak,
     "volatility": Volatility,
     "stale": Stale,
-    "coverage": Coverage,
+    "coverage": LowCoverage,
     "gap": GapSettled,
 }
 """Each kind by its name in the file."""

@@ -6,11 +6,12 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from store.instants import MINUTE
 from store.words import price, span
 
 from .condition import A_LENGTH, Condition, Directed, Reading, Way, away, back, beside, number, percent
 from .rules import LONGEST, Length
-from .tape import MINUTE, Tape
+from .tape import Tape
 
 
 class Move(Directed):

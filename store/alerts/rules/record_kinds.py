@@ -6,12 +6,13 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from store.instants import HOUR
 from store.models import Gap
 from store.words import span
 
 from .condition import A_LENGTH, Condition, Reading, Way, percent, slots
 from .rules import LONGEST_LENGTH, Length, Rule
-from .tape import HOUR, Tape
+from .tape import Tape
 
 
 class Stale(Condition):
@@ -38,7 +39,7 @@ class Stale(Condition):
         return f"{slots(reading.threshold - reading.value)} to go"
 
 
-class Coverage(Condition):
+class LowCoverage(Condition):
     """Of the ticks that were due in the hour up to now too few came. Gaps that were healed later count as missing."""
 
     by_tick: ClassVar[bool] = False

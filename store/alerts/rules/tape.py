@@ -8,12 +8,12 @@ import math
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from operator import ge, le
 
-MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+from store.instants import EVER, HOUR, MINUTE
+
 MINUTES_A_YEAR = 365 * 24 * 60
-_EVER = datetime.min.replace(tzinfo=UTC)
 
 # What is out of sight is dropped from a list once it is that long: dropping costs as much as what is kept.
 _DROP_AT = 4096
@@ -59,9 +59,9 @@ class Tape:
     def __init__(self, poll_seconds: int, length: timedelta, since: datetime | None = None) -> None:
         self.period = timedelta(seconds=poll_seconds)
         self.since = since
-        self.ts = _EVER
+        self.ts = EVER
         self.price = math.nan
-        self.slot = self.heard = _EVER
+        self.slot = self.heard = EVER
         self._length = length
         self._lows, self._highs = Extremes(length, lowest=True), Extremes(length, lowest=False)
         self._minutes: list[datetime] = []
@@ -84,7 +84,7 @@ class Tape:
 
     def hear(self, ts: datetime, price: float) -> None:
         """The newest price. It is later than all before."""
-        if self.ts is not _EVER and minute_of(ts) > minute_of(self.ts):
+        if self.ts is not EVER and minute_of(ts) > minute_of(self.ts):
             self.close_minute(minute_of(self.ts), self.price)
         self._keep()
         self.since = self.since or ts
@@ -92,7 +92,7 @@ class Tape:
 
     def _keep(self) -> None:
         """Put the price that is about to be followed by another one among those before."""
-        if self.ts is not _EVER:
+        if self.ts is not EVER:
             self._lows.add(self.ts, self.price)
             self._highs.add(self.ts, self.price)
 
@@ -146,7 +146,7 @@ class Tape:
 
     def serve(self, slot: datetime, *, heard: bool) -> None:
         """What came of the next slot. Those that were left out since the last one brought nothing."""
-        if self.slot is not _EVER and slot - self.slot > self.period:
+        if self.slot is not EVER and slot - self.slot > self.period:
             self.miss(self.slot + self.period, slot)
         if heard:
             self.heard = slot
@@ -156,7 +156,7 @@ class Tape:
 
     def miss(self, start: datetime, end: datetime) -> None:
         """In [start, end), later than all before, ticks were due and none came."""
-        if self.heard is _EVER:
+        if self.heard is EVER:
             self.heard = start - self.period
         self._missing.append((start, end))
         self._missing_s += (end - start).total_seconds()

@@ -108,7 +108,7 @@ def test_an_event_is_told_at_once_when_it_wakes_it(start: Start, database: Datab
 
 def test_nothing_pending_means_no_look_at_the_database_and_no_lock(start: Start, database: Database):
     delivery = start()
-    wait_until(lambda: delivery.idle)
+    wait_until(lambda: delivery.idle and reads_of(database))
 
     assert no_reads_for(database, 1.5)
     assert not beside(database.path, "alerts").exists()

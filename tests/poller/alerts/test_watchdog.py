@@ -46,8 +46,8 @@ def watch(settings: Settings, database: Database, clock: Clock) -> Iterator[Call
     """Make watchdogs that look when they are told to; what they began ends with the test."""
     made = []
 
-    def make(**more: Limits) -> Watchdog:
-        made.append(Watchdog(settings, database, clock=clock, **more))
+    def make(hand_over_s: float = 5) -> Watchdog:
+        made.append(Watchdog(settings, database, clock=clock, limits=Limits(hand_over_s=hand_over_s)))
         return made[-1]
 
     yield make
@@ -178,7 +178,7 @@ def test_meanwhile_what_the_recorder_left_is_told_and_then_that_is_left_to_the_r
 
 def test_what_nobody_takes_is_left_to_the_recorder_after_a_moment(watch, recorder, clock, database, webhook):
     webhook.manner = "refuse"
-    watchdog = watch(limits=Limits(hand_over_s=0))
+    watchdog = watch(hand_over_s=0)
     recorder.release()
     look_for(watchdog, clock, 31)
     wait_until(lambda: webhook.calls)

@@ -403,7 +403,7 @@ def test_an_estimate_is_near_what_it_comes_to(database: Database, exported: Expo
             estimated = export_survey.estimate(cursor, query.settled(at(600)))
 
         assert estimated.rows == pytest.approx(exported.make(query).rows, rel=0.15), more
-        assert estimated.bytes > 0
+        assert estimated.size > 0
 
 
 def test_an_estimate_counts_closed_hours_by_their_candles(database: Database, exported: Exports):
