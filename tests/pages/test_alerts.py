@@ -36,6 +36,12 @@ def recorded(database: Database) -> Database:
     return database
 
 
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reader sits at the machine: of one, Streamlit tells no address."""
+    monkeypatch.setattr(type(st.context), "ip_address", None)
+
+
 def observed(at: datetime, price: float) -> Tick:
     return Tick("btc_usd", at, price, received_at=at)
 
@@ -219,6 +225,7 @@ def test_more_events_are_shown_when_asked_for(open_page, recorded: Database):
     assert "Show more" not in [button.label for button in page.button]
 
 
+@pytest.mark.usefixtures("here")
 def test_a_reader_at_the_machine_acknowledges_one_event_and_all(open_page, recorded: Database):
     note(recorded, *(alert(text) for text in "abc"))
     page = open_page("alerts")
@@ -248,6 +255,7 @@ def test_who_may_not_acknowledge_is_told_how_to(open_page, recorded: Database, m
     assert captions(page)[-1] == "To acknowledge alerts, sign in, or read on the machine that serves this page."
 
 
+@pytest.mark.usefixtures("here")
 def test_what_can_not_be_noted_is_one_line(open_page, recorded: Database, monkeypatch):
     note(recorded, alert("a"))
     page = open_page("alerts")

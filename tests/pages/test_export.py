@@ -25,7 +25,7 @@ from store.ledger import gaps, runs
 from store.models import Gap, Run, Tick, to_column, utc_now
 from tests.conftest import wait_until
 
-from .conftest import Open, captions, parts, recorder, store, warnings
+from .conftest import Open, captions, errors, parts, recorder, store, warnings
 
 MINUTE = timedelta(minutes=1)
 SECOND = timedelta(seconds=1)
@@ -231,9 +231,9 @@ def test_an_export_that_failed_can_be_tried_again(open_page: Open, recorded: Dat
     in_the_way = recorded.path.with_name("exports")
     in_the_way.write_text("a file")
     made(page)
-    (failed,) = (box.value for box in page.error)
+    (failed,) = errors(page)
     assert failed.startswith("Not exported. ")
-    assert failed.endswith("can't be written: File exists")
+    assert failed.endswith("can't be written: Not a directory")
     in_the_way.unlink()
 
     made(page)
