@@ -300,8 +300,7 @@ class Journal:
                 runs.note(cursor, run)
             ticks.append(cursor, (each[1] for each in records if isinstance(each, tuple)))
             runs.append_misses(cursor, [each for each in records if isinstance(each, Miss)])
-            for minute in (each for each in records if isinstance(each, Vitals)):
-                vitals.append(cursor, minute)
+            vitals.append(cursor, (each for each in records if isinstance(each, Vitals)))
 
     def _drop(self, records: Sequence[Queued]) -> None:
         """They are the oldest of their kinds; what came meanwhile waits on."""

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from duckdb import DuckDBPyConnection
 
 from store.alerts.rules.rules import Severity
+from store.file.rows import insert
 from store.models import from_column, to_column
 
 Kind = Literal["fired", "over"]
@@ -31,13 +32,6 @@ _COLUMNS = """
     targets,
     send_after
 """
-
-_INSERT = f"""
-INSERT INTO alert_events ({_COLUMNS})
-VALUES {{rows}}
-"""  # noqa: S608 the columns are the constant above
-_ROW = f"({', '.join('?' * 14)})"
-_ROWS_A_STATEMENT = 200
 
 _STANDINGS = """
 SELECT
@@ -198,11 +192,7 @@ class Told:
 
 def append(cursor: DuckDBPyConnection, events: Iterable[Event]) -> None:
     """Note events. Call it inside `Database.write`."""
-    rows = [_row(event) for event in events]
-    for first in range(0, len(rows), _ROWS_A_STATEMENT):
-        portion = rows[first : first + _ROWS_A_STATEMENT]
-        insert = _INSERT.format(rows=", ".join([_ROW] * len(portion)))
-        cursor.execute(insert, [value for row in portion for value in row])
+    insert(cursor, "alert_events", _COLUMNS.replace(",", "").split(), map(_row, events))
 
 
 def standings(cursor: DuckDBPyConnection) -> dict[tuple[str, str, str], Standing]:

@@ -1,7 +1,7 @@
 """How recording fared, minute by minute: delays, the difference of clocks, sizes on disk."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -11,12 +11,10 @@ from typing import Any
 from duckdb import DuckDBPyConnection
 
 from store.file.aside import size_of
+from store.file.rows import insert
 from store.models import from_column, to_column
 
-_INSERT = """
-INSERT INTO vitals (noted_at, ticks, delay_median_s, delay_p99_s, skew_s, database_bytes, free_bytes)
-VALUES (?, ?, ?, ?, ?, ?, ?)
-"""
+_COLUMNS = ("noted_at", "ticks", "delay_median_s", "delay_p99_s", "skew_s", "database_bytes", "free_bytes")
 
 _BETWEEN = """
 SELECT noted_at, ticks, delay_median_s, delay_p99_s, skew_s, database_bytes, free_bytes
@@ -117,10 +115,10 @@ def measured(database: Path, now: datetime, delays_s: Sequence[float], skew_s: f
     )
 
 
-def append(cursor: DuckDBPyConnection, vitals: Vitals) -> None:
-    """Keep a minute. Call it inside `Database.write`."""
-    noted_at, *numbers = astuple(vitals)
-    cursor.execute(_INSERT, [to_column(noted_at), *numbers])
+def append(cursor: DuckDBPyConnection, minutes: Iterable[Vitals]) -> None:
+    """Keep minutes. Call it inside `Database.write`."""
+    rows = ((to_column(noted_at), *numbers) for noted_at, *numbers in map(astuple, minutes))
+    insert(cursor, "vitals", _COLUMNS, rows)
 
 
 def between(cursor: DuckDBPyConnection, start: datetime, end: datetime) -> list[Vitals]:

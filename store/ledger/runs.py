@@ -10,6 +10,7 @@ from typing import Any
 
 from duckdb import DuckDBPyConnection
 
+from store.file.rows import insert
 from store.models import Cause, Miss, Run, from_column, to_column
 
 _START = """
@@ -53,10 +54,7 @@ FROM misses
 WHERE slot BETWEEN ? AND ?
 """
 
-_MISS = """
-INSERT INTO misses (slot, index_name, cause, detail, code)
-VALUES {rows}
-"""
+_MISS = ("slot", "index_name", "cause", "detail", "code")
 
 _MISSES = """
 SELECT slot, index_name, cause, detail, code
@@ -154,10 +152,7 @@ def append_misses(cursor: DuckDBPyConnection, misses: Iterable[Miss]) -> None:
         slots = [slot for slot, _ in first_words]
         noted = set(cursor.execute(_NOTED, [min(slots), max(slots)]).fetchall())
         new = [(*key, miss.cause, miss.detail, miss.code) for key, miss in first_words.items() if key not in noted]
-        if new:
-            cursor.execute(
-                _MISS.format(rows=", ".join(["(?, ?, ?, ?, ?)"] * len(new))), [value for row in new for value in row]
-            )
+        insert(cursor, "misses", _MISS, new)
 
 
 def misses(cursor: DuckDBPyConnection, start: datetime, end: datetime) -> list[Miss]:

@@ -7,6 +7,7 @@ from typing import Any
 from duckdb import DuckDBPyConnection
 
 from store.instants import EPOCH, EVER, FOR_EVER, HOUR
+from store.file.rows import insert
 from store.models import Tick, from_column, to_column
 
 from . import candles, overruled, paging
@@ -32,11 +33,7 @@ WHERE ts BETWEEN ? AND ?
   AND resolution_s = 0
 """
 
-_INSERT = """
-INSERT INTO ticks (index_name, ts, received_at, price, source, resolution_s)
-VALUES {rows}
-"""
-_ROW = "(?, ?, ?, ?, ?, ?)"
+_COLUMNS = ("index_name", "ts", "received_at", "price", "source", "resolution_s")
 _ROWS_A_STATEMENT = 1000
 
 _PAGE = """
@@ -243,9 +240,7 @@ def _append(cursor: DuckDBPyConnection, rows: Sequence[tuple[Any, ...]]) -> set[
         found = cursor.execute(_ALREADY_OBSERVED.format(instants=places), values).fetchall()
     there = {(name, ts) for name, ts, *_ in found}
     new = [row for row in rows if row[:2] not in there]
-    if new:
-        insert = _INSERT.format(rows=", ".join([_ROW] * len(new)))
-        cursor.execute(insert, [value for row in new for value in row])
+    insert(cursor, "ticks", _COLUMNS, new)
     stored = {(name, from_column(ts)) for name, ts, *_ in new}
     gave_way = _overruled(cursor, instants[0], instants[-1]) if averaged else set()
     candles.refold(cursor, stored | gave_way, mark and from_column(mark))

@@ -53,7 +53,7 @@ def with_outages(database: Database) -> None:
         gaps.note(cursor, [healed], now)
         cursor.execute("INSERT INTO watermark VALUES (?)", [to_column(now + timedelta(days=1))])
         for number in range(60):
-            vitals.append(cursor, Vitals(now - 10 * number * MINUTE, 12, 0.08, 0.2, 0.01, 10**8, 10**11))
+            vitals.append(cursor, [Vitals(now - 10 * number * MINUTE, 12, 0.08, 0.2, 0.01, 10**8, 10**11)])
 
 
 def test_the_calendar_shows_each_kind_of_hour_in_a_colour_of_its_own(outages, open_page):

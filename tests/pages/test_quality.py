@@ -46,8 +46,7 @@ def gap(now: datetime, minutes: float, state: Any = "open", **more: Any) -> Gap:
 
 def measured(database, *minutes: Vitals) -> None:
     with database.write() as cursor:
-        for minute in minutes:
-            vitals.append(cursor, minute)
+        vitals.append(cursor, minutes)
 
 
 def minute(at: datetime, **more: Any) -> Vitals:

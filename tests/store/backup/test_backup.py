@@ -41,7 +41,7 @@ def filled(database: Database) -> Database:
             append_day(cursor, day)
         averages.append(cursor, "btc_usd", [(START - timedelta(days=9), 50.123456)], DAY)
         runs.append_misses(cursor, [Miss(START, "btc_usd", Cause.UNREACHABLE, "no route; ☎", None)])
-        vitals.append(cursor, Vitals(START, 12, 0.08, None, 0.01, 10**8, 10**11))
+        vitals.append(cursor, [Vitals(START, 12, 0.08, None, 0.01, 10**8, 10**11)])
     return database
 
 

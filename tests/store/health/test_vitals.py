@@ -39,8 +39,7 @@ def test_few_ticks_have_what_delays_they_have(database: Database, delays_s):
 def test_minutes_come_back_as_they_were_from_a_half_open_range(database: Database):
     minutes = [vitals.measured(database.path, START + number * MINUTE, [], None) for number in range(4)]
     with database.write() as cursor:
-        for minute in minutes:
-            vitals.append(cursor, minute)
+        vitals.append(cursor, minutes)
 
     with database.read() as cursor:
         assert vitals.between(cursor, minutes[1].noted_at, minutes[3].noted_at) == minutes[1:3]
@@ -48,8 +47,7 @@ def test_minutes_come_back_as_they_were_from_a_half_open_range(database: Databas
 
 def noted(database: Database, *minutes: Vitals) -> None:
     with database.write() as cursor:
-        for minute in minutes:
-            vitals.append(cursor, minute)
+        vitals.append(cursor, minutes)
 
 
 def minute(number: float, median_s: float | None, p99_s: float | None, skew_s: float | None, **sizes: int) -> Vitals:
