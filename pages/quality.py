@@ -42,8 +42,8 @@ def shown(name: str, days: str) -> None:
             quality = read_quality(moments.these_ten_seconds(), first_midnight(moments.now(), DAYS[days], text.zone()))
     except StoreError:
         return  # the header tells
-    hours = [each for each in quality.hours if name in {ALL, each.index_name}]
-    gaps = [gap for gap in quality.gaps if name in {ALL, gap.index_name}]
+    hours = [each for each in quality.hours if name in {ALL, each.feed}]
+    gaps = [gap for gap in quality.gaps if name in {ALL, gap.feed}]
     if not hours:
         st.info(
             f"Nothing was due in these {DAYS[days]} days: no recorder was at work.", icon=":material/hourglass_empty:"
@@ -59,25 +59,25 @@ def shown(name: str, days: str) -> None:
 def in_order(found: list[Coverage]) -> list[Coverage]:
     """As on every page: configured indexes first."""
     first = access.settings().indexes
-    return sorted(found, key=lambda its: first.index(its.index_name) if its.index_name in first else len(first))
+    return sorted(found, key=lambda its: first.index(its.feed) if its.feed in first else len(first))
 
 
 def headline(found: list[Coverage], gaps: list[Gap], quality: Quality) -> None:
     """How complete each index is."""
-    its_gaps = {each.index_name: [gap for gap in gaps if gap.index_name == each.index_name] for each in found}
+    its_gaps = {each.feed: [gap for gap in gaps if gap.feed == each.feed] for each in found}
     if len(found) > MOST_CARDS:
         headline_table(found, its_gaps)
     else:
         with st.grid(min(len(found), 4), min_column_width=240):
             for each in found:
-                with st.container(border=True, key=f"coverage-{each.index_name}"):
-                    card(each, its_gaps[each.index_name], quality.end)
+                with st.container(border=True, key=f"coverage-{each.feed}"):
+                    card(each, its_gaps[each.feed], quality.end)
     zone = text.zone()
     st.caption(f"Counted from {text.moment(quality.start, zone)} to {text.moment(quality.end, zone, seconds=True)}.")
 
 
 def card(its: Coverage, gaps: list[Gap], now: datetime) -> None:
-    st.metric(text.pair(its.index_name), text.share(its.share))
+    st.metric(text.pair(its.feed), text.share(its.share))
     mark = (
         ":orange[:material/error:]" if any(gap.state == "open" for gap in gaps) else ":green[:material/check_circle:]"
     )
@@ -93,14 +93,14 @@ def headline_table(found: list[Coverage], gaps: dict[str, list[Gap]]) -> None:
     """Many indexes, a row each."""
     st.dataframe(
         {
-            "Index": [text.pair(each.index_name) for each in found],
+            "Index": [text.pair(each.feed) for each in found],
             "Known": [text.share(each.share) for each in found],
             "Live": [text.share(each.live / each.due) for each in found],
             "Healed": [text.share(each.healed / each.due) for each in found],
             "Missing": [text.share(each.missing / each.due) for each in found],
             "Slots": [each.due for each in found],
-            "Open gaps": [sum(gap.state == "open" for gap in gaps[each.index_name]) for each in found],
-            "Unfillable gaps": [sum(gap.state == "unfillable" for gap in gaps[each.index_name]) for each in found],
+            "Open gaps": [sum(gap.state == "open" for gap in gaps[each.feed]) for each in found],
+            "Unfillable gaps": [sum(gap.state == "unfillable" for gap in gaps[each.feed]) for each in found],
         },
         hide_index=True,
     )
@@ -163,7 +163,7 @@ def filtered(gaps: list[Gap]) -> list[Gap]:
 def tabulated(gaps: list[Gap]) -> dict[str, list[object]]:
     zone = text.zone()
     return {
-        "Index": [text.pair(gap.index_name) for gap in gaps],
+        "Index": [text.pair(gap.feed) for gap in gaps],
         f"From, {zone.key}": [f"{gap.start.astimezone(zone):%Y-%m-%d %H:%M:%S}" for gap in gaps],
         "To": [f"{gap.end.astimezone(zone):%Y-%m-%d %H:%M:%S}" for gap in gaps],
         "Length": [gap.end - gap.start for gap in gaps],
@@ -232,7 +232,7 @@ def disk(growth: Growth) -> None:
 def errors(quality: Quality, name: str, days: str) -> None:
     """Slots that failed, by kind."""
     st.header("Errors by kind", anchor=False)
-    failures = [each for each in quality.failures if name in {ALL, each.index_name}]
+    failures = [each for each in quality.failures if name in {ALL, each.feed}]
     if not failures:
         st.caption(":green[:material/check_circle:] No error in this range.")
         return

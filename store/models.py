@@ -1,5 +1,6 @@
 """The records that the store keeps: frozen, validated by whoever makes them, instants aware and in UTC."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -10,7 +11,7 @@ GapState = Literal["open", "healed", "unfillable"]
 
 
 RECORDER_DOWN = "recorder down"
-"""Why slots have no tick when no recorder was there to note another cause."""
+"""Why slots brought nothing when no recorder was there to note another cause."""
 
 
 CLOCKS_AGREE = timedelta(seconds=2)
@@ -18,7 +19,7 @@ CLOCKS_AGREE = timedelta(seconds=2)
 
 
 class Cause(StrEnum):
-    """Why a recorder got no tick in a slot."""
+    """Why a recorder got nothing in a slot."""
 
     UNREACHABLE = "unreachable"
     EXCHANGE_ERROR = "exchange error"
@@ -56,6 +57,11 @@ class Tick:
     resolution_s: int = 0
 
     @property
+    def feed(self) -> str:
+        """What brought it: the feed of an index has its name."""
+        return self.index_name
+
+    @property
     def heard_at(self) -> datetime:
         """When it was received; when the exchange sent it, if that isn't known or the local clock was wrong."""
         if self.received_at is None or abs(self.received_at - self.ts) > CLOCKS_AGREE:
@@ -64,14 +70,33 @@ class Tick:
 
 
 @dataclass(frozen=True, slots=True)
+class Arrival:
+    """A reply of a snapshot feed, which proves its slot as a tick proves one of an index.
+
+    Attributes:
+        feed: such as "options/BTC".
+        ts: exchange time, common to its rows; together with `feed` it occurs once.
+        received_at: local clock at receipt.
+        rows: how many were stored of it.
+        source: who says so, as of a tick.
+    """
+
+    feed: str
+    ts: datetime
+    received_at: datetime
+    rows: int
+    source: Source = "live"
+
+
+@dataclass(frozen=True, slots=True)
 class Miss:
-    """A slot that brought no tick of an index.
+    """A slot that brought nothing of a feed.
 
     `detail` has the facts: what was asked, what came back; `code` is the exchange's own error code, if it gave one.
     """
 
     slot: datetime
-    index_name: str
+    feed: str
     cause: Cause
     detail: str
     code: int | None = None
@@ -79,25 +104,24 @@ class Miss:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A stretch in which a recorder meant to record `indexes` every `poll_seconds`.
+    """A stretch in which a recorder meant to record `feeds`: the seconds between two slots of each, by its name.
 
     `ended_at` is None while it goes on, and stays so if the recorder was killed.
     """
 
     started_at: datetime
-    poll_seconds: int
-    indexes: tuple[str, ...]
+    feeds: Mapping[str, int]
     version: str
     ended_at: datetime | None = None
 
 
 class Gap(NamedTuple):
-    """Due slots of an index, next to each other, that brought no tick.
+    """Due slots of a feed, next to each other, that brought nothing.
 
     A tuple is made in a tenth of the time of a frozen dataclass, and a page reads thousands.
 
     Attributes:
-        index_name: as the exchange spells it.
+        feed: that of an index has its name.
         start, end: from the first of the slots to the one after the last; half-open.
         slots: how many they are.
         poll_seconds: between them.
@@ -107,11 +131,11 @@ class Gap(NamedTuple):
         state: "open" while it may still be healed, "healed", or "unfillable" when nobody has it any more.
         source, resolution_s: what it was healed with, and the seconds that each of those is an average over; 0 when
             they were observed after all.
-        gap: where it began when it was found; together with the index, its name.
+        gap: where it began when it was found; together with the feed, its name.
         round: how often it was looked at since.
     """
 
-    index_name: str
+    feed: str
     start: datetime
     end: datetime
     slots: int

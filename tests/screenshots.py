@@ -34,7 +34,7 @@ def record(path: Path) -> None:
     start = (now - RECORDED).replace(second=0, microsecond=0)
     slots = [start + timedelta(seconds=second) for second in range(0, int(RECORDED.total_seconds()), POLL_SECONDS)]
     with database.write() as cursor:
-        runs.note(cursor, Run(start, POLL_SECONDS, INDEXES, VERSION))
+        runs.note(cursor, Run(start, dict.fromkeys(INDEXES, POLL_SECONDS), VERSION))
         for name in INDEXES:
             made_up = (Tick(name, slot, price(name, slot), source="simulator", received_at=slot) for slot in slots)
             ticks.append(cursor, made_up)

@@ -130,7 +130,7 @@ class Alerts:
             if isinstance(outcome, Tick):
                 found += judge.heard(slot, outcome, now)
             else:
-                found += judge.missed(slot, outcome.index_name, now)
+                found += judge.missed(slot, outcome.feed, now)
         return [*found, *self._settlements.events(cursor, judge, now)]
 
     def _ready(self, slot: datetime, wait_s: float) -> Judge:

@@ -12,7 +12,7 @@ from store.models import Exchange, Gap, Miss, Tick
 def outcome_in_words(outcome: Tick | Miss) -> str:
     if isinstance(outcome, Tick):
         return f"{outcome.index_name} {outcome.price} at {outcome.ts:%Y-%m-%d %H:%M:%S.%f} UTC ({outcome.source})"
-    return f"{outcome.index_name}: {outcome.cause}, {outcome.detail}"
+    return f"{outcome.feed}: {outcome.cause}, {outcome.detail}"
 
 
 def exported_in_words(made: Export, path: Path) -> str:
@@ -28,7 +28,7 @@ def healed_in_words(settled: Sequence[Gap]) -> str:
 
 def gaps_in_words(found: Sequence[Gap]) -> str:
     lines = [
-        f"{gap.index_name} {gap.start:%Y-%m-%d %H:%M:%S} to {gap.end:%Y-%m-%d %H:%M:%S} UTC, slots: {gap.slots}, "
+        f"{gap.feed} {gap.start:%Y-%m-%d %H:%M:%S} to {gap.end:%Y-%m-%d %H:%M:%S} UTC, slots: {gap.slots}, "
         f"{gap.cause}, {gap.state}{f' by {gap.healed_by}' if gap.healed_by else ''}"
         for gap in found
     ]

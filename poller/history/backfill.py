@@ -14,7 +14,7 @@ import stamina
 from poller.exchange.client import ChartRange, DeribitClient
 from poller.exchange.errors import ExchangeError
 from poller.timing.loop import in_thread
-from settings import MAX_REQUESTS_PER_SECOND
+from settings import MAX_REQUESTS_PER_SECOND, is_index_name
 from store.errors import StoreError
 from store.file.database import Database
 from store.file.exchange import admit
@@ -177,11 +177,13 @@ class Backfill:
     def _look(self, index_names: Sequence[str], *, others: bool) -> tuple[dict[str, _History], dict[str, list[Gap]]]:
         """What history is to be loaded now, and the gaps of each index that are to be asked for now."""
         with self._database.read(_STORE_WAIT_S) as cursor:
-            more = sorted(gaps.index_names(cursor, self._states) - set(index_names)) if others else []
+            more = sorted(
+                filter(is_index_name, gaps.feeds_with_gaps(cursor, self._states) - set(index_names)) if others else []
+            )
             names = [*index_names, *more]
             filled = averages.filled(cursor, names)
             found = {name: gaps.unsettled(cursor, name, self._states, limit=_MOST_GAPS) for name in names}
-        keys = {(gap.index_name, gap.start) for its in found.values() for gap in its}
+        keys = {(gap.feed, gap.start) for its in found.values() for gap in its}
         self._tries = {key: tried for key, tried in self._tries.items() if key in keys}
         now = self._clock()
         for name in found.keys() - filled:
@@ -198,7 +200,7 @@ class Backfill:
         return tuple(each for each in RANGES if each in wanted)
 
     def _again_at(self, gap: Gap) -> datetime:
-        tried = self._tries.get((gap.index_name, gap.start))
+        tried = self._tries.get((gap.feed, gap.start))
         return tried.again_at if tried else gap.end + _RIPE
 
     def _needed(self, due: Sequence[Gap]) -> tuple[ChartRange, ...]:
@@ -209,7 +211,7 @@ class Backfill:
         needed: set[ChartRange] = set()
         now = self._clock()
         for gap in due:
-            tried = self._tries.get((gap.index_name, gap.start), _NEVER)
+            tried = self._tries.get((gap.feed, gap.start), _NEVER)
             finest = next(at for at, each in enumerate(RANGES) if gap.end > now - REACH[each])
             over = next(at for at, each in enumerate(RANGES) if gap.start >= now - REACH[each])
             needed |= set(RANGES[finest : over + 1 + tried.number // 2])
@@ -261,9 +263,9 @@ class Backfill:
     def _note_tries(self, due: Iterable[Gap], settled: Iterable[Gap]) -> None:
         """Ask later for what is left of the gaps."""
         now = self._clock()
-        before = {gap.gap: self._tries.get((gap.index_name, gap.start), _NEVER) for gap in due}
+        before = {gap.gap: self._tries.get((gap.feed, gap.start), _NEVER) for gap in due}
         for gap in (*due, *settled):
-            self._tries[gap.index_name, gap.start] = before.get(gap.gap, _NEVER).failed(now)
+            self._tries[gap.feed, gap.start] = before.get(gap.gap, _NEVER).failed(now)
 
     async def _undisturbed(self, what: str, work: Callable[[], T]) -> T:
         """Do work on the database in a thread when it disturbs nobody, as often as it takes."""

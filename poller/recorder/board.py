@@ -35,9 +35,9 @@ class Board:
         if len(misses) == len(self._notice.indexes):
             self.troubled(misses[0].cause, misses[0].detail, at, retry_at=retry_at, waiting=waiting)
         elif len(misses) < len(outcomes):
-            heard = {outcome.index_name for outcome in outcomes}
+            heard = {outcome.feed for outcome in outcomes}
             still = {name: reason for name, reason in self._notice.failing.items() if name not in heard}
-            failing = still | {miss.index_name: f"{miss.cause}, {miss.detail}" for miss in misses}
+            failing = still | {miss.feed: f"{miss.cause}, {miss.detail}" for miss in misses}
             self._recording(failing, at, waiting)
 
     def troubled(self, cause: Cause, detail: str, at: datetime, *, retry_at: datetime, waiting: int = 0) -> None:

@@ -115,7 +115,7 @@ class Journal:
         self._ticks += [(slot, outcome) for outcome in taken if isinstance(outcome, Tick)]
         polls = self._database.meters.polls
         for outcome in taken:
-            polls[outcome.index_name, outcome.cause.value if isinstance(outcome, Miss) else OK] += 1
+            polls[outcome.feed, outcome.cause.value if isinstance(outcome, Miss) else OK] += 1
         return taken
 
     def flush(self, wait_s: float) -> None:
@@ -210,10 +210,10 @@ class Journal:
     def _unless_repeated(self, slot: datetime, outcome: Outcome) -> Outcome:
         if isinstance(outcome, Miss):
             return outcome
-        if self._newest.get(outcome.index_name) == outcome.ts:
+        if self._newest.get(outcome.feed) == outcome.ts:
             detail = f"the exchange repeated its reply of {outcome.ts:%H:%M:%S.%f} UTC"
-            return Miss(slot, outcome.index_name, Cause.REJECTED_REPLY, detail)
-        self._newest[outcome.index_name] = outcome.ts
+            return Miss(slot, outcome.feed, Cause.REJECTED_REPLY, detail)
+        self._newest[outcome.feed] = outcome.ts
         return outcome
 
     def _take_in(self) -> None:

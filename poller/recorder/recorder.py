@@ -408,7 +408,7 @@ class Recorder:
         await self._client.aclose()
 
     def _new_run(self, started_at: datetime) -> Run:
-        return Run(started_at, self._settings.poll_seconds, self._settings.indexes, VERSION)
+        return Run(started_at, dict.fromkeys(self._settings.indexes, self._settings.poll_seconds), VERSION)
 
     def _next_try(self) -> datetime:
         due = next_slot(self._clock(), self._period)

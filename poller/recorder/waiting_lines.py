@@ -3,6 +3,7 @@
 import contextlib
 import json
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -12,8 +13,11 @@ from store.models import Cause, Exchange, Miss, Run, Tick
 
 # What sums of seconds or days can't bring out of the range of a datetime.
 _YEARS = range(1970, 2200)
-_POLL_SECONDS = range(1, 3601)
+_POLL_SECONDS = range(1, 86_401)
 _MOST_WORDS = 200
+
+# A feed that is no index, such as "options/BTC".
+_FEED = re.compile(r"[a-z_]{1,40}/[A-Za-z0-9_.-]{1,100}")
 
 
 class DamagedError(TickwellError):
@@ -47,9 +51,9 @@ def read_line(text: str, number: int, exchange: Exchange | None) -> Run | tuple[
     with _damage_told(number):
         line = json.loads(text)
         if "run" in line:
-            return Run(**_values(line["run"], _RUN))
+            return Run(**_values(_run_of_today(line["run"]), _RUN))
         if "miss" in line:
-            return Miss(**_values(line["miss"], _MISS))
+            return Miss(**_values(_miss_of_today(line["miss"]), _MISS))
         tick = Tick(**_values(line["tick"], _TICK))
         if tick.source != _SOURCES.get(exchange):
             raise ValueError(f"source {tick.source!a} is not that of {exchange}")
@@ -69,6 +73,19 @@ def _values(found: dict[str, Any], readers: Mapping[str, Callable[[Any], Any]]) 
     if found.keys() != readers.keys():
         raise ValueError(f"its fields are not {', '.join(readers)}")
     return {name: read(found[name]) for name, read in readers.items()}
+
+
+def _run_of_today(found: dict[str, Any]) -> dict[str, Any]:
+    """A run with the period of each feed; before there were feeds, one period was that of a list of indexes."""
+    today = dict(found)
+    if found.keys() >= {"poll_seconds", "indexes"}:
+        today["feeds"] = dict.fromkeys(_index_names(today.pop("indexes")), today.pop("poll_seconds"))
+    return today
+
+
+def _miss_of_today(found: dict[str, Any]) -> dict[str, Any]:
+    """A miss of a feed; before there were feeds, it was one of an index."""
+    return {"feed" if name == "index_name" else name: value for name, value in found.items()}
 
 
 def _instant(value: Any) -> datetime:
@@ -100,6 +117,18 @@ def _index_names(value: Any) -> tuple[str, ...]:
     return tuple(map(_index_name, value))
 
 
+def _feed(value: Any) -> str:
+    if not (is_index_name(_text(value)) or _FEED.fullmatch(value)):
+        raise ValueError(f"{value!a} is no name of a feed")
+    return str(value)
+
+
+def _feeds(value: Any) -> dict[str, int]:
+    if not isinstance(value, dict):
+        raise TypeError(f"{value!a} has no feeds with their seconds")
+    return {_feed(name): _poll_seconds(seconds) for name, seconds in value.items()}
+
+
 def _price(value: Any) -> float:
     if type(value) not in (int, float) or not (math.isfinite(value) and value > 0):
         raise ValueError(f"{value!a} is no finite price above 0")
@@ -108,7 +137,7 @@ def _price(value: Any) -> float:
 
 def _poll_seconds(value: Any) -> int:
     if type(value) is not int or value not in _POLL_SECONDS:
-        raise ValueError(f"{value!a} is no whole number of seconds from 1 to 3600")
+        raise ValueError(f"{value!a} is no whole number of seconds from 1 to 86400")
     return value
 
 
@@ -128,8 +157,7 @@ _SOURCES: dict[Exchange | None, str] = {Exchange.REAL: "live", Exchange.TEST: "l
 
 _RUN: dict[str, Callable[[Any], Any]] = {
     "started_at": _instant,
-    "poll_seconds": _poll_seconds,
-    "indexes": _index_names,
+    "feeds": _feeds,
     "version": _text,
     "ended_at": _instant_if_any,
 }
@@ -145,7 +173,7 @@ _TICK: dict[str, Callable[[Any], Any]] = {
 
 _MISS: dict[str, Callable[[Any], Any]] = {
     "slot": _instant,
-    "index_name": _index_name,
+    "feed": _feed,
     "cause": Cause,
     "detail": _text,
     "code": _code,

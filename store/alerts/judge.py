@@ -163,7 +163,7 @@ class Judge:
         """The events that come of a gap that was healed, or given up, at a time."""
         for rule in self.gap_rules:
             if rule.concerns(gap):
-                yield self.company.event(rule, rule.words(), gap.index_name, "fired", at, now, rule.told(gap))
+                yield self.company.event(rule, rule.words(), gap.feed, "fired", at, now, rule.told(gap))
 
     def _those(self, *, by_tick: bool) -> dict[str, list[Watch]]:
         these = [watch for watch in self.watches if watch.rule.by_tick == by_tick]

@@ -112,7 +112,7 @@ def recall(
     }
     period = timedelta(seconds=poll_seconds)
     for gap in missing(cursor, slot + period - HOUR, slot, index_names):
-        tapes[gap.index_name].miss(gap.start, gap.end)
+        tapes[gap.feed].miss(gap.start, gap.end)
     for tape in tapes.values():
         tape.slot = slot - period
     return Judge(rules, tapes, events.standings(cursor), Company(targets, exchange_of(cursor)))

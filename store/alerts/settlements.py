@@ -20,7 +20,7 @@ WHERE noted_at < $since
 _SETTLED = """
 SELECT
     rowid,
-    index_name,
+    feed,
     started_at,
     ended_at,
     slots,

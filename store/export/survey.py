@@ -172,9 +172,9 @@ def survey(database: Database, query: ExportQuery) -> Survey:
         "first": counts.first and bucket(from_column(counts.first), query.interval).isoformat(),
         "last": counts.last and bucket(from_column(counts.last), query.interval).isoformat(),
         "coverage": {
-            each.index_name: {"due": each.due, "live": each.live, "healed": each.healed, "missing": each.missing}
+            each.feed: {"due": each.due, "live": each.live, "healed": each.healed, "missing": each.missing}
             for each in complete
-            if each.index_name in query.index_names
+            if each.feed in query.index_names
         },
         "gaps": [gap_as_json(gap) for gap in gaps],
     }

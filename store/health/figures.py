@@ -41,13 +41,13 @@ GROUP BY index_name
 """
 
 _MISSES = """
-SELECT index_name, cause, count(*)
+SELECT feed, cause, count(*)
 FROM misses
 GROUP BY ALL
 """
 
 _GAPS_BEFORE = """
-SELECT index_name, state, sum(epoch(ended_at - started_at))
+SELECT feed, state, sum(epoch(ended_at - started_at))
 FROM gaps
 WHERE ended_at <= $until
 GROUP BY ALL
@@ -61,9 +61,9 @@ class Figures:
     Attributes:
         observed, averages: how many ticks of each index are stored, of either kind.
         newest: when the newest observation of each index was made; that of an average where there is none.
-        missed: how many slots of an index brought no tick, by index and cause.
-        gap_s: how many seconds are missing, by index and state.
-        coverage: the share of the last `SPAN` that is known of each index of which anything was due.
+        missed: how many slots of a feed brought nothing, by feed and cause.
+        gap_s: how many seconds are missing, by feed and state.
+        coverage: the share of the last `SPAN` that is known of each feed of which anything was due.
     """
 
     observed: dict[str, int]
@@ -83,7 +83,7 @@ def figures(cursor: DuckDBPyConnection, index_names: Sequence[str], now: datetim
         observed={name: observed for name, _, observed in counted},
         averages={name: count - observed for name, count, observed in counted},
         newest={name: tick.ts for name in index_names if (tick := ticks.latest(cursor, name)) is not None},
-        missed={(name, cause): count for name, cause, count in cursor.execute(_MISSES).fetchall()},
+        missed={(feed, cause): count for feed, cause, count in cursor.execute(_MISSES).fetchall()},
         gap_s=gap_s,
         coverage=shares,
     )
@@ -95,8 +95,8 @@ def _completeness(cursor: DuckDBPyConnection, now: datetime) -> tuple[dict[tuple
     recent = gaps.ledger(cursor, since, now, now)
     before = cursor.execute(_GAPS_BEFORE, {"until": to_column(since)}).fetchall()
     seconds: defaultdict[tuple[str, str], float] = defaultdict(float)
-    for name, state, length in before:
-        seconds[name, state] += length
+    for feed, state, length in before:
+        seconds[feed, state] += length
     for gap in recent:
-        seconds[gap.index_name, gap.state] += (gap.end - gap.start).total_seconds()
-    return dict(seconds), {its.index_name: its.share for its in coverage(cursor, recent, now - SPAN, now)}
+        seconds[gap.feed, gap.state] += (gap.end - gap.start).total_seconds()
+    return dict(seconds), {its.feed: its.share for its in coverage(cursor, recent, now - SPAN, now)}

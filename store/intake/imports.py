@@ -161,7 +161,7 @@ def _reopen(database: Database, import_id: int) -> None:
 def _heal(database: Database, index_names: frozenset[str]) -> int:
     """Note which gaps have ticks now; how many pieces of them are healed by that."""
     with database.read(STAYS_S) as cursor:
-        names = sorted(index_names & gaps.index_names(cursor, _UNHEALED))
+        names = sorted(index_names & gaps.feeds_with_gaps(cursor, _UNHEALED))
     healed = 0
     for name in names:
         start: datetime | None = EPOCH

@@ -14,7 +14,7 @@ from .portions import STAYS_S
 _FIRST_HEALED = """
 SELECT min(started_at)
 FROM gaps
-WHERE index_name = $index_name
+WHERE feed = $index_name
   AND state = 'healed'
   AND ended_at > $start
   AND started_at <= $end
@@ -23,7 +23,7 @@ WHERE index_name = $index_name
 _UNFILLABLE = """
 SELECT count(*)
 FROM gap_events
-WHERE index_name = $index_name
+WHERE feed = $index_name
   AND event = 'unfillable'
   AND ended_at > $start
   AND started_at < $end

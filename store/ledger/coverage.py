@@ -19,9 +19,9 @@ HOUR = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """Slots of an index in [start, end): `due` of them, of which `healed` and `missing` brought no tick when due."""
+    """Slots of a feed in [start, end): `due` of them, of which `healed` and `missing` brought nothing when due."""
 
-    index_name: str
+    feed: str
     start: datetime
     end: datetime
     due: int
@@ -30,7 +30,7 @@ class Coverage:
 
     @property
     def live(self) -> int:
-        """How many brought their tick."""
+        """How many brought what was due."""
         return self.due - self.healed - self.missing
 
     @property
@@ -40,7 +40,7 @@ class Coverage:
 
 
 def coverage(cursor: DuckDBPyConnection, gaps: Iterable[Gap], start: datetime, end: datetime) -> list[Coverage]:
-    """The coverage of each index of which anything was due in [start, end), by name.
+    """The coverage of each feed of which anything was due in [start, end), by name.
 
     `gaps` are those of that range or of more, from `gaps.ledger`.
     """
@@ -48,7 +48,7 @@ def coverage(cursor: DuckDBPyConnection, gaps: Iterable[Gap], start: datetime, e
 
 
 def calendar(cursor: DuckDBPyConnection, gaps: Iterable[Gap], start: datetime, end: datetime) -> list[Coverage]:
-    """The coverage of each index in each hour of [start, end) in which anything was due, by name and hour.
+    """The coverage of each feed in each hour of [start, end) in which anything was due, by name and hour.
 
     `gaps` are those of that range or of more, from `gaps.ledger`. Hours are counted from `start` on; `end` cuts the
     last of them.
@@ -57,20 +57,20 @@ def calendar(cursor: DuckDBPyConnection, gaps: Iterable[Gap], start: datetime, e
 
 
 def totals(parts: Iterable[Coverage]) -> list[Coverage]:
-    """The coverage of each index over adjacent parts, by name."""
-    by_name: defaultdict[str, list[Coverage]] = defaultdict(list)
+    """The coverage of each feed over adjacent parts, by name."""
+    by_feed: defaultdict[str, list[Coverage]] = defaultdict(list)
     for part in parts:
-        by_name[part.index_name].append(part)
+        by_feed[part.feed].append(part)
     return [
         Coverage(
-            name,
+            feed,
             min(part.start for part in its),
             max(part.end for part in its),
             sum(part.due for part in its),
             sum(part.healed for part in its),
             sum(part.missing for part in its),
         )
-        for name, its in sorted(by_name.items())
+        for feed, its in sorted(by_feed.items())
     ]
 
 
@@ -80,21 +80,21 @@ def _counted(
     """What was due is told by the runs, and in the time of a gap by the gap: later runs may tell otherwise."""
     due: defaultdict[tuple[str, datetime, datetime], int] = defaultdict(int)
     healed, missing = due.copy(), due.copy()
-    by_name: defaultdict[str, list[Stretch]] = defaultdict(list)
+    by_feed: defaultdict[str, list[Stretch]] = defaultdict(list)
     for stretch in stretches(cursor, windows[0][0], windows[-1][1]):
-        for name in stretch.indexes:
-            by_name[name].append(stretch)
+        for feed in stretch.feeds:
+            by_feed[feed].append(stretch)
         for window in _touched(windows, stretch.start, stretch.end):
             count = len(stretch.within(*window).slots)
-            for name in stretch.indexes:
-                due[name, *window] += count
+            for feed in stretch.feeds:
+                due[feed, *window] += count
     for gap in gaps:
         counts = healed if gap.state == "healed" else missing
         for first, last in _touched(windows, gap.start, gap.end):
             start, end = max(gap.start, first), min(gap.end, last)
             count = len(slots(start, end, gap.poll_seconds))
-            counts[gap.index_name, first, last] += count
-            due[gap.index_name, first, last] += count - _due(by_name[gap.index_name], start, end)
+            counts[gap.feed, first, last] += count
+            due[gap.feed, first, last] += count - _due(by_feed[gap.feed], start, end)
     return [Coverage(*key, due[key], healed[key], missing[key]) for key in sorted(due) if due[key]]
 
 

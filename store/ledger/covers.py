@@ -22,8 +22,8 @@ WITH averages AS (
         source,
         resolution_s,
         ts > lag(ts) OVER alike + to_seconds(resolution_s) AS apart
-    FROM ticks
-    WHERE index_name = $index_name
+    FROM arrivals
+    WHERE feed = $feed
       AND ts >= $start
       AND ts < $end
       AND resolution_s > 0
@@ -72,9 +72,9 @@ Layer = Sequence[Cover]
 """Covers of one resolution, ascending and disjoint."""
 
 
-def covers(cursor: DuckDBPyConnection, index_name: str, start: datetime, end: datetime) -> list[Cover]:
+def covers(cursor: DuckDBPyConnection, feed: str, start: datetime, end: datetime) -> list[Cover]:
     """What averages cover around [start, end): the finest first, those of one resolution in the order of time."""
-    values: dict[str, Any] = {"index_name": index_name, "start": to_column(start - _MARGIN)}
+    values: dict[str, Any] = {"feed": feed, "start": to_column(start - _MARGIN)}
     rows = cursor.execute(_COVERS, {**values, "end": to_column(end + _MARGIN)}).fetchall()
     return [Cover(from_column(first), from_column(last), source, seconds) for first, last, source, seconds in rows]
 

@@ -1,5 +1,6 @@
 """What was due: the slots at which a recorder polled, or would have polled had it not been down."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -13,13 +14,13 @@ from store.models import CLOCKS_AGREE, Run, from_column, to_column
 from .runs import runs
 
 HEARD_AT = "CASE WHEN received_at BETWEEN ts - $clocks_agree AND ts + $clocks_agree THEN received_at ELSE ts END"
-"""When a tick was received; its exchange time where that isn't known, or where the local clock was wrong."""
+"""When a tick or a snapshot was received; its exchange time where that isn't known, or the local clock was wrong."""
 
 _LAST_SIGN = f"""
 SELECT max(sign)
 FROM (
     SELECT max({HEARD_AT}) AS sign
-    FROM ticks
+    FROM arrivals
     WHERE ts >= $start
       AND ts < $end
       AND resolution_s = 0
@@ -50,7 +51,7 @@ signs AS (
     SELECT
         ts AS happened,
         {HEARD_AT} AS sign
-    FROM ticks
+    FROM arrivals
     WHERE ts >= $start
       AND ts < $end
       AND resolution_s = 0
@@ -85,15 +86,15 @@ class Stretch:
     Attributes:
         start, end: half-open.
         poll_seconds: a slot is due at each multiple of it.
-        indexes: of which a tick was due.
-        up: a recorder was at work; else it was down, between two that were to record these indexes.
+        feeds: that were due.
+        up: a recorder was at work; else it was down, between two that were to record these feeds.
         cut_short: it was killed at the end of it, perhaps in the middle of the last slot.
     """
 
     start: datetime
     end: datetime
     poll_seconds: int
-    indexes: tuple[str, ...]
+    feeds: tuple[str, ...]
     up: bool
     cut_short: bool = False
 
@@ -120,22 +121,40 @@ def at_slot(number: int, poll_seconds: int) -> datetime:
 
 
 def stretches(cursor: DuckDBPyConnection, start: datetime, end: datetime) -> list[Stretch]:
-    """What was due in [start, end), ascending.
+    """What was due in [start, end), by run and then by period; the stretches of a feed ascend.
 
-    A run that was killed lasted until its last tick or miss. The time from one run to the next, or to `end`, was due
-    with the seconds of the first of them; after a change of indexes, for those that both have.
+    A run that was killed lasted until the end of the slot with its last sign: a tick, a snapshot or a miss. The time
+    from one run to the next, or to `end`, was due with the seconds of the first of them; after a change of feeds, for
+    those that both have.
     """
     found = _relevant(runs(cursor), start, end)
     all_begins = [*(run.started_at for run in found[1:]), *(max(end, run.started_at) for run in found[-1:])]
-    all_ends = _ends(cursor, found, all_begins)
+    signs = _last_signs(cursor, found, all_begins)
     due: list[Stretch] = []
-    for run, ends, begins, following in zip(found, all_ends, all_begins, [*found[1:], None], strict=False):
+    for number, (run, begins, following) in enumerate(zip(found, all_begins, [*found[1:], None], strict=False)):
         killed = following is not None and run.ended_at is None
-        due.append(Stretch(run.started_at, ends, run.poll_seconds, run.indexes, up=True, cut_short=killed))
-        kept = tuple(name for name in run.indexes if following is None or name in following.indexes)
-        due.append(Stretch(ends, begins, run.poll_seconds, kept, up=False))
+        for seconds, feeds in _by_period(run).items():
+            ends = min(begins, _end(run, signs.get(number), seconds))
+            due.append(Stretch(run.started_at, ends, seconds, feeds, up=True, cut_short=killed))
+            kept = tuple(feed for feed in feeds if following is None or feed in following.feeds)
+            due.append(Stretch(ends, begins, seconds, kept, up=False))
     clipped = (each.within(start, end) for each in due)
-    return [each for each in clipped if each.start < each.end and each.indexes]
+    return [each for each in clipped if each.start < each.end and each.feeds]
+
+
+def _by_period(run: Run) -> dict[int, tuple[str, ...]]:
+    """The feeds of a run by the seconds between their slots."""
+    feeds: defaultdict[int, tuple[str, ...]] = defaultdict(tuple)
+    for feed, seconds in run.feeds.items():
+        feeds[seconds] += (feed,)
+    return feeds
+
+
+def _end(run: Run, sign: datetime | None, seconds: int) -> datetime:
+    """When a run ended for the feeds of a period: a killed one with the slot of its last sign, or when it started."""
+    if run.ended_at is not None or sign is None:
+        return run.ended_at or run.started_at
+    return at_slot(slot_number(sign, seconds) + 1, seconds)
 
 
 def _relevant(recorded: list[Run], start: datetime, end: datetime) -> list[Run]:
@@ -145,21 +164,18 @@ def _relevant(recorded: list[Run], start: datetime, end: datetime) -> list[Run]:
     return [*before[-1:], *(run for run in recorded if start <= run.started_at < end), *after[:1]]
 
 
-def _ends(cursor: DuckDBPyConnection, recorded: Sequence[Run], all_begins: Sequence[datetime]) -> list[datetime]:
-    """When each run ended, at the latest when what follows begins.
-
-    One that was killed ended with the last slot in which it left a tick or a miss, or, without any, when it started.
-    """
-    ends = [min(begins, run.ended_at or run.started_at) for run, begins in zip(recorded, all_begins, strict=True)]
+def _last_signs(
+    cursor: DuckDBPyConnection, recorded: Sequence[Run], all_begins: Sequence[datetime]
+) -> dict[int, datetime]:
+    """The last sign of each run that has no end, before what follows it begins, by its number; absent without any."""
+    signs: dict[int, datetime] = {}
     left = {number for number, run in enumerate(recorded) if run.ended_at is None}
     for back in _LOOK_BACK:
         starts = {number: _back(all_begins[number], back, recorded[number].started_at) for number in left}
         found = _signs(cursor, {number: (start, all_begins[number]) for number, start in starts.items()})
-        for number, at in found.items():
-            seconds = recorded[number].poll_seconds
-            ends[number] = min(all_begins[number], at_slot(slot_number(from_column(at), seconds) + 1, seconds))
+        signs |= {number: from_column(at) for number, at in found.items()}
         left = {number for number in left - found.keys() if starts[number] > recorded[number].started_at}
-    return ends
+    return signs
 
 
 def _back(at: datetime, length: timedelta, earliest: datetime) -> datetime:

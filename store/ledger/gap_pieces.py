@@ -27,13 +27,13 @@ def joined(gaps: Iterable[Gap]) -> Iterator[Gap]:
 
 def without(found: Iterable[Gap], noted: Iterable[Gap]) -> Iterator[Gap]:
     """What of some gaps no noted one has. The noted ones are in the order of their starts."""
-    by_name: defaultdict[str, list[Gap]] = defaultdict(list)
+    by_feed: defaultdict[str, list[Gap]] = defaultdict(list)
     for gap in noted:
-        by_name[gap.index_name].append(gap)
-    reached = {name: list(accumulate((gap.end for gap in its), max)) for name, its in by_name.items()}
+        by_feed[gap.feed].append(gap)
+    reached = {feed: list(accumulate((gap.end for gap in its), max)) for feed, its in by_feed.items()}
     for gap in found:
-        start, its = gap.start, by_name[gap.index_name]
-        for known in islice(its, bisect_right(reached.get(gap.index_name, []), start), None):
+        start, its = gap.start, by_feed[gap.feed]
+        for known in islice(its, bisect_right(reached.get(gap.feed, []), start), None):
             if known.start >= gap.end:
                 break
             yield from _cut(gap, start, known.start)
@@ -53,7 +53,7 @@ def _alike(gap: Gap, other: Gap) -> bool:
     """Do two gaps differ in nothing but their time? What differs most often is compared first."""
     return (
         gap.state == other.state
-        and gap.index_name == other.index_name
+        and gap.feed == other.feed
         and gap.poll_seconds == other.poll_seconds
         and gap.cause == other.cause
         and gap.source == other.source

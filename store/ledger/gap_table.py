@@ -13,7 +13,7 @@ from duckdb import DuckDBPyConnection
 from store.models import Gap, from_column, to_column
 
 COLUMNS = """
-    index_name,
+    feed,
     started_at,
     ended_at,
     slots,
@@ -30,7 +30,7 @@ COLUMNS = """
 # A list for each column: placeholders for each value of each row take 20 times as long.
 _PIECES = """
 SELECT
-    unnest($index_name::VARCHAR[]) AS index_name,
+    unnest($feed::VARCHAR[]) AS feed,
     unnest($started_at::TIMESTAMP[]) AS started_at,
     unnest($ended_at::TIMESTAMP[]) AS ended_at,
     unnest($slots::INTEGER[]) AS slots,
@@ -48,11 +48,11 @@ _MAKE_PIECES = f"CREATE OR REPLACE TEMP TABLE pieces AS {_PIECES}"
 
 _INSERT_EVENTS = """
 INSERT INTO gap_events (
-    index_name, gap, round, event, started_at, ended_at, slots, poll_seconds, cause, detail, source, resolution_s,
+    feed, gap, round, event, started_at, ended_at, slots, poll_seconds, cause, detail, source, resolution_s,
     noted_at
 )
 SELECT
-    index_name,
+    feed,
     gap,
     round,
     CASE state WHEN 'open' THEN 'found' ELSE state END,
@@ -74,7 +74,7 @@ DELETE FROM gaps
 USING pieces
 WHERE gaps.started_at < $end
   AND gaps.ended_at > $start
-  AND pieces.index_name = gaps.index_name
+  AND pieces.feed = gaps.feed
   AND pieces.gap = gaps.gap
   AND pieces.round > gaps.round
   AND pieces.started_at < gaps.ended_at
@@ -95,7 +95,7 @@ FROM (
         *,
         CASE event WHEN 'found' THEN 'open' ELSE event END AS state,
         max(round) OVER (
-            PARTITION BY index_name, gap
+            PARTITION BY feed, gap
             ORDER BY started_at
             RANGE BETWEEN CURRENT ROW AND ended_at - started_at - INTERVAL 1 MICROSECOND FOLLOWING
         ) AS newest
@@ -107,7 +107,7 @@ WHERE round = newest
 _MAKE_ANEW = f"""
 INSERT INTO gaps ({COLUMNS})
 {_PRESENT}
-ORDER BY started_at, index_name
+ORDER BY started_at, feed
 """
 
 _UNLIKE = f"""
@@ -148,9 +148,9 @@ def rebuild(cursor: DuckDBPyConnection) -> None:
 def as_gaps(rows: Iterable[tuple[Any, ...]]) -> Iterator[Gap]:
     """Rows of `COLUMNS` as gaps."""
     aware = _Aware()  # a piece begins where the one before ends, and has its gap's start
-    for name, start, end, slots, poll_seconds, cause, detail, state, source, resolution_s, gap, number in rows:
+    for feed, start, end, slots, poll_seconds, cause, detail, state, source, resolution_s, gap, number in rows:
         yield Gap(
-            name,
+            feed,
             aware[start],
             aware[end],
             slots,
@@ -175,7 +175,7 @@ class _Aware(dict[datetime, datetime]):
 
 def _row(gap: Gap) -> tuple[Any, ...]:
     return (
-        gap.index_name,
+        gap.feed,
         to_column(gap.start),
         to_column(gap.end),
         gap.slots,

@@ -1,4 +1,4 @@
-"""The gap ledger: which due slots brought no tick, why, and what became of each.
+"""The gap ledger: which due slots brought nothing, why, and what became of each.
 
 A gap is found once, from what was due and what is stored, and noted in gap_events. What becomes of it is noted as
 another round, which cuts the gap, or a piece of it that was left, into pieces, each healed, unfillable or still open;
@@ -6,6 +6,7 @@ of each stretch the newest round counts (the table `gaps`). Behind the watermark
 it is found anew by whoever reads.
 """
 
+from collections import defaultdict
 from collections.abc import Container, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -35,21 +36,21 @@ SELECT {COLUMNS}
 FROM gaps
 WHERE ended_at > $start
   AND started_at < $end
-ORDER BY index_name, started_at
+ORDER BY feed, started_at
 """  # noqa: S608 the columns are the constant above
 
 _UNSETTLED = f"""
 SELECT {COLUMNS}
 FROM gaps
-WHERE index_name = $index_name
+WHERE feed = $feed
   AND list_contains($states, state)
   AND started_at >= $start
 ORDER BY started_at
 LIMIT $limit
 """  # noqa: S608 the columns are the constant above
 
-_INDEX_NAMES = """
-SELECT DISTINCT index_name
+_FEEDS = """
+SELECT DISTINCT feed
 FROM gaps
 WHERE list_contains($states, state)
 """
@@ -70,24 +71,26 @@ def ledger(
     start: datetime,
     end: datetime,
     now: datetime,
-    index_names: Container[str] | None = None,
+    feeds: Container[str] | None = None,
 ) -> list[Gap]:
-    """The gaps that touch [start, end), by index and start; what is alike and adjacent is one gap.
+    """The gaps that touch [start, end), by feed and start; what is alike and adjacent is one gap.
 
-    It has those of the last minutes too, up to the slots that may still be on their way. It is of all indexes unless
-    some are named.
+    It has those of the last minutes too, up to the slots that may still be on their way. It is of all feeds unless some
+    are named.
     """
-    noted = _noted(cursor, start, end, index_names)
-    latest = find(cursor, max(start, watermark(cursor) or start), min(end, _arrived(cursor, now)), index_names)
-    return list(joined(sorted([*noted, *latest], key=lambda gap: (gap.index_name, gap.start))))
+    noted, start = _noted(cursor, start, end, feeds), max(start, watermark(cursor) or start)
+    latest = [
+        gap
+        for arrived, its in _arrived(cursor, now)
+        for gap in find(cursor, start, min(end, arrived), {feed for feed in its if feeds is None or feed in feeds})
+    ]
+    return list(joined(sorted([*noted, *latest], key=lambda gap: (gap.feed, gap.start))))
 
 
-def find(
-    cursor: DuckDBPyConnection, start: datetime, end: datetime, index_names: Container[str] | None = None
-) -> list[Gap]:
-    """The gaps of some indexes or all in [start, end) that are not noted yet."""
-    found = missing(cursor, start, end, index_names)
-    return list(without(found, _noted(cursor, start, end, index_names))) if found else []
+def find(cursor: DuckDBPyConnection, start: datetime, end: datetime, feeds: Container[str] | None = None) -> list[Gap]:
+    """The gaps of some feeds or all in [start, end) that are not noted yet."""
+    found = missing(cursor, start, end, feeds)
+    return list(without(found, _noted(cursor, start, end, feeds))) if found else []
 
 
 def watermark(cursor: DuckDBPyConnection) -> datetime | None:
@@ -148,29 +151,29 @@ def _over(found: Sequence[Gap], end: datetime, *, ongoing: bool) -> tuple[list[G
     if not ongoing:
         return list(found), end
     going_on = {
-        hole.index_name: hole.start for hole in _joined_holes(found) if hole.end >= end and end - hole.start < ONGOING
+        hole.feed: hole.start for hole in _joined_holes(found) if hole.end >= end and end - hole.start < ONGOING
     }
-    over = [gap for gap in found if gap.start < going_on.get(gap.index_name, gap.end)]
+    over = [gap for gap in found if gap.start < going_on.get(gap.feed, gap.end)]
     return over, min([end, *going_on.values()])
 
 
-def index_names(cursor: DuckDBPyConnection, states: Sequence[GapState]) -> set[str]:
-    """The indexes that have gaps in one of these states."""
-    return {name for (name,) in cursor.execute(_INDEX_NAMES, {"states": list(states)}).fetchall()}
+def feeds_with_gaps(cursor: DuckDBPyConnection, states: Sequence[GapState]) -> set[str]:
+    """The feeds that have gaps in one of these states."""
+    return {feed for (feed,) in cursor.execute(_FEEDS, {"states": list(states)}).fetchall()}
 
 
 def unsettled(
-    cursor: DuckDBPyConnection, index_name: str, states: Sequence[GapState], *, start: datetime = EPOCH, limit: int
+    cursor: DuckDBPyConnection, feed: str, states: Sequence[GapState], *, start: datetime = EPOCH, limit: int
 ) -> list[Gap]:
-    """The oldest gaps of an index that are in one of these states and begin at `start` or later, ascending."""
-    values = {"index_name": index_name, "states": list(states), "start": to_column(start), "limit": limit}
+    """The oldest gaps of a feed that are in one of these states and begin at `start` or later, ascending."""
+    values = {"feed": feed, "states": list(states), "start": to_column(start), "limit": limit}
     return list(as_gaps(cursor.execute(_UNSETTLED, values).fetchall()))
 
 
 def gap_as_json(gap: Gap) -> dict[str, Any]:
     """A gap as JSON types; times in ISO 8601, UTC, half-open."""
     return {
-        "index_name": gap.index_name,
+        "index_name": gap.feed,
         "start": gap.start.isoformat(),
         "end": gap.end.isoformat(),
         "slots": gap.slots,
@@ -180,18 +183,27 @@ def gap_as_json(gap: Gap) -> dict[str, Any]:
     }
 
 
-def _noted(cursor: DuckDBPyConnection, start: datetime, end: datetime, index_names: Container[str] | None) -> list[Gap]:
-    """The noted gaps of some indexes or all that touch [start, end), by index and start."""
+def _noted(cursor: DuckDBPyConnection, start: datetime, end: datetime, feeds: Container[str] | None) -> list[Gap]:
+    """The noted gaps of some feeds or all that touch [start, end), by feed and start."""
     rows = cursor.execute(_NOTED, {"start": to_column(start), "end": to_column(end)}).fetchall()
-    return list(as_gaps(row for row in rows if index_names is None or row[0] in index_names))
+    return list(as_gaps(row for row in rows if feeds is None or row[0] in feeds))
 
 
 def _joined_holes(gaps: Iterable[Gap]) -> list[Gap]:
     """Make one of neighbours, whatever their causes."""
-    return list(joined(gap._replace(cause="") for gap in sorted(gaps, key=lambda gap: (gap.index_name, gap.start))))
+    return list(joined(gap._replace(cause="") for gap in sorted(gaps, key=lambda gap: (gap.feed, gap.start))))
 
 
-def _arrived(cursor: DuckDBPyConnection, now: datetime) -> datetime:
-    """Up to when all ticks are stored, if recording goes well: the slot before the present one may be on its way."""
+def _arrived(cursor: DuckDBPyConnection, now: datetime) -> list[tuple[datetime, set[str]]]:
+    """Up to when all is stored of which feeds, if recording goes well.
+
+    The slot before the present one may be on its way. A feed that the last run has no more counts as one of its
+    shortest period.
+    """
     recorded = runs(cursor)
-    return now - timedelta(seconds=2 * recorded[-1].poll_seconds) if recorded else now
+    periods = recorded[-1].feeds if recorded else {}
+    shortest = min(periods.values(), default=0)
+    feeds: defaultdict[int, set[str]] = defaultdict(set)
+    for feed in {feed for run in recorded for feed in run.feeds}:
+        feeds[periods.get(feed, shortest)].add(feed)
+    return [(now - timedelta(seconds=2 * seconds), its) for seconds, its in feeds.items()]

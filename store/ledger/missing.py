@@ -1,4 +1,4 @@
-"""Which due slots brought no tick, and why: found anew each time, from runs, misses and ticks."""
+"""Which due slots brought nothing, and why: found anew each time, from runs, misses, ticks and snapshots."""
 
 from collections.abc import Container, Iterator, Sequence
 from datetime import datetime
@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 from duckdb import DuckDBPyConnection
 
-from store.models import CLOCKS_AGREE, RECORDER_DOWN, Cause, Gap, Source, to_column
+from store.kinds import heals
+from store.models import CLOCKS_AGREE, RECORDER_DOWN, Cause, Gap, GapState, Source, to_column
 
 from .due import HEARD_AT, Stretch, at_slot, slots, stretches
 
@@ -19,8 +20,8 @@ _PLACED = f"""
     SELECT
         epoch_us({HEARD_AT}) AS at_us,
         source
-    FROM ticks
-    WHERE index_name = $index_name
+    FROM arrivals
+    WHERE feed = $feed
       AND ts >= $start - $clocks_agree
       AND ts <= $end + $clocks_agree
       AND resolution_s = 0
@@ -108,7 +109,7 @@ SELECT
     cause || coalesce(' ' || code, '') AS reason,
     detail
 FROM misses
-WHERE index_name = $index_name
+WHERE feed = $feed
   AND slot >= $start
   AND slot < $end
 QUALIFY reason IS DISTINCT FROM lag(reason) OVER (ORDER BY misses.slot)
@@ -117,7 +118,7 @@ ORDER BY misses.slot
 
 
 class Seen(NamedTuple):
-    """A stretch of a gap in which each slot has a tick, and the source of these ticks."""
+    """A stretch of a gap in which each slot has a tick or a snapshot, and their source."""
 
     start: datetime
     end: datetime
@@ -125,30 +126,30 @@ class Seen(NamedTuple):
 
 
 def missing(
-    cursor: DuckDBPyConnection, start: datetime, end: datetime, index_names: Container[str] | None = None
+    cursor: DuckDBPyConnection, start: datetime, end: datetime, feeds: Container[str] | None = None
 ) -> list[Gap]:
-    """The gaps in [start, end), noted or not, of some indexes or all."""
+    """The gaps in [start, end), noted or not, of some feeds or all."""
     return [
         gap
         for stretch in stretches(cursor, start, end)
-        for name in stretch.indexes
-        if index_names is None or name in index_names
-        for first, last in _holes(cursor, name, stretch.slots, stretch.poll_seconds)
-        for gap in _explained(cursor, name, stretch, first, last)
+        for feed in stretch.feeds
+        if feeds is None or feed in feeds
+        for first, last in _holes(cursor, feed, stretch.slots, stretch.poll_seconds)
+        for gap in _explained(cursor, feed, stretch, first, last)
     ]
 
 
 def observed(cursor: DuckDBPyConnection, gaps: Sequence[Gap], limit: int) -> list[list[Seen]]:
-    """Where each of some gaps has ticks, ascending.
+    """Where each of some gaps has ticks or snapshots, ascending.
 
     Args:
         cursor: of a lease.
-        gaps: of one index, ascending, at least one.
+        gaps: of one feed, ascending, at least one.
         limit: only the first so many stretches are looked for.
     """
     all_slots = [slots(gap.start, gap.end, gap.poll_seconds) for gap in gaps]
     values = {
-        "index_name": gaps[0].index_name,
+        "feed": gaps[0].feed,
         "numbers": list(range(len(gaps))),
         "firsts": [its.start for its in all_slots],
         "lasts": [its.stop for its in all_slots],
@@ -165,10 +166,10 @@ def observed(cursor: DuckDBPyConnection, gaps: Sequence[Gap], limit: int) -> lis
     return found
 
 
-def _holes(cursor: DuckDBPyConnection, index_name: str, numbers: range, poll_seconds: int) -> list[tuple[int, int]]:
-    """The numbers of the slots without a tick, as half-open ranges."""
+def _holes(cursor: DuckDBPyConnection, feed: str, numbers: range, poll_seconds: int) -> list[tuple[int, int]]:
+    """The numbers of the slots that brought nothing, as half-open ranges."""
     values = {
-        "index_name": index_name,
+        "feed": feed,
         "period_us": poll_seconds * 1_000_000,
         "first": numbers.start,
         "last": numbers.stop,
@@ -179,14 +180,14 @@ def _holes(cursor: DuckDBPyConnection, index_name: str, numbers: range, poll_sec
     return cursor.execute(_HOLES, values).fetchall() if numbers else []
 
 
-def _explained(cursor: DuckDBPyConnection, index_name: str, stretch: Stretch, first: int, last: int) -> Iterator[Gap]:
+def _explained(cursor: DuckDBPyConnection, feed: str, stretch: Stretch, first: int, last: int) -> Iterator[Gap]:
     """The gaps that a hole consists of: one for each cause in a row."""
     if not stretch.up:
-        yield _made(index_name, stretch, first, last, RECORDER_DOWN, "")
+        yield _made(feed, stretch, first, last, RECORDER_DOWN, "")
         return
     start, end = at_slot(first, stretch.poll_seconds), at_slot(last, stretch.poll_seconds)
     values: dict[str, Any] = {"start": to_column(start), "end": to_column(end)}
-    values |= {"index_name": index_name, "period_us": stretch.poll_seconds * 1_000_000}
+    values |= {"feed": feed, "period_us": stretch.poll_seconds * 1_000_000}
     reasons = cursor.execute(_REASONS, values).fetchall()
     if not reasons and stretch.cut_short and last == stretch.slots.stop:
         reasons = [(first, RECORDER_DOWN, "")]
@@ -195,10 +196,11 @@ def _explained(cursor: DuckDBPyConnection, index_name: str, stretch: Stretch, fi
     reasons = reasons or [(first, Cause.MISSED_SLOT, "no word on why")]
     begins = [first, *(slot for slot, *_ in reasons[1:]), last]
     for number, (_, cause, detail) in enumerate(reasons):
-        yield _made(index_name, stretch, begins[number], begins[number + 1], cause, detail)
+        yield _made(feed, stretch, begins[number], begins[number + 1], cause, detail)
 
 
-def _made(index_name: str, stretch: Stretch, first: int, last: int, cause: str, detail: str) -> Gap:
+def _made(feed: str, stretch: Stretch, first: int, last: int, cause: str, detail: str) -> Gap:
     start = at_slot(first, stretch.poll_seconds)
     end = min(at_slot(last, stretch.poll_seconds), stretch.end)
-    return Gap(index_name, start, end, last - first, stretch.poll_seconds, str(cause), detail, gap=start)
+    state: GapState = "open" if heals(feed) else "unfillable"
+    return Gap(feed, start, end, last - first, stretch.poll_seconds, str(cause), detail, state, gap=start)

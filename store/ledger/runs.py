@@ -1,6 +1,6 @@
 """What a recorder meant to record, and the slots in which it did not succeed.
 
-A slot that brought its tick needs no row: the tick proves it.
+A slot that brought what was due needs no row: a tick proves it, or a row of snapshots.
 """
 
 from collections.abc import Iterable
@@ -14,8 +14,8 @@ from store.file.rows import insert
 from store.models import Cause, Miss, Run, from_column, to_column
 
 _START = """
-INSERT INTO runs (started_at, ended_at, poll_seconds, indexes, version)
-VALUES ($started_at, $ended_at, $poll_seconds, $indexes, $version)
+INSERT INTO runs (started_at, ended_at, version, feeds)
+VALUES ($started_at, $ended_at, $version, map($feeds::VARCHAR[], $periods_s::INTEGER[]))
 """
 
 _KNOWN = """
@@ -43,25 +43,25 @@ WHERE slot BETWEEN $started_at AND $last
 """
 
 _RUNS = """
-SELECT started_at, poll_seconds, indexes, version, ended_at
+SELECT started_at, feeds, version, ended_at
 FROM runs
 ORDER BY started_at
 """
 
 _NOTED = """
-SELECT slot, index_name
+SELECT slot, feed
 FROM misses
 WHERE slot BETWEEN ? AND ?
 """
 
-_MISS = ("slot", "index_name", "cause", "detail", "code")
+_MISS = ("slot", "feed", "cause", "detail", "code")
 
 _MISSES = """
-SELECT slot, index_name, cause, detail, code
+SELECT slot, feed, cause, detail, code
 FROM misses
 WHERE slot >= $start
   AND slot < $end
-ORDER BY slot, index_name
+ORDER BY slot, feed
 """
 
 _TROUBLES = """
@@ -75,7 +75,7 @@ ORDER BY last DESC
 _FAILURES = """
 SELECT
     time_bucket(INTERVAL 1 HOUR, slot, $start::TIMESTAMP) AS hour,
-    index_name,
+    feed,
     cause,
     count(DISTINCT slot)
 FROM misses
@@ -88,10 +88,10 @@ ORDER BY ALL
 
 @dataclass(frozen=True, slots=True)
 class Failures:
-    """How many slots of an index failed for one cause in the hour that begins at `hour`."""
+    """How many slots of a feed failed for one cause in the hour that begins at `hour`."""
 
     hour: datetime
-    index_name: str
+    feed: str
     cause: Cause
     slots: int
 
@@ -121,8 +121,8 @@ def note(cursor: DuckDBPyConnection, run: Run) -> None:
         {
             "started_at": started_at,
             "ended_at": ended_at,
-            "poll_seconds": run.poll_seconds,
-            "indexes": list(run.indexes),
+            "feeds": list(run.feeds),
+            "periods_s": list(run.feeds.values()),
             "version": run.version,
         },
     )
@@ -138,16 +138,16 @@ def move(cursor: DuckDBPyConnection, run: Run, last: datetime, by: timedelta) ->
 def runs(cursor: DuckDBPyConnection) -> list[Run]:
     """All runs, ascending by start."""
     return [
-        Run(from_column(started), poll_seconds, tuple(indexes), version, ended and from_column(ended))
-        for started, poll_seconds, indexes, version, ended in cursor.execute(_RUNS).fetchall()
+        Run(from_column(started), feeds, version, ended and from_column(ended))
+        for started, feeds, version, ended in cursor.execute(_RUNS).fetchall()
     ]
 
 
 def append_misses(cursor: DuckDBPyConnection, misses: Iterable[Miss]) -> None:
-    """Note failed slots; the first word on a slot of an index stands."""
+    """Note failed slots; the first word on a slot of a feed stands."""
     first_words: dict[tuple[datetime, str], Miss] = {}
     for miss in misses:
-        first_words.setdefault((to_column(miss.slot), miss.index_name), miss)
+        first_words.setdefault((to_column(miss.slot), miss.feed), miss)
     if first_words:
         slots = [slot for slot, _ in first_words]
         noted = set(cursor.execute(_NOTED, [min(slots), max(slots)]).fetchall())
@@ -158,7 +158,7 @@ def append_misses(cursor: DuckDBPyConnection, misses: Iterable[Miss]) -> None:
 def misses(cursor: DuckDBPyConnection, start: datetime, end: datetime) -> list[Miss]:
     """The failed slots in [start, end), ascending."""
     rows = cursor.execute(_MISSES, {"start": to_column(start), "end": to_column(end)}).fetchall()
-    return [Miss(from_column(slot), name, Cause(cause), detail, code) for slot, name, cause, detail, code in rows]
+    return [Miss(from_column(slot), feed, Cause(cause), detail, code) for slot, feed, cause, detail, code in rows]
 
 
 def troubles(cursor: DuckDBPyConnection, since: datetime) -> list[Trouble]:
@@ -171,6 +171,6 @@ def troubles(cursor: DuckDBPyConnection, since: datetime) -> list[Trouble]:
 
 
 def failures(cursor: DuckDBPyConnection, start: datetime, end: datetime) -> list[Failures]:
-    """What failed in [start, end) by hour, index and cause; hours are counted from `start` on."""
+    """What failed in [start, end) by hour, feed and cause; hours are counted from `start` on."""
     rows = cursor.execute(_FAILURES, {"start": to_column(start), "end": to_column(end)}).fetchall()
-    return [Failures(from_column(hour), name, Cause(cause), slots) for hour, name, cause, slots in rows]
+    return [Failures(from_column(hour), feed, Cause(cause), slots) for hour, feed, cause, slots in rows]

@@ -27,7 +27,7 @@ MOST_PIECES = 5000
 
 def settle(
     cursor: DuckDBPyConnection,
-    index_name: str,
+    feed: str,
     noted_at: datetime,
     *,
     hopeless: Hopeless = lambda _start, _end: False,
@@ -35,14 +35,14 @@ def settle(
     start: datetime = EPOCH,
     most_pieces: int = MOST_PIECES,
 ) -> tuple[list[Gap], datetime | None]:
-    """Note what became of the gaps of an index. Call it inside `Database.write`, once more from where it ended.
+    """Note what became of the gaps of a feed. Call it inside `Database.write`, once more from where it ended.
 
-    A slot is healed by a tick in it, or by an average that covers it. So is one beside such an average, nearer than the
-    average is long: the average over that slot was left out, as observations lie in its time.
+    A slot is healed by a tick or a snapshot in it, or by an average that covers it. So is one beside such an average,
+    nearer than the average is long: the average over that slot was left out, as observations lie in its time.
 
     Args:
         cursor: of that lease.
-        index_name: as the exchange spells it.
+        feed: that of an index has its name.
         noted_at: now.
         hopeless: decides over what is left: unfillable or still open.
         states: which gaps are looked at.
@@ -52,14 +52,14 @@ def settle(
     Returns:
         What they are now, as far as that changed, and where to go on; None when all were looked at.
     """
-    gaps = unsettled(cursor, index_name, states, start=start, limit=PORTION)
+    gaps = unsettled(cursor, feed, states, start=start, limit=PORTION)
     if not gaps:
         return [], None
     portion = [gap for gap in gaps if gap.end <= gaps[0].start + _SPAN] or gaps[:1]
     seen = observed(cursor, portion, most_pieces)
     if sum(map(len, seen)) >= most_pieces:
         portion = _up_to_the_last(portion, seen)
-    known = layers(covers(cursor, index_name, portion[0].start, portion[-1].end))
+    known = layers(covers(cursor, feed, portion[0].start, portion[-1].end))
     changes = ((gap, _changed(gap, its, known, hopeless)) for gap, its in zip(portion, seen, strict=False))
     changed, stopped_at = _as_many_as_fit(changes, most_pieces)
     rest = _rest(gaps, changed)

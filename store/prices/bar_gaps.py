@@ -11,16 +11,15 @@ if TYPE_CHECKING:
 
 # A run that was killed has no end; it lasted at most until the next one began.
 _RUNS = """
-SELECT started_at, ended_at, poll_seconds
+SELECT started_at, ended_at, feeds[$index_name] AS poll_seconds
 FROM (
     SELECT
         started_at,
-        poll_seconds,
-        indexes,
+        feeds,
         coalesce(ended_at, lead(started_at) OVER (ORDER BY started_at), TIMESTAMP 'infinity') AS ended_at
     FROM runs
 )
-WHERE list_contains(indexes, $index_name)
+WHERE map_contains(feeds, $index_name)
   AND started_at < $end
 ORDER BY started_at
 """

@@ -51,7 +51,7 @@ FROM ({PRICES})
 
 _RUN = """
 INSERT INTO runs
-VALUES ($end - to_seconds($count // 2), $end, 1, ['btc_usd', 'eth_usd'], 'bench')
+VALUES ($end - to_seconds($count // 2), $end, 'bench', MAP {'btc_usd': 1, 'eth_usd': 1})
 """
 
 

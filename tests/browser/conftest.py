@@ -265,7 +265,7 @@ def with_alerts(database: Database, at: datetime, index_name: str) -> None:
 
 def observe(cursor: Cursor, index_name: str, start: datetime, seconds: int) -> None:
     """Store a tick a second, as if a recorder had run."""
-    run = Run(start, 1, (index_name,), "0")
+    run = Run(start, {index_name: 1}, "0")
     runs.note(cursor, run)
     instants = [start + timedelta(seconds=second) for second in range(seconds)]
     ticks.append(cursor, [Tick(index_name, ts, price(index_name, ts), "simulator", ts) for ts in instants])

@@ -43,7 +43,7 @@ def with_outages(database: Database) -> None:
     slots = [start + timedelta(seconds=second) for second in range(0, 20 * 3600, POLL_SECONDS)]
     missed = [slot for slot in slots if any(begin <= slot < begin + OUTAGE for begin in begins)]
     with database.write() as cursor:
-        runs.note(cursor, Run(start, POLL_SECONDS, ("btc_usd",), "0"))
+        runs.note(cursor, Run(start, {"btc_usd": POLL_SECONDS}, "0"))
         live = sorted(set(slots) - set(missed))
         ticks.append(cursor, (Tick("btc_usd", slot, price("btc_usd", slot), received_at=slot) for slot in live))
         points = [begins[0] + timedelta(seconds=second) for second in range(0, 300, 6)]

@@ -45,7 +45,7 @@ def with_outage(stage: Stage, ago: timedelta = 20 * MINUTE, lasting: timedelta =
     first = end - ago
     with database.write() as cursor:
         for begin, until in ((first - 10 * SECOND, first), (first + lasting, first + lasting + 10 * SECOND)):
-            run = Run(begin, 1, INDEXES, "0")
+            run = Run(begin, dict.fromkeys(INDEXES, 1), "0")
             runs.note(cursor, run)
             runs.note(cursor, replace(run, ended_at=until))
             instants = [begin + second * SECOND for second in range(10)]

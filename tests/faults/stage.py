@@ -162,7 +162,7 @@ class Stage:
             return all(
                 gap.state == "healed" or (gap.state == "unfillable" and gap.slots < 12)
                 for gap in gaps
-                if gap.index_name in names
+                if gap.feed in names
             )
 
         wait_until(healed, timeout_s, look_again_s=0.5)
@@ -242,7 +242,7 @@ class Stage:
         kept = [(self.folder / name).read_bytes() for name in list_aside(self.file)]
         with self._heard:
             acknowledged = set(self._acknowledged)
-        explained = [(gap.index_name, gap.start, gap.end) for gap in gaps]
+        explained = [(gap.feed, gap.start, gap.end) for gap in gaps]
         return Result(
             fault,
             self.injected,

@@ -14,7 +14,7 @@ def gap(start_s: float = 0, seconds: int = 300, state: Any = "open", **more: Any
     """One of btc_usd, so many seconds after noon, at 5 s; a healed one has averages over 6 s."""
     healed = {"source": "chart", "resolution_s": 6} if state == "healed" else {}
     start = NOON + timedelta(seconds=start_s)
-    facts: dict[str, Any] = {"index_name": "btc_usd", "start": start, "end": start + timedelta(seconds=seconds)}
+    facts: dict[str, Any] = {"feed": "btc_usd", "start": start, "end": start + timedelta(seconds=seconds)}
     facts |= {"slots": seconds // 5, "poll_seconds": 5, "cause": str(Cause.UNREACHABLE), "detail": "refused"}
     return Gap(**{**facts, "state": state, "gap": start, **healed, **more})
 

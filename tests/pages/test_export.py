@@ -157,7 +157,7 @@ def test_all_of_an_index_begins_with_its_first_tick(open_page: Open, recorded: D
 def test_the_preview_tells_of_gaps(open_page: Open, recorded: Database):
     begin = utc_now() - timedelta(hours=2)
     with recorded.write() as cursor:
-        runs.note(cursor, Run(begin, 5, ("btc_usd",), "1"))
+        runs.note(cursor, Run(begin, {"btc_usd": 5}, "1"))
         gap = Gap("btc_usd", begin, begin + MINUTE, 12, 5, "unreachable", "no route", gap=begin)
         gaps.note(cursor, [gap], begin + MINUTE)
 

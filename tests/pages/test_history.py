@@ -403,7 +403,7 @@ def test_gaps_are_marked_and_told(open_page, seeded, drawn):
             [
                 ledgers.gap(600, 300, "healed"),
                 ledgers.gap(1800, 60),
-                ledgers.gap(1200, 60, index_name="eth_usd"),
+                ledgers.gap(1200, 60, feed="eth_usd"),
                 ledgers.gap(-600, 300),
             ],
             NOON,
@@ -419,7 +419,7 @@ def test_gaps_are_marked_and_told(open_page, seeded, drawn):
 def test_gaps_of_each_index_that_is_shown_are_told(open_page, seeded):
     store(seeded, *(Tick("eth_usd", NOON + timedelta(minutes=minute), 100.0 + minute) for minute in range(60)))
     with seeded.write() as cursor:
-        gaps.note(cursor, [ledgers.gap(600), ledgers.gap(600, index_name="eth_usd")], NOON)
+        gaps.note(cursor, [ledgers.gap(600), ledgers.gap(600, feed="eth_usd")], NOON)
 
     page = open_page("history", index=["btc_usd", "eth_usd"], **HOUR_OF_TICKS)
 

@@ -243,7 +243,7 @@ def covered(database, missing: int, healed: int) -> None:
     seen = [*slots[:500], *slots[500 + missing + healed :]]
     store(database, *(Tick("btc_usd", slot + timedelta(milliseconds=6), 100.0, received_at=slot) for slot in seen))
     with database.write() as cursor:
-        runs.note(cursor, Run(slots[0], 5, ("btc_usd",), "1"))
+        runs.note(cursor, Run(slots[0], {"btc_usd": 5}, "1"))
         gaps.note(cursor, gaps_noted, end)
 
 
@@ -303,7 +303,7 @@ def test_an_index_whose_ticks_all_failed_is_not_said_to_be_whole(open_page, data
     now = utc_now().replace(microsecond=0)
     start = now - timedelta(minutes=10)
     with database.write() as cursor:
-        runs.note(cursor, Run(start, 5, ("btc_usd", "x0_usd"), "1"))
+        runs.note(cursor, Run(start, {"btc_usd": 5, "x0_usd": 5}, "1"))
         gaps.note(cursor, [Gap("x0_usd", start, now, 120, 5, "unreachable", "", gap=start)], now)
 
     page = open_page(span="1y")

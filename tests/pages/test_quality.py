@@ -31,7 +31,7 @@ def record(database, now):
 
     def note(*its: Gap) -> None:
         with database.write() as cursor:
-            runs.note(cursor, Run(now - DAY, 5, ("btc_usd", "eth_usd"), "1"))
+            runs.note(cursor, Run(now - DAY, {"btc_usd": 5, "eth_usd": 5}, "1"))
             gaps.note(cursor, its, now)
             cursor.execute("INSERT INTO watermark VALUES (?)", [to_column(now + DAY)])
 
@@ -151,7 +151,7 @@ def test_the_ledger_has_the_newest_gap_first_and_how_each_was_closed(open_page, 
 def test_the_ledger_is_filtered_by_what_stands_in_the_address(open_page, record, now, address, shown):
     record(
         gap(now, 10, "healed"),
-        gap(now, 20, cause="recorder down", index_name="eth_usd"),
+        gap(now, 20, cause="recorder down", feed="eth_usd"),
         gap(now, 30, "healed", cause="exchange error 11051"),
         gap(now, 40, "unfillable", cause="exchange error"),
     )
@@ -209,8 +209,8 @@ def test_dozens_of_indexes_become_a_table(open_page, database, now, monkeypatch)
     monkeypatch.setenv("TICKWELL_INDEXES", ",".join(names))
     monkeypatch.setenv("TICKWELL_POLL_SECONDS", "60")
     with database.write() as cursor:
-        runs.note(cursor, Run(now - DAY, 60, names, "1"))
-        gaps.note(cursor, [gap(now, 60, index_name="i0_usd", poll_seconds=60, slots=1)], now)
+        runs.note(cursor, Run(now - DAY, dict.fromkeys(names, 60), "1"))
+        gaps.note(cursor, [gap(now, 60, feed="i0_usd", poll_seconds=60, slots=1)], now)
         cursor.execute("INSERT INTO watermark VALUES (?)", [to_column(now + DAY)])
 
     page = open_page("quality")

@@ -1,6 +1,7 @@
 """Histories to look for gaps in: what a recorder would have stored, slot by slot."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Self
 
@@ -22,10 +23,10 @@ def at(second: float) -> datetime:
 
 def ran(cursor: Cursor, start_s: float, end_s: float | None, poll_seconds: int = 5, *index_names: str) -> None:
     """Note a run; without an end it goes on, or was killed."""
-    run = Run(at(start_s), poll_seconds, index_names or ("btc_usd",), "0.1.0")
+    run = Run(at(start_s), dict.fromkeys(index_names or ("btc_usd",), poll_seconds), "0.1.0")
     runs.note(cursor, run)
     if end_s is not None:
-        runs.note(cursor, Run(run.started_at, poll_seconds, run.indexes, run.version, at(end_s)))
+        runs.note(cursor, replace(run, ended_at=at(end_s)))
 
 
 def observed(cursor: Cursor, seconds: Iterable[float], index_name: str = "btc_usd", clock_ahead_s: float = 0) -> None:

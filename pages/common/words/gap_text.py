@@ -32,7 +32,7 @@ def fate(gap: Gap) -> str:
 
 def named(gap: Gap, zone: ZoneInfo) -> str:
     """One gap: of what, from when to when, and why."""
-    return f"{text.pair(gap.index_name)}, {text.stretch(gap.start, gap.end, zone)}, {gap.cause}"
+    return f"{text.pair(gap.feed)}, {text.stretch(gap.start, gap.end, zone)}, {gap.cause}"
 
 
 def finding(hours: Sequence[Coverage], gaps: Sequence[Gap], zone: ZoneInfo) -> str:

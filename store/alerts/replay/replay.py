@@ -95,7 +95,7 @@ class _Part:
 
     def of_gaps(self, judge: Judge) -> Iterator[Event]:
         for _, gap, at in list(settled(self.leases.cursor(), self.start, self.end)):
-            if gap.index_name in judge.tapes:
+            if gap.feed in judge.tapes:
                 yield from judge.settled(gap, at, self.now)
 
     def story(self, index_name: str, watches: Sequence[Watch]) -> Story:
@@ -118,7 +118,7 @@ class _Part:
         cursor = self.leases.cursor()
         # The last slot may end after the range, by an hour at most.
         holes = Holes(ledger(cursor, EPOCH, self.end + HOUR, self.now, [index_name]))
-        due = [each for each in stretches(cursor, self.start, self.end) if each.up and index_name in each.indexes]
+        due = [each for each in stretches(cursor, self.start, self.end) if each.up and index_name in each.feeds]
         for change in changes_by_slot(watches, holes, due):
             tape = change.tape
             self._hear(index_name, tape)

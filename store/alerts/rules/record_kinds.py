@@ -81,7 +81,7 @@ class GapSettled(Rule):
         return f"gap {what}" + (f", of {span(self.at_least)} or more" if self.at_least else "")
 
     def concerns(self, gap: Gap) -> bool:
-        its = not self.indexes or gap.index_name in self.indexes
+        its = not self.indexes or gap.feed in self.indexes
         return its and self.becomes in {"either", gap.state} and gap.end - gap.start >= self.at_least
 
     def told(self, gap: Gap) -> str:

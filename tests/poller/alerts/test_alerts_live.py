@@ -110,7 +110,7 @@ def seed(database: Database, now: datetime) -> Tick:
     spike = replace(spike, price=spike.price * 1.02)
     with database.write() as cursor:
         for start, end in ((now - 70 * MINUTE, now - 40 * MINUTE), (now - 35 * MINUTE, now)):
-            run = Run(start, 1, ("btc_usd",), "0")
+            run = Run(start, {"btc_usd": 1}, "0")
             runs.note(cursor, run)
             runs.note(cursor, replace(run, ended_at=end))
             instants = [start + number * SECOND for number in range((end - start) // SECOND)]

@@ -86,7 +86,7 @@ def recorded(database: Database) -> Database:
     """An hour in each of two days: twice a jump on the first, once on the second."""
     with database.write() as cursor:
         for start, jumps in ((0, (600, 1800)), (86_400, (600,))):
-            runs.note(cursor, Run(START + timedelta(seconds=start), 1, ("btc_usd",), "0"))
+            runs.note(cursor, Run(START + timedelta(seconds=start), {"btc_usd": 1}, "0"))
             ticks.append(
                 cursor,
                 [

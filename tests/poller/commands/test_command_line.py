@@ -365,7 +365,7 @@ def with_an_outage(database_file: Path, source: Literal["live", "simulator"] = "
     database = Database(database_file)
     database.migrate()
     with database.write() as cursor:
-        runs.note(cursor, Run(slots[0], 5, ("btc_usd",), VERSION))
+        runs.note(cursor, Run(slots[0], {"btc_usd": 5}, VERSION))
         runs.append_misses(cursor, [Miss(slot, "btc_usd", Cause.EXCHANGE_ERROR, "down", 11051) for slot in out])
         seen = [slot + timedelta(milliseconds=6) for slot in slots if slot not in out]
         ticks.append(cursor, [Tick("btc_usd", ts, 1.5, received_at=ts, source=source) for ts in seen])

@@ -169,7 +169,7 @@ async def slots(client: DeribitClient, count: int, period_s: float, *names: str)
     for number in range(count):
         await asyncio.sleep(began + number * period_s - time.monotonic())
         batches = poll(client, names, NOW, seconds_left=0.9 * period_s, retries=0)
-        outcomes.append({outcome.index_name: outcome async for batch in batches for outcome in batch})
+        outcomes.append({outcome.feed: outcome async for batch in batches for outcome in batch})
     return outcomes
 
 

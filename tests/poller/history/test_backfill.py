@@ -479,7 +479,7 @@ def record(database: Database, since: timedelta, *outages: Stretch, poll_seconds
     out = [slot for slot in slots if any(NOW - began <= slot < NOW - ended for began, ended in outages)]
     seen = sorted(set(slots) - set(out))
     with database.write() as cursor:
-        runs.note(cursor, Run(slots[0], poll_seconds, ("btc_usd",), "0.1.0"))
+        runs.note(cursor, Run(slots[0], {"btc_usd": poll_seconds}, "0.1.0"))
         cursor.execute(
             "INSERT INTO misses SELECT unnest(?::TIMESTAMP[]), 'btc_usd', 'unreachable', 'connection refused', NULL",
             [[slot.replace(tzinfo=None) for slot in out]],
@@ -647,12 +647,12 @@ def test_gaps_of_an_index_that_is_recorded_no_more_are_healed_too(simulator: Sim
     record(database, minutes(30), (minutes(20), minutes(15)))
     with database.write() as cursor:
         cursor.execute("UPDATE ticks SET index_name = 'sol_usdc'")
-        cursor.execute("UPDATE misses SET index_name = 'sol_usdc'")
-        cursor.execute("UPDATE runs SET indexes = ['sol_usdc']")
+        cursor.execute("UPDATE misses SET feed = 'sol_usdc'")
+        cursor.execute("UPDATE runs SET feeds = MAP {'sol_usdc': 5}")
 
     ((gap,),) = backfill(simulator.url, database)
 
-    assert (gap.index_name, gap.state) == ("sol_usdc", "healed")
+    assert (gap.feed, gap.state) == ("sol_usdc", "healed")
 
 
 def test_more_gaps_than_a_lease_settles_are_all_settled(simulator: Simulator, database: Database):

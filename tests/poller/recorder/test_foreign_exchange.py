@@ -37,7 +37,7 @@ def real(database: Database) -> Database:
     now = utc_now().replace(microsecond=0)
     with database.write() as cursor:
         admit(cursor, Exchange.REAL, START)
-        runs.note(cursor, Run(now - timedelta(minutes=30), 5, ("btc_usd",), "0"))
+        runs.note(cursor, Run(now - timedelta(minutes=30), {"btc_usd": 5}, "0"))
         runs.append_misses(cursor, [Miss(now - timedelta(minutes=20), "btc_usd", Cause.UNREACHABLE, "")])
         ticks.append(cursor, [tick(0)])
     return database

@@ -24,7 +24,7 @@ from store.models import Cause, Exchange, Miss, Run, Source, Tick
 from store.prices import ticks
 from tests.conftest import START, tick
 
-RUN = Run(START, 1, ("btc_usd",), "1.2.3")
+RUN = Run(START, {"btc_usd": 1}, "1.2.3")
 
 
 @pytest.fixture
@@ -196,7 +196,7 @@ def test_a_run_is_noted_when_it_begins_and_when_it_ends(journal: Journal, databa
     journal.flush(1)
 
     assert begun == [RUN]
-    assert stored_runs(database) == [Run(START, 1, ("btc_usd",), "1.2.3", slot(60))]
+    assert stored_runs(database) == [Run(START, {"btc_usd": 1}, "1.2.3", slot(60))]
 
 
 def test_a_run_ends_once(journal: Journal, database: Database):
@@ -345,7 +345,7 @@ POISON = {
     "an object": replace(miss(1), detail=ODD["detail"]),
     "price that is no number": tick(1.1, price=ODD["price"]),
     "instant beyond the last one": Tick("btc_usd", datetime.max.replace(tzinfo=AN_HOUR_BEHIND), 1.0),
-    "run of another kind": Run(slot(1), 2**40, ("btc_usd",), "1.2.3"),
+    "run of another kind": Run(slot(1), {"btc_usd": 2**40}, "1.2.3"),
 }
 
 
@@ -379,7 +379,7 @@ def test_the_slot_of_a_refused_tick_is_a_miss_that_says_why(journal: Journal, da
     journal.flush(1)
 
     (found,) = stored_misses(database)
-    assert (found.slot, found.index_name, found.cause) == (slot(1), "btc_usd", Cause.STORE_UNAVAILABLE)
+    assert (found.slot, found.feed, found.cause) == (slot(1), "btc_usd", Cause.STORE_UNAVAILABLE)
     assert found.detail.startswith("the database refused the tick: ConversionException: ")
 
 
@@ -551,6 +551,12 @@ HEAD = {"format": 1, "exchange": "REAL"}
 RUN_LINE = {
     "started_at": START.isoformat(),
     "ended_at": None,
+    "feeds": {"btc_usd": 1},
+    "version": "1.2.3",
+}
+OLDER_RUN_LINE = {
+    "started_at": START.isoformat(),
+    "ended_at": None,
     "poll_seconds": 1,
     "indexes": ["btc_usd"],
     "version": "1.2.3",
@@ -563,7 +569,14 @@ TICK_LINE = {
     "received_at": None,
     "resolution_s": 0,
 }
-MISS_LINE = {"slot": START.isoformat(), "index_name": "btc_usd", "cause": "unreachable", "detail": "x", "code": None}
+MISS_LINE = {"slot": START.isoformat(), "feed": "btc_usd", "cause": "unreachable", "detail": "x", "code": None}
+OLDER_MISS_LINE = {
+    "slot": START.isoformat(),
+    "index_name": "btc_usd",
+    "cause": "unreachable",
+    "detail": "x",
+    "code": None,
+}
 NAIVE = "2026-11-01T12:00:00"
 NO_INSTANT = "is no instant with an offset from UTC in the years from 1970 to 2199"
 
@@ -572,9 +585,12 @@ def lines(*records: object) -> str:
     return "".join(f"{json.dumps(each)}\n" for each in (HEAD, *records))
 
 
-def test_each_kind_of_line_is_taken_in(database: Database):
+@pytest.mark.parametrize(
+    ("run_line", "miss_line"), [(RUN_LINE, MISS_LINE), (OLDER_RUN_LINE, OLDER_MISS_LINE)], ids=["today", "before feeds"]
+)
+def test_each_kind_of_line_is_taken_in(database: Database, run_line: object, miss_line: object):
     waiting_file(database).write_text(
-        lines({"run": RUN_LINE}, {"slot": START.isoformat(), "tick": TICK_LINE}, {"miss": MISS_LINE})
+        lines({"run": run_line}, {"slot": START.isoformat(), "tick": TICK_LINE}, {"miss": miss_line})
     )
 
     of(database).flush(1)
@@ -592,11 +608,12 @@ def test_each_kind_of_line_is_taken_in(database: Database):
         ({"miss": {**MISS_LINE, "slot": "0001-01-01T00:00:00+23:00"}}, f"'0001-01-01T00:00:00+23:00' {NO_INSTANT}"),
         ({"miss": {**MISS_LINE, "detail": {"a": 1}}}, "{'a': 1} is no text"),
         ({"miss": {**MISS_LINE, "code": [1]}}, "[1] is no code of an exchange's error"),
-        ({"miss": {**MISS_LINE, "index_name": "BTC"}}, "'BTC' is no name of an index"),
+        ({"miss": {**MISS_LINE, "feed": "BTC"}}, "'BTC' is no name of a feed"),
         ({"miss": {**MISS_LINE, "cause": "weather"}}, "'weather' is not a valid Cause"),
-        ({"run": {**RUN_LINE, "poll_seconds": 0}}, "0 is no whole number of seconds from 1 to 3600"),
-        ({"run": {**RUN_LINE, "indexes": "btc_usd"}}, "'btc_usd' is no list of indexes"),
-        ({"run": {**RUN_LINE, "more": 1}}, "its fields are not started_at, poll_seconds, indexes, version, ended_at"),
+        ({"run": {**RUN_LINE, "feeds": {"options/BTC": 0}}}, "0 is no whole number of seconds from 1 to 86400"),
+        ({"run": {**RUN_LINE, "feeds": "btc_usd"}}, "'btc_usd' has no feeds with their seconds"),
+        ({"run": {**OLDER_RUN_LINE, "indexes": "btc_usd"}}, "'btc_usd' is no list of indexes"),
+        ({"run": {**RUN_LINE, "more": 1}}, "its fields are not started_at, feeds, version, ended_at"),
         *(
             ({"slot": START.isoformat(), "tick": {**TICK_LINE, name: value}}, reason)
             for name, value, reason in [

@@ -33,7 +33,7 @@ def settings(make_settings: Make, simulator: Simulator) -> Settings:
 
 def once(settings: Settings, database: Database) -> list[Tick | Miss]:
     outcomes = asyncio.run(poll_once(settings, database))
-    return sorted(outcomes, key=lambda outcome: outcome.index_name)
+    return sorted(outcomes, key=lambda outcome: outcome.feed)
 
 
 def test_each_index_is_recorded_once(settings: Settings, database_file: Path):

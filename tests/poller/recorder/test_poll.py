@@ -59,7 +59,7 @@ def test_every_index_ends_as_a_tick(simulator: Simulator):
     outcomes = [outcome for batch in polled(simulator.url, BOTH) for outcome in batch]
 
     assert {type(outcome) for outcome in outcomes} == {Tick}
-    assert sorted(outcome.index_name for outcome in outcomes) == ["btc_usd", "eth_usd"]
+    assert sorted(outcome.feed for outcome in outcomes) == ["btc_usd", "eth_usd"]
 
 
 def test_indexes_are_asked_for_side_by_side(serve):
@@ -91,7 +91,7 @@ def test_four_indexes_whose_replies_hang_cost_a_fifth_nothing(serve):
     over.set()
 
     assert [outcome.index_name for outcome in outcomes if isinstance(outcome, Tick)] == ["btc_usd"]
-    assert {outcome.index_name for outcome in outcomes if isinstance(outcome, Miss)} == set(hanging)
+    assert {outcome.feed for outcome in outcomes if isinstance(outcome, Miss)} == set(hanging)
 
 
 def test_a_slow_index_does_not_hold_back_a_fast_one(serve):
@@ -108,7 +108,7 @@ def test_a_slow_index_does_not_hold_back_a_fast_one(serve):
     async def collect() -> None:
         async with DeribitClient(server.url) as client:
             async for batch in poll(client, BOTH, NOW, seconds_left=5, retries=0):
-                names.append([outcome.index_name for outcome in batch])
+                names.append([outcome.feed for outcome in batch])
                 fast_one_is_here.set()
 
     asyncio.run(collect())
@@ -122,7 +122,7 @@ def test_replies_that_come_together_are_kept_together(httpx_mock: HTTPXMock):
 
     (batch,) = polled(URL, BOTH)
 
-    assert {outcome.index_name for outcome in batch} == set(BOTH)
+    assert {outcome.feed for outcome in batch} == set(BOTH)
 
 
 def test_one_index_may_fail_while_another_succeeds(httpx_mock: HTTPXMock):
@@ -131,7 +131,7 @@ def test_one_index_may_fail_while_another_succeeds(httpx_mock: HTTPXMock):
 
     (batch,) = polled(URL, BOTH)
 
-    btc, eth = sorted(batch, key=lambda outcome: outcome.index_name)
+    btc, eth = sorted(batch, key=lambda outcome: outcome.feed)
     assert btc == Tick("btc_usd", NOW, 1.5, "live", NOW)
     detail = "get_index_price eth_usd: index_price is 'None', expected a positive number"
     assert eth == Miss(NOW, "eth_usd", Cause.REJECTED_REPLY, detail)
@@ -311,7 +311,7 @@ def test_a_pause_that_ends_within_the_slot_is_waited_out_by_all(serve, names):
     outcomes = asyncio.run(collect())
 
     assert {type(outcome) for outcome in outcomes} == {Tick}
-    assert sorted(outcome.index_name for outcome in outcomes) == sorted(names)
+    assert sorted(outcome.feed for outcome in outcomes) == sorted(names)
 
 
 def test_nobody_is_asked_during_a_pause(serve):
@@ -382,7 +382,7 @@ def test_a_mistake_of_ours_is_a_miss_of_that_index_alone(simulator: Simulator, m
     monkeypatch.setattr(DeribitClient, "index_price", mistaken)
 
     btc, eth = sorted(
-        (outcome for batch in polled(simulator.url, BOTH) for outcome in batch), key=lambda each: each.index_name
+        (outcome for batch in polled(simulator.url, BOTH) for outcome in batch), key=lambda each: each.feed
     )
 
     assert isinstance(btc, Tick)

@@ -169,7 +169,7 @@ def test_a_run_lasts_from_its_first_slot_to_the_stop(start: Start, database: Dat
     recorder.stop()
 
     (run,) = noted(database)
-    assert (run.poll_seconds, run.indexes) == (3600, BOTH)
+    assert run.feeds == dict.fromkeys(BOTH, 3600)
     assert run.ended_at is not None
     assert began < run.started_at <= run.ended_at <= clock()
     assert (run.started_at.timestamp() % 3600) == 0
@@ -217,7 +217,7 @@ def test_an_index_that_fails_is_named_while_the_others_go_on(
     assert notice(database).state == "recording"
     detail = "get_index_price eth_usd: HTTP 502 Bad Gateway"
     assert notice(database).failing == {"eth_usd": f"exchange error, {detail}"}
-    assert {(miss.index_name, miss.cause, miss.detail) for miss in missed(database)} == {
+    assert {(miss.feed, miss.cause, miss.detail) for miss in missed(database)} == {
         ("eth_usd", Cause.EXCHANGE_ERROR, detail)
     }
 
@@ -330,7 +330,7 @@ def test_an_index_that_was_recorded_and_is_published_no_more_is_told_and_the_oth
     assert recorder.failure is None
     assert early.keys() == {"eth_usd"}
     assert any(line.startswith("eth_usd: TICKWELL_INDEXES names eth_usd, which the exch") for line in caplog.messages)
-    assert {miss.index_name for miss in missed(database)} == {"eth_usd"}
+    assert {miss.feed for miss in missed(database)} == {"eth_usd"}
 
 
 @pytest.mark.parametrize("published", [["eth_usd"], []], ids=["missing", "an empty list"])

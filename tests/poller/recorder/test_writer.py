@@ -186,7 +186,7 @@ def test_the_end_of_a_run_alone_is_kept_and_not_waited_for(
     database: Database, journal: Journal, writer: Writer, monkeypatch: pytest.MonkeyPatch, caplog
 ):
     monkeypatch.setattr(writer_module, "_AT_ONCE_S", 0.01)
-    journal.begin_run(Run(slot(0), 1, ("btc_usd",), "1.2.3"))
+    journal.begin_run(Run(slot(0), {"btc_usd": 1}, "1.2.3"))
     journal.end_run(slot(9))
 
     with Database(database.path).write():

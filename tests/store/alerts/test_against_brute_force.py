@@ -80,7 +80,7 @@ def judged(database: Database, rules: Sequence[AnyRule], outcomes: Outcomes) -> 
     edges = [len(outcomes) * part // RESTARTS for part in range(RESTARTS + 1)]
     with database.hold():
         with database.write() as cursor:
-            runs.note(cursor, Run(START, POLL_SECONDS, ("btc_usd",), "0"))
+            runs.note(cursor, Run(START, {"btc_usd": POLL_SECONDS}, "0"))
         for first, last in itertools.pairwise(edges):
             came = outcomes[first:last]
             with database.read() as cursor:

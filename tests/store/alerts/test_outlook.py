@@ -28,7 +28,7 @@ GAP = {"name": "gap", "kind": "gap"}
 def recorded(database: Database) -> Database:
     """A minute of an index at five seconds: from 100 to 103."""
     with database.write() as cursor:
-        runs.note(cursor, Run(START, 5, ("btc_usd",), "0"))
+        runs.note(cursor, Run(START, {"btc_usd": 5}, "0"))
         ticks.append(cursor, [tick(second, price=100 + second / 20) for second in range(0, 61, 5)])
     return database
 

@@ -85,7 +85,7 @@ def test_a_judge_made_in_the_middle_of_a_history_goes_on_like_one_who_heard_it(
         for table in ("ticks", "misses", "runs", "gap_events", "gaps", "candles_1m", "candles_1h", "alert_events"):
             cursor.execute(f"DELETE FROM {table}")
         cursor.execute("UPDATE candles_closed SET closed_to = NULL")
-        runs.note(cursor, Run(START, PERIOD, NAMES, "0"))
+        runs.note(cursor, Run(START, dict.fromkeys(NAMES, PERIOD), "0"))
         ticks.append(cursor, [each for each in outcomes[:middle] if isinstance(each, Tick)])
         runs.append_misses(cursor, [each for each in outcomes[:middle] if isinstance(each, Miss)])
         candles.close(cursor, START + timedelta(seconds=closed * middle * PERIOD))

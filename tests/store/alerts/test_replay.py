@@ -98,7 +98,7 @@ def live(database: Database, history: Sequence[Recorded], start: datetime, end: 
     found: list[Event] = []
     for run in history:
         with database.write() as cursor:
-            runs.note(cursor, Run(run.start, run.poll_seconds, NAMES, "0"))
+            runs.note(cursor, Run(run.start, dict.fromkeys(NAMES, run.poll_seconds), "0"))
         outcomes = [(slot, outcome(slot, price)) for slot, price in zip(run.slots, run.prices, strict=True)]
         store(database, [each for slot, each in outcomes if slot < start])
         judged = [(slot, each) for slot, each in outcomes if start <= slot < end]
@@ -111,7 +111,7 @@ def live(database: Database, history: Sequence[Recorded], start: datetime, end: 
         store(database, [each for slot, each in outcomes if slot >= start])
         with database.write() as cursor:
             events.append(cursor, new)
-            runs.note(cursor, Run(run.start, run.poll_seconds, NAMES, "0", run.end))
+            runs.note(cursor, Run(run.start, dict.fromkeys(NAMES, run.poll_seconds), "0", run.end))
         found += new
     return found
 

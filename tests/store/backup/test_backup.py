@@ -36,7 +36,7 @@ DAY = 86_400
 def filled(database: Database) -> Database:
     """Three days of ticks, and something in each other table."""
     with database.write() as cursor:
-        runs.note(cursor, Run(START, 5, ("btc_usd", "eth_usd"), "0.1.0"))
+        runs.note(cursor, Run(START, {"btc_usd": 5, "eth_usd": 5}, "0.1.0"))
         for day in range(3):
             append_day(cursor, day)
         averages.append(cursor, "btc_usd", [(START - timedelta(days=9), 50.123456)], DAY)
@@ -546,7 +546,7 @@ def test_each_fault_of_a_database_is_found(filled: Database):
         cursor.execute("INSERT INTO ticks VALUES (NULL, '2026-12-01', NULL, 1, 'live', 0)")
         cursor.execute("INSERT INTO ticks VALUES ('btc_usd', '2026-12-02', NULL, 'nan', 'live', 0)")
         cursor.execute("INSERT INTO ticks VALUES ('btc_usd', NULL, NULL, 1, 'live', 0)")
-        cursor.execute("INSERT INTO gaps (index_name, slots) VALUES ('btc_usd', 12)")
+        cursor.execute("INSERT INTO gaps (feed, slots) VALUES ('btc_usd', 12)")
 
     assert list(faults_of_database(filled)) == [
         "ticks: 3 rows lack a name, a time, a source or a price above 0",
@@ -558,7 +558,7 @@ def test_each_fault_of_a_database_is_found(filled: Database):
 def test_a_damaged_block_of_a_database_is_found(filled: Database):
     with filled.write() as cursor:
         cursor.execute(
-            "INSERT INTO misses (slot, index_name, cause, detail) SELECT ts, index_name, 'x', hash(i)::VARCHAR"
+            "INSERT INTO misses (slot, feed, cause, detail) SELECT ts, index_name, 'x', hash(i)::VARCHAR"
             " FROM ticks, range(20000) AS r(i)"
         )
     checkpoint(filled)

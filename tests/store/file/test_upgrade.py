@@ -61,8 +61,8 @@ def test_the_gaps_in_the_record_of_the_first_version_are_found(old):
 
     with old.read() as cursor:
         found = gaps.ledger(cursor, EPOCH, first_version.END, first_version.END, {"btc_usd"})
-        begun = [(run.poll_seconds, run.ended_at is not None) for run in runs(cursor)]
-    assert begun == [(1, True), (2, False), (1, True)]
+        begun = [({*run.feeds.values()}, run.ended_at is not None) for run in runs(cursor)]
+    assert begun == [({1}, True), ({2}, False), ({1}, True)]
     assert [(f"{gap.start:%H:%M:%S}", f"{gap.end:%H:%M:%S}", gap.slots, gap.cause) for gap in found] == [
         ("08:51:28", "08:51:43", 15, "unreachable"),
         ("08:52:28", "08:52:47", 20, "recorder down"),

@@ -75,7 +75,7 @@ def state_of(database: Database) -> State:
         for name in ("btc_usd", "eth_usd"):
             settle(cursor, name, at(END_S), states=("open", "unfillable", "healed"))
     ledger = [
-        (gap.index_name, gap.start, gap.end, gap.slots, gap.cause, gap.state, gap.healed_by)
+        (gap.feed, gap.start, gap.end, gap.slots, gap.cause, gap.state, gap.healed_by)
         for gap in found(database, END_S + 600)
     ]
     return {

@@ -67,7 +67,7 @@ def test_each_index_is_counted_by_itself(database):
         observed(cursor, range(0, 50, 5), "eth_usd")
         missed(cursor, range(50, 100, 5), index_name="eth_usd")
 
-    assert [(its.index_name, its.missing) for its in covered(database, 0, 100, 200)] == [
+    assert [(its.feed, its.missing) for its in covered(database, 0, 100, 200)] == [
         ("btc_usd", 0),
         ("eth_usd", 10),
     ]
@@ -137,7 +137,7 @@ def test_the_hours_of_a_calendar_add_up_to_one_coverage_an_index(database):
     found = totals(hours(database, 0, 2 * HOUR, 2 * HOUR))
 
     assert found == covered(database, 0, 2 * HOUR, 2 * HOUR)
-    assert [(its.index_name, its.due, its.missing) for its in found] == [("btc_usd", 1440, 0), ("eth_usd", 1440, 120)]
+    assert [(its.feed, its.due, its.missing) for its in found] == [("btc_usd", 1440, 0), ("eth_usd", 1440, 120)]
 
 
 def test_what_was_noted_as_missing_stays_due_when_a_later_run_leaves_the_index_out(database):
@@ -203,8 +203,8 @@ def test_after_any_history_shares_lie_between_nothing_and_all(open_database: Dat
         gaps = ledger(cursor, at(0), at(now), at(now))
         whole, by_hour = coverage(cursor, gaps, at(0), at(now)), calendar(cursor, gaps, at(0), at(now))
         in_part = coverage(cursor, gaps, at(step), at(step + HOUR))
-    assert [(its.index_name, its.due, its.missing) for its in totals(by_hour)] == [
-        (its.index_name, its.due, its.missing) for its in whole
+    assert [(its.feed, its.due, its.missing) for its in totals(by_hour)] == [
+        (its.feed, its.due, its.missing) for its in whole
     ]
     assert sum(its.missing for its in whole) == sum(gap.slots for gap in gaps)
     for its in [*whole, *by_hour, *in_part]:

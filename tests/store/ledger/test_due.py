@@ -34,19 +34,20 @@ def by_each_sign(cursor: Cursor, start: datetime, end: datetime) -> list[Stretch
         following = recorded[number + 1] if number + 1 < len(recorded) else None
         begins = following.started_at if following else max(end, run.started_at)
         ends = run.ended_at or run.started_at
+        (seconds,) = set(run.feeds.values())
         for back in (timedelta(hours=1), timedelta(days=1), timedelta(days=10_000)):
             first = max(run.started_at, begins - back)
             its = [from_column(sign) for ts, sign in signs if first <= from_column(ts) < begins]
             if its and not run.ended_at:
-                ends = at_slot(slot_number(max(its), run.poll_seconds) + 1, run.poll_seconds)
+                ends = at_slot(slot_number(max(its), seconds) + 1, seconds)
                 break
         ends = min(begins, ends)
         killed = following is not None and not run.ended_at
-        found.append(Stretch(run.started_at, ends, run.poll_seconds, run.indexes, up=True, cut_short=killed))
-        kept = tuple(name for name in run.indexes if not following or name in following.indexes)
-        found.append(Stretch(ends, begins, run.poll_seconds, kept, up=False))
+        found.append(Stretch(run.started_at, ends, seconds, tuple(run.feeds), up=True, cut_short=killed))
+        kept = tuple(feed for feed in run.feeds if not following or feed in following.feeds)
+        found.append(Stretch(ends, begins, seconds, kept, up=False))
     clipped = [each.within(start, end) for each in found]
-    return [each for each in clipped if each.start < each.end and each.indexes]
+    return [each for each in clipped if each.start < each.end and each.feeds]
 
 
 @settings(max_examples=60, deadline=None)
@@ -98,7 +99,7 @@ def test_hundreds_of_runs_that_were_killed_take_no_question_each(database):
 def due(database: Database, start_s: float, end_s: float) -> list[tuple[float, float, tuple[str, ...], bool]]:
     with database.read() as cursor:
         return [
-            ((each.start - START).total_seconds(), (each.end - START).total_seconds(), each.indexes, each.up)
+            ((each.start - START).total_seconds(), (each.end - START).total_seconds(), each.feeds, each.up)
             for each in stretches(cursor, at(start_s), at(end_s))
         ]
 

@@ -49,7 +49,7 @@ def rows(cursor: Cursor) -> list[Any]:
 def present(cursor: Cursor) -> Counter[Any]:
     """The words on gaps that no later word on the same stretch replaces, found by comparing each with each."""
     events = cursor.execute(
-        "SELECT index_name, gap, round, started_at, ended_at, event, slots, source, resolution_s FROM gap_events"
+        "SELECT feed, gap, round, started_at, ended_at, event, slots, source, resolution_s FROM gap_events"
     ).fetchall()
     return Counter(
         event
@@ -66,7 +66,7 @@ def told(cursor: Cursor) -> Counter[Any]:
         cursor.execute(
             """
             SELECT
-                index_name, gap, round, started_at, ended_at,
+                feed, gap, round, started_at, ended_at,
                 CASE state WHEN 'open' THEN 'found' ELSE state END, slots, source, resolution_s
             FROM gaps
             """

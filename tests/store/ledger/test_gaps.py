@@ -25,7 +25,7 @@ def noted(database: Database) -> list[Gap]:
     with database.read() as cursor:
         return [
             gap
-            for name in sorted(gaps.index_names(cursor, ("open",)))
+            for name in sorted(gaps.feeds_with_gaps(cursor, ("open",)))
             for gap in gaps.unsettled(cursor, name, ("open",), limit=1000)
         ]
 
@@ -148,7 +148,7 @@ def test_each_index_has_gaps_of_its_own(database):
         observed(cursor, range(0, 50, 5), "eth_usd")
         missed(cursor, range(50, 100, 5), index_name="eth_usd")
 
-    assert [(gap.index_name, gap.slots) for gap in found(database, 110)] == [("eth_usd", 10)]
+    assert [(gap.feed, gap.slots) for gap in found(database, 110)] == [("eth_usd", 10)]
 
 
 @pytest.mark.parametrize("noted", [False, True])
@@ -162,7 +162,7 @@ def test_the_ledger_of_some_indexes_has_theirs_alone(database, noted):
 
     with database.read() as cursor:
         its = ledger(cursor, at(0), at(100), at(110), {"eth_usd"})
-    assert [(gap.index_name, gap.slots) for gap in its] == [("eth_usd", 20)]
+    assert [(gap.feed, gap.slots) for gap in its] == [("eth_usd", 20)]
 
 
 def test_an_index_that_is_new_has_no_gap_before_it_was_configured(database):
@@ -295,8 +295,8 @@ def test_the_gap_of_one_index_that_goes_on_does_not_hold_up_those_of_others(data
 
     advance(database, at(1500), at(1500), 1)
 
-    assert [(gap.index_name, gap.slots) for gap in noted(database)] == [("eth_usd", 20)]
-    assert [(gap.index_name, gap.slots) for gap in found(database, 1500, end_s=1500)] == [
+    assert [(gap.feed, gap.slots) for gap in noted(database)] == [("eth_usd", 20)]
+    assert [(gap.feed, gap.slots) for gap in found(database, 1500, end_s=1500)] == [
         ("btc_usd", 198),
         ("eth_usd", 20),
     ]

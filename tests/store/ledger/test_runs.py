@@ -7,7 +7,7 @@ from store.ledger import runs
 from store.models import Cause, Miss, Run
 from tests.conftest import START
 
-RUN = Run(START, 5, ("btc_usd", "eth_usd"), "0.1.0")
+RUN = Run(START, {"btc_usd": 5, "eth_usd": 5}, "0.1.0")
 
 
 def miss(
@@ -46,7 +46,7 @@ def test_misses_come_back_as_they_were_ascending_by_slot_and_index(database):
 
     with database.read() as cursor:
         found = runs.misses(cursor, START, START + timedelta(minutes=1))
-    assert found == [*sorted(noted, key=lambda each: each.index_name), miss(10, detail="said »no«\nand hung up")]
+    assert found == [*sorted(noted, key=lambda each: each.feed), miss(10, detail="said »no«\nand hung up")]
 
 
 def test_the_first_word_on_a_slot_of_an_index_stands(database):

@@ -1,7 +1,7 @@
 """Bars are what folding the ticks by hand gives: whole, aligned, and honest about averages and gaps."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 
 import pandas as pd
@@ -36,7 +36,7 @@ def average(number: float, resolution_s: int, price: float = 100.0) -> Tick:
 
 
 def run(first: float, last: float | None, poll_seconds: int) -> Run:
-    return Run(second(first), poll_seconds, ("btc_usd",), "1", None if last is None else second(last))
+    return Run(second(first), {"btc_usd": poll_seconds}, "1", None if last is None else second(last))
 
 
 def fill(database: Database, new: Sequence[Tick], recorded: Sequence[Run] = ()) -> None:
@@ -45,7 +45,7 @@ def fill(database: Database, new: Sequence[Tick], recorded: Sequence[Run] = ()) 
         cursor.execute("DELETE FROM runs")
         ticks.append(cursor, new)
         for each in recorded:
-            runs.note(cursor, Run(each.started_at, each.poll_seconds, each.indexes, each.version))
+            runs.note(cursor, replace(each, ended_at=None))
             if each.ended_at:
                 runs.note(cursor, each)
 
@@ -110,7 +110,7 @@ def polled(opens: datetime, recorded: Sequence[Run], interval: timedelta) -> tim
     for each, following in zip(recorded, [*recorded[1:], None], strict=False):
         last = each.ended_at or (following.started_at if following else opens)
         if each.started_at < opens + (interval or timedelta.resolution):
-            found = timedelta(seconds=each.poll_seconds) if last >= opens else None
+            found = timedelta(seconds=each.feeds["btc_usd"]) if last >= opens else None
     return found
 
 

@@ -1,0 +1,1 @@
+ALTER TABLE misses RENAME COLUMN index_name TO feed;

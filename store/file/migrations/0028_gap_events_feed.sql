@@ -1,0 +1,1 @@
+ALTER TABLE gap_events RENAME COLUMN index_name TO feed;

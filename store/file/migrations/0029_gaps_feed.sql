@@ -1,0 +1,1 @@
+ALTER TABLE gaps RENAME COLUMN index_name TO feed;

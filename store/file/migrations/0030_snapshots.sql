@@ -1,0 +1,7 @@
+CREATE TABLE snapshots (
+    feed VARCHAR,
+    ts TIMESTAMP,
+    received_at TIMESTAMP,
+    source VARCHAR,
+    rows INTEGER
+);

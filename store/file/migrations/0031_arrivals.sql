@@ -1,0 +1,16 @@
+CREATE VIEW arrivals AS
+SELECT
+    index_name AS feed,
+    ts,
+    received_at,
+    source,
+    resolution_s
+FROM ticks
+UNION ALL
+SELECT
+    feed,
+    ts,
+    received_at,
+    source,
+    0 AS resolution_s
+FROM snapshots;
