@@ -12,7 +12,9 @@ from store.errors import StoreError
 from store.file import schema
 from store.file.database import ROWS_A_LEASE, Database
 from store.file.disk import sha256_of
+from store.kinds import Kind, declared
 from store.ledger import gap_table
+from store.prices import ticks
 
 from .copies import describe, take_in
 from .manifest import File, Manifest, read_manifest
@@ -24,35 +26,31 @@ _READ = "SELECT bit_xor(hash({columns})) FROM {table} WHERE rowid >= ? AND rowid
 
 _UNSOUND = """
 SELECT count(*)
-FROM ticks
+FROM {table}
 WHERE rowid >= ?
   AND rowid < ?
-  AND NOT coalesce(
-      isfinite(price) AND price > 0 AND resolution_s >= 0 AND length(index_name) > 0 AND length(source) > 0
-      AND ts IS NOT NULL,
-      false
-  )
+  AND NOT coalesce({sound}, false)
 """
 
 _DAYS = """
 SELECT ts::DATE, count(*)
-FROM ticks
+FROM {table}
 WHERE ts IS NOT NULL
 GROUP BY ALL
 ORDER BY ALL
 """
 
 _DOUBLED = """
-SELECT ts::DATE, count(*) - count(DISTINCT (index_name, ts))
-FROM ticks
+SELECT ts::DATE, count(*) - count(DISTINCT ({name_column}, ts))
+FROM {table}
 WHERE ts >= ?
   AND ts < ?
 GROUP BY ALL
-HAVING count(*) > count(DISTINCT (index_name, ts))
+HAVING count(*) > count(DISTINCT ({name_column}, ts))
 ORDER BY ALL
 """
 
-# So many ticks are compared with each other under one lease, which takes a tenth of a second, or a day if it has more.
+# So many rows are compared with each other under one lease, which takes a tenth of a second, or a day if it has more.
 _COMPARED = 200_000
 
 
@@ -109,7 +107,8 @@ def faults_of_database(database: Database) -> Iterator[str]:
         except StoreError as error:
             yield f"{table} can't be read: {error}"
             return
-    yield from _faults_of_ticks(database, ends["ticks"])
+    for kind in declared({ticks.KIND.table, *ends}):
+        yield from _faults_of_kind(database, kind, ends[kind.table])
     with database.read() as cursor:
         unlike = gap_table.unlike(cursor)
     if unlike:
@@ -129,14 +128,16 @@ def what_it_holds(path: Path) -> Manifest | None:
     return manifest
 
 
-def _faults_of_ticks(database: Database, rows_end: int) -> Iterator[str]:
+def _faults_of_kind(database: Database, kind: Kind, rows_end: int) -> Iterator[str]:
     portions = range(0, rows_end, ROWS_A_LEASE)
-    unsound = sum(count for first in portions for (count,) in _ask(database, _UNSOUND, [first, first + ROWS_A_LEASE]))
+    names = {"table": schema.quoted(kind.table), "name_column": schema.quoted(kind.name_column), "sound": kind.sound}
+    query = _UNSOUND.format(**names)
+    unsound = sum(count for first in portions for (count,) in _ask(database, query, [first, first + ROWS_A_LEASE]))
     if unsound:
-        yield f"ticks: {unsound:,} rows lack a name, a time, a source or a price above 0"
-    for start, end in _spans(_ask(database, _DAYS, [])):
-        for day, doubled in _ask(database, _DOUBLED, [start, end]):
-            yield f"ticks: {doubled:,} of {day} are there twice"
+        yield f"{kind.table}: {unsound:,} rows lack {kind.lacking}"
+    for start, end in _spans(_ask(database, _DAYS.format(**names), [])):
+        for day, doubled in _ask(database, _DOUBLED.format(**names), [start, end]):
+            yield f"{kind.table}: {doubled:,} of {day} are there twice"
 
 
 def _spans(days: list[tuple[date, int]]) -> Iterator[tuple[date, date]]:
