@@ -1,5 +1,6 @@
 # Two commands do everything: `make run` and `make test`. Each makes .venv, and installs when the requirements changed.
 # With WHOLE=1, as .ci/run calls it, `make test` runs slow families whole and fails unless all branches are covered.
+# Another Python needs an environment of its own: `make test PYTHON=python3.13 VENV=.venv-3.13`.
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
@@ -57,10 +58,14 @@ fmt: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# `make pins` keeps the pins that are there. `make pins UPGRADE=--upgrade` takes the newest that requirements.in allows.
+# `make pins` keeps the pins that are there. `make pins UPGRADE=--upgrade` takes the newest that the .in files allow. The
+# oldest Python decides, with one version of each package: what is installed is the same on all Pythons.
+PIN = $(BIN)/uv pip compile --universal --python-version 3.11 --fork-strategy fewest --annotation-style line \
+	--custom-compile-command "make pins" --quiet $(UPGRADE)
+
 pins: $(VENV)/.installed-dev
-	$(BIN)/uv pip compile --universal --python-version 3.11 --annotation-style line --custom-compile-command "make pins" \
-		--quiet $(UPGRADE) --output-file requirements.txt requirements.in
+	$(PIN) --output-file requirements.txt requirements.in
+	$(PIN) --output-file requirements-dev.txt requirements-dev.in
 
 $(VENV)/.installed: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name it with make PYTHON=python3.11" >&2; exit 1; }
@@ -75,7 +80,6 @@ $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
 $(VENV)-old-duckdb/.installed: requirements.txt requirements-dev.txt
 	$(PYTHON) -m venv $(VENV)-old-duckdb
 	sed 's/^duckdb==.*/duckdb==$(OLD_DUCKDB)/' requirements.txt > $(VENV)-old-duckdb/requirements.txt
-	sed 's/^-r .*//' requirements-dev.txt > $(VENV)-old-duckdb/requirements-dev.txt
 	$(VENV)-old-duckdb/bin/python -m pip install --quiet --disable-pip-version-check \
-		-r $(VENV)-old-duckdb/requirements.txt -r $(VENV)-old-duckdb/requirements-dev.txt
+		-r $(VENV)-old-duckdb/requirements.txt -r requirements-dev.txt
 	touch $@

@@ -1,4 +1,4 @@
-"""What is deployed is pinned, and all that it needs in turn."""
+"""What is installed is pinned, and all that it needs in turn: what runs, and what tests it. One file serves all Pythons."""
 
 import re
 from collections.abc import Iterator
@@ -17,8 +17,10 @@ def listed(file: Path) -> list[Requirement]:
     return [Requirement(line) for line in lines if line and not line.startswith(("#", "-"))]
 
 
-OWN = listed(ROOT / "requirements.in")
-PINNED = {canonicalize_name(each.name): each for each in listed(ROOT / "requirements.txt")}
+OWN = {name: listed(ROOT / f"{name}.in") for name in ("requirements", "requirements-dev")}
+PINS = {name: listed(ROOT / f"{name}.txt") for name in OWN}
+PINNED = {name: {canonicalize_name(each.name): each for each in pins} for name, pins in PINS.items()}
+EACH_FILE = pytest.mark.parametrize("file", OWN)
 
 
 def applies(requirement: Requirement, extras: set[str]) -> bool:
@@ -37,24 +39,41 @@ def needed(requirement: Requirement, seen: set[tuple[str, frozenset[str]]]) -> I
             yield from needed(each, seen)
 
 
-@pytest.mark.parametrize("requirement", OWN, ids=str)
-def test_each_requirement_is_an_exact_version_and_pinned_as_such(requirement):
-    assert re.fullmatch(r"==[\d.]+", str(requirement.specifier))
-    assert PINNED[canonicalize_name(requirement.name)].specifier == requirement.specifier
-
-
-def test_what_is_installed_for_them_is_pinned_in_the_version_that_is_installed():
+def all_needed(file: str) -> set[NormalizedName]:
     seen: set[tuple[str, frozenset[str]]] = set()
+    return {name for each in OWN[file] for name in needed(each, seen)}
 
-    installed = {name: f"=={distribution(name).version}" for each in OWN for name in needed(each, seen)}
 
-    assert len(installed) > len(OWN)
-    pinned = {name: str(each.specifier) for name, each in PINNED.items() if name in installed}
+@pytest.mark.parametrize(("file", "requirement"), [(file, each) for file, own in OWN.items() for each in own], ids=str)
+def test_each_requirement_is_an_exact_version_and_pinned_as_such(file, requirement):
+    assert re.fullmatch(r"==[\d.]+", str(requirement.specifier))
+    assert PINNED[file][canonicalize_name(requirement.name)].specifier == requirement.specifier
+
+
+@EACH_FILE
+def test_what_is_installed_for_them_is_pinned_in_the_version_that_is_installed(file):
+    installed = {name: f"=={distribution(name).version}" for name in all_needed(file)}
+
+    assert len(installed) > len(OWN[file])
+    pinned = {name: str(each.specifier) for name, each in PINNED[file].items() if name in installed}
     assert installed == pinned
 
 
-def test_nothing_is_pinned_that_nothing_needs():
-    seen: set[tuple[str, frozenset[str]]] = set()
-    names = {name for each in OWN for name in needed(each, seen)}
+@EACH_FILE
+def test_nothing_is_pinned_that_nothing_needs(file):
+    names = all_needed(file)
 
-    assert [name for name, pin in PINNED.items() if applies(pin, set()) and name not in names] == []
+    assert [name for name, pin in PINNED[file].items() if applies(pin, set()) and name not in names] == []
+
+
+@EACH_FILE
+def test_each_is_pinned_in_one_version_for_every_python(file):
+    names = [canonicalize_name(each.name) for each in PINS[file]]
+
+    assert len(set(names)) == len(names)
+
+
+def test_tests_run_on_the_versions_that_are_deployed():
+    deployed, tested = PINNED["requirements"], PINNED["requirements-dev"]
+
+    assert {name for name in tested if name in deployed and tested[name].specifier != deployed[name].specifier} == set()
