@@ -1,4 +1,4 @@
-"""What is installed is pinned, and all that it needs in turn: what runs, and what tests it. One file serves all Pythons."""
+"""What runs is pinned, and what tests it, with all that both need in turn. One file of each serves all Pythons."""
 
 import re
 from collections.abc import Iterator

@@ -26,7 +26,7 @@ ROUNDS = 40 if SMALL else 300
 
 
 def mixed(count: int) -> list[dict[str, Any]]:
-    """So many rules of all kinds, each with numbers of its own, as people would have them."""
+    """Rules of all kinds, each with numbers of its own, as people would have them."""
     kinds: list[dict[str, Any]] = [
         {"kind": "move", "percent": 1, "within": "15m"},
         {"kind": "move", "percent": 3, "within": "1h"},
@@ -87,4 +87,4 @@ def replaying() -> Iterator[Row]:
     started = time.perf_counter()
     found = replay(database, rules, NAMES, from_column(first), from_column(last), utc_now())
     seconds = time.perf_counter() - started
-    yield Row("replay of 20 rules", seconds, 10, "s", f"{len(found.events)} events in {found.days} days")
+    yield Row(f"replay of {REPLAYED} rules", seconds, None, "s", f"{len(found.events)} events in {found.days} days")

@@ -1,14 +1,16 @@
 """What an export costs, in time and in memory: by itself, and from a dashboard that records."""
 
 import hashlib
+import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 
 import duckdb
 import httpx
 
+from poller.timing.slots import next_slot
 from settings import Settings
 from store.export.files import Exports
 from store.export.query import ExportQuery
@@ -22,7 +24,9 @@ from tests.bench.serving import missed
 from tests.browser.conftest import Dashboard
 
 ROWS = min(30_000_000, TICKS // 2)
-ROUNDS = 1 if SMALL else 2
+ROUNDS = 2
+REPEATED = 3 if SMALL else 1
+BUDGET = None if SMALL else 1.1
 INDEXES = ("btc_usd", "eth_usd")
 PLENTY = 10**10
 
@@ -45,21 +49,31 @@ TO $path (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 122880)
 
 
 def exports(folder: Path) -> Iterator[Row]:
-    """In turn, and the faster one of each counts: a busy moment makes either slower."""
-    took_s: dict[str, float] = {}
-    memory: dict[str, float] = {}
+    """In turn, and the fastest of each counts: a busy moment makes either slower.
+
+    A process that exports for the first time loads libraries: a slot is exported before, and has a row of its own. The
+    budget is for 30 M rows. In the small form that row only informs: there an export takes 0.06 s more.
+    """
+    first_s: dict[str, list[float]] = {"bare": [], "ours": []}
+    took_s: dict[str, list[float]] = {"bare": [], "ours": []}
+    memory = 0.0
     for number in range(ROUNDS):
-        for what in ("bare", "ours"):
-            said, memory[what] = apart("tests.bench.exporting", what, folder / f"{what}-{number}")
-            took_s[what] = min(float(said), took_s.get(what, float(said)))
-    note = f"{took_s['ours']:.1f} s, bare {took_s['bare']:.1f} s, {ROWS:,} rows"
-    yield Row("export of Parquet to bare ordered COPY", took_s["ours"] / took_s["bare"], 1.1, "×", note)
-    yield Row("memory, export", memory["ours"], 600, "MB", f"{ROWS:,} rows")
+        for what in took_s:
+            said, memory = apart("tests.bench.exporting", what, folder / f"{what}-{number}")
+            first, *its = json.loads(said)
+            first_s[what].append(first)
+            took_s[what] += its
+    first, fastest = ({what: min(its) for what, its in each.items()} for each in (first_s, took_s))
+    note = f"{fastest['ours']:.2f} s, bare {fastest['bare']:.2f} s, {ROWS:,} rows"
+    yield Row("export of Parquet to bare ordered COPY", fastest["ours"] / fastest["bare"], BUDGET, "×", note)
+    note = f"{len(INDEXES)} rows, with the loading of libraries; bare {first['bare']:.2f} s"
+    yield Row("first export of a process", first["ours"], None, "s", note)
+    yield Row("memory, export", memory, 600, "MB", f"{ROWS:,} rows")
 
 
 def export_beside(served: Dashboard, path: Path, poll_seconds: int) -> Iterator[Row]:
     """The same from a dashboard that records, by HTTP."""
-    begin, query = utc_now().replace(microsecond=0) + timedelta(seconds=poll_seconds), asked()
+    begin, query = next_slot(utc_now(), timedelta(seconds=poll_seconds)), asked()
     with most_memory(served.program.process.pid) as memory:
         started = time.perf_counter()
         digest = hashlib.sha256()
@@ -73,34 +87,53 @@ def export_beside(served: Dashboard, path: Path, poll_seconds: int) -> Iterator[
     yield Row("slots missed beside that export", *missed(path, begin, poll_seconds))
 
 
-def asked() -> ExportQuery:
-    """So many rows up to where the long history was made to end."""
+def asked(slots: int = ROWS // len(INDEXES)) -> ExportQuery:
+    """The last slots of the long history."""
     with history(TICKS).read() as cursor:
         newest = ticks.latest(cursor, "btc_usd")
     assert newest is not None
     end = newest.ts.replace(microsecond=0)
-    return ExportQuery(INDEXES, end - timedelta(seconds=ROWS // len(INDEXES)), end)
+    return ExportQuery(INDEXES, end - timedelta(seconds=slots), end)
 
 
-def bare(folder: Path) -> float:
-    folder.mkdir()
-    query = asked()
-    values = {"start": to_column(query.start), "end": to_column(query.end), "path": str(folder / "bare.parquet")}
-    limit = Settings().memory_limit
-    with duckdb.connect(history(TICKS).path, read_only=True, config={"memory_limit": limit}) as connection:
+def queries() -> list[ExportQuery]:
+    """One slot, and then all rows."""
+    return [asked(1), *([asked()] * REPEATED)]
+
+
+def timed(export: Callable[[ExportQuery, Path], object], queries: Sequence[ExportQuery], folder: Path) -> str:
+    """The seconds that each export takes, as JSON."""
+    took_s = []
+    for number, query in enumerate(queries):
+        its = folder / str(number)
+        its.mkdir(parents=True)
         started = time.perf_counter()
-        connection.execute(_BARE, values)
-        return time.perf_counter() - started
+        export(query, its)
+        took_s.append(time.perf_counter() - started)
+    return json.dumps(took_s)
 
 
-def ours(folder: Path) -> float:
-    exports = Exports(Database(history(TICKS).path, Settings().memory_limit), PLENTY)
-    exports.folder = folder
-    started = time.perf_counter()
-    made = exports.make(asked())
-    took_s = time.perf_counter() - started
-    assert made.rows == ROWS
-    return took_s
+def bare(folder: Path) -> str:
+    limit, wanted = Settings().memory_limit, queries()  # asked before, on a connection of another kind
+    with duckdb.connect(history(TICKS).path, read_only=True, config={"memory_limit": limit}) as connection:
+
+        def export(query: ExportQuery, its: Path) -> None:
+            values = {"start": to_column(query.start), "end": to_column(query.end), "path": str(its / "bare.parquet")}
+            connection.execute(_BARE, values)
+
+        return timed(export, wanted, folder)
+
+
+def ours(folder: Path) -> str:
+    database = Database(history(TICKS).path, Settings().memory_limit)
+
+    def export(query: ExportQuery, its: Path) -> None:
+        exports = Exports(database, PLENTY)
+        exports.folder = its
+        made = exports.make(query)
+        assert made.rows == len(INDEXES) * ((query.end - query.start) // timedelta(seconds=1))
+
+    return timed(export, queries(), folder)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,8 @@
-"""A long history of two indexes at one second, made once and kept, and what it costs to read it.
+"""A long history of two indexes at one second, made once and kept.
 
 It is as a recorder leaves it: with averages of the time before, candles, and a ledger of gaps that is complete.
 """
 
-import statistics
-import time
 from datetime import datetime, timedelta
 
 import duckdb
@@ -14,21 +12,7 @@ from store.file import schema
 from store.file.database import Database
 from store.ledger import gaps
 from store.models import from_column, utc_now
-from store.prices import averages, candles, ticks
-from store.prices.bars import bars, nice_interval
-from tests.bench.row import SMALL
-
-ROUNDS = 5 if SMALL else 15
-MOST_POINTS = 1500
-SPANS = {
-    "15 min": timedelta(minutes=15),
-    "1 h": timedelta(hours=1),
-    "6 h": timedelta(hours=6),
-    "1 d": timedelta(days=1),
-    "1 w": timedelta(weeks=1),
-    "1 month": timedelta(days=30),
-    "1 y": timedelta(days=365),
-}
+from store.prices import averages, candles
 
 PRICES = """
 SELECT
@@ -41,7 +25,7 @@ FROM (
     FROM range($count) AS r(i)
 )
 """
-"""So many prices up to an instant, in the order of time but for the two of a slot."""
+"""$count prices up to $end, in the order of time but for the two of a slot."""
 
 _TICKS = f"""
 INSERT INTO ticks
@@ -56,7 +40,7 @@ VALUES ($end - to_seconds($count // 2), $end, 'bench', MAP {'btc_usd': 1, 'eth_u
 
 
 def history(count: int) -> Database:
-    """A file with so many ticks and their candles, from the cache if it was made before."""
+    """A file with `count` ticks and their candles, from the cache if it was made before."""
     path = ROOT / f".cache/recorded-{count}-schema-{schema.newest()}.duckdb"
     database = Database(path)
     if not path.exists():
@@ -83,23 +67,3 @@ def add_averages(database: Database, until: datetime) -> None:
     with database.write() as cursor:
         for name in ("btc_usd", "eth_usd"):
             averages.append(cursor, name, [(day, 100_000.0) for day in days], 86_400, "simulator")
-
-
-def costs_ms(database: Database, span: timedelta) -> tuple[float, float]:
-    """The median time of a chart query over the newest part of a history: on an open lease, and with opening one."""
-    with database.read() as cursor:
-        newest = ticks.latest(cursor, "btc_usd")
-    assert newest is not None
-    end = newest.ts + timedelta(seconds=1)
-
-    def chart() -> float:
-        started = time.perf_counter()
-        with database.read() as cursor:
-            frame = bars(cursor, "btc_usd", end - span, end, nice_interval(span, MOST_POINTS))
-        assert len(frame)
-        return 1000 * (time.perf_counter() - started)
-
-    opening = statistics.median(chart() for _ in range(ROUNDS))
-    with database.hold():
-        chart()
-        return statistics.median(chart() for _ in range(ROUNDS)), opening

@@ -24,7 +24,7 @@ from store.file.database import Database
 from store.models import Tick, to_column
 from store.prices import ticks
 from store.prices.bars import bars, nice_interval
-from tests.bench.long_history import MOST_POINTS
+from tests.bench.charting import MOST_POINTS
 from tests.bench.postgresql import AbsentError, server
 
 INDEX = "btc_usd"

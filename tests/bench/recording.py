@@ -1,7 +1,7 @@
 """What recording costs: until a slot's ticks are durable, until they are seen, and for as long as it goes on."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -27,25 +27,26 @@ def slot(number: int) -> list[Tick]:
 
 
 @contextmanager
-def bare_append(path: Path) -> Iterator[Callable[[int], None]]:
-    """A transaction that inserts the rows of a slot, without any of our care."""
+def bare_file(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A DuckDB file with the columns of our ticks and nothing else."""
     with duckdb.connect(path) as connection:
         connection.execute(
             "CREATE TABLE ticks (index_name VARCHAR, ts TIMESTAMP, received_at TIMESTAMP, price DOUBLE, "
             "source VARCHAR, resolution_s INTEGER)"
         )
+        yield connection
 
-        def append(number: int) -> None:
-            rows = [
-                value
-                for tick in slot(number)
-                for value in (tick.index_name, to_column(tick.ts), to_column(tick.ts), tick.price, tick.source, 0)
-            ]
-            connection.execute("BEGIN TRANSACTION")
-            connection.execute("INSERT INTO ticks VALUES (?, ?, ?, ?, ?, ?), (?, ?, ?, ?, ?, ?)", rows)
-            connection.execute("COMMIT")
 
-        yield append
+def bare_append(connection: duckdb.DuckDBPyConnection, number: int) -> None:
+    """One transaction that inserts the rows of a slot."""
+    rows = [
+        value
+        for tick in slot(number)
+        for value in (tick.index_name, to_column(tick.ts), to_column(tick.ts), tick.price, tick.source, 0)
+    ]
+    connection.execute("BEGIN TRANSACTION")
+    connection.execute("INSERT INTO ticks VALUES (?, ?, ?, ?, ?, ?), (?, ?, ?, ?, ?, ?)", rows)
+    connection.execute("COMMIT")
 
 
 def append_embedded(folder: Path) -> Iterator[Row]:
@@ -56,31 +57,52 @@ def append_embedded(folder: Path) -> Iterator[Row]:
         with database.write() as cursor:
             ticks.append(cursor, slot(number))
 
-    with database.hold(), bare_append(folder / "bare.duckdb") as bare_work:
-        ours, bare = medians_ms(append, bare_work, rounds=APPENDS)
+    with database.hold(), bare_file(folder / "bare.duckdb") as connection:
+        ours, bare = medians_ms(append, lambda number: bare_append(connection, number), rounds=APPENDS)
     yield Row("one slot's ticks durable, embedded", ours / bare, 2, "×", f"{ours:.2f} ms, bare {bare:.2f} ms")
 
 
-def visibility(folder: Path) -> Iterator[Row]:
-    for mode, budget in (("embedded", 20), ("external", 150)):
-        database, reader = (Database(folder / f"{mode}.duckdb") for _ in range(2))
-        database.migrate()
-        journal = Journal(database)
-        with ExitStack() as stack:
-            if mode == "embedded":
-                stack.enter_context(database.hold())
-                reader = database
+def visible_embedded(folder: Path) -> Iterator[Row]:
+    """From a reply to its being read, both in the process that holds the file."""
+    database = Database(folder / "embedded.duckdb")
+    database.migrate()
+    receive = receiving(database, database)
+    with database.hold(), bare_file(folder / "bare-embedded.duckdb") as connection:
+        ours, bare = medians_ms(receive, lambda number: bare_append(connection, number), rounds=APPENDS)
+    note = f"{ours:.2f} ms, bare transaction {bare:.2f} ms"
+    yield Row("reply received -> visible, embedded", ours / bare, 3, "×", note, owed=4)
 
-            def receive(number: int, journal: Journal = journal, reader: Database = reader) -> None:
-                journal.add(START, slot(number))
-                journal.flush(5)
-                with reader.read() as cursor:
-                    newest = ticks.latest(cursor, "btc_usd")
-                assert newest is not None
-                assert newest.ts == START + timedelta(seconds=number)
 
-            (median,) = medians_ms(receive, rounds=APPENDS)
-            yield Row(f"reply received -> visible, {mode}", median, budget, "ms")
+def visible_external(folder: Path) -> Iterator[Row]:
+    """From a reply to its being read, each with an opening of the file."""
+    database, reader = (Database(folder / "external.duckdb") for _ in range(2))
+    database.migrate()
+    path = folder / "bare-external.duckdb"
+    with bare_file(path):
+        pass
+
+    def opened(number: int) -> None:
+        with duckdb.connect(path) as connection:
+            bare_append(connection, number)
+
+    ours, bare = medians_ms(receiving(database, reader), opened, rounds=APPENDS)
+    note = f"{ours:.1f} ms, bare opening and transaction {bare:.1f} ms"
+    yield Row("reply received -> visible, external", ours / bare, 2, "×", note, owed=3)
+
+
+def receiving(database: Database, reader: Database) -> Callable[[int], None]:
+    """Keep the ticks of a slot, and read the newest one."""
+    journal = Journal(database)
+
+    def receive(number: int) -> None:
+        journal.add(START, slot(number))
+        journal.flush(5)
+        with reader.read() as cursor:
+            newest = ticks.latest(cursor, "btc_usd")
+        assert newest is not None
+        assert newest.ts == START + timedelta(seconds=number)
+
+    return receive
 
 
 def recorder(folder: Path, simulator: Simulator) -> Iterator[Row]:

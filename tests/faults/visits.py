@@ -18,7 +18,8 @@ from tests.conftest import wait_until
 class Visit:
     """One reader of one page, who refreshes what refreshes itself; `with` ends the visit.
 
-    `runs` counts how often the page, or a part of it, was drawn.
+    `page` is the page's path without its slash; the parameters of an address may follow it after a `?`. `runs` counts
+    how often the page, or a part of it, was drawn.
     """
 
     def __init__(self, port: int, page: str) -> None:
@@ -70,7 +71,7 @@ class Visit:
     def _run(self, fragment: str = "") -> bytes:
         """An order to run the page, or a part of it."""
         order = BackMsg()
-        order.rerun_script.page_name = self._page
+        order.rerun_script.page_name, _, order.rerun_script.query_string = self._page.partition("?")
         if fragment:
             order.rerun_script.fragment_id = fragment
             order.rerun_script.is_auto_rerun = True
