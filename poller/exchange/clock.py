@@ -27,7 +27,7 @@ _SLEW = 0.02
 
 # An exchange whose clock jumps for some replies moves no slot: only so many looks in a row, over so many seconds.
 _LOOKS = 5
-_LOOKS_OVER_S = 30.0
+LOOKS_OVER_S = 30.0
 
 # Between two looks at the clock less than a second passes, unless the machine slept.
 _SLEPT_S = 60.0
@@ -49,14 +49,20 @@ class ExchangeClock:
     Args:
         local: the clock of the machine.
         steady: as `steady_s`.
+        looks_over_s: how long replies tell another time before the exchange is asked.
 
     `ahead_s` is how far this clock is ahead of the local one. `sure` is true once a reply confirmed it since the start
     and since the local clock was set; until then the local clock counts. `asks` is true when the local clock was set,
     the machine slept, or replies tell another time for a while: then `ask` before the next slot.
     """
 
-    def __init__(self, local: Callable[[], datetime] = utc_now, steady: Callable[[], float] = steady_s) -> None:
-        self._local, self._steady = local, steady
+    def __init__(
+        self,
+        local: Callable[[], datetime] = utc_now,
+        steady: Callable[[], float] = steady_s,
+        looks_over_s: float = LOOKS_OVER_S,
+    ) -> None:
+        self._local, self._steady, self._looks_over_s = local, steady, looks_over_s
         self._seen = local(), steady()
         self._looked_s = self._seen[1]
         self._doubts = 0
@@ -145,7 +151,7 @@ class ExchangeClock:
             self._doubted_s = now_s
         self._doubts += 1
         client.forget_clocks()  # so that each look is at replies of its own
-        if self._doubts >= _LOOKS and now_s - self._doubted_s >= _LOOKS_OVER_S:
+        if self._doubts >= _LOOKS and now_s - self._doubted_s >= self._looks_over_s:
             self._doubts, self.asks = 0, True
 
     def _tell(self) -> None:

@@ -24,9 +24,6 @@ _LONGEST_PAUSE_S = 60.0
 # A chart that fails so often in a row is left out of the round, as others have their turn.
 _TRIES = 3
 
-# A chart of an hour takes half a second; one that trickles is given up.
-_LONGEST_CHART_S = 30.0
-
 
 @dataclass(slots=True)
 class Asked:
@@ -44,10 +41,13 @@ class Asking:
         client: shared with the polls, pauses and all.
         clock: of the client.
         attempts: at each range; None for three.
+        longest_s: how long a chart may take.
     """
 
-    def __init__(self, client: DeribitClient, clock: Callable[[], datetime], attempts: int | None) -> None:
-        self._client, self._clock = client, clock
+    def __init__(
+        self, client: DeribitClient, clock: Callable[[], datetime], attempts: int | None, longest_s: float
+    ) -> None:
+        self._client, self._clock, self._longest_s = client, clock, longest_s
         self._until_answered = stamina.AsyncRetryingCaller(
             attempts=attempts or _TRIES, timeout=None, wait_initial=1.0, wait_max=60.0
         )
@@ -75,10 +75,10 @@ class Asking:
             await asyncio.sleep(min(max(0.0, pause_s), _LONGEST_PAUSE_S))
         asked_at = self._client.local()
         try:
-            async with asyncio.timeout(_LONGEST_CHART_S):
+            async with asyncio.timeout(self._longest_s):
                 points = await self._client.index_chart(index_name, chart_range)
         except TimeoutError as error:
-            raise UnreachableError(f"no whole chart within {_LONGEST_CHART_S:g} s") from error
+            raise UnreachableError(f"no whole chart within {self._longest_s:g} s") from error
         return finished_chart(points, asked_at + timedelta(seconds=self._client.skew_s or 0))
 
     def _silenced(self) -> bool:

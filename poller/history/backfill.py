@@ -24,7 +24,8 @@ from store.models import Exchange, Gap, GapState, Source, utc_now
 from store.prices import averages, candles
 
 from .asking import Asked, Asking, while_it_is
-from .charts import RANGES, REACH, Chart, hopeless
+from .charts import REACH, Chart, hopeless
+from .limits import Limits
 
 log = logging.getLogger("tickwell.history")
 
@@ -37,13 +38,14 @@ _STORE_WAIT_S = 0.2
 
 _THREAD = "tickwell-history"
 
-# A gap is asked for when the averages of its last seconds are sure to be over, and again after twice as long each time.
-_RIPE = timedelta(seconds=15)
+# A gap is asked for again after twice as long each time.
 _FIRST_RETRY = timedelta(seconds=30)
 _LAST_RETRY = timedelta(hours=1)
 
 # So many gaps of an index are considered at a time, the oldest first.
 _MOST_GAPS = 5000
+
+_LIMITS = Limits()
 
 T = TypeVar("T")
 
@@ -97,6 +99,7 @@ class Backfill:
         clock: of the client.
         attempts: at each request and each write; None for three at a request, and as many as it takes at a write.
         states: of the gaps to heal; unfillable ones are asked for once more.
+        limits: which ranges are asked for, and when.
     """
 
     def __init__(
@@ -110,16 +113,18 @@ class Backfill:
         clock: Callable[[], datetime] = utc_now,
         attempts: int | None = None,
         states: Sequence[GapState] = ("open",),
+        limits: Limits = _LIMITS,
     ) -> None:
         self._client, self._database, self._clock = client, database, clock
         self._spacing_s, self._tell, self._quiet, self._states = spacing_s, tell, quiet, states
+        self._ranges, self._ripe = limits.ranges, limits.ripe
         self._tries: dict[tuple[str, datetime], _Try] = {}
         self._history: dict[str, _History] = {}
         self._gives_up = attempts is not None
         self._until_stored = stamina.AsyncRetryingCaller(
             attempts=attempts, timeout=None, wait_initial=1.0, wait_max=60.0
         )
-        self._asking = Asking(client, clock, attempts)
+        self._asking = Asking(client, clock, attempts, limits.longest_chart_s)
 
     async def find(self, until: datetime) -> None:
         """Bring the ledger up to `until`, up to where all that came is stored."""
@@ -187,7 +192,7 @@ class Backfill:
         self._tries = {key: tried for key, tried in self._tries.items() if key in keys}
         now = self._clock()
         for name in found.keys() - filled:
-            self._history.setdefault(name, _History(RANGES, _Try(0, now)))
+            self._history.setdefault(name, _History(self._ranges, _Try(0, now)))
         loading = {name: self._history[name] for name in found if name in self._history}
         return (
             {name: history for name, history in loading.items() if history.ranges and history.tried.again_at <= now},
@@ -197,11 +202,11 @@ class Backfill:
     def _planned(self, history: _History | None, due: Sequence[Gap]) -> tuple[ChartRange, ...]:
         """The ranges to ask for, finest first."""
         wanted = {*(history.ranges if history else ()), *self._needed(due)}
-        return tuple(each for each in RANGES if each in wanted)
+        return tuple(each for each in self._ranges if each in wanted)
 
     def _again_at(self, gap: Gap) -> datetime:
-        tried = self._tries.get((gap.feed, gap.start))
-        return tried.again_at if tried else gap.end + _RIPE
+        tried = self._tries.get((gap.index_name, gap.start))
+        return tried.again_at if tried else gap.end + self._ripe
 
     def _needed(self, due: Sequence[Gap]) -> tuple[ChartRange, ...]:
         """The ranges to ask for, finest first: those that reach into a gap, up to one that reaches over it.
@@ -211,11 +216,11 @@ class Backfill:
         needed: set[ChartRange] = set()
         now = self._clock()
         for gap in due:
-            tried = self._tries.get((gap.feed, gap.start), _NEVER)
-            finest = next(at for at, each in enumerate(RANGES) if gap.end > now - REACH[each])
-            over = next(at for at, each in enumerate(RANGES) if gap.start >= now - REACH[each])
-            needed |= set(RANGES[finest : over + 1 + tried.number // 2])
-        return tuple(each for each in RANGES if each in needed)
+            tried = self._tries.get((gap.index_name, gap.start), _NEVER)
+            finest = next(at for at, each in enumerate(self._ranges) if gap.end > now - REACH[each])
+            over = next(at for at, each in enumerate(self._ranges) if gap.start >= now - REACH[each])
+            needed |= set(self._ranges[finest : over + 1 + tried.number // 2])
+        return tuple(each for each in self._ranges if each in needed)
 
     def _note_history(self, index_name: str, before: _History, asked: Asked) -> None:
         """Ask again later for each range that failed; never again for a range that was answered."""

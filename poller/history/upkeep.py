@@ -7,18 +7,13 @@ from datetime import datetime
 from poller.timing.guard import guarded
 
 from .backfill import Backfill
+from .limits import Limits
 
-# How soon after an outage its gap is looked for. A look costs some 5 ms, 40 ms where it has to open the file.
-_LOOK_FOR_GAPS_S = 20.0
-
-# Candles are those of a minute and longer.
-_CLOSE_CANDLES_S = 60.0
-
-_CHECKPOINT_S = 60.0
+_LIMITS = Limits()
 
 
 class Background:
-    """Finds and heals gaps, loads history, stores candles and checkpoints, until it is ended. None waits for another.
+    """Finds and heals gaps, loads history, stores candles and checkpoints. None waits for another.
 
     Args:
         backfill: does these things.
@@ -26,6 +21,7 @@ class Background:
         all_stored: returns, once nothing waits for the database, up to when all that came is in it.
         healed: hears that nothing is being loaded any more.
         checkpoint: folds the write-ahead log into the file when that is due.
+        limits: how often.
     """
 
     def __init__(
@@ -36,30 +32,24 @@ class Background:
         all_stored: Callable[[], Awaitable[datetime]],
         healed: Callable[[], None],
         checkpoint: Callable[[], Awaitable[None]],
+        limits: Limits = _LIMITS,
     ) -> None:
         self._backfill, self._index_names = backfill, index_names
         self._all_stored, self._healed, self._checkpoint = all_stored, healed, checkpoint
-        self._looked = asyncio.Event()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._looked, self._limits = asyncio.Event(), limits
 
-    def begin(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Begin."""
-        keeps = (self._keep_found, self._keep_healed, self._keep_folded, self._keep_checkpointed)
-        self._tasks = {loop.create_task(keep()) for keep in keeps}
-
-    async def end(self) -> None:
-        """Give up what it was at."""
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+    async def run(self) -> None:
+        """Go on without end. When cancelled it gives up what it was at."""
+        async with asyncio.TaskGroup() as group:
+            for keep in (self._keep_found, self._keep_healed, self._keep_folded, self._keep_checkpointed):
+                group.create_task(keep())
 
     async def _keep_found(self) -> None:
         while True:
             with guarded("gaps"):
                 await self._backfill.find(await self._all_stored())
                 self._looked.set()
-            await asyncio.sleep(_LOOK_FOR_GAPS_S)
+            await asyncio.sleep(self._limits.look_for_gaps_s)
 
     async def _keep_healed(self) -> None:
         """After each look for gaps; one that comes meanwhile is followed by another round."""
@@ -76,10 +66,10 @@ class Background:
         while True:
             with guarded("candles"):
                 await self._backfill.fold(await self._all_stored())
-            await asyncio.sleep(_CLOSE_CANDLES_S)
+            await asyncio.sleep(self._limits.close_candles_s)
 
     async def _keep_checkpointed(self) -> None:
         while True:
             with guarded("checkpoint"):
                 await self._checkpoint()
-            await asyncio.sleep(_CHECKPOINT_S)
+            await asyncio.sleep(self._limits.checkpoint_s)

@@ -22,23 +22,34 @@ class Board:
     def __init__(self, lock: RecorderLock, notice: Notice) -> None:
         self._lock = lock
         self._notice = notice
+        self._failing: dict[str, str] = {}
 
     def served(
-        self, outcomes: Sequence[Outcome], at: datetime, *, retry_at: datetime, waiting: int = 0, refused: int = 0
+        self,
+        outcomes: Sequence[Outcome],
+        at: datetime,
+        *,
+        due: int,
+        retry_at: datetime,
+        waiting: int = 0,
+        refused: int = 0,
     ) -> None:
-        """What came of a slot so far, now on its way. All is well with one tick; it is trouble when each index failed.
+        """What came of a slot so far, now on its way. All is well with one tick; it is trouble when each feed failed.
 
-        `waiting` ticks of it and of slots before are not in the database yet; it has `refused` some records so far.
+        `due` feeds have that slot. `waiting` ticks of it and of slots before are not in the database yet; it has
+        `refused` some records so far.
         """
         self._notice = replace(self._notice, refused=refused)
         misses = [outcome for outcome in outcomes if isinstance(outcome, Miss)]
-        if len(misses) == len(self._notice.indexes):
+        if len(misses) == len(outcomes) < due:  # others may still come
+            return
+        for outcome in outcomes:
+            self._failing.pop(outcome.index_name, None)
+        self._failing |= {miss.index_name: f"{miss.cause}, {miss.detail}" for miss in misses}
+        if self._failing.keys() >= set(self._notice.indexes):
             self.troubled(misses[0].cause, misses[0].detail, at, retry_at=retry_at, waiting=waiting)
-        elif len(misses) < len(outcomes):
-            heard = {outcome.feed for outcome in outcomes}
-            still = {name: reason for name, reason in self._notice.failing.items() if name not in heard}
-            failing = still | {miss.feed: f"{miss.cause}, {miss.detail}" for miss in misses}
-            self._recording(failing, at, waiting)
+        else:
+            self._recording(dict(self._failing), at, waiting)
 
     def troubled(self, cause: Cause, detail: str, at: datetime, *, retry_at: datetime, waiting: int = 0) -> None:
         """Nothing is recorded since `at`, because of `cause`."""
@@ -50,6 +61,7 @@ class Board:
         """The exchange does not publish indexes that were recorded before: they are asked for all the same."""
         for name, reason in failing.items():
             log.warning("%s: %s", name, reason)
+        self._failing = dict(failing)
         self._notice = replace(self._notice, failing=failing)
         self._lock.publish(self._notice)
 

@@ -9,8 +9,6 @@ from poller.network.http_client import FAILURES, http_client
 
 log = logging.getLogger("tickwell.alerts")
 
-PERIOD_S = 60
-
 _TIMEOUT_S = 10.0
 
 
@@ -24,10 +22,10 @@ class Heartbeat:
         self._task: asyncio.Task[None] | None = None
         self._lost = False
 
-    def begin(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Call it, while the loop goes on; without effect while the last call is under way."""
+    def begin(self) -> None:
+        """Call it, in the loop that runs; without effect while the last call is under way."""
         if self._task is None or self._task.done():
-            self._task = loop.create_task(self._beat())
+            self._task = asyncio.get_running_loop().create_task(self._beat())
 
     async def aclose(self) -> None:
         """Give up the call that is under way."""

@@ -23,6 +23,7 @@ from store.ledger import runs
 from store.models import Cause, Exchange, Miss, Run, Tick, utc_now
 from store.prices import ticks
 
+from .limits import Limits
 from .poll import Outcome
 from .waiting import Waiting, WaitingFile
 
@@ -31,23 +32,17 @@ log = logging.getLogger("tickwell.recorder")
 Queued = Run | tuple[datetime, Tick] | Miss | Vitals
 """A record on its way; a tick has its slot along."""
 
+_LIMITS = Limits()
+
 Judging = Callable[
     [Sequence[tuple[datetime, Tick]], Sequence[Miss], float], AbstractContextManager[Callable[[Cursor], None]]
 ]
-
-# 50,000 ticks are seven hours of two indexes at one second, and about 20 MB of memory.
-MOST_WAITING = 50_000
-
-# So many are written under one lease, which takes a quarter of a second; a longer queue takes several slots.
-PORTION = 2_000
-
-_MOST_MINUTES = 1440
 
 
 class Journal:
     """Ticks and misses in the order of their slots, until a `flush` has made them durable.
 
-    A flush may be under way in another thread while more is added, but only one, and nothing is given up meanwhile.
+    One thread flushes, and gives up what waits for too long. Another one may add meanwhile.
     `written` is true once a tick is durable; `refused` counts the records that the database refused.
 
     Args:
@@ -55,6 +50,7 @@ class Journal:
         clock: of the recorder.
         alerts: judges what is written, in the same transaction.
         exchange: tells of which exchange the replies are; None until the first reply.
+        limits: how much waits, and how much goes into one transaction.
     """
 
     def __init__(
@@ -63,7 +59,9 @@ class Journal:
         clock: Callable[[], datetime] = utc_now,
         alerts: Alerts | None = None,
         exchange: Callable[[], Exchange | None] = lambda: None,
+        limits: Limits = _LIMITS,
     ) -> None:
+        self._limits = limits
         self._database = database
         self._clock = clock
         self._alerts = alerts
@@ -72,9 +70,9 @@ class Journal:
         self._file = WaitingFile(database.path)
         self._left_over: bool | None = None  # not looked yet
         self._taken_in = False
-        self._run: Run | None = None
+        self._open: list[Run] = []
         self._runs: list[Run] = []
-        self._changing = threading.Lock()  # a write in its thread drops what is stored
+        self._changing = threading.Lock()
         self._moves: list[tuple[Run, datetime, timedelta]] = []
         self._ticks: list[tuple[datetime, Tick]] = []
         self._misses: list[Miss] = []
@@ -111,8 +109,9 @@ class Journal:
             The outcomes as they were taken: a tick that repeats the time of the one before is a miss.
         """
         taken = [self._unless_repeated(slot, outcome) for outcome in outcomes]
-        self._misses += [outcome for outcome in taken if isinstance(outcome, Miss)]
-        self._ticks += [(slot, outcome) for outcome in taken if isinstance(outcome, Tick)]
+        with self._changing:
+            self._misses += [outcome for outcome in taken if isinstance(outcome, Miss)]
+            self._ticks += [(slot, outcome) for outcome in taken if isinstance(outcome, Tick)]
         polls = self._database.meters.polls
         for outcome in taken:
             polls[outcome.feed, outcome.cause.value if isinstance(outcome, Miss) else OK] += 1
@@ -134,8 +133,8 @@ class Journal:
         except (NoDatabaseError, OlderSchemaError, UnreadableError):
             self._database.migrate(wait_s)
             self._admitted = None
-            if self._run is not None and self._run not in self._runs:
-                self._runs.insert(0, self._run)  # it was noted in a file that is gone
+            with self._changing:
+                self._runs[:0] = [run for run in self._open if run not in self._runs]  # noted in a file that is gone
             self._write_or_isolate(self._oldest(), wait_s)
         if self._taken_in and self.empty:
             self._file.remove()
@@ -167,36 +166,40 @@ class Journal:
         Returns:
             How many ticks were given up.
         """
-        surplus = self._ticks[: max(0, len(self._ticks) - MOST_WAITING)]
-        self._ticks = self._ticks[len(surplus) :]
-        self._misses += [Miss(slot, tick.index_name, Cause.STORE_UNAVAILABLE, reason) for slot, tick in surplus]
-        self._misses = self._misses[-MOST_WAITING:]
+        most = self._limits.most_waiting
+        with self._changing:
+            surplus = self._ticks[: max(0, len(self._ticks) - most)]
+            del self._ticks[: len(surplus)]
+            self._misses += [Miss(slot, tick.index_name, Cause.STORE_UNAVAILABLE, reason) for slot, tick in surplus]
+            del self._misses[:-most]
         return len(surplus)
 
     def begin_run(self, run: Run) -> None:
         """Note with the next flush that a run began."""
-        self._run = run
-        self._runs.append(run)
+        with self._changing:
+            self._open.append(run)
+            self._runs.append(run)
 
-    def end_run(self, ended_at: datetime) -> None:
-        """Note with the next flush that the run ended."""
-        if self._run is not None:
-            self._runs.append(replace(self._run, ended_at=ended_at))
-            self._run = None
+    def end_run(self, run: Run, ended_at: datetime) -> None:
+        """Note with the next flush that a run ended."""
+        with self._changing:
+            self._open.remove(run)
+            self._runs.append(replace(run, ended_at=ended_at))
 
-    def move_run(self, last: datetime, by: timedelta) -> None:
-        """Move the run under way and what came of its slots, up to `last`: its clock was wrong by so much."""
-        if self._run is None or not by:
-            return
-        run, moved = self._run, replace(self._run, started_at=self._run.started_at + by)
+    def move_run(self, run: Run, last: datetime, by: timedelta) -> Run:
+        """Move a run that goes on and what came of its slots, up to `last`: its clock was wrong by so much."""
+        if not by:
+            return run
+        moved = replace(run, started_at=run.started_at + by)
         with self._changing:
             self._moves.append((run, last, by))  # of what is written, or is just being written
-            self._run = moved
+            self._open = [moved if each == run else each for each in self._open]
             self._runs = [moved if each == run else each for each in self._runs]
             self._misses = [
-                replace(miss, slot=miss.slot + by) if miss.slot >= run.started_at else miss for miss in self._misses
+                replace(miss, slot=miss.slot + by) if _is_of(run, miss.slot, miss) else miss for miss in self._misses
             ]
-            self._ticks = [(slot + by if slot >= run.started_at else slot, tick) for slot, tick in self._ticks]
+            self._ticks = [(slot + by if _is_of(run, slot, tick) else slot, tick) for slot, tick in self._ticks]
+        return moved
 
     def end_minute(self, now: datetime, skew_s: float | None) -> Vitals:
         """Note with the next flush how the last minute went."""
@@ -204,7 +207,7 @@ class Journal:
         del self._delays_s[: len(delays_s)]  # a write in its thread may add to it just now
         minute = vitals.measured(self._database.path, now, delays_s, skew_s)
         self._minutes.append(minute)
-        del self._minutes[:-_MOST_MINUTES]
+        del self._minutes[: -self._limits.most_minutes]
         return minute
 
     def _unless_repeated(self, slot: datetime, outcome: Outcome) -> Outcome:
@@ -229,16 +232,19 @@ class Journal:
         if found.exchange not in (None, exchange):
             self._file.set_aside(f"it has prices of {found.exchange}, the replies are of {exchange}")
             return
-        self._runs[:0], self._ticks[:0], self._misses[:0] = found.runs, found.ticks, found.misses
+        with self._changing:
+            self._runs[:0], self._ticks[:0], self._misses[:0] = found.runs, found.ticks, found.misses
         self._taken_in = True
         log.info("taken in from %s: ticks %d", self._file.path.name, len(found.ticks))
 
     def _oldest(self) -> list[Queued]:
         """The oldest ticks and misses: of both those of the same slots, as they are judged together."""
-        portion, misses = self._ticks[:PORTION], self._misses[:PORTION]
-        if len(self._ticks) > PORTION:
-            until, _ = self._ticks[PORTION]
-            misses = list(takewhile(lambda miss: miss.slot < until, misses))
+        most = self._limits.portion
+        with self._changing:
+            portion, misses = self._ticks[:most], self._misses[:most]
+            if len(self._ticks) > most:
+                until, _ = self._ticks[most]
+                misses = list(takewhile(lambda miss: miss.slot < until, misses))
         of_slots: tuple[Sequence[tuple[datetime, Tick] | Miss], ...] = (portion, misses)
         return [*self._runs, *merge(*of_slots, key=_slot_of), *self._minutes]
 
@@ -321,6 +327,11 @@ class Journal:
 def _nobody(*_: object) -> AbstractContextManager[Callable[[Cursor], None]]:
     """Judges nothing."""
     return contextlib.nullcontext(lambda _: None)
+
+
+def _is_of(run: Run, slot: datetime, outcome: Outcome) -> bool:
+    """Did it come of a slot of the run?"""
+    return slot >= run.started_at and outcome.index_name in run.indexes
 
 
 def _slot_of(queued: tuple[datetime, Tick] | Miss) -> datetime:

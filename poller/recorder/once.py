@@ -25,11 +25,11 @@ from .poll import Outcome, poll, retries_within_budget
 
 _SECONDS_FOR_ALL = 20.0
 _ATTEMPTS = 3
-_STORE_WAIT_S = 5.0
+STORE_WAIT_S = 5.0
 
 
-async def poll_once(settings: Settings, database: Database) -> list[Outcome]:
-    """Record one tick of each index.
+async def poll_once(settings: Settings, database: Database, store_wait_s: float = STORE_WAIT_S) -> list[Outcome]:
+    """Record one tick of each index; what others have the file for is waited for `store_wait_s` at most.
 
     Returns:
         What came of each index, made durable: misses too.
@@ -62,15 +62,15 @@ async def poll_once(settings: Settings, database: Database) -> list[Outcome]:
             slot = slot_of(clock(), timedelta(seconds=settings.poll_seconds))
             batches = poll(client, settings.indexes, slot, seconds_left=_SECONDS_FOR_ALL, retries=retries)
             outcomes = [outcome async for batch in batches for outcome in journal.add(slot, batch)]
-            _store(database, journal)
+            _store(database, journal, store_wait_s)
         return outcomes
 
 
-def _store(database: Database, journal: Journal) -> None:
+def _store(database: Database, journal: Journal, wait_s: float) -> None:
     try:
         database.migrate()
         while journal.queued:
-            journal.flush(_STORE_WAIT_S)
+            journal.flush(wait_s)
     except (ForeignExchangeError, NewerSchemaError):
         raise
     except StoreError as error:

@@ -1,104 +1,95 @@
-"""The journal's way to the database: in a thread, so that no slot ever waits for the file."""
+"""The one thread that writes: it takes what the journal has, so that the loop never waits for the file."""
 
 import asyncio
+import contextlib
 import logging
+import threading
 import time
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
-from functools import partial
+from collections.abc import Callable
 
 from poller.timing.guard import guarded
-from poller.timing.loop import in_thread
 from store.errors import ForeignExchangeError, StoreError
-from store.models import Cause
 
-from .board import Board
-from .journal import PORTION, Journal
-from .poll import Outcome
+from .journal import Journal
+from .limits import Limits
 
 log = logging.getLogger("tickwell.recorder")
 
-_THREAD = "tickwell-journal"
-
-# A lease may last 2 s: who waits longer than that is told to be shut out.
-_PATIENCE_S = 2.0
-
-# While others have the file it is tried again this soon: a slot may be an hour away.
-_AGAIN_S = 1.0
-
-# Between two portions of a long queue, or two tries at a stop, others get the interpreter for themselves.
-_BREATH_S = 0.05
-
-# A stop first tries for this long, then keeps what waits in a file, and goes on trying. systemd and Compose grant 30 s.
-_AT_ONCE_S = 0.9
-_LAST_S = 20.0
+_LIMITS = Limits()
 
 
 class Writer:
-    """Writes what the journal has, and says on the board how that goes.
+    """Writes what the journal has, and tells the loop how that goes.
 
     Args:
         journal: nobody else flushes it.
-        board: hears of each slot's end.
-        next_try: when the next slot is.
-        moved: hears that a write ended.
+        loop: hears how it goes.
+        wrote: hears of each transaction.
+        shut_out: hears why nothing can be written for now.
         end: hears that the file has prices of another exchange: the recorder can't go on.
+        limits: how long it waits, and how much it writes at a time.
 
-    `took_s` has how long each write took, until somebody clears it.
+    Attributes:
+        idle: set while all that the writer was woken for is done. It belongs to the loop.
+        took_s: how long each transaction took, until somebody clears it.
     """
 
     def __init__(
         self,
         journal: Journal,
-        board: Board,
+        loop: asyncio.AbstractEventLoop,
         *,
-        next_try: Callable[[], datetime],
-        moved: Callable[[], None],
+        wrote: Callable[[], None],
+        shut_out: Callable[[StoreError], None],
         end: Callable[[ForeignExchangeError], None],
+        limits: Limits = _LIMITS,
     ) -> None:
-        self._journal, self._board, self._next_try = journal, board, next_try
-        self._moved, self._end = moved, end
-        self._task: asyncio.Task[None] | None = None
-        self._slot = datetime.min.replace(tzinfo=UTC)
-        self._outcomes: Sequence[Outcome] = ()
+        self._journal, self._loop, self._limits = journal, loop, limits
+        self._wrote, self._shut_out, self._end = wrote, shut_out, end
+        self._thread = threading.Thread(target=self._run, name="tickwell-journal", daemon=True)
+        self._woken, self._ending = threading.Event(), threading.Event()
+        self._times_woken = 0
+        self.idle = asyncio.Event()
+        self.idle.set()
         self.took_s: list[float] = []
 
-    def begin(self, slot: datetime, outcomes: Sequence[Outcome]) -> None:
-        """Write what waits, in the loop that runs; `outcomes` are those of the slot so far, and may grow."""
-        self._slot, self._outcomes = slot, outcomes
-        if self._task is None:
-            self._task = asyncio.get_running_loop().create_task(self._write_all())
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
 
-    async def soon(self, wait_s: float) -> None:
-        """Wait for the write that is under way, but not for long."""
-        if self._task is not None:
-            await asyncio.wait([self._task], timeout=wait_s)
-
-    async def aclose(self) -> None:
-        """End the write that is under way; what it could not write waits on."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+    def wake(self) -> None:
+        """Write what waits. Call it in the loop."""
+        self._times_woken += 1
+        self.idle.clear()
+        self._woken.set()
 
     def finish(self, hurried: Callable[[], bool]) -> None:
-        """Write all that waits, when the loop has ended. While others have the file, it is kept beside it.
+        """Write all that waits, and end. While others have the file, it is kept beside it.
 
         Args:
             hurried: tells that nobody wants to wait any longer.
         """
-        deadline = time.monotonic() + _LAST_S
-        trouble = self._tried(_AT_ONCE_S)
+        self.end()
+        deadline = time.monotonic() + self._limits.last_s
+        trouble = self._tried(self._limits.at_once_s)
         if trouble is not None:
             kept = self._kept()
             if self._journal.waiting:  # the end of a run alone is as good in the file
-                log.warning("waiting for up to %.0f s, Ctrl+C ends that: %s%s", _LAST_S, trouble, kept)
+                log.warning("waiting for up to %.0f s, Ctrl+C ends that: %s%s", self._limits.last_s, trouble, kept)
             while trouble is not None and self._journal.waiting and time.monotonic() < deadline and not hurried():
-                time.sleep(_BREATH_S)
-                trouble = self._tried(_AGAIN_S)
+                time.sleep(self._limits.breath_s)
+                trouble = self._tried(self._limits.again_s)
         if trouble is None:
             log.info("stopped, all is written")
         else:
             log.error("%d ticks could not be written: %s%s", self._journal.waiting, trouble, kept)
+
+    def end(self) -> None:
+        """End the thread. What it could not write waits on."""
+        self._ending.set()
+        self._woken.set()
+        if self._thread.ident is not None:
+            self._thread.join()
 
     def _tried(self, wait_s: float) -> StoreError | None:
         """What hinders the rest from being written, if anything does."""
@@ -121,43 +112,43 @@ class Writer:
             return f"; nor kept: {error}"
         return f"; kept in {self._journal.file_name} for the next start"
 
-    async def _write_all(self) -> None:
-        try:
+    def _run(self) -> None:
+        while True:
+            self._woken.wait()
+            if self._ending.is_set():
+                return
+            self._woken.clear()
+            number = self._times_woken
             with guarded("journal"):
-                more = True
-                while more:
-                    more = await self._wrote_some()
-        finally:
-            self._task = None
-            self._moved()
+                while self._journal.queued and not self._ending.is_set():
+                    self._write_some()
+            self._tell(self._rest, number)
 
-    async def _wrote_some(self) -> bool:
-        """Write a portion; is there more?"""
+    def _write_some(self) -> None:
+        """Write a portion, or wait a moment while that can't be done."""
         started = time.perf_counter()
         try:
-            await in_thread(partial(self._journal.flush, _PATIENCE_S), _THREAD)
+            self._journal.flush(self._limits.patience_s)
         except ForeignExchangeError as error:
-            self._end(error)
-            return False
+            self._tell(self._end, error)
+            self._ending.wait()
         except StoreError as error:
-            self._shut_out(error)
-            await asyncio.sleep(_AGAIN_S)
-            return True
-        self.took_s.append(time.perf_counter() - started)
-        self._board.served(
-            self._outcomes,
-            self._slot,
-            retry_at=self._next_try(),
-            waiting=self._journal.waiting,
-            refused=self._journal.refused,
-        )
-        self._moved()
-        if self._journal.waiting >= PORTION:
-            await asyncio.sleep(_BREATH_S)
-        return self._journal.queued
+            self._journal.give_up_oldest(str(error))
+            self._tell(self._shut_out, error)
+            self._ending.wait(self._limits.again_s)
+        else:
+            self._note(time.perf_counter() - started)
 
-    def _shut_out(self, error: StoreError) -> None:
-        self._journal.give_up_oldest(str(error))
-        self._board.troubled(
-            Cause.STORE_UNAVAILABLE, str(error), self._slot, retry_at=self._next_try(), waiting=self._journal.waiting
-        )
+    def _note(self, took_s: float) -> None:
+        self.took_s.append(took_s)
+        self._tell(self._wrote)
+        if self._journal.waiting >= self._limits.portion:
+            self._ending.wait(self._limits.breath_s)
+
+    def _rest(self, number: int) -> None:
+        if number == self._times_woken:
+            self.idle.set()
+
+    def _tell(self, hear: Callable[..., None], *about: object) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            self._loop.call_soon_threadsafe(hear, *about)

@@ -1,7 +1,11 @@
 """Slots: the exact multiples of a period on the UTC wall clock at which something is due."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
+
+# A wait is cut into pieces of one second, to notice a clock that was set and a machine that slept.
+_LOOK_AT_CLOCK_S = 1.0
 
 
 def slot_of(instant: datetime, period: timedelta) -> datetime:
@@ -21,3 +25,31 @@ def slots_between(last: datetime, current: datetime, period: timedelta) -> Itera
     while slot < current:
         yield slot
         slot += period
+
+
+async def slots(
+    period: timedelta,
+    now: Callable[[], Awaitable[datetime]],
+    wait: Callable[[float], Awaitable[object]] = asyncio.sleep,
+) -> AsyncIterator[datetime]:
+    """Yield each slot of `period` when it begins, by the clock `now`; without end.
+
+    A slot that began while the one before was served comes at once. The slots that went by meanwhile are left out. A
+    clock that is set back begins anew at its next slot.
+
+    Args:
+        period: of whole seconds.
+        now: the clock. It may take a while, as when it asks the exchange.
+        wait: waits for some seconds.
+    """
+    due = next_slot(await now(), period)
+    while True:
+        at = await now()
+        left = due - at
+        if left > period:
+            due = next_slot(at, period)
+        elif left > timedelta(0):
+            await wait(min(left.total_seconds(), _LOOK_AT_CLOCK_S))
+        else:
+            yield slot_of(at, period)
+            due = max(next_slot(at, period), slot_of(await now(), period))

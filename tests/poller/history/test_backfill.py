@@ -19,10 +19,10 @@ from hypothesis import strategies as st
 
 from poller.exchange.client import ChartPoint, DeribitClient
 from poller.exchange.errors import RateLimitedError, TemporaryError, UnavailableError
-from poller.history import asking as asking_module
 from poller.history.asking import while_it_is
 from poller.history.backfill import Backfill, spacing_s
 from poller.history.charts import RANGES, Chart, finished_chart
+from poller.history.limits import Limits
 from poller.simulator.faults import Fault
 from poller.simulator.prices import average
 from poller.simulator.server import Simulator
@@ -777,8 +777,7 @@ def test_history_that_ticks_cover_already_is_asked_for_once(serve, database: Dat
 
 
 @pytest.mark.usefixtures("without_waits")
-def test_a_chart_that_trickles_is_given_up(serve, database: Database, monkeypatch: pytest.MonkeyPatch, caplog):
-    monkeypatch.setattr(asking_module, "_LONGEST_CHART_S", 0.1)
+def test_a_chart_that_trickles_is_given_up(serve, database: Database, caplog):
     over = threading.Event()
     scripted_reply = scripted()
 
@@ -786,7 +785,7 @@ def test_a_chart_that_trickles_is_given_up(serve, database: Database, monkeypatc
         over.wait(5 if target.endswith("range=1h") else 0)
         return scripted_reply(target)
 
-    rounds(serve(answer).url, database, "btc_usd")
+    rounds(serve(answer).url, database, "btc_usd", limits=Limits(longest_chart_s=0.1))
     over.set()
 
     line = "history of btc_usd, range 1h, is left out for now: no whole chart within 0.1 s"

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-import poller.history.backfill as backfill_module
-import poller.history.upkeep as background_module
+from poller.history.limits import Limits as HistoryLimits
+from poller.recorder.limits import Limits
 from poller.recorder.recorder import Recorder
 from poller.simulator.server import Simulator
 from settings import Settings
@@ -37,18 +37,15 @@ def clock() -> MovedClock:
 
 
 @pytest.fixture
-def wake(
-    clock: MovedClock, make_settings: Callable[..., Settings], database_file, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Wake]:
+def wake(clock: MovedClock, make_settings: Callable[..., Settings], database_file) -> Iterator[Wake]:
     """Start the recorder of a dashboard, which looks for gaps soon."""
-    monkeypatch.setattr(background_module, "_LOOK_FOR_GAPS_S", 0.5)
-    monkeypatch.setattr(backfill_module, "_RIPE", timedelta(seconds=4))
+    limits = Limits(history=HistoryLimits(look_for_gaps_s=0.5, ripe=timedelta(seconds=4)))
     started: list[Recorder] = []
     with Simulator(limits=False, clock=clock) as simulator:
 
         def begin() -> Recorder:
             settings = make_settings(deribit_url=simulator.url, poll_seconds=1, indexes=("btc_usd",))
-            recorder = Recorder(settings, Database(database_file), "embedded", clock=clock)
+            recorder = Recorder(settings, Database(database_file), "embedded", clock=clock, limits=limits)
             recorder.start()
             started.append(recorder)
             return recorder

@@ -46,7 +46,7 @@ def published(database_file: Path) -> Notice:
 
 
 def served(board: Board, *outcomes: Outcome, at: datetime = LATER) -> None:
-    board.served(outcomes, at, retry_at=RETRY_AT)
+    board.served(outcomes, at, due=2, retry_at=RETRY_AT)
 
 
 def test_one_tick_makes_it_recording(board: Board, database_file: Path):

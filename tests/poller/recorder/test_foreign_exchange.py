@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from poller.recorder.limits import Limits
 from poller.recorder.once import backfill_once, poll_once
 from poller.recorder.recorder import Recorder
 from poller.simulator.server import Simulator
@@ -76,11 +77,11 @@ def simulated_price(target: str) -> bytes:
 
 @pytest.mark.parametrize("taken", [False, True], ids=["free", "taken at its start"])
 def test_a_recorder_that_learns_it_from_its_first_tick_ends_then(
-    real: Database, make_settings: Callable[..., Settings], serve, monkeypatch: pytest.MonkeyPatch, taken
+    real: Database, make_settings: Callable[..., Settings], serve, taken
 ):
-    monkeypatch.setattr("poller.recorder.recorder._STORE_WAIT_S", 0.1)
     before = digest(real)
-    recorder = Recorder(make_settings(deribit_url=serve(simulated_price).url, poll_seconds=1), real, "external")
+    settings = make_settings(deribit_url=serve(simulated_price).url, poll_seconds=1)
+    recorder = Recorder(settings, real, "external", limits=Limits(store_wait_s=0.1))
 
     with Database(real.path).write() if taken else Database(real.path).read():
         recorder.start()

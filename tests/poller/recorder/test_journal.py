@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from poller.recorder import journal as journal_module
 from poller.recorder.journal import Journal
+from poller.recorder.limits import Limits
 from store.errors import BusyError, StoreError
 from store.file import schema
 from store.file.aside import list_aside
@@ -95,9 +95,9 @@ def test_ticks_wait_in_memory_while_the_store_is_taken_and_go_in_later_and_once(
 
 
 def test_a_long_queue_goes_in_portion_by_portion_oldest_first(
-    journal: Journal, database: Database, monkeypatch: pytest.MonkeyPatch
+    database: Database,
 ):
-    monkeypatch.setattr(journal_module, "PORTION", 2)
+    journal = Journal(database, limits=Limits(portion=2))
     for second in range(3):
         journal.add(slot(second), [tick(second + 0.1)])
 
@@ -122,9 +122,9 @@ def test_what_was_stored_before_is_not_stored_again(journal: Journal, database: 
 
 
 def test_too_many_ticks_that_wait_become_misses_the_oldest_first(
-    journal: Journal, database: Database, monkeypatch: pytest.MonkeyPatch
+    database: Database,
 ):
-    monkeypatch.setattr(journal_module, "MOST_WAITING", 3)
+    journal = Journal(database, limits=Limits(most_waiting=3))
     for second in range(5):
         journal.add(slot(second), [tick(second + 0.1)])
 
@@ -136,8 +136,8 @@ def test_too_many_ticks_that_wait_become_misses_the_oldest_first(
     assert stored_misses(database) == [miss(second, Cause.STORE_UNAVAILABLE, "the disk is full") for second in (0, 1)]
 
 
-def test_as_many_ticks_as_may_wait_are_kept(journal: Journal, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(journal_module, "MOST_WAITING", 2)
+def test_as_many_ticks_as_may_wait_are_kept(database: Database):
+    journal = Journal(database, limits=Limits(most_waiting=2))
     journal.add(slot(0), [tick(0.1)])
     journal.add(slot(1), [tick(1.1)])
 
@@ -146,9 +146,9 @@ def test_as_many_ticks_as_may_wait_are_kept(journal: Journal, monkeypatch: pytes
 
 
 def test_too_many_misses_that_wait_are_dropped_the_oldest_first(
-    journal: Journal, database: Database, monkeypatch: pytest.MonkeyPatch
+    database: Database,
 ):
-    monkeypatch.setattr(journal_module, "MOST_WAITING", 2)
+    journal = Journal(database, limits=Limits(most_waiting=2))
     for second in range(4):
         journal.add(slot(second), [miss(second)])
 
@@ -159,7 +159,7 @@ def test_too_many_misses_that_wait_are_dropped_the_oldest_first(
 
 
 def test_memory_holds_hours_of_ticks():
-    seconds = journal_module.MOST_WAITING / 2
+    seconds = Limits().most_waiting / 2
 
     assert timedelta(seconds=seconds) > timedelta(hours=6)
 
@@ -192,21 +192,21 @@ def test_a_run_is_noted_when_it_begins_and_when_it_ends(journal: Journal, databa
     journal.begin_run(RUN)
     journal.flush(1)
     begun = stored_runs(database)
-    journal.end_run(slot(60))
+    journal.end_run(RUN, slot(60))
     journal.flush(1)
 
     assert begun == [RUN]
     assert stored_runs(database) == [Run(START, {"btc_usd": 1}, "1.2.3", slot(60))]
 
 
-def test_a_run_ends_once(journal: Journal, database: Database):
-    journal.begin_run(RUN)
-    journal.end_run(slot(60))
-    journal.end_run(slot(90))
+def test_runs_of_two_periods_end_apart(journal: Journal, database: Database):
+    slow = Run(slot(5), 5, ("eth_usd",), "1.2.3")
+    for run in (RUN, slow):
+        journal.begin_run(run)
+    journal.end_run(RUN, slot(60))
     journal.flush(1)
 
-    (run,) = stored_runs(database)
-    assert run.ended_at == slot(60)
+    assert stored_runs(database) == [replace(RUN, ended_at=slot(60)), slow]
 
 
 def test_a_missing_database_is_made(database_file: Path):
@@ -229,7 +229,7 @@ def test_a_database_that_goes_missing_is_made_again_with_the_run_in_it(journal: 
 
     journal.add(slot(1), [tick(1.1)])
     journal.flush(1)
-    journal.end_run(slot(2))
+    journal.end_run(RUN, slot(2))
     journal.flush(1)
 
     assert stored_ticks(database) == [tick(1.1)]
@@ -295,9 +295,9 @@ def test_a_minute_is_stored_with_the_next_flush_and_has_the_delays_up_to_the_dis
 
 
 def test_minutes_wait_while_the_store_is_taken_and_the_oldest_are_given_up(
-    journal: Journal, database: Database, monkeypatch: pytest.MonkeyPatch
+    database: Database,
 ):
-    monkeypatch.setattr(journal_module, "_MOST_MINUTES", 2)
+    journal = Journal(database, limits=Limits(most_minutes=2))
     with Database(database.path).write():
         minutes = [journal.end_minute(START + timedelta(minutes=number), None) for number in range(3)]
         with pytest.raises(BusyError):
@@ -448,7 +448,7 @@ def leave(database: Database, exchange: Exchange | None = Exchange.REAL, first: 
     source: Source = "simulator" if exchange is Exchange.SIMULATOR else "live"
     journal.add(slot(first), [replace(tick(first + 0.5), source=source)])
     journal.add(slot(first + 1), [replace(miss(first + 1), code=7)])
-    journal.end_run(slot(first + 2))
+    journal.end_run(RUN, slot(first + 2))
     journal.keep()
     return journal
 
@@ -767,7 +767,7 @@ def test_a_run_that_was_noted_by_a_wrong_clock_is_moved_with_its_misses(
     run = replace(RUN, started_at=slot(at))
     journal.begin_run(RUN)
     journal.add(slot(1), [miss(1)])
-    journal.end_run(slot(2))
+    journal.end_run(RUN, slot(2))
     journal.flush(1)
     journal.begin_run(run)
     journal.add(slot(at), [miss(at)])
@@ -775,10 +775,11 @@ def test_a_run_that_was_noted_by_a_wrong_clock_is_moved_with_its_misses(
         journal.flush(1)
     journal.add(slot(at + 1), [miss(at + 1), tick(at + 1)])
 
-    journal.move_run(slot(at + 1), timedelta(seconds=by))
+    moved = journal.move_run(run, slot(at + 1), timedelta(seconds=by))
     assert not journal.empty
     journal.flush(1)
 
+    assert moved == replace(run, started_at=slot(at + by))
     assert stored_runs(database) == [replace(RUN, ended_at=slot(2)), replace(run, started_at=slot(at + by))]
     assert stored_misses(database) == [miss(1), miss(at + by), miss(at + by + 1)]
     assert stored_ticks(database) == [tick(at + 1)]
@@ -786,10 +787,8 @@ def test_a_run_that_was_noted_by_a_wrong_clock_is_moved_with_its_misses(
 
 
 def test_a_run_that_is_in_its_place_is_not_moved(journal: Journal):
-    journal.move_run(slot(0), timedelta(seconds=60))  # none has begun
     journal.begin_run(RUN)
     journal.flush(1)
 
-    journal.move_run(slot(0), timedelta(0))
-
+    assert journal.move_run(RUN, slot(0), timedelta(0)) == RUN
     assert journal.empty

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 import stamina
 
-from poller.recorder import once as once_module
 from poller.recorder.once import poll_once
 from poller.simulator.faults import Fault
 from poller.simulator.prices import price
@@ -31,9 +30,9 @@ def settings(make_settings: Make, simulator: Simulator) -> Settings:
     return make_settings(deribit_url=simulator.url)
 
 
-def once(settings: Settings, database: Database) -> list[Tick | Miss]:
-    outcomes = asyncio.run(poll_once(settings, database))
-    return sorted(outcomes, key=lambda outcome: outcome.feed)
+def once(settings: Settings, database: Database, store_wait_s: float = 5.0) -> list[Tick | Miss]:
+    outcomes = asyncio.run(poll_once(settings, database, store_wait_s))
+    return sorted(outcomes, key=lambda outcome: outcome.index_name)
 
 
 def test_each_index_is_recorded_once(settings: Settings, database_file: Path):
@@ -112,13 +111,12 @@ def test_it_leaves_word_that_it_is_done(settings: Settings, database: Database):
 def test_a_tick_that_can_not_be_written_is_kept_for_the_next_time(
     settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(once_module, "_STORE_WAIT_S", 0.01)
     monkeypatch.setattr(database, "migrate", lambda: None)
     with (
         Database(database.path).write(),
         pytest.raises(StoreError, match=r"; kept in ticks\.duckdb\.waiting\.jsonl for the next start$"),
     ):
-        once(settings, database)
+        once(settings, database, store_wait_s=0.01)
 
     once(settings, database)
 

@@ -1,6 +1,7 @@
 import contextlib
 import json
 import logging
+import re
 import subprocess
 import sys
 import threading
@@ -14,16 +15,14 @@ from typing import Any
 import pytest
 import stamina
 
-from poller.history import backfill as backfill_module
-from poller.history import upkeep as background_module
 from poller.history.backfill import Backfill
-from poller.recorder import journal as journal_module
-from poller.recorder import recorder as recorder_module
-from poller.recorder import writer as writer_module
+from poller.history.limits import Limits as HistoryLimits
+from poller.recorder.limits import Limits
 from poller.recorder.recorder import Recorder
 from poller.simulator.faults import Fault
 from poller.simulator.prices import price
 from poller.simulator.server import Simulator
+from poller.timing.slots import slot_of
 from settings import Settings, SettingsError
 from store.errors import BusyError, NewerSchemaError, NoDatabaseError, RecorderError, StoreError
 from store.file.database import Database
@@ -38,6 +37,7 @@ from tests.conftest import wait_until
 from tests.poller.conftest import MovedClock, envelope, http, price_reply, refusal, reply, us_of
 
 SECOND = timedelta(seconds=1)
+USUAL = Limits()
 EVER = (datetime(2015, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
 BOTH = ("btc_usd", "eth_usd")
 
@@ -83,10 +83,11 @@ def start(
         mode: Any = "external",
         *,
         into: Database = database,
+        limits: Limits = USUAL,
         **changes: Any,
     ) -> Recorder:
         settings = {"deribit_url": simulator.url, "poll_seconds": 1, "indexes": ("btc_usd",)}
-        recorder = Recorder(make_settings(**{**settings, **changes}), into, mode, clock=clock)
+        recorder = Recorder(make_settings(**{**settings, **changes}), into, mode, clock=clock, limits=limits)
         recorder.start()
         started.append(recorder)
         return recorder
@@ -162,7 +163,7 @@ def test_every_slot_is_stored_with_the_price_of_its_time(start: Start, database:
 
 
 def test_a_run_lasts_from_its_first_slot_to_the_stop(start: Start, database: Database, clock: MovedClock):
-    clock.slot_in(0.3, 3600)
+    clock.slot_in(1.5, 3600)
     began = clock()
     recorder = start(poll_seconds=3600, indexes=BOTH)
     wait_for_ticks(database, 1)
@@ -185,19 +186,14 @@ def test_the_demo_records_from_a_simulator_of_its_own(start: Start, database: Da
     assert (tick.source, tick.price) == ("simulator", price("btc_usd", tick.ts))
 
 
-def test_each_minute_is_summed_up_in_the_log(
-    start: Start, database: Database, clock: MovedClock, caplog: pytest.LogCaptureFixture
-):
+def test_each_minute_is_summed_up_in_the_log(start: Start, database: Database, caplog: pytest.LogCaptureFixture):
     fill(database)
     caplog.set_level(logging.INFO, logger="tickwell")
-    clock.slot_in(0.25, 60)
-    start()
+    start(limits=Limits(minute_s=1))
 
-    wait_until(lambda: [line for line in caplog.messages if "ticks in the last minute" in line])
+    summed_up = re.compile(r"[1-9]\d* ticks in the last minute, written in \d+\.\d ms \(median\)")
+    wait_until(lambda: [line for line in caplog.messages if summed_up.fullmatch(line)])
 
-    (line,) = [line for line in caplog.messages if "ticks in the last minute" in line]
-    assert line.startswith("1 ticks in the last minute, written in ")
-    assert line.endswith(" ms (median)")
     assert not [record for record in caplog.records if record.levelno > logging.INFO]
 
 
@@ -316,14 +312,14 @@ def without(name: str, clock: MovedClock) -> Callable[[str], bytes]:
 
 @pytest.mark.parametrize("readable", [True, False], ids=["", "while others have the file"])
 def test_an_index_that_was_recorded_and_is_published_no_more_is_told_and_the_others_go_on(
-    serve, start: Start, database: Database, clock: MovedClock, monkeypatch: pytest.MonkeyPatch, caplog, readable
+    serve, start: Start, database: Database, clock: MovedClock, caplog, readable
 ):
-    monkeypatch.setattr(recorder_module, "_STORE_WAIT_S", 0.1)
     with database.write() as cursor:
         ticks.append(cursor, [Tick("eth_usd", datetime(2026, 1, 1, tzinfo=UTC), 1.0)])
 
     with contextlib.nullcontext() if readable else Database(database.path).write():
-        recorder = start(deribit_url=serve(without("eth_usd", clock)).url, indexes=BOTH)
+        url = serve(without("eth_usd", clock)).url
+        recorder = start(deribit_url=url, indexes=BOTH, limits=Limits(store_wait_s=0.1))
         early = wait_until(lambda: notice(database).failing)
 
     assert wait_for_ticks(database, 2)
@@ -346,17 +342,6 @@ def test_a_name_that_is_missing_from_the_list_once_is_recorded_all_the_same(
 
     assert wait_for_ticks(database, 2)
     wait_until(lambda: notice(database).failing == {})
-
-
-def test_what_cancels_a_wait_does_nothing_between_two_waits(start: Start, database: Database):
-    recorder = start()
-    wait_for_ticks(database, 1)
-    recorder.stop()
-
-    recorder._cancel()
-
-    assert recorder.failure is None
-    assert notice(database).state == "stopped"
 
 
 # Trouble with the database
@@ -465,12 +450,9 @@ def test_a_store_that_is_taken_costs_no_slot_when_replies_come_one_by_one(
     assert missed(database) == []
 
 
-def test_a_store_that_is_taken_at_the_start_is_waited_for(
-    start: Start, database: Database, monkeypatch: pytest.MonkeyPatch, caplog
-):
-    monkeypatch.setattr(recorder_module, "_STORE_WAIT_S", 0.2)
+def test_a_store_that_is_taken_at_the_start_is_waited_for(start: Start, database: Database, caplog):
     with Database(database.path).write():
-        start()
+        start(limits=Limits(store_wait_s=0.2))
         wait_until(lambda: notice(database).waiting)
 
     assert wait_for_ticks(database, 2)
@@ -479,11 +461,10 @@ def test_a_store_that_is_taken_at_the_start_is_waited_for(
 
 
 def test_ticks_that_can_not_be_written_at_the_end_are_kept_and_the_next_start_takes_them_in(
-    start: Start, database: Database, monkeypatch: pytest.MonkeyPatch, caplog
+    start: Start, database: Database, caplog
 ):
     fill(database)
-    monkeypatch.setattr(writer_module, "_LAST_S", 0.2)
-    recorder = start()
+    recorder = start(limits=Limits(last_s=0.2))
     before = wait_for_ticks(database, 1)
     with Database(database.path).write():
         wait_until(lambda: notice(database).waiting >= 2)
@@ -528,9 +509,8 @@ def test_a_stop_waits_for_who_has_the_file_and_says_whom_until_it_is_hurried(
     assert database.path.with_name("ticks.duckdb.waiting.jsonl").exists()
 
 
-def test_a_stop_writes_a_long_queue_to_its_end(start: Start, database: Database, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(journal_module, "PORTION", 1)
-    recorder = start()
+def test_a_stop_writes_a_long_queue_to_its_end(start: Start, database: Database):
+    recorder = start(limits=Limits(portion=1))
     with Database(database.path).write():
         wait_until(lambda: notice(database).waiting >= 4)
 
@@ -618,10 +598,8 @@ def charts_asked_for(simulator: Simulator) -> int:
 COUNTED = Fault("slow", method="get_index_chart_data", delay_s=1e-6, times=1000)
 
 
-@pytest.fixture
-def short_history(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An hour is all that is asked for."""
-    monkeypatch.setattr(backfill_module, "RANGES", ("1h",))
+SHORT_HISTORY = Limits(history=HistoryLimits(ranges=("1h",)))
+"""An hour is all that is asked for."""
 
 
 @pytest.mark.parametrize("mode", ["external", "embedded"])
@@ -653,11 +631,10 @@ def test_a_second_start_loads_no_history(start: Start, simulator: Simulator, dat
     assert averages_of(database) == [86_400]
 
 
-@pytest.mark.usefixtures("short_history")
 def test_a_file_holds_no_history_before_it_holds_a_tick(start: Start, simulator: Simulator, database: Database):
     simulator.faults.add(COUNTED)
     simulator.faults.add(Fault("bad_price"))
-    start()
+    start(limits=SHORT_HISTORY)
     wait_until(lambda: len(missed(database)) >= 2)
     before = charts_asked_for(simulator), notice(database).backfill
 
@@ -668,12 +645,11 @@ def test_a_file_holds_no_history_before_it_holds_a_tick(start: Start, simulator:
     assert stored(database)
 
 
-@pytest.mark.usefixtures("short_history")
 def test_an_exchange_that_is_away_at_the_first_start_and_comes_back_brings_its_history(
     start: Start, simulator: Simulator, database: Database
 ):
     simulator.faults.add(Fault("outage", seconds=1.5))
-    start()
+    start(limits=SHORT_HISTORY)
     wait_for_state(database, "unreachable")
 
     wait_until(lambda: averages_of(database), timeout_s=30)
@@ -736,13 +712,12 @@ def test_a_mistake_in_loading_history_does_not_touch_recording(
 
 
 def test_candles_are_stored_beside_the_polls_when_their_time_is_over(
-    start: Start, database: Database, clock: MovedClock, monkeypatch: pytest.MonkeyPatch
+    start: Start, database: Database, clock: MovedClock
 ):
-    monkeypatch.setattr(background_module, "_CLOSE_CANDLES_S", 0.1)
     fill(database)
     clock.slot_in(2.5, 60)
 
-    start()
+    start(limits=Limits(history=HistoryLimits(close_candles_s=0.1)))
     live, minute = wait_until(lambda: (found := in_candles(database))[0] and found)
 
     assert live == sum(tick.ts < minute for tick in stored(database))
@@ -765,18 +740,19 @@ def ledger_of(database: Database) -> list[tuple[str, str, str | None]]:
         return [(gap.cause, gap.state, gap.healed_by) for gap in ledger(cursor, *EVER, utc_now())]
 
 
+QUICK = Limits(history=HistoryLimits(look_for_gaps_s=0.5, ripe=4 * SECOND))
+"""Of a recorder that heals soon."""
+
+
 @pytest.fixture
-def quick_to_heal(monkeypatch: pytest.MonkeyPatch, simulator: Simulator, database: Database) -> None:
-    """An exchange that averages over 2 s, and a recorder that asks for them soon."""
-    monkeypatch.setattr(background_module, "_LOOK_FOR_GAPS_S", 0.5)
-    monkeypatch.setattr(backfill_module, "_RIPE", 4 * SECOND)
+def averages_of_two_seconds(simulator: Simulator, database: Database) -> None:
     simulator.faults.add(Fault("other_step", window="1h", step_s=2))
     fill(database)
 
 
-@pytest.mark.usefixtures("quick_to_heal")
+@pytest.mark.usefixtures("averages_of_two_seconds")
 def test_an_outage_is_healed_when_it_is_over(start: Start, simulator: Simulator, database: Database):
-    start()
+    start(limits=QUICK)
     wait_for_ticks(database, 1)
     simulator.faults.add(Fault("outage", seconds=6))
     wait_for_state(database, "unreachable")
@@ -786,25 +762,25 @@ def test_an_outage_is_healed_when_it_is_over(start: Start, simulator: Simulator,
     assert ("unreachable", "healed", "simulator, 2 s") in ledger_of(database)
 
 
-@pytest.mark.usefixtures("quick_to_heal")
+@pytest.mark.usefixtures("averages_of_two_seconds")
 @pytest.mark.parametrize("mode", ["embedded", "external"])
 def test_a_recorder_that_was_down_heals_that_when_it_is_back(start: Start, database: Database, clock: MovedClock, mode):
-    first = start(mode)
+    first = start(mode, limits=QUICK)
     wait_for_ticks(database, 1)
     first.stop()
     clock.ahead_s += 600
 
-    start(mode)
+    start(mode, limits=QUICK)
     wait_until(lambda: any(state == "healed" for _, state, _ in ledger_of(database)), timeout_s=60)
 
     assert ("recorder down", "healed", "simulator, 2 s") in ledger_of(database)
     assert missed(database) == []
 
 
-@pytest.mark.usefixtures("quick_to_heal")
+@pytest.mark.usefixtures("averages_of_two_seconds")
 def test_gaps_are_found_while_a_chart_is_waited_for(start: Start, simulator: Simulator, database: Database):
     simulator.faults.add(Fault("slow", method="get_index_chart_data", delay_s=60))
-    start(indexes=BOTH)
+    start(indexes=BOTH, limits=QUICK)
     wait_for_ticks(database, 2)
     wait_until(lambda: notice(database).backfill)
 
@@ -850,21 +826,29 @@ def test_gaps_are_looked_for_as_soon_as_nothing_waits_for_the_database(
 # The end
 
 
-def test_stopping_does_not_wait_for_a_request_that_hangs(
-    start: Start, simulator: Simulator, database: Database, clock: MovedClock
-):
-    simulator.faults.add(Fault("slow", method="get_index_price", delay_s=60))
-    clock.slot_in(0.25, 3600)
-    recorder = start(poll_seconds=3600)
-    hung_since = wait_until(lambda: recorder._current_slot)
-    wait_until(lambda: recorder._task)
+def test_stopping_does_not_wait_for_a_request_that_hangs(serve, start: Start, database: Database, clock: MovedClock):
+    over = threading.Event()
+
+    def answer(target: str) -> bytes:
+        if "names" in target:
+            return reply(BOTH, clock())
+        over.wait(10)
+        return price_reply(sent_at=clock())
+
+    clock.slot_in(1.5, 3600)
+    server = serve(answer)
+    recorder = start(deribit_url=server.url, poll_seconds=3600)
+    wait_until(lambda: any("get_index_price?" in target for target in server.targets))
+    slot = slot_of(clock(), timedelta(hours=1))
 
     asked_at = time.monotonic()
     recorder.stop()
+    took_s = time.monotonic() - asked_at
+    over.set()
 
-    assert time.monotonic() - asked_at < 2
+    assert took_s < 2
     (run,) = noted(database)
-    assert run.ended_at == hung_since
+    assert run.ended_at == slot
     assert missed(database) == []
 
 

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-import poller.exchange.clock as clock_module
 from poller.exchange.client import DeribitClient
+from poller.recorder.limits import Limits
 from poller.recorder.recorder import Recorder
 from poller.simulator.faults import Fault
 from poller.simulator.server import Simulator
@@ -26,9 +26,10 @@ from tests.poller.conftest import MovedClock
 
 MINUTES = [180, -180]
 SECOND = timedelta(seconds=1)
+USUAL = Limits()
 EVER = (EPOCH, datetime(2100, 1, 1, tzinfo=UTC))
 
-Start = Callable[[], Recorder]
+Start = Callable[..., Recorder]
 
 
 @pytest.fixture
@@ -57,9 +58,9 @@ def start(
         averages.append(cursor, "btc_usd", [(datetime(2019, 1, 1, tzinfo=UTC), 1.0)], 86_400, "simulator")
     started: list[Recorder] = []
 
-    def begin() -> Recorder:
+    def begin(limits: Limits = USUAL) -> Recorder:
         settings = make_settings(deribit_url=simulator.url, poll_seconds=1, indexes=("btc_usd",))
-        recorder = Recorder(settings, database, "external", clock=machine)
+        recorder = Recorder(settings, database, "external", clock=machine, limits=limits)
         recorder.start()
         started.append(recorder)
         return recorder
@@ -221,11 +222,10 @@ def test_when_machine_and_exchange_go_back_together_another_run_begins(
 
 
 def test_an_exchange_whose_clock_stays_elsewhere_begins_another_run(
-    start: Start, simulator: Simulator, database: Database, exchange: MovedClock, monkeypatch: pytest.MonkeyPatch
+    start: Start, simulator: Simulator, database: Database, exchange: MovedClock
 ):
-    monkeypatch.setattr(clock_module, "_LOOKS_OVER_S", 1.0)
     simulator.faults.add(Fault("slow", delay_s=0.3, seconds=3.0))  # what comes later is quicker, so it counts
-    recorder = start()
+    recorder = start(Limits(doubt_s=1.0))
     more_ticks(database, 1)
     wait_until(lambda: not simulator.faults.listing())
 

@@ -1,0 +1,29 @@
+"""The numbers that the work beside the slots keeps to, in one place."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from poller.exchange.client import ChartRange
+
+from .charts import RANGES
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How often history is looked after, and how long it waits.
+
+    Attributes:
+        look_for_gaps_s: between two looks for gaps. A look costs some 5 ms, 40 ms where it has to open the file.
+        close_candles_s: between two foldings of candles, which are those of a minute and longer.
+        checkpoint_s: between two checkpoints.
+        ripe: the age at which a gap is asked for: the averages of its last seconds are over by then.
+        ranges: of the exchange's charts, finest first.
+        longest_chart_s: a chart of an hour takes half a second. One that trickles is given up.
+    """
+
+    look_for_gaps_s: float = 20.0
+    close_candles_s: float = 60.0
+    checkpoint_s: float = 60.0
+    ripe: timedelta = timedelta(seconds=15)
+    ranges: tuple[ChartRange, ...] = RANGES
+    longest_chart_s: float = 30.0

@@ -1,0 +1,87 @@
+"""The feeds of one period: the slots that they share, and the run in which they are due."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from poller.timing.slots import slot_of, slots_between
+from settings import VERSION
+from store.instants import EPOCH
+from store.models import Miss, Run
+
+from .journal import Journal
+from .poll import Outcome, missed_slot
+
+log = logging.getLogger("tickwell.recorder")
+
+# A longer pause between two polls is no row of missed slots: the machine slept or its clock was set. The run ends
+# there and a new one begins, so that the stretch counts as "not recording".
+_STALL = timedelta(seconds=60)
+
+
+class Cadence:
+    """Accounts for each slot of a period: it is served, missed, or outside of every run.
+
+    Attributes:
+        slot: the newest one.
+        under_way: it is being served.
+        last: the one that was served before; None where the next slot begins a run.
+        outcomes: what came of the newest slot so far.
+    """
+
+    def __init__(self, period: timedelta, names: Sequence[str], journal: Journal) -> None:
+        self.period, self.names, self._journal = period, tuple(names), journal
+        self.slot = EPOCH
+        self.under_way = False
+        self.last: datetime | None = None
+        self.outcomes: list[Outcome] = []
+        self._run: Run | None = None
+        self._answered_in: datetime | None = None  # the slot of the reply that moved the clock
+
+    def knows(self, slot: datetime) -> bool:
+        """Was it served already?"""
+        return slot in (self.last, self._answered_in)
+
+    def begin(self, slot: datetime) -> None:
+        """Begin to serve a slot. The slots that were skipped before it are misses."""
+        if self.last is not None and slot - self.last > self.period + _STALL:
+            log.warning("no poll between %s and %s", self.last, slot)
+            self.end_run()
+        if self.last is None:
+            self._run = Run(slot, int(self.period.total_seconds()), self.names, VERSION)
+            self._journal.begin_run(self._run)
+        else:
+            for skipped in slots_between(self.last, slot, self.period):
+                self._journal.add(skipped, [missed_slot(skipped, name) for name in self.names])
+        self.slot, self.under_way, self.outcomes = slot, True, []
+
+    def add(self, outcomes: Sequence[Outcome]) -> None:
+        """Take what came of the slot under way. The clock may have been moved since it was asked for."""
+        its = [replace(each, slot=self.slot) if isinstance(each, Miss) else each for each in outcomes]
+        self.outcomes += self._journal.add(self.slot, its)
+
+    def served(self) -> None:
+        """The slot is over."""
+        self.under_way = False
+        self.last = self.slot if self._run is not None else None
+
+    def end_run(self) -> None:
+        """The next slot begins another run: it is no neighbour of the last one."""
+        if self._run is not None and self.last is not None:
+            self._journal.end_run(self._run, self.last + self.period)
+            self._run = self.last = None
+
+    def move(self, now: datetime) -> None:
+        """The clock was wrong and shows `now`: the run and its slots lie elsewhere. The slot of `now` was served."""
+        if self._run is None:
+            return
+        self._answered_in = slot_of(now, self.period)
+        by = self._answered_in - self.slot
+        self._run = self._journal.move_run(self._run, self.slot, by)
+        self.slot, self.last = self._answered_in, self.last and self.last + by
+
+    def stop(self, at: datetime) -> None:
+        """End the run where the recorder stops: at the slot under way, which is not served any more."""
+        if self._run is not None:
+            self._journal.end_run(self._run, self.slot if self.under_way else at)

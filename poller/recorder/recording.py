@@ -1,0 +1,284 @@
+"""What goes on in the loop of a recorder: a coroutine for each period asks for its slots, others work beside them."""
+
+import asyncio
+import contextlib
+import logging
+import statistics
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+
+import schedule
+
+from poller.exchange.client import DeribitClient
+from poller.exchange.clock import ExchangeClock
+from poller.exchange.errors import ExchangeError
+from poller.history.backfill import Backfill, spacing_s
+from poller.history.upkeep import Background
+from poller.timing.guard import guarded
+from poller.timing.jobs import Jobs, safely
+from poller.timing.loop import in_thread
+from poller.timing.slots import next_slot, slots
+from settings import Settings, TickwellError
+from store.errors import ForeignExchangeError, RecorderError, StoreError
+from store.file.database import Database
+from store.file.exchange import refuse_another
+from store.file.recorder import RecorderLock
+from store.models import Cause
+
+from .board import Board
+from .cadence import Cadence
+from .heartbeat import Heartbeat
+from .journal import Journal
+from .limits import Limits
+from .names import check_names
+from .poll import poll, retries_within_budget
+from .timekeeper import Timekeeper
+from .writer import Writer
+
+log = logging.getLogger("tickwell.recorder")
+
+# Start no background write in the last 0.9 s before a slot: the slot's own write would wait for it.
+_HANDS_OFF = timedelta(seconds=0.9)
+
+# Work in the background waits this long for the write of a slot, which takes milliseconds where all goes well.
+_WRITTEN_SOON_S = 1.0
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a recorder is made of; the recording uses it and ends with it."""
+
+    settings: Settings
+    database: Database
+    lock: RecorderLock
+    board: Board
+    clock: ExchangeClock
+    client: DeribitClient
+    journal: Journal
+    limits: Limits
+
+
+class Recording:
+    """Records until it is cancelled.
+
+    Args:
+        parts: of its recorder.
+        loop: that it runs in.
+        end: hears why it can't go on.
+    """
+
+    def __init__(self, parts: Parts, loop: asyncio.AbstractEventLoop, end: Callable[[TickwellError], None]) -> None:
+        self._settings, self._database, self._limits = parts.settings, parts.database, parts.limits
+        self._lock, self._board, self._journal = parts.lock, parts.board, parts.journal
+        self._clock, self._client, self._end = parts.clock, parts.client, end
+        period = timedelta(seconds=self._settings.poll_seconds)
+        self._cadences = [Cadence(period, self._settings.indexes, self._journal)]
+        self._time = Timekeeper(self._clock, self._client, self._board, self._cadences)
+        self._writer = Writer(
+            self._journal, loop, wrote=self._wrote, shut_out=self._shut_out, end=end, limits=self._limits
+        )
+        self._served = asyncio.Condition()
+        url = self._settings.heartbeat_url
+        self._heartbeat = None if url is None else Heartbeat(url)
+
+    async def run(self) -> None:
+        """Record without end.
+
+        Raises:
+            SettingsError: an index is not published and was never recorded.
+            ForeignExchangeError: the file has prices of another exchange.
+        """
+        try:
+            await self._check_names()
+            await self._check_exchange()
+            self._time.learn()
+            await self._record()
+        finally:
+            if self._heartbeat is not None:
+                await self._heartbeat.aclose()
+
+    def finish(self, hurried: Callable[[], bool], failure: TickwellError | None) -> None:
+        """Write what waits, when the loop has ended; nothing into a file that has prices of another exchange."""
+        if isinstance(failure, ForeignExchangeError):
+            self._writer.end()
+            return
+        for cadence in self._cadences:
+            cadence.stop(self._clock())
+        self._writer.finish(hurried)
+
+    async def _record(self) -> None:
+        names, seconds = ", ".join(self._settings.indexes), self._settings.poll_seconds
+        log.info("recording %s every %d s into %s", names, seconds, self._database.path)
+        self._writer.start()
+        async with asyncio.TaskGroup() as group:
+            for cadence in self._cadences:
+                group.create_task(self._keep_slots(cadence))
+            group.create_task(self._beside_the_slots().run())
+            group.create_task(Jobs(self._by_the_clock).run())
+
+    async def _check_names(self) -> None:
+        names, limits = self._settings.indexes, self._limits
+        try:
+            told = await check_names(
+                self._client, self._database, names, wait_s=limits.names_s, store_wait_s=limits.store_wait_s
+            )
+        except ExchangeError as error:
+            log.warning("index names not checked: %s", error)
+            self._board.troubled(error.cause, str(error), self._clock(), retry_at=self._next_try(self._cadences[0]))
+            await self._ask_whose(needed=True)
+        else:
+            if told:
+                self._board.unpublished(told)
+
+    async def _check_exchange(self) -> None:
+        """See that the replies may go into the file before anything does; each write sees to that too."""
+
+        def check() -> None:
+            with self._database.read(self._limits.store_wait_s) as cursor:
+                refuse_another(cursor, self._client.exchange)
+
+        try:
+            await in_thread(check, "tickwell-exchange")
+        except ForeignExchangeError:
+            raise
+        except StoreError as error:
+            log.debug("the first write checks the exchange: %s", error)
+
+    async def _keep_slots(self, cadence: Cadence) -> None:
+        async for slot in slots(cadence.period, self._time.now):
+            with guarded("poll"):
+                if not cadence.knows(slot) and self._keep_lock():
+                    await self._serve(cadence, slot)
+
+    async def _serve(self, cadence: Cadence, slot: datetime) -> None:
+        cadence.begin(slot)
+        await self._ask_all(cadence)
+        await self._ask_whose(needed=self._client.undecided)
+        cadence.served()
+        self._time.learn()
+        async with self._served:
+            self._served.notify_all()
+
+    async def _ask_all(self, cadence: Cadence) -> None:
+        period = cadence.period
+        margin = min(period / 10, timedelta(seconds=0.5))
+        left = cadence.slot + period - margin - self._clock()
+        batches = poll(
+            self._client,
+            cadence.names,
+            cadence.slot,
+            seconds_left=max(0.0, left.total_seconds()),
+            retries=retries_within_budget(len(cadence.names), int(period.total_seconds())),
+        )
+        async with contextlib.aclosing(batches):
+            async for batch in batches:
+                cadence.add(batch)
+                self._writer.wake()
+
+    async def _ask_whose(self, *, needed: bool) -> None:
+        """Ask one more method which exchange it is, if others gave no word on it, or not the same one."""
+        if needed:
+            with contextlib.suppress(ExchangeError, TimeoutError):
+                async with asyncio.timeout(self._limits.store_wait_s):
+                    await self._client.time()
+
+    def _keep_lock(self) -> bool:
+        """Are we still the one recorder of the file? If another one took our place, this one ends."""
+        try:
+            self._lock.keep()
+        except RecorderError as error:
+            self._end(error)
+            return False
+        except StoreError as error:
+            log.warning("%s", error)  # its folder is gone: so is what others could write into
+        return True
+
+    def _wrote(self) -> None:
+        for cadence in self._cadences:
+            self._board.served(
+                cadence.outcomes,
+                cadence.slot,
+                due=len(cadence.names),
+                retry_at=self._next_try(cadence),
+                waiting=self._journal.waiting,
+                refused=self._journal.refused,
+            )
+
+    def _shut_out(self, error: StoreError) -> None:
+        newest = max(self._cadences, key=lambda cadence: cadence.slot)
+        self._board.troubled(
+            Cause.STORE_UNAVAILABLE,
+            str(error),
+            newest.slot,
+            retry_at=self._next_try(newest),
+            waiting=self._journal.waiting,
+        )
+
+    def _next_try(self, cadence: Cadence) -> datetime:
+        due = next_slot(self._clock(), cadence.period)
+        return max(due, self._client.paused_until or due)
+
+    def _beside_the_slots(self) -> Background:
+        indexes, seconds = self._settings.indexes, self._settings.poll_seconds
+        backfill = Backfill(
+            self._client,
+            self._database,
+            spacing_s=spacing_s(len(indexes), seconds),
+            tell=self._board.loading,
+            quiet=self._quiet,
+            clock=self._clock,
+            limits=self._limits.history,
+        )
+        return Background(
+            backfill,
+            indexes,
+            all_stored=self._all_is_stored,
+            healed=self._board.loaded,
+            checkpoint=self._checkpoint,
+            limits=self._limits.history,
+        )
+
+    async def _all_is_stored(self) -> datetime:
+        """Return, once nothing waits for the database, up to when all that came is in it, by a clock that is sure.
+
+        A tick is in it then: a file never holds history alone.
+        """
+        while True:
+            await self._writer.idle.wait()
+            served = [cadence.last + cadence.period for cadence in self._cadences if cadence.last is not None]
+            if served and self._clock.sure and self._journal.written and self._journal.empty:
+                return min(served)
+            async with self._served:
+                await self._served.wait()
+
+    async def _quiet(self) -> None:
+        """Return when no slot is under way and none is near; at one slot a second, right after one."""
+        now = self._clock()
+        if any(each.under_way or next_slot(now, each.period) - now < _HANDS_OFF for each in self._cadences):
+            async with self._served:
+                await self._served.wait()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_WRITTEN_SOON_S):
+                await self._writer.idle.wait()
+
+    async def _checkpoint(self) -> None:
+        await self._quiet()
+        wait_s = self._limits.store_wait_s
+        try:
+            await in_thread(partial(self._database.checkpoint_when_due, wait_s), "tickwell-checkpoint")
+        except StoreError as error:
+            log.warning("no checkpoint this minute: %s", error)
+
+    def _by_the_clock(self, jobs: schedule.Scheduler) -> None:
+        minute_s = self._limits.minute_s
+        jobs.every(minute_s).seconds.do(safely, "summary", self._summarise)
+        if self._heartbeat is not None:
+            jobs.every(minute_s).seconds.do(safely, "heartbeat", self._heartbeat.begin)
+
+    def _summarise(self) -> None:
+        median_ms = 1000 * statistics.median(self._writer.took_s or [0])
+        self._writer.took_s.clear()
+        minute = self._journal.end_minute(self._clock(), self._client.skew_s)
+        log.info("%d ticks in the last minute, written in %.1f ms (median)", minute.ticks, median_ms)
