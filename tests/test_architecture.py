@@ -47,8 +47,10 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "history": {"timing", "exchange"},
         "alerts": {"timing", "network"},
         "simulator": set(),
-        "recorder": {"timing", "network", "exchange", "history", "alerts", "simulator"},
-        "commands": {"network", "alerts", "recorder", "simulator"},
+        "feeds": {"timing", "exchange"},
+        "journal": {"timing", "alerts", "feeds"},
+        "recorder": {"timing", "network", "exchange", "feeds", "history", "alerts", "journal", "simulator"},
+        "commands": {"network", "alerts", "feeds", "recorder", "simulator"},
     },
     "pages.common": {
         "words": set(),

@@ -12,13 +12,14 @@ from pathlib import Path
 
 import click
 
+from poller.feeds.feed import Outcome
 from poller.recorder.daily_backup import DailyBackup
 from poller.recorder.once import poll_once
 from poller.recorder.recorder import Recorder
 from poller.simulator.server import Simulator
 from settings import Settings
 from store.file.database import Database
-from store.models import Miss, Tick
+from store.models import Miss
 
 from .parts import database_of, load, one_line
 from .types import FOLDER
@@ -81,7 +82,7 @@ def once() -> None:
     _tell(asyncio.run(poll_once(settings, database_of(settings))))
 
 
-def _tell(outcomes: Sequence[Tick | Miss]) -> None:
+def _tell(outcomes: Sequence[Outcome]) -> None:
     for outcome in outcomes:
         click.echo(outcome_in_words(outcome))
     if any(isinstance(outcome, Miss) for outcome in outcomes):

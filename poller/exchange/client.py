@@ -17,6 +17,7 @@ from poller.words import one_line
 from store.models import Exchange, Tick, utc_now
 from store.words import span
 
+from .budget import Budget
 from .errors import ClosedError, ExchangeError, PausedError, RateLimitedError, RejectedReplyError
 from .outliving import MOST, Outliving
 from .request import Bounds, Way, fetch
@@ -48,6 +49,9 @@ _OF_ALL_REQUESTS = frozenset({10028, 10066})
 _ALL = ""
 
 _PRICE = "get_index_price"
+
+# No slot waits for these.
+_CAN_WAIT = frozenset({"get_index_chart_data"})
 
 # A clock that is set by minutes is followed. A price from another hour is no price of now.
 _FARTHEST = timedelta(minutes=10)
@@ -86,7 +90,7 @@ class DeribitClient:
     Replies of another exchange than `exchange` are rejected.
 
     Pauses are kept by `clock`. `local` is the clock of this machine: it tells when ticks are received, and `skew_s` is
-    counted from it.
+    counted from it. Every request takes a token of `budget` first; charts let all others go before them.
 
     Raises:
         SettingsError: a variable of the environment, such as a proxy, can't be used.
@@ -101,7 +105,9 @@ class DeribitClient:
         steady: Callable[[], float] = time.monotonic,
         bounds: Bounds = _BOUNDS,
         bounds_of_charts: Bounds = _BOUNDS_OF_CHARTS,
+        budget: Budget | None = None,
     ) -> None:
+        self.budget = budget or Budget()
         self._clock, self.local, self._steady = clock, local or clock, steady
         self._bounds, self._bounds_of_charts = bounds, bounds_of_charts
         self._url = url
@@ -226,10 +232,7 @@ class DeribitClient:
         return Status(locked, tuple(map(text, indices)))
 
     async def _ask_again_if_closed(self, method: str, bounds: Bounds | None = None, **params: str) -> Reply:
-        """Ask, and once more at once if the kept connection was closed.
-
-        Nobody counts these requests, but they are rare: history leaves half of its budget unused.
-        """
+        """Ask, and once more at once if the kept connection was closed."""
         bounds = bounds or self._bounds
         try:
             return await self._ask(method, bounds, **params)
@@ -240,6 +243,7 @@ class DeribitClient:
         asked = " ".join([method, *params.values()])
         self._refuse_in_a_pause(method, asked)
         async with self._places_of_prices if method == _PRICE else self._places:
+            await self.budget.take(can_wait=method in _CAN_WAIT)
             self._refuse_in_a_pause(method, asked)  # one may have begun while this request waited for its turn
             way = Way(self._through)
             return await self._outliving.run(asked, way, self._answer(method, params, asked, bounds, way))

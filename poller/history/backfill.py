@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -77,9 +77,12 @@ class _History:
     found: bool = False
 
 
-def spacing_s(indexes: int, poll_seconds: int) -> float:
-    """Seconds between two requests, so that together with the polls they stay within the budget of the exchange."""
-    left = MAX_REQUESTS_PER_SECOND - indexes / poll_seconds
+def spacing_s(requests_a_second: float) -> float:
+    """Seconds between two requests for history, beside so many requests a second of the slots.
+
+    Together they stay within the budget of the exchange.
+    """
+    left = MAX_REQUESTS_PER_SECOND - requests_a_second
     return 1 / min(max(left / 2, _LEAST), _MOST)
 
 
@@ -99,6 +102,7 @@ class Backfill:
         clock: of the client.
         attempts: at each request and each write; None for three at a request, and as many as it takes at a write.
         states: of the gaps to heal; unfillable ones are asked for once more.
+        without: feeds that the exchange keeps no history of: what they missed is unfillable at once.
         limits: which ranges are asked for, and when.
     """
 
@@ -113,11 +117,12 @@ class Backfill:
         clock: Callable[[], datetime] = utc_now,
         attempts: int | None = None,
         states: Sequence[GapState] = ("open",),
+        without: Collection[str] = (),
         limits: Limits = _LIMITS,
     ) -> None:
         self._client, self._database, self._clock = client, database, clock
         self._spacing_s, self._tell, self._quiet, self._states = spacing_s, tell, quiet, states
-        self._ranges, self._ripe = limits.ranges, limits.ripe
+        self._ranges, self._ripe, self._without = limits.ranges, limits.ripe, without
         self._tries: dict[tuple[str, datetime], _Try] = {}
         self._history: dict[str, _History] = {}
         self._gives_up = attempts is not None
@@ -151,7 +156,7 @@ class Backfill:
             StoreError: with `attempts`, when these are used up.
         """
         loading, due = await self._undisturbed("history", partial(self._look, index_names, others=others))
-        plan = {name: self._planned(loading.get(name), its) for name, its in due.items()}
+        plan = {name: self._planned(name, loading.get(name), its) for name, its in due.items()}
         total, number = sum(map(len, plan.values())), 0
         what = "loading history" if loading else "healing gaps"
         settled: list[Gap] = []
@@ -163,7 +168,7 @@ class Backfill:
                 self._tell(what, number, total)
                 await asyncio.sleep(self._spacing_s)
                 failures += await self._asking.ask_for(asked, name, chart_range)
-            if ranges:
+            if ranges or (name in self._without and due[name]):
                 settled += await self._keep(name, asked, due[name])
             if name in loading:
                 self._note_history(name, loading[name], asked)
@@ -191,7 +196,7 @@ class Backfill:
         keys = {(gap.feed, gap.start) for its in found.values() for gap in its}
         self._tries = {key: tried for key, tried in self._tries.items() if key in keys}
         now = self._clock()
-        for name in found.keys() - filled:
+        for name in found.keys() - filled - set(self._without):
             self._history.setdefault(name, _History(self._ranges, _Try(0, now)))
         loading = {name: self._history[name] for name in found if name in self._history}
         return (
@@ -199,8 +204,10 @@ class Backfill:
             {name: [gap for gap in its if self._again_at(gap) <= now] for name, its in found.items()},
         )
 
-    def _planned(self, history: _History | None, due: Sequence[Gap]) -> tuple[ChartRange, ...]:
+    def _planned(self, name: str, history: _History | None, due: Sequence[Gap]) -> tuple[ChartRange, ...]:
         """The ranges to ask for, finest first."""
+        if name in self._without:
+            return ()
         wanted = {*(history.ranges if history else ()), *self._needed(due)}
         return tuple(each for each in self._ranges if each in wanted)
 
@@ -233,7 +240,7 @@ class Backfill:
     async def _keep(self, index_name: str, asked: Asked, due: Sequence[Gap]) -> list[Gap]:
         """Store what came for an index, and note what became of its gaps."""
         what = f"history of {index_name}"
-        all_asked = "all" in asked.ranges and not asked.failed
+        all_asked = index_name in self._without or ("all" in asked.ranges and not asked.failed)
         stored, settled = await self._undisturbed(
             what, partial(self._store, index_name, asked.charts, all_asked=all_asked)
         )

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from poller.feeds.feed import Feed, Outcome
+from poller.feeds.poll import missed_slot
+from poller.journal.journal import Journal
 from poller.timing.slots import slot_of, slots_between
 from settings import VERSION
 from store.instants import EPOCH
 from store.models import Miss, Run
-
-from .journal import Journal
-from .poll import Outcome, missed_slot
 
 log = logging.getLogger("tickwell.recorder")
 
@@ -30,8 +30,8 @@ class Cadence:
         outcomes: what came of the newest slot so far.
     """
 
-    def __init__(self, period: timedelta, names: Sequence[str], journal: Journal) -> None:
-        self.period, self.names, self._journal = period, tuple(names), journal
+    def __init__(self, feeds: Sequence[Feed], journal: Journal) -> None:
+        self.period, self.feeds, self._journal = feeds[0].period, tuple(feeds), journal
         self.slot = EPOCH
         self.under_way = False
         self.last: datetime | None = None
@@ -49,11 +49,11 @@ class Cadence:
             log.warning("no poll between %s and %s", self.last, slot)
             self.end_run()
         if self.last is None:
-            self._run = Run(slot, int(self.period.total_seconds()), self.names, VERSION)
+            self._run = Run(slot, int(self.period.total_seconds()), tuple(feed.name for feed in self.feeds), VERSION)
             self._journal.begin_run(self._run)
         else:
             for skipped in slots_between(self.last, slot, self.period):
-                self._journal.add(skipped, [missed_slot(skipped, name) for name in self.names])
+                self._journal.add(skipped, [missed_slot(skipped, feed.name) for feed in self.feeds])
         self.slot, self.under_way, self.outcomes = slot, True, []
 
     def add(self, outcomes: Sequence[Outcome]) -> None:
@@ -85,3 +85,11 @@ class Cadence:
         """End the run where the recorder stops: at the slot under way, which is not served any more."""
         if self._run is not None:
             self._journal.end_run(self._run, self.slot if self.under_way else at)
+
+
+def cadences_of(feeds: Sequence[Feed], journal: Journal) -> list[Cadence]:
+    """One cadence for each period, the shortest first."""
+    by_period = {
+        period: [feed for feed in feeds if feed.period == period] for period in {each.period for each in feeds}
+    }
+    return [Cadence(its, journal) for _, its in sorted(by_period.items())]

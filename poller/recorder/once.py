@@ -8,7 +8,11 @@ from datetime import timedelta
 
 from poller.exchange.client import DeribitClient
 from poller.exchange.clock import ExchangeClock
+from poller.feeds.chosen import feeds_of
+from poller.feeds.feed import Outcome, requests_a_second
+from poller.feeds.poll import poll, retries_within_budget
 from poller.history.backfill import Backfill, Tell, spacing_s
+from poller.journal.journal import Journal
 from poller.network.http_client import check_environment
 from poller.simulator.server import Simulator
 from poller.timing.slots import slot_of
@@ -19,9 +23,6 @@ from store.file.exchange import refuse_another
 from store.file.recorder import Notice, RecorderLock
 from store.health.status import stale_after_s
 from store.models import Gap, utc_now
-
-from .journal import Journal
-from .poll import Outcome, poll, retries_within_budget
 
 _SECONDS_FOR_ALL = 20.0
 _ATTEMPTS = 3
@@ -55,12 +56,13 @@ async def poll_once(settings: Settings, database: Database, store_wait_s: float 
             lambda: lock.publish(replace(notice, state="stopped", state_since=clock(), skew_s=clock.ahead_s))
         )
         url = stack.enter_context(Simulator()).url if settings.demo else settings.deribit_url
-        retries = retries_within_budget(len(settings.indexes), settings.poll_seconds)
+        feeds = feeds_of(settings)
         async with DeribitClient(url, clock=clock, local=utc_now) as client:
-            journal = Journal(database, clock, exchange=lambda: client.exchange)
+            journal = Journal(database, clock, exchange=lambda: client.exchange, feeds=feeds)
             await clock.ask(client)
             slot = slot_of(clock(), timedelta(seconds=settings.poll_seconds))
-            batches = poll(client, settings.indexes, slot, seconds_left=_SECONDS_FOR_ALL, retries=retries)
+            retries = retries_within_budget(feeds)
+            batches = poll(client, feeds, slot, seconds_left=_SECONDS_FOR_ALL, retries=retries)
             outcomes = [outcome async for batch in batches for outcome in journal.add(slot, batch)]
             _store(database, journal, store_wait_s)
         return outcomes
@@ -108,7 +110,7 @@ async def backfill_once(settings: Settings, database: Database, index_names: Seq
             backfill = Backfill(
                 client,
                 database,
-                spacing_s=spacing_s(len(settings.indexes), settings.poll_seconds),
+                spacing_s=spacing_s(requests_a_second(feeds_of(settings))),
                 tell=tell,
                 clock=clock,
                 attempts=_ATTEMPTS,

@@ -5,7 +5,7 @@ import contextlib
 import logging
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Literal
 
@@ -14,6 +14,9 @@ from poller.alerts.judging import Alerts
 from poller.exchange.client import DeribitClient
 from poller.exchange.clock import ExchangeClock
 from poller.exchange.retries import count_retries
+from poller.feeds.chosen import feeds_of
+from poller.feeds.feed import Feed
+from poller.journal.journal import Journal
 from poller.network.http_client import check_environment
 from poller.simulator.server import Simulator
 from poller.timing.loop import Loop
@@ -24,7 +27,6 @@ from store.file.recorder import Notice, RecorderLock
 from store.models import utc_now
 
 from .board import Board
-from .journal import Journal
 from .limits import Limits
 from .recording import Parts, Recording
 
@@ -38,7 +40,7 @@ class Recorder:
 
     `start` and `stop` may be called from any thread, each once. `failure` is set when it ended by itself, because what
     it was asked to do can't be done; then the file is free for another recorder. `tries` says how many recorders of
-    this process did so before it.
+    this process did so before it. It records `feeds`, where they are given, instead of those of the settings.
 
     Raises:
         SettingsError: the rules of alerts can't be used, the address of somebody who is to be told, or a variable of
@@ -53,16 +55,20 @@ class Recorder:
         *,
         clock: Callable[[], datetime] = utc_now,
         tries: int = 0,
+        feeds: Sequence[Feed] | None = None,
         limits: Limits = _LIMITS,
     ) -> None:
         self._settings, self._database, self._mode, self._tries = settings, database, mode, tries
         self._local, self._limits = clock, limits
+        self._feeds = feeds_of(settings) if feeds is None else feeds
         self._clock = ExchangeClock(clock, looks_over_s=limits.doubt_s)
         self._lock = RecorderLock(database.path)
         self._delivery = Delivery(database, lambda: self._alerts.addresses, clock=self._clock)
         self._alerts = Alerts(settings, database, clock=self._clock, wake=self._delivery.wake)
         check_environment(settings, tells=bool(self._alerts.addresses))
-        self._journal = Journal(database, self._clock, self._alerts, lambda: self._client.exchange, limits)
+        self._journal = Journal(
+            database, self._clock, self._alerts, lambda: self._client.exchange, feeds=self._feeds, limits=limits.journal
+        )
         self._stop = threading.Event()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="tickwell-recorder", daemon=True)
@@ -84,7 +90,7 @@ class Recorder:
             mode=self._mode,
             since=now,
             poll_seconds=self._settings.poll_seconds,
-            indexes=self._settings.indexes,
+            indexes=tuple(feed.name for feed in self._feeds),
             version=VERSION,
             state="starting",
             state_since=now,
@@ -92,7 +98,7 @@ class Recorder:
         )
         self._lock.acquire(notice)
         self._board = Board(self._lock, notice)
-        self._database.meters.begin(self._settings.indexes)
+        self._database.meters.begin([feed.name for feed in self._feeds])
         count_retries(self._database.meters)
         self._thread.start()
 
@@ -171,6 +177,7 @@ class Recorder:
     def _parts(self) -> Parts:
         return Parts(
             self._settings,
+            self._feeds,
             self._database,
             self._lock,
             self._board,

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -14,8 +14,13 @@ import schedule
 from poller.exchange.client import DeribitClient
 from poller.exchange.clock import ExchangeClock
 from poller.exchange.errors import ExchangeError
+from poller.feeds.feed import Feed, requests_a_second
+from poller.feeds.names import check_names
+from poller.feeds.poll import poll, retries_within_budget
 from poller.history.backfill import Backfill, spacing_s
 from poller.history.upkeep import Background
+from poller.journal.journal import Journal
+from poller.journal.writer import Writer
 from poller.timing.guard import guarded
 from poller.timing.jobs import Jobs, safely
 from poller.timing.loop import in_thread
@@ -28,19 +33,17 @@ from store.file.recorder import RecorderLock
 from store.models import Cause
 
 from .board import Board
-from .cadence import Cadence
+from .cadence import Cadence, cadences_of
 from .heartbeat import Heartbeat
-from .journal import Journal
 from .limits import Limits
-from .names import check_names
-from .poll import poll, retries_within_budget
 from .timekeeper import Timekeeper
-from .writer import Writer
 
 log = logging.getLogger("tickwell.recorder")
 
 # Start no background write in the last 0.9 s before a slot: the slot's own write would wait for it.
 _HANDS_OFF = timedelta(seconds=0.9)
+
+_SECOND = timedelta(seconds=1)
 
 # Work in the background waits this long for the write of a slot, which takes milliseconds where all goes well.
 _WRITTEN_SOON_S = 1.0
@@ -51,6 +54,7 @@ class Parts:
     """What a recorder is made of; the recording uses it and ends with it."""
 
     settings: Settings
+    feeds: Sequence[Feed]
     database: Database
     lock: RecorderLock
     board: Board
@@ -73,11 +77,13 @@ class Recording:
         self._settings, self._database, self._limits = parts.settings, parts.database, parts.limits
         self._lock, self._board, self._journal = parts.lock, parts.board, parts.journal
         self._clock, self._client, self._end = parts.clock, parts.client, end
-        period = timedelta(seconds=self._settings.poll_seconds)
-        self._cadences = [Cadence(period, self._settings.indexes, self._journal)]
+        self._feeds = parts.feeds
+        self._retries = retries_within_budget(self._feeds)
+        self._cadences = cadences_of(self._feeds, self._journal)
+        self._client.budget.due_soon = self._due_soon
         self._time = Timekeeper(self._clock, self._client, self._board, self._cadences)
         self._writer = Writer(
-            self._journal, loop, wrote=self._wrote, shut_out=self._shut_out, end=end, limits=self._limits
+            self._journal, loop, wrote=self._wrote, shut_out=self._shut_out, end=end, limits=self._limits.journal
         )
         self._served = asyncio.Condition()
         url = self._settings.heartbeat_url
@@ -109,8 +115,9 @@ class Recording:
         self._writer.finish(hurried)
 
     async def _record(self) -> None:
-        names, seconds = ", ".join(self._settings.indexes), self._settings.poll_seconds
-        log.info("recording %s every %d s into %s", names, seconds, self._database.path)
+        for cadence in self._cadences:
+            names, seconds = ", ".join(feed.name for feed in cadence.feeds), cadence.period.total_seconds()
+            log.info("recording %s every %d s into %s", names, seconds, self._database.path)
         self._writer.start()
         async with asyncio.TaskGroup() as group:
             for cadence in self._cadences:
@@ -167,10 +174,10 @@ class Recording:
         left = cadence.slot + period - margin - self._clock()
         batches = poll(
             self._client,
-            cadence.names,
+            cadence.feeds,
             cadence.slot,
             seconds_left=max(0.0, left.total_seconds()),
-            retries=retries_within_budget(len(cadence.names), int(period.total_seconds())),
+            retries=self._retries,
         )
         async with contextlib.aclosing(batches):
             async for batch in batches:
@@ -200,7 +207,7 @@ class Recording:
             self._board.served(
                 cadence.outcomes,
                 cadence.slot,
-                due=len(cadence.names),
+                due=len(cadence.feeds),
                 retry_at=self._next_try(cadence),
                 waiting=self._journal.waiting,
                 refused=self._journal.refused,
@@ -216,24 +223,30 @@ class Recording:
             waiting=self._journal.waiting,
         )
 
+    def _due_soon(self) -> int:
+        """How many requests the slots of the next second will make."""
+        now = self._clock()
+        return sum(len(each.feeds) for each in self._cadences if next_slot(now, each.period) - now <= _SECOND)
+
     def _next_try(self, cadence: Cadence) -> datetime:
         due = next_slot(self._clock(), cadence.period)
         return max(due, self._client.paused_until or due)
 
     def _beside_the_slots(self) -> Background:
-        indexes, seconds = self._settings.indexes, self._settings.poll_seconds
+        healed = [feed.name for feed in self._feeds if feed.history == "charts"]
         backfill = Backfill(
             self._client,
             self._database,
-            spacing_s=spacing_s(len(indexes), seconds),
+            spacing_s=spacing_s(requests_a_second(self._feeds)),
             tell=self._board.loading,
             quiet=self._quiet,
             clock=self._clock,
+            without=frozenset(feed.name for feed in self._feeds if feed.history is None),
             limits=self._limits.history,
         )
         return Background(
             backfill,
-            indexes,
+            healed,
             all_stored=self._all_is_stored,
             healed=self._board.loaded,
             checkpoint=self._checkpoint,

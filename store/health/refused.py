@@ -7,17 +7,14 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
 from store.errors import RefusedRecordError, StoreError
-from store.models import Miss, Run, Tick
 
-from .vitals import Vitals
-
-Record = Run | Tick | Miss | Vitals
-"""What a recorder stores."""
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 # What the values of a row can bring about. Anything else, such as a full disk or a missing table, may pass.
 _OF_THE_DATA = (
@@ -52,7 +49,7 @@ def file_of_refused(database: Path) -> Path:
     return database.with_name(f"{database.name}.refused.jsonl")
 
 
-def keep_refused(database: Path, record: Record, reason: str, now: datetime) -> None:
+def keep_refused(database: Path, record: "DataclassInstance", reason: str, now: datetime) -> None:
     """Add a record to the file of those that were refused; it is durable when this returns.
 
     Raises:

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from poller.alerts.judging import Alerts
-from poller.recorder.journal import Journal
+from poller.journal.journal import Journal
 from settings import Settings
 from store.alerts.replay.replay import replay
 from store.alerts.rules.kinds import AnyRule

@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 import psutil
 
-from poller.recorder.journal import Journal
+from poller.journal.journal import Journal
 from poller.simulator.server import Simulator
 from store.file.database import Database
 from store.models import Tick, to_column, utc_now

@@ -11,8 +11,8 @@ import pytest
 from pydantic import SecretStr
 
 from poller.alerts.judging import EXAMPLE, Alerts, addresses, read_rules
-from poller.recorder import journal as journal_module
-from poller.recorder.journal import Journal
+from poller.journal.journal import Journal
+from poller.journal.limits import Limits
 from settings import Settings, SettingsError
 from store.alerts import events
 from store.alerts.events import Event
@@ -52,9 +52,10 @@ def file(tmp_path: Path) -> Path:
 def start(database: Database, make_settings: Callable[..., Settings], file: Path) -> Callable[..., Journal]:
     """A journal with alerts, as a recorder has them when it starts."""
 
-    def start(**more: Any) -> Journal:
+    def start(portion: int = 2000, **more: Any) -> Journal:
         settings = make_settings(alerts_file=file, poll_seconds=1, indexes=("btc_usd",))
-        return Journal(database, lambda: START, Alerts(settings, database, clock=lambda: START, **more))
+        alerts = Alerts(settings, database, clock=lambda: START, **more)
+        return Journal(database, lambda: START, alerts, limits=Limits(portion=portion))
 
     return start
 
@@ -211,10 +212,9 @@ def test_what_was_recorded_before_is_waited_for_while_others_have_the_file(start
     assert journal.waiting == 1
 
 
-def test_ticks_of_a_long_queue_are_judged_together_with_the_misses_of_their_slots(start, database, file, monkeypatch):
+def test_ticks_of_a_long_queue_are_judged_together_with_the_misses_of_their_slots(start, database, file):
     file.write_text(STALE)
-    monkeypatch.setattr(journal_module, "PORTION", 5)
-    journal = start()
+    journal = start(portion=5)
     for second in range(20):
         outcome = Miss(slot(second), "btc_usd", Cause.UNREACHABLE, "") if second in {8, 15, 16} else tick(second)
         journal.add(slot(second), [outcome])

@@ -11,6 +11,7 @@ import httpx
 import pytest
 from pytest_httpx import HTTPXMock
 
+from poller.exchange.budget import Budget
 from poller.exchange.client import MOST_OTHERS, MOST_PRICES, ChartPoint, DeribitClient, Status
 from poller.exchange.errors import (
     ClosedError,
@@ -65,7 +66,7 @@ def ask(question: Question[T], url: str = URL, clock: Clock | None = None) -> T:
     clock = clock or Clock()
 
     async def asking() -> T:
-        async with DeribitClient(url, clock=clock, steady=clock.steady) as client:
+        async with DeribitClient(url, clock=clock, steady=clock.steady, budget=Budget(1000)) as client:
             return await question(client)
 
     with asyncio.Runner(loop_factory=Loop) as runner:

@@ -17,10 +17,13 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from poller.exchange.budget import Budget
 from poller.exchange.client import DeribitClient
 from poller.exchange.errors import RejectedReplyError, UnreachableError
 from poller.exchange.outliving import MOST
-from poller.recorder.poll import Outcome, poll
+from poller.feeds.feed import Outcome, feed_of
+from poller.feeds.index import index_feeds
+from poller.feeds.poll import poll
 from store.models import Cause, Miss, Tick
 from tests.poller.conftest import NOW, envelope
 
@@ -156,7 +159,7 @@ async def listening(answer: Streams, **options: Any) -> AsyncIterator[int]:
 
 def with_client(exchange: Exchange, question: Callable[[DeribitClient], Awaitable[T]]) -> T:
     async def asking() -> T:
-        async with exchange.serving() as url, DeribitClient(url) as client:
+        async with exchange.serving() as url, DeribitClient(url, budget=Budget(1000)) as client:
             return await question(client)
 
     return asyncio.run(asking())
@@ -168,8 +171,9 @@ async def slots(client: DeribitClient, count: int, period_s: float, *names: str)
     began = time.monotonic()
     for number in range(count):
         await asyncio.sleep(began + number * period_s - time.monotonic())
-        batches = poll(client, names, NOW, seconds_left=0.9 * period_s, retries=0)
-        outcomes.append({outcome.feed: outcome async for batch in batches for outcome in batch})
+        feeds = index_feeds(names, dt.timedelta(seconds=1))
+        batches = poll(client, feeds, NOW, seconds_left=0.9 * period_s, retries=0)
+        outcomes.append({feed_of(outcome): outcome async for batch in batches for outcome in batch})
     return outcomes
 
 

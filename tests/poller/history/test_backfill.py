@@ -317,7 +317,7 @@ def test_requests_are_apart_and_one_at_a_time(serve, database: Database):
 def test_history_and_polls_together_stay_within_the_budget_unless_history_would_stand_still(poll_seconds, data):
     indexes = data.draw(st.integers(1, min(1000, MAX_REQUESTS_PER_SECOND * poll_seconds)))
 
-    spacing = spacing_s(indexes, poll_seconds)
+    spacing = spacing_s(indexes / poll_seconds)
 
     assert 0.5 <= spacing <= 5
     assert spacing == 5 or 1 / spacing + indexes / poll_seconds <= MAX_REQUESTS_PER_SECOND + 1e-9

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from poller.feeds.feed import Outcome
 from poller.recorder.board import Board
-from poller.recorder.poll import Outcome
 from store.file.recorder import Notice, RecorderLock, read_notice
 from store.models import Cause, Miss
 from tests.conftest import START, tick

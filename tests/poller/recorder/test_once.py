@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import stamina
 
+from poller.feeds.feed import Outcome, feed_of
 from poller.recorder.once import poll_once
 from poller.simulator.faults import Fault
 from poller.simulator.prices import price
@@ -30,9 +31,8 @@ def settings(make_settings: Make, simulator: Simulator) -> Settings:
     return make_settings(deribit_url=simulator.url)
 
 
-def once(settings: Settings, database: Database, store_wait_s: float = 5.0) -> list[Tick | Miss]:
-    outcomes = asyncio.run(poll_once(settings, database, store_wait_s))
-    return sorted(outcomes, key=lambda outcome: outcome.index_name)
+def once(settings: Settings, database: Database, store_wait_s: float = 5.0) -> list[Outcome]:
+    return sorted(asyncio.run(poll_once(settings, database, store_wait_s)), key=feed_of)
 
 
 def test_each_index_is_recorded_once(settings: Settings, database_file: Path):

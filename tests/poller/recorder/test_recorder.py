@@ -17,6 +17,7 @@ import stamina
 
 from poller.history.backfill import Backfill
 from poller.history.limits import Limits as HistoryLimits
+from poller.journal.limits import Limits as JournalLimits
 from poller.recorder.limits import Limits
 from poller.recorder.recorder import Recorder
 from poller.simulator.faults import Fault
@@ -464,7 +465,7 @@ def test_ticks_that_can_not_be_written_at_the_end_are_kept_and_the_next_start_ta
     start: Start, database: Database, caplog
 ):
     fill(database)
-    recorder = start(limits=Limits(last_s=0.2))
+    recorder = start(limits=Limits(journal=JournalLimits(last_s=0.2)))
     before = wait_for_ticks(database, 1)
     with Database(database.path).write():
         wait_until(lambda: notice(database).waiting >= 2)
@@ -510,7 +511,7 @@ def test_a_stop_waits_for_who_has_the_file_and_says_whom_until_it_is_hurried(
 
 
 def test_a_stop_writes_a_long_queue_to_its_end(start: Start, database: Database):
-    recorder = start(limits=Limits(portion=1))
+    recorder = start(limits=Limits(journal=JournalLimits(portion=1)))
     with Database(database.path).write():
         wait_until(lambda: notice(database).waiting >= 4)
 

@@ -1,4 +1,4 @@
-"""What the recorder does at its slots, one function per job."""
+"""How the feeds of a slot are asked: side by side, and again after an error that may pass."""
 
 import asyncio
 import contextlib
@@ -13,9 +13,9 @@ from poller.exchange.client import DeribitClient
 from poller.exchange.errors import ClosedError, ExchangeError, PausedError, TemporaryError, UnreachableError
 from poller.timing.guard import guarded
 from settings import MAX_REQUESTS_PER_SECOND
-from store.models import Cause, Miss, Tick
+from store.models import Cause, Miss
 
-Outcome = Tick | Miss
+from .feed import Feed, Outcome, requests_a_second
 
 # Replies that come within 5 ms of each other share a transaction (1 ms each on disk, more to open the file).
 _TOGETHER_S = 0.005
@@ -27,21 +27,21 @@ _MOST_RETRIES = 3
 _WAITS_IN_A_SLOT = 16
 _LONGEST_FIRST_WAIT_S = 5.0
 
-# Indexes that wait for the same pause don't ask at the same instant.
+# Feeds that wait for the same pause don't ask at the same instant.
 _PAUSE_JITTER = 1.1
 
 
 async def poll(
-    client: DeribitClient, index_names: Sequence[str], slot: datetime, *, seconds_left: float, retries: int
+    client: DeribitClient, feeds: Sequence[Feed], slot: datetime, *, seconds_left: float, retries: int
 ) -> AsyncGenerator[list[Outcome]]:
-    """Ask for the price of each index, side by side, and yield what comes of it as it comes.
+    """Ask each feed, side by side, and yield what comes of it as it comes.
 
-    Every index ends as a tick or as a miss of `slot`. After a temporary error it is asked again up to `retries` times
-    while `seconds_left` lasts: after growing waits with jitter, or after the pause that the exchange asks for. A pause
-    that doesn't end in time ends the try.
+    Every feed ends as an observation or as a miss of `slot`. After a temporary error it is asked again up to `retries`
+    times while `seconds_left` lasts: after growing waits with jitter, or after the pause that the exchange asks for. A
+    pause that doesn't end in time ends the try.
     """
     pending = {
-        asyncio.create_task(_poll_index(client, name, slot, seconds_left, retries), name=name) for name in index_names
+        asyncio.create_task(_poll_feed(client, feed, slot, seconds_left, retries), name=feed.name) for feed in feeds
     }
     try:
         while pending:
@@ -55,31 +55,29 @@ async def poll(
             task.cancel()
 
 
-def missed_slot(slot: datetime, index_name: str) -> Miss:
+def missed_slot(slot: datetime, feed: str) -> Miss:
     """What comes of a slot that went by before its turn came."""
-    return Miss(slot, index_name, Cause.MISSED_SLOT, "the slot before it took too long")
+    return Miss(slot, feed, Cause.MISSED_SLOT, "the slot before it took too long")
 
 
-def retries_within_budget(indexes: int, poll_seconds: int) -> int:
-    """How often an index can be asked again in its slot, were all of them to fail."""
-    return min(_MOST_RETRIES, MAX_REQUESTS_PER_SECOND * poll_seconds // indexes - 1)
+def retries_within_budget(feeds: Sequence[Feed]) -> int:
+    """How often a feed can be asked again in its slot, were all of them to fail."""
+    return max(0, min(_MOST_RETRIES, int(MAX_REQUESTS_PER_SECOND / requests_a_second(feeds) + 1e-9) - 1))
 
 
-async def _poll_index(
-    client: DeribitClient, index_name: str, slot: datetime, seconds_left: float, retries: int
-) -> Outcome:
+async def _poll_feed(client: DeribitClient, feed: Feed, slot: datetime, seconds_left: float, retries: int) -> Outcome:
     if seconds_left <= 0:
-        return missed_slot(slot, index_name)
+        return missed_slot(slot, feed.name)
     outcome: Outcome | None = None
-    with guarded(f"poll of {index_name}"):
-        outcome = await _tick_or_miss(client, index_name, slot, seconds_left, retries)
+    with guarded(f"poll of {feed.name}"):
+        outcome = await _observed_or_missed(client, feed, slot, seconds_left, retries)
     if outcome is None:
-        return Miss(slot, index_name, Cause.EXCHANGE_ERROR, "a mistake of ours, which the log describes")
+        return Miss(slot, feed.name, Cause.EXCHANGE_ERROR, "a mistake of ours, which the log describes")
     return outcome
 
 
-async def _tick_or_miss(
-    client: DeribitClient, index_name: str, slot: datetime, seconds_left: float, retries: int
+async def _observed_or_missed(
+    client: DeribitClient, feed: Feed, slot: datetime, seconds_left: float, retries: int
 ) -> Outcome:
     failure: ExchangeError = UnreachableError(f"no reply within {seconds_left:.1f} s")
     first_wait_s = min(seconds_left / _WAITS_IN_A_SLOT, _LONGEST_FIRST_WAIT_S)
@@ -95,15 +93,15 @@ async def _tick_or_miss(
             ):
                 with attempt:
                     try:
-                        return await client.index_price(index_name)
+                        return await feed.ask(client)
                     except ExchangeError as error:
                         failure = error
                         raise
-    return Miss(slot, index_name, failure.cause, str(failure), failure.code)
+    return Miss(slot, feed.name, failure.cause, str(failure), failure.code)
 
 
 class _Again:
-    """Whether an index is asked again in its slot, and after how long; stamina asks that after each error."""
+    """Whether a feed is asked again in its slot, and after how long; stamina asks that after each error."""
 
     def __init__(self, seconds_left: float, retries: int) -> None:
         self._ends_at_s = time.monotonic() + seconds_left

@@ -2,8 +2,9 @@ import asyncio
 import json
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
+from datetime import timedelta
 
 import pytest
 import stamina
@@ -13,7 +14,9 @@ from pytest_httpx import HTTPXMock
 from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 
 from poller.exchange.client import DeribitClient
-from poller.recorder.poll import Outcome, poll, retries_within_budget
+from poller.feeds.feed import Feed, Outcome, feed_of
+from poller.feeds.index import index_feeds
+from poller.feeds.poll import poll, retries_within_budget
 from poller.simulator.faults import Fault
 from poller.simulator.server import Simulator
 from settings import MAX_REQUESTS_PER_SECOND
@@ -23,6 +26,17 @@ from tests.poller.conftest import NOW, Clock, envelope, http, price_reply, refus
 URL = "https://www.deribit.com/api/v2"
 PRICE_URL = f"{URL}/public/get_index_price?index_name=btc_usd"
 BOTH = ("btc_usd", "eth_usd")
+
+
+def feeds(index_names: Sequence[str], poll_seconds: int = 5) -> tuple[Feed, ...]:
+    return index_feeds(index_names, timedelta(seconds=poll_seconds))
+
+
+def asked(
+    client: DeribitClient, index_names: Sequence[str], *, seconds_left: float, retries: int
+) -> AsyncGenerator[list[Outcome]]:
+    """What comes of the slot at NOW."""
+    return poll(client, feeds(index_names), NOW, seconds_left=seconds_left, retries=retries)
 
 
 @pytest.fixture
@@ -39,7 +53,7 @@ def polled(
 
     async def collect() -> list[list[Outcome]]:
         async with DeribitClient(url, clock=Clock()) as client:
-            batches = poll(client, index_names, NOW, seconds_left=seconds_left, retries=retries)
+            batches = asked(client, index_names, seconds_left=seconds_left, retries=retries)
             return [batch async for batch in batches]
 
     return asyncio.run(collect())
@@ -59,7 +73,7 @@ def test_every_index_ends_as_a_tick(simulator: Simulator):
     outcomes = [outcome for batch in polled(simulator.url, BOTH) for outcome in batch]
 
     assert {type(outcome) for outcome in outcomes} == {Tick}
-    assert sorted(outcome.feed for outcome in outcomes) == ["btc_usd", "eth_usd"]
+    assert sorted(feed_of(outcome) for outcome in outcomes) == ["btc_usd", "eth_usd"]
 
 
 def test_indexes_are_asked_for_side_by_side(serve):
@@ -90,8 +104,8 @@ def test_four_indexes_whose_replies_hang_cost_a_fifth_nothing(serve):
     outcomes = [outcome for batch in polled(server.url, (*hanging, "btc_usd"), seconds_left=0.9) for outcome in batch]
     over.set()
 
-    assert [outcome.index_name for outcome in outcomes if isinstance(outcome, Tick)] == ["btc_usd"]
-    assert {outcome.feed for outcome in outcomes if isinstance(outcome, Miss)} == set(hanging)
+    assert [feed_of(outcome) for outcome in outcomes if isinstance(outcome, Tick)] == ["btc_usd"]
+    assert {feed_of(outcome) for outcome in outcomes if isinstance(outcome, Miss)} == set(hanging)
 
 
 def test_a_slow_index_does_not_hold_back_a_fast_one(serve):
@@ -107,8 +121,8 @@ def test_a_slow_index_does_not_hold_back_a_fast_one(serve):
 
     async def collect() -> None:
         async with DeribitClient(server.url) as client:
-            async for batch in poll(client, BOTH, NOW, seconds_left=5, retries=0):
-                names.append([outcome.feed for outcome in batch])
+            async for batch in asked(client, BOTH, seconds_left=5, retries=0):
+                names.append([feed_of(outcome) for outcome in batch])
                 fast_one_is_here.set()
 
     asyncio.run(collect())
@@ -122,7 +136,7 @@ def test_replies_that_come_together_are_kept_together(httpx_mock: HTTPXMock):
 
     (batch,) = polled(URL, BOTH)
 
-    assert {outcome.feed for outcome in batch} == set(BOTH)
+    assert {feed_of(outcome) for outcome in batch} == set(BOTH)
 
 
 def test_one_index_may_fail_while_another_succeeds(httpx_mock: HTTPXMock):
@@ -131,7 +145,7 @@ def test_one_index_may_fail_while_another_succeeds(httpx_mock: HTTPXMock):
 
     (batch,) = polled(URL, BOTH)
 
-    btc, eth = sorted(batch, key=lambda outcome: outcome.feed)
+    btc, eth = sorted(batch, key=feed_of)
     assert btc == Tick("btc_usd", NOW, 1.5, "live", NOW)
     detail = "get_index_price eth_usd: index_price is 'None', expected a positive number"
     assert eth == Miss(NOW, "eth_usd", Cause.REJECTED_REPLY, detail)
@@ -175,7 +189,7 @@ def test_whoever_stops_listening_ends_the_requests_that_are_under_way(serve):
 
     async def first_batch() -> set[str]:
         async with DeribitClient(server.url) as client:
-            async with aclosing(poll(client, BOTH, NOW, seconds_left=5, retries=0)) as batches:
+            async with aclosing(asked(client, BOTH, seconds_left=5, retries=0)) as batches:
                 await anext(batches)
                 under_way = {task for task in asyncio.all_tasks() if task.get_name() in BOTH}
             await asyncio.wait(under_way, timeout=1)
@@ -306,12 +320,12 @@ def test_a_pause_that_ends_within_the_slot_is_waited_out_by_all(serve, names):
 
     async def collect() -> list[Outcome]:
         async with DeribitClient(server.url) as client:
-            return [each async for batch in poll(client, names, NOW, seconds_left=4.5, retries=1) for each in batch]
+            return [each async for batch in asked(client, names, seconds_left=4.5, retries=1) for each in batch]
 
     outcomes = asyncio.run(collect())
 
     assert {type(outcome) for outcome in outcomes} == {Tick}
-    assert sorted(outcome.feed for outcome in outcomes) == sorted(names)
+    assert sorted(feed_of(outcome) for outcome in outcomes) == sorted(names)
 
 
 def test_nobody_is_asked_during_a_pause(serve):
@@ -320,10 +334,8 @@ def test_nobody_is_asked_during_a_pause(serve):
 
     async def collect() -> list[Outcome]:
         async with DeribitClient(server.url) as client:
-            first = [
-                each async for batch in poll(client, ["a_usd"], NOW, seconds_left=4.5, retries=0) for each in batch
-            ]
-            rest = [each async for batch in poll(client, BOTH, NOW, seconds_left=4.5, retries=0) for each in batch]
+            first = [each async for batch in asked(client, ["a_usd"], seconds_left=4.5, retries=0) for each in batch]
+            rest = [each async for batch in asked(client, BOTH, seconds_left=4.5, retries=0) for each in batch]
             return [*first, *rest]
 
     outcomes = asyncio.run(collect())
@@ -351,9 +363,7 @@ def test_a_kept_connection_that_was_closed_costs_one_retry_and_no_time(simulator
 
     async def two_slots() -> list[list[Outcome]]:
         async with DeribitClient(simulator.url) as client:
-            return [
-                batch for _ in range(2) async for batch in poll(client, ["btc_usd"], NOW, seconds_left=5, retries=1)
-            ]
+            return [batch for _ in range(2) async for batch in asked(client, ["btc_usd"], seconds_left=5, retries=1)]
 
     started = time.monotonic()
     batches = asyncio.run(two_slots())
@@ -381,9 +391,7 @@ def test_a_mistake_of_ours_is_a_miss_of_that_index_alone(simulator: Simulator, m
 
     monkeypatch.setattr(DeribitClient, "index_price", mistaken)
 
-    btc, eth = sorted(
-        (outcome for batch in polled(simulator.url, BOTH) for outcome in batch), key=lambda each: each.feed
-    )
+    btc, eth = sorted((outcome for batch in polled(simulator.url, BOTH) for outcome in batch), key=feed_of)
 
     assert isinstance(btc, Tick)
     assert eth == Miss(NOW, "eth_usd", Cause.EXCHANGE_ERROR, "a mistake of ours, which the log describes")
@@ -395,7 +403,7 @@ def test_a_mistake_of_ours_is_a_miss_of_that_index_alone(simulator: Simulator, m
 def test_retries_stay_within_five_requests_a_second(indexes: int, poll_seconds: int):
     indexes = min(indexes, MAX_REQUESTS_PER_SECOND * poll_seconds)  # more is refused by the settings
 
-    retries = retries_within_budget(indexes, poll_seconds)
+    retries = retries_within_budget(feeds([f"i{number}_usd" for number in range(indexes)], poll_seconds))
 
     assert 0 <= retries <= 3
     assert indexes * (1 + retries) / poll_seconds <= 5
@@ -405,4 +413,4 @@ def test_retries_stay_within_five_requests_a_second(indexes: int, poll_seconds: 
     ("indexes", "poll_seconds", "retries"), [(2, 5, 3), (1, 1, 3), (2, 1, 1), (5, 1, 0), (12, 5, 1), (60, 3600, 3)]
 )
 def test_retries_use_the_budget(indexes, poll_seconds, retries):
-    assert retries_within_budget(indexes, poll_seconds) == retries
+    assert retries_within_budget(feeds([f"i{number}_usd" for number in range(indexes)], poll_seconds)) == retries

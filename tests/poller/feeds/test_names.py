@@ -9,7 +9,7 @@ from pytest_httpx import HTTPXMock
 
 from poller.exchange.client import DeribitClient
 from poller.exchange.errors import UnreachableError
-from poller.recorder.names import check_names, unpublished
+from poller.feeds.names import check_names, unpublished
 from poller.simulator.server import Simulator
 from settings import SettingsError
 from store.file.database import Database

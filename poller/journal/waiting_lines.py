@@ -16,8 +16,8 @@ _YEARS = range(1970, 2200)
 _POLL_SECONDS = range(1, 86_401)
 _MOST_WORDS = 200
 
-# A feed that is no index, such as "options/BTC".
-_FEED = re.compile(r"[a-z_]{1,40}/[A-Za-z0-9_.-]{1,100}")
+# Of all feeds but indexes, such as "options/BTC".
+_FEED = re.compile(r"[a-z]+/[A-Za-z0-9_-]+")
 
 
 class DamagedError(TickwellError):
@@ -111,10 +111,16 @@ def _index_name(value: Any) -> str:
     return str(value)
 
 
-def _index_names(value: Any) -> tuple[str, ...]:
+def _feed(value: Any) -> str:
+    if not (is_index_name(_text(value)) or _FEED.fullmatch(value)):
+        raise ValueError(f"{value!a} is no name of a feed")
+    return str(value)
+
+
+def _feeds(value: Any) -> tuple[str, ...]:
     if not isinstance(value, list):
-        raise TypeError(f"{value!a} is no list of indexes")
-    return tuple(map(_index_name, value))
+        raise TypeError(f"{value!a} is no list of feeds")
+    return tuple(map(_feed, value))
 
 
 def _feed(value: Any) -> str:
@@ -157,7 +163,8 @@ _SOURCES: dict[Exchange | None, str] = {Exchange.REAL: "live", Exchange.TEST: "l
 
 _RUN: dict[str, Callable[[Any], Any]] = {
     "started_at": _instant,
-    "feeds": _feeds,
+    "poll_seconds": _poll_seconds,
+    "indexes": _feeds,
     "version": _text,
     "ended_at": _instant_if_any,
 }
@@ -173,7 +180,7 @@ _TICK: dict[str, Callable[[Any], Any]] = {
 
 _MISS: dict[str, Callable[[Any], Any]] = {
     "slot": _instant,
-    "feed": _feed,
+    "index_name": _feed,
     "cause": Cause,
     "detail": _text,
     "code": _code,

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from poller.recorder.journal import Journal
-from poller.recorder.limits import Limits
-from poller.recorder.writer import Writer
+from poller.journal.journal import Journal
+from poller.journal.limits import Limits
+from poller.journal.writer import Writer
 from store.errors import ForeignExchangeError
 from store.file.database import Database
 from store.file.exchange import admit

@@ -1,55 +1,46 @@
 """What came of the slots on its way to the database: it waits here while the database can't be written."""
 
-import contextlib
 import logging
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from heapq import merge
 from itertools import takewhile
 
-from poller.alerts.judging import Alerts, UnjudgedError
+from poller.alerts.judging import Alerts
+from poller.feeds.feed import Feed, Observation, Outcome, feed_of
 from store.errors import NoDatabaseError, OlderSchemaError, RefusedRecordError, UnreadableError
-from store.file.database import Cursor, Database
-from store.file.exchange import admit, refuse_another
+from store.file.database import Database
 from store.file.meters import OK
 from store.health import vitals
-from store.health.refused import file_of_refused, keep_refused, refusals_told
+from store.health.refused import file_of_refused, keep_refused
 from store.health.vitals import Vitals
-from store.ledger import runs
 from store.models import Cause, Exchange, Miss, Run, Tick, utc_now
-from store.prices import ticks
 
 from .limits import Limits
-from .poll import Outcome
+from .storing import Move, Queued, Storing
 from .waiting import Waiting, WaitingFile
 
 log = logging.getLogger("tickwell.recorder")
 
-Queued = Run | tuple[datetime, Tick] | Miss | Vitals
-"""A record on its way; a tick has its slot along."""
-
 _LIMITS = Limits()
-
-Judging = Callable[
-    [Sequence[tuple[datetime, Tick]], Sequence[Miss], float], AbstractContextManager[Callable[[Cursor], None]]
-]
 
 
 class Journal:
-    """Ticks and misses in the order of their slots, until a `flush` has made them durable.
+    """Observations and misses in the order of their slots, until a `flush` has made them durable.
 
     One thread flushes, and gives up what waits for too long. Another one may add meanwhile.
-    `written` is true once a tick is durable; `refused` counts the records that the database refused.
+    `written` is true once an observation is durable; `refused` counts the records that the database refused.
 
     Args:
         database: where it all goes.
         clock: of the recorder.
         alerts: judges what is written, in the same transaction.
         exchange: tells of which exchange the replies are; None until the first reply.
+        feeds: whose observations come.
         limits: how much waits, and how much goes into one transaction.
     """
 
@@ -59,22 +50,24 @@ class Journal:
         clock: Callable[[], datetime] = utc_now,
         alerts: Alerts | None = None,
         exchange: Callable[[], Exchange | None] = lambda: None,
+        *,
+        feeds: Sequence[Feed] = (),
         limits: Limits = _LIMITS,
     ) -> None:
         self._limits = limits
+        self._feeds = {feed.name: feed for feed in feeds}
+        self._storing = Storing(database, clock, alerts, exchange, self._feeds)
         self._database = database
         self._clock = clock
-        self._alerts = alerts
         self._exchange = exchange
-        self._admitted: Exchange | None = None
         self._file = WaitingFile(database.path)
         self._left_over: bool | None = None  # not looked yet
         self._taken_in = False
         self._open: list[Run] = []
         self._runs: list[Run] = []
         self._changing = threading.Lock()
-        self._moves: list[tuple[Run, datetime, timedelta]] = []
-        self._ticks: list[tuple[datetime, Tick]] = []
+        self._moves: list[Move] = []
+        self._observed: list[tuple[datetime, Observation]] = []
         self._misses: list[Miss] = []
         self._newest: dict[str, datetime] = {}
         self._delays_s: list[float] = []
@@ -84,13 +77,13 @@ class Journal:
 
     @property
     def waiting(self) -> int:
-        """How many ticks are not in the database yet."""
-        return len(self._ticks)
+        """How many observations are not in the database yet."""
+        return len(self._observed)
 
     @property
     def queued(self) -> bool:
         """Does anything wait in memory?"""
-        return bool(self._ticks or self._misses or self._runs or self._moves)
+        return bool(self._observed or self._misses or self._runs or self._moves)
 
     @property
     def file_name(self) -> str:
@@ -111,10 +104,10 @@ class Journal:
         taken = [self._unless_repeated(slot, outcome) for outcome in outcomes]
         with self._changing:
             self._misses += [outcome for outcome in taken if isinstance(outcome, Miss)]
-            self._ticks += [(slot, outcome) for outcome in taken if isinstance(outcome, Tick)]
+            self._observed += [(slot, outcome) for outcome in taken if not isinstance(outcome, Miss)]
         polls = self._database.meters.polls
         for outcome in taken:
-            polls[outcome.feed, outcome.cause.value if isinstance(outcome, Miss) else OK] += 1
+            polls[feed_of(outcome), outcome.cause.value if isinstance(outcome, Miss) else OK] += 1
         return taken
 
     def flush(self, wait_s: float) -> None:
@@ -132,7 +125,7 @@ class Journal:
             self._write_or_isolate(self._oldest(), wait_s)
         except (NoDatabaseError, OlderSchemaError, UnreadableError):
             self._database.migrate(wait_s)
-            self._admitted = None
+            self._storing.forget_file()
             with self._changing:
                 self._runs[:0] = [run for run in self._open if run not in self._runs]  # noted in a file that is gone
             self._write_or_isolate(self._oldest(), wait_s)
@@ -150,27 +143,33 @@ class Journal:
         self._take_in()
         # What no reply let us take in stays in the file, before what came since.
         found = (self._left_over and self._file.read()) or Waiting(self._exchange())
+        prices = [(slot, each) for slot, each in self._observed if isinstance(each, Tick)]
+        lost = [
+            _unavailable(slot, each, "the recorder was stopped, and its file for the next start takes prices alone")
+            for slot, each in self._observed
+            if not isinstance(each, Tick)
+        ]
         self._file.keep(
             Waiting(
                 found.exchange,
                 [*found.runs, *(run for run in self._runs if run.ended_at)],
-                [*found.ticks, *self._ticks],
-                [*found.misses, *self._misses],
+                [*found.ticks, *prices],
+                [*found.misses, *self._misses, *lost],
             )
         )
         self._taken_in = not self._left_over
 
     def give_up_oldest(self, reason: str) -> int:
-        """Turn the oldest ticks beyond what may wait into misses; the oldest misses beyond that are dropped.
+        """Turn the oldest observations beyond what may wait into misses; the oldest misses beyond that are dropped.
 
         Returns:
-            How many ticks were given up.
+            How many observations were given up.
         """
         most = self._limits.most_waiting
         with self._changing:
-            surplus = self._ticks[: max(0, len(self._ticks) - most)]
-            del self._ticks[: len(surplus)]
-            self._misses += [Miss(slot, tick.index_name, Cause.STORE_UNAVAILABLE, reason) for slot, tick in surplus]
+            surplus = self._observed[: max(0, len(self._observed) - most)]
+            del self._observed[: len(surplus)]
+            self._misses += [_unavailable(slot, each, reason) for slot, each in surplus]
             del self._misses[:-most]
         return len(surplus)
 
@@ -198,7 +197,7 @@ class Journal:
             self._misses = [
                 replace(miss, slot=miss.slot + by) if _is_of(run, miss.slot, miss) else miss for miss in self._misses
             ]
-            self._ticks = [(slot + by if _is_of(run, slot, tick) else slot, tick) for slot, tick in self._ticks]
+            self._observed = [(slot + by if _is_of(run, slot, each) else slot, each) for slot, each in self._observed]
         return moved
 
     def end_minute(self, now: datetime, skew_s: float | None) -> Vitals:
@@ -213,11 +212,13 @@ class Journal:
     def _unless_repeated(self, slot: datetime, outcome: Outcome) -> Outcome:
         if isinstance(outcome, Miss):
             return outcome
-        if self._newest.get(outcome.feed) == outcome.ts:
-            detail = f"the exchange repeated its reply of {outcome.ts:%H:%M:%S.%f} UTC"
-            return Miss(slot, outcome.feed, Cause.REJECTED_REPLY, detail)
-        self._newest[outcome.feed] = outcome.ts
-        return outcome
+        name = feed_of(outcome)
+        before, self._newest[name] = self._newest.get(name), outcome.ts
+        feed = self._feeds.get(name)
+        if before != outcome.ts or (feed is not None and feed.repeats == "same"):
+            return outcome
+        detail = f"the exchange repeated its reply of {outcome.ts:%H:%M:%S.%f} UTC"
+        return Miss(slot, name, Cause.REJECTED_REPLY, detail)
 
     def _take_in(self) -> None:
         """Put what a stop left in a file before all that came since."""
@@ -233,7 +234,7 @@ class Journal:
             self._file.set_aside(f"it has prices of {found.exchange}, the replies are of {exchange}")
             return
         with self._changing:
-            self._runs[:0], self._ticks[:0], self._misses[:0] = found.runs, found.ticks, found.misses
+            self._runs[:0], self._observed[:0], self._misses[:0] = found.runs, found.ticks, found.misses
         self._taken_in = True
         log.info("taken in from %s: ticks %d", self._file.path.name, len(found.ticks))
 
@@ -241,11 +242,11 @@ class Journal:
         """The oldest ticks and misses: of both those of the same slots, as they are judged together."""
         most = self._limits.portion
         with self._changing:
-            portion, misses = self._ticks[:most], self._misses[:most]
-            if len(self._ticks) > most:
-                until, _ = self._ticks[most]
+            portion, misses = self._observed[:most], self._misses[:most]
+            if len(self._observed) > most:
+                until, _ = self._observed[most]
                 misses = list(takewhile(lambda miss: miss.slot < until, misses))
-        of_slots: tuple[Sequence[tuple[datetime, Tick] | Miss], ...] = (portion, misses)
+        of_slots: tuple[Sequence[tuple[datetime, Observation] | Miss], ...] = (portion, misses)
         return [*self._runs, *merge(*of_slots, key=_slot_of), *self._minutes]
 
     def _write_or_isolate(self, records: Sequence[Queued], wait_s: float) -> None:
@@ -270,69 +271,37 @@ class Journal:
             log.warning("the database refused a record, which is set aside in %s: %s", file.name, reason)
         self.refused += 1
         if isinstance(queued, tuple):
-            detail = f"the database refused the tick: {reason}"
-            self._misses.append(Miss(queued[0], queued[1].index_name, Cause.STORE_UNAVAILABLE, detail))
+            kind = type(queued[1]).__name__.lower()
+            self._misses.append(_unavailable(*queued, f"the database refused the {kind}: {reason}"))
 
     def _write(self, records: Sequence[Queued], wait_s: float) -> None:
-        try:
-            self._store(records, wait_s, self._judging)
-        except UnjudgedError:
-            self._store(records, wait_s, _nobody)
+        moves = list(self._moves)
+        self._storing.store(records, moves, wait_s, stored=partial(self._note_stored, records, len(moves)))
 
-    def _store(self, records: Sequence[Queued], wait_s: float, judging: Judging) -> None:
-        exchange, moves = self._exchange(), list(self._moves)
-        portion = [each for each in records if isinstance(each, tuple)]
-        misses = [each for each in records if isinstance(each, Miss)]
-        with judging(portion, misses, wait_s) as judge:
-            with self._database.write(wait_s) as cursor:
-                if exchange is not self._admitted:
-                    refuse_another(cursor, exchange)
-                    if portion:  # what is no price says nothing of whose prices the file has
-                        admit(cursor, exchange, self._clock())
-                for run, last, by in moves:
-                    runs.move(cursor, run, last, by)
-                self._append(cursor, records)
-                judge(cursor)
-            del self._moves[: len(moves)]
-            self._drop(records)  # before anything that may raise: they are stored
-        self._admitted = exchange if portion else self._admitted
-        self.written |= bool(portion)
+    def _note_stored(self, records: Sequence[Queued], moves: int) -> None:
+        del self._moves[:moves]
+        self._drop(records)  # before anything that may raise: they are stored
+        observed = [each[1] for each in records if isinstance(each, tuple)]
+        self.written |= bool(observed)
         now = self._clock()
-        self._delays_s += [(now - tick.ts).total_seconds() for _, tick in portion]
-
-    def _append(self, cursor: Cursor, records: Sequence[Queued]) -> None:
-        with refusals_told():
-            for run in (each for each in records if isinstance(each, Run)):
-                runs.note(cursor, run)
-            ticks.append(cursor, (each[1] for each in records if isinstance(each, tuple)))
-            runs.append_misses(cursor, [each for each in records if isinstance(each, Miss)])
-            vitals.append(cursor, (each for each in records if isinstance(each, Vitals)))
+        self._delays_s += [(now - each.ts).total_seconds() for each in observed]
 
     def _drop(self, records: Sequence[Queued]) -> None:
         """They are the oldest of their kinds; what came meanwhile waits on."""
         kinds = Counter(map(type, records))
         with self._changing:
-            del self._ticks[: kinds[tuple]], self._misses[: kinds[Miss]]
+            del self._observed[: kinds[tuple]], self._misses[: kinds[Miss]]
             del self._runs[: kinds[Run]], self._minutes[: kinds[Vitals]]
-
-    def _judging(
-        self, portion: Sequence[tuple[datetime, Tick]], misses: Sequence[Miss], wait_s: float
-    ) -> AbstractContextManager[Callable[[Cursor], None]]:
-        """For the time of a write: judges what is written, in the same transaction."""
-        if self._alerts is None or not (portion or misses):
-            return _nobody(portion, misses, wait_s)
-        return self._alerts.judging(portion, misses, wait_s)
-
-
-def _nobody(*_: object) -> AbstractContextManager[Callable[[Cursor], None]]:
-    """Judges nothing."""
-    return contextlib.nullcontext(lambda _: None)
 
 
 def _is_of(run: Run, slot: datetime, outcome: Outcome) -> bool:
     """Did it come of a slot of the run?"""
-    return slot >= run.started_at and outcome.index_name in run.indexes
+    return slot >= run.started_at and feed_of(outcome) in run.indexes
 
 
-def _slot_of(queued: tuple[datetime, Tick] | Miss) -> datetime:
+def _unavailable(slot: datetime, observation: Observation, detail: str) -> Miss:
+    return Miss(slot, feed_of(observation), Cause.STORE_UNAVAILABLE, detail)
+
+
+def _slot_of(queued: tuple[datetime, Observation] | Miss) -> datetime:
     return queued.slot if isinstance(queued, Miss) else queued[0]

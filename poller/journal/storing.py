@@ -1,0 +1,124 @@
+"""The one transaction that makes records durable: all of them, or none."""
+
+import contextlib
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime, timedelta
+
+from poller.alerts.judging import Alerts, UnjudgedError
+from poller.feeds.feed import Feed, Observation, feed_of
+from store.file.database import Cursor, Database
+from store.file.exchange import admit, refuse_another
+from store.health import vitals
+from store.health.refused import refusals_told
+from store.health.vitals import Vitals
+from store.ledger import runs
+from store.models import Exchange, Miss, Run, Tick
+from store.prices import ticks
+
+Queued = Run | tuple[datetime, Observation] | Miss | Vitals
+"""A record on its way; an observation has its slot along."""
+
+Move = tuple[Run, datetime, timedelta]
+"""A run that its clock had misplaced, its last slot so far, and by how much both move."""
+
+Judge = Callable[[Cursor], None]
+
+
+class Storing:
+    """Stores records, and lets alerts judge them in the same transaction.
+
+    Args:
+        database: where it all goes.
+        clock: of the recorder.
+        alerts: judges what is stored.
+        exchange: tells of which exchange the replies are; None until the first reply.
+        feeds: know how their observations are appended.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Callable[[], datetime],
+        alerts: Alerts | None,
+        exchange: Callable[[], Exchange | None],
+        feeds: Mapping[str, Feed],
+    ) -> None:
+        self._database, self._clock, self._alerts = database, clock, alerts
+        self._exchange, self._feeds = exchange, feeds
+        self._admitted: Exchange | None = None
+
+    def forget_file(self) -> None:
+        """Another file is in the place of the one before: whose prices it has is to be seen anew."""
+        self._admitted = None
+
+    def store(
+        self, records: Sequence[Queued], moves: Sequence[Move], wait_s: float, stored: Callable[[], None]
+    ) -> None:
+        """Store records; `stored` is called once they are durable, whatever follows.
+
+        Raises:
+            ForeignExchangeError: the file has prices of another exchange.
+            RefusedRecordError: the database refuses one of the records.
+            StoreError: the file can't be written.
+        """
+        try:
+            self._store(records, moves, wait_s, stored, self._judging(records, wait_s))
+        except UnjudgedError:
+            self._store(records, moves, wait_s, stored, _nobody())
+
+    def _store(
+        self,
+        records: Sequence[Queued],
+        moves: Sequence[Move],
+        wait_s: float,
+        stored: Callable[[], None],
+        judging: AbstractContextManager[Judge],
+    ) -> None:
+        exchange = self._exchange()
+        has_prices = any(isinstance(each, tuple) for each in records)
+        with judging as judge:
+            with self._database.write(wait_s) as cursor:
+                if exchange is not self._admitted:
+                    refuse_another(cursor, exchange)
+                    if has_prices:  # what is no price says nothing of whose prices the file has
+                        admit(cursor, exchange, self._clock())
+                for run, last, by in moves:
+                    runs.move(cursor, run, last, by)
+                self._append(cursor, records)
+                judge(cursor)
+            stored()
+        self._admitted = exchange if has_prices else self._admitted
+
+    def _append(self, cursor: Cursor, records: Sequence[Queued]) -> None:
+        with refusals_told():
+            for run in (each for each in records if isinstance(each, Run)):
+                runs.note(cursor, run)
+            for append, observations in self._by_append(records).items():
+                append(cursor, observations)
+            runs.append_misses(cursor, [each for each in records if isinstance(each, Miss)])
+            for minute in (each for each in records if isinstance(each, Vitals)):
+                vitals.append(cursor, minute)
+
+    def _by_append(self, records: Sequence[Queued]) -> Mapping[Callable[..., object], list[Observation]]:
+        """The observations of feeds that are stored alike. A feed that is gone since a stop was an index."""
+        found: defaultdict[Callable[..., object], list[Observation]] = defaultdict(list)
+        for _, observation in (each for each in records if isinstance(each, tuple)):
+            feed = self._feeds.get(feed_of(observation))
+            found[feed.append if feed else ticks.append].append(observation)
+        return found
+
+    def _judging(self, records: Sequence[Queued], wait_s: float) -> AbstractContextManager[Judge]:
+        """For the time of a write: judges what is written, in the same transaction."""
+        observed = [each for each in records if isinstance(each, tuple)]
+        prices = [(slot, each) for slot, each in observed if isinstance(each, Tick)]
+        misses = [each for each in records if isinstance(each, Miss)]
+        if self._alerts is None or not (prices or misses):
+            return _nobody()
+        return self._alerts.judging(prices, misses, wait_s)
+
+
+def _nobody() -> AbstractContextManager[Judge]:
+    """Judges nothing."""
+    return contextlib.nullcontext(lambda _: None)

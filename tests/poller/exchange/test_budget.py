@@ -1,0 +1,71 @@
+"""No second holds more requests than the budget, and what can wait never takes the token of a slot."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from poller.exchange.budget import Budget
+
+
+def begun_at(*requests: tuple[str, Callable[[], Awaitable[None]]]) -> list[tuple[str, float]]:
+    """When each request began, in seconds, in the order in which they did; all ask at once."""
+    begun: list[tuple[str, float]] = []
+
+    async def one(name: str, take: Callable[[], Awaitable[None]]) -> None:
+        await take()
+        begun.append((name, time.monotonic() - started))
+
+    async def every() -> None:
+        await asyncio.gather(*(one(*request) for request in requests))
+
+    started = time.monotonic()
+    asyncio.run(every())
+    return begun
+
+
+def test_no_second_holds_more_than_the_budget_and_each_has_its_turn():
+    budget = Budget(5)
+
+    begun = begun_at(*((str(number), budget.take) for number in range(12)))
+
+    assert [name for name, _ in begun] == [str(number) for number in range(12)]
+    times_s = [at_s for _, at_s in begun]
+    assert all(later - earlier >= 0.99 for earlier, later in zip(times_s, times_s[5:], strict=False))
+    assert times_s[4] < 0.5
+    assert 2 <= times_s[11] < 3
+
+
+def test_what_can_wait_lets_all_others_go_first():
+    budget = Budget(2)
+
+    def later() -> Awaitable[None]:
+        return budget.take(can_wait=True)
+
+    begun = begun_at(*[("slot", budget.take)] * 2, ("history", later), *[("slot", budget.take)] * 3)
+
+    assert [name for name, _ in begun] == ["slot"] * 5 + ["history"]
+
+
+def test_what_can_wait_leaves_room_for_the_slots_of_the_next_second():
+    budget = Budget(5)
+    since = time.monotonic()
+    budget.due_soon = lambda: 3 if time.monotonic() < since + 0.4 else 0
+
+    begun = begun_at(*[("history", lambda: budget.take(can_wait=True))] * 3)
+
+    assert begun[1][1] < 0.3
+    assert begun[2][1] >= 0.3
+
+
+@pytest.mark.parametrize("due", [5, 60])
+def test_where_slots_need_all_of_it_what_can_wait_goes_after_a_while_and_takes_no_token(due: int):
+    budget = Budget(5, longest_s=0.2)
+    budget.due_soon = lambda: due
+
+    begun = begun_at(("history", lambda: budget.take(can_wait=True)))
+    slots = begun_at(*[("slot", budget.take)] * 5)
+
+    assert 0.2 <= begun[0][1] < 1
+    assert slots[-1][1] < 0.5

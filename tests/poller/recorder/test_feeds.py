@@ -1,0 +1,244 @@
+"""What is recorded is a tuple of feeds, and a slow one costs no other one a slot."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from poller.exchange.client import DeribitClient
+from poller.exchange.errors import RefusedError
+from poller.feeds.feed import Feed, Outcome, Snapshot
+from poller.feeds.index import index_feeds
+from poller.history.limits import Limits as HistoryLimits
+from poller.journal.journal import Journal
+from poller.journal.limits import Limits as JournalLimits
+from poller.recorder.limits import Limits
+from poller.recorder.recorder import Recorder
+from settings import Settings
+from store.file.database import Cursor, Database
+from store.file.recorder import read_notice
+from store.ledger import runs
+from store.ledger.gaps import ledger
+from store.models import Cause, Exchange, Miss, Tick, to_column, utc_now
+from store.prices import averages, ticks
+from tests.conftest import START, wait_until
+from tests.poller.conftest import price_reply, reply
+
+from .test_recorder import EVER, in_a_row, seconds
+
+SECOND = timedelta(seconds=1)
+
+_TABLE = "CREATE TABLE books (feed VARCHAR, ts TIMESTAMP, instrument VARCHAR, mark DOUBLE)"
+
+Start = Callable[..., Recorder]
+
+
+def append_books(cursor: Cursor, snapshots: Sequence[Snapshot]) -> None:
+    """The store's part of the made-up feed."""
+    for snapshot in snapshots:
+        for row in snapshot.rows:
+            cursor.execute("INSERT INTO books VALUES (?, ?, ?, ?)", [snapshot.feed, to_column(snapshot.ts), *row])
+
+
+def book_feed(
+    ask: Callable[[DeribitClient], Any], period: timedelta = 2 * SECOND, repeats: Any = "same", name: str = "books/BTC"
+) -> Feed:
+    """A feed of snapshots, of which the exchange keeps no history."""
+    return Feed(name, period, ask=ask, append=append_books, repeats=repeats)
+
+
+async def ask_books(client: DeribitClient) -> Snapshot:
+    at = await client.time()
+    return Snapshot("books/BTC", at, client.local(), (("BTC-PERPETUAL", 1.0), ("BTC-27NOV26", 2.0)))
+
+
+@pytest.fixture
+def books(database: Database) -> Database:
+    """A file with the table of the made-up feed and a little history of btc_usd, so that none is loaded."""
+    with database.write() as cursor:
+        cursor.execute(_TABLE)
+        averages.append(cursor, "btc_usd", [(datetime(2019, 1, 1, tzinfo=START.tzinfo), 1.0)], 86_400, "live")
+    return database
+
+
+@pytest.fixture
+def start(books: Database, make_settings: Callable[..., Settings]) -> Iterator[Start]:
+    """Start a recorder of btc_usd at one second and of another feed."""
+    started: list[Recorder] = []
+
+    def begin(url: str, *others: Feed) -> Recorder:
+        settings = make_settings(deribit_url=url, poll_seconds=1, indexes=("btc_usd",))
+        limits = Limits(history=HistoryLimits(look_for_gaps_s=0.5, ripe=SECOND))
+        feeds = (*index_feeds(("btc_usd",), SECOND), *others)
+        recorder = Recorder(settings, books, "external", feeds=feeds, limits=limits)
+        recorder.start()
+        started.append(recorder)
+        return recorder
+
+    yield begin
+    for recorder in started:
+        recorder.stop()
+
+
+def stored_books(database: Database) -> list[tuple[Any, ...]]:
+    with database.read() as cursor:
+        return cursor.execute("SELECT feed, instrument, mark, ts FROM books ORDER BY ts, mark DESC").fetchall()
+
+
+def stored_prices(database: Database) -> list[datetime]:
+    with database.read() as cursor:
+        return [tick.ts for tick in ticks.history(cursor, "btc_usd", *EVER) if tick.resolution_s == 0]
+
+
+def missed(database: Database) -> list[Miss]:
+    with database.read() as cursor:
+        return runs.misses(cursor, *EVER)
+
+
+def answer(target: str) -> bytes:
+    """An exchange that publishes btc_usd and tells the time."""
+    if "names" in target:
+        return reply(["btc_usd"], utc_now())
+    if "get_time" in target:
+        return reply(int(1000 * utc_now().timestamp()), utc_now())
+    return price_reply(sent_at=utc_now())
+
+
+def test_a_feed_of_another_period_is_recorded_beside_the_others(serve, start: Start, books: Database):
+    recorder = start(serve(answer).url, book_feed(ask_books))
+    wait_until(lambda: len(stored_books(books)) >= 4, timeout_s=20)
+    told = read_notice(books.path)
+    recorder.stop()
+
+    found = stored_books(books)
+    assert [row[:3] for row in found[:2]] == [("books/BTC", "BTC-27NOV26", 2.0), ("books/BTC", "BTC-PERPETUAL", 1.0)]
+    slots = seconds(sorted({row[3] for row in found}))
+    assert all(later - earlier == 2 * SECOND for earlier, later in pairwise(slots))
+    assert seconds(stored_prices(books)) == in_a_row(seconds(stored_prices(books)))
+    assert books.meters.polls["books/BTC", "ok"] == len(slots)
+    assert told is not None
+    assert told.indexes == ("btc_usd", "books/BTC")
+    with books.read() as cursor:
+        assert {(run.poll_seconds, run.indexes) for run in runs.runs(cursor)} >= {(2, ("books/BTC",))}
+
+
+def test_a_request_of_three_seconds_costs_a_feed_at_one_second_no_slot(serve, start: Start, books: Database):
+    over = threading.Event()
+    asked_at: list[float] = []
+
+    def slow(target: str) -> bytes:
+        if "get_index_price?" in target and "slow_usd" in target:
+            asked_at.append(time.monotonic())
+            over.wait(3)
+            return price_reply(sent_at=utc_now())
+        return answer(target)
+
+    (slow_feed,) = index_feeds(("slow_usd",), 5 * SECOND)
+    recorder = start(serve(slow).url, slow_feed)
+    wait_until(lambda: len(asked_at) >= 2 and time.monotonic() > asked_at[1] + 3, timeout_s=30)
+    recorder.stop()
+    over.set()
+
+    found = seconds(stored_prices(books))
+    assert found == in_a_row(found)
+    assert len(found) >= 8
+    assert missed(books) == []
+    with books.read() as cursor:
+        assert ticks.latest(cursor, "slow_usd") is not None
+
+
+def test_a_feed_that_fails_is_missed_with_its_cause_and_told_while_others_go_on(serve, start: Start, books: Database):
+    async def refuse(_: DeribitClient) -> Snapshot:
+        raise RefusedError("get_books: -32602 Invalid params", code=-32602)
+
+    start(serve(answer).url, book_feed(refuse))
+    wait_until(lambda: missed(books))
+
+    assert {(miss.index_name, miss.cause, miss.code) for miss in missed(books)} == {
+        ("books/BTC", Cause.EXCHANGE_ERROR, -32602)
+    }
+    told = wait_until(lambda: (notice := read_notice(books.path)) and notice.failing and notice)
+    assert told.state == "recording"
+    assert told.failing == {"books/BTC": "exchange error, get_books: -32602 Invalid params"}
+
+
+def test_what_a_feed_without_a_history_missed_is_unfillable_and_nobody_is_asked_for_it(
+    serve, start: Start, books: Database
+):
+    asked: list[str] = []
+
+    async def fail_twice(client: DeribitClient) -> Tick:
+        asked.append("eth_usd")
+        if len(asked) in {2, 3}:
+            raise RefusedError("get_index_price: -32602 Invalid params", code=-32602)
+        return await client.index_price("eth_usd")
+
+    (feed,) = index_feeds(("eth_usd",), SECOND)
+    server = serve(answer)
+    start(server.url, replace(feed, ask=fail_twice, history=None))
+    wait_until(lambda: "unfillable" in states(books).get("eth_usd", set()), timeout_s=60, look_again_s=0.5)
+
+    assert not [target for target in server.targets if "chart" in target and "eth_usd" in target]
+
+
+def states(database: Database) -> dict[str, set[str]]:
+    """Of the gaps of each feed."""
+    with database.read() as cursor:
+        gaps = [gap for gap in ledger(cursor, *EVER, utc_now()) if gap.cause != "recorder down"]
+    return {name: {gap.state for gap in gaps if gap.index_name == name} for name in {gap.index_name for gap in gaps}}
+
+
+# What waits of a feed
+
+
+def snapshot(second: float) -> Snapshot:
+    at = START + timedelta(seconds=second)
+    return Snapshot("books/BTC", at, at, (("BTC-PERPETUAL", second),))
+
+
+@pytest.mark.parametrize(("repeats", "taken"), [("same", Snapshot), ("miss", Miss)])
+def test_an_unchanged_exchange_time_means_what_the_feed_says(books: Database, repeats: str, taken: type[Outcome]):
+    journal = Journal(books, feeds=[book_feed(ask_books, repeats=repeats)])
+    journal.add(START, [snapshot(0.5)])
+
+    (outcome,) = journal.add(START + SECOND, [snapshot(0.5)])
+
+    assert type(outcome) is taken
+
+
+def test_a_snapshot_that_the_database_refuses_is_set_aside_and_its_slot_is_missed(books: Database):
+    journal = Journal(books, feeds=[book_feed(ask_books)], exchange=lambda: Exchange.REAL)
+    bad = Snapshot("books/BTC", START, START, (("BTC-PERPETUAL", "dear"),))
+    journal.add(START, [bad])
+    journal.add(START + SECOND, [snapshot(1.5)])
+
+    journal.flush(1)
+    journal.flush(1)
+
+    assert [row[2] for row in stored_books(books)] == [1.5]
+    (miss,) = missed(books)
+    assert (miss.slot, miss.index_name) == (START, "books/BTC")
+    assert miss.detail.startswith("the database refused the snapshot: ")
+    (line,) = books.path.with_name("ticks.duckdb.refused.jsonl").read_text().splitlines()
+    assert json.loads(line)["kind"] == "snapshot"
+
+
+def test_a_snapshot_that_waits_at_a_stop_leaves_a_miss_that_says_so(books: Database):
+    journal = Journal(
+        books, feeds=[book_feed(ask_books)], exchange=lambda: Exchange.REAL, limits=JournalLimits(portion=1)
+    )
+    journal.add(START, [snapshot(0.5)])
+    journal.keep()
+
+    Journal(books, exchange=lambda: Exchange.REAL).flush(1)
+
+    assert stored_books(books) == []
+    (miss,) = missed(books)
+    assert (miss.cause, miss.index_name) == (Cause.STORE_UNAVAILABLE, "books/BTC")
+    assert "takes prices alone" in miss.detail
