@@ -13,6 +13,9 @@ _LOOK_AGAIN_S = 0.05
 # Slots may use the whole budget for ever. What can wait goes after 5 s all the same, or no gap would ever heal.
 _LONGEST_S = 5.0
 
+# A timer is some milliseconds late. Where it is later than this, the process or its machine stood still.
+_LATE_S = 0.1
+
 
 class Budget:
     """Lets at most so many requests begin in any second.
@@ -49,16 +52,18 @@ class Budget:
             self._slots_wait += 1
             try:
                 async with self._first:
-                    await self._until_free()
-                    self._taken_s.append((self._steady(), False))
+                    self._taken_s.append((await self._freed_s(), False))
             finally:
                 self._slots_wait -= 1
 
-    async def _until_free(self) -> None:
+    async def _freed_s(self) -> float:
+        """Wait for a token; when it came back. Taking it then, not a bit later, keeps long queues from growing late."""
         left_s = self._until_free_s()
-        if left_s > 0:
-            await asyncio.sleep(left_s)
-            await self._until_free()
+        if left_s <= 0:
+            return self._steady()
+        due_s = self._steady() + left_s
+        await asyncio.sleep(left_s)
+        return due_s if self._steady() - due_s < _LATE_S else self._steady()
 
     async def _take_later(self) -> None:
         longest_s = self._steady() + self._longest_s

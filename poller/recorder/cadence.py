@@ -39,6 +39,13 @@ class Cadence:
         self._run: Run | None = None
         self._answered_in: datetime | None = None  # the slot of the reply that moved the clock
 
+    @property
+    def known_to(self) -> datetime | None:
+        """Up to when its slots are accounted for; None where no run has begun."""
+        if self.last is not None:
+            return self.last + self.period
+        return self.slot if self.under_way else None
+
     def knows(self, slot: datetime) -> bool:
         """Was it served already?"""
         return slot in (self.last, self._answered_in)

@@ -16,7 +16,7 @@ from poller.journal.journal import Journal
 from poller.network.http_client import check_environment
 from poller.simulator.server import Simulator
 from poller.timing.slots import slot_of
-from settings import VERSION, Settings
+from settings import MAX_REQUESTS_PER_SECOND, VERSION, Settings
 from store.errors import ForeignExchangeError, NewerSchemaError, StoreError
 from store.file.database import Database
 from store.file.exchange import refuse_another
@@ -24,7 +24,8 @@ from store.file.recorder import Notice, RecorderLock
 from store.health.status import stale_after_s
 from store.models import Gap, utc_now
 
-_SECONDS_FOR_ALL = 20.0
+# For each index, besides the time until its turn.
+_SECONDS = 20.0
 _ATTEMPTS = 3
 STORE_WAIT_S = 5.0
 
@@ -61,8 +62,8 @@ async def poll_once(settings: Settings, database: Database, store_wait_s: float 
             journal = Journal(database, clock, exchange=lambda: client.exchange, feeds=feeds)
             await clock.ask(client)
             slot = slot_of(clock(), timedelta(seconds=settings.poll_seconds))
-            retries = retries_within_budget(feeds)
-            batches = poll(client, feeds, slot, seconds_left=_SECONDS_FOR_ALL, retries=retries)
+            retries, requests_s = retries_within_budget(feeds), len(feeds) / MAX_REQUESTS_PER_SECOND
+            batches = poll(client, feeds, slot, seconds_left=_SECONDS + requests_s, retries=retries)
             outcomes = [outcome async for batch in batches for outcome in journal.add(slot, batch)]
             _store(database, journal, store_wait_s)
         return outcomes

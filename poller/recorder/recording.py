@@ -260,9 +260,9 @@ class Recording:
         """
         while True:
             await self._writer.idle.wait()
-            served = [cadence.last + cadence.period for cadence in self._cadences if cadence.last is not None]
+            served = any(cadence.last is not None for cadence in self._cadences)
             if served and self._clock.sure and self._journal.written and self._journal.empty:
-                return min(served)
+                return min(to for to in (cadence.known_to for cadence in self._cadences) if to is not None)
             async with self._served:
                 await self._served.wait()
 

@@ -28,7 +28,7 @@ from store.ledger.gaps import ledger
 from store.models import Cause, Exchange, Miss, Tick, to_column, utc_now
 from store.prices import averages, ticks
 from tests.conftest import START, wait_until
-from tests.poller.conftest import price_reply, reply
+from tests.poller.conftest import http, price_reply, reply
 
 from .test_recorder import EVER, in_a_row, seconds
 
@@ -151,6 +151,32 @@ def test_a_request_of_three_seconds_costs_a_feed_at_one_second_no_slot(serve, st
     assert missed(books) == []
     with books.read() as cursor:
         assert ticks.latest(cursor, "slow_usd") is not None
+
+
+def test_no_second_holds_more_requests_than_the_budget_whatever_asks(
+    serve, database: Database, make_settings: Callable[..., Settings]
+):
+    """Twelve indexes have their slots together, one fails and is asked again, and history is loaded beside them."""
+    names = tuple(f"i{number}_usd" for number in range(12))
+    asked_at: list[float] = []
+
+    def busy(target: str) -> bytes:
+        asked_at.append(time.monotonic())
+        if "names" in target:
+            return reply(names, utc_now())
+        if "i0_usd" in target:
+            return http(b"", "502 Bad Gateway")
+        return reply([], utc_now()) if "chart" in target else answer(target)
+
+    settings = make_settings(deribit_url=serve(busy).url, poll_seconds=5, indexes=names)
+    recorder = Recorder(settings, database, "external")
+    recorder.start()
+    wait_until(lambda: len(asked_at) >= 40, timeout_s=40)
+    recorder.stop()
+
+    # A request may be on its way for longer than the one five places after it.
+    assert all(later - earlier > 0.8 for earlier, later in zip(asked_at, asked_at[5:], strict=False))
+    assert {miss.index_name for miss in missed(database)} <= {"i0_usd"}
 
 
 def test_a_feed_that_fails_is_missed_with_its_cause_and_told_while_others_go_on(serve, start: Start, books: Database):
