@@ -1,4 +1,4 @@
-"""The exchange client: asks Deribit's public methods and returns records. Its wire format is in exchange_wire."""
+"""The exchange client: asks Deribit's public methods and returns records. Its wire format is in `wire`."""
 
 import asyncio
 import time
@@ -18,11 +18,12 @@ from store.models import Exchange, Tick, utc_now
 from store.words import span
 
 from .budget import Budget
-from .errors import ClosedError, ExchangeError, PausedError, RateLimitedError, RejectedReplyError
+from .errors import ClosedError, ExchangeError, RejectedReplyError
 from .outliving import MOST, Outliving
+from .pauses import Pauses
 from .request import Bounds, Way, fetch
 from .skew import Comparison
-from .wire import LONGEST_PAUSE_S, Reply, instant, items, mapping, price, read, reject, text
+from .wire import Reply, instant, items, mapping, price, read, reject, text
 
 # Prices under way at once. An index whose replies hang takes one place; at one tick a second there are 5 indexes at
 # most. The exchange allows 32 connections per address: this, all else and what outlives leave 4 to another process.
@@ -41,12 +42,6 @@ _BOUNDS_OF_CHARTS = Bounds(seconds=30, most_bytes=1_000_000)
 _LIMITS = httpx.Limits(max_connections=MOST_PRICES + MOST_OTHERS + MOST, keepalive_expiry=300)
 
 _TEST_HOST = "test.deribit.com"
-
-# Codes that speak of the method that was asked, and codes that speak of all our requests. After any other error one
-# question pauses: an index that is told to wait costs no other index its slot.
-_OF_ONE_METHOD = frozenset({13025, 13503})
-_OF_ALL_REQUESTS = frozenset({10028, 10066})
-_ALL = ""
 
 _PRICE = "get_index_price"
 
@@ -71,13 +66,6 @@ class Status:
 
     locked: str
     locked_indices: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Pause:
-    until: datetime
-    reason: str
-    code: int | None
 
 
 class DeribitClient:
@@ -108,7 +96,7 @@ class DeribitClient:
         budget: Budget | None = None,
     ) -> None:
         self.budget = budget or Budget()
-        self._clock, self.local, self._steady = clock, local or clock, steady
+        self.local, self._steady = local or clock, steady
         self._bounds, self._bounds_of_charts = bounds, bounds_of_charts
         self._url = url
         self._of_test_host = urlsplit(url).hostname == _TEST_HOST
@@ -116,7 +104,7 @@ class DeribitClient:
         self._http = http_client(url, limits=_LIMITS, timeout=_TIMEOUT)
         self._places_of_prices, self._places = asyncio.Semaphore(MOST_PRICES), asyncio.Semaphore(MOST_OTHERS)
         self._outliving = Outliving()
-        self._pauses: dict[str, _Pause] = {}
+        self._pauses = Pauses(clock)
         self._compared = Comparison(steady)
         self._told: dict[str, Exchange] = {}
 
@@ -143,13 +131,12 @@ class DeribitClient:
     @property
     def paused_until(self) -> datetime | None:
         """Until when the exchange wants not to be asked for a price; perhaps over by now."""
-        prices = (pause.until for paused, pause in self._pauses.items() if paused.startswith(_PRICE) or paused == _ALL)
-        return max(prices, default=None)
+        return self._pauses.until(_PRICE)
 
     @property
     def silent_until(self) -> datetime | None:
         """Until when the exchange wants not to be asked at all; perhaps over by now."""
-        return self._pauses[_ALL].until if _ALL in self._pauses else None
+        return self._pauses.silent_until
 
     @property
     def skew_s(self) -> float | None:
@@ -241,10 +228,10 @@ class DeribitClient:
 
     async def _ask(self, method: str, bounds: Bounds, **params: str) -> Reply:
         asked = " ".join([method, *params.values()])
-        self._refuse_in_a_pause(method, asked)
+        self._pauses.refuse(method, asked)
         async with self._places_of_prices if method == _PRICE else self._places:
             await self.budget.take(can_wait=method in _CAN_WAIT)
-            self._refuse_in_a_pause(method, asked)  # one may have begun while this request waited for its turn
+            self._pauses.refuse(method, asked)  # one may have begun while this request waited for its turn
             way = Way(self._through)
             return await self._outliving.run(asked, way, self._answer(method, params, asked, bounds, way))
 
@@ -254,7 +241,7 @@ class DeribitClient:
             raw = await fetch(self._http, f"{self._url}/public/{method}", params, asked, bounds, way)
             reply = read(raw, asked, of_test_host=self._of_test_host)
         except ExchangeError as error:
-            self._pause_after(error, method, asked)
+            self._pauses.note(error, method, asked)
             raise
         self._see_whose(reply.exchange, params.get("index_name", method), asked)
         waited_s = self._steady() - asked_at_s
@@ -276,25 +263,3 @@ class DeribitClient:
         if exchange is not self.exchange:
             others = f"while those before were of {self.exchange}" if self.exchange else "while others are not"
             raise RejectedReplyError(f"{asked}: a reply of {exchange}, {others}")
-
-    def _refuse_in_a_pause(self, method: str, asked: str) -> None:
-        for paused in (_ALL, method, asked):
-            pause = self._pauses.get(paused)
-            if pause is None:
-                continue
-            left = pause.until - self._clock()
-            if left > timedelta(seconds=LONGEST_PAUSE_S):  # the clock was set back
-                del self._pauses[paused]
-            elif left > timedelta(0):
-                words = f"paused until {pause.until:%H:%M:%S} UTC: {pause.reason}"
-                raise PausedError(words, code=pause.code, left=left)
-
-    def _pause_after(self, error: ExchangeError, method: str, asked: str) -> None:
-        if isinstance(error, RateLimitedError) or error.code in _OF_ALL_REQUESTS:
-            paused = _ALL
-        else:
-            paused = method if error.code in _OF_ONE_METHOD else asked
-        until = self._clock() + error.pause
-        known = self._pauses.get(paused)
-        if error.pause and (known is None or until > known.until):
-            self._pauses[paused] = _Pause(until, str(error), error.code)
