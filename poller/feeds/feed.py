@@ -56,7 +56,7 @@ class Feed:
 
 def feed_of(outcome: Outcome) -> str:
     """The name of the feed that an outcome is of."""
-    return outcome.feed if isinstance(outcome, Snapshot) else outcome.index_name
+    return outcome.index_name if isinstance(outcome, Tick) else outcome.feed
 
 
 def requests_a_second(feeds: Sequence[Feed]) -> float:

@@ -212,7 +212,7 @@ class Backfill:
         return tuple(each for each in self._ranges if each in wanted)
 
     def _again_at(self, gap: Gap) -> datetime:
-        tried = self._tries.get((gap.index_name, gap.start))
+        tried = self._tries.get((gap.feed, gap.start))
         return tried.again_at if tried else gap.end + self._ripe
 
     def _needed(self, due: Sequence[Gap]) -> tuple[ChartRange, ...]:
@@ -223,7 +223,7 @@ class Backfill:
         needed: set[ChartRange] = set()
         now = self._clock()
         for gap in due:
-            tried = self._tries.get((gap.index_name, gap.start), _NEVER)
+            tried = self._tries.get((gap.feed, gap.start), _NEVER)
             finest = next(at for at, each in enumerate(self._ranges) if gap.end > now - REACH[each])
             over = next(at for at, each in enumerate(self._ranges) if gap.start >= now - REACH[each])
             needed |= set(self._ranges[finest : over + 1 + tried.number // 2])

@@ -296,7 +296,7 @@ class Journal:
 
 def _is_of(run: Run, slot: datetime, outcome: Outcome) -> bool:
     """Did it come of a slot of the run?"""
-    return slot >= run.started_at and feed_of(outcome) in run.indexes
+    return slot >= run.started_at and feed_of(outcome) in run.feeds
 
 
 def _unavailable(slot: datetime, observation: Observation, detail: str) -> Miss:

@@ -98,8 +98,7 @@ class Storing:
             for append, observations in self._by_append(records).items():
                 append(cursor, observations)
             runs.append_misses(cursor, [each for each in records if isinstance(each, Miss)])
-            for minute in (each for each in records if isinstance(each, Vitals)):
-                vitals.append(cursor, minute)
+            vitals.append(cursor, [each for each in records if isinstance(each, Vitals)])
 
     def _by_append(self, records: Sequence[Queued]) -> Mapping[Callable[..., object], list[Observation]]:
         """The observations of feeds that are stored alike. A feed that is gone since a stop was an index."""

@@ -79,7 +79,7 @@ def _run_of_today(found: dict[str, Any]) -> dict[str, Any]:
     """A run with the period of each feed; before there were feeds, one period was that of a list of indexes."""
     today = dict(found)
     if found.keys() >= {"poll_seconds", "indexes"}:
-        today["feeds"] = dict.fromkeys(_index_names(today.pop("indexes")), today.pop("poll_seconds"))
+        today["feeds"] = dict.fromkeys(_feed_names(today.pop("indexes")), today.pop("poll_seconds"))
     return today
 
 
@@ -117,16 +117,10 @@ def _feed(value: Any) -> str:
     return str(value)
 
 
-def _feeds(value: Any) -> tuple[str, ...]:
+def _feed_names(value: Any) -> tuple[str, ...]:
     if not isinstance(value, list):
         raise TypeError(f"{value!a} is no list of feeds")
     return tuple(map(_feed, value))
-
-
-def _feed(value: Any) -> str:
-    if not (is_index_name(_text(value)) or _FEED.fullmatch(value)):
-        raise ValueError(f"{value!a} is no name of a feed")
-    return str(value)
 
 
 def _feeds(value: Any) -> dict[str, int]:

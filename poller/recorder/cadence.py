@@ -56,7 +56,9 @@ class Cadence:
             log.warning("no poll between %s and %s", self.last, slot)
             self.end_run()
         if self.last is None:
-            self._run = Run(slot, int(self.period.total_seconds()), tuple(feed.name for feed in self.feeds), VERSION)
+            self._run = Run(
+                slot, dict.fromkeys((feed.name for feed in self.feeds), int(self.period.total_seconds())), VERSION
+            )
             self._journal.begin_run(self._run)
         else:
             for skipped in slots_between(self.last, slot, self.period):

@@ -8,10 +8,11 @@ import duckdb
 import pandas as pd
 
 from store.file.database import Database
+from store.instants import HOUR, MINUTE
 from store.models import to_column
 from store.prices import ticks
 from store.prices.bars import bars, bucket, nice_interval
-from store.prices.candles import HOUR, MINUTE, floor
+from store.prices.candles import floor
 from tests.bench.long_history import history
 from tests.bench.row import FEW, SMALL, TICKS, Row, medians_ms
 

@@ -200,7 +200,7 @@ def test_a_run_is_noted_when_it_begins_and_when_it_ends(journal: Journal, databa
 
 
 def test_runs_of_two_periods_end_apart(journal: Journal, database: Database):
-    slow = Run(slot(5), 5, ("eth_usd",), "1.2.3")
+    slow = Run(slot(5), {"eth_usd": 5}, "1.2.3")
     for run in (RUN, slow):
         journal.begin_run(run)
     journal.end_run(RUN, slot(60))

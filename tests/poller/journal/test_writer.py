@@ -203,7 +203,7 @@ def test_what_a_stop_can_not_write_is_kept_and_told(database: Database, stage, c
 
 def test_the_end_of_a_run_alone_is_kept_and_not_waited_for(database: Database, stage, caplog):
     recording = stage(at_once_s=0.01)
-    run = Run(slot(0), 1, ("btc_usd",), "1.2.3")
+    run = Run(slot(0), {"btc_usd": 1}, "1.2.3")
     recording.journal.begin_run(run)
     recording.journal.end_run(run, slot(9))
 
