@@ -29,6 +29,14 @@ class IndexHealth(BaseModel):
     source: str
 
 
+class FeedHealth(BaseModel):
+    """When the newest of what a recorder is to record came, and whether that is fresh for its period."""
+
+    last: str | None
+    age_s: float | None
+    state: Literal["ok", "stale", "empty"]
+
+
 class Health(BaseModel):
     """Everything that works and everything that doesn't; instants as ISO 8601 in UTC, ages in seconds."""
 
@@ -38,6 +46,7 @@ class Health(BaseModel):
     database: dict[str, Any] = Field(description="The file, its size, and what is wrong with it.")
     poller: dict[str, Any] = Field(description="The recorder, in facts and in words.")
     indexes: dict[str, IndexHealth]
+    feeds: dict[str, FeedHealth] = Field(description="What the newest recorder meant to record.")
 
 
 class _Strict(BaseModel):

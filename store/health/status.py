@@ -8,9 +8,11 @@ from settings import VERSION, Settings
 from store.errors import NoDatabaseError, StoreError
 from store.file.aside import list_aside, size_of
 from store.file.clock import clock_in_words, skew_s
-from store.file.database import Database
+from store.file.database import Cursor, Database
 from store.file.exchange import exchange_of
 from store.file.recorder import Notice, process_in_words, read_notice, recorded_elsewhere
+from store.ledger import arrivals
+from store.ledger.runs import runs
 from store.models import Exchange
 from store.prices import ticks
 from store.prices.indexes import known_indexes
@@ -40,13 +42,18 @@ def health(database: Database, settings: Settings, now: datetime) -> dict[str, A
 
     `status` is "ok", "stale" when the newest tick of a configured index is older than `stale_after_s`, "empty" when
     there is none at all, or "failed" when the database can't be read. `exchange` says whose prices the file has; None
-    while nobody's. `set_aside` names damaged files beside it.
+    while nobody's. `set_aside` names damaged files beside it. `feeds` has what the newest run meant to record: when the
+    newest of each came, its age, and whether that is "ok", "stale" for its period, or "empty".
     """
     notice = read_notice(database.path)
     indexes: dict[str, Any] = {}
+    feeds: dict[str, Any] = {}
     failure, exchange = None, None
     try:
-        indexes, exchange = _indexes(database, settings, now)
+        with database.read() as cursor:
+            exchange = exchange_of(cursor)
+            indexes = _indexes(cursor, settings, now)
+            feeds = _feeds(cursor, indexes, now)
         status = _status(indexes, settings)
     except NoDatabaseError:
         status = "empty"
@@ -62,6 +69,7 @@ def health(database: Database, settings: Settings, now: datetime) -> dict[str, A
             notice, now, in_words(notice, min(ages, default=None), now, embedded=settings.poller == "embedded")
         ),
         "indexes": indexes,
+        "feeds": feeds,
     }
 
 
@@ -144,11 +152,9 @@ def _clock(instant: datetime, now: datetime, zone: tzinfo) -> str:
     return f"{local:%H:%M}" if local.date() == now.astimezone(zone).date() else f"{local:%Y-%m-%d %H:%M}"
 
 
-def _indexes(database: Database, settings: Settings, now: datetime) -> tuple[dict[str, Any], Exchange | None]:
-    with database.read() as cursor:
-        exchange = exchange_of(cursor)
-        stored = ticks.summary(cursor)
-        newest = {name: ticks.latest(cursor, name) for name in stored}
+def _indexes(cursor: Cursor, settings: Settings, now: datetime) -> dict[str, Any]:
+    stored = ticks.summary(cursor)
+    newest = {name: ticks.latest(cursor, name) for name in stored}
     described = {}
     for name in known_indexes(settings.indexes, list(stored)):
         if (tick := newest.get(name)) is not None:
@@ -158,10 +164,28 @@ def _indexes(database: Database, settings: Settings, now: datetime) -> tuple[dic
                 "first": first.isoformat(),
                 "last": tick.ts.isoformat(),
                 "price": tick.price,
-                "age_s": max(0.0, round((now - tick.ts).total_seconds(), 3)),  # the clocks may differ by a second
+                "age_s": _age_s(tick.ts, now),
                 "source": tick.source,
             }
-    return described, exchange
+    return described
+
+
+def _feeds(cursor: Cursor, indexes: dict[str, Any], now: datetime) -> dict[str, Any]:
+    """What is to be recorded: the newest of each feed, and whether that is fresh."""
+    newest = {name: datetime.fromisoformat(its["last"]) for name, its in indexes.items()} | arrivals.newest(cursor)
+    periods = {feed: seconds for run in runs(cursor)[-1:] for feed, seconds in run.feeds.items()}
+    return {feed: _feed(newest.get(feed), now, seconds) for feed, seconds in periods.items()}
+
+
+def _feed(last: datetime | None, now: datetime, period_s: int) -> dict[str, Any]:
+    if last is None:
+        return {"last": None, "age_s": None, "state": "empty"}
+    age_s = _age_s(last, now)
+    return {"last": last.isoformat(), "age_s": age_s, "state": "stale" if age_s > stale_after_s(period_s) else "ok"}
+
+
+def _age_s(last: datetime, now: datetime) -> float:
+    return max(0.0, round((now - last).total_seconds(), 3))  # the clocks may differ by a second
 
 
 def _status(indexes: dict[str, Any], settings: Settings) -> str:

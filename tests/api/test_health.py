@@ -87,7 +87,7 @@ def test_with_the_token_everything_is_told(serve, make_settings):
 
     said = client.get("/health", headers={"authorization": f"Bearer {TOKEN}"}).json()
 
-    assert said.keys() == {"status", "version", "now", "database", "poller", "indexes"}
+    assert said.keys() == {"status", "version", "now", "database", "poller", "indexes", "feeds"}
     assert said["indexes"]["btc_usd"]["price"] == 101_515.7
     assert said["poller"]["pid"] == RECORDING.pid
 
@@ -102,7 +102,7 @@ def test_a_second_is_answered_by_one_read_whoever_asks(serve, make_settings):
 
     told = [client.get("/health", headers=headers) for headers in ({}, {"authorization": f"Bearer {TOKEN}"}) * 10]
 
-    assert {len(reply.json()) for reply in told} == {3, 6}
+    assert {len(reply.json()) for reply in told} == {3, 7}
     assert health.reads == 1
 
 

@@ -11,6 +11,7 @@ from store.backup.verify import faults_of_database
 from store.file.database import Database
 from store.health.figures import figures
 from store.health.metrics import as_text
+from store.health.status import health
 from store.ledger import arrivals, gaps, runs
 from store.ledger.coverage import coverage
 from store.models import Arrival, Cause, Gap, Miss, Run
@@ -89,6 +90,18 @@ def test_its_coverage_misses_and_gaps_are_in_figures_and_metrics(recorded: Datab
     assert its.coverage == {"btc_usd": 1.0, FEED: pytest.approx(10 / 12)}
     assert f'tickwell_missed_slots_total{{cause="exchange error",index_name="{FEED}"}} 2.0' in text
     assert f'tickwell_gap_seconds{{index_name="{FEED}",state="unfillable"}} 600.0' in text
+
+
+def test_health_says_how_old_its_newest_snapshot_is(recorded: Database, make_settings):
+    with recorded.write() as cursor:
+        runs.note(cursor, Run(at(HOUR), {"btc_usd": 1, FEED: 300, "moons/SATURN": 300}, "1"))
+
+    an_hour_later = health(recorded, make_settings(), at(HOUR))["feeds"]
+    hours_later = health(recorded, make_settings(), at(3 * HOUR))["feeds"]
+
+    assert an_hour_later[FEED] == {"last": at(3302).isoformat(), "age_s": 298.0, "state": "ok"}
+    assert an_hour_later["moons/SATURN"] == {"last": None, "age_s": None, "state": "empty"}
+    assert [hours_later[feed]["state"] for feed in ("btc_usd", FEED)] == ["stale", "stale"]
 
 
 def test_verify_tells_rows_of_it_that_are_unsound_or_there_twice(recorded: Database):

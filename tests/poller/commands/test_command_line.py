@@ -219,7 +219,7 @@ def test_status_gives_the_object_of_the_health_route_as_json(running: Running):
     assert time.monotonic() - asked_at < 2
     assert (code, err) == (0, "")
     report = json.loads(only_line(out))
-    assert report.keys() == {"status", "version", "now", "database", "poller", "indexes"}
+    assert report.keys() == {"status", "version", "now", "database", "poller", "indexes", "feeds"}
     assert (report["status"], report["version"]) == ("ok", VERSION)
     assert report["poller"]["pid"] == running.program.process.pid
     assert report["indexes"]["btc_usd"]["ticks"] >= 1

@@ -216,6 +216,7 @@ def test_without_a_file_all_is_empty_and_nothing_is_made(database_file, make_set
             "words": "not recording: no recorder was started yet",
         },
         "indexes": {},
+        "feeds": {},
     }
     assert list(database_file.parent.iterdir()) == []
 
