@@ -31,21 +31,22 @@ from .status import stale_after_s
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
-# A lease lasts at most 2 s, and Prometheus waits 10 s for an answer unless told.
-_WAIT_S = 2.0
+WAIT_S = 2.0
+"""How long the file is waited for: a lease lasts as long at most, and Prometheus waits 10 s unless told."""
 
 
-def as_text(database: Database, settings: Settings, now: datetime) -> bytes:
+def as_text(database: Database, settings: Settings, now: datetime, wait_s: float = WAIT_S) -> bytes:
     """All metrics at a time, as Prometheus reads them.
 
-    It takes one read lease. Without a file, or if it can't be read, the rest is told with `tickwell_database_up` 0.
+    It takes one read lease. Without a file, or if it can't be read within `wait_s`, the rest is told with
+    `tickwell_database_up` 0.
     """
-    return generate_latest(_Tickwell(database, settings, now))
+    return generate_latest(_Tickwell(database, settings, now, wait_s))
 
 
 class _Tickwell(Collector):
-    def __init__(self, database: Database, settings: Settings, now: datetime) -> None:
-        self._database, self._settings, self._now = database, settings, now
+    def __init__(self, database: Database, settings: Settings, now: datetime, wait_s: float) -> None:
+        self._database, self._settings, self._now, self._wait_s = database, settings, now, wait_s
 
     def collect(self) -> Iterator[Metric]:
         yield InfoMetricFamily("tickwell_build", "The version that runs, as a label.", {"version": VERSION})
@@ -70,7 +71,7 @@ class _Tickwell(Collector):
         return None
 
     def _figures(self) -> Figures | None:
-        with contextlib.suppress(StoreError), self._database.read(_WAIT_S) as cursor:
+        with contextlib.suppress(StoreError), self._database.read(self._wait_s) as cursor:
             return figures(cursor, self._settings.indexes, self._now)
         return None
 

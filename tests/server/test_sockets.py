@@ -12,7 +12,6 @@ from streamlit.runtime.pages_manager import PagesManager
 from streamlit.web.server.starlette.starlette_server import _bind_socket
 
 import dashboard
-from server import sockets
 from server.sockets import answer_at_once
 
 
@@ -81,9 +80,12 @@ def test_sockets_that_listen_for_nobody_on_tcp_and_other_files_are_left_alone(tm
 
 
 def test_nothing_happens_where_open_files_are_not_listed(listening, monkeypatch):
-    monkeypatch.setattr(sockets, "_OPEN_FILES", Path("/nonexistent"))
+    def refuse(_: Path) -> Iterator[Path]:
+        raise FileNotFoundError
 
-    answer_at_once()
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "iterdir", refuse)
+        answer_at_once()
 
     with accepted(listening) as connection:
         assert waits(connection)

@@ -17,9 +17,8 @@ from settings import Settings, SettingsError
 from store.alerts import events
 from store.alerts.events import Event
 from store.alerts.in_force import InForce, rules_in_force
-from store.alerts.judge import Judge
 from store.errors import BusyError, StoreError
-from store.file.database import Cursor, Database
+from store.file.database import Database
 from store.ledger import gaps
 from store.models import Cause, Gap, Miss
 from store.prices import ticks
@@ -124,22 +123,23 @@ def test_a_recorder_that_starts_again_goes_on_where_it_was(start, database):
     assert [event.condition for event in found(database)] == ["rises 1 % within 10 s", "falls 1 % within 10 s"]
 
 
-def test_what_could_not_be_written_is_judged_again_when_it_can(start, database, monkeypatch):
+def test_what_could_not_be_written_is_judged_again_when_it_can(start, database):
     journal = start()
     write(journal, 0, 100)
-    monkeypatch.setattr(ticks, "append", refuse)
+    do(database, "ALTER TABLE ticks RENAME TO taken")
     with pytest.raises(StoreError):
         write(journal, 1, 101)
     assert journal.waiting == 1
-    monkeypatch.undo()
+    do(database, "ALTER TABLE taken RENAME TO ticks")
 
     journal.flush(1)
 
     assert [event.at for event in found(database)] == [slot(1)]
 
 
-def refuse(*_: object) -> None:
-    raise StoreError("the disk is full")
+def do(database: Database, statement: str) -> None:
+    with database.write() as cursor:
+        cursor.execute(statement)
 
 
 def test_while_others_have_the_file_ticks_wait_and_are_judged_later(start, database):
@@ -155,18 +155,17 @@ def test_while_others_have_the_file_ticks_wait_and_are_judged_later(start, datab
     assert [event.at for event in found(database)] == [slot(1)]
 
 
-def test_a_mistake_in_judging_costs_no_tick(start, database, monkeypatch, caplog):
+def test_a_mistake_in_judging_costs_no_tick(start, database, caplog):
     journal = start()
-    write(journal, 0, 100)
-    monkeypatch.setattr(Judge, "heard", lambda *_: 1 / 0)
+    write(journal, 0, 0)  # a move from nought has no percentage
     write(journal, 1, 101)
-    monkeypatch.undo()
+    write(journal, 20, 101)
 
-    write(journal, 2, 101.1)
+    write(journal, 21, 102.1)
 
     with database.read() as cursor:
-        assert len(ticks.newest_first(cursor, "btc_usd", limit=10)) == 3
-    assert [event.at for event in found(database)] == [slot(2)]
+        assert len(ticks.newest_first(cursor, "btc_usd", limit=10)) == 4
+    assert [event.at for event in found(database)] == [slot(21)]
     assert "the job alerts failed" in caplog.text
 
 
@@ -188,13 +187,10 @@ def test_tables_of_alerts_that_are_gone_cost_no_tick(start, database, caplog, ta
     assert "the job alerts failed" in caplog.text
 
 
-def test_an_event_that_spoils_its_transaction_costs_no_tick(start, database, monkeypatch):
-    def spoil(cursor: Cursor, _: object) -> None:
-        cursor.execute("SELECT CAST('no number' AS INTEGER)")
-
+def test_an_event_that_spoils_its_transaction_costs_no_tick(start, database):
     journal = start()
     write(journal, 0, 100)
-    monkeypatch.setattr(events, "append", spoil)
+    do(database, "ALTER TABLE alert_events ALTER text SET DATA TYPE INTEGER")
 
     write(journal, 1, 101)
 

@@ -31,6 +31,7 @@ from store.intake.imports import import_files
 from store.models import Tick
 from store.prices import candles, ticks
 from store.prices.bars import bars
+from store.progress import Tell, unheard
 from tests.conftest import START, reads_of, tick, wait_until
 from tests.store.histories import at, averaged, missed, observed, ran
 
@@ -492,15 +493,16 @@ def test_a_job_tells_how_far_it_is_and_what_went_wrong(exported: Exports, databa
         failed.made()
 
 
-def test_a_mistake_of_ours_is_told_and_keeps_nobody_waiting(exported: Exports, monkeypatch: pytest.MonkeyPatch):
-    told: list[type[BaseException]] = []
-
-    def fail(*_: object) -> None:
+class Mistaken(Exports):
+    def make(self, query: ExportQuery, tell: Tell = unheard) -> Export:
         raise ZeroDivisionError
 
+
+def test_a_mistake_of_ours_is_told_and_keeps_nobody_waiting(database: Database, monkeypatch: pytest.MonkeyPatch):
+    told: list[type[BaseException]] = []
     monkeypatch.setattr(threading, "excepthook", lambda args: told.append(args.exc_type))
-    monkeypatch.setattr(exported, "make", fail)
-    job = Job(exported, asked())
+
+    job = Job(Mistaken(database, GB), asked())
     wait_until(lambda: told)
 
     assert told == [ZeroDivisionError]
@@ -611,6 +613,7 @@ def test_files_of_others_are_left_alone(database: Database):
 
 def test_surveys_are_kept_for_the_latest_questions(database: Database):
     exported = Exports(database, GB, Limits(surveys=2))
+    store(database, tick())
     for end_s in (10, 20, 30):
         exported.make(asked(end_s))
 

@@ -12,8 +12,7 @@ from settings import ROOT, VERSION, Settings
 from store.file.database import Database
 from store.file.meters import BOUNDS_S
 from store.file.recorder import RecorderLock
-from store.health import metrics
-from store.health.metrics import as_text
+from store.health.metrics import WAIT_S, as_text
 from store.ledger.gaps import advance
 from store.ledger.settle import settle
 from store.models import Cause
@@ -40,15 +39,15 @@ OF_THE_FILE = {
 """What can't be told of a file that can't be read."""
 
 
-def families(database: Database, settings: Settings, now: datetime = START) -> list[Metric]:
-    return list(text_string_to_metric_families(as_text(database, settings, now).decode()))
+def families(database: Database, settings: Settings, now: datetime = START, wait_s: float = WAIT_S) -> list[Metric]:
+    return list(text_string_to_metric_families(as_text(database, settings, now, wait_s).decode()))
 
 
-def told(database: Database, settings: Settings, now: datetime = START) -> Told:
+def told(database: Database, settings: Settings, now: datetime = START, wait_s: float = WAIT_S) -> Told:
     """The value of each sample, by its name and the values of its labels in the order of their names."""
     return {
         (sample.name, tuple(value for _, value in sorted(sample.labels.items()))): sample.value
-        for family in families(database, settings, now)
+        for family in families(database, settings, now, wait_s)
         for sample in family.samples
     }
 
@@ -247,12 +246,11 @@ def test_of_a_damaged_file_the_rest_is_told(database_file, settings: Settings):
     assert names(found) & OF_THE_FILE == set()
 
 
-def test_of_a_file_that_others_keep_the_rest_is_told_soon(database: Database, settings: Settings, monkeypatch):
-    monkeypatch.setattr(metrics, "_WAIT_S", 0.1)
+def test_of_a_file_that_others_keep_the_rest_is_told_soon(database: Database, settings: Settings):
     with start("hold_like_a_foreign_tool", database.path) as program:
         assert line(program) == "held"
 
-        found = told(database, settings)
+        found = told(database, settings, wait_s=0.1)
 
     assert found[UP] == 0
     assert found["tickwell_database_bytes", ()] > 0
