@@ -15,7 +15,6 @@ from store.alerts.events import Delivery, Event, Outcome
 from store.alerts.in_force import put_in_force
 from store.alerts.rules.kinds import AnyRule
 from store.alerts.rules.rule_file import load_rules
-from store.errors import StoreError
 from store.file.database import Database
 from store.models import Tick, utc_now
 from tests.events import alert, note
@@ -256,19 +255,21 @@ def test_who_may_not_acknowledge_is_told_how_to(open_page, recorded: Database, m
 
 
 @pytest.mark.usefixtures("here")
-def test_what_can_not_be_noted_is_one_line(open_page, recorded: Database, monkeypatch):
+def test_what_can_not_be_noted_is_one_line(open_page, recorded: Database):
     note(recorded, alert("a"))
     page = open_page("alerts")
-    monkeypatch.setattr(Database, "write", refused)
+    do(recorded, "ALTER TABLE alert_acknowledgements RENAME TO taken")
 
     page.button[0].click().run()
 
-    assert [box.value for box in page.error] == ["Not noted. ticks.duckdb is busy"]
+    assert errors(page)[0].startswith("Not noted. ticks.duckdb: Catalog Error: ")
+    do(recorded, "ALTER TABLE taken RENAME TO alert_acknowledgements")
     assert seen(recorded) == {}
 
 
-def refused(_: Database) -> Any:
-    raise StoreError("ticks.duckdb is busy")
+def do(database: Database, statement: str) -> None:
+    with database.write() as cursor:
+        cursor.execute(statement)
 
 
 def test_the_chart_marks_what_fired_at_its_price(open_page, recorded: Database):
