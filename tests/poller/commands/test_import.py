@@ -18,10 +18,12 @@ from click.testing import Result
 from poller.simulator.server import Simulator
 from settings import ROOT
 from store.file.database import Database
+from store.file.locks import FileLock, beside
 from store.ledger import gaps
 from store.models import Gap, Tick, utc_now
 from store.prices import averages, ticks
 from tests.conftest import START, Program, wait_until
+from tests.store.conftest import is_locked
 
 EVER = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -94,22 +96,19 @@ def test_an_import_is_listed_and_undone(command, database: Database, tmp_path: P
         assert cursor.execute("SELECT price, resolution_s FROM ticks").fetchall() == [(50.0, 60)]
 
 
-def test_an_undo_that_is_interrupted_says_so(command, database: Database, tmp_path: Path, monkeypatch):
+def test_an_undo_that_is_interrupted_says_so(command, database: Database, tmp_path: Path):
     path = tmp_path / "prices.csv"
     path.write_text("ts,price\n1793534400,100.5\n")
     command("import", "--index", "btc_usd", str(path))
 
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
+    lease = FileLock(beside(database.path, "lease"))
+    assert lease.try_acquire()  # the undo waits for it
+    with Program("poller", "import", "--undo", database=database.path) as program:
+        wait_until(lambda: is_locked(beside(database.path, "importing")))
+        code, _, said = program.stop(signal.SIGINT)
+    lease.release()
 
-    with monkeypatch.context() as patch:
-        patch.setattr("poller.commands.imports.undo", interrupt)
-        interrupted = command("import", "--undo")
-
-    assert (interrupted.exit_code, interrupted.stderr.splitlines()[-1]) == (
-        1,
-        "Error: interrupted: the same command does the rest",
-    )
+    assert (code, said.splitlines()[-1]) == (1, "Error: interrupted: the same command does the rest")
     assert re.search(r"there already 0, averages that gave way 0$", command("import", "--list").stdout.strip())
 
 
