@@ -6,6 +6,9 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 OLD_DUCKDB ?= 1.5.5
 
+# Python keeps what it compiled, whatever the shell says: else each worker and each program compiles the tests anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 # No measured line of code is covered by these alone, and they start whole programs: coverage would cost a third more.
 UNMEASURED = $(addprefix tests/,browser faults hosting metrics pages)
 PYTEST = -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder

@@ -74,10 +74,16 @@ def made_before(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def database(made_before: Path, database_file: Path) -> Database:
-    """A database with its tables and no rows."""
+def new_database(made_before: Path, database_file: Path) -> Database:
+    """A database in a file of its own, with its tables and no rows."""
     shutil.copytree(made_before, database_file.parent, dirs_exist_ok=True)
     return Database(database_file)
+
+
+@pytest.fixture
+def database(new_database: Database) -> Database:
+    """A database with its tables and no rows."""
+    return new_database
 
 
 @pytest.fixture

@@ -112,11 +112,11 @@ def story_of(outcomes: Outcomes) -> Story:
     return Story(told, POLL_SECONDS * 1_000_000)
 
 
-def test_many_days_bring_exactly_the_events_of_a_plain_evaluation(database: Database, outcomes: Outcomes):
+def test_many_days_bring_exactly_the_events_of_a_plain_evaluation(new_database: Database, outcomes: Outcomes):
     written = RULES + levels(outcomes)
     rules = TypeAdapter(list[AnyRule]).validate_python(written)
 
-    found = judged(database, rules, outcomes)
+    found = judged(new_database, rules, outcomes)
 
     ways = {rule.words(way): way for rule in rules if isinstance(rule, Condition) for way in rule.ways}
     told = [(event.rule, ways[event.condition], event.at) for event in found if event.event == "fired"]

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
@@ -172,12 +171,6 @@ def test_a_replay_brings_the_events_that_recorders_noted(
 # By itself
 
 
-@pytest.fixture
-def empty(open_database: Database) -> Database:
-    emptied(open_database)
-    return open_database
-
-
 def alike(database: Database, history: Sequence[Recorded], limits: Limits = Limits()) -> bool:
     """Does a replay of all bring what recorders noted?"""
     noted = live(database, history, START, history[-1].end)
@@ -185,29 +178,29 @@ def alike(database: Database, history: Sequence[Recorded], limits: Limits = Limi
     return bool(noted) and in_short(found.events) == in_short(noted)
 
 
-def test_a_replay_on_many_leases_brings_the_same(empty: Database):
-    assert alike(empty, recorded(1, 5, 60, 2), Limits(lease_s=-1))
+def test_a_replay_on_many_leases_brings_the_same(database: Database):
+    assert alike(database, recorded(1, 5, 60, 2), Limits(lease_s=-1))
 
 
-def test_a_replay_over_midnight_with_one_day_in_memory_brings_the_same(empty: Database):
+def test_a_replay_over_midnight_with_one_day_in_memory_brings_the_same(database: Database):
     prices: list[float | None] = [100.0] * (12 * 3600 // 10)
     prices += [103.0] * 60  # up at midnight, which is in the windows of ticks until after 00:02
 
-    assert alike(empty, [Recorded(START, 10, prices)], Limits(days=1))
+    assert alike(database, [Recorded(START, 10, prices)], Limits(days=1))
 
 
-def test_a_window_that_is_shorter_than_its_minute_waited_for_a_tick_brings_the_same(empty: Database):
-    assert alike(empty, [Recorded(START, 1, [100.0] * 60 + [None] * 50 + [103.0] * 10 + [None] * 55 + [100.0] * 5)])
+def test_a_window_that_is_shorter_than_its_minute_waited_for_a_tick_brings_the_same(database: Database):
+    assert alike(database, [Recorded(START, 1, [100.0] * 60 + [None] * 50 + [103.0] * 10 + [None] * 55 + [100.0] * 5)])
 
 
-def test_what_never_brought_a_tick_is_stale_in_a_replay_too(empty: Database):
-    assert alike(empty, [Recorded(START, 20, [None] * 30)])
+def test_what_never_brought_a_tick_is_stale_in_a_replay_too(database: Database):
+    assert alike(database, [Recorded(START, 20, [None] * 30)])
 
 
-def test_rules_of_prices_alone_are_replayed_without_the_gaps(empty: Database):
-    live(empty, [Recorded(START, 1, [100.0, None, None, None, 103.0])], START, NOW)
+def test_rules_of_prices_alone_are_replayed_without_the_gaps(database: Database):
+    live(database, [Recorded(START, 1, [100.0, None, None, None, 103.0])], START, NOW)
 
-    found = replay(empty, RULES[:2], NAMES, START, START + timedelta(minutes=1), NOW)
+    found = replay(database, RULES[:2], NAMES, START, START + timedelta(minutes=1), NOW)
 
     assert [event.text for event in found.events] == [
         "BTC / USD rose 3 % within 45 s, from 100.00 to 103.00",
@@ -216,27 +209,27 @@ def test_rules_of_prices_alone_are_replayed_without_the_gaps(empty: Database):
     assert (found.days, found.days_observed) == (1, 1)
 
 
-def test_days_without_observations_are_told(empty: Database):
-    with empty.write() as cursor:
+def test_days_without_observations_are_told(database: Database):
+    with database.write() as cursor:
         averages.append(cursor, "btc_usd", [(START + number * timedelta(hours=1), 100.0) for number in range(48)], 3600)
         ticks.append(cursor, [tick(timedelta(days=2, hours=1).total_seconds())])
 
-    found = replay(empty, RULES, NAMES, START, START + timedelta(days=2, hours=12), NOW)
+    found = replay(database, RULES, NAMES, START, START + timedelta(days=2, hours=12), NOW)
 
     assert [event for event in found.events if event.event == "fired"] == []
     assert (found.days, found.days_observed) == (3, 1)
 
 
-def test_settled_gaps_of_the_range_are_replayed(empty: Database):
+def test_settled_gaps_of_the_range_are_replayed(database: Database):
     rules: list[AnyRule] = TypeAdapter(list[AnyRule]).validate_python([{"name": "gap", "kind": "gap"}])
     noted_at = [START + timedelta(hours=hours) for hours in (1, 2, 3)]
     for index_name in (*NAMES, "sol_usdc"):
         for number, at in enumerate(noted_at):
             start = START + timedelta(minutes=number)
             gap = Gap(index_name, start, start + timedelta(seconds=30), 30, 1, Cause.UNREACHABLE, "", "unfillable")
-            with empty.write() as cursor:
+            with database.write() as cursor:
                 gaps.note(cursor, [gap], at)
 
-    found = replay(empty, rules, NAMES, noted_at[0] + timedelta(seconds=1), noted_at[2], NOW)
+    found = replay(database, rules, NAMES, noted_at[0] + timedelta(seconds=1), noted_at[2], NOW)
 
     assert [(event.at, event.index_name) for event in found.events] == [(noted_at[1], "btc_usd")]

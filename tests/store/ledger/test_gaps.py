@@ -343,16 +343,16 @@ class Outpaced(Database):
             yield cursor
 
 
-def test_the_watermark_is_not_set_back_by_who_was_slower(database):
-    with database.write() as cursor:
+def test_the_watermark_is_not_set_back_by_who_was_slower(new_database):
+    with new_database.write() as cursor:
         ran(cursor, 0, None)
         observed(cursor, [*range(0, 100, 5), *range(200, 1000, 5)])
         missed(cursor, range(100, 200, 5))
 
-    advance(Outpaced(database.path), at(700), at(1000), 1)
+    advance(Outpaced(new_database.path), at(700), at(1000), 1)
 
-    assert in_short(noted(database)) == [(100, 200, 20, "unreachable")]
-    assert complete_to_s(database) == 1000
+    assert in_short(noted(new_database)) == [(100, 200, 20, "unreachable")]
+    assert complete_to_s(new_database) == 1000
 
 
 def test_a_long_outage_is_explained_without_a_look_at_each_of_its_misses(database):

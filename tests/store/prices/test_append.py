@@ -185,9 +185,9 @@ def test_an_empty_batch_stores_nothing(database):
 
 
 @pytest.mark.parametrize("how", ["one object", "an object each", "one object that holds the file"])
-def test_threads_that_append_at_once_lose_nothing_and_double_nothing(database, how):
+def test_threads_that_append_at_once_lose_nothing_and_double_nothing(new_database, how):
     new: list[tuple[str, datetime]] = []
-    databases = [Database(database.path) if how == "an object each" else database for _ in range(4)]
+    databases = [Database(new_database.path) if how == "an object each" else new_database for _ in range(4)]
 
     def append_overlapping(number: int) -> None:
         for first in range(5 * number, 5 * number + 40, 10):
@@ -197,21 +197,25 @@ def test_threads_that_append_at_once_lose_nothing_and_double_nothing(database, h
         run_at_once(*(lambda number=number: append_overlapping(number) for number in range(4)))
 
     if how == "one object that holds the file":
-        with database.hold():
+        with new_database.hold():
             all_at_once()
     else:
         all_at_once()
 
     expected = [START + timedelta(seconds=second) for second in range(55)]
-    assert [ts for _, ts, _ in stored(database)] == expected
+    assert [ts for _, ts, _ in stored(new_database)] == expected
     assert sorted(ts for _, ts in new) == expected  # of all writers, one was told that it is new
 
 
-def test_processes_that_append_at_once_lose_nothing_and_double_nothing(database):
-    with start("append", database.path, 0, 8) as one, start("append", database.path, 25, 8) as other, database.hold():
+def test_processes_that_append_at_once_lose_nothing_and_double_nothing(new_database):
+    with (
+        start("append", new_database.path, 0, 8) as one,
+        start("append", new_database.path, 25, 8) as other,
+        new_database.hold(),
+    ):
         batches = [[tick(second + more) for more in range(5)] for second in range(0, 100, 5)]
-        new_here = sum(len(append(database, batch)) for batch in batches)
+        new_here = sum(len(append(new_database, batch)) for batch in batches)
         new_elsewhere = sum(int(program.finish()[1]) for program in (one, other))
 
-    assert [ts for _, ts, _ in stored(database)] == [START + timedelta(seconds=second) for second in range(105)]
+    assert [ts for _, ts, _ in stored(new_database)] == [START + timedelta(seconds=second) for second in range(105)]
     assert new_here + new_elsewhere == 105

@@ -5,11 +5,19 @@ import threading
 import time
 from functools import partial
 
+import pytest
+
 from store.file.database import Database
 from store.file.held import Held
 from store.prices import ticks
 from tests.conftest import tick
 from tests.store.files import opened
+
+
+@pytest.fixture
+def database(new_database: Database) -> Database:
+    """In a file of its own, as each test holds it by itself."""
+    return new_database
 
 
 def append(database: Database, second: float) -> None:
