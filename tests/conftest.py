@@ -30,6 +30,34 @@ WHOLE = bool(os.environ.get("WHOLE"))
 LIBRARIES = ("httpx", "httpcore", "stamina", "schedule", "asyncio", "urllib3", "requests")
 
 
+SLOW_FIRST = (
+    "browser/test_every_page.py",
+    "browser/test_dashboard.py",
+    "browser/test_sign_in.py",
+    "browser/test_history.py",
+    "browser/test_phone.py",
+    "browser/test_chart.py",
+    "browser/test_quality.py",
+    "browser/test_alerts.py",
+    "browser/test_export.py",
+    "browser/test_reach.py",
+    "browser/test_two_processes.py",
+    "poller/recorder/test_recorder.py",
+    "faults/test_faults.py",
+    "metrics/test_prometheus.py",
+    "hosting/test_starts.py",
+    "poller/alerts/test_alerts_live.py",
+    "store/backup/test_backup.py",
+)
+"""Files that take longest; those of the browser side by side, as they share what they start."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the slow files first: one that begins last leaves all other cores idle."""
+    place = {Path(__file__).parent / name: number for number, name in enumerate(SLOW_FIRST)}
+    items.sort(key=lambda item: place.get(item.path, len(place)))
+
+
 @pytest.fixture(autouse=True)
 def _nothing_from_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """No setting and no proxy of the developer's shell, .env or secrets reaches a test."""
