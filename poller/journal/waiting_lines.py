@@ -157,8 +157,7 @@ _SOURCES: dict[Exchange | None, str] = {Exchange.REAL: "live", Exchange.TEST: "l
 
 _RUN: dict[str, Callable[[Any], Any]] = {
     "started_at": _instant,
-    "poll_seconds": _poll_seconds,
-    "indexes": _feeds,
+    "feeds": _feeds,
     "version": _text,
     "ended_at": _instant_if_any,
 }
@@ -174,7 +173,7 @@ _TICK: dict[str, Callable[[Any], Any]] = {
 
 _MISS: dict[str, Callable[[Any], Any]] = {
     "slot": _instant,
-    "index_name": _feed,
+    "feed": _feed,
     "cause": Cause,
     "detail": _text,
     "code": _code,

@@ -77,8 +77,6 @@ def _plain(value: Any) -> Any:
         return f"{hex(value)[:_MOST_WORDS]}, {value.bit_length()} bits"
     if value is None or isinstance(value, str | int | float):
         return value
-    if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
     if isinstance(value, dict):
         return {name: _plain(each) for name, each in value.items()}
     return ascii(value) if not isinstance(value, datetime) else value.isoformat()

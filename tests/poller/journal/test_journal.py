@@ -608,15 +608,16 @@ def test_each_kind_of_line_is_taken_in(database: Database, run_line: object, mis
         ({"miss": {**MISS_LINE, "slot": "0001-01-01T00:00:00+23:00"}}, f"'0001-01-01T00:00:00+23:00' {NO_INSTANT}"),
         ({"miss": {**MISS_LINE, "detail": {"a": 1}}}, "{'a': 1} is no text"),
         ({"miss": {**MISS_LINE, "code": [1]}}, "[1] is no code of an exchange's error"),
-        ({"miss": {**MISS_LINE, "index_name": "BTC"}}, "'BTC' is no name of a feed"),
+        ({"miss": {**MISS_LINE, "feed": "BTC"}}, "'BTC' is no name of a feed"),
         ({"miss": {**MISS_LINE, "cause": "weather"}}, "'weather' is not a valid Cause"),
-        ({"run": {**RUN_LINE, "poll_seconds": 0}}, "0 is no whole number of seconds from 1 to 3600"),
-        ({"run": {**RUN_LINE, "indexes": "btc_usd"}}, "'btc_usd' is no list of feeds"),
-        ({"run": {**RUN_LINE, "more": 1}}, "its fields are not started_at, poll_seconds, indexes, version, ended_at"),
+        ({"run": {**RUN_LINE, "feeds": {"options/BTC": 0}}}, "0 is no whole number of seconds from 1 to 86400"),
+        ({"run": {**RUN_LINE, "feeds": "btc_usd"}}, "'btc_usd' has no feeds with their seconds"),
+        ({"run": {**OLDER_RUN_LINE, "indexes": "btc_usd"}}, "'btc_usd' is no list of feeds"),
+        ({"run": {**RUN_LINE, "more": 1}}, "its fields are not started_at, feeds, version, ended_at"),
         *(
             ({"slot": START.isoformat(), "tick": {**TICK_LINE, name: value}}, reason)
             for name, value, reason in [
-                ("index_name", "options/BTC", "'options/BTC' is no name of an index"),
+                ("index_name", "BTC", "'BTC' is no name of an index"),
                 ("price", -5.0, "-5.0 is no finite price above 0"),
                 ("price", float("nan"), "nan is no finite price above 0"),
                 ("price", "abc", "'abc' is no finite price above 0"),
