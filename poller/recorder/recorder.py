@@ -7,7 +7,8 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Literal
+from functools import partial
+from typing import Literal, cast
 
 from poller.alerts.delivery import Delivery
 from poller.alerts.judging import Alerts
@@ -72,8 +73,7 @@ class Recorder:
         self._stop = threading.Event()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="tickwell-recorder", daemon=True)
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._cancel: Callable[[], object] = bool  # the loop has not begun
         self._hurried: Callable[[], bool] = bool
         self.failure: TickwellError | None = None
 
@@ -111,9 +111,8 @@ class Recorder:
         self._hurried = hurried
         self._stop.set()
         self._delivery.cease()
-        if self._loop is not None:
-            with contextlib.suppress(RuntimeError):  # it ended by itself
-                self._loop.call_soon_threadsafe(self._end_loop)
+        with contextlib.suppress(RuntimeError):  # it ended by itself
+            self._cancel()
         self._thread.join()
         if self.failure is None:
             self._board.stopped(self._clock(), waiting=self._journal.waiting)
@@ -168,8 +167,8 @@ class Recorder:
         recording.finish(self._hurried, self.failure)
 
     async def _until_stopped(self, recording: Recording) -> None:
-        self._task = asyncio.current_task()
-        self._loop = asyncio.get_running_loop()
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        self._cancel = partial(loop.call_soon_threadsafe, cast("asyncio.Task[None]", task).cancel)
         async with self._client:
             if not self._stop.is_set():
                 await recording.run()
@@ -190,8 +189,4 @@ class Recorder:
     def _end(self, error: TickwellError) -> None:
         if self.failure is None:
             self._fail(error)
-        self._end_loop()
-
-    def _end_loop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
+        self._cancel()

@@ -596,6 +596,7 @@ def charts_asked_for(simulator: Simulator) -> int:
     return 1000 - sum(fault.times or 0 for fault in simulator.faults.listing() if fault.kind == "slow")
 
 
+COUNTED_NAMES = Fault("slow", method="get_supported_index_names", delay_s=1e-6, times=1000)
 COUNTED = Fault("slow", method="get_index_chart_data", delay_s=1e-6, times=1000)
 
 
@@ -862,6 +863,15 @@ def test_a_recorder_can_be_stopped_before_its_first_slot(start: Start, simulator
     assert time.monotonic() - asked_at < 2
     assert notice(database).state == "stopped"
     assert noted(database) == []
+
+
+def test_a_recorder_can_be_stopped_while_it_waits_for_the_file(start: Start, simulator: Simulator, database: Database):
+    simulator.faults.add(COUNTED_NAMES)
+    with Database(database.path).write():
+        start().stop()
+
+    assert notice(database).state == "stopped"
+    assert [fault.times for fault in simulator.faults.listing()] == [COUNTED_NAMES.times]
 
 
 def test_waiting_tells_whether_the_recorder_has_ended(start: Start):
