@@ -1,4 +1,4 @@
-"""reads.Alerts: how far each rule is from firing, what fired, who was told of it, and who saw it."""
+"""Alerts: how far each rule is from firing, what fired, who was told of it, and who saw it."""
 
 from collections.abc import Iterator, Sequence
 from typing import cast
@@ -85,7 +85,7 @@ def who_is_told() -> str:
     urls = access.settings().notify_urls
     if not urls:
         return (
-            f"reads.Alerts are shown here only, unless a rule tells somebody by itself: {PREFIX}NOTIFY_URLS is not set."
+            f"Alerts are shown here only, unless a rule tells somebody by itself: {PREFIX}NOTIFY_URLS is not set."
         )
     return f"Told by {', '.join(named(urls))}. `python -m poller alerts test` tries that out."
 

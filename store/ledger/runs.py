@@ -22,24 +22,28 @@ _KNOWN = """
 SELECT 1
 FROM runs
 WHERE started_at = $started_at
+  AND map_keys(feeds) = $feeds::VARCHAR[]
 """
 
 _END = """
 UPDATE runs
 SET ended_at = $ended_at
 WHERE started_at = $started_at
+  AND map_keys(feeds) = $feeds::VARCHAR[]
 """
 
 _MOVE_RUN = """
 UPDATE runs
 SET started_at = started_at + $by
 WHERE started_at = $started_at
+  AND map_keys(feeds) = $feeds::VARCHAR[]
 """
 
 _MOVE_MISSES = """
 UPDATE misses
 SET slot = slot + $by
 WHERE slot BETWEEN $started_at AND $last
+  AND list_contains($feeds::VARCHAR[], feed)
 """
 
 _RUNS = """
@@ -112,25 +116,19 @@ def note(cursor: DuckDBPyConnection, run: Run) -> None:
 
     A run that ended may be noted again, and without its beginning before.
     """
-    started_at, ended_at = to_column(run.started_at), run.ended_at and to_column(run.ended_at)
-    if ended_at is not None and cursor.execute(_KNOWN, {"started_at": started_at}).fetchone():
-        cursor.execute(_END, {"started_at": started_at, "ended_at": ended_at})
+    which = {"started_at": to_column(run.started_at), "feeds": list(run.feeds)}
+    ended_at = run.ended_at and to_column(run.ended_at)
+    if ended_at is not None and cursor.execute(_KNOWN, which).fetchone():
+        cursor.execute(_END, which | {"ended_at": ended_at})
         return
     cursor.execute(
-        _START,
-        {
-            "started_at": started_at,
-            "ended_at": ended_at,
-            "feeds": list(run.feeds),
-            "periods_s": list(run.feeds.values()),
-            "version": run.version,
-        },
+        _START, which | {"ended_at": ended_at, "periods_s": list(run.feeds.values()), "version": run.version}
     )
 
 
 def move(cursor: DuckDBPyConnection, run: Run, last: datetime, by: timedelta) -> None:
     """Move a run and its misses up to the slot `last`: they were noted by a clock that was wrong."""
-    values: dict[str, Any] = {"started_at": to_column(run.started_at), "by": by}
+    values: dict[str, Any] = {"started_at": to_column(run.started_at), "feeds": list(run.feeds), "by": by}
     cursor.execute(_MOVE_RUN, values)
     cursor.execute(_MOVE_MISSES, values | {"last": to_column(last)})
 

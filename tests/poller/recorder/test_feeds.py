@@ -23,9 +23,10 @@ from poller.recorder.recorder import Recorder
 from settings import Settings
 from store.file.database import Cursor, Database
 from store.file.recorder import read_notice
-from store.ledger import runs
+from store.ledger import arrivals, runs
+from store.ledger.coverage import coverage
 from store.ledger.gaps import ledger
-from store.models import Cause, Exchange, Miss, Tick, to_column, utc_now
+from store.models import Arrival, Cause, Exchange, Miss, Tick, from_column, to_column, utc_now
 from store.prices import averages, ticks
 from tests.conftest import START, wait_until
 from tests.poller.conftest import http, price_reply, reply
@@ -42,6 +43,7 @@ Start = Callable[..., Recorder]
 def append_books(cursor: Cursor, snapshots: Sequence[Snapshot]) -> None:
     """The store's part of the made-up feed."""
     for snapshot in snapshots:
+        arrivals.append(cursor, [Arrival(snapshot.feed, snapshot.ts, snapshot.received_at, len(snapshot.rows))])
         for row in snapshot.rows:
             cursor.execute("INSERT INTO books VALUES (?, ?, ?, ?)", [snapshot.feed, to_column(snapshot.ts), *row])
 
@@ -124,8 +126,11 @@ def test_a_feed_of_another_period_is_recorded_beside_the_others(serve, start: St
     assert books.meters.polls["books/BTC", "ok"] == len(slots)
     assert told is not None
     assert told.indexes == ("btc_usd", "books/BTC")
+    first, last = from_column(slots[0]), from_column(slots[-1])
     with books.read() as cursor:
         assert {"books/BTC": 2} in [run.feeds for run in runs.runs(cursor)]
+        (complete,) = coverage(cursor, ledger(cursor, first, last, utc_now()), first, last)[:1]
+    assert (complete.feed, complete.live, complete.missing) == ("books/BTC", len(slots) - 1, 0)
 
 
 def test_a_request_of_three_seconds_costs_a_feed_at_one_second_no_slot(serve, start: Start, books: Database):

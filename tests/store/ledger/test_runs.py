@@ -59,6 +59,24 @@ def test_the_first_word_on_a_slot_of_an_index_stands(database):
         assert runs.misses(cursor, START, START + timedelta(seconds=1)) == [miss(0), miss(0, "eth_usd")]
 
 
+def test_of_two_runs_that_began_together_one_ends_and_moves_alone(database):
+    fast, slow = Run(START, {"btc_usd": 1}, "0"), Run(START, {"books/BTC": 300}, "0")
+    by, end = timedelta(minutes=5), START + timedelta(hours=1)
+    with database.write() as cursor:
+        for run in (fast, slow):
+            runs.note(cursor, run)
+        runs.append_misses(cursor, [miss(0), miss(0, "books/BTC")])
+        runs.move(cursor, slow, START, by)
+        runs.note(cursor, replace(fast, ended_at=end))
+
+    with database.read() as cursor:
+        assert runs.runs(cursor) == [replace(fast, ended_at=end), replace(slow, started_at=START + by)]
+        assert {(found.feed, found.slot) for found in runs.misses(cursor, START, end)} == {
+            ("btc_usd", START),
+            ("books/BTC", START + by),
+        }
+
+
 def test_misses_that_are_all_noted_already_change_nothing(database):
     for _ in range(2):
         with database.write() as cursor:
