@@ -22,6 +22,9 @@ from tests.faults.visits import Visit
 
 WATCHED_S = 4 if SMALL else 10
 MEASURED = PAGES[:1] if SMALL else PAGES
+VIEWERS = {50: 2, 100: 10}
+"""How many seconds a live part may stand still, by the number of its readers."""
+
 SECOND = timedelta(seconds=1)
 
 
@@ -92,7 +95,7 @@ def beside(servers: tuple[Dashboard, Dashboard], page: str, reader: type[Visit],
 
 def viewers(served: Dashboard, path: Path) -> Iterator[Row]:
     """How long a live part stands still, at most, for 50 readers and for 100, and what that costs the recorder."""
-    for count, budget_s in ((50, 2), (100, 10)):
+    for count, budget_s in VIEWERS.items():
         with ExitStack() as stack:
             readers = [stack.enter_context(Viewer(port(served), "")) for _ in range(count)]
             begin = next_slot(utc_now(), SECOND)
