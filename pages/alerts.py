@@ -84,9 +84,7 @@ def no_rules() -> None:
 def who_is_told() -> str:
     urls = access.settings().notify_urls
     if not urls:
-        return (
-            f"Alerts are shown here only, unless a rule tells somebody by itself: {PREFIX}NOTIFY_URLS is not set."
-        )
+        return f"Alerts are shown here only, unless a rule tells somebody by itself: {PREFIX}NOTIFY_URLS is not set."
     return f"Told by {', '.join(named(urls))}. `python -m poller alerts test` tries that out."
 
 
