@@ -1,5 +1,6 @@
 """Every page in every state. A visit opens a page once and notes what there is to see; each test reads the notes."""
 
+import contextlib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -131,7 +132,14 @@ def looked_at(page: Page, looks: Sequence[Look]) -> dict[str, Any]:
         expect(page.locator(".stApp")).to_have_css("background-color", BACKGROUNDS[scheme])
         page.set_viewport_size({"width": width, "height": 900})
         found[scheme, width] = lasting(page)
-    return {"serious": found, "overflow": overflow(page)}
+    return {"serious": found, "overflow": lasting_overflow(page)}
+
+
+def lasting_overflow(page: Page) -> int:
+    """By how many pixels the page is too wide, once it has taken its place in the window or 5 s have passed."""
+    with contextlib.suppress(AssertionError):
+        wait_until(lambda: overflow(page) == 0, timeout_s=5)
+    return overflow(page)
 
 
 @every_state
