@@ -54,11 +54,6 @@ class Feed:
     history: Literal["charts"] | None = None
 
 
-def feed_of(outcome: Outcome) -> str:
-    """The name of the feed that an outcome is of."""
-    return outcome.index_name if isinstance(outcome, Tick) else outcome.feed
-
-
 def requests_a_second(feeds: Sequence[Feed]) -> float:
     """How many requests the slots of these feeds make, on average."""
     return sum(1 / feed.period.total_seconds() for feed in feeds)

@@ -11,7 +11,7 @@ from heapq import merge
 from itertools import takewhile
 
 from poller.alerts.judging import Alerts
-from poller.feeds.feed import Feed, Observation, Outcome, feed_of
+from poller.feeds.feed import Feed, Observation, Outcome
 from store.errors import NoDatabaseError, OlderSchemaError, RefusedRecordError, UnreadableError
 from store.file.database import Database
 from store.file.meters import OK
@@ -107,7 +107,7 @@ class Journal:
             self._observed += [(slot, outcome) for outcome in taken if not isinstance(outcome, Miss)]
         polls = self._database.meters.polls
         for outcome in taken:
-            polls[feed_of(outcome), outcome.cause.value if isinstance(outcome, Miss) else OK] += 1
+            polls[outcome.feed, outcome.cause.value if isinstance(outcome, Miss) else OK] += 1
         return taken
 
     def flush(self, wait_s: float) -> None:
@@ -212,7 +212,7 @@ class Journal:
     def _unless_repeated(self, slot: datetime, outcome: Outcome) -> Outcome:
         if isinstance(outcome, Miss):
             return outcome
-        name = feed_of(outcome)
+        name = outcome.feed
         before, self._newest[name] = self._newest.get(name), outcome.ts
         feed = self._feeds.get(name)
         if before != outcome.ts or (feed is not None and feed.repeats == "same"):
@@ -296,11 +296,11 @@ class Journal:
 
 def _is_of(run: Run, slot: datetime, outcome: Outcome) -> bool:
     """Did it come of a slot of the run?"""
-    return slot >= run.started_at and feed_of(outcome) in run.feeds
+    return slot >= run.started_at and outcome.feed in run.feeds
 
 
 def _unavailable(slot: datetime, observation: Observation, detail: str) -> Miss:
-    return Miss(slot, feed_of(observation), Cause.STORE_UNAVAILABLE, detail)
+    return Miss(slot, observation.feed, Cause.STORE_UNAVAILABLE, detail)
 
 
 def _slot_of(queued: tuple[datetime, Observation] | Miss) -> datetime:

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 
 from poller.alerts.judging import Alerts, UnjudgedError
-from poller.feeds.feed import Feed, Observation, feed_of
+from poller.feeds.feed import Feed, Observation
 from store.file.database import Cursor, Database
 from store.file.exchange import admit, refuse_another
 from store.health import vitals
@@ -104,7 +104,7 @@ class Storing:
         """The observations of feeds that are stored alike. A feed that is gone since a stop was an index."""
         found: defaultdict[Callable[..., object], list[Observation]] = defaultdict(list)
         for _, observation in (each for each in records if isinstance(each, tuple)):
-            feed = self._feeds.get(feed_of(observation))
+            feed = self._feeds.get(observation.feed)
             found[feed.append if feed else ticks.append].append(observation)
         return found
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from poller.feeds.feed import Outcome, feed_of
+from poller.feeds.feed import Outcome
 from store.file.recorder import Notice, RecorderLock
 from store.models import Cause, Miss
 
@@ -43,8 +43,8 @@ class Board:
         if len(misses) == len(outcomes) < due:  # others may still come
             return
         for outcome in outcomes:
-            self._failing.pop(feed_of(outcome), None)
-        self._failing |= {feed_of(miss): f"{miss.cause}, {miss.detail}" for miss in misses}
+            self._failing.pop(outcome.feed, None)
+        self._failing |= {miss.feed: f"{miss.cause}, {miss.detail}" for miss in misses}
         if self._failing.keys() >= set(self._notice.indexes):
             self.troubled(misses[0].cause, misses[0].detail, at, retry_at=retry_at, waiting=waiting)
         else:

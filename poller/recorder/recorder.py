@@ -187,6 +187,5 @@ class Recorder:
         )
 
     def _end(self, error: TickwellError) -> None:
-        if self.failure is None:
-            self._fail(error)
+        self._fail(error)
         self._cancel()

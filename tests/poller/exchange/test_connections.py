@@ -21,7 +21,7 @@ from poller.exchange.budget import Budget
 from poller.exchange.client import DeribitClient
 from poller.exchange.errors import RejectedReplyError, UnreachableError
 from poller.exchange.outliving import MOST
-from poller.feeds.feed import Outcome, feed_of
+from poller.feeds.feed import Outcome
 from poller.feeds.index import index_feeds
 from poller.feeds.poll import poll
 from store.models import Cause, Miss, Tick
@@ -173,7 +173,7 @@ async def slots(client: DeribitClient, count: int, period_s: float, *names: str)
         await asyncio.sleep(began + number * period_s - time.monotonic())
         feeds = index_feeds(names, dt.timedelta(seconds=1))
         batches = poll(client, feeds, NOW, seconds_left=0.9 * period_s, retries=0)
-        outcomes.append({feed_of(outcome): outcome async for batch in batches for outcome in batch})
+        outcomes.append({outcome.feed: outcome async for batch in batches for outcome in batch})
     return outcomes
 
 

@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
 from datetime import timedelta
+from operator import attrgetter
 
 import pytest
 import stamina
@@ -14,7 +15,7 @@ from pytest_httpx import HTTPXMock
 from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 
 from poller.exchange.client import DeribitClient
-from poller.feeds.feed import Feed, Outcome, feed_of
+from poller.feeds.feed import Feed, Outcome
 from poller.feeds.index import index_feeds
 from poller.feeds.poll import poll, retries_within_budget
 from poller.simulator.faults import Fault
@@ -73,7 +74,7 @@ def test_every_index_ends_as_a_tick(simulator: Simulator):
     outcomes = [outcome for batch in polled(simulator.url, BOTH) for outcome in batch]
 
     assert {type(outcome) for outcome in outcomes} == {Tick}
-    assert sorted(feed_of(outcome) for outcome in outcomes) == ["btc_usd", "eth_usd"]
+    assert sorted(outcome.feed for outcome in outcomes) == ["btc_usd", "eth_usd"]
 
 
 def test_indexes_are_asked_for_side_by_side(serve):
@@ -104,8 +105,8 @@ def test_four_indexes_whose_replies_hang_cost_a_fifth_nothing(serve):
     outcomes = [outcome for batch in polled(server.url, (*hanging, "btc_usd"), seconds_left=0.9) for outcome in batch]
     over.set()
 
-    assert [feed_of(outcome) for outcome in outcomes if isinstance(outcome, Tick)] == ["btc_usd"]
-    assert {feed_of(outcome) for outcome in outcomes if isinstance(outcome, Miss)} == set(hanging)
+    assert [outcome.feed for outcome in outcomes if isinstance(outcome, Tick)] == ["btc_usd"]
+    assert {outcome.feed for outcome in outcomes if isinstance(outcome, Miss)} == set(hanging)
 
 
 def test_a_slow_index_does_not_hold_back_a_fast_one(serve):
@@ -122,7 +123,7 @@ def test_a_slow_index_does_not_hold_back_a_fast_one(serve):
     async def collect() -> None:
         async with DeribitClient(server.url) as client:
             async for batch in asked(client, BOTH, seconds_left=5, retries=0):
-                names.append([feed_of(outcome) for outcome in batch])
+                names.append([outcome.feed for outcome in batch])
                 fast_one_is_here.set()
 
     asyncio.run(collect())
@@ -136,7 +137,7 @@ def test_replies_that_come_together_are_kept_together(httpx_mock: HTTPXMock):
 
     (batch,) = polled(URL, BOTH)
 
-    assert {feed_of(outcome) for outcome in batch} == set(BOTH)
+    assert {outcome.feed for outcome in batch} == set(BOTH)
 
 
 def test_one_index_may_fail_while_another_succeeds(httpx_mock: HTTPXMock):
@@ -145,7 +146,7 @@ def test_one_index_may_fail_while_another_succeeds(httpx_mock: HTTPXMock):
 
     (batch,) = polled(URL, BOTH)
 
-    btc, eth = sorted(batch, key=feed_of)
+    btc, eth = sorted(batch, key=attrgetter("feed"))
     assert btc == Tick("btc_usd", NOW, 1.5, "live", NOW)
     detail = "get_index_price eth_usd: index_price is 'None', expected a positive number"
     assert eth == Miss(NOW, "eth_usd", Cause.REJECTED_REPLY, detail)
@@ -325,7 +326,7 @@ def test_a_pause_that_ends_within_the_slot_is_waited_out_by_all(serve, names):
     outcomes = asyncio.run(collect())
 
     assert {type(outcome) for outcome in outcomes} == {Tick}
-    assert sorted(feed_of(outcome) for outcome in outcomes) == sorted(names)
+    assert sorted(outcome.feed for outcome in outcomes) == sorted(names)
 
 
 def test_nobody_is_asked_during_a_pause(serve):
@@ -391,7 +392,7 @@ def test_a_mistake_of_ours_is_a_miss_of_that_index_alone(simulator: Simulator, m
 
     monkeypatch.setattr(DeribitClient, "index_price", mistaken)
 
-    btc, eth = sorted((outcome for batch in polled(simulator.url, BOTH) for outcome in batch), key=feed_of)
+    btc, eth = sorted((outcome for batch in polled(simulator.url, BOTH) for outcome in batch), key=attrgetter("feed"))
 
     assert isinstance(btc, Tick)
     assert eth == Miss(NOW, "eth_usd", Cause.EXCHANGE_ERROR, "a mistake of ours, which the log describes")

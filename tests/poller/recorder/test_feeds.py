@@ -114,7 +114,7 @@ def answer(target: str) -> bytes:
 
 def test_a_feed_of_another_period_is_recorded_beside_the_others(serve, start: Start, books: Database):
     recorder = start(serve(answer).url, book_feed(ask_books))
-    wait_until(lambda: len(stored_books(books)) >= 4, timeout_s=20)
+    wait_until(lambda: len(stored_books(books)) >= 6, timeout_s=20)
     told = read_notice(books.path)
     recorder.stop()
 
@@ -129,8 +129,9 @@ def test_a_feed_of_another_period_is_recorded_beside_the_others(serve, start: St
     first, last = from_column(slots[0]), from_column(slots[-1])
     with books.read() as cursor:
         assert {"books/BTC": 2} in [run.feeds for run in runs.runs(cursor)]
-        (complete,) = coverage(cursor, ledger(cursor, first, last, utc_now()), first, last)[:1]
-    assert (complete.feed, complete.live, complete.missing) == ("books/BTC", len(slots) - 1, 0)
+        known = coverage(cursor, ledger(cursor, first, last, utc_now()), first, last)
+    (complete,) = [its for its in known if its.feed == "books/BTC"]
+    assert (complete.live > 0, complete.missing) == (True, 0)
 
 
 def test_a_request_of_three_seconds_costs_a_feed_at_one_second_no_slot(serve, start: Start, books: Database):

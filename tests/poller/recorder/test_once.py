@@ -1,12 +1,13 @@
 import asyncio
 from collections.abc import Callable
 from datetime import datetime
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
 import stamina
 
-from poller.feeds.feed import Outcome, feed_of
+from poller.feeds.feed import Outcome
 from poller.recorder.once import poll_once
 from poller.simulator.faults import Fault
 from poller.simulator.prices import price
@@ -32,7 +33,7 @@ def settings(make_settings: Make, simulator: Simulator) -> Settings:
 
 
 def once(settings: Settings, database: Database, store_wait_s: float = 5.0) -> list[Outcome]:
-    return sorted(asyncio.run(poll_once(settings, database, store_wait_s)), key=feed_of)
+    return sorted(asyncio.run(poll_once(settings, database, store_wait_s)), key=attrgetter("feed"))
 
 
 def test_each_index_is_recorded_once(settings: Settings, database_file: Path):
