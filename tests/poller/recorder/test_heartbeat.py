@@ -138,8 +138,8 @@ def test_a_recorder_beats_each_minute_and_loses_no_slot_to_a_service_that_hangs(
         recorder.start()
         try:
             wait_until(lambda: webhook.calls)
-            at = clock()
-            wait_until(lambda: clock() > at + timedelta(seconds=3.5))
+            hung_since = clock()
+            wait_until(lambda: clock() > hung_since + timedelta(seconds=3.5))
         finally:
             began = time.monotonic()
             recorder.stop()
@@ -150,5 +150,5 @@ def test_a_recorder_beats_each_minute_and_loses_no_slot_to_a_service_that_hangs(
     seconds = [tick.ts.replace(microsecond=0) for tick in found]
     assert len(webhook.calls) == 1
     assert seconds == [seconds[0] + timedelta(seconds=number) for number in range(len(seconds))]
-    assert len(seconds) >= 5
+    assert len([second for second in seconds if second > hung_since]) >= 3
     assert took_s < 3
