@@ -73,11 +73,11 @@ def chart_queries() -> Iterator[Row]:
         {name: in_turn(long, span, each_opens=each_opens) for name, span in SPANS.items()}
         for each_opens in (False, True)
     )
-    for costs, what, budget, owed in ((held, "", None if SMALL else 2, 5), (opened, ", with a lease", 1.5, 4)):
+    for costs, what, budget in ((held, "", None if SMALL else 2), (opened, ", with a lease", 1.5)):
         worst = max(costs, key=lambda name: costs[name][0] / costs[name][1])
         ours, bare = costs[worst]
         note = f"{ours:.1f} ms, bare {bare:.1f} ms, {TICKS:,} ticks, range {worst}"
-        yield Row(f"chart query to a bare one{what}", ours / bare, budget, "×", note, owed)
+        yield Row(f"chart query to a bare one{what}", ours / bare, budget, "×", note)
     if not SMALL:
         yield from longer(long, history(FEW))
 

@@ -21,26 +21,20 @@ SECONDS = int(os.environ.get("BENCH_SECONDS", "5" if SMALL else "60"))
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table; `measured`, `budget` and `owed` are in `unit`.
-
-    A row without a budget only informs. A row that does not reach its budget yet says by `owed` how far off it may be:
-    up to there it is marked, and fails no run.
-    """
+    """One line of the table; `measured` and `budget` are in `unit`. A row without a budget only informs."""
 
     what: str
     measured: float
     budget: float | None
     unit: str
     note: str = ""
-    owed: float = 0
 
     @property
     def within(self) -> bool:
-        return self.budget is None or self.measured <= max(self.budget, self.owed)
+        return self.budget is None or self.measured <= self.budget
 
     def __str__(self) -> str:
-        reached = self.budget is None or self.measured <= self.budget
-        mark = "    " if self.budget is None else "ok  " if reached else "OWED" if self.within else "OVER"
+        mark = "    " if self.budget is None else "ok  " if self.within else "OVER"
         budget = "" if self.budget is None else f"budget {self.budget:g}"
         return f"{mark} {self.what:<45} {self.measured:>8.2f} {self.unit:<12} {budget:<11} {self.note}"
 
