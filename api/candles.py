@@ -32,7 +32,7 @@ class Candle(BaseModel):
     low: float
     close: float
     tick_count: int = Field(description="How many ticks it was made of, averages included.")
-    live_count: int = Field(description="How many of those were observed.")
+    observed_count: int = Field(description="How many of those were observed.")
     resolution_s: int = Field(
         description="The longest time in seconds that one of its ticks is an average over; 0 when all were observed."
     )

@@ -231,9 +231,9 @@ class Delivery:
                 events.note_delivery(cursor, tried.pending.event.id, _as_noted(tried))
         noted, self._not_noted = self._not_noted, []
         for tried in noted:
-            self._settle(tried)
+            self._conclude(tried)
 
-    def _settle(self, tried: _Tried) -> None:
+    def _conclude(self, tried: _Tried) -> None:
         target, rule = tried.pending.target, tried.pending.event.rule
         if tried.outcome == "failed":
             failures, wait_s = self._turns.failed(tried.pending)

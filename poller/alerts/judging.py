@@ -16,13 +16,13 @@ from poller.timing.guard import guarded
 from settings import PREFIX, ROOT, Settings, SettingsError, TickwellError
 from store.alerts import events
 from store.alerts.events import Event
+from store.alerts.healings import Healings
 from store.alerts.in_force import put_in_force
 from store.alerts.judge import Company, Judge
 from store.alerts.recall import recall
 from store.alerts.rules.kinds import AnyRule
 from store.alerts.rules.rule_file import load_rules
 from store.alerts.rules.rules import named
-from store.alerts.settlements import Settlements
 from store.errors import BusyError, NoDatabaseError, OlderSchemaError, StoreError, UnreadableError
 from store.file.database import Cursor, Database
 from store.file.exchange import exchange_of
@@ -73,7 +73,7 @@ class Alerts:
         self._noted = False
         self._judge: Judge | None = None
         self._judged_to: datetime | None = None
-        self._settlements: Settlements | None = None
+        self._healings: Healings | None = None
 
     @property
     def addresses(self) -> Mapping[str, SecretStr]:
@@ -123,15 +123,15 @@ class Alerts:
     def _judged(self, cursor: Cursor, judge: Judge, outcomes: Sequence[tuple[datetime, Tick | Miss]]) -> list[Event]:
         found: list[Event] = []
         now = self._clock()
-        if self._settlements is None or not self._noted:
+        if self._healings is None or not self._noted:
             since = put_in_force(cursor, self._rules, self._fault, now)
-            self._settlements = self._settlements or Settlements(cursor, judge, since)
+            self._healings = self._healings or Healings(cursor, judge, since)
         for slot, outcome in outcomes if self._rules else ():
             if isinstance(outcome, Tick):
                 found += judge.heard(slot, outcome, now)
             else:
                 found += judge.missed(slot, outcome.feed, now)
-        return [*found, *self._settlements.events(cursor, judge, now)]
+        return [*found, *self._healings.events(cursor, judge, now)]
 
     def _ready(self, slot: datetime, wait_s: float) -> Judge:
         """Who judges by the rules as they are now."""
@@ -162,7 +162,7 @@ class Alerts:
 
     def _forget(self) -> None:
         """What was judged was not stored: begin again from what is."""
-        self._judge = self._settlements = None
+        self._judge = self._healings = None
 
     def _reload_if_changed(self) -> None:
         stamp = _stamp(self._path)

@@ -25,8 +25,8 @@ def exported_in_words(made: Export, path: Path) -> str:
     return "\n".join(lines)
 
 
-def healed_in_words(settled: Sequence[Gap]) -> str:
-    return gaps_in_words(settled) if settled else "nothing to heal"
+def healed_in_words(healed: Sequence[Gap]) -> str:
+    return gaps_in_words(healed) if healed else "nothing to heal"
 
 
 def gaps_in_words(found: Sequence[Gap]) -> str:

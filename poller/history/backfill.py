@@ -19,7 +19,7 @@ from store.errors import StoreError
 from store.file.database import Database
 from store.file.exchange import admit
 from store.ledger import gaps
-from store.ledger.settle import settle
+from store.ledger.heal import heal
 from store.models import Exchange, Gap, GapState, Source, utc_now
 from store.prices import averages, candles
 
@@ -159,7 +159,7 @@ class Backfill:
         plan = {name: self._planned(name, loading.get(name), its) for name, its in due.items()}
         total, number = sum(map(len, plan.values())), 0
         what = "loading history" if loading else "healing gaps"
-        settled: list[Gap] = []
+        healed: list[Gap] = []
         failures: list[ExchangeError] = []
         for name, ranges in plan.items():
             asked = Asked()
@@ -169,14 +169,14 @@ class Backfill:
                 await asyncio.sleep(self._spacing_s)
                 failures += await self._asking.ask_for(asked, name, chart_range)
             if ranges or (name in self._without and due[name]):
-                settled += await self._keep(name, asked, due[name])
+                healed += await self._keep(name, asked, due[name])
             if name in loading:
                 self._note_history(name, loading[name], asked)
         if loading and not failures and any(self._history[name].found for name in loading):
             log.info("history is loaded")
         if failures and self._gives_up:
             raise failures[0]
-        return settled
+        return healed
 
     def _fold(self, until: datetime) -> bool:
         with self._database.write(_STORE_WAIT_S) as cursor:
@@ -192,7 +192,7 @@ class Backfill:
             )
             names = [*index_names, *more]
             filled = averages.filled(cursor, names)
-            found = {name: gaps.unsettled(cursor, name, self._states, limit=_MOST_GAPS) for name in names}
+            found = {name: gaps.oldest(cursor, name, self._states, limit=_MOST_GAPS) for name in names}
         keys = {(gap.feed, gap.start) for its in found.values() for gap in its}
         self._tries = {key: tried for key, tried in self._tries.items() if key in keys}
         now = self._clock()
@@ -241,12 +241,12 @@ class Backfill:
         """Store what came for an index, and note what became of its gaps."""
         what = f"history of {index_name}"
         all_asked = index_name in self._without or ("all" in asked.ranges and not asked.failed)
-        stored, settled = await self._undisturbed(
+        stored, healed = await self._undisturbed(
             what, partial(self._store, index_name, asked.charts, all_asked=all_asked)
         )
-        self._note_tries(due, settled)
-        log.info("history of %s: %s", index_name, _in_words(stored, asked.charts, settled))
-        return settled
+        self._note_tries(due, healed)
+        log.info("history of %s: %s", index_name, _in_words(stored, asked.charts, healed))
+        return healed
 
     def _store(self, index_name: str, charts: Sequence[Chart], *, all_asked: bool) -> tuple[int, list[Gap]]:
         """Store the finest first, so that the coarse ones fill only what is left."""
@@ -260,23 +260,23 @@ class Backfill:
                 averages.append(cursor, index_name, chart.points, chart.resolution_s, source)
                 for chart in sorted(charts, key=lambda chart: chart.resolution_s)
             )
-            settled, go_on = settle(cursor, index_name, now, hopeless=lost, states=self._states)
+            healed, go_on = heal(cursor, index_name, now, hopeless=lost, states=self._states)
         while go_on is not None:
             with self._database.write(_STORE_WAIT_S) as cursor:
-                more, go_on = settle(cursor, index_name, now, hopeless=lost, states=self._states, start=go_on)
-            settled += more
+                more, go_on = heal(cursor, index_name, now, hopeless=lost, states=self._states, start=go_on)
+            healed += more
         self._checkpoint()
-        return stored, settled
+        return stored, healed
 
     def _checkpoint(self) -> None:
         with contextlib.suppress(StoreError):  # each opening of the file would read it until the next one is due
             self._database.checkpoint_when_due(_STORE_WAIT_S)
 
-    def _note_tries(self, due: Iterable[Gap], settled: Iterable[Gap]) -> None:
+    def _note_tries(self, due: Iterable[Gap], healed: Iterable[Gap]) -> None:
         """Ask later for what is left of the gaps."""
         now = self._clock()
         before = {gap.gap: self._tries.get((gap.feed, gap.start), _NEVER) for gap in due}
-        for gap in (*due, *settled):
+        for gap in (*due, *healed):
             self._tries[gap.feed, gap.start] = before.get(gap.gap, _NEVER).failed(now)
 
     async def _undisturbed(self, what: str, work: Callable[[], T]) -> T:
@@ -289,8 +289,8 @@ class Backfill:
         return await self._until_stored(while_it_is(StoreError, what), do)
 
 
-def _in_words(stored: int, charts: Sequence[Chart], settled: Sequence[Gap]) -> str:
-    words = [f"{len(settled)} pieces of gaps settled"] if settled else []
+def _in_words(stored: int, charts: Sequence[Chart], healed: Sequence[Gap]) -> str:
+    words = [f"{len(healed)} pieces of gaps closed"] if healed else []
     if stored:
         first = min(ts for chart in charts for ts, _ in chart.points)
         words.insert(0, f"{stored} averages, the first of {first:%Y-%m-%d %H:%M} UTC")

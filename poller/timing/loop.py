@@ -37,17 +37,17 @@ def _start(
 ) -> tuple[asyncio.Future[T], threading.Thread]:
     outcome: asyncio.Future[T] = loop.create_future()
 
-    def settle(set_outcome: Callable[[Any], None], value: Any) -> None:
+    def hand_over(set_outcome: Callable[[Any], None], value: Any) -> None:
         if not outcome.done():
             set_outcome(value)
 
     def run() -> None:
         try:
-            settled = partial(settle, outcome.set_result, work())
+            handing = partial(hand_over, outcome.set_result, work())
         except Exception as error:  # noqa: BLE001 it is for whoever waits
-            settled = partial(settle, outcome.set_exception, error)
+            handing = partial(hand_over, outcome.set_exception, error)
         with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile
-            loop.call_soon_threadsafe(settled)
+            loop.call_soon_threadsafe(handing)
 
     thread = threading.Thread(target=run, name=name, daemon=True)
     thread.start()

@@ -125,7 +125,7 @@ class Event:
         index_name: of which index; empty for what concerns all of them.
         event: "fired", or "over" when it may fire again.
         severity: of the rule.
-        at: exchange time of the tick, the slot, or when the gap was settled.
+        at: exchange time of the tick, the slot, or when the gap was closed.
         price: the newest price then; NaN where there is none.
         value, threshold: in the unit of the rule; NaN where it has none.
         text: what happened, in a line.

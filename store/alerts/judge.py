@@ -7,7 +7,7 @@ from datetime import datetime
 
 from store.alerts.rules.condition import Condition, Reading, Way
 from store.alerts.rules.kinds import AnyRule
-from store.alerts.rules.record_kinds import GapSettled
+from store.alerts.rules.record_kinds import GapClosed
 from store.alerts.rules.rules import Rule
 from store.alerts.rules.tape import Tape
 from store.models import Exchange, Gap, Tick
@@ -143,7 +143,7 @@ class Judge:
             for name in rule.indexes or tapes
             for way in rule.ways
         ]
-        self.gap_rules = [rule for rule in rules if isinstance(rule, GapSettled)]
+        self.gap_rules = [rule for rule in rules if isinstance(rule, GapClosed)]
         self.by_tick, self.by_slot = self._those(by_tick=True), self._those(by_tick=False)
         self.company = company
 
@@ -159,7 +159,7 @@ class Judge:
         """The events that a slot without a tick brings."""
         yield from self._served(slot, index_name, now, heard=False)
 
-    def settled(self, gap: Gap, at: datetime, now: datetime) -> Iterator[Event]:
+    def closed(self, gap: Gap, at: datetime, now: datetime) -> Iterator[Event]:
         """The events that come of a gap that was healed, or given up, at a time."""
         for rule in self.gap_rules:
             if rule.concerns(gap):

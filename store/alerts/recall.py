@@ -25,12 +25,12 @@ from .judge import Company, Judge
 # A candle with an average in it may show a low that no tick had: it rules out no minute before it.
 _RECORDS = """
 WITH minutes AS (
-    SELECT open_time, low, high, tick_count = live_count AS observed
+    SELECT open_time, low, high, tick_count = observed_count AS observed
     FROM candles_1m
     WHERE index_name = $index_name
       AND open_time >= $start
       AND open_time < $closed_to
-      AND live_count > 0
+      AND observed_count > 0
     UNION ALL
     SELECT time_bucket(INTERVAL 1 MINUTE, ts) AS open_time, min(price), max(price), true
     FROM ticks
@@ -75,7 +75,7 @@ _FIRST_HOUR = """
 SELECT min(open_time)
 FROM candles_1h
 WHERE index_name = $index_name
-  AND live_count > 0
+  AND observed_count > 0
 """
 
 _FIRST = """

@@ -63,7 +63,7 @@ class Export:
     """A file that was asked for.
 
     Attributes:
-        query: settled.
+        query: closed.
         path: of the file.
         manifest: as JSON types: what was asked for, what it holds, its `rows`, `bytes` and `sha256`, and whether it is
             `capped`, as Excel's sheets hold only so many rows.
@@ -118,7 +118,7 @@ class Exports:
             BusyError: others wait for theirs.
             StoreError: the database can't be read, the folder can't be written, or the file would be too large.
         """
-        query = query.settled(exchange_now(self.database.path))
+        query = query.closed(exchange_now(self.database.path))
         with in_one_line(self.folder):
             made = of_one_instant(self.database, partial(self._made_or_there, query, tell))
             now = time.time()

@@ -76,7 +76,7 @@ class ExportQuery:
         times = [in_iso(at).translate({ord(sign): None for sign in "-:"}) for at in ends]
         return f"{'-'.join([names, what, *observed, *times])}.{SUFFIXES[self.format]}"
 
-    def settled(self, now: datetime) -> "ExportQuery":
+    def closed(self, now: datetime) -> "ExportQuery":
         """The same with nothing left open: each index once and by name, no time to come, candles whole."""
         start, end = max(self.start, EPOCH), min(self.end, now)
         if self.interval:

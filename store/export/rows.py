@@ -28,7 +28,7 @@ SELECT
     min(price) AS low,
     arg_max(price, ts) AS close,
     count(*) AS tick_count,
-    count(*) FILTER (resolution_s = 0) AS live_count,
+    count(*) FILTER (resolution_s = 0) AS observed_count,
     max(resolution_s) AS resolution_s
 FROM ticks
 WHERE rowid < $rows

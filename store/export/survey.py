@@ -59,7 +59,7 @@ SELECT EXISTS (
 _CANDLES_OF_HOURS = """
 SELECT
     CAST(coalesce(sum(tick_count), 0) AS BIGINT),
-    CAST(coalesce(sum(live_count), 0) AS BIGINT),
+    CAST(coalesce(sum(observed_count), 0) AS BIGINT),
     min(open_time),
     max(open_time) + INTERVAL 1 HOUR
 FROM candles_1h
@@ -80,7 +80,7 @@ class Survey:
     """What an export is made of.
 
     Attributes:
-        query: settled.
+        query: closed.
         snapshot: the ticks that it is of.
         gap_events: how many there were.
         hours: how many ticks matched in each hour that had any, ascending.
@@ -149,7 +149,7 @@ _BYTES_A_ROW = {
 
 
 def survey(database: Database, query: ExportQuery) -> Survey:
-    """Look at what a settled query is about, over many short leases.
+    """Look at what a closed query is about, over many short leases.
 
     Raises:
         StoreError: the database can't be read.
@@ -183,7 +183,7 @@ def survey(database: Database, query: ExportQuery) -> Survey:
 
 
 def estimate(cursor: DuckDBPyConnection, query: ExportQuery) -> Estimate:
-    """About how large the export of a settled query will be, told from candles: quickly, to the hour."""
+    """About how large the export of a closed query will be, told from candles: quickly, to the hour."""
     closed = floor(closed_to(cursor) or query.start, HOUR)
     values = values_of(query)
     hours = {**values, "start": to_column(floor(query.start, HOUR)), "end": to_column(min(query.end, closed))}

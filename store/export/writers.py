@@ -35,7 +35,7 @@ CANDLES = pa.schema(
         ("low", pa.float64()),
         ("close", pa.float64()),
         ("tick_count", pa.int64()),
-        ("live_count", pa.int64()),
+        ("observed_count", pa.int64()),
         ("resolution_s", pa.int32()),
     ]
 )

@@ -118,7 +118,7 @@ class Held:
         if connection is not None and self._file != _identity(self._path):
             self._step_aside(connection)  # it was deleted or replaced: what we hold is on no disk for anybody else
         with self._changed:
-            if not self._changed.wait_for(self._settled, deadline - time.monotonic()):
+            if not self._changed.wait_for(self._decided, deadline - time.monotonic()):
                 raise BusyError(f"{self._path.name} is {_WANTED if self._stepping_aside else _MOVING}")
             if self._connection is not None:
                 return self._cursor_of(self._connection)
@@ -128,7 +128,7 @@ class Held:
         finally:
             self._moved()
 
-    def _settled(self) -> bool:
+    def _decided(self) -> bool:
         return not (self._moving or self._stepping_aside)
 
     def _take_anew(self, deadline: float) -> DuckDBPyConnection:

@@ -20,12 +20,12 @@ _TICKS = """
 SELECT
     index_name,
     CAST(sum(tick_count) AS BIGINT),
-    CAST(sum(live_count) AS BIGINT)
+    CAST(sum(observed_count) AS BIGINT)
 FROM (
     SELECT
         index_name,
         sum(tick_count) AS tick_count,
-        sum(live_count) AS live_count
+        sum(observed_count) AS observed_count
     FROM candles_1h
     GROUP BY index_name
     UNION ALL

@@ -20,7 +20,7 @@ from store.file.exchange import admit
 from store.file.locks import alone, beside
 from store.instants import EPOCH
 from store.ledger import gaps
-from store.ledger.settle import settle
+from store.ledger.heal import heal
 from store.models import Exchange, GapState, from_column, utc_now
 from store.prices import candles
 from store.progress import TellWhat
@@ -167,7 +167,7 @@ def _heal(database: Database, index_names: frozenset[str]) -> int:
         start: datetime | None = EPOCH
         while start is not None:
             with database.write(STAYS_S) as cursor:
-                changed, start = settle(cursor, name, utc_now(), states=_UNHEALED, start=start)
+                changed, start = heal(cursor, name, utc_now(), states=_UNHEALED, start=start)
             healed += sum(gap.state == "healed" for gap in changed)
     return healed
 

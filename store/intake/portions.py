@@ -118,7 +118,7 @@ def _store_at_once(cursor: DuckDBPyConnection, file: Ready, import_id: int, port
     insert = _INSERT.format(rows=rows, over_s=0)
     ((new,),) = cursor.execute(insert, file.reading.values | which).fetchall()
     import_log.claim_between(cursor, import_id, portion.start, portion.last)
-    _settle(cursor, import_id, portion.start, portion.last, Count(stored=new), count)
+    _account(cursor, import_id, portion.start, portion.last, Count(stored=new), count)
 
 
 def _store(
@@ -141,11 +141,11 @@ def _store(
         another_price += _leave_out(cursor, _THERE, {"first": first, "last": last})
     import_log.claim_portion(cursor, import_id, start, end, over_s)
     ((new,),) = cursor.execute(_INSERT.format(rows="portion", over_s=over_s)).fetchall()
-    _settle(cursor, import_id, start, end, Count(new, rows - new, another_price), count)
+    _account(cursor, import_id, start, end, Count(new, rows - new, another_price), count)
     return True
 
 
-def _settle(
+def _account(
     cursor: DuckDBPyConnection, import_id: int, first: datetime, last: datetime, found: Count, count: Count
 ) -> None:
     """Have averages give way to what was stored from `first` to `last`, fold its candles and add it to the counts."""

@@ -6,7 +6,7 @@ from functools import partial
 from duckdb import DuckDBPyConnection
 
 from store.file.database import Database
-from store.ledger.settle import settle
+from store.ledger.heal import heal
 from store.models import from_column, to_column, utc_now
 
 from .portions import STAYS_S
@@ -46,7 +46,7 @@ def reopen(database: Database, index_name: str, first: datetime, last: datetime)
     while start is not None and start <= last:
         with database.write(STAYS_S) as cursor:
             unfillable = partial(_was_unfillable, cursor, index_name)
-            changed, start = settle(cursor, index_name, utc_now(), hopeless=unfillable, states=("healed",), start=start)
+            changed, start = heal(cursor, index_name, utc_now(), hopeless=unfillable, states=("healed",), start=start)
         reopened += sum(gap.state != "healed" for gap in changed)
     return reopened
 

@@ -39,7 +39,7 @@ WHERE ended_at > $start
 ORDER BY feed, started_at
 """  # noqa: S608 the columns are the constant above
 
-_UNSETTLED = f"""
+_OLDEST = f"""
 SELECT {COLUMNS}
 FROM gaps
 WHERE feed = $feed
@@ -162,12 +162,12 @@ def feeds_with_gaps(cursor: DuckDBPyConnection, states: Sequence[GapState]) -> s
     return {feed for (feed,) in cursor.execute(_FEEDS, {"states": list(states)}).fetchall()}
 
 
-def unsettled(
+def oldest(
     cursor: DuckDBPyConnection, feed: str, states: Sequence[GapState], *, start: datetime = EPOCH, limit: int
 ) -> list[Gap]:
     """The oldest gaps of a feed that are in one of these states and begin at `start` or later, ascending."""
     values = {"feed": feed, "states": list(states), "start": to_column(start), "limit": limit}
-    return list(as_gaps(cursor.execute(_UNSETTLED, values).fetchall()))
+    return list(as_gaps(cursor.execute(_OLDEST, values).fetchall()))
 
 
 def gap_as_json(gap: Gap) -> dict[str, Any]:

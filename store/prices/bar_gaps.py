@@ -36,7 +36,7 @@ def gaps_before(
     Args:
         cursor: of a lease.
         index_name: of the rows.
-        frame: rows with open_time (datetime64[us], UTC), ascending, live_count and resolution_s.
+        frame: rows with open_time (datetime64[us], UTC), ascending, observed_count and resolution_s.
         interval: of a bar; 0 where each row is a tick.
     """
     import numpy as np
@@ -44,7 +44,7 @@ def gaps_before(
     opened = frame["open_time"].to_numpy()
     polled_s = _polled_s(cursor, index_name, opened, interval or timedelta.resolution)
     distance_s = np.diff(opened) / np.timedelta64(1, "s")
-    in_none, observed = np.isnan(polled_s), frame["live_count"].to_numpy() > 0
+    in_none, observed = np.isnan(polled_s), frame["observed_count"].to_numpy() > 0
     alone = in_none & observed
     apart_s = distance_s[alone[:-1] & alone[1:]]
     median_s = np.median(apart_s) if len(apart_s) > 1 else np.nan

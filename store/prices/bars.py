@@ -58,7 +58,7 @@ _AS_CANDLES = """
         price AS low,
         price AS close,
         CAST(1 AS BIGINT) AS tick_count,
-        CAST(resolution_s = 0 AS BIGINT) AS live_count,
+        CAST(resolution_s = 0 AS BIGINT) AS observed_count,
         resolution_s
 """
 
@@ -94,7 +94,7 @@ ORDER BY open_time
 _BARS = f"""
 {_PARTS},
 closed AS (
-    SELECT open_time, open, high, low, close, tick_count, live_count, resolution_s
+    SELECT open_time, open, high, low, close, tick_count, observed_count, resolution_s
     FROM {{candles}}
     WHERE index_name = $index_name
       AND open_time >= $opens
@@ -107,9 +107,9 @@ SELECT
     min(low) AS low,
     arg_max(close, parts.open_time) AS close,
     CAST(sum(tick_count) AS BIGINT) AS tick_count,
-    CAST(sum(live_count) AS BIGINT) AS live_count,
+    CAST(sum(observed_count) AS BIGINT) AS observed_count,
     max(resolution_s) AS resolution_s,
-    sum(live_count) = 0 OR 2 * sum((tick_count - live_count) * resolution_s) > epoch($interval) AS averaged
+    sum(observed_count) = 0 OR 2 * sum((tick_count - observed_count) * resolution_s) > epoch($interval) AS averaged
 FROM (FROM inside UNION ALL FROM beyond UNION ALL FROM closed) AS parts
 GROUP BY 1
 ORDER BY 1
@@ -173,7 +173,7 @@ def bars(
 
     Returns:
         One row per bar that saw a tick, ascending: open_time (datetime64[us, UTC]), open, high, low, close in the
-        quote currency, tick_count, live_count (of those, how many were observed), resolution_s (the longest time in
+        quote currency, tick_count, observed_count (of those, how many were observed), resolution_s (the longest time in
         seconds that one of its ticks is an average over, 0 when all were observed), and two judgements: `averaged`,
         the bar consists of averages or mostly so, its high and low say nothing; `gap_before`, ticks are missing
         between this row and the one before. Empty bars are absent, not filled.

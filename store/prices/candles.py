@@ -48,7 +48,7 @@ WHERE ts >= $start
 """
 
 _MINUTES = """
-INSERT INTO candles_1m (index_name, open_time, open, high, low, close, tick_count, live_count, resolution_s)
+INSERT INTO candles_1m (index_name, open_time, open, high, low, close, tick_count, observed_count, resolution_s)
 SELECT
     index_name,
     time_bucket(INTERVAL 1 MINUTE, ts) AS open_time,
@@ -68,7 +68,7 @@ ORDER BY open_time, index_name
 """
 
 _HOURS = """
-INSERT INTO candles_1h (index_name, open_time, open, high, low, close, tick_count, live_count, resolution_s)
+INSERT INTO candles_1h (index_name, open_time, open, high, low, close, tick_count, observed_count, resolution_s)
 SELECT
     index_name,
     time_bucket(INTERVAL 1 HOUR, minutes.open_time) AS open_time,
@@ -77,7 +77,7 @@ SELECT
     min(low),
     arg_max(close, minutes.open_time),
     sum(tick_count),
-    sum(live_count),
+    sum(observed_count),
     max(resolution_s)
 FROM candles_1m AS minutes
 WHERE minutes.open_time >= $start

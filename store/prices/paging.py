@@ -11,7 +11,7 @@ from . import candles
 
 _STRETCH = """
 WITH hours AS (
-    SELECT open_time, live_count AS observed
+    SELECT open_time, observed_count AS observed
     FROM candles_1h
     WHERE index_name = $index_name
       AND open_time < $counted_to

@@ -87,7 +87,7 @@ _LAST_HOUR_WITH_AVERAGES = """
 SELECT max(open_time)
 FROM candles_1h
 WHERE index_name = $index_name
-  AND tick_count > live_count
+  AND tick_count > observed_count
 """
 
 _EVER, _FOR_EVER = to_column(EVER), to_column(FOR_EVER)

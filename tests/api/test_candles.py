@@ -40,7 +40,7 @@ def test_a_candle_has_its_prices_as_numbers_its_counts_and_its_time_in_utc(clien
             "low": 1.25,
             "close": 2.0,
             "tick_count": 4,
-            "live_count": 4,
+            "observed_count": 4,
             "resolution_s": 0,
             "averaged": False,
         }

@@ -60,11 +60,11 @@ def copy_served(path: Path, simulator: Simulator, poll_seconds: int) -> Iterator
     shutil.copyfile(history(TICKS).path, path)
     port = free_port()
     with dashboard_at(port, database=path, deribit_url=simulator.url, poll_seconds=poll_seconds) as served:
-        settle(served)
+        come_to_rest(served)
         yield served
 
 
-def settle(served: Dashboard) -> None:
+def come_to_rest(served: Dashboard) -> None:
     """Wait until it has looked for gaps and healed what there were."""
     wait_until(lambda: (served.health() or {}).get("status") == "ok", timeout_s=60)
     wait_until(lambda: cpu_of([served], 1)[0] < 0.15 and quiet(served), timeout_s=180)

@@ -7,7 +7,7 @@ from pathlib import Path
 from store.file.database import Database
 from store.ledger import gaps
 from store.ledger.gaps import advance
-from store.ledger.settle import settle
+from store.ledger.heal import heal
 from store.models import Gap
 from tests.bench.row import SMALL, Row, medians_ms
 from tests.store.histories import at, observed, ran
@@ -28,7 +28,7 @@ def ledgers(folder: Path) -> Iterator[Row]:
     with sparse.write() as cursor:
         gaps.note(cursor, [Gap("btc_usd", at(gone_s), at(back_s), 2 * DAY, 5, "unreachable", "")], at(back_s))
         observed(cursor, range(gone_s + DAY, gone_s + DAY + DAY // 2, 60))
-        settle(cursor, "btc_usd", at(back_s))
+        heal(cursor, "btc_usd", at(back_s))
     for database in (empty, sparse):
         advance(database, at(back_s), at(back_s), 1)
 

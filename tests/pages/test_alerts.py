@@ -23,7 +23,7 @@ from tests.pages.conftest import captions, chart, errors, recorder, store, warni
 SECOND = timedelta(seconds=1)
 RULES: list[dict[str, Any]] = [
     {"name": "Sharp move", "kind": "move", "percent": 5, "within": "15m", "direction": "up", "severity": "critical"},
-    {"name": "Gap settled", "kind": "gap"},
+    {"name": "Gap closed", "kind": "gap"},
 ]
 
 

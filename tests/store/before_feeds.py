@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from settings import Settings
-from store.alerts import events, settlements
+from store.alerts import events, healings
 from store.file.database import Cursor, Database
 from store.health.metrics import as_text
 from store.health.status import health
@@ -82,4 +82,4 @@ def _of_prices(cursor: Cursor) -> Iterator[tuple[str, Any]]:
 
 def _of_alerts(cursor: Cursor) -> Iterator[tuple[str, Any]]:
     yield "alerts", list(map(astuple, events.newest(cursor, limit=100)))
-    yield "settled", [(row, tuple(gap), at) for row, gap, at in settlements.settled(cursor, EPOCH, END)]
+    yield "settled", [(row, tuple(gap), at) for row, gap, at in healings.closed(cursor, EPOCH, END)]

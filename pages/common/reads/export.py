@@ -20,7 +20,7 @@ def estimate(query: ExportQuery) -> Estimate:
     """
     try:
         with database().read() as cursor:
-            return survey.estimate(cursor, query.settled(now()))
+            return survey.estimate(cursor, query.closed(now()))
     except NoDatabaseError:
         return Estimate(0, 0)
 

@@ -9,7 +9,7 @@ from store.alerts.events import Delivery, Event, Told
 from store.alerts.outlook import RuleStand, Stand
 from store.alerts.rules.condition import Condition
 from store.alerts.rules.kinds import AnyRule
-from store.alerts.rules.record_kinds import GapSettled
+from store.alerts.rules.record_kinds import GapClosed
 from store.alerts.rules.rules import Severity
 from store.models import utc_now
 
@@ -80,7 +80,7 @@ def terms(rule: AnyRule) -> str:
 
 def conditions(its: RuleStand) -> dict[str, list[Stand]]:
     """What a rule watches for, in words, and how that stands on each index."""
-    if isinstance(its.rule, GapSettled):
+    if isinstance(its.rule, GapClosed):
         return {its.rule.words(): []}
     found: dict[str, list[Stand]] = {}
     for each in its.stands:

@@ -26,12 +26,12 @@ MICROSECOND = timedelta(microseconds=1)
 MINUTE_US, DAY_US = 60_000_000, 86_400_000_000
 
 _MINUTES = """
-SELECT epoch_us(open_time) AS minute_us, low, high, close, live_count = tick_count AS observed
+SELECT epoch_us(open_time) AS minute_us, low, high, close, observed_count = tick_count AS observed
 FROM candles_1m
 WHERE index_name = $index_name
   AND open_time >= $start
   AND open_time < least($end, $closed_to)
-  AND live_count > 0
+  AND observed_count > 0
 UNION ALL
 SELECT epoch_us(time_bucket(INTERVAL 1 MINUTE, ts)) AS minute_us, min(price), max(price), arg_max(price, ts), true
 FROM ticks

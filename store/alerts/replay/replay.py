@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from store.alerts.events import Event, Kind
+from store.alerts.healings import closed
 from store.alerts.judge import Company, Judge, Watch
 from store.alerts.recall import first_observed
 from store.alerts.rules.condition import Reading
 from store.alerts.rules.kinds import AnyRule
 from store.alerts.rules.tape import Tape
-from store.alerts.settlements import settled
 from store.file.database import Database
 from store.file.exchange import exchange_of
 from store.instants import DAY, EPOCH, HOUR
@@ -94,9 +94,9 @@ class _Part:
     now: datetime
 
     def of_gaps(self, judge: Judge) -> Iterator[Event]:
-        for _, gap, at in list(settled(self.leases.cursor(), self.start, self.end)):
+        for _, gap, at in list(closed(self.leases.cursor(), self.start, self.end)):
             if gap.feed in judge.tapes:
-                yield from judge.settled(gap, at, self.now)
+                yield from judge.closed(gap, at, self.now)
 
     def story(self, index_name: str, watches: Sequence[Watch]) -> Story:
         """What an index did from as long before the start as any condition looks back, where it was observed."""

@@ -6,11 +6,11 @@ from typing import Annotated
 from pydantic import Field
 
 from .price_kinds import Level, Move, RangeBreak, Volatility
-from .record_kinds import GapSettled, LowCoverage, Stale
+from .record_kinds import GapClosed, LowCoverage, Stale
 from .rules import Rule
 
 AnyCondition = Move | Level | RangeBreak | Volatility | Stale | LowCoverage
-AnyRule = Annotated[AnyCondition | GapSettled, Field(discriminator="kind")]
+AnyRule = Annotated[AnyCondition | GapClosed, Field(discriminator="kind")]
 
 KINDS: Mapping[str, type[Rule]] = {
     "move": Move,
@@ -19,6 +19,6 @@ KINDS: Mapping[str, type[Rule]] = {
     "volatility": Volatility,
     "stale": Stale,
     "coverage": LowCoverage,
-    "gap": GapSettled,
+    "gap": GapClosed,
 }
 """Each kind by its name in the file."""

@@ -69,7 +69,7 @@ class LowCoverage(Condition):
         return f"{percent(reading.value - reading.threshold)} to go"
 
 
-class GapSettled(Rule):
+class GapClosed(Rule):
     """A gap was healed, or turned out to be unfillable. Each time is an event of its own."""
 
     kind: Literal["gap"]

@@ -261,7 +261,7 @@ def test_a_file_that_is_gone_leaves_its_rules_at_work(start, database, file):
     assert in_force(database).fault == "alerts.toml can't be read: No such file or directory"
 
 
-def test_a_gap_that_is_settled_meanwhile_is_told_at_the_next_slot(start, database, file):
+def test_a_gap_that_is_closed_meanwhile_is_told_at_the_next_slot(start, database, file):
     file.write_text('[[rule]]\nname = "gap"\nkind = "gap"')
     journal = start()
     write(journal, 0, 100)

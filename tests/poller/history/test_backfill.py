@@ -500,12 +500,12 @@ def backfill(url: str, database: Database, *moves_s: float, **options: Any) -> l
         clock = Clock()
         async with DeribitClient(url, clock=clock) as client:
             its = Backfill(client, database, spacing_s=0, tell=lambda *_: None, clock=clock, **options)
-            settled = []
+            healed = []
             for move_s in (0, *moves_s):
                 clock.move(move_s)
                 await its.find(NOW)
-                settled.append(await its.heal([]))
-        return settled
+                healed.append(await its.heal([]))
+        return healed
 
     return asyncio.run(rounds())
 
@@ -655,13 +655,13 @@ def test_gaps_of_an_index_that_is_recorded_no_more_are_healed_too(simulator: Sim
     assert (gap.feed, gap.state) == ("sol_usdc", "healed")
 
 
-def test_more_gaps_than_a_lease_settles_are_all_settled(simulator: Simulator, database: Database):
+def test_more_gaps_than_a_lease_closes_are_all_closed(simulator: Simulator, database: Database):
     outages = [(timedelta(seconds=4 * number + 40), timedelta(seconds=4 * number + 38)) for number in range(250)]
     record(database, timedelta(seconds=1100), *outages, poll_seconds=1)
 
-    (settled,) = backfill(simulator.url, database)
+    (healed,) = backfill(simulator.url, database)
 
-    assert len({gap.gap for gap in settled}) == 250
+    assert len({gap.gap for gap in healed}) == 250
     assert {state for state, _ in told(database)} <= {"healed", "unfillable"}
 
 
@@ -672,7 +672,7 @@ def test_the_log_tells_what_became_of_gaps(simulator: Simulator, database: Datab
 
     (line,) = caplog.messages
     assert line.startswith("history of btc_usd: ")
-    assert line.endswith("; 1 pieces of gaps settled")
+    assert line.endswith("; 1 pieces of gaps closed")
 
 
 def test_attempts_that_are_used_up_end_it(serve, database: Database):

@@ -729,7 +729,7 @@ def test_candles_are_stored_beside_the_polls_when_their_time_is_over(
 def in_candles(database: Database) -> tuple[int, datetime | None]:
     """How many observations candles have, and how far they are stored."""
     with database.read() as cursor:
-        ((live,),) = cursor.execute("SELECT sum(live_count) FROM candles_1m").fetchall()
+        ((live,),) = cursor.execute("SELECT sum(observed_count) FROM candles_1m").fetchall()
         return live or 0, candles.closed_to(cursor)
 
 

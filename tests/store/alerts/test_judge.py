@@ -274,7 +274,7 @@ def test_a_gap_that_was_healed(fields, events):
     rule = ONE_RULE.validate_python({"name": "mine", "kind": "gap", **fields})
     gap = Gap("btc_usd", at(0), at(300), 300, 1, "unreachable", "", "healed", "chart", 6)
 
-    found = list(judge_of(rule).settled(gap, at(400), at(401)))
+    found = list(judge_of(rule).closed(gap, at(400), at(401)))
 
     assert [event.text for event in found] == events if isinstance(events, list) else len(found) == events
     assert {event.at for event in found} <= {at(400)}
@@ -284,7 +284,7 @@ def test_a_gap_that_nobody_can_fill():
     rule = ONE_RULE.validate_python({"name": "mine", "kind": "gap"})
     gap = Gap("btc_usd", at(0), at(300), 300, 1, "unreachable", "", "unfillable")
 
-    (event,) = judge_of(rule).settled(gap, at(400), at(401))
+    (event,) = judge_of(rule).closed(gap, at(400), at(401))
 
     assert event.text.endswith("to 2026-11-01 12:05:00 UTC can't be filled")
 

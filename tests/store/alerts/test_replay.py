@@ -18,7 +18,7 @@ from store.alerts.replay.replay import replay
 from store.alerts.rules.kinds import AnyRule
 from store.file.database import Database
 from store.ledger import gaps, runs
-from store.ledger.settle import settle
+from store.ledger.heal import heal
 from store.models import Cause, Gap, Miss, Run, Tick
 from store.prices import averages, candles, ticks
 from tests.conftest import START, tick
@@ -124,7 +124,7 @@ def tidy(database: Database, history: Sequence[Recorded], closed: float, *, heal
         if healed:
             points = [(START + number * timedelta(seconds=6), 100.0 + number % 7 * 10) for number in range(200)]
             averages.append(cursor, "btc_usd", points, 6)
-            settle(cursor, "btc_usd", NOW)
+            heal(cursor, "btc_usd", NOW)
 
 
 def in_short(found: Sequence[Event]) -> list[tuple[object, ...]]:
@@ -220,7 +220,7 @@ def test_days_without_observations_are_told(database: Database):
     assert (found.days, found.days_observed) == (3, 1)
 
 
-def test_settled_gaps_of_the_range_are_replayed(database: Database):
+def test_closed_gaps_of_the_range_are_replayed(database: Database):
     rules: list[AnyRule] = TypeAdapter(list[AnyRule]).validate_python([{"name": "gap", "kind": "gap"}])
     noted_at = [START + timedelta(hours=hours) for hours in (1, 2, 3)]
     for index_name in (*NAMES, "sol_usdc"):

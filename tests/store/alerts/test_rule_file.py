@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from settings import ROOT, SettingsError
 from store.alerts.rules.kinds import KINDS
 from store.alerts.rules.price_kinds import Move
-from store.alerts.rules.record_kinds import GapSettled
+from store.alerts.rules.record_kinds import GapClosed
 from store.alerts.rules.rule_file import as_text, from_text, load_rules
 from store.alerts.rules.rules import Quiet, named
 
@@ -275,7 +275,7 @@ def test_a_rule_without_quiet_hours_tells_at_once(load):
 def test_a_rule_of_gaps_in_words(load, text, words):
     (found,) = load(rule('kind = "gap"\n' + text))
 
-    assert isinstance(found, GapSettled)
+    assert isinstance(found, GapClosed)
     assert found.words() == words
 
 

@@ -215,7 +215,7 @@ def test_candles_without_healed_points_are_made_of_observations(exported: Export
         for healed in (True, False)
     }
 
-    assert minutes[True]["live_count"].to_list() == [60, 60, 0, *[60] * 7]
+    assert minutes[True]["observed_count"].to_list() == [60, 60, 0, *[60] * 7]
     assert minutes[False]["tick_count"].to_list() == [60] * 9
     assert minutes[False]["low"].min() == 100
 
@@ -376,7 +376,7 @@ def test_no_window_has_more_ticks_than_are_looked_at_under_one_lease(database: D
     a_history(database)
     store(database, *(tick(7200 + second) for second in range(50)))
 
-    windows = list(export_survey.survey(database, asked(9000).settled(at(9000))).windows(100))
+    windows = list(export_survey.survey(database, asked(9000).closed(at(9000))).windows(100))
 
     assert [start for start, *_ in windows[1:]] == [end for _, end, _ in windows[:-1]]
     assert (windows[0][0], windows[-1][1]) == (at(0), at(9000))
@@ -389,7 +389,7 @@ def test_a_window_of_candles_ends_where_a_candle_does(database: Database):
     store(database, *(tick(hour * 3600) for hour in range(96)))
 
     windows = list(
-        export_survey.survey(database, asked(96 * 3600, -86_400, interval=day).settled(at(96 * 3600))).windows(10)
+        export_survey.survey(database, asked(96 * 3600, -86_400, interval=day).closed(at(96 * 3600))).windows(10)
     )
 
     assert all(not (end - START.replace(hour=0)) % day for _, end, _ in windows)
@@ -401,7 +401,7 @@ def test_an_estimate_is_near_what_it_comes_to(database: Database, exported: Expo
     for more in ({}, {"healed": False}, {"interval": MINUTE}):
         query = asked(600, **more)
         with database.read() as cursor:
-            estimated = export_survey.estimate(cursor, query.settled(at(600)))
+            estimated = export_survey.estimate(cursor, query.closed(at(600)))
 
         assert estimated.rows == pytest.approx(exported.make(query).rows, rel=0.15), more
         assert estimated.size > 0

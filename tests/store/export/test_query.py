@@ -51,12 +51,12 @@ def test_the_name_of_the_file_says_what_is_in_it(asked: ExportQuery, name: str):
     assert asked.file_name == name
 
 
-def test_a_settled_query_names_each_index_once_and_ends_now_at_the_latest():
-    settled = query("eth_usd", "btc_usd", "eth_usd", start=datetime.min.replace(tzinfo=UTC), end=NOW + DAY).settled(NOW)
+def test_a_closed_query_names_each_index_once_and_ends_now_at_the_latest():
+    closed = query("eth_usd", "btc_usd", "eth_usd", start=datetime.min.replace(tzinfo=UTC), end=NOW + DAY).closed(NOW)
 
-    assert settled.index_names == ("btc_usd", "eth_usd")
-    assert (settled.start, settled.end) == (datetime(1970, 1, 1, tzinfo=UTC), NOW)
-    assert settled.settled(NOW + DAY) == settled
+    assert closed.index_names == ("btc_usd", "eth_usd")
+    assert (closed.start, closed.end) == (datetime(1970, 1, 1, tzinfo=UTC), NOW)
+    assert closed.closed(NOW + DAY) == closed
 
 
 @pytest.mark.parametrize(
@@ -66,20 +66,20 @@ def test_a_settled_query_names_each_index_once_and_ends_now_at_the_latest():
 def test_candles_are_whole_and_open_in_the_range(start_s: int, end_s: int, from_s: int, to_s: int):
     asked = query(start=START + timedelta(seconds=start_s), end=START + timedelta(seconds=end_s), interval=MINUTE)
 
-    settled = asked.settled(NOW)
+    closed = asked.closed(NOW)
 
-    assert ((settled.start - START).total_seconds(), (settled.end - START).total_seconds()) == (from_s, to_s)
+    assert ((closed.start - START).total_seconds(), (closed.end - START).total_seconds()) == (from_s, to_s)
 
 
 def test_the_candle_of_now_is_left_out_until_it_is_over():
     now = START + timedelta(minutes=7, seconds=30)
     asked = query(end=START + DAY, interval=MINUTE)
 
-    assert asked.settled(now).end == START + timedelta(minutes=7)
-    assert asked.settled(now + timedelta(seconds=30)).end == START + timedelta(minutes=8)
+    assert asked.closed(now).end == START + timedelta(minutes=7)
+    assert asked.closed(now + timedelta(seconds=30)).end == START + timedelta(minutes=8)
 
 
 def test_a_range_that_has_not_begun_is_empty():
-    settled = query(start=NOW + DAY, end=NOW + 2 * DAY).settled(NOW)
+    closed = query(start=NOW + DAY, end=NOW + 2 * DAY).closed(NOW)
 
-    assert settled.start == settled.end
+    assert closed.start == closed.end

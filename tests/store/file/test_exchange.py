@@ -26,7 +26,7 @@ def admitted(database: Database, *exchanges: Exchange | None) -> None:
 
 
 @pytest.mark.parametrize("exchange", ALL)
-def test_the_first_replies_settle_which_exchange_a_file_is_of(database: Database, exchange):
+def test_the_first_replies_decide_which_exchange_a_file_is_of(database: Database, exchange):
     admitted(database, None)
     before = noted(database)
 

@@ -22,7 +22,7 @@ CANDLES = [
     ("low", "DOUBLE"),
     ("close", "DOUBLE"),
     ("tick_count", "BIGINT"),
-    ("live_count", "BIGINT"),
+    ("observed_count", "BIGINT"),
     ("resolution_s", "INTEGER"),
 ]
 

@@ -7,7 +7,7 @@ import pytest
 from store.file.database import Database
 from store.health.figures import Figures, figures
 from store.ledger.gaps import advance
-from store.ledger.settle import settle
+from store.ledger.heal import heal
 from store.models import Cause
 from store.prices import candles, ticks
 from tests.conftest import tick
@@ -82,12 +82,12 @@ def test_the_seconds_in_gaps_are_summed_by_what_became_of_them(database: Databas
     noted = at_second(database, 2000).gap_s
     with database.write() as cursor:
         averaged(cursor, 0, 900, 6)
-        settle(cursor, "btc_usd", at(2000))
+        heal(cursor, "btc_usd", at(2000))
 
-    settled = at_second(database, 2000).gap_s
+    healed = at_second(database, 2000).gap_s
 
     assert before == noted == {("btc_usd", "open"): 400}
-    assert settled == {("btc_usd", "healed"): 300, ("btc_usd", "open"): 100}
+    assert healed == {("btc_usd", "healed"): 300, ("btc_usd", "open"): 100}
 
 
 def test_gaps_of_long_ago_and_one_that_goes_on_for_days_count_in_full(database: Database):

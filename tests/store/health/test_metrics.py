@@ -14,7 +14,7 @@ from store.file.meters import BOUNDS_S
 from store.file.recorder import RecorderLock
 from store.health.metrics import WAIT_S, as_text
 from store.ledger.gaps import advance
-from store.ledger.settle import settle
+from store.ledger.heal import heal
 from store.models import Cause
 from store.prices import candles
 from tests.conftest import START
@@ -69,11 +69,11 @@ def record(database: Database) -> None:
         missed(cursor, [*range(500, 800, 5), *range(1000, 1100, 5)])
 
 
-def heal(database: Database) -> None:
+def healed(database: Database) -> None:
     advance(database, at(2000), at(2000), 1)
     with database.write() as cursor:
         averaged(cursor, 0, 900, 6)
-        settle(cursor, "btc_usd", at(2000))
+        heal(cursor, "btc_usd", at(2000))
 
 
 @pytest.fixture
@@ -102,7 +102,7 @@ def test_the_page_on_metrics_lists_exactly_those_that_are_told(database: Databas
 
 def test_what_the_file_holds_is_told_by_index(database: Database, settings: Settings):
     record(database)
-    heal(database)
+    healed(database)
 
     found = told(database, settings, at(2010))
 
@@ -147,7 +147,7 @@ def test_no_counter_of_the_file_falls_when_gaps_are_healed_or_candles_made_anew(
     steps: list[Callable[[], object]] = [
         lambda: record(database),
         lambda: fold(1800),
-        lambda: heal(database),
+        lambda: healed(database),
         go_on,
         lambda: fold(4200),
         lambda: candles.rebuild(database, at(3900)),

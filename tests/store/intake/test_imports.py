@@ -18,7 +18,7 @@ from store.intake.imports import Imported, import_files
 from store.intake.staging import Limits
 from store.ledger import gaps
 from store.ledger.gaps import ledger
-from store.ledger.settle import settle
+from store.ledger.heal import heal
 from store.models import Tick, utc_now
 from store.prices import candles, ticks
 from tests.conftest import START, tick
@@ -351,7 +351,7 @@ def test_a_gap_whose_average_gave_way_is_open_where_nothing_is_now(database, tmp
         averaged(cursor, 300, 1200, 300)
     gaps.advance(database, at(1500), at(1500), 5)
     with database.write() as cursor:
-        settle(cursor, "btc_usd", at(1200))
+        heal(cursor, "btc_usd", at(1200))
 
     imported(database, seconds(tmp_path / "a.parquet", range(500, 1200)))
 

@@ -22,7 +22,7 @@ from store.intake.imports import import_files
 from store.intake.staging import Limits
 from store.intake.undo import Undone, undo
 from store.ledger import gaps
-from store.ledger.settle import settle
+from store.ledger.heal import heal
 from store.prices import averages, ticks
 from store.prices.bars import bars
 from tests.conftest import tick
@@ -73,7 +73,7 @@ def state_of(database: Database) -> State:
     with database.write() as cursor:
         expect_candles_of_ticks(cursor)
         for name in ("btc_usd", "eth_usd"):
-            settle(cursor, name, at(END_S), states=("open", "unfillable", "healed"))
+            heal(cursor, name, at(END_S), states=("open", "unfillable", "healed"))
     ledger = [
         (gap.feed, gap.start, gap.end, gap.slots, gap.cause, gap.state, gap.healed_by)
         for gap in found(database, END_S + 600)
@@ -112,7 +112,7 @@ def begin(database: Database, live: Sequence[int], hopeless_from: int) -> None:
     gaps.advance(database, at(END_S // 2), at(END_S), 5)
     with database.write() as cursor:
         for name in ("btc_usd", "eth_usd"):
-            settle(cursor, name, at(END_S), hopeless=lambda begins, _: begins >= at(hopeless_from))
+            heal(cursor, name, at(END_S), hopeless=lambda begins, _: begins >= at(hopeless_from))
 
 
 def happen(database: Database, folder: Path, what: str, facts: Any) -> None:
@@ -182,7 +182,7 @@ def a_gap(database: Database, first_s: int, end_s: int, *, hopeless: bool = Fals
         missed(cursor, range(first_s, end_s, 5))
     gaps.advance(database, at(600), at(600), 5)
     with database.write() as cursor:
-        settle(cursor, "btc_usd", at(600), hopeless=lambda _, __: hopeless)
+        heal(cursor, "btc_usd", at(600), hopeless=lambda _, __: hopeless)
 
 
 @pytest.mark.parametrize("hopeless", [False, True])
@@ -293,7 +293,7 @@ def test_a_day_that_is_fully_observed_says_so_and_is_what_it_was_when_that_is_un
     with database.read() as cursor:
         found = bars(cursor, "btc_usd", at(-2 * day_s), at(day_s), timedelta(days=1))
     assert not found["averaged"].any()
-    assert (found["live_count"] == found["tick_count"]).all()
+    assert (found["observed_count"] == found["tick_count"]).all()
     assert found["low"].min() == found["open"].min() >= 60
 
     undone = take_back(database)

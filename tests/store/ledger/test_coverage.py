@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from store.file.database import Database
 from store.ledger.coverage import Coverage, calendar, coverage, totals
 from store.ledger.gaps import advance, ledger, note
-from store.ledger.settle import settle
+from store.ledger.heal import heal
 from store.models import Gap
 from tests.conftest import START
 from tests.store.histories import at, averaged, missed, observed, ran
@@ -47,7 +47,7 @@ def test_healed_slots_are_known_but_not_live_and_open_ones_are_missing(database)
     advance(database, at(2000), at(2000), 1)
     with database.write() as cursor:
         averaged(cursor, 0, 900, 6)
-        settle(cursor, "btc_usd", at(2000))
+        heal(cursor, "btc_usd", at(2000))
 
     (its,) = covered(database, 0, 2000, 2000)
 

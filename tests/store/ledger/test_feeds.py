@@ -6,7 +6,7 @@ from datetime import datetime
 from store.file.database import Cursor, Database
 from store.ledger import arrivals, gaps, runs
 from store.ledger.coverage import calendar, coverage
-from store.ledger.settle import settle
+from store.ledger.heal import heal
 from store.models import Arrival, Cause, Gap, Miss, Run
 from tests.store.histories import LATENCY, at, found, in_short, missed, observed
 
@@ -100,7 +100,7 @@ def test_a_snapshot_that_comes_late_heals_the_gap_that_nobody_could_fill(databas
 
     with database.write() as cursor:
         snapshots(cursor, (300,))
-        changed, _ = settle(cursor, CHAIN, at(1300), states=("unfillable",))
+        changed, _ = heal(cursor, CHAIN, at(1300), states=("unfillable",))
 
     assert [(gap.state, gap.source, gap.slots) for gap in changed] == [("healed", "live", 1), ("unfillable", None, 1)]
 

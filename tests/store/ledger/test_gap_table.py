@@ -14,7 +14,7 @@ from store.file import schema
 from store.file.database import Cursor, Database
 from store.ledger import gap_table, gaps
 from store.ledger.gaps import advance
-from store.ledger.settle import settle
+from store.ledger.heal import heal
 from store.models import Gap
 from tests.conftest import START
 from tests.store.histories import at, averaged, missed, observed, ran
@@ -129,7 +129,7 @@ def test_after_any_history_the_present_gaps_are_those_that_nothing_later_replace
             for first, step_s in averages:
                 averaged(cursor, first * step_s, (first + 1) * step_s, step_s)
             while go_on is not None:
-                _, go_on = settle(
+                _, go_on = heal(
                     cursor,
                     "btc_usd",
                     at(1000 + number),

@@ -26,7 +26,7 @@ def noted(database: Database) -> list[Gap]:
         return [
             gap
             for name in sorted(gaps.feeds_with_gaps(cursor, ("open",)))
-            for gap in gaps.unsettled(cursor, name, ("open",), limit=1000)
+            for gap in gaps.oldest(cursor, name, ("open",), limit=1000)
         ]
 
 

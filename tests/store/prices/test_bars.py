@@ -82,7 +82,7 @@ class Bar:
     low: float
     close: float
     tick_count: int
-    live_count: int
+    observed_count: int
     resolution_s: int
     averaged: bool
     gap_before: bool
@@ -214,7 +214,7 @@ def test_columns_have_their_types_also_when_there_is_no_bar(database):
     expected = {
         "open_time": "datetime64[us, UTC]",
         **dict.fromkeys(["open", "high", "low", "close"], "float64"),
-        **dict.fromkeys(["tick_count", "live_count"], "int64"),
+        **dict.fromkeys(["tick_count", "observed_count"], "int64"),
         "resolution_s": "int32",
         **dict.fromkeys(["averaged", "gap_before"], "bool"),
     }
@@ -337,7 +337,7 @@ def test_a_covering_average_without_a_successor_ends_the_line(database):
 def test_a_bar_of_averages_alone_is_averaged(database):
     frame = folded(database, [average(0, 6), average(6, 6)], 0, 60)
 
-    assert (frame["live_count"][0], frame["resolution_s"][0], frame["averaged"][0]) == (0, 6, True)
+    assert (frame["observed_count"][0], frame["resolution_s"][0], frame["averaged"][0]) == (0, 6, True)
 
 
 @pytest.mark.parametrize(("averages", "averaged"), [(5, False), (6, True)])
@@ -353,7 +353,7 @@ def test_one_short_average_in_a_day_of_ticks_leaves_it_observed(database):
 
     frame = folded(database, new, midnight_s, midnight_s + 86_400, DAY)
 
-    assert (frame["live_count"][0], frame["resolution_s"][0], frame["averaged"][0]) == (143, 6, False)
+    assert (frame["observed_count"][0], frame["resolution_s"][0], frame["averaged"][0]) == (143, 6, False)
 
 
 def test_few_long_averages_among_many_short_ones_do_not_make_a_mostly_observed_bar_averaged(database):
@@ -370,7 +370,7 @@ def test_few_long_averages_among_many_short_ones_do_not_make_a_mostly_observed_b
 def test_a_bar_with_an_average_longer_than_itself_is_averaged(database):
     frame = folded(database, [average(0, 3600), *(tick(number) for number in range(1, 60))], 0, 60)
 
-    assert (frame["live_count"][0], frame["averaged"][0]) == (59, True)
+    assert (frame["observed_count"][0], frame["averaged"][0]) == (59, True)
 
 
 def test_bars_without_a_tick_between_are_a_gap(database):

@@ -11,21 +11,21 @@ from store.models import Gap, GapState
 from .covers import Layer, Piece, covers, healed, layers
 from .due import at_slot, slots
 from .gap_pieces import joined
-from .gaps import note, unsettled
+from .gaps import note, oldest
 from .missing import Seen, observed
 
 Hopeless = Callable[[datetime, datetime], bool]
 """Has nobody anything any more for what is left of a gap, from start to end?"""
 
 PORTION = 200
-"""So many gaps are settled under one lease, if they don't lie further apart than `_SPAN`: all of it is looked at."""
+"""So many gaps are looked at under one lease, if they don't lie further apart than `_SPAN`: all of it is looked at."""
 _SPAN = timedelta(days=10)
 
 MOST_PIECES = 5000
 """One lease notes about so many pieces of gaps, in a quarter of a second. What is left goes into the next one."""
 
 
-def settle(
+def heal(
     cursor: DuckDBPyConnection,
     feed: str,
     noted_at: datetime,
@@ -52,7 +52,7 @@ def settle(
     Returns:
         What they are now, as far as that changed, and where to go on; None when all were looked at.
     """
-    gaps = unsettled(cursor, feed, states, start=start, limit=PORTION)
+    gaps = oldest(cursor, feed, states, start=start, limit=PORTION)
     if not gaps:
         return [], None
     portion = [gap for gap in gaps if gap.end <= gaps[0].start + _SPAN] or gaps[:1]

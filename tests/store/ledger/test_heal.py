@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from store.file.database import Cursor, Database
 from store.ledger import gaps
 from store.ledger.gaps import advance
-from store.ledger.settle import PORTION, settle
+from store.ledger.heal import PORTION, heal
 from store.models import Gap
 from tests.conftest import START
 from tests.store.histories import at, averaged, found, missed, observed, ran
@@ -30,16 +30,16 @@ def outage(database: Database, start_s: int, end_s: int, until_s: int, poll_seco
     advance(database, at(until_s), at(until_s), 1)
 
 
-def heal(
+def healed_from(
     database: Database,
     *averages: tuple[float, float, int],
     hopeless: Callable[[datetime, datetime], bool] | None = None,
 ) -> list[Gap]:
-    """Store averages, as (start, end, step), and settle."""
+    """Store averages, as (start, end, step), and heal."""
     with database.write() as cursor:
         for start_s, end_s, step_s in averages:
             averaged(cursor, start_s, end_s, step_s)
-        return settle(cursor, "btc_usd", at(DAY), hopeless=hopeless or (lambda _start, _end: False))[0]
+        return heal(cursor, "btc_usd", at(DAY), hopeless=hopeless or (lambda _start, _end: False))[0]
 
 
 def _begins_before(limit: datetime, start: datetime, _end: datetime) -> bool:
@@ -56,41 +56,41 @@ def in_short(pieces: list[Gap]) -> list[tuple[float, float, str, str | None]]:
 def test_averages_over_the_whole_gap_heal_it(database):
     outage(database, 600, 900, 1800)
 
-    settled = heal(database, (0, 1800, 6))
+    healed = healed_from(database, (0, 1800, 6))
 
-    assert in_short(settled) == [(600, 900, "healed", "chart, 6 s")]
-    assert found(database, 1800) == settled
-    assert settled[0].round == 1
+    assert in_short(healed) == [(600, 900, "healed", "chart, 6 s")]
+    assert found(database, 1800) == healed
+    assert healed[0].round == 1
 
 
 def test_at_one_second_the_slots_beside_the_first_and_last_average_are_healed_too(database):
     """The average over them holds observations, so it was left out."""
     outage(database, 601, 899, 1800, poll_seconds=1)
 
-    assert in_short(heal(database, (0, 1800, 6))) == [(601, 899, "healed", "chart, 6 s")]
+    assert in_short(healed_from(database, (0, 1800, 6))) == [(601, 899, "healed", "chart, 6 s")]
 
 
 def test_a_gap_with_nothing_in_it_stays_open(database):
     outage(database, 600, 900, 1800)
 
-    assert heal(database, (0, 540, 6), (1000, 1800, 6)) == []
+    assert healed_from(database, (0, 540, 6), (1000, 1800, 6)) == []
     assert in_short(found(database, 1800)) == [(600, 900, "open", None)]
 
 
 def test_a_slot_too_short_for_any_average_is_unfillable_when_nobody_has_it(database):
     outage(database, 600, 601, 1800, poll_seconds=1)
 
-    settled = heal(database, (0, 1800, 6), hopeless=lambda _start, _end: True)
+    healed = healed_from(database, (0, 1800, 6), hopeless=lambda _start, _end: True)
 
-    assert in_short(settled) == [(600, 601, "unfillable", None)]
+    assert in_short(healed) == [(600, 601, "unfillable", None)]
 
 
 def test_a_gap_is_cut_into_pieces_by_what_healed_them(database):
     outage(database, HOUR, 3 * HOUR, 4 * HOUR)
 
-    settled = heal(database, (2 * HOUR, 4 * HOUR, 6), (HOUR, 4 * HOUR, 60))
+    healed = healed_from(database, (2 * HOUR, 4 * HOUR, 6), (HOUR, 4 * HOUR, 60))
 
-    assert in_short(settled) == [
+    assert in_short(healed) == [
         (HOUR, 2 * HOUR, "healed", "chart, 60 s"),
         (2 * HOUR, 3 * HOUR, "healed", "chart, 6 s"),
     ]
@@ -104,9 +104,9 @@ def test_what_is_left_of_a_gap_is_judged_alone(database):
         asked.append((start, end))
         return start < at(HOUR + 600)
 
-    settled = heal(database, (HOUR + 600, HOUR + 1200, 6), hopeless=hopeless)
+    healed = healed_from(database, (HOUR + 600, HOUR + 1200, 6), hopeless=hopeless)
 
-    assert in_short(settled) == [
+    assert in_short(healed) == [
         (HOUR, HOUR + 595, "unfillable", None),
         (HOUR + 595, HOUR + 1210, "healed", "chart, 6 s"),
         (HOUR + 1210, 3 * HOUR, "open", None),
@@ -117,18 +117,18 @@ def test_what_is_left_of_a_gap_is_judged_alone(database):
 def test_the_pieces_of_a_gap_have_all_of_its_slots(database):
     outage(database, HOUR, 3 * HOUR, 4 * HOUR)
 
-    settled = heal(database, (HOUR + 600, HOUR + 1200, 6), (2 * HOUR, 3 * HOUR, 60))
+    healed = healed_from(database, (HOUR + 600, HOUR + 1200, 6), (2 * HOUR, 3 * HOUR, 60))
 
-    assert sum(gap.slots for gap in settled) == 2 * HOUR // 5
-    assert all(before.end == gap.start for before, gap in pairwise(settled))
+    assert sum(gap.slots for gap in healed) == 2 * HOUR // 5
+    assert all(before.end == gap.start for before, gap in pairwise(healed))
 
 
-def test_settling_again_changes_nothing(database):
+def test_healing_again_changes_nothing(database):
     outage(database, HOUR, 3 * HOUR, 4 * HOUR)
-    heal(database, (HOUR + 600, HOUR + 1200, 6), hopeless=lambda start, _end: start < at(HOUR + 600))
+    healed_from(database, (HOUR + 600, HOUR + 1200, 6), hopeless=lambda start, _end: start < at(HOUR + 600))
     before = found(database, 4 * HOUR)
 
-    again = heal(database, hopeless=lambda _start, _end: False)
+    again = healed_from(database, hopeless=lambda _start, _end: False)
 
     assert again == []
     assert found(database, 4 * HOUR) == before
@@ -137,8 +137,8 @@ def test_settling_again_changes_nothing(database):
 def test_what_was_healed_stays_so_when_the_rest_of_its_gap_is_healed_later(database):
     outage(database, HOUR, 3 * HOUR, 4 * HOUR)
 
-    heal(database, (HOUR, 2 * HOUR, 6))
-    heal(database, (2 * HOUR, 3 * HOUR, 60))
+    healed_from(database, (HOUR, 2 * HOUR, 6))
+    healed_from(database, (2 * HOUR, 3 * HOUR, 60))
 
     assert in_short(found(database, 4 * HOUR)) == [
         (HOUR, 2 * HOUR + 10, "healed", "chart, 6 s"),
@@ -148,21 +148,21 @@ def test_what_was_healed_stays_so_when_the_rest_of_its_gap_is_healed_later(datab
 
 def test_what_was_given_up_is_healed_when_somebody_has_it_after_all(database):
     outage(database, 600, 900, 1800)
-    heal(database, hopeless=lambda _start, _end: True)
+    healed_from(database, hopeless=lambda _start, _end: True)
     with database.write() as cursor:
         averaged(cursor, 0, 1800, 60)
-        not_asked_for, _ = settle(cursor, "btc_usd", at(DAY))
-        settled, _ = settle(cursor, "btc_usd", at(DAY), states=("open", "unfillable"))
+        not_asked_for, _ = heal(cursor, "btc_usd", at(DAY))
+        healed, _ = heal(cursor, "btc_usd", at(DAY), states=("open", "unfillable"))
 
     assert not_asked_for == []
-    assert in_short(settled) == [(600, 900, "healed", "chart, 60 s")]
+    assert in_short(healed) == [(600, 900, "healed", "chart, 60 s")]
 
 
 def test_what_was_given_up_stays_so_without_another_word(database):
     outage(database, 600, 900, 1800)
-    heal(database, hopeless=lambda _start, _end: True)
+    healed_from(database, hopeless=lambda _start, _end: True)
     with database.write() as cursor:
-        assert settle(cursor, "btc_usd", at(DAY), states=("open", "unfillable")) == ([], None)
+        assert heal(cursor, "btc_usd", at(DAY), states=("open", "unfillable")) == ([], None)
 
     assert in_short(found(database, 1800)) == [(600, 900, "unfillable", None)]
 
@@ -173,7 +173,7 @@ def test_ticks_that_come_late_close_a_gap(database):
         observed(cursor, range(600, 700, 5))
         observed(cursor, range(800, 850, 5))
 
-    assert in_short(heal(database)) == [
+    assert in_short(healed_from(database)) == [
         (600, 700, "healed", "live"),
         (700, 800, "open", None),
         (800, 850, "healed", "live"),
@@ -190,19 +190,19 @@ def test_imported_ticks_close_a_gap_and_are_named(database):
             [at(600).replace(tzinfo=None), at(900).replace(tzinfo=None)],
         )
 
-    assert in_short(heal(database)) == [(600, 900, "healed", "import")]
+    assert in_short(healed_from(database)) == [(600, 900, "healed", "import")]
 
 
 def test_the_gaps_of_other_indexes_are_left_alone(database):
     outage(database, 600, 900, 1800)
     with database.write() as cursor:
         averaged(cursor, 0, 1800, 6)
-        assert settle(cursor, "eth_usd", at(DAY)) == ([], None)
+        assert heal(cursor, "eth_usd", at(DAY)) == ([], None)
 
     assert in_short(found(database, 1800)) == [(600, 900, "open", None)]
 
 
-def test_many_gaps_are_settled_portion_by_portion(database):
+def test_many_gaps_are_healed_portion_by_portion(database):
     many = PORTION + 20
     with database.write() as cursor:
         gaps.note(
@@ -214,9 +214,9 @@ def test_many_gaps_are_settled_portion_by_portion(database):
             START,
         )
         averaged(cursor, 0, 60 * many, 6)
-        first, go_on = settle(cursor, "btc_usd", START)
+        first, go_on = heal(cursor, "btc_usd", START)
         assert go_on is not None
-        rest, done = settle(cursor, "btc_usd", START, start=go_on)
+        rest, done = heal(cursor, "btc_usd", START, start=go_on)
 
     assert (len(first), len(rest), done) == (PORTION, 20, None)
 
@@ -238,11 +238,11 @@ def sparse(cursor: Cursor) -> None:
 
 
 @pytest.mark.parametrize("most_pieces", [1, 2, 3, 5, 12])
-def test_a_gap_of_many_pieces_is_settled_over_many_leases_as_if_it_were_one(database, most_pieces):
+def test_a_gap_of_many_pieces_is_healed_over_many_leases_as_if_it_were_one(database, most_pieces):
     hopeless = partial(_begins_before, at(1000))
     with database.write() as cursor:
         sparse(cursor)
-        settle(cursor, "btc_usd", START, hopeless=hopeless)
+        heal(cursor, "btc_usd", START, hopeless=hopeless)
     at_once = found(database, 3000)
     with database.write() as cursor:
         for table in ("ticks", "gap_events", "gaps"):
@@ -254,7 +254,7 @@ def test_a_gap_of_many_pieces_is_settled_over_many_leases_as_if_it_were_one(data
     while go_on is not None:
         with database.write() as cursor:
             ((before,),) = cursor.execute("SELECT count(*) FROM gap_events").fetchall()
-            _, go_on = settle(cursor, "btc_usd", START, hopeless=hopeless, start=go_on, most_pieces=most_pieces)
+            _, go_on = heal(cursor, "btc_usd", START, hopeless=hopeless, start=go_on, most_pieces=most_pieces)
             ((after,),) = cursor.execute("SELECT count(*) FROM gap_events").fetchall()
         leases.append(after - before)
 
@@ -263,7 +263,7 @@ def test_a_gap_of_many_pieces_is_settled_over_many_leases_as_if_it_were_one(data
     assert max(leases) <= most_pieces + 1
 
 
-def test_gaps_far_apart_are_settled_under_leases_of_their_own(database):
+def test_gaps_far_apart_are_healed_under_leases_of_their_own(database):
     """The ticks between them are looked at too."""
     starts = [0, 3 * DAY, 300 * DAY, 301 * DAY]
     with database.write() as cursor:
@@ -272,8 +272,8 @@ def test_gaps_far_apart_are_settled_under_leases_of_their_own(database):
         )
         for start_s in starts:
             averaged(cursor, start_s, start_s + 30, 6)
-        first, go_on = settle(cursor, "btc_usd", START)
-        second, done = settle(cursor, "btc_usd", START, start=go_on or START)
+        first, go_on = heal(cursor, "btc_usd", START)
+        second, done = heal(cursor, "btc_usd", START, start=go_on or START)
 
     assert [in_short(each) for each in (first, second)] == [
         [(s, s + 30, "healed", "chart, 6 s") for s in starts[:2]],
@@ -282,7 +282,7 @@ def test_gaps_far_apart_are_settled_under_leases_of_their_own(database):
     assert done is None
 
 
-def test_a_gap_longer_than_all_that_one_lease_looks_at_is_settled_by_itself(database):
+def test_a_gap_longer_than_all_that_one_lease_looks_at_is_healed_by_itself(database):
     with database.write() as cursor:
         gaps.note(
             cursor,
@@ -293,7 +293,7 @@ def test_a_gap_longer_than_all_that_one_lease_looks_at_is_settled_by_itself(data
             START,
         )
         averaged(cursor, 0, 32 * DAY, DAY)
-        first, go_on = settle(cursor, "btc_usd", START)
+        first, go_on = heal(cursor, "btc_usd", START)
 
     assert in_short(first) == [(0, 30 * DAY, "healed", "chart, 86400 s")]
     assert go_on == at(30 * DAY)
@@ -309,7 +309,7 @@ def test_in_an_outage_of_days_the_pieces_in_between_are_healed_by_days(database)
         advance(database, at(until_s), at(until_s), 1)
     advance(database, at(5 * DAY), at(5 * DAY), 1)
 
-    heal(database, (DAY, 4 * DAY, DAY))
+    healed_from(database, (DAY, 4 * DAY, DAY))
 
     assert in_short(found(database, 5 * DAY)) == [(DAY, 4 * DAY, "healed", "chart, 86400 s")]
 
@@ -332,8 +332,8 @@ def test_any_averages_heal_the_slots_that_they_cover_and_those_within_a_step(
         for number, step_s in stored:
             averaged(cursor, number * step_s, (number + 1) * step_s, step_s)
         rows = cursor.execute("SELECT ts, resolution_s FROM ticks").fetchall()
-        settle(cursor, "btc_usd", START)
-        pieces = gaps.unsettled(cursor, "btc_usd", ("open", "healed"), limit=1000)
+        heal(cursor, "btc_usd", START)
+        pieces = gaps.oldest(cursor, "btc_usd", ("open", "healed"), limit=1000)
 
     def nearest(slot: datetime, reach: int) -> int | None:
         steps = [

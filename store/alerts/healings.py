@@ -17,7 +17,7 @@ FROM gap_events
 WHERE noted_at < $since
 """
 
-_SETTLED = """
+_CLOSED = """
 SELECT
     rowid,
     feed,
@@ -54,13 +54,13 @@ WHERE happened_at >= $since
 """
 
 
-class Settlements:
-    """The settled gaps that no rule has heard of yet.
+class Healings:
+    """The closed gaps that no rule has heard of yet.
 
     Args:
         cursor: of a lease.
         judge: its rules for gaps.
-        since: when the rules came into force; what was settled before is no news.
+        since: when the rules came into force; what was closed before is no news.
     """
 
     def __init__(self, cursor: DuckDBPyConnection, judge: Judge, since: datetime) -> None:
@@ -71,19 +71,19 @@ class Settlements:
 
     def events(self, cursor: DuckDBPyConnection, judge: Judge, now: datetime) -> Iterator[Event]:
         """The events of those that were noted since the last time."""
-        for row, gap, at in settled(cursor, EVER, FOR_EVER, self._seen) if judge.gap_rules else ():
+        for row, gap, at in closed(cursor, EVER, FOR_EVER, self._seen) if judge.gap_rules else ():
             self._seen = row
-            for event in judge.settled(gap, at, now):
+            for event in judge.closed(gap, at, now):
                 if (event.rule, event.index_name, to_column(event.at), event.text) not in self._told:
                     yield event
 
 
-def settled(
+def closed(
     cursor: DuckDBPyConnection, start: datetime, end: datetime, seen: int = -1
 ) -> Iterator[tuple[int, Gap, datetime]]:
-    """The gaps that were settled in a range of times, behind a row, with the row and the time of each."""
+    """The gaps that were closed in a range of times, behind a row, with the row and the time of each."""
     for row, name, first, last, slots, seconds, cause, detail, event, source, resolution_s, noted_at in cursor.execute(
-        _SETTLED, {"seen": seen, "start": to_column(start), "end": to_column(end)}
+        _CLOSED, {"seen": seen, "start": to_column(start), "end": to_column(end)}
     ).fetchall():
         state: GapState = event
         gap = Gap(

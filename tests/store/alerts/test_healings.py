@@ -7,10 +7,10 @@ from pydantic import TypeAdapter
 
 from store.alerts import events
 from store.alerts.events import Event
+from store.alerts.healings import Healings
 from store.alerts.in_force import put_in_force, rules_in_force
 from store.alerts.judge import Company, Judge
 from store.alerts.rules.kinds import AnyRule
-from store.alerts.settlements import Settlements
 from store.file.database import Cursor, Database
 from store.ledger import gaps
 from store.models import Gap
@@ -29,43 +29,43 @@ def noted(cursor: Cursor, second: float, *found: Gap) -> None:
     gaps.note(cursor, found, START + timedelta(seconds=second))
 
 
-def news(cursor: Cursor, settlements: Settlements, judge: Judge = JUDGE) -> list[Event]:
-    return list(settlements.events(cursor, judge, START + timedelta(hours=1)))
+def news(cursor: Cursor, healings: Healings, judge: Judge = JUDGE) -> list[Event]:
+    return list(healings.events(cursor, judge, START + timedelta(hours=1)))
 
 
-def test_what_was_settled_before_the_rules_were_in_force_is_no_news(database: Database):
+def test_what_was_closed_before_the_rules_were_in_force_is_no_news(database: Database):
     with database.write() as cursor:
         noted(cursor, 1, gap(1))
 
-        assert news(cursor, Settlements(cursor, JUDGE, START + timedelta(seconds=2))) == []
+        assert news(cursor, Healings(cursor, JUDGE, START + timedelta(seconds=2))) == []
 
 
-def test_each_settled_gap_is_news_once(database: Database):
+def test_each_closed_gap_is_news_once(database: Database):
     with database.write() as cursor:
-        settlements = Settlements(cursor, JUDGE, START)
+        healings = Healings(cursor, JUDGE, START)
         noted(cursor, 1, gap(1, "open"), gap(2))
 
-        first = news(cursor, settlements)
+        first = news(cursor, healings)
         noted(cursor, 0.5, gap(3, "unfillable"))  # noted by a process whose write had to wait
-        second = news(cursor, settlements)
+        second = news(cursor, healings)
 
         assert [event.text.partition(" UTC ")[2] for event in first + second] == [
             "healed by chart, 6 s",
             "can't be filled",
         ]
         assert [event.at for event in first] == [START + timedelta(seconds=1)]
-        assert news(cursor, settlements) == []
+        assert news(cursor, healings) == []
 
 
 @pytest.mark.parametrize("told", [0, 1, 2])
 def test_after_a_restart_only_what_was_not_told_is_news(database: Database, told):
     with database.write() as cursor:
-        before = Settlements(cursor, JUDGE, START)
+        before = Healings(cursor, JUDGE, START)
         noted(cursor, 3, gap(1), gap(2))
         all_of_it = news(cursor, before)
         events.append(cursor, all_of_it[:told])
 
-        left = news(cursor, Settlements(cursor, JUDGE, START))
+        left = news(cursor, Healings(cursor, JUDGE, START))
 
         assert [event.text for event in left] == [event.text for event in all_of_it[told:]]
 
@@ -73,10 +73,10 @@ def test_after_a_restart_only_what_was_not_told_is_news(database: Database, told
 def test_without_a_rule_for_gaps_none_is_news(database: Database):
     with database.write() as cursor:
         nobody = Judge([], {}, {}, Company({}))
-        settlements = Settlements(cursor, nobody, START)
+        healings = Healings(cursor, nobody, START)
         noted(cursor, 1, gap(1))
 
-        assert news(cursor, settlements, nobody) == []
+        assert news(cursor, healings, nobody) == []
 
 
 def test_before_any_recorder_had_rules_none_are_in_force(database: Database):
