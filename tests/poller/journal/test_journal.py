@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from poller.journal.journal import Journal
 from poller.journal.limits import Limits
+from poller.journal.storing import Shift
 from store.errors import BusyError, StoreError
 from store.file import schema
 from store.file.aside import list_aside
@@ -36,8 +37,10 @@ def slot(second: int) -> datetime:
     return START + timedelta(seconds=second)
 
 
-def miss(second: int, cause: Cause = Cause.UNREACHABLE, detail: str = "connection refused") -> Miss:
-    return Miss(slot(second), "btc_usd", cause, detail)
+def miss(
+    second: int, cause: Cause = Cause.UNREACHABLE, detail: str = "connection refused", feed: str = "btc_usd"
+) -> Miss:
+    return Miss(slot(second), feed, cause, detail)
 
 
 def stored_ticks(database: Database) -> list[Tick]:
@@ -776,7 +779,8 @@ def test_a_run_that_was_noted_by_a_wrong_clock_is_moved_with_its_misses(
         journal.flush(1)
     journal.add(slot(at + 1), [miss(at + 1), tick(at + 1)])
 
-    moved = journal.move_run(run, slot(at + 1), timedelta(seconds=by))
+    by_so_much = timedelta(seconds=by)
+    moved = journal.move_run(run, by_so_much, [Shift(("btc_usd",), slot(at + 1), by_so_much)])
     assert not journal.empty
     journal.flush(1)
 
@@ -787,9 +791,22 @@ def test_a_run_that_was_noted_by_a_wrong_clock_is_moved_with_its_misses(
     assert journal.empty
 
 
+def test_the_slots_of_a_run_are_moved_by_multiples_of_their_own_periods(journal: Journal, database: Database):
+    run = replace(RUN, feeds={"btc_usd": 1, "books/BTC": 300})
+    by, none = timedelta(seconds=200), timedelta(0)
+    journal.begin_run(run)
+    journal.add(slot(300), [miss(300), miss(300, feed="books/BTC")])
+
+    moved = journal.move_run(run, by, [Shift(("btc_usd",), slot(300), by), Shift(("books/BTC",), slot(300), none)])
+    journal.flush(1)
+
+    assert stored_runs(database) == [moved] == [replace(run, started_at=slot(200))]
+    assert stored_misses(database) == [miss(300, feed="books/BTC"), miss(500)]
+
+
 def test_a_run_that_is_in_its_place_is_not_moved(journal: Journal):
     journal.begin_run(RUN)
     journal.flush(1)
 
-    assert journal.move_run(RUN, slot(0), timedelta(0)) == RUN
+    assert journal.move_run(RUN, timedelta(0), [Shift(("btc_usd",), slot(0), timedelta(0))]) == RUN
     assert journal.empty
