@@ -226,9 +226,7 @@ def test_the_heartbeat_goes_through_the_proxy(serve: Serve, monkeypatch: pytest.
 
     async def beat() -> None:
         heartbeat = Heartbeat(SecretStr("http://service.example/T0pS3cret"))
-        heartbeat.begin()
-        assert heartbeat._task is not None
-        await heartbeat._task
+        await heartbeat.begin()
         await heartbeat.aclose()
 
     asyncio.run(beat())
