@@ -20,7 +20,7 @@ from poller.simulator.server import Simulator
 from settings import Settings, SettingsError
 from store.models import Tick
 from tests.poller.conftest import Answer, ScriptedServer, http, price_reply
-from tests.poller.exchange.test_connections import REPLY, listening
+from tests.support.connections import REPLY, listening
 
 Serve = Callable[[Answer], ScriptedServer]
 Make = Callable[..., Settings]

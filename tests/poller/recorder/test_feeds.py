@@ -30,8 +30,8 @@ from store.models import Arrival, Cause, Exchange, Miss, Tick, from_column, to_c
 from store.prices import averages, ticks
 from tests.conftest import START, wait_until
 from tests.poller.conftest import http, price_reply, reply
-
-from .test_recorder import EVER, in_a_row, seconds
+from tests.support.slots import in_a_row, seconds
+from tests.support.stored import EVER
 
 SECOND = timedelta(seconds=1)
 

@@ -19,7 +19,7 @@ from store.instants import EPOCH
 from store.prices import ticks
 from tests.conftest import wait_until
 from tests.poller.conftest import MovedClock
-from tests.webhook import Webhook
+from tests.support.webhook import Webhook
 
 
 @pytest.fixture

@@ -19,9 +19,9 @@ from poller.simulator.server import Simulator
 from settings import Settings, SettingsError
 from store.file.database import Database
 from store.file.recorder import RecorderLock, read_notice
-from tests.browser.conftest import free_port
 from tests.conftest import Program, wait_until
-from tests.store.health.test_status import RECORDING
+from tests.support.dashboard import free_port
+from tests.support.notices import RECORDING
 
 
 @pytest.fixture
