@@ -15,6 +15,7 @@ from poller.exchange.client import DeribitClient
 from poller.exchange.clock import ExchangeClock
 from poller.exchange.errors import ExchangeError
 from poller.feeds.feed import Feed, requests_a_second
+from poller.feeds.log import LogFeed
 from poller.feeds.names import check_names
 from poller.feeds.poll import poll, retries_within_budget
 from poller.history.backfill import Backfill, spacing_s
@@ -37,6 +38,7 @@ from .cadence import Cadence, cadences_of
 from .current_run import CurrentRun
 from .heartbeat import Heartbeat
 from .limits import Limits
+from .logs import Logs
 from .timekeeper import Timekeeper
 
 log = logging.getLogger("tickwell.recorder")
@@ -56,6 +58,7 @@ class Parts:
 
     settings: Settings
     feeds: Sequence[Feed]
+    logs: Sequence[LogFeed]
     database: Database
     lock: RecorderLock
     board: Board
@@ -78,7 +81,7 @@ class Recording:
         self._settings, self._database, self._limits = parts.settings, parts.database, parts.limits
         self._lock, self._board, self._journal = parts.lock, parts.board, parts.journal
         self._clock, self._client, self._end = parts.clock, parts.client, end
-        self._feeds = parts.feeds
+        self._feeds, self._logs = parts.feeds, parts.logs
         self._retries = retries_within_budget(self._feeds)
         self._cadences = cadences_of(self._feeds, self._journal)
         self._client.budget.due_soon = self._due_soon
@@ -123,6 +126,15 @@ class Recording:
         async with asyncio.TaskGroup() as group:
             for cadence in self._cadences:
                 group.create_task(self._keep_slots(cadence))
+            keeper = Logs(
+                self._client,
+                self._database,
+                clock=self._clock,
+                quiet=self._quiet,
+                store_wait_s=self._limits.store_wait_s,
+            )
+            for log_feed in self._logs:
+                group.create_task(keeper.keep(log_feed))
             group.create_task(self._beside_the_slots().run())
             group.create_task(Jobs(self._by_the_clock).run())
 
@@ -237,7 +249,7 @@ class Recording:
         backfill = Backfill(
             self._client,
             self._database,
-            spacing_s=spacing_s(requests_a_second(self._feeds)),
+            spacing_s=spacing_s(requests_a_second([*self._feeds, *self._logs])),
             tell=self._board.loading,
             quiet=self._quiet,
             clock=self._clock,
