@@ -2,30 +2,12 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Literal
 
 from poller.exchange.client import DeribitClient
 from store.file.database import Cursor
-from store.models import Miss, Tick
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """What one request of a feed brought, when that is more than one price.
-
-    Attributes:
-        feed: its name.
-        ts: exchange time.
-        received_at: local clock at receipt.
-        rows: as the table of the feed has them.
-    """
-
-    feed: str
-    ts: datetime
-    received_at: datetime
-    rows: tuple[tuple[Any, ...], ...]
-
+from store.models import Miss, Snapshot, Tick
 
 Observation = Tick | Snapshot
 Outcome = Observation | Miss

@@ -8,14 +8,14 @@ import pytest
 from store.backup.backup import backup
 from store.backup.restore import restore
 from store.backup.verify import faults_of_database
+from store.errors import StoreError
 from store.file.database import Database
 from store.health.figures import figures
 from store.health.metrics import as_text
 from store.health.status import health
 from store.ledger import arrivals, gaps, runs
 from store.ledger.coverage import coverage
-from store.models import Arrival, Cause, Gap, Miss, Run
-from tests.store import made_up_feed
+from store.models import Cause, Gap, Miss, Run, Snapshot, to_column
 from tests.store.histories import at, found, in_short, observed
 
 FEED = "moons/JUPITER"
@@ -23,29 +23,28 @@ HOUR = 3600
 NAMES = ("Io", "Europa", "Ganymede")
 
 
-def reply(second: float) -> tuple[Arrival, list[tuple[str, float]]]:
+def snapshot(second: float) -> Snapshot:
     """What the feed brought 2 s after a slot."""
     ts = at(second + 2)
-    return Arrival(FEED, ts, ts + timedelta(seconds=0.1), len(NAMES)), [(name, 0.5) for name in NAMES]
+    return Snapshot(FEED, ts, ts + timedelta(seconds=0.1), tuple((name, 0.5, at(HOUR)) for name in NAMES))
 
 
 def store(database: Database, seconds: Iterable[float]) -> None:
     with database.write() as cursor:
-        made_up_feed.append(cursor, map(reply, seconds))
+        arrivals.append(cursor, map(snapshot, seconds))
 
 
 @pytest.fixture
-def recorded(database: Database) -> Database:
+def recorded(moons: Database) -> Database:
     """An hour of an index each second and of the feed each 5 min, two slots of which failed."""
-    with database.write() as cursor:
-        cursor.execute(made_up_feed.TABLE)
+    with moons.write() as cursor:
         runs.note(cursor, Run(at(0), {"btc_usd": 1, FEED: 300}, "1", at(HOUR)))
         observed(cursor, range(HOUR))
         runs.append_misses(
             cursor, [Miss(at(second), FEED, Cause.EXCHANGE_ERROR, "busy", 10041) for second in (900, 1200)]
         )
-    store(database, (second for second in range(0, HOUR, 300) if second not in (900, 1200)))
-    return database
+    store(moons, (second for second in range(0, HOUR, 300) if second not in (900, 1200)))
+    return moons
 
 
 def of_feed(known: Iterable[Gap]) -> list[Gap]:
@@ -57,6 +56,8 @@ def test_its_rows_are_stored_once(recorded: Database):
 
     with recorded.read() as cursor:
         assert cursor.execute("SELECT count(*), count(DISTINCT ts) FROM moons").fetchall() == [(30, 10)]
+        (first,) = cursor.execute("FROM moons ORDER BY ts, moon_name LIMIT 1").fetchall()
+        assert first == ("JUPITER", "Europa", to_column(at(2)), 0.5, to_column(at(HOUR)))
         assert arrivals.newest(cursor) == {FEED: at(3302)}
 
 
@@ -107,7 +108,7 @@ def test_health_says_how_old_its_newest_snapshot_is(recorded: Database, make_set
 def test_verify_tells_rows_of_it_that_are_unsound_or_there_twice(recorded: Database):
     assert list(faults_of_database(recorded)) == []
     with recorded.write() as cursor:
-        cursor.execute("INSERT INTO moons SELECT moon_name, ts, 1.5 FROM moons WHERE moon_name = 'Io' LIMIT 2")
+        cursor.execute("INSERT INTO moons SELECT * REPLACE (1.5 AS phase) FROM moons WHERE moon_name = 'Io' LIMIT 2")
 
     assert list(faults_of_database(recorded)) == [
         "moons: 2 rows lack a name, a time or a phase from 0 to 1",
@@ -127,3 +128,8 @@ def test_a_backup_brings_back_its_rows_snapshots_and_gaps(recorded: Database, tm
         for table in ("moons", "snapshots", "gaps", "misses", "runs"):
             assert now.execute(asked.format(table)).fetchall() == before.execute(asked.format(table)).fetchall(), table
     assert list(faults_of_database(again)) == []
+
+
+def test_a_feed_of_no_kind_is_refused(database: Database):
+    with pytest.raises(StoreError, match=r"^no kind of rows is that of the feed moons/JUPITER$"):
+        store(database, [0])
