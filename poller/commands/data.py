@@ -61,8 +61,8 @@ def restore_from(folder: Path, into: Path | None) -> None:
     database = Database(into or settings.database, settings.memory_limit)
     with progress_bar("restoring") as tell:
         manifest = restore(folder, database, tell)
-    rows = sum(file.rows for file in manifest.tables["ticks"])
-    click.echo(f"restored into {database.path}: ticks {rows:,}, as of {manifest.made_at:%Y-%m-%d %H:%M:%S} UTC")
+    rows = ", ".join(f"{table} {count:,}" for table, count in manifest.rows_of_kinds.items())
+    click.echo(f"restored into {database.path}: {rows}, as of {manifest.made_at:%Y-%m-%d %H:%M:%S} UTC")
 
 
 @click.command()

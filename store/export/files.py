@@ -27,8 +27,8 @@ from store.file.clock import exchange_now
 from store.file.database import Database
 from store.file.disk import in_one_line, sha256_of
 from store.file.locks import alone
+from store.file.rows import of_one_instant
 from store.models import utc_now
-from store.prices.snapshot import of_one_instant
 from store.progress import Tell, unheard
 
 from .query import MOST_EXCEL_ROWS, SUFFIXES, TICKS_A_WINDOW, ExportQuery
@@ -155,7 +155,7 @@ class Exports:
         return Export(found.query, path, manifest) if whole else None
 
     def _made(self, found: Survey, tell: Tell) -> Export | None:
-        """Write the file; None if ticks were deleted meanwhile, so that it is of no instant. Needs the folder alone."""
+        """Write the file; None if rows were deleted meanwhile, so that it is of no instant. Needs the folder alone."""
         path = self._path(found)
         for interrupted in self.folder.glob(f"{_UNFINISHED}*"):
             shutil.rmtree(interrupted, ignore_errors=True)
@@ -163,7 +163,7 @@ class Exports:
             new = Path(work) / path.name
             written = self._written(found, new, tell)
             with self.database.read() as cursor:
-                if not found.snapshot.holds(cursor):
+                if not found.as_of.holds(cursor):
                     return None
             manifest = {**found.facts, "format": found.query.format, **written}
             manifest |= {"bytes": new.stat().st_size, "sha256": sha256_of(new)}

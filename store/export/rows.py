@@ -74,7 +74,7 @@ def _windows(database: Database, found: Survey, window: int) -> Iterator[tuple[p
         statement, most = _CANDLES_AS_TEXT if query.format == "csv" else _CANDLES, ROWS_A_LEASE
     else:
         statement, most = _TICKS_AS_TEXT if query.format == "csv" else _TICKS, window
-    values = {"rows": found.snapshot.end, **values_of(query)} | ({"interval": query.interval} if query.interval else {})
+    values = {"rows": found.as_of.end, **values_of(query)} | ({"interval": query.interval} if query.interval else {})
     for start, end, ticks in found.windows(most):
         values |= {"start": to_column(start), "end": to_column(end)}
         with database.read() as cursor:

@@ -1,6 +1,6 @@
 """What an export will be made of, looked at before: how many ticks from which source, how complete, with which gaps.
 
-All that follows reads the ticks of one instant (`store.prices.snapshot`), over as many short leases as it takes. The
+All that follows reads the rows of one instant (`AsOf`), over as many short leases as it takes. The
 survey tells exports apart: of two with the same survey each byte is the same.
 """
 
@@ -18,14 +18,15 @@ from settings import VERSION
 from store.file.clock import exchange_now
 from store.file.database import ROWS_A_LEASE, Database
 from store.file.exchange import exchange_of
+from store.file.rows import AsOf
 from store.instants import HOUR
+from store.kinds import TICKS
 from store.ledger.coverage import coverage
 from store.ledger.gaps import gap_as_json, ledger
 from store.models import from_column, to_column
 from store.prices.averages import OF_CHARTS
 from store.prices.bars import INTERVAL_NAMES, SINGLE_TICKS, bucket
 from store.prices.candles import closed_to, floor
-from store.prices.snapshot import Snapshot
 
 from .query import ExportQuery
 
@@ -81,14 +82,14 @@ class Survey:
 
     Attributes:
         query: closed.
-        snapshot: the ticks that it is of.
+        as_of: the rows that it is of.
         gap_events: how many there were.
         hours: how many ticks matched in each hour that had any, ascending.
         facts: what the file and its manifest say of themselves, as JSON types.
     """
 
     query: ExportQuery
-    snapshot: Snapshot
+    as_of: AsOf
     gap_events: int
     hours: dict[datetime, int]
     facts: dict[str, Any]
@@ -106,8 +107,8 @@ class Survey:
     def still_holds(self, cursor: DuckDBPyConnection) -> bool:
         """Has nothing come since that would belong to it, and nothing gone?"""
         ((gap_events,),) = cursor.execute(_GAP_EVENTS).fetchall()
-        ((came,),) = cursor.execute(_CAME_SINCE, {"rows": self.snapshot.end, **values_of(self.query)}).fetchall()
-        return gap_events == self.gap_events and not came and self.snapshot.holds(cursor)
+        ((came,),) = cursor.execute(_CAME_SINCE, {"rows": self.as_of.end, **values_of(self.query)}).fetchall()
+        return gap_events == self.gap_events and not came and self.as_of.holds(cursor)
 
     def windows(self, most_ticks: int) -> Iterator[tuple[datetime, datetime, int]]:
         """Cut it into ranges of about so many ticks at most, each with its number. No candle is cut."""
@@ -155,15 +156,15 @@ def survey(database: Database, query: ExportQuery) -> Survey:
         StoreError: the database can't be read.
     """
     with database.read() as cursor:
-        snapshot = Snapshot.take(cursor)
+        as_of = AsOf.take(cursor, TICKS)
         ((gap_events,),) = cursor.execute(_GAP_EVENTS).fetchall()
         gaps = ledger(cursor, query.start, query.end, exchange_now(database.path), query.index_names)
         complete = coverage(cursor, gaps, query.start, query.end)
         exchange = exchange_of(cursor)
     counts = _Counts()
-    for first in range(0, snapshot.end, ROWS_A_LEASE):
+    for first in range(0, as_of.end, ROWS_A_LEASE):
         with database.read() as cursor:
-            values = {"first": first, "last": min(first + ROWS_A_LEASE, snapshot.end), **values_of(query)}
+            values = {"first": first, "last": min(first + ROWS_A_LEASE, as_of.end), **values_of(query)}
             counts.add(cursor.execute(_COUNTS, values).fetchall())
     facts = {
         **_asked(query),
@@ -179,7 +180,7 @@ def survey(database: Database, query: ExportQuery) -> Survey:
         "gaps": [gap_as_json(gap) for gap in gaps],
     }
     hours = {from_column(hour): count for hour, count in sorted(counts.hours.items())}
-    return Survey(query, snapshot, gap_events, hours, facts)
+    return Survey(query, as_of, gap_events, hours, facts)
 
 
 def estimate(cursor: DuckDBPyConnection, query: ExportQuery) -> Estimate:

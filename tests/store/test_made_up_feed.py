@@ -16,10 +16,12 @@ from store.health.status import health
 from store.ledger import arrivals, gaps, runs
 from store.ledger.coverage import coverage
 from store.models import Cause, Gap, Miss, Run, Snapshot, to_column
+from tests import made_up
 from tests.store.histories import at, found, in_short, observed
 
 FEED = "moons/JUPITER"
 HOUR = 3600
+DAY = 86_400
 NAMES = ("Io", "Europa", "Ganymede")
 
 
@@ -133,3 +135,48 @@ def test_a_backup_brings_back_its_rows_snapshots_and_gaps(recorded: Database, tm
 def test_a_feed_of_no_kind_is_refused(database: Database):
     with pytest.raises(StoreError, match=r"^no kind of rows is that of the feed moons/JUPITER$"):
         store(database, [0])
+
+
+def test_a_backup_copies_its_rows_by_the_day_and_gives_none_up(recorded: Database, tmp_path):
+    folder = tmp_path / "backup"
+    told: list[tuple[int, int]] = []
+    store(recorded, [DAY, 2 * DAY])
+    first = backup(recorded, folder)
+    kept = {path.name for path in (folder / "moons").iterdir()}
+    store(recorded, [DAY + 300, 3 * DAY])
+
+    second = backup(recorded, folder, lambda *step: told.append(step))
+
+    assert (first.rows["moons"], first.days, first.written) == (36, 4, 4)
+    assert (second.rows["moons"], second.days, second.written) == (42, 5, 2)
+    assert told[-1] == (5, 5)
+    days = {path.name for path in (folder / "moons").iterdir()}
+    assert (len(days), len(days & kept)) == (4, 2)
+    said = []
+    for condition in (f"ts > '{at(2 * DAY):%Y-%m-%d}'", "phase > 0"):
+        with recorded.write() as cursor:
+            cursor.execute(f"DELETE FROM moons WHERE {condition}")
+        with pytest.raises(StoreError) as caught:
+            backup(recorded, folder)
+        said.append(str(caught.value))
+    assert said == [
+        f"{folder} has moons that the database doesn't have, {lost} of {day} for one: restore it first, or back up "
+        "into another folder; it was left as it is"
+        for lost, day in ((3, "2026-11-03"), (30, "2026-11-01"))
+    ]
+    assert {path.name for path in (folder / "moons").iterdir()} == days
+
+
+def test_a_table_of_the_users_own_gives_its_name_to_a_kind_and_is_restored(database: Database, tmp_path, monkeypatch):
+    with database.write() as cursor:
+        cursor.execute("CREATE TABLE moons AS SELECT 'mine' AS name")
+    backup(database, tmp_path / "backup")
+    made_up.join(monkeypatch)
+    again = Database(tmp_path / "again.duckdb")
+
+    restore(tmp_path / "backup", again)
+    made = backup(again, tmp_path / "backup")
+
+    assert made.rows == {"ticks": 0, "moons": 0}
+    with again.read() as cursor:
+        assert cursor.execute("FROM own_moons").fetchall() == [("mine",)]
