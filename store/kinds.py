@@ -50,6 +50,11 @@ class Kind:
         """The columns that a snapshot has values for in each row; all rows share its feed and its time."""
         return tuple(column for column in self.columns if column.name not in {self.key[0], "ts"})
 
+    @property
+    def has_source(self) -> bool:
+        """Does each row say who says so? Else its snapshot does."""
+        return "source" in self.column_names
+
     def feed(self, end: str) -> str:
         """The name of its feed that ends so."""
         return f"{self.name}/{end}" if self.name else end

@@ -19,7 +19,7 @@ def outcome_in_words(outcome: Outcome) -> str:
 
 
 def exported_in_words(made: Export, path: Path) -> str:
-    lines = [f"{path}: {made.query.kind} {made.rows:,}, bytes {made.size:,}, SHA-256 {made.sha256}"]
+    lines = [f"{path}: {made.query.rows_are} {made.rows:,}, bytes {made.size:,}, SHA-256 {made.sha256}"]
     if made.manifest["capped"]:
         lines.append("  cut: a sheet of Excel holds no more rows. Ask for less, or for Parquet or CSV")
     return "\n".join(lines)
