@@ -118,20 +118,6 @@ def test_verify_tells_rows_of_it_that_are_unsound_or_there_twice(recorded: Datab
     ]
 
 
-def test_a_backup_brings_back_its_rows_snapshots_and_gaps(recorded: Database, tmp_path):
-    gaps.advance(recorded, at(HOUR), at(HOUR), wait_s=1)
-    again = Database(tmp_path / "again.duckdb")
-
-    backup(recorded, tmp_path / "backup")
-    restore(tmp_path / "backup", again)
-
-    asked = "SELECT * FROM {} ORDER BY ALL"
-    with recorded.read() as before, again.read() as now:
-        for table in ("moons", "snapshots", "gaps", "misses", "runs"):
-            assert now.execute(asked.format(table)).fetchall() == before.execute(asked.format(table)).fetchall(), table
-    assert list(faults_of_database(again)) == []
-
-
 def test_a_feed_of_no_kind_is_refused(database: Database):
     with pytest.raises(StoreError, match=r"^no kind of rows is that of the feed moons/JUPITER$"):
         store(database, [0])
