@@ -19,8 +19,6 @@ from store.errors import StoreError
 from store.export.files import Export, Job
 from store.export.query import MOST_EXCEL_ROWS, ExportQuery
 from store.instants import EPOCH
-from store.kinds import TICKS as TICK_KIND
-from store.kinds import Kind
 from store.prices.bars import INTERVAL_NAMES, SINGLE_TICKS
 
 TICKS, CANDLES = "Ticks", "Candles"
@@ -75,10 +73,10 @@ def exact_range() -> tuple[datetime, datetime]:
 
 def preview(query: ExportQuery, view: View) -> bool:
     """What lies in the range, with its gaps; whether anything does. Prices alone have a chart."""
-    if query.kind is not TICK_KIND:
-        if not estimate(query).rows:
+    if not query.of_prices:
+        if not (rows := estimate(query).rows):
             st.info("No rows in this range.", icon=":material/hourglass_empty:")
-        return estimate(query).rows > 0
+        return rows > 0
     with st.skeleton(height=PREVIEW_HEIGHT):
         history = read_history(query.end, query.feeds, view)
     if not any(len(frame) for frame in history.bars.values()):
@@ -125,10 +123,9 @@ def prepare(query: ExportQuery, choice: object) -> None:
     st.session_state["prepared"] = choice, query
 
 
-def file(job: Job, kind: Kind) -> None:
-    """How far an export is, then the file."""
+def file(job: Job, unit: str) -> None:
+    """How far an export is, told in ticks or rows, then the file."""
     if not job.over:
-        unit = "tick" if kind is TICK_KIND else "row"
         read = f"{job.read:,} of {text.count(job.total, unit)} read" if job.total else f"Counting {unit}s"
         st.progress(job.read / job.total if job.total else 0.0, text=read)
     elif st.session_state.pop("watched", False):
@@ -184,7 +181,8 @@ def page() -> None:
     if job is None or job.failure:
         st.button("Make the file", on_click=prepare, args=(query, choice), icon=":material/draft:")
     if job:
-        st.fragment(file, run_every=RENEWED_EVERY if job.over else "500ms")(job, query.kind)
+        unit = "tick" if query.of_prices else "row"
+        st.fragment(file, run_every=RENEWED_EVERY if job.over else "500ms")(job, unit)
     programs(query)
 
 

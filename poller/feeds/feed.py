@@ -21,7 +21,8 @@ class Feed:
         name: the key in runs, misses, gaps and health, such as "btc_usd" or "options/BTC".
         period: between two slots; whole seconds.
         ask: one request, which brings an `Observation` or raises an `ExchangeError`.
-        append: stores observations, inside `Database.write`. Each is stored once, however often it is appended.
+        append: stores observations, inside `Database.write`; that of snapshots is `store.ledger.arrivals.append`. Each
+            is stored once, however often it is appended.
         repeats: what it means when the exchange time is that of the observation before. "miss": the exchange repeated
             an old reply. "same": it has nothing newer yet, and that is appended like any other.
         history: where gaps are healed from: the exchange's charts of averages. None: nobody has it any more, so a miss

@@ -52,6 +52,11 @@ class ExportQuery:
         return next(filter(None, map(kind_of, self.feeds)), TICKS)
 
     @property
+    def of_prices(self) -> bool:
+        """Is it of indexes? They alone have candles."""
+        return self.kind is TICKS
+
+    @property
     def rows_are(self) -> str:
         """What its rows are: candles, or the table that has them."""
         return "candles" if self.interval else self.kind.table
@@ -72,7 +77,7 @@ class ExportQuery:
         other = next((feed for feed in self.feeds if kind_of(feed) is not kind_of(self.feeds[0])), None)
         if other is not None:
             return f"{self.feeds[0]} and {other} are of two kinds: export each by itself"
-        if self.interval and self.kind is not TICKS:
+        if self.interval and not self.of_prices:
             return f"candles are made of prices, and {self.feeds[0]} has none: export its rows"
         return None
 
@@ -95,7 +100,7 @@ class ExportQuery:
     @property
     def file_name(self) -> str:
         """A name for people, such as "btc_usd-1m-20261101T120000Z-20261102T120000Z.parquet"."""
-        many = "indexes" if self.kind is TICKS else "feeds"
+        many = "indexes" if self.of_prices else "feeds"
         names = "-".join(self.names) if len(self.names) <= 3 else f"{len(self.names)}-{many}"
         what = INTERVAL_NAMES.get(self.interval, self.kind.table)
         observed = [] if self.healed else ["without-healed"]

@@ -1,7 +1,7 @@
 """What an export will be made of, looked at before: how many rows from which source, how complete, with which gaps.
 
-All that follows reads the rows of one instant (`AsOf`), over as many short leases as it takes. The
-survey tells exports apart: of two with the same survey each byte is the same.
+All that follows reads the rows of one instant (`AsOf`), over as many short leases as it takes. The survey tells exports
+apart: of two with the same survey each byte is the same.
 """
 
 import hashlib
@@ -194,7 +194,7 @@ def survey(database: Database, query: ExportQuery) -> Survey:
 
 def estimate(cursor: DuckDBPyConnection, query: ExportQuery) -> Estimate:
     """About how large the export of a closed query will be, told from candles or snapshots: quickly, to the hour."""
-    rows = _about(cursor, query) if query.kind is TICKS else _of_snapshots(cursor, query)
+    rows = _about(cursor, query) if query.of_prices else _of_snapshots(cursor, query)
     bytes_a_row = _BYTES_A_ROW["candles" if query.interval else "ticks", query.format]
     width = len(columns_of(query.kind)) / len(TICKS.columns)
     return Estimate(rows, round(rows * bytes_a_row * width))
@@ -252,7 +252,7 @@ def _asked(query: ExportQuery) -> dict[str, Any]:
     return {
         "version": VERSION,
         "rows_are": query.rows_are,
-        "indexes" if query.kind is TICKS else "feeds": list(query.feeds),
+        "indexes" if query.of_prices else "feeds": list(query.feeds),
         "start": query.start.isoformat(),
         "end": query.end.isoformat(),
         "interval": INTERVAL_NAMES[query.interval] if query.interval != SINGLE_TICKS else None,
@@ -264,6 +264,6 @@ def _asked(query: ExportQuery) -> dict[str, Any]:
 
 def _units(query: ExportQuery) -> dict[str, str]:
     """What its numbers are counted in: the prices of each index, or the values of each column."""
-    if query.kind is TICKS:
+    if query.of_prices:
         return {name: " per ".join(reversed(name.upper().split("_"))) for name in query.feeds}
     return {column.name: column.unit for column in columns_of(query.kind) if column.unit}
