@@ -34,6 +34,7 @@ from store.models import Cause
 
 from .board import Board
 from .cadence import Cadence, cadences_of
+from .current_run import CurrentRun
 from .heartbeat import Heartbeat
 from .limits import Limits
 from .timekeeper import Timekeeper
@@ -81,7 +82,8 @@ class Recording:
         self._retries = retries_within_budget(self._feeds)
         self._cadences = cadences_of(self._feeds, self._journal)
         self._client.budget.due_soon = self._due_soon
-        self._time = Timekeeper(self._clock, self._client, self._board, self._cadences)
+        self._current_run = CurrentRun(self._cadences, self._journal)
+        self._time = Timekeeper(self._clock, self._client, self._board, self._current_run)
         self._writer = Writer(
             self._journal, loop, wrote=self._wrote, shut_out=self._shut_out, end=end, limits=self._limits.journal
         )
@@ -110,8 +112,7 @@ class Recording:
         if isinstance(failure, ForeignExchangeError):
             self._writer.end()
             return
-        for cadence in self._cadences:
-            cadence.stop(self._clock())
+        self._current_run.stop(self._clock())
         self._writer.finish(hurried)
 
     async def _record(self) -> None:
@@ -156,11 +157,10 @@ class Recording:
     async def _keep_slots(self, cadence: Cadence) -> None:
         async for slot in slots(cadence.period, self._time.now):
             with guarded("poll"):
-                if not cadence.knows(slot) and self._keep_lock():
-                    await self._serve(cadence, slot)
+                if not cadence.knows(slot) and self._keep_lock() and await self._current_run.begin(cadence, slot):
+                    await self._serve(cadence)
 
-    async def _serve(self, cadence: Cadence, slot: datetime) -> None:
-        cadence.begin(slot)
+    async def _serve(self, cadence: Cadence) -> None:
         await self._ask_all(cadence)
         await self._ask_whose(needed=self._client.undecided)
         cadence.served()
@@ -260,9 +260,9 @@ class Recording:
         """
         while True:
             await self._writer.idle.wait()
-            served = any(cadence.last is not None for cadence in self._cadences)
-            if served and self._clock.sure and self._journal.written and self._journal.empty:
-                return min(to for to in (cadence.known_to for cadence in self._cadences) if to is not None)
+            known_to = self._current_run.known_to
+            if known_to is not None and self._clock.sure and self._journal.written and self._journal.empty:
+                return known_to
             async with self._served:
                 await self._served.wait()
 

@@ -21,15 +21,16 @@ from store.file.locks import FileLock
 from store.ledger import arrivals
 from store.models import Snapshot
 from tests.conftest import START, tick, wait_until
+from tests.support.stored import append
 
-from .conftest import detail, store
+from .conftest import detail
 
 RANGE = {"start": "2026-11-01T12:00Z", "end": "2026-11-01T13:00"}
 
 
 @pytest.fixture
 def recorded(database: Database) -> Database:
-    store(database, *(tick(second, name) for second in range(100) for name in ("btc_usd", "eth_usd")))
+    append(database, *(tick(second, name) for second in range(100) for name in ("btc_usd", "eth_usd")))
     return database
 
 
@@ -48,7 +49,7 @@ def test_ticks_of_all_indexes_as_parquet_unless_told_otherwise(client: httpx.Cli
 
 
 def test_candles_of_an_index_without_healed_points_as_csv(client: httpx.Client, recorded: Database):
-    store(recorded, tick(200.5, source="chart", resolution_s=60, received_at=None))
+    append(recorded, tick(200.5, source="chart", resolution_s=60, received_at=None))
 
     reply = exported(client, ticker="btc_usd", interval="1m", healed="false", format="csv")
 
@@ -59,7 +60,7 @@ def test_candles_of_an_index_without_healed_points_as_csv(client: httpx.Client, 
 
 
 def test_several_indexes_are_named_one_by_one(client: httpx.Client, recorded: Database):
-    store(recorded, tick(0, "sol_usdc"))
+    append(recorded, tick(0, "sol_usdc"))
 
     reply = exported(client, ticker=["sol_usdc", "btc_usd"])
 
@@ -93,7 +94,7 @@ def test_a_client_that_has_the_file_is_told_that_it_is_the_same(client: httpx.Cl
     tag = exported(client).headers["etag"]
 
     again = client.get("/export", params=RANGE, headers={"if-none-match": tag})
-    store(recorded, tick(100))
+    append(recorded, tick(100))
     changed = client.get("/export", params=RANGE, headers={"if-none-match": tag})
 
     assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
@@ -205,7 +206,7 @@ def test_so_many_wait_for_their_files_and_others_are_asked_to_come_again(
 
 
 def test_the_rows_of_a_snapshot_feed_are_asked_by_its_name_and_not_with_prices(client: httpx.Client, moons: Database):
-    store(moons, tick(0))
+    append(moons, tick(0))
     with moons.write() as cursor:
         arrivals.append(cursor, [Snapshot("moons/JUPITER", START, START, (("Io", 0.5, None),))])
 

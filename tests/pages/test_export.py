@@ -25,8 +25,9 @@ from store.instants import in_iso
 from store.ledger import arrivals, gaps, runs
 from store.models import Gap, Run, Snapshot, Tick, to_column, utc_now
 from tests.conftest import START, wait_until
+from tests.support.stored import append
 
-from .conftest import Open, captions, errors, parts, recorder, store, warnings
+from .conftest import Open, captions, errors, parts, recorder, warnings
 
 MINUTE = timedelta(minutes=1)
 SECOND = timedelta(seconds=1)
@@ -40,7 +41,7 @@ def recent(count: int, name: str = "btc_usd") -> list[Tick]:
 
 @pytest.fixture
 def recorded(database: Database) -> Database:
-    store(database, *recent(600), *recent(300, "eth_usd"))
+    append(database, *recent(600), *recent(300, "eth_usd"))
     return database
 
 
@@ -325,7 +326,7 @@ def test_where_the_api_asks_for_a_token_the_link_carries_a_ticket_for_this_file(
 
 
 def test_the_rows_of_a_snapshot_feed_are_offered_once_there_are_any(open_page: Open, moons: Database):
-    store(moons, *recent(60))
+    append(moons, *recent(60))
     assert open_page("export").multiselect(key="index").options == ["btc_usd", "eth_usd"]
     last = utc_now() - 2 * MINUTE
     with moons.write() as cursor:

@@ -31,8 +31,8 @@ from store.prices import averages, ticks
 from tests.conftest import START, wait_until
 from tests.made_up.feed import moon_feed
 from tests.poller.conftest import http, price_reply, reply
-
-from .test_recorder import EVER, in_a_row, seconds
+from tests.support.slots import in_a_row, seconds
+from tests.support.stored import EVER
 
 SECOND = timedelta(seconds=1)
 
@@ -110,10 +110,12 @@ def test_a_feed_of_another_period_is_recorded_beside_the_others(serve, start: St
     assert told.indexes == ("btc_usd", MOONS)
     first, last = from_column(slots[0]), from_column(slots[-1])
     with recorded.read() as cursor:
-        assert {MOONS: 2} in [run.feeds for run in runs.runs(cursor)]
+        assert [run.feeds for run in runs.runs(cursor)] == [{"btc_usd": 1, MOONS: 2}]
         known = coverage(cursor, ledger(cursor, first, last, utc_now()), first, last)
-    (complete,) = [its for its in known if its.feed == MOONS]
-    assert (complete.live > 0, complete.missing) == (True, 0)
+    assert [(each.feed, each.due, each.missing) for each in known] == [
+        ("btc_usd", (last - first) // SECOND, 0),
+        (MOONS, (last - first) // (2 * SECOND), 0),
+    ]
 
 
 def test_a_request_of_three_seconds_costs_a_feed_at_one_second_no_slot(serve, start: Start, recorded: Database):

@@ -25,9 +25,9 @@ from store.prices import averages
 from tests.conftest import START, wait_until
 from tests.made_up.feed import moon_feed
 from tests.poller.conftest import http, refusal
+from tests.support.stored import EVER
 
 from .test_feeds import MOONS, answer
-from .test_recorder import EVER
 
 SECOND = timedelta(seconds=1)
 
