@@ -139,7 +139,7 @@ def _copied_days(
     for days in all_days:
         (folder / days.table).mkdir(exist_ok=True)
         files = days.unchanged
-        for some in copied(database, folder, parquet, days, limits.copy_s, partial(check, days.as_of.kind)):
+        for some in copied(database, folder, parquet, days, limits, partial(check, days.as_of.kind)):
             files |= some
             tell(done + len(files), total)
         done += len(files)

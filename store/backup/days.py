@@ -3,7 +3,8 @@
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import datetime, timedelta
+from itertools import takewhile
 from pathlib import Path
 
 from duckdb import DuckDBPyConnection
@@ -12,7 +13,7 @@ from store.file import schema
 from store.file.database import ROWS_A_LEASE, Database
 from store.file.rows import AsOf
 
-from .copies import as_instants, write
+from .copies import as_instants, pattern, write
 from .manifest import File
 from .whole_tables import UNFINISHED, finished
 
@@ -23,7 +24,9 @@ WHERE rowid >= ? AND rowid < ?
 GROUP BY ALL
 """
 
-_A_DAY = "SELECT {columns} FROM {table} WHERE rowid < ? AND ts >= ? AND ts < ? ORDER BY {key}, ts"
+_ROWS = "SELECT {columns} FROM {table} WHERE rowid < ? AND ts >= ? AND ts < ? ORDER BY {key}, ts"
+
+_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -33,10 +36,12 @@ class Limits:
     Attributes:
         rows: how many rows are looked at, to see which days changed.
         copy_s: how long days are copied; one of 172,800 ticks takes 60 ms.
+        piece: how many rows of a day are copied, which takes up to 0.6 s. A day that has more is copied in pieces.
     """
 
     rows: int = ROWS_A_LEASE
     copy_s: float = 0.1
+    piece: int = 600_000
 
 
 @dataclass(frozen=True)
@@ -93,17 +98,24 @@ def copied(
     folder: Path,
     parquet: DuckDBPyConnection,
     days: Days,
-    copy_s: float,
+    limits: Limits,
     check: Callable[[File, Path], None],
 ) -> Iterator[dict[str, File]]:
-    """Copy the days that changed, over leases of `copy_s` seconds; the files of each, by day.
+    """Copy the days that changed; the files of those that are copied, by day, again and again.
 
     `check` sees each copy that takes the place of another one.
     """
     todo = days.changed
     while todo:
+        short = list(takewhile(lambda day: days.counted[day][0] <= limits.piece, todo))
+        if short:
+            written = _short_days(database, folder, days.as_of, short, limits.copy_s)
+        else:
+            pieces = -(-days.counted[todo[0]][0] // limits.piece)
+            written = [_long_day(database, folder, parquet, days.as_of, todo[0], pieces)]
         files = {}
-        for day, path in _some_days(database, folder, days.as_of, todo, copy_s):
+        for path in written:
+            day = path.stem
             files[day] = replace(finished(parquet, folder, path, "ts"), day=day, digest=days.counted[day][1])
             if day in days.before:
                 check(days.before[day], folder / files[day].path)
@@ -111,20 +123,41 @@ def copied(
         yield files
 
 
-def _some_days(
-    database: Database, folder: Path, as_of: AsOf, days: Sequence[str], copy_s: float
-) -> list[tuple[str, Path]]:
-    """Copy days under one lease of `copy_s` seconds, or one day that takes longer; which, and where to."""
-    table, key = as_of.kind.table, ", ".join(as_of.kind.key)
+def _short_days(database: Database, folder: Path, as_of: AsOf, days: Sequence[str], copy_s: float) -> list[Path]:
+    """Copy days under one lease of `copy_s` seconds, or one day that takes longer; where to."""
     written = []
     with database.read() as cursor:
-        query = _A_DAY.format(columns=as_instants(schema.columns(cursor, table)), table=table, key=key)
         until = time.monotonic() + copy_s
         for day in days:
-            path = folder / table / f"{day}{UNFINISHED}"
-            start = date.fromisoformat(day)
-            write(cursor, query, [as_of.end, start, start + timedelta(days=1)], path)
-            written.append((day, path))
+            start = datetime.fromisoformat(day)
+            written.append(_write(cursor, folder, as_of, day, start, start + _DAY))
             if time.monotonic() >= until:
                 break
     return written
+
+
+def _long_day(
+    database: Database, folder: Path, parquet: DuckDBPyConnection, as_of: AsOf, day: str, pieces: int
+) -> Path:
+    """Copy a day in equal pieces of its time, each under a lease of its own, and put them together; where to."""
+    start = datetime.fromisoformat(day)
+    paths = []
+    for number in range(pieces):
+        begin, end = (start + _DAY * each / pieces for each in (number, number + 1))
+        with database.read() as cursor:
+            paths.append(_write(cursor, folder, as_of, f"{day}.{number}", begin, end))
+    whole = folder / as_of.kind.table / f"{day}{UNFINISHED}"
+    write(parquet, "FROM read_parquet(?)", [[pattern(path) for path in paths]], whole)
+    for path in paths:
+        path.unlink()
+    return whole
+
+
+def _write(cursor: DuckDBPyConnection, folder: Path, as_of: AsOf, name: str, start: datetime, end: datetime) -> Path:
+    """Write the rows of [start, end) to a file that is not finished; where to."""
+    table = as_of.kind.table
+    path = folder / table / f"{name}{UNFINISHED}"
+    columns = as_instants(schema.columns(cursor, table))
+    query = _ROWS.format(columns=columns, table=table, key=", ".join(as_of.kind.key))
+    write(cursor, query, [as_of.end, start, end], path)
+    return path

@@ -1,4 +1,4 @@
-"""A snapshot feed takes one module in the store: all that is kept of feeds has it, and no other module knows of it."""
+"""A snapshot feed takes a kind in the store: all that is kept of feeds has it, and no other module knows of it."""
 
 from collections.abc import Iterable
 from datetime import timedelta
@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from store.backup.backup import backup
+from store.backup.days import Limits
 from store.backup.restore import restore
 from store.backup.verify import faults_of_database
 from store.errors import StoreError
@@ -151,6 +152,20 @@ def test_a_backup_copies_its_rows_by_the_day_and_gives_none_up(recorded: Databas
         for lost, day in ((3, "2026-11-03"), (30, "2026-11-01"))
     ]
     assert {path.name for path in (folder / "moons").iterdir()} == days
+
+
+def test_a_day_of_many_rows_is_copied_in_pieces_and_comes_back_whole(recorded: Database, tmp_path):
+    folder, again = tmp_path / "backup", Database(tmp_path / "again.duckdb")
+    store(recorded, [DAY])
+
+    made = backup(recorded, folder, limits=Limits(piece=7))
+    restore(folder, again)
+
+    assert (made.rows["moons"], made.written) == (33, 3)
+    assert sorted(path.name[:10] for path in (folder / "moons").iterdir()) == ["2026-11-01", "2026-11-02"]
+    assert backup(recorded, folder).written == 0
+    with recorded.read() as before, again.read() as now:
+        assert now.execute("FROM moons ORDER BY ALL").fetchall() == before.execute("FROM moons ORDER BY ALL").fetchall()
 
 
 def test_a_table_of_the_users_own_gives_its_name_to_a_kind_and_is_restored(database: Database, tmp_path, monkeypatch):
