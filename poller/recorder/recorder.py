@@ -140,7 +140,7 @@ class Recorder:
         except TickwellError as error:
             self._fail(error)
         except Exception as error:
-            log.exception("a mistake of ours")
+            log.exception("an error in Tickwell")
             self._fail(TickwellError(f"the recorder failed: {type(error).__name__}: {error}"))
         finally:
             if self.failure is not None:
