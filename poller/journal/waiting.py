@@ -63,7 +63,7 @@ class WaitingFile:
     def read(self) -> Waiting | None:
         """The content of the file; None if it can't be understood, and the file is set aside."""
         if not self.path.is_file():
-            self.set_aside("it is not a file")
+            self.set_aside("it is no file")
             return None
         try:
             return _parsed(self.path.read_text())

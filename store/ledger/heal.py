@@ -18,7 +18,7 @@ Hopeless = Callable[[datetime, datetime], bool]
 """Returns whether nobody can bring ticks any more for the rest of a gap, from start to end."""
 
 PORTION = 200
-"""One lease examines at most 200 gaps, all within `_SPAN`, because it reads all ticks from the first to the last gap."""
+"""One lease examines at most 200 gaps, all within `_SPAN`: it reads all ticks from the first gap to the last."""
 _SPAN = timedelta(days=10)
 
 MOST_PIECES = 5000
