@@ -1,15 +1,15 @@
-"""What can go wrong with the database file, and who reacts.
+"""The errors of the database file, and who reacts to each.
 
 TickwellError
 └── StoreError                the database could not be read or written; the message says why
     ├── NoDatabaseError       nothing was recorded yet; a reader shows its empty state
-    ├── BusyError             somebody else kept the file for too long; try again at the next slot
+    ├── BusyError             another process kept the file too long; try again at the next slot
     ├── UnreadableError       the file is damaged or no database; a recorder sets it aside and begins another
-    ├── OlderSchemaError      written by an older Tickwell; a recorder brings it up to this version
-    ├── NewerSchemaError      written by a newer Tickwell; a person updates this one, the file is left as it is
-    ├── RefusedRecordError    a row can't be stored as it is; a recorder sets it aside and stores the others
-    ├── ForeignExchangeError  prices of another exchange than the file's; a person names another file or address
-    ├── FileError             a file to import is unreadable or lacks a column; whoever named it corrects that
+    ├── OlderSchemaError      an older Tickwell wrote the file; a recorder migrates it
+    ├── NewerSchemaError      a newer Tickwell wrote the file; a person updates this one, and the file stays unchanged
+    ├── RefusedRecordError    the database refuses a row; a recorder sets it aside and stores the others
+    ├── ForeignExchangeError  the file has prices of another exchange; a person names another file or address
+    ├── FileError             a file to import is unreadable or lacks a column; the person who named it corrects it
     └── RecorderError         another recorder is at work on the same file; a person stops one of them
 """
 
@@ -25,13 +25,13 @@ class NoDatabaseError(StoreError):
 
 
 class BusyError(StoreError):
-    """The file stayed in somebody else's hands. Try again; the message names the holder where it is known."""
+    """Another process kept the file too long. Try again; the message names the process if it is known."""
 
 
 class UnreadableError(StoreError):
-    """What lies there is damaged or no database. A recorder sets it aside; readers say so until then.
+    """The file is damaged or no database. A recorder sets it aside; readers say so until then.
 
-    `log_alone` is true when only its write-ahead log can't be used.
+    `log_alone` is true if only the write-ahead log can't be used.
     """
 
     def __init__(self, message: str, *, log_alone: bool) -> None:
@@ -40,15 +40,15 @@ class UnreadableError(StoreError):
 
 
 class OlderSchemaError(StoreError):
-    """The file was written by an older version. A recorder updates it when it starts; readers say so until then."""
+    """An older version wrote the file. A recorder migrates it when it starts; readers say so until then."""
 
 
 class NewerSchemaError(StoreError):
-    """The file was written by a newer version. A person updates Tickwell; nothing was changed."""
+    """A newer version wrote the file. A person updates Tickwell; the file was not changed."""
 
 
 class RefusedRecordError(StoreError):
-    """The database takes one of the rows never. A recorder sets that one aside, and stores the others."""
+    """The database refuses one of the rows for good. A recorder sets that row aside and stores the others."""
 
 
 class ForeignExchangeError(StoreError):
@@ -56,8 +56,8 @@ class ForeignExchangeError(StoreError):
 
 
 class FileError(StoreError):
-    """A file to import can't be read or understood. Whoever named it corrects that; nothing of it was stored."""
+    """A file to import can't be read or understood. A person corrects it; none of its rows were stored."""
 
 
 class RecorderError(StoreError):
-    """Another recorder holds the file. A person decides which of the two goes on."""
+    """Another recorder has the file. A person decides which of the two continues."""

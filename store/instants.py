@@ -5,17 +5,17 @@ from datetime import UTC, datetime, timedelta
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-"""Slots are counted from here; nothing was due before."""
+"""Slots are counted from this time, and none was due before it."""
 
 EVER, FOR_EVER = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
-"""Before and after all instants."""
+"""The earliest and the latest instant."""
 
 
 def from_text(written: str) -> datetime:
-    """A time in ISO 8601. One without a zone is UTC.
+    """An instant from a time in ISO 8601. A time without a zone is UTC.
 
     Raises:
-        ValueError: it is no time.
+        ValueError: the text is no time.
     """
     at = datetime.fromisoformat(written)
     try:

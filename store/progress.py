@@ -1,13 +1,13 @@
-"""How far long work is, told to whoever watches."""
+"""Functions that hear the progress of long work."""
 
 from collections.abc import Callable
 
 Tell = Callable[[int, int], None]
-"""Hears how many of how many steps are done."""
+"""Takes the number of steps that are done, and the number of all steps."""
 
 TellWhat = Callable[[str, int, int], None]
-"""Hears in words what is being done, and how much of how much is done."""
+"""Takes the name of the work, the number of steps that are done, and the number of all steps."""
 
 
 def unheard(_done: int, _total: int) -> None:
-    """A `Tell` where nobody watches."""
+    """A `Tell` that does nothing."""

@@ -1,18 +1,18 @@
-"""Prices, pairs, lengths of time and other values as text, the same in messages and on pages."""
+"""Prices, pairs, lengths of time and other values as text, for messages and pages alike."""
 
 import math
 from datetime import timedelta
 
-# Six significant digits of less than this are not written out any more: 0.00000000123456 is.
+# Smaller values are written with an exponent; 0.00000000123456 is still written out.
 _TINY = 1e-9
 
 _LONGEST_VALUE = 80
 
 
 def decimals(value: float) -> int:
-    """How many digits after the point suit a value: cents from 100 on, six significant digits below.
+    """The number of digits after the point that suits a value: two from 100 on, six significant digits below 100.
 
-    The sign plays no part. 0 and what is no number have cents; what is tiny has as many as the last that is not.
+    The sign does not matter. 0 and NaN have two digits. A value below `_TINY` has as many digits as `_TINY`.
     """
     size = abs(value)
     if size >= 100 or not size or math.isnan(size):
@@ -21,7 +21,7 @@ def decimals(value: float) -> int:
 
 
 def price(value: float) -> str:
-    """A price, rate or other value with digits that suit its size; a dash where it is no number."""
+    """A price, rate or other value with digits that suit its size; a dash if it is not finite."""
     if not math.isfinite(value):
         return "–"
     if 0 < abs(value) < _TINY:
@@ -57,6 +57,6 @@ def duration(length: timedelta) -> str:
 
 
 def shortened(value: object) -> str:
-    """A value of a request as Python writes it, on one line, and no longer than a person would read."""
+    """A value of a request as Python writes it, cut to 80 characters."""
     text = repr(value)
     return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"
