@@ -1,4 +1,4 @@
-"""Which index names the exchange publishes."""
+"""An index name that the exchange does not publish is refused, unless it was recorded before."""
 
 import asyncio
 import json
@@ -35,14 +35,14 @@ def test_a_name_in_either_list_is_published(httpx_mock: HTTPXMock):
     assert len(httpx_mock.get_requests()) == 2
 
 
-def test_each_name_that_is_not_published_is_told_with_the_nearest_that_is(simulator: Simulator):
+def test_each_unpublished_name_comes_with_the_nearest_published_one(simulator: Simulator):
     assert not_published(simulator.url, "btc_usdd", "btc_usd", "qqqqqqqq_z") == {
         "btc_usdd": "TICKWELL_INDEXES names btc_usdd, which the exchange does not publish, did you mean btc_usd?",
         "qqqqqqqq_z": "TICKWELL_INDEXES names qqqqqqqq_z, which the exchange does not publish",
     }
 
 
-def test_a_list_of_names_that_does_not_come_is_not_waited_for(serve):
+def test_a_missing_list_of_names_is_an_error_after_the_timeout(serve):
     over = threading.Event()
 
     def answer(_: str) -> bytes:
@@ -56,7 +56,7 @@ def test_a_list_of_names_that_does_not_come_is_not_waited_for(serve):
     over.set()
 
 
-def test_where_nothing_is_recorded_yet_a_name_that_is_not_published_is_refused(simulator: Simulator, database_file):
+def test_an_unpublished_name_is_refused_if_nothing_is_recorded_yet(simulator: Simulator, database_file):
     async def check() -> None:
         async with DeribitClient(simulator.url) as client:
             await check_names(client, Database(database_file), ["nope_usd"], wait_s=5, store_wait_s=1)

@@ -36,13 +36,13 @@ def feeds(index_names: Sequence[str], poll_seconds: int = 5) -> tuple[Feed, ...]
 def asked(
     client: DeribitClient, index_names: Sequence[str], *, seconds_left: float, retries: int
 ) -> AsyncGenerator[list[Outcome]]:
-    """What comes of the slot at NOW."""
+    """The batches of a poll of the slot at NOW, as they come."""
     return poll(client, feeds(index_names), NOW, seconds_left=seconds_left, retries=retries)
 
 
 @pytest.fixture
 def without_waits() -> Iterator[None]:
-    """Retries come at once."""
+    """Retries come without a wait."""
     with stamina.set_testing(True, attempts=10, cap=True):
         yield
 
@@ -50,7 +50,7 @@ def without_waits() -> Iterator[None]:
 def polled(
     url: str, index_names: Sequence[str] = ("btc_usd",), *, seconds_left: float = 5, retries: int = 0
 ) -> list[list[Outcome]]:
-    """The batches of one poll at NOW."""
+    """All batches of one poll of the slot at NOW."""
 
     async def collect() -> list[list[Outcome]]:
         async with DeribitClient(url, clock=Clock()) as client:
@@ -61,7 +61,7 @@ def polled(
 
 
 def miss(url: str, *, seconds_left: float = 5, retries: int = 0) -> Miss:
-    """The one outcome of a poll of one index that brought no tick."""
+    """The miss of a poll of one index that brought no tick."""
     ((outcome,),) = polled(url, seconds_left=seconds_left, retries=retries)
     assert isinstance(outcome, Miss)
     return outcome
@@ -70,14 +70,14 @@ def miss(url: str, *, seconds_left: float = 5, retries: int = 0) -> Miss:
 # One slot
 
 
-def test_every_index_ends_as_a_tick(simulator: Simulator):
+def test_every_index_brings_a_tick(simulator: Simulator):
     outcomes = [outcome for batch in polled(simulator.url, BOTH) for outcome in batch]
 
     assert {type(outcome) for outcome in outcomes} == {Tick}
     assert sorted(outcome.feed for outcome in outcomes) == ["btc_usd", "eth_usd"]
 
 
-def test_indexes_are_asked_for_side_by_side(serve):
+def test_indexes_are_asked_at_the_same_time(serve):
     both_are_here = threading.Barrier(2)
 
     def answer(_: str) -> bytes:
@@ -91,7 +91,7 @@ def test_indexes_are_asked_for_side_by_side(serve):
     assert server.most_at_once == 2
 
 
-def test_four_indexes_whose_replies_hang_cost_a_fifth_nothing(serve):
+def test_four_hanging_replies_do_not_delay_a_fifth_index(serve):
     over = threading.Event()
     hanging = ("eth_usd", "sol_usd", "xrp_usd", "ada_usd")
 
@@ -109,7 +109,7 @@ def test_four_indexes_whose_replies_hang_cost_a_fifth_nothing(serve):
     assert {outcome.feed for outcome in outcomes if isinstance(outcome, Miss)} == set(hanging)
 
 
-def test_a_slow_index_does_not_hold_back_a_fast_one(serve):
+def test_a_slow_index_does_not_delay_a_fast_one(serve):
     fast_one_is_here = threading.Event()
 
     def answer(target: str) -> bytes:
@@ -131,7 +131,7 @@ def test_a_slow_index_does_not_hold_back_a_fast_one(serve):
     assert names == [["btc_usd"], ["eth_usd"]]
 
 
-def test_replies_that_come_together_are_kept_together(httpx_mock: HTTPXMock):
+def test_replies_that_come_together_share_a_batch(httpx_mock: HTTPXMock):
     for name in BOTH:
         httpx_mock.add_response(url=PRICE_URL.replace("btc_usd", name), json=envelope({"index_price": 1.5}))
 
@@ -152,7 +152,7 @@ def test_one_index_may_fail_while_another_succeeds(httpx_mock: HTTPXMock):
     assert eth == Miss(NOW, "eth_usd", Cause.REJECTED_REPLY, detail)
 
 
-def test_an_exchange_that_is_not_there_makes_a_miss_that_says_why():
+def test_an_unreachable_exchange_makes_a_miss_that_says_why():
     assert miss("http://127.0.0.1:9/api/v2") == Miss(NOW, "btc_usd", Cause.UNREACHABLE, "connection refused")
 
 
@@ -178,7 +178,7 @@ def test_a_slot_that_is_over_before_its_turn_is_not_blamed_on_the_exchange(simul
     assert simulator.faults.listing() == [Fault("error", times=1)]
 
 
-def test_whoever_stops_listening_ends_the_requests_that_are_under_way(serve):
+def test_closing_a_poll_cancels_the_requests_under_way(serve):
     over = threading.Event()
 
     def answer(target: str) -> bytes:
@@ -248,7 +248,7 @@ def test_a_permanent_error_is_not_asked_again(httpx_mock: HTTPXMock, http_status
     assert len(httpx_mock.get_requests()) == 1
 
 
-def test_in_a_slot_of_a_second_there_is_time_to_ask_again(simulator: Simulator):
+def test_a_slot_of_one_second_has_time_for_a_retry(simulator: Simulator):
     simulator.faults.add(Fault("html", status=502, times=3))
 
     ((tick,),) = polled(simulator.url, seconds_left=0.9, retries=3)
@@ -257,7 +257,7 @@ def test_in_a_slot_of_a_second_there_is_time_to_ask_again(simulator: Simulator):
 
 
 @pytest.mark.parametrize(("seconds_left", "least", "most"), [(0.8, 0.05, 0.1), (4.8, 0.3, 0.6), (3599, 5, 10)])
-def test_the_first_wait_grows_with_the_slot(httpx_mock: HTTPXMock, seconds_left, least, most):
+def test_the_first_wait_grows_with_the_length_of_the_slot(httpx_mock: HTTPXMock, seconds_left, least, most):
     httpx_mock.add_response(url=PRICE_URL, status_code=502, is_reusable=True)
     waits: list[float] = []
 
@@ -290,12 +290,12 @@ def test_no_retry_comes_after_the_slot(httpx_mock: HTTPXMock):
 
 
 def too_many(pause_s: str) -> bytes:
-    """What the exchange answers to too many requests, with a pause of its own choice."""
+    """The exchange's answer to too many requests, with a pause."""
     return http(json.dumps(refusal(10028)).encode(), "400 Bad Request", f"Retry-After: {pause_s}")
 
 
 class Overasked:
-    """An exchange that asks for a pause of a second at the first request, and notes when it is asked."""
+    """An exchange that asks for a pause of 1 s at the first request, and notes the time of each request."""
 
     def __init__(self) -> None:
         self.asked_at: list[float] = []
@@ -306,7 +306,7 @@ class Overasked:
 
 
 @pytest.mark.parametrize("names", [("btc_usd",), ("a_usd", "b_usd", "c_usd", "d_usd", "e_usd", "f_usd")])
-def test_a_pause_that_ends_within_the_slot_is_waited_out_by_all(serve, names):
+def test_all_indexes_wait_for_a_pause_that_ends_within_the_slot(serve, names):
     overasked = Overasked()
 
     def answer(target: str) -> bytes:
@@ -329,7 +329,7 @@ def test_a_pause_that_ends_within_the_slot_is_waited_out_by_all(serve, names):
     assert sorted(outcome.feed for outcome in outcomes) == sorted(names)
 
 
-def test_nobody_is_asked_during_a_pause(serve):
+def test_no_request_is_made_during_a_pause(serve):
     overasked = Overasked()
     server = serve(overasked)
 
@@ -346,7 +346,7 @@ def test_nobody_is_asked_during_a_pause(serve):
 
 
 @pytest.mark.parametrize("code", [10041, 11051])
-def test_a_pause_that_outlasts_the_slot_ends_it_at_once(httpx_mock: HTTPXMock, code):
+def test_a_pause_longer_than_the_slot_ends_it_at_once(httpx_mock: HTTPXMock, code):
     httpx_mock.add_response(url=PRICE_URL, json=refusal(code), status_code=400)
     started = time.monotonic()
 
@@ -356,7 +356,7 @@ def test_a_pause_that_outlasts_the_slot_ends_it_at_once(httpx_mock: HTTPXMock, c
     assert time.monotonic() - started < 1
 
 
-# What breaks costs nothing else
+# A failure affects nothing else
 
 
 def test_a_kept_connection_that_was_closed_costs_one_retry_and_no_time(simulator: Simulator):
@@ -375,7 +375,7 @@ def test_a_kept_connection_that_was_closed_costs_one_retry_and_no_time(simulator
 
 @pytest.mark.usefixtures("without_waits")
 @pytest.mark.parametrize("retries", [0, 3])
-def test_an_edge_that_resets_everything_gets_no_more_than_the_budget(simulator: Simulator, retries):
+def test_an_exchange_that_resets_every_connection_gets_no_more_requests_than_the_budget(simulator: Simulator, retries):
     simulator.faults.add(Fault("reset", times=50))
 
     missed = miss(simulator.url, retries=retries)
@@ -384,11 +384,11 @@ def test_an_edge_that_resets_everything_gets_no_more_than_the_budget(simulator: 
     assert simulator.faults.listing() == [Fault("reset", times=50 - 1 - retries)]
 
 
-def test_a_mistake_of_ours_is_a_miss_of_that_index_alone(simulator: Simulator, monkeypatch, caplog):
+def test_an_unexpected_error_is_a_miss_of_that_index_alone(simulator: Simulator, monkeypatch, caplog):
     real = DeribitClient.index_price
 
     async def mistaken(self: DeribitClient, index_name: str) -> Tick:
-        return await real(self, index_name) if index_name == "btc_usd" else 1 / 0  # type: ignore[return-value]  # it fails
+        return await real(self, index_name) if index_name == "btc_usd" else 1 / 0  # type: ignore[return-value]  # it raises first
 
     monkeypatch.setattr(DeribitClient, "index_price", mistaken)
 
@@ -402,7 +402,7 @@ def test_a_mistake_of_ours_is_a_miss_of_that_index_alone(simulator: Simulator, m
 
 @given(indexes=st.integers(1, 60), poll_seconds=st.integers(1, 3600))
 def test_retries_stay_within_five_requests_a_second(indexes: int, poll_seconds: int):
-    indexes = min(indexes, MAX_REQUESTS_PER_SECOND * poll_seconds)  # more is refused by the settings
+    indexes = min(indexes, MAX_REQUESTS_PER_SECOND * poll_seconds)  # the settings refuse more
 
     retries = retries_within_budget(feeds([f"i{number}_usd" for number in range(indexes)], poll_seconds))
 

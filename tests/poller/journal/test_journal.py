@@ -53,10 +53,10 @@ def stored_runs(database: Database) -> list[Run]:
         return runs.runs(cursor)
 
 
-def test_what_was_added_is_counted_as_it_was_taken(journal: Journal, database: Database):
+def test_added_outcomes_are_counted_as_they_were_taken(journal: Journal, database: Database):
     journal.add(slot(0), [tick(0.1)])
     journal.add(slot(1), [miss(1)])
-    journal.add(slot(2), [tick(0.1)])  # the exchange repeats itself
+    journal.add(slot(2), [tick(0.1)])  # the exchange repeats its reply
 
     assert database.meters.polls == {
         ("btc_usd", "ok"): 1,
@@ -65,7 +65,7 @@ def test_what_was_added_is_counted_as_it_was_taken(journal: Journal, database: D
     }
 
 
-def test_what_was_added_is_stored_by_a_flush(journal: Journal, database: Database):
+def test_a_flush_stores_added_outcomes(journal: Journal, database: Database):
     journal.add(slot(0), [tick(0.1)])
     journal.add(slot(1), [miss(1)])
 
@@ -76,7 +76,7 @@ def test_what_was_added_is_stored_by_a_flush(journal: Journal, database: Databas
     assert (journal.waiting, journal.written) == (0, True)
 
 
-def test_ticks_wait_in_memory_while_the_store_is_taken_and_go_in_later_and_once(journal: Journal, database: Database):
+def test_ticks_wait_in_memory_while_others_have_the_file_and_are_stored_once(journal: Journal, database: Database):
     with Database(database.path).write():
         for second in range(3):
             journal.add(slot(second), [tick(second + 0.1)])
@@ -92,7 +92,7 @@ def test_ticks_wait_in_memory_while_the_store_is_taken_and_go_in_later_and_once(
     assert (journal.waiting, journal.written) == (0, True)
 
 
-def test_a_long_queue_goes_in_portion_by_portion_oldest_first(
+def test_a_long_queue_is_stored_in_portions_oldest_first(
     database: Database,
 ):
     journal = Journal(database, limits=Limits(portion=2))
@@ -108,7 +108,7 @@ def test_a_long_queue_goes_in_portion_by_portion_oldest_first(
     assert (journal.waiting, journal.written) == (0, True)
 
 
-def test_what_was_stored_before_is_not_stored_again(journal: Journal, database: Database):
+def test_stored_ticks_are_not_stored_again(journal: Journal, database: Database):
     journal.add(slot(0), [tick(0.1)])
     journal.flush(1)
     second = Journal(database)
@@ -119,7 +119,7 @@ def test_what_was_stored_before_is_not_stored_again(journal: Journal, database: 
     assert stored(database) == [tick(0.1)]
 
 
-def test_too_many_ticks_that_wait_become_misses_the_oldest_first(
+def test_the_oldest_of_too_many_waiting_ticks_become_misses(
     database: Database,
 ):
     journal = Journal(database, limits=Limits(most_waiting=3))
@@ -134,7 +134,7 @@ def test_too_many_ticks_that_wait_become_misses_the_oldest_first(
     assert stored_misses(database) == [miss(second, Cause.STORE_UNAVAILABLE, "the disk is full") for second in (0, 1)]
 
 
-def test_as_many_ticks_as_may_wait_are_kept(database: Database):
+def test_no_tick_is_given_up_within_the_limit(database: Database):
     journal = Journal(database, limits=Limits(most_waiting=2))
     journal.add(slot(0), [tick(0.1)])
     journal.add(slot(1), [tick(1.1)])
@@ -143,7 +143,7 @@ def test_as_many_ticks_as_may_wait_are_kept(database: Database):
     assert journal.waiting == 2
 
 
-def test_too_many_misses_that_wait_are_dropped_the_oldest_first(
+def test_the_oldest_of_too_many_waiting_misses_are_dropped(
     database: Database,
 ):
     journal = Journal(database, limits=Limits(most_waiting=2))
@@ -174,7 +174,7 @@ def test_a_reply_that_the_exchange_repeats_is_a_miss(journal: Journal, database:
     assert stored_misses(database) == taken
 
 
-def test_the_same_price_at_another_time_is_no_repetition(journal: Journal):
+def test_the_same_price_at_another_time_is_another_tick(journal: Journal):
     journal.add(slot(0), [tick(0.25, price=100)])
 
     assert journal.add(slot(1), [tick(1.25, price=100)]) == [tick(1.25, price=100)]
@@ -207,7 +207,7 @@ def test_runs_of_two_periods_end_apart(journal: Journal, database: Database):
     assert stored_runs(database) == [replace(RUN, ended_at=slot(60)), slow]
 
 
-def test_a_missing_database_is_made(database_file: Path):
+def test_a_missing_database_is_created(database_file: Path):
     database = Database(database_file)
     journal = Journal(database)
     journal.begin_run(RUN)
@@ -219,7 +219,7 @@ def test_a_missing_database_is_made(database_file: Path):
     assert stored_runs(database) == [RUN]
 
 
-def test_a_database_that_goes_missing_is_made_again_with_the_run_in_it(journal: Journal, database: Database):
+def test_a_database_that_goes_missing_is_created_again_with_the_run(journal: Journal, database: Database):
     journal.begin_run(RUN)
     journal.add(slot(0), [tick(0.1)])
     journal.flush(1)
@@ -234,7 +234,7 @@ def test_a_database_that_goes_missing_is_made_again_with_the_run_in_it(journal: 
     assert [run.ended_at for run in stored_runs(database)] == [slot(2)]
 
 
-def test_a_store_that_fails_for_good_keeps_everything_waiting(database_file: Path):
+def test_everything_waits_while_the_store_fails(database_file: Path):
     database_file.mkdir()
     journal = Journal(Database(database_file))
     journal.begin_run(RUN)
@@ -249,7 +249,7 @@ def test_a_store_that_fails_for_good_keeps_everything_waiting(database_file: Pat
     assert stored(Database(database_file)) == [tick(0.1)]
 
 
-def test_a_damaged_file_makes_way_for_another_one_with_the_run_in_it(journal: Journal, database: Database):
+def test_another_file_with_the_run_replaces_a_damaged_one(journal: Journal, database: Database):
     journal.begin_run(RUN)
     journal.add(slot(0), [tick(0.1)])
     journal.flush(1)
@@ -268,7 +268,7 @@ def stored_minutes(database: Database) -> list[Vitals]:
         return vitals.between(cursor, START, START + timedelta(days=1))
 
 
-def test_it_is_empty_when_all_is_written(journal: Journal):
+def test_a_journal_is_empty_when_all_is_written(journal: Journal):
     before = journal.empty
     journal.begin_run(RUN)
     journal.add(slot(0), [tick(0.1), miss(0)])
@@ -278,7 +278,7 @@ def test_it_is_empty_when_all_is_written(journal: Journal):
     assert (before, between, journal.empty) == (True, False, True)
 
 
-def test_a_minute_is_stored_with_the_next_flush_and_has_the_delays_up_to_the_disk(database: Database):
+def test_the_next_flush_stores_a_minute_with_the_delays_up_to_the_disk(database: Database):
     journal = Journal(database, lambda: START + timedelta(seconds=2))
     journal.add(slot(0), [tick(0.5)])
     journal.add(slot(1), [tick(1.5)])
@@ -292,7 +292,7 @@ def test_a_minute_is_stored_with_the_next_flush_and_has_the_delays_up_to_the_dis
     assert journal.end_minute(START + timedelta(minutes=2), None).ticks == 0
 
 
-def test_minutes_wait_while_the_store_is_taken_and_the_oldest_are_given_up(
+def test_minutes_wait_while_others_have_the_file_and_the_oldest_are_given_up(
     database: Database,
 ):
     journal = Journal(database, limits=Limits(most_minutes=2))
@@ -326,7 +326,7 @@ def test_a_file_of_an_older_version_is_updated_by_the_first_flush(database_file:
 
 
 def refused(database: Database) -> list[dict[str, Any]]:
-    """What was set aside."""
+    """The records that were set aside."""
     path = database.path.with_name("ticks.duckdb.refused.jsonl")
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
@@ -348,7 +348,7 @@ POISON = {
 
 
 @pytest.mark.parametrize("poison", POISON.values(), ids=POISON.keys())
-def test_a_record_that_the_database_refuses_is_set_aside_and_the_rest_goes_in(
+def test_a_record_that_the_database_refuses_is_set_aside_and_the_rest_is_stored(
     journal: Journal, database: Database, caplog, poison
 ):
     journal.begin_run(RUN)
@@ -381,7 +381,7 @@ def test_the_slot_of_a_refused_tick_is_a_miss_that_says_why(journal: Journal, da
     assert found.detail.startswith("the database refused the tick: ConversionException: ")
 
 
-def test_refused_records_are_told_once_in_the_log_and_each_is_kept(journal: Journal, database: Database, caplog):
+def test_refused_records_are_logged_once_and_each_is_kept(journal: Journal, database: Database, caplog):
     for second in range(3):
         journal.add(slot(second), [replace(miss(second), code=2**70), tick(second + 0.5)])
 
@@ -392,7 +392,7 @@ def test_refused_records_are_told_once_in_the_log_and_each_is_kept(journal: Jour
     assert len(stored(database)) == 3
 
 
-def test_nul_is_stored_as_any_other_character(journal: Journal, database: Database):
+def test_nul_is_stored_like_any_other_character(journal: Journal, database: Database):
     odd = miss(1, detail="bad \0 name")
     journal.add(slot(1), [odd])
 
@@ -402,7 +402,7 @@ def test_nul_is_stored_as_any_other_character(journal: Journal, database: Databa
     assert refused(database) == []
 
 
-def test_a_refused_record_that_can_not_be_set_aside_waits_and_what_is_before_it_is_stored(
+def test_a_refused_record_that_can_not_be_set_aside_waits_and_earlier_ones_are_stored(
     journal: Journal, database: Database
 ):
     database.path.with_name("ticks.duckdb.refused.jsonl").mkdir()
@@ -427,7 +427,7 @@ def test_a_missing_table_refuses_no_record(journal: Journal, database: Database)
     assert (journal.waiting, refused(database)) == (1, [])
 
 
-# What waits at a stop
+# Records that wait at a stop
 
 
 def waiting_file(database: Database) -> Path:
@@ -435,7 +435,7 @@ def waiting_file(database: Database) -> Path:
 
 
 def of(database: Database, exchange: Exchange | None = Exchange.REAL) -> Journal:
-    """A journal whose client heard replies of an exchange."""
+    """A journal whose client has replies of an exchange."""
     return Journal(database, exchange=lambda: exchange)
 
 
@@ -451,7 +451,7 @@ def leave(database: Database, exchange: Exchange | None = Exchange.REAL, first: 
     return journal
 
 
-def test_what_waits_at_a_stop_is_taken_in_by_the_next_start_before_its_first_slot(database: Database):
+def test_the_next_start_takes_in_kept_records_before_its_first_slot(database: Database):
     leave(database)
     kept = waiting_file(database).read_text()
     journal = of(database)
@@ -469,7 +469,7 @@ def test_what_waits_at_a_stop_is_taken_in_by_the_next_start_before_its_first_slo
     assert not waiting_file(database).exists()
 
 
-def test_what_is_kept_goes_away_when_the_same_stop_can_write_it_after_all(database: Database):
+def test_the_kept_file_goes_away_when_the_same_stop_can_write_after_all(database: Database):
     journal = leave(database)
 
     journal.flush(1)
@@ -478,7 +478,7 @@ def test_what_is_kept_goes_away_when_the_same_stop_can_write_it_after_all(databa
     assert not waiting_file(database).exists()
 
 
-def test_what_is_stored_already_is_not_taken_in_twice(database: Database):
+def test_kept_records_that_are_stored_already_are_not_stored_twice(database: Database):
     journal = leave(database)
     kept = waiting_file(database).read_text()
     journal.flush(1)
@@ -490,7 +490,7 @@ def test_what_is_stored_already_is_not_taken_in_twice(database: Database):
     assert len(stored_misses(database)) == len(stored_runs(database)) == 1
 
 
-def test_before_a_reply_tells_of_which_exchange_it_is_the_file_stays_and_is_added_to(database: Database):
+def test_the_kept_file_stays_and_grows_until_a_reply_names_the_exchange(database: Database):
     leave(database)
     journal = of(database, None)
     journal.add(slot(5), [miss(5)])
@@ -506,7 +506,7 @@ def test_before_a_reply_tells_of_which_exchange_it_is_the_file_stays_and_is_adde
     assert [found.slot for found in stored_misses(database)] == [slot(1), slot(5), slot(6)]
 
 
-def test_what_waits_of_another_exchange_is_set_aside(database: Database, caplog):
+def test_kept_records_of_another_exchange_are_set_aside(database: Database, caplog):
     leave(database, Exchange.SIMULATOR)
     kept = waiting_file(database).read_text()
     journal = of(database)
@@ -649,7 +649,7 @@ INSTANTS = st.sampled_from([START.isoformat(), NAIVE, "9999-12-31T23:59:59-05:00
 
 
 def spoilt(record: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
-    """A record with any value in the place of one of its own."""
+    """A record with some of its values replaced by any others."""
     changes = st.dictionaries(st.sampled_from(sorted(record)), JSON_VALUES | INSTANTS, max_size=2)
     return changes.map(lambda change: record | change)
 
@@ -678,12 +678,12 @@ def test_no_text_in_the_file_stops_a_flush(database: Database, text: str):
     assert not waiting_file(database).exists()
 
 
-def test_what_is_stored_is_dropped_whatever_follows(database: Database):
+def test_stored_records_are_dropped_even_if_a_later_step_fails(database: Database):
     heard = []
 
     def clock() -> datetime:
         heard.append(START)
-        if len(heard) == 2:  # the first tells when the exchange was noted
+        if len(heard) == 2:  # the first call gives the time at which the exchange is noted
             raise ValueError("torn")
         return START
 
@@ -698,7 +698,7 @@ def test_what_is_stored_is_dropped_whatever_follows(database: Database):
 
 
 @pytest.mark.parametrize("put", [os.mkfifo, Path.mkdir])
-def test_what_is_no_file_is_set_aside(database: Database, put: Callable[[Path], None]):
+def test_a_path_that_is_no_file_is_set_aside(database: Database, put: Callable[[Path], None]):
     put(waiting_file(database))
     journal = of(database)
     journal.add(slot(5), [tick(5.5)])
@@ -710,7 +710,7 @@ def test_what_is_no_file_is_set_aside(database: Database, put: Callable[[Path], 
 
 
 def test_a_file_that_can_not_be_read_is_set_aside(database: Database):
-    waiting_file(database).symlink_to("/proc/self/mem")  # its first byte is an error of input
+    waiting_file(database).symlink_to("/proc/self/mem")  # reading its first byte fails with an input error
     journal = of(database)
     journal.add(slot(5), [tick(5.5)])
 
@@ -720,7 +720,7 @@ def test_a_file_that_can_not_be_read_is_set_aside(database: Database):
     assert len(list_aside(database.path)) == 1
 
 
-def test_a_file_that_can_not_even_be_set_aside_stays_and_recording_goes_on(
+def test_a_file_that_can_not_be_set_aside_stays_and_recording_goes_on(
     database: Database, monkeypatch: pytest.MonkeyPatch, caplog
 ):
     def refuse(*_: object) -> None:
@@ -738,7 +738,7 @@ def test_a_file_that_can_not_even_be_set_aside_stays_and_recording_goes_on(
     assert "ticks.duckdb.waiting.jsonl stays, because it can't be renamed: Permission denied" in caplog.messages
 
 
-def test_what_can_not_be_kept_is_said(database: Database):
+def test_a_file_that_can_not_be_kept_is_reported(database: Database):
     journal = of(database)
     journal.add(slot(0), [tick(0.5)])
     waiting_file(database).with_name("ticks.duckdb.waiting.jsonl.new").mkdir()
@@ -747,7 +747,7 @@ def test_what_can_not_be_kept_is_said(database: Database):
         journal.keep()
 
 
-def test_a_record_that_no_file_can_hold_does_not_keep_others_from_it(database: Database):
+def test_a_record_that_no_file_can_hold_does_not_prevent_others(database: Database):
     journal = of(database)
     journal.add(slot(0), [replace(miss(0), code=10**20_000), tick(0.5)])
     journal.keep()
@@ -759,9 +759,7 @@ def test_a_record_that_no_file_can_hold_does_not_keep_others_from_it(database: D
 
 @pytest.mark.parametrize("by", [180, -180])
 @pytest.mark.parametrize("flushed", [True, False])
-def test_a_run_that_was_noted_by_a_wrong_clock_is_moved_with_its_misses(
-    journal: Journal, database: Database, by, flushed
-):
+def test_a_run_noted_by_a_wrong_clock_is_moved_with_its_misses(journal: Journal, database: Database, by, flushed):
     at = 600
     run = replace(RUN, started_at=slot(at))
     journal.begin_run(RUN)
@@ -786,7 +784,7 @@ def test_a_run_that_was_noted_by_a_wrong_clock_is_moved_with_its_misses(
     assert journal.empty
 
 
-def test_the_slots_of_a_run_are_moved_by_multiples_of_their_own_periods(journal: Journal, database: Database):
+def test_slots_of_a_run_are_moved_by_multiples_of_their_own_periods(journal: Journal, database: Database):
     run = replace(RUN, feeds={"btc_usd": 1, "books/BTC": 300})
     by, none = timedelta(seconds=200), timedelta(0)
     journal.begin_run(run)
@@ -799,7 +797,7 @@ def test_the_slots_of_a_run_are_moved_by_multiples_of_their_own_periods(journal:
     assert stored_misses(database) == [miss(300, feed="books/BTC"), miss(500)]
 
 
-def test_a_run_that_is_in_its_place_is_not_moved(journal: Journal):
+def test_a_run_at_the_right_time_is_not_moved(journal: Journal):
     journal.begin_run(RUN)
     journal.flush(1)
 

@@ -1,4 +1,4 @@
-"""What the journal has is written in a thread, and at a stop."""
+"""A thread writes the journal's records, and a stop writes the rest."""
 
 import asyncio
 import logging
@@ -30,7 +30,7 @@ def loop() -> Iterator[asyncio.Runner]:
 
 
 class Stage:
-    """A journal, its writer, and what the writer told the loop."""
+    """A journal, its writer, and the writer's reports to the loop."""
 
     def __init__(self, database: Database, loop: asyncio.Runner, limits: Limits) -> None:
         self.journal = Journal(database, exchange=lambda: Exchange.REAL, limits=limits)
@@ -46,7 +46,7 @@ class Stage:
         )
 
     def record(self, *seconds: int) -> None:
-        """Hand over a tick in each of these seconds."""
+        """Add a tick in each of these seconds, and wake the writer."""
         for second in seconds:
             self.journal.add(slot(second), [tick(second + 0.5)])
             self.writer.wake()
@@ -57,7 +57,7 @@ class Stage:
 
 @pytest.fixture
 def stage(database: Database, loop: asyncio.Runner) -> Iterator[Callable[..., Stage]]:
-    """Make a writer within limits, which ends with the test."""
+    """Makes a writer with limits; it ends with the test."""
     made: list[Stage] = []
 
     def make(**limits: Any) -> Stage:
@@ -70,7 +70,7 @@ def stage(database: Database, loop: asyncio.Runner) -> Iterator[Callable[..., St
         each.writer.end()
 
 
-def test_what_comes_while_a_write_is_under_way_follows_it(database: Database, loop: asyncio.Runner, stage):
+def test_records_added_during_a_write_are_written_after_it(database: Database, loop: asyncio.Runner, stage):
     recording = stage()
 
     async def record() -> None:
@@ -86,7 +86,7 @@ def test_what_comes_while_a_write_is_under_way_follows_it(database: Database, lo
     assert len(recording.writer.took_s) == len(recording.told)
 
 
-def test_a_long_queue_goes_in_by_portions(database: Database, loop: asyncio.Runner, stage):
+def test_a_long_queue_is_written_in_portions(database: Database, loop: asyncio.Runner, stage):
     recording = stage(portion=1)
 
     async def record() -> None:
@@ -99,7 +99,7 @@ def test_a_long_queue_goes_in_by_portions(database: Database, loop: asyncio.Runn
     assert recording.told == ["wrote"] * 3
 
 
-def test_while_others_have_the_file_the_loop_goes_on_and_it_is_tried_again(
+def test_the_loop_goes_on_and_the_write_is_tried_again_while_others_have_the_file(
     database: Database, loop: asyncio.Runner, stage
 ):
     recording = stage(patience_s=0.05, again_s=0.05)
@@ -118,7 +118,7 @@ def test_while_others_have_the_file_the_loop_goes_on_and_it_is_tried_again(
     assert recording.told[-1] == "wrote"
 
 
-def test_the_thread_can_be_ended_and_what_it_could_not_write_waits_on(database: Database, loop: asyncio.Runner, stage):
+def test_records_that_an_ended_thread_could_not_write_still_wait(database: Database, loop: asyncio.Runner, stage):
     recording = stage(patience_s=0.05)
 
     async def record() -> None:
@@ -135,7 +135,7 @@ def test_the_thread_can_be_ended_and_what_it_could_not_write_waits_on(database: 
     assert stored(database) == [tick(0.5)]
 
 
-def test_when_the_loop_has_ended_nobody_is_told_and_the_write_goes_on(database: Database, loop: asyncio.Runner, stage):
+def test_a_write_goes_on_after_the_loop_has_ended(database: Database, loop: asyncio.Runner, stage):
     recording = stage()
     recording.record(0)
     loop.close()
@@ -146,7 +146,7 @@ def test_when_the_loop_has_ended_nobody_is_told_and_the_write_goes_on(database: 
     wait_until(lambda: len(stored(database)) == 2)
 
 
-def test_a_mistake_in_a_write_is_logged_and_the_next_slot_tries_again(
+def test_an_unexpected_error_in_a_write_is_logged_and_the_next_slot_tries_again(
     database: Database, loop: asyncio.Runner, stage, monkeypatch: pytest.MonkeyPatch, caplog
 ):
     recording = stage()
@@ -180,7 +180,7 @@ def test_prices_of_another_exchange_end_the_recorder(database: Database, loop: a
 
 
 @pytest.mark.parametrize("kept", [True, False])
-def test_what_a_stop_can_not_write_is_kept_and_told(database: Database, stage, caplog, kept):
+def test_records_that_a_stop_can_not_write_are_kept_and_logged(database: Database, stage, caplog, kept):
     recording = stage(at_once_s=0.01, again_s=0.01, last_s=0.05)
     file = database.path.with_name("ticks.duckdb.waiting.jsonl")
     if not kept:
@@ -196,7 +196,7 @@ def test_what_a_stop_can_not_write_is_kept_and_told(database: Database, stage, c
     assert file.exists() is kept
 
 
-def test_the_end_of_a_run_alone_is_kept_and_not_waited_for(database: Database, stage, caplog):
+def test_a_stop_does_not_wait_to_write_the_end_of_a_run_alone(database: Database, stage, caplog):
     recording = stage(at_once_s=0.01)
     run = Run(slot(0), {"btc_usd": 1}, "1.2.3")
     recording.journal.begin_run(run)
@@ -209,7 +209,9 @@ def test_the_end_of_a_run_alone_is_kept_and_not_waited_for(database: Database, s
     assert not [line for line in caplog.messages if line.startswith("waiting for")]
 
 
-def test_a_mistake_at_a_stop_keeps_what_waits(database: Database, stage, monkeypatch: pytest.MonkeyPatch, caplog):
+def test_an_unexpected_error_at_a_stop_keeps_the_waiting_records(
+    database: Database, stage, monkeypatch: pytest.MonkeyPatch, caplog
+):
     recording = stage()
     monkeypatch.setattr(Database, "write", lambda *_: 1 / 0)
     recording.journal.add(slot(0), [tick(0.5)])
