@@ -1,4 +1,4 @@
-"""Exports hold exactly what was asked for, are the same whenever it is, and never outgrow their folder."""
+"""Exports have exactly the rows of their query, are the same each time, and never outgrow their folder."""
 
 import gc
 import json
@@ -48,7 +48,7 @@ def asked(end_s: float = 3600, start_s: float = 0, names: str = "btc_usd eth_usd
 
 
 def a_history(database: Database, seconds: int = 600) -> None:
-    """Both indexes each second, but for a minute that was healed by averages over 6 s for one of them."""
+    """Store both indexes each second; averages over 6 s healed one minute of one index."""
     with database.write() as cursor:
         ran(cursor, 0, seconds, 1, "btc_usd", "eth_usd")
         live = [second for second in range(seconds) if not 120 <= second < 180]
@@ -66,10 +66,10 @@ def rows_of(database: Database, query: str, **values: Any) -> list[tuple[Any, ..
 ALL_TICKS = "SELECT index_name, epoch_us(ts), epoch_us(received_at), price, source, resolution_s FROM ticks"
 
 
-# Round trips, read by others than DuckDB.
+# Round trips, read by programs other than DuckDB
 
 
-def test_ticks_come_back_from_parquet_as_they_were_sorted_by_time(exported: Exports, database: Database):
+def test_ticks_come_back_from_parquet_unchanged_and_sorted_by_time(exported: Exports, database: Database):
     a_history(database)
 
     made = exported.make(asked())
@@ -105,7 +105,7 @@ def test_pandas_and_polars_read_aware_times_in_utc(exported: Exports, database: 
     assert by_pandas["price"].sum() == by_polars["price"].sum() == 1140 * 100 + 10 * 50
 
 
-def test_csv_comes_back_as_it_was(exported: Exports, database: Database):
+def test_ticks_come_back_from_csv_unchanged(exported: Exports, database: Database):
     a_history(database)
     append(database, tick(3601.123457, price=0.1 + 0.2))
 
@@ -161,7 +161,7 @@ def test_excel_has_the_rows_with_times_in_utc_and_says_what_they_are(exported: E
     assert about["units"] == '{"btc_usd": "USD per BTC", "eth_usd": "USD per ETH"}'
 
 
-def test_excel_holds_so_many_rows_and_says_that_there_were_more(database: Database):
+def test_a_full_excel_sheet_says_that_rows_are_missing(database: Database):
     append(database, *(tick(second) for second in range(9)))
 
     made = Exports(database, GB, Limits(window=3, sheet=5)).make(asked(format="xlsx"))
@@ -178,10 +178,10 @@ def test_a_text_is_no_formula_in_excel(exported: Exports, database: Database):
     assert openpyxl.load_workbook(made.path)["ticks"]["E2"].data_type == "s"
 
 
-# What is in it.
+# The content of an export
 
 
-def test_the_range_is_half_open_and_other_indexes_are_left_out(exported: Exports, database: Database):
+def test_an_export_has_the_half_open_range_and_the_given_indexes_only(exported: Exports, database: Database):
     append(database, *(tick(second) for second in range(10)), tick(3, "eth_usd"))
 
     made = exported.make(asked(5, 2, "btc_usd"))
@@ -192,7 +192,7 @@ def test_the_range_is_half_open_and_other_indexes_are_left_out(exported: Exports
 
 
 @pytest.mark.parametrize("interval_s", [1, 30, 60, 900, 3600, 86_400, 7 * 86_400])
-def test_candles_are_those_of_the_charts(exported: Exports, database: Database, interval_s: int):
+def test_exported_candles_equal_those_of_the_charts(exported: Exports, database: Database, interval_s: int):
     with database.write() as cursor:
         observed(cursor, [second for second in range(0, 20_000, 7) if not 7000 < second < 9000])
         averaged(cursor, 7000, 9000, 60)
@@ -221,7 +221,7 @@ def test_candles_without_healed_points_are_made_of_observations(exported: Export
     assert minutes[False]["low"].min() == 100
 
 
-def test_ticks_without_healed_points(exported: Exports, database: Database):
+def test_ticks_without_healed_points_are_observations(exported: Exports, database: Database):
     a_history(database)
 
     made = exported.make(asked(healed=False))
@@ -230,7 +230,7 @@ def test_ticks_without_healed_points(exported: Exports, database: Database):
     assert made.manifest["sources"]["btc_usd"] == {"live": 540}
 
 
-def test_an_export_of_nothing_has_its_columns_and_no_row(exported: Exports, database: Database):
+def test_an_export_without_rows_has_its_columns(exported: Exports, database: Database):
     made = exported.make(asked())
 
     assert (made.rows, made.manifest["first"], made.manifest["last"]) == (0, None, None)
@@ -244,7 +244,7 @@ def test_an_export_of_nothing_has_its_columns_and_no_row(exported: Exports, data
     ]
 
 
-def test_parquet_says_what_it_holds_and_how_complete_it_is(exported: Exports, database: Database):
+def test_parquet_states_its_content_and_coverage(exported: Exports, database: Database):
     a_history(database)
 
     made = exported.make(asked(600, interval=MINUTE))
@@ -281,11 +281,11 @@ def test_readers_can_skip_by_row_groups_that_are_sorted_by_time(exported: Export
     assert [each.column_index for each in groups[0].sorting_columns] == [1]
 
 
-# The same again.
+# The same query again
 
 
 @pytest.mark.parametrize("kind", ["parquet", "csv", "xlsx"])
-def test_equal_exports_have_equal_bytes_however_they_were_cut(exported: Exports, database: Database, kind: str):
+def test_equal_exports_have_equal_bytes_for_any_size_of_windows(exported: Exports, database: Database, kind: str):
     a_history(database)
     made = exported.make(asked(format=kind))
     before = made.path.read_bytes()
@@ -297,7 +297,7 @@ def test_equal_exports_have_equal_bytes_however_they_were_cut(exported: Exports,
     assert again.path.read_bytes() == before
 
 
-def test_who_asks_for_the_same_again_gets_the_file_that_is_there(exported: Exports, database: Database):
+def test_the_same_query_gets_the_same_file_again(exported: Exports, database: Database):
     a_history(database)
     made = exported.make(asked())
     inode = made.path.stat().st_ino
@@ -307,7 +307,7 @@ def test_who_asks_for_the_same_again_gets_the_file_that_is_there(exported: Expor
 
 
 @pytest.mark.parametrize("second", [0.5, 599.5])
-def test_a_tick_that_came_since_makes_it_another_file(exported: Exports, database: Database, second: float):
+def test_a_new_tick_in_the_range_makes_another_file(exported: Exports, database: Database, second: float):
     a_history(database)
     made = exported.make(asked(600))
 
@@ -318,7 +318,7 @@ def test_a_tick_that_came_since_makes_it_another_file(exported: Exports, databas
     assert again.rows == made.rows + 1
 
 
-def test_a_tick_outside_the_range_leaves_it_as_it_is(exported: Exports, database: Database):
+def test_a_new_tick_outside_the_range_keeps_the_file(exported: Exports, database: Database):
     a_history(database)
     made = exported.make(asked(600))
 
@@ -328,7 +328,7 @@ def test_a_tick_outside_the_range_leaves_it_as_it_is(exported: Exports, database
     assert Exports(database, GB).make(asked(600)).path == made.path
 
 
-def test_what_comes_while_it_is_written_is_no_part_of_it(database: Database):
+def test_ticks_that_come_during_an_export_are_not_in_it(database: Database):
     exported = Exports(database, GB, Limits(window=100))
     a_history(database)
 
@@ -341,7 +341,7 @@ def test_what_comes_while_it_is_written_is_no_part_of_it(database: Database):
     assert exported.make(asked(600)).rows > 1150
 
 
-def test_a_file_that_was_cut_is_made_again(exported: Exports, database: Database):
+def test_a_truncated_file_is_made_again(exported: Exports, database: Database):
     a_history(database)
     made = exported.make(asked())
     os.truncate(made.path, 100)
@@ -359,10 +359,10 @@ def test_a_file_without_a_manifest_is_made_again(exported: Exports, database: Da
     assert json.loads(manifest_of(again.path).read_text())["sha256"] == made.sha256
 
 
-# How it is made.
+# How an export is made
 
 
-def test_progress_is_told_in_ticks(database: Database):
+def test_progress_is_reported_in_ticks(database: Database):
     a_history(database)
     told: list[tuple[int, int]] = []
 
@@ -373,7 +373,7 @@ def test_progress_is_told_in_ticks(database: Database):
     assert len(told) > 2
 
 
-def test_no_window_has_more_ticks_than_are_looked_at_under_one_lease(database: Database):
+def test_no_window_has_more_ticks_than_one_lease_reads(database: Database):
     a_history(database)
     append(database, *(tick(7200 + second) for second in range(50)))
 
@@ -385,7 +385,7 @@ def test_no_window_has_more_ticks_than_are_looked_at_under_one_lease(database: D
     assert max(count for *_, count in windows) <= 100
 
 
-def test_a_window_of_candles_ends_where_a_candle_does(database: Database):
+def test_a_window_of_candles_ends_with_a_candle(database: Database):
     day = timedelta(days=1)
     append(database, *(tick(hour * 3600) for hour in range(96)))
 
@@ -397,7 +397,7 @@ def test_a_window_of_candles_ends_where_a_candle_does(database: Database):
     assert len(windows) == 4
 
 
-def test_an_estimate_is_near_what_it_comes_to(database: Database, exported: Exports):
+def test_an_estimate_is_near_the_real_size(database: Database, exported: Exports):
     a_history(database)
     for more in ({}, {"healed": False}, {"interval": MINUTE}):
         query = asked(600, **more)
@@ -418,12 +418,12 @@ def test_an_estimate_counts_closed_hours_by_their_candles(database: Database, ex
     assert estimated.rows == exported.make(asked(4 * 3600, names="btc_usd")).rows == 1440
 
 
-def test_nothing_is_estimated_of_nothing(database: Database):
+def test_an_estimate_without_ticks_is_zero(database: Database):
     with database.read() as cursor:
         assert export_survey.estimate(cursor, asked(interval=MINUTE)) == export_survey.Estimate(0, 0)
 
 
-def test_two_who_ask_at_once_get_one_file(exported: Exports, database: Database):
+def test_simultaneous_queries_get_one_file(exported: Exports, database: Database):
     a_history(database)
     made: list[Export] = []
     threads = [threading.Thread(target=lambda: made.append(exported.make(asked()))) for _ in range(4)]
@@ -437,7 +437,7 @@ def test_two_who_ask_at_once_get_one_file(exported: Exports, database: Database)
     assert len(made) == 4
 
 
-def test_another_process_that_exports_is_waited_for(exported: Exports, database: Database, monkeypatch):
+def test_an_export_waits_for_another_process(exported: Exports, database: Database, monkeypatch):
     refused, real = threading.Event(), portalocker.lock
 
     def lock_it(file: IO[bytes], flags: LockFlags) -> None:
@@ -463,7 +463,7 @@ def test_another_process_that_exports_is_waited_for(exported: Exports, database:
     assert job.made().path.exists()
 
 
-def test_a_thread_that_exports_for_too_long_is_not_waited_for(database: Database):
+def test_an_export_waits_for_another_thread_no_longer_than_its_limit(database: Database):
     exported, begun, may_end = Exports(database, GB, Limits(wait_s=0.05)), threading.Event(), threading.Event()
     a_history(database)
 
@@ -480,7 +480,7 @@ def test_a_thread_that_exports_for_too_long_is_not_waited_for(database: Database
     assert slow.result().path.exists()
 
 
-def test_a_job_tells_how_far_it_is_and_what_went_wrong(exported: Exports, database: Database, tmp_path: Path):
+def test_a_job_has_its_progress_and_its_failure(exported: Exports, database: Database, tmp_path: Path):
     a_history(database)
 
     job = Job(exported, asked())
@@ -499,7 +499,7 @@ class Mistaken(Exports):
         raise ZeroDivisionError
 
 
-def test_a_mistake_of_ours_is_told_and_keeps_nobody_waiting(database: Database, monkeypatch: pytest.MonkeyPatch):
+def test_an_unexpected_error_ends_a_job_with_a_failure(database: Database, monkeypatch: pytest.MonkeyPatch):
     told: list[type[BaseException]] = []
     monkeypatch.setattr(threading, "excepthook", lambda args: told.append(args.exc_type))
 
@@ -510,7 +510,7 @@ def test_a_mistake_of_ours_is_told_and_keeps_nobody_waiting(database: Database, 
     assert str(job.failure) == "the export failed, and the server's log says why"
 
 
-def test_what_an_interrupted_export_left_is_removed_by_the_next(exported: Exports):
+def test_the_next_export_removes_the_remains_of_an_interrupted_one(exported: Exports):
     made = exported.make(asked())
     left = exported.folder / ".unfinished-a"
     left.mkdir()
@@ -523,7 +523,7 @@ def test_what_an_interrupted_export_left_is_removed_by_the_next(exported: Export
 
 
 @pytest.mark.parametrize("kind", ["parquet", "csv", "xlsx"])
-def test_an_export_that_fails_leaves_nothing(exported: Exports, database: Database, kind: str):
+def test_a_failed_export_leaves_no_file(exported: Exports, database: Database, kind: str):
     a_history(database)
 
     def gone(read: int, total: int) -> None:
@@ -535,8 +535,8 @@ def test_an_export_that_fails_leaves_nothing(exported: Exports, database: Databa
     assert [path.name for path in exported.folder.iterdir()] == [".lock"]
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # xlsxwriter leaves a file open then
-def test_a_workbook_that_cannot_be_put_together_is_one_line(exported: Exports, database: Database):
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # xlsxwriter then leaves a file open
+def test_a_workbook_that_cannot_be_written_is_one_line(exported: Exports, database: Database):
     a_history(database)
 
     def gone(read: int, total: int) -> None:
@@ -557,10 +557,10 @@ def test_a_folder_that_cannot_be_made_is_one_line(exported: Exports):
         exported.make(asked())
 
 
-# Room.
+# The size of the folder
 
 
-def test_the_folder_never_outgrows_its_size_and_loses_what_was_asked_for_longest_ago(database: Database):
+def test_the_folder_never_outgrows_its_size_and_loses_the_files_asked_for_longest_ago(database: Database):
     a_history(database)
     plenty = Exports(database, GB)
     first, second, third = (plenty.make(asked(end_s)) for end_s in (700, 800, 900))
@@ -589,7 +589,7 @@ def test_an_export_that_is_too_large_by_itself_is_refused(database: Database):
     assert [path.name for path in (database.path.parent / "exports").iterdir()] == [".lock"]
 
 
-def test_what_nobody_asked_for_in_a_day_is_removed_by_the_next_export(exported: Exports):
+def test_the_next_export_removes_files_that_nobody_asked_for_in_a_day(exported: Exports):
     old, young = exported.make(asked()), exported.make(asked(names="eth_usd"))
     _asked_ago(old.path, timedelta(hours=25))
     _asked_ago(young.path, timedelta(hours=23))
@@ -600,7 +600,7 @@ def test_what_nobody_asked_for_in_a_day_is_removed_by_the_next_export(exported: 
     assert young.path.exists()
 
 
-def test_files_of_others_are_left_alone(database: Database):
+def test_files_of_others_stay(database: Database):
     exported = Exports(database, 20_000)
     exported.make(asked())
     theirs = exported.folder / "notes.parquet"
@@ -612,14 +612,14 @@ def test_files_of_others_are_left_alone(database: Database):
     assert theirs.exists()
 
 
-def test_surveys_are_kept_for_the_latest_questions(database: Database):
+def test_the_latest_surveys_are_remembered(database: Database):
     exported = Exports(database, GB, Limits(surveys=2))
     append(database, tick())
     for end_s in (10, 20, 30):
         exported.make(asked(end_s))
 
     def reads(end_s: float) -> int:
-        """How often the database is read for a question that was asked before."""
+        """The number of reads of the database for a query that was made before."""
         before = reads_of(database)
         exported.make(asked(end_s))
         return reads_of(database) - before

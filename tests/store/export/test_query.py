@@ -1,4 +1,4 @@
-"""A query says the same in an address, in a file's name, and once nothing is left open."""
+"""A query has one meaning as parameters of a URL, as the name of a file, and when it is closed."""
 
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qsl
@@ -18,7 +18,7 @@ def query(*index_names: str, **more: object) -> ExportQuery:
     return ExportQuery(**{"feeds": index_names or ("btc_usd",), "start": START, "end": START + DAY, **more})  # type: ignore[arg-type]
 
 
-def test_ticks_as_the_parameters_of_an_address():
+def test_a_query_of_ticks_becomes_parameters_of_a_url():
     assert parse_qsl(query("btc_usd", "eth_usd").parameters) == [
         ("ticker", "btc_usd"),
         ("ticker", "eth_usd"),
@@ -28,7 +28,7 @@ def test_ticks_as_the_parameters_of_an_address():
     ]
 
 
-def test_candles_without_healed_points_as_the_parameters_of_an_address():
+def test_a_query_of_candles_without_healed_points_becomes_parameters_of_a_url():
     asked = query(interval=MINUTE, healed=False, format="csv")
 
     assert parse_qsl(asked.parameters)[3:] == [("interval", "1m"), ("healed", "false"), ("format", "csv")]
@@ -47,7 +47,7 @@ def test_candles_without_healed_points_as_the_parameters_of_an_address():
         (query(*"abcd"), "4-indexes-ticks-20261101T120000Z-20261102T120000Z.parquet"),
     ],
 )
-def test_the_name_of_the_file_says_what_is_in_it(asked: ExportQuery, name: str):
+def test_the_name_of_the_file_describes_its_content(asked: ExportQuery, name: str):
     assert asked.file_name == name
 
 
@@ -63,7 +63,7 @@ def test_a_closed_query_names_each_index_once_and_ends_now_at_the_latest():
     ("start_s", "end_s", "from_s", "to_s"),
     [(0, 60, 0, 60), (1, 60, 60, 60), (59, 61, 60, 120), (60, 60, 60, 60), (-1, 1, 0, 60)],
 )
-def test_candles_are_whole_and_open_in_the_range(start_s: int, end_s: int, from_s: int, to_s: int):
+def test_candles_are_complete_and_open_in_the_range(start_s: int, end_s: int, from_s: int, to_s: int):
     asked = query(start=START + timedelta(seconds=start_s), end=START + timedelta(seconds=end_s), interval=MINUTE)
 
     closed = asked.closed(NOW)
@@ -71,7 +71,7 @@ def test_candles_are_whole_and_open_in_the_range(start_s: int, end_s: int, from_
     assert ((closed.start - START).total_seconds(), (closed.end - START).total_seconds()) == (from_s, to_s)
 
 
-def test_the_candle_of_now_is_left_out_until_it_is_over():
+def test_the_open_candle_is_left_out():
     now = START + timedelta(minutes=7, seconds=30)
     asked = query(end=START + DAY, interval=MINUTE)
 

@@ -1,4 +1,4 @@
-"""The rows of a snapshot feed leave as ticks do: sorted by time, with units, coverage and gaps."""
+"""The rows of a snapshot feed are exported like ticks: sorted by time, with units, coverage and gaps."""
 
 import json
 from datetime import UTC, timedelta
@@ -25,7 +25,7 @@ HOUR = 3600
 
 
 def store(database: Database, second: float, feed: str = JUPITER, **more: Any) -> None:
-    """What a feed brought of two moons, of which the first is the last by name."""
+    """Store a snapshot with two moons; the first moon is the last by name."""
     rows = (("Io", second / HOUR, at(HOUR)), ("Europa", 1.0, None))
     with database.write() as cursor:
         arrivals.append(cursor, [Snapshot(feed, at(second), at(second + 0.25), rows, **more)])
@@ -33,7 +33,7 @@ def store(database: Database, second: float, feed: str = JUPITER, **more: Any) -
 
 @pytest.fixture
 def recorded(moons: Database) -> Database:
-    """An hour of a feed each 5 min, one slot of which failed, of an index, and a snapshot of another feed."""
+    """A file with an hour of an index, an hour of a feed with one failed slot, and a snapshot of another feed."""
     with moons.write() as cursor:
         runs.note(cursor, Run(at(0), {"btc_usd": 60, JUPITER: 300}, "1", at(HOUR)))
         observed(cursor, range(0, HOUR, 60))
@@ -53,7 +53,7 @@ def exports(database: Database, window: int = 500_000) -> Exports:
     return Exports(database, 10**9, Limits(window=window))
 
 
-def test_rows_come_with_their_time_and_source_sorted_by_time_and_key(recorded: Database):
+def test_rows_have_their_time_and_source_and_are_sorted_by_time_and_key(recorded: Database):
     made = exports(recorded).make(asked())
 
     found = pq.read_table(made.path)
@@ -66,7 +66,7 @@ def test_rows_come_with_their_time_and_source_sorted_by_time_and_key(recorded: D
     assert made.query.file_name == "JUPITER-moons-20261101T120000Z-20261101T130000Z.parquet"
 
 
-def test_the_file_says_units_sources_coverage_and_gaps(recorded: Database):
+def test_the_file_states_units_sources_coverage_and_gaps(recorded: Database):
     made = exports(recorded).make(asked())
 
     metadata = pq.read_schema(made.path).metadata
@@ -90,7 +90,7 @@ def test_the_file_says_units_sources_coverage_and_gaps(recorded: Database):
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_equal_exports_have_equal_bytes_however_they_were_cut_and_are_sound(recorded: Database, form: Format):
+def test_equal_exports_are_sound_and_have_equal_bytes_for_any_size_of_windows(recorded: Database, form: Format):
     made = exports(recorded).make(asked(form=form))
     before = made.path.read_bytes()
     made.path.unlink()
@@ -112,7 +112,7 @@ def test_csv_and_excel_have_the_same_rows(recorded: Database):
     assert [pd.Timestamp(str(row[2]), tz=UTC) for row in rows] == columns["ts"].to_list()
 
 
-def test_a_snapshot_that_came_since_makes_another_file_and_one_of_another_feed_does_not(recorded: Database):
+def test_a_new_snapshot_of_the_feed_alone_makes_another_file(recorded: Database):
     exported = exports(recorded)
     made = exported.make(asked())
 
@@ -135,7 +135,7 @@ def test_all_feeds_of_a_kind_go_into_one_file(recorded: Database):
     assert made.query.file_name.startswith("JUPITER-SATURN-moons-")
 
 
-def test_its_size_is_told_before_it_is_made(recorded: Database):
+def test_the_size_of_an_export_is_estimated_before_it_is_made(recorded: Database):
     with recorded.read() as cursor:
         about = estimate(cursor, asked())
 
@@ -153,7 +153,7 @@ def test_its_size_is_told_before_it_is_made(recorded: Database):
         ),
     ],
 )
-def test_what_can_be_no_file_is_refused_in_one_line(recorded: Database, query: ExportQuery, says: str):
+def test_a_query_that_can_not_be_exported_is_refused_in_one_line(recorded: Database, query: ExportQuery, says: str):
     with pytest.raises(StoreError) as caught:
         exports(recorded).make(query)
 

@@ -1,4 +1,4 @@
-"""A ticket lets one export through, for five minutes."""
+"""A ticket allows the download of one export for five minutes."""
 
 from datetime import timedelta
 from urllib.parse import urlencode
@@ -39,7 +39,7 @@ def test_a_ticket_made_now_holds_now():
         "ticker=btc%5Fusd&ticker=eth_usd&start=2026-11-01&end=2026-11-02&format=csv",
     ],
 )
-def test_the_same_query_written_otherwise_is_the_same(other):
+def test_a_ticket_holds_for_the_same_query_written_differently(other):
     ticket = tickets.sign(KEY, QUERY, START)
 
     assert tickets.holds(KEY, f"ticket={ticket}&{other}", START)
@@ -64,7 +64,7 @@ def test_a_ticket_does_not_hold_for_another_query(other):
 
 
 @pytest.mark.parametrize(("seconds", "holds"), [(0, True), (300, True), (301, False), (86_400, False), (-1, False)])
-def test_a_ticket_is_good_for_five_minutes(seconds, holds):
+def test_a_ticket_holds_for_five_minutes(seconds, holds):
     assert tickets.holds(KEY, ticketed(), START + timedelta(seconds=seconds)) is holds
 
 
@@ -75,7 +75,7 @@ def test_a_ticket_of_another_key_does_not_hold():
 @given(place=st.integers(0), sign=st.characters(codec="ascii", exclude_characters="&#%+/"))
 def test_a_ticket_that_was_altered_does_not_hold(place, sign):
     ticket = tickets.sign(KEY, QUERY, START)
-    # Of the last character some bits mean nothing in base64; the signs + and / are another spelling of - and _.
+    # Some bits of the last base64 character mean nothing, and + and / are another spelling of - and _.
     place %= len(ticket) - 1
     altered = ticket[:place] + sign + ticket[place + 1 :]
 
@@ -91,15 +91,15 @@ def test_the_end_of_a_query_can_not_be_moved_into_the_ticket():
 
 
 @pytest.mark.parametrize("ticket", ["", ".", "a.b", "no ticket", "ä.ö", "1.2.3"])
-def test_what_is_no_ticket_does_not_hold(ticket):
+def test_text_that_is_no_ticket_does_not_hold(ticket):
     assert not tickets.holds(KEY, f"{QUERY}&{urlencode({'ticket': ticket})}", START)
 
 
-def test_without_a_ticket_or_with_two_it_does_not_hold():
+def test_a_query_without_a_ticket_or_with_two_does_not_hold():
     assert not tickets.holds(KEY, QUERY, START)
     assert not tickets.holds(KEY, f"{ticketed()}&ticket=a.b", START)
 
 
-def test_whether_a_ticket_is_there_does_not_depend_on_whether_it_holds():
+def test_an_invalid_ticket_is_still_found_in_a_query():
     assert tickets.is_there(f"{QUERY}&ticket=")
     assert not tickets.is_there(QUERY)

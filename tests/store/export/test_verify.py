@@ -1,4 +1,4 @@
-"""A damaged export is told from a sound one."""
+"""A check of an exported file finds damage."""
 
 import json
 from pathlib import Path
@@ -32,7 +32,7 @@ def faults(path: Path) -> list[str]:
 
 
 def claim(path: Path, **facts: object) -> None:
-    """Have the manifest say something else."""
+    """Change values in the manifest."""
     manifest = json.loads(manifest_of(path).read_text())
     manifest_of(path).write_text(json.dumps({**manifest, **facts}))
 
@@ -44,7 +44,7 @@ def test_a_sound_export_has_no_fault(exported: Exports, kind: Format, interval_s
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_an_export_that_was_changed_is_told(exported: Exports, kind: Format):
+def test_a_changed_export_is_reported(exported: Exports, kind: Format):
     path = made(exported, kind).path
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
@@ -54,7 +54,7 @@ def test_an_export_that_was_changed_is_told(exported: Exports, kind: Format):
 
 
 @pytest.mark.parametrize("kind", ["parquet", "csv"])
-def test_an_export_with_other_rows_than_its_manifest_says_is_told(exported: Exports, kind: Format):
+def test_an_export_with_other_rows_than_its_manifest_is_reported(exported: Exports, kind: Format):
     path = made(exported, kind, 60).path
     claim(path, rows=11, first=None)
 
@@ -66,7 +66,7 @@ def test_an_export_with_other_rows_than_its_manifest_says_is_told(exported: Expo
 
 
 @pytest.mark.parametrize("text", ["", "[1]", "{}"])
-def test_what_is_no_manifest_is_one_line(exported: Exports, text: str):
+def test_an_invalid_manifest_is_one_line(exported: Exports, text: str):
     path = made(exported).path
     manifest_of(path).write_text(text)
 
@@ -74,7 +74,7 @@ def test_what_is_no_manifest_is_one_line(exported: Exports, text: str):
         faults(path)
 
 
-def test_a_manifest_whose_file_is_gone_is_one_line(exported: Exports):
+def test_a_manifest_without_its_file_is_one_line(exported: Exports):
     path = made(exported).path
     path.unlink()
 
@@ -82,7 +82,7 @@ def test_a_manifest_whose_file_is_gone_is_one_line(exported: Exports):
         faults(path)
 
 
-def test_the_files_of_a_folder_and_one_by_itself(exported: Exports):
+def test_a_path_gives_the_files_of_a_folder_or_one_file(exported: Exports):
     paths = [made(exported, kind).path for kind in FORMATS]
     (exported.folder / "notes.txt").write_text("of others")
 

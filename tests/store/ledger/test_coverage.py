@@ -1,4 +1,4 @@
-"""Of the slots that were due, how many brought their tick, were healed, and are missing."""
+"""Coverage counts the due slots that are live, healed and missing."""
 
 from datetime import timedelta
 
@@ -28,7 +28,7 @@ def hours(database: Database, start_s: float, end_s: float, now_s: float) -> lis
         return calendar(cursor, gaps, at(start_s), at(end_s))
 
 
-def test_a_record_without_gaps_is_whole(database):
+def test_a_record_without_gaps_is_complete(database):
     with database.write() as cursor:
         ran(cursor, 0, 1000)
         observed(cursor, range(0, 1000, 5))
@@ -55,7 +55,7 @@ def test_healed_slots_are_known_but_not_live_and_open_ones_are_missing(database)
     assert its.share == 0.95
 
 
-def test_nothing_due_is_no_coverage(database):
+def test_there_is_no_coverage_without_due_slots(database):
     assert covered(database, 0, 1000, 1000) == []
     assert Coverage("btc_usd", START, START, 0, 0, 0).share == 1.0
 
@@ -73,7 +73,7 @@ def test_each_index_is_counted_by_itself(database):
     ]
 
 
-def test_a_calendar_counts_hour_by_hour(database):
+def test_a_calendar_counts_each_hour(database):
     with database.write() as cursor:
         ran(cursor, HOUR // 2, 3 * HOUR)
         observed(cursor, [*range(HOUR // 2, HOUR - 60, 5), *range(HOUR + 60, 3 * HOUR, 5)])
@@ -140,7 +140,7 @@ def test_the_hours_of_a_calendar_add_up_to_one_coverage_an_index(database):
     assert [(its.feed, its.due, its.missing) for its in found] == [("btc_usd", 1440, 0), ("eth_usd", 1440, 120)]
 
 
-def test_what_was_noted_as_missing_stays_due_when_a_later_run_leaves_the_index_out(database):
+def test_noted_misses_stay_due_when_a_later_run_leaves_the_index_out(database):
     with database.write() as cursor:
         ran(cursor, 0, None, 5, "btc_usd", "eth_usd")
         for name in ("btc_usd", "eth_usd"):
@@ -158,7 +158,7 @@ def test_what_was_noted_as_missing_stays_due_when_a_later_run_leaves_the_index_o
     assert round(eth.share, 4) == 0.0833
 
 
-def test_a_gap_that_later_runs_know_nothing_of_is_due_by_itself(database):
+def test_a_gap_stays_due_when_later_runs_do_not_have_its_slots(database):
     with database.write() as cursor:
         note(cursor, [Gap("eth_usd", at(0), at(60), 12, 5, "unreachable", "", gap=at(0))], at(100))
 
@@ -181,8 +181,8 @@ def test_a_gap_that_later_runs_know_nothing_of_is_due_by_itself(database):
     ),
     step=st.sampled_from([170, HOUR]),
 )
-def test_after_any_history_shares_lie_between_nothing_and_all(open_database: Database, parts, step):
-    """Runs of any indexes, killed or stopped, with times of no run between; the ledger is brought up here and there."""
+def test_shares_lie_between_0_and_1_after_any_history(open_database: Database, parts, step):
+    """Runs of any indexes, killed or stopped, with time between them; the ledger advances at some points."""
     now = 0
     with open_database.write() as cursor:
         for table in ("ticks", "misses", "runs", "gap_events", "gaps", "watermark"):

@@ -1,4 +1,4 @@
-"""Stretches of time are cut by the averages that cover them, the finest first."""
+"""The averages that cover a stretch of time cut it into pieces, the finest averages first."""
 
 import time
 from datetime import datetime, timedelta
@@ -11,7 +11,7 @@ from tests.store.histories import at
 
 
 def one_by_one(stretches: list[tuple[datetime, datetime]], covers: list[Cover]) -> list[Piece]:
-    """The same, each cover compared with each stretch that is left."""
+    """The same pieces, from a comparison of each cover with each stretch that is left."""
     pieces, left = [], stretches
     for steps_beside in (0, 1):
         for cover in covers:
@@ -28,7 +28,7 @@ def one_by_one(stretches: list[tuple[datetime, datetime]], covers: list[Cover]) 
 
 
 def by_slot(pieces: list[Piece]) -> list[tuple[str | None, int | None]]:
-    """What heals each second."""
+    """The source and resolution that heal each second."""
     return [
         (piece.source, piece.resolution_s)
         for piece in sorted(pieces)
@@ -45,7 +45,7 @@ def by_slot(pieces: list[Piece]) -> list[tuple[str | None, int | None]]:
     ),
     bounds=st.lists(st.integers(0, 400), max_size=10, unique=True).map(sorted),
 )
-def test_the_pieces_are_those_that_comparing_each_with_each_finds(covers, bounds):
+def test_pieces_equal_those_of_a_comparison_of_each_with_each(covers, bounds):
     known = sorted(
         (Cover(at(first), at(first + count * step_s), source, step_s) for first, count, source, step_s in covers),
         key=lambda cover: (cover.resolution_s, cover.start, cover.source),

@@ -1,4 +1,4 @@
-"""Which slots were due: those of the runs, and those between two runs that meant to record the same."""
+"""The slots of runs are due, and the slots between two runs that record the same feeds."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,7 +20,7 @@ MINUTE, HOUR = 60, 3600
 
 
 def by_each_sign(cursor: Cursor, start: datetime, end: datetime) -> list[Stretch]:
-    """What was due, with all signs of a run looked at one by one."""
+    """The stretches that were due, from a look at each sign of a run."""
     recorded = runs.runs(cursor)
     signs = cursor.execute(
         """
@@ -61,10 +61,8 @@ def by_each_sign(cursor: Cursor, start: datetime, end: datetime) -> list[Stretch
     bounds=st.tuples(st.integers(0, 40), st.integers(1, 45)),
     length_s=st.sampled_from([60, 6 * HOUR]),
 )
-def test_any_runs_have_the_ends_that_looking_at_each_sign_finds(
-    open_database: Database, recorded, signs, bounds, length_s
-):
-    """A unit of time is a minute, so that all signs are near, or six hours, so that some are days back."""
+def test_any_runs_end_as_a_look_at_each_sign_shows(open_database: Database, recorded, signs, bounds, length_s):
+    """A unit of time is a minute, so that all signs are near, or six hours, so that some signs are days back."""
     with open_database.write() as cursor:
         for table in ("ticks", "misses", "runs"):
             cursor.execute(f"DELETE FROM {table}")
@@ -82,7 +80,7 @@ def test_any_runs_have_the_ends_that_looking_at_each_sign_finds(
         assert stretches(cursor, start, end) == by_each_sign(cursor, start, end)
 
 
-def test_hundreds_of_runs_that_were_killed_take_no_question_each(database):
+def test_hundreds_of_killed_runs_do_not_take_a_query_each(database):
     with database.write() as cursor:
         for day in range(400):
             ran(cursor, day * 24 * HOUR, None, 60)
@@ -128,7 +126,7 @@ def test_nothing_is_due_in_a_file_without_runs(database):
     assert due(database, 0, 100) == []
 
 
-def test_the_time_between_two_runs_was_due_too(database):
+def test_the_time_between_two_runs_is_due(database):
     with database.write() as cursor:
         ran(cursor, 0, 100)
         ran(cursor, 700, None)
@@ -137,7 +135,7 @@ def test_the_time_between_two_runs_was_due_too(database):
     assert due(database, 0, 800) == [(0, 100, BTC, True), (100, 700, BTC, False), (700, 800, BTC, True)]
 
 
-def test_a_killed_run_lasted_until_the_last_slot_that_left_a_tick_or_a_miss(database):
+def test_a_killed_run_ends_with_its_last_slot_that_has_a_tick_or_a_miss(database):
     with database.write() as cursor:
         ran(cursor, 0, None)
         observed(cursor, range(0, 50, 5))
@@ -147,7 +145,7 @@ def test_a_killed_run_lasted_until_the_last_slot_that_left_a_tick_or_a_miss(data
     assert due(database, 0, 350) == [(0, 60, BTC, True), (60, 300, BTC, False), (300, 350, BTC, True)]
 
 
-def test_a_run_that_was_killed_before_its_first_tick_was_never_up(database):
+def test_a_run_killed_before_its_first_tick_was_never_up(database):
     with database.write() as cursor:
         ran(cursor, 0, None)
         ran(cursor, 300, 400)
@@ -165,7 +163,7 @@ def test_the_last_sign_of_a_long_dead_run_is_found_days_back(database):
     assert due(database, 0, a_week) == [(0, 50, BTC, True), (50, a_week, BTC, False)]
 
 
-def test_averages_and_imports_are_no_sign_of_a_recorder(database):
+def test_averages_and_imports_are_not_signs_of_a_recorder(database):
     with database.write() as cursor:
         ran(cursor, 0, None)
         observed(cursor, [0])
@@ -175,14 +173,14 @@ def test_averages_and_imports_are_no_sign_of_a_recorder(database):
     assert due(database, 0, 100) == [(0, 5, BTC, True), (5, 100, BTC, False)]
 
 
-def test_while_no_recorder_runs_any_more_the_slots_stay_due(database):
+def test_slots_stay_due_after_the_last_recorder_ended(database):
     with database.write() as cursor:
         ran(cursor, 0, 100)
 
     assert due(database, 0, 500) == [(0, 100, BTC, True), (100, 500, BTC, False)]
 
 
-def test_an_index_that_was_taken_out_is_not_due_after_its_last_run(database):
+def test_a_removed_index_is_not_due_after_its_last_run(database):
     with database.write() as cursor:
         ran(cursor, 0, 100, 5, *BOTH)
         ran(cursor, 200, 300, 5, *BTC)
@@ -197,7 +195,7 @@ def test_an_index_that_was_taken_out_is_not_due_after_its_last_run(database):
     ]
 
 
-def test_where_no_index_stays_nothing_is_due_between_two_runs(database):
+def test_nothing_is_due_between_two_runs_without_a_common_index(database):
     with database.write() as cursor:
         ran(cursor, 0, 100, 5, "btc_usd")
         ran(cursor, 200, 300, 5, "eth_usd")
@@ -205,7 +203,7 @@ def test_where_no_index_stays_nothing_is_due_between_two_runs(database):
     assert due(database, 0, 300) == [(0, 100, ("btc_usd",), True), (200, 300, ("eth_usd",), True)]
 
 
-def test_a_run_after_the_range_tells_what_was_due_before_it(database):
+def test_a_run_after_the_range_decides_what_was_due_before_it(database):
     with database.write() as cursor:
         ran(cursor, 0, 100, 5, *BOTH)
         ran(cursor, 1000, 1100, 5, *BTC)
@@ -242,7 +240,7 @@ def test_a_miss_alone_is_a_sign(database):
 
 
 @pytest.mark.parametrize("clock_off_s", [-7200, 7200])
-def test_a_killed_run_on_a_machine_with_a_wrong_clock_lasted_until_its_last_tick(database, clock_off_s):
+def test_a_killed_run_on_a_machine_with_a_wrong_clock_ends_with_its_last_tick(database, clock_off_s):
     with database.write() as cursor:
         ran(cursor, 0, None)
         ticks.append(cursor, [tick(second, received_at=at(second + clock_off_s)) for second in range(0, 50, 5)])

@@ -1,4 +1,4 @@
-"""The ledger is kept by feed: each has its own slots, whatever the periods of the others are."""
+"""Each feed has its own slots in the ledger, whatever the periods of the other feeds are."""
 
 from collections.abc import Iterable
 
@@ -14,7 +14,7 @@ HOUR = 3600
 
 
 def snapshots(cursor: Cursor, seconds: Iterable[float]) -> None:
-    """Store a snapshot 2 s after each of these slots."""
+    """Store a snapshot 2 s after each of the given slots."""
     arrivals.append(cursor, [Snapshot(CHAIN, at(second + 2), at(second + 2.1), ()) for second in seconds])
 
 
@@ -61,7 +61,7 @@ def test_a_killed_run_ends_for_each_feed_with_its_own_slot(database: Database):
     assert by_feed(known, CHAIN) == [(1200, 2000, 3, "recorder down")]
 
 
-def test_the_slot_that_a_slow_feed_may_still_bring_is_no_gap_of_it_and_hides_none_of_a_fast_one(database: Database):
+def test_the_open_slot_of_a_slow_feed_is_no_gap_and_hides_no_gap_of_a_fast_one(database: Database):
     with database.write() as cursor:
         ran(cursor, 0, None, btc_usd=1, chain=300)
         observed(cursor, range(600))
@@ -74,7 +74,7 @@ def test_the_slot_that_a_slow_feed_may_still_bring_is_no_gap_of_it_and_hides_non
     assert by_feed(known, CHAIN) == []
 
 
-def test_a_feed_that_a_later_run_has_no_more_is_due_no_more(database: Database):
+def test_a_feed_is_not_due_after_a_run_leaves_it_out(database: Database):
     with database.write() as cursor:
         ran(cursor, 0, 600, btc_usd=1, chain=300)
         observed(cursor, range(600))
@@ -87,7 +87,7 @@ def test_a_feed_that_a_later_run_has_no_more_is_due_no_more(database: Database):
     assert {(gap.feed, gap.poll_seconds, gap.slots) for gap in known} == {("btc_usd", 1, 600)}
 
 
-def test_a_snapshot_that_comes_late_heals_the_gap_that_nobody_could_fill(database: Database):
+def test_a_late_snapshot_heals_an_unfillable_gap(database: Database):
     with database.write() as cursor:
         ran(cursor, 0, 1200, chain=300)
         snapshots(cursor, (0, 900))
@@ -113,7 +113,7 @@ def test_a_snapshot_is_noted_once(database: Database):
     assert newest == {CHAIN: at(602)}
 
 
-def test_the_misses_of_two_feeds_at_one_slot_are_two(database: Database):
+def test_two_feeds_have_two_misses_at_one_slot(database: Database):
     slot = at(300) + LATENCY
     with database.write() as cursor:
         runs.append_misses(cursor, [Miss(slot, feed, Cause.UNREACHABLE, "x") for feed in ("btc_usd", CHAIN, CHAIN)])

@@ -1,4 +1,4 @@
-"""Gaps are joined where they are alike, and cut where something is known."""
+"""Adjacent gaps that are alike are joined, and noted parts are cut out of gaps."""
 
 from store.ledger.gap_pieces import without
 from store.models import Gap
@@ -9,7 +9,7 @@ def gap(start_s: int, end_s: int, index_name: str = "btc_usd") -> Gap:
     return Gap(index_name, at(start_s), at(end_s), (end_s - start_s) // 5, 5, "unreachable", "", gap=at(start_s))
 
 
-def test_what_is_noted_of_gaps_is_left_out_of_them():
+def test_noted_parts_are_cut_out_of_gaps():
     noted = [gap(0, 10), gap(50, 60), gap(90, 210), gap(230, 240), gap(400, 500), gap(100, 110, "eth_usd")]
 
     left = without([gap(20, 100), gap(200, 300), gap(310, 320), gap(0, 20, "sol_usd"), gap(90, 120, "eth_usd")], noted)

@@ -1,4 +1,4 @@
-"""What holds of gaps at present always follows from what was noted of them."""
+"""The table of present gaps always follows from the noted events."""
 
 from collections import Counter
 from datetime import datetime
@@ -47,7 +47,7 @@ def rows(cursor: Cursor) -> list[Any]:
 
 
 def present(cursor: Cursor) -> Counter[Any]:
-    """The words on gaps that no later word on the same stretch replaces, found by comparing each with each."""
+    """The events of gaps that no later event of the same stretch replaces, from a comparison of each with each."""
     events = cursor.execute(
         "SELECT feed, gap, round, started_at, ended_at, event, slots, source, resolution_s FROM gap_events"
     ).fetchall()
@@ -74,7 +74,7 @@ def told(cursor: Cursor) -> Counter[Any]:
     )
 
 
-def test_a_file_of_an_older_version_keeps_exactly_the_gaps_that_it_told_of(database_file):
+def test_a_file_of_an_older_version_keeps_exactly_its_gaps(database_file):
     with duckdb.connect(database_file) as connection:
         schema.migrate(connection, up_to=WHILE_A_VIEW)
         connection.execute(NOTED)
@@ -109,9 +109,7 @@ def test_a_file_of_an_older_version_keeps_exactly_the_gaps_that_it_told_of(datab
         max_size=4,
     ),
 )
-def test_after_any_history_the_present_gaps_are_those_that_nothing_later_replaces(
-    open_database: Database, outages, rounds
-):
+def test_present_gaps_are_the_events_that_no_later_event_replaces(open_database: Database, outages, rounds):
     down = {second for first, count in outages for second in range(5 * first, 5 * (first + count), 5)}
     with open_database.write() as cursor:
         for table in ("ticks", "misses", "runs", "gap_events", "gaps", "watermark"):
@@ -177,7 +175,7 @@ def test_nothing_to_note_notes_nothing(database):
         ("INSERT INTO gaps FROM gaps", 5),
     ],
 )
-def test_what_was_changed_by_hand_is_told_and_made_anew(database, change, count):
+def test_a_change_by_hand_is_found_and_rebuilt(database, change, count):
     with database.write() as cursor:
         cursor.execute(NOTED)
         gap_table.rebuild(cursor)

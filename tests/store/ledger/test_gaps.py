@@ -1,4 +1,4 @@
-"""The ledger names each due slot that brought no tick, once, with its cause."""
+"""The ledger names each due slot without a tick once, with its cause."""
 
 import contextlib
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ HOUR, DAY = 3600, 86_400
 
 
 def noted(database: Database) -> list[Gap]:
-    """What is written down in the ledger."""
+    """The gaps that are noted in the file."""
     with database.read() as cursor:
         return [
             gap
@@ -36,7 +36,7 @@ def complete_to_s(database: Database) -> float | None:
     return None if mark is None else (mark - START).total_seconds()
 
 
-# What is found
+# Gaps that are found
 
 
 def test_a_record_without_a_hole_has_no_gaps(database):
@@ -68,7 +68,7 @@ def test_an_error_of_the_exchange_is_named_with_its_code(database):
     assert in_short(found(database, 100)) == [(50, 55, 1, "exchange error 11051")]
 
 
-def test_two_causes_in_a_row_are_two_gaps(database):
+def test_two_consecutive_causes_are_two_gaps(database):
     with database.write() as cursor:
         ran(cursor, 0, 100)
         observed(cursor, [*range(0, 50, 5), *range(80, 100, 5)])
@@ -78,7 +78,7 @@ def test_two_causes_in_a_row_are_two_gaps(database):
     assert in_short(found(database, 100)) == [(50, 65, 3, "unreachable"), (65, 80, 3, "rejected reply")]
 
 
-def test_a_slot_between_misses_without_a_word_has_the_cause_of_the_one_before(database):
+def test_an_empty_slot_between_misses_has_the_cause_of_the_miss_before(database):
     with database.write() as cursor:
         ran(cursor, 0, 100)
         observed(cursor, [*range(0, 50, 5), *range(80, 100, 5)])
@@ -97,7 +97,7 @@ def test_a_tick_in_its_slot_wins_over_a_miss(database):
 
 
 @pytest.mark.parametrize(("empty", "gaps_found"), [(2, 0), (3, 1)])
-def test_a_few_empty_slots_without_a_miss_are_ticks_in_their_neighbours(database, empty, gaps_found):
+def test_up_to_two_empty_slots_without_a_miss_are_no_gap(database, empty, gaps_found):
     with database.write() as cursor:
         ran(cursor, 0, 100)
         observed(cursor, [*range(0, 50, 5), *range(50 + 5 * empty, 100, 5)])
@@ -105,7 +105,7 @@ def test_a_few_empty_slots_without_a_miss_are_ticks_in_their_neighbours(database
     assert [gap.cause for gap in found(database, 100)] == ["missed slot"] * gaps_found
 
 
-def test_a_recorder_that_was_down_is_a_gap_from_its_last_slot_to_the_first_of_the_next(database):
+def test_the_time_between_two_runs_is_a_gap(database):
     with database.write() as cursor:
         ran(cursor, 0, 103)
         observed(cursor, range(0, 103, 5))
@@ -115,7 +115,7 @@ def test_a_recorder_that_was_down_is_a_gap_from_its_last_slot_to_the_first_of_th
     assert in_short(found(database, 800)) == [(105, 700, 119, "recorder down")]
 
 
-def test_a_recorder_that_was_killed_is_down_from_the_slot_after_its_last_tick(database):
+def test_the_gap_after_a_kill_begins_with_the_slot_after_the_last_tick(database):
     with database.write() as cursor:
         ran(cursor, 0, None, 1)
         observed(cursor, range(50))
@@ -125,7 +125,7 @@ def test_a_recorder_that_was_killed_is_down_from_the_slot_after_its_last_tick(da
     assert in_short(found(database, 80)) == [(50, 61, 11, "recorder down")]
 
 
-def test_a_recorder_that_is_down_now_is_a_gap_up_to_the_slots_that_may_be_on_their_way(database):
+def test_the_gap_of_a_recorder_that_is_down_ends_before_slots_that_may_still_come(database):
     with database.write() as cursor:
         ran(cursor, 0, None, 5)
         observed(cursor, range(0, 50, 5))
@@ -133,7 +133,7 @@ def test_a_recorder_that_is_down_now_is_a_gap_up_to_the_slots_that_may_be_on_the
     assert in_short(found(database, 200)) == [(50, 190, 28, "recorder down")]
 
 
-def test_the_slots_on_their_way_are_no_gap(database):
+def test_slots_that_may_still_come_are_no_gap(database):
     with database.write() as cursor:
         ran(cursor, 0, None, 5)
         observed(cursor, range(0, 100, 5))
@@ -141,7 +141,7 @@ def test_the_slots_on_their_way_are_no_gap(database):
     assert found(database, 109) == []
 
 
-def test_each_index_has_gaps_of_its_own(database):
+def test_each_index_has_its_own_gaps(database):
     with database.write() as cursor:
         ran(cursor, 0, 100, 5, "btc_usd", "eth_usd")
         observed(cursor, range(0, 100, 5))
@@ -152,7 +152,7 @@ def test_each_index_has_gaps_of_its_own(database):
 
 
 @pytest.mark.parametrize("noted", [False, True])
-def test_the_ledger_of_some_indexes_has_theirs_alone(database, noted):
+def test_the_ledger_of_some_indexes_has_only_their_gaps(database, noted):
     with database.write() as cursor:
         ran(cursor, 0, 100, 5, "btc_usd", "eth_usd")
         for name in ("btc_usd", "eth_usd"):
@@ -165,7 +165,7 @@ def test_the_ledger_of_some_indexes_has_theirs_alone(database, noted):
     assert [(gap.feed, gap.slots) for gap in its] == [("eth_usd", 20)]
 
 
-def test_an_index_that_is_new_has_no_gap_before_it_was_configured(database):
+def test_a_new_index_has_no_gap_before_it_was_configured(database):
     with database.write() as cursor:
         ran(cursor, 0, 100, 5, "btc_usd")
         observed(cursor, range(0, 100, 5))
@@ -192,7 +192,7 @@ def test_slots_have_the_period_of_their_run(database):
 
 @pytest.mark.parametrize("ahead_s", [3600, -3600, 30, 0.04, -0.04])
 def test_a_clock_that_is_set_right_makes_no_gap(database, ahead_s):
-    """The exchange's time goes on; only ours jumps back by as much as it was ahead."""
+    """The exchange's time goes on; only the local time jumps back by as much as it was ahead."""
     with database.write() as cursor:
         first_slot = int(ahead_s / 5) * 5
         ran(cursor, first_slot, None, 5)
@@ -203,7 +203,7 @@ def test_a_clock_that_is_set_right_makes_no_gap(database, ahead_s):
     assert found(database, 600, end_s=600) == []
 
 
-def test_a_clock_that_was_ahead_hides_no_gap_that_comes_after_it_was_set_right(database):
+def test_a_clock_that_was_ahead_hides_no_gap_after_its_correction(database):
     with database.write() as cursor:
         ran(cursor, HOUR, None, 5)
         observed(cursor, range(HOUR, HOUR + 300, 5), clock_ahead_s=HOUR)
@@ -218,7 +218,7 @@ def test_a_clock_that_was_ahead_hides_no_gap_that_comes_after_it_was_set_right(d
     assert (400, 500, 20, "unreachable") in in_short(noted(database))
 
 
-# What is noted
+# Gaps that are noted
 
 
 def test_a_gap_that_is_over_is_noted_once(database):
@@ -235,7 +235,7 @@ def test_a_gap_that_is_over_is_noted_once(database):
     assert complete_to_s(database) == 2000
 
 
-def test_a_gap_that_goes_on_is_told_but_noted_when_it_is_over(database):
+def test_a_gap_that_goes_on_is_shown_at_once_and_noted_when_it_is_over(database):
     with database.write() as cursor:
         ran(cursor, 0, None)
         observed(cursor, range(0, 1000, 5))
@@ -251,7 +251,7 @@ def test_a_gap_that_goes_on_is_told_but_noted_when_it_is_over(database):
     assert in_short(noted(database)) == [(1000, 1500, 100, "unreachable")]
 
 
-def test_a_gap_that_goes_on_for_hours_is_noted_in_pieces_and_told_as_one(database):
+def test_a_gap_of_hours_is_noted_in_pieces_and_shown_as_one(database):
     with database.write() as cursor:
         ran(cursor, 0, None)
         observed(cursor, range(0, 100, 5))
@@ -265,7 +265,7 @@ def test_a_gap_that_goes_on_for_hours_is_noted_in_pieces_and_told_as_one(databas
     assert in_short(found(database, 3 * HOUR + 10)) == [(100, 3 * HOUR, (3 * HOUR - 100) // 5, "unreachable")]
 
 
-def test_of_a_slot_that_a_kill_cut_short_the_index_that_is_missing_is_in_the_gap(database):
+def test_an_index_missing_from_a_slot_that_a_kill_cut_short_has_a_gap(database):
     with database.write() as cursor:
         ran(cursor, 0, None, 5, "btc_usd", "eth_usd")
         observed(cursor, range(0, 105, 5))
@@ -285,7 +285,7 @@ def test_of_a_slot_that_a_kill_cut_short_the_index_that_is_missing_is_in_the_gap
     assert in_short(found(database, 210, end_s=102)) == []
 
 
-def test_the_gap_of_one_index_that_goes_on_does_not_hold_up_those_of_others(database):
+def test_an_open_gap_of_one_index_does_not_delay_the_gaps_of_others(database):
     with database.write() as cursor:
         ran(cursor, 0, None, 5, "btc_usd", "eth_usd")
         observed(cursor, range(0, 500, 5))
@@ -302,7 +302,7 @@ def test_the_gap_of_one_index_that_goes_on_does_not_hold_up_those_of_others(data
     ]
 
 
-def test_a_file_of_months_is_looked_at_part_by_part(database):
+def test_a_file_of_months_is_examined_part_by_part(database):
     with database.write() as cursor:
         ran(cursor, 0, 70 * DAY, 3600)
         observed(cursor, [second for second in range(0, 70 * DAY, 3600) if not 25 * DAY <= second < 65 * DAY])
@@ -314,14 +314,14 @@ def test_a_file_of_months_is_looked_at_part_by_part(database):
     assert in_short(found(database, 70 * DAY)) == [(25 * DAY, 65 * DAY, 960, "missed slot")]
 
 
-def test_a_file_without_runs_has_no_ledger_to_begin(database):
+def test_a_file_without_runs_has_no_ledger(database):
     advance(database, at(100), at(100), 1)
 
     assert complete_to_s(database) is None
 
 
-def test_what_another_process_has_looked_at_is_not_looked_at_again(database):
-    """`backfill` looks up to a while ago, when the recorder beside it has noted what came since."""
+def test_time_that_another_process_examined_is_not_examined_again(database):
+    """`backfill` examines time up to some minutes ago; the recorder has noted later gaps meanwhile."""
     with database.write() as cursor:
         ran(cursor, 0, None)
         observed(cursor, [*range(0, 500, 5), *range(900, 1000, 5)])
@@ -334,7 +334,7 @@ def test_what_another_process_has_looked_at_is_not_looked_at_again(database):
 
 
 class Outpaced(Database):
-    """Another process brings the ledger further before each write."""
+    """A database whose ledger another process advances before each write."""
 
     @contextlib.contextmanager
     def write(self, wait_s: float = 5) -> Iterator[Cursor]:
@@ -343,7 +343,7 @@ class Outpaced(Database):
             yield cursor
 
 
-def test_the_watermark_is_not_set_back_by_who_was_slower(new_database):
+def test_a_slower_process_does_not_set_the_watermark_back(new_database):
     with new_database.write() as cursor:
         ran(cursor, 0, None)
         observed(cursor, [*range(0, 100, 5), *range(200, 1000, 5)])
@@ -355,7 +355,7 @@ def test_the_watermark_is_not_set_back_by_who_was_slower(new_database):
     assert complete_to_s(new_database) == 1000
 
 
-def test_a_long_outage_is_explained_without_a_look_at_each_of_its_misses(database):
+def test_a_long_outage_is_explained_without_reading_each_miss(database):
     with database.write() as cursor:
         ran(cursor, 0, 20_000)
         missed(cursor, range(0, 10_000, 5))
@@ -374,7 +374,7 @@ def test_a_long_outage_is_explained_without_a_look_at_each_of_its_misses(databas
     assert counting.fetched < 10
 
 
-def test_a_watermark_ahead_of_the_first_run_is_no_reason_to_look_back(database):
+def test_a_watermark_in_the_future_causes_no_look_back(database):
     with database.write() as cursor:
         cursor.execute("INSERT INTO watermark VALUES ('2050-01-01')")
 
@@ -383,7 +383,7 @@ def test_a_watermark_ahead_of_the_first_run_is_no_reason_to_look_back(database):
     assert noted(database) == []
 
 
-def test_the_watermark_moves_in_steps_that_are_worth_a_write(database):
+def test_the_watermark_moves_in_steps_that_justify_a_write(database):
     with database.write() as cursor:
         ran(cursor, 0, None)
         observed(cursor, range(0, 2000, 5))
@@ -396,8 +396,8 @@ def test_the_watermark_moves_in_steps_that_are_worth_a_write(database):
     assert marks == [None, 900, 900, 1600]
 
 
-def test_what_is_noted_in_part_is_noted_whole_and_once(database):
-    """As when a second process, or a clock that went back, looks at a stretch again."""
+def test_a_partly_noted_gap_is_noted_completely_and_once(database):
+    """A second process, or a clock that went back, examines a stretch again."""
     with database.write() as cursor:
         ran(cursor, 0, 1000)
         observed(cursor, [*range(0, 100, 5), *range(400, 1000, 5)])
@@ -413,7 +413,7 @@ def test_what_is_noted_in_part_is_noted_whole_and_once(database):
     ]
 
 
-def test_more_gaps_than_a_statement_takes_are_all_noted(database):
+def test_more_gaps_than_one_statement_takes_are_all_noted(database):
     many = 1200
     with database.write() as cursor:
         gaps.note(
@@ -441,13 +441,13 @@ def test_a_range_shows_the_gaps_that_touch_it(database):
     assert touching == [False, True, True, False]
 
 
-def test_what_a_gap_was_healed_with_is_told_with_its_step():
+def test_a_healed_gap_names_its_source_and_resolution():
     gap = Gap("btc_usd", START, at(5), 1, 5, "unreachable", "", "healed", "chart", 6)
 
     assert gap.healed_by == "chart, 6 s"
 
 
-def test_ticks_that_came_late_are_told_as_such():
+def test_a_gap_healed_by_late_ticks_names_their_source_alone():
     assert Gap("btc_usd", START, at(5), 1, 5, "unreachable", "", "healed", "live", 0).healed_by == "live"
 
 
@@ -460,7 +460,7 @@ def test_ticks_that_came_late_are_told_as_such():
     slots=st.lists(st.sampled_from("ttttmrd"), min_size=1, max_size=60),
     cuts=st.lists(st.integers(1, 60), max_size=4),
 )
-def test_any_history_has_the_gaps_that_counting_finds(open_database: Database, poll_seconds, slots, cuts):
+def test_any_history_has_the_gaps_that_a_count_finds(open_database: Database, poll_seconds, slots, cuts):
     """t: a tick, m and r: a miss, d: the recorder is down."""
     zero = -(-START.timestamp() // poll_seconds) * poll_seconds - START.timestamp()
     seconds = [zero + number * poll_seconds for number in range(len(slots) + 1)]

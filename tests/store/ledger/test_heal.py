@@ -1,4 +1,4 @@
-"""What became of a gap: its slots are healed by what is stored, and by nothing else."""
+"""Stored ticks and averages heal the slots of a gap, and nothing else does."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -21,7 +21,7 @@ HOUR, DAY = 3600, 86_400
 
 
 def outage(database: Database, start_s: int, end_s: int, until_s: int, poll_seconds: int = 5) -> None:
-    """A run with an outage, in the ledger."""
+    """Store a run with an outage, and note its gap."""
     with database.write() as cursor:
         ran(cursor, 0, until_s, poll_seconds)
         slots = range(0, until_s, poll_seconds)
@@ -63,8 +63,8 @@ def test_averages_over_the_whole_gap_heal_it(database):
     assert healed[0].round == 1
 
 
-def test_at_one_second_the_slots_beside_the_first_and_last_average_are_healed_too(database):
-    """The average over them holds observations, so it was left out."""
+def test_slots_beside_the_first_and_last_average_are_healed_too(database):
+    """The average over these slots was skipped, because it overlaps observations."""
     outage(database, 601, 899, 1800, poll_seconds=1)
 
     assert in_short(healed_from(database, (0, 1800, 6))) == [(601, 899, "healed", "chart, 6 s")]
@@ -77,7 +77,7 @@ def test_a_gap_with_nothing_in_it_stays_open(database):
     assert in_short(found(database, 1800)) == [(600, 900, "open", None)]
 
 
-def test_a_slot_too_short_for_any_average_is_unfillable_when_nobody_has_it(database):
+def test_a_gap_too_short_for_any_average_is_unfillable(database):
     outage(database, 600, 601, 1800, poll_seconds=1)
 
     healed = healed_from(database, (0, 1800, 6), hopeless=lambda _start, _end: True)
@@ -85,7 +85,7 @@ def test_a_slot_too_short_for_any_average_is_unfillable_when_nobody_has_it(datab
     assert in_short(healed) == [(600, 601, "unfillable", None)]
 
 
-def test_a_gap_is_cut_into_pieces_by_what_healed_them(database):
+def test_a_gap_is_cut_into_pieces_by_their_source(database):
     outage(database, HOUR, 3 * HOUR, 4 * HOUR)
 
     healed = healed_from(database, (2 * HOUR, 4 * HOUR, 6), (HOUR, 4 * HOUR, 60))
@@ -96,7 +96,7 @@ def test_a_gap_is_cut_into_pieces_by_what_healed_them(database):
     ]
 
 
-def test_what_is_left_of_a_gap_is_judged_alone(database):
+def test_only_the_rest_of_a_gap_may_be_hopeless(database):
     outage(database, HOUR, 3 * HOUR, 4 * HOUR)
     asked = []
 
@@ -114,7 +114,7 @@ def test_what_is_left_of_a_gap_is_judged_alone(database):
     assert asked == [(at(HOUR), at(HOUR + 595)), (at(HOUR + 1210), at(3 * HOUR))]
 
 
-def test_the_pieces_of_a_gap_have_all_of_its_slots(database):
+def test_the_pieces_of_a_gap_have_all_its_slots(database):
     outage(database, HOUR, 3 * HOUR, 4 * HOUR)
 
     healed = healed_from(database, (HOUR + 600, HOUR + 1200, 6), (2 * HOUR, 3 * HOUR, 60))
@@ -134,7 +134,7 @@ def test_healing_again_changes_nothing(database):
     assert found(database, 4 * HOUR) == before
 
 
-def test_what_was_healed_stays_so_when_the_rest_of_its_gap_is_healed_later(database):
+def test_healed_pieces_stay_when_the_rest_is_healed_later(database):
     outage(database, HOUR, 3 * HOUR, 4 * HOUR)
 
     healed_from(database, (HOUR, 2 * HOUR, 6))
@@ -146,7 +146,7 @@ def test_what_was_healed_stays_so_when_the_rest_of_its_gap_is_healed_later(datab
     ]
 
 
-def test_what_was_given_up_is_healed_when_somebody_has_it_after_all(database):
+def test_an_unfillable_gap_is_healed_when_ticks_come_after_all(database):
     outage(database, 600, 900, 1800)
     healed_from(database, hopeless=lambda _start, _end: True)
     with database.write() as cursor:
@@ -158,7 +158,7 @@ def test_what_was_given_up_is_healed_when_somebody_has_it_after_all(database):
     assert in_short(healed) == [(600, 900, "healed", "chart, 60 s")]
 
 
-def test_what_was_given_up_stays_so_without_another_word(database):
+def test_an_unfillable_gap_stays_without_a_further_event(database):
     outage(database, 600, 900, 1800)
     healed_from(database, hopeless=lambda _start, _end: True)
     with database.write() as cursor:
@@ -167,7 +167,7 @@ def test_what_was_given_up_stays_so_without_another_word(database):
     assert in_short(found(database, 1800)) == [(600, 900, "unfillable", None)]
 
 
-def test_ticks_that_come_late_close_a_gap(database):
+def test_late_ticks_heal_a_gap(database):
     outage(database, 600, 900, 1800)
     with database.write() as cursor:
         observed(cursor, range(600, 700, 5))
@@ -181,7 +181,7 @@ def test_ticks_that_come_late_close_a_gap(database):
     ]
 
 
-def test_imported_ticks_close_a_gap_and_are_named(database):
+def test_imported_ticks_heal_a_gap_and_are_named(database):
     outage(database, 600, 900, 1800)
     with database.write() as cursor:
         observed(cursor, range(600, 900, 5))
@@ -193,7 +193,7 @@ def test_imported_ticks_close_a_gap_and_are_named(database):
     assert in_short(healed_from(database)) == [(600, 900, "healed", "import")]
 
 
-def test_the_gaps_of_other_indexes_are_left_alone(database):
+def test_gaps_of_other_indexes_do_not_change(database):
     outage(database, 600, 900, 1800)
     with database.write() as cursor:
         averaged(cursor, 0, 1800, 6)
@@ -222,7 +222,7 @@ def test_many_gaps_are_healed_portion_by_portion(database):
 
 
 def sparse(cursor: Cursor) -> None:
-    """Gaps with ticks and averages here and there, in order: one with few, one with many, one with few."""
+    """Three gaps with some ticks and averages: the first with few, the second with many, the third with few."""
     found = [(0, 300), (400, 2000), (2100, 2400)]
     gaps.note(
         cursor,
@@ -238,7 +238,7 @@ def sparse(cursor: Cursor) -> None:
 
 
 @pytest.mark.parametrize("most_pieces", [1, 2, 3, 5, 12])
-def test_a_gap_of_many_pieces_is_healed_over_many_leases_as_if_it_were_one(database, most_pieces):
+def test_a_gap_of_many_pieces_heals_the_same_over_many_leases_as_under_one(database, most_pieces):
     hopeless = partial(_begins_before, at(1000))
     with database.write() as cursor:
         sparse(cursor)
@@ -263,8 +263,8 @@ def test_a_gap_of_many_pieces_is_healed_over_many_leases_as_if_it_were_one(datab
     assert max(leases) <= most_pieces + 1
 
 
-def test_gaps_far_apart_are_healed_under_leases_of_their_own(database):
-    """The ticks between them are looked at too."""
+def test_gaps_far_apart_are_healed_under_separate_leases(database):
+    """A lease would read all ticks between them."""
     starts = [0, 3 * DAY, 300 * DAY, 301 * DAY]
     with database.write() as cursor:
         gaps.note(
@@ -282,7 +282,7 @@ def test_gaps_far_apart_are_healed_under_leases_of_their_own(database):
     assert done is None
 
 
-def test_a_gap_longer_than_all_that_one_lease_looks_at_is_healed_by_itself(database):
+def test_a_gap_longer_than_a_lease_examines_is_healed_by_itself(database):
     with database.write() as cursor:
         gaps.note(
             cursor,
@@ -299,8 +299,8 @@ def test_a_gap_longer_than_all_that_one_lease_looks_at_is_healed_by_itself(datab
     assert go_on == at(30 * DAY)
 
 
-def test_in_an_outage_of_days_the_pieces_in_between_are_healed_by_days(database):
-    """The ledger notes a long outage hour by hour; each hour lies in an average of a day."""
+def test_averages_of_days_heal_the_middle_of_an_outage_of_days(database):
+    """The ledger notes a long outage hour by hour, and each hour lies in an average of a day."""
     with database.write() as cursor:
         ran(cursor, 0, 5 * DAY, 600)
         observed(cursor, [slot for slot in range(0, 5 * DAY, 600) if not DAY <= slot < 4 * DAY])

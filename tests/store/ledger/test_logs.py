@@ -1,4 +1,4 @@
-"""Of a log the newest word counts: how far it is complete, and why it is late."""
+"""The newest note of a log counts: how far it is complete, and why it is late."""
 
 from datetime import timedelta
 
@@ -10,7 +10,7 @@ from tests.conftest import START
 HOUR = timedelta(hours=1)
 
 
-def test_each_log_has_its_newest_word(database: Database):
+def test_each_log_has_its_newest_note(database: Database):
     late, other = Log("dvol/BTC", START + HOUR, "unreachable"), Log("dvol/ETH", START)
     for word in (Log("dvol/BTC", START), other, late):
         with database.write() as cursor:

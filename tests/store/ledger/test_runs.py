@@ -1,4 +1,4 @@
-"""What a recorder meant to record, and where it failed."""
+"""Runs and failed slots come back as they were noted."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -28,7 +28,7 @@ def test_a_run_goes_on_until_its_end_is_noted(database):
         assert runs.runs(cursor) == [RUN]
 
 
-def test_the_end_of_a_run_is_noted_on_that_run_alone(database):
+def test_the_end_of_a_run_changes_no_other_run(database):
     before, later = replace(RUN, started_at=START - timedelta(days=1)), START + timedelta(hours=1)
 
     with database.write() as cursor:
@@ -39,7 +39,7 @@ def test_the_end_of_a_run_is_noted_on_that_run_alone(database):
         assert runs.runs(cursor) == [before, replace(RUN, ended_at=later)]
 
 
-def test_misses_come_back_as_they_were_ascending_by_slot_and_index(database):
+def test_misses_come_back_unchanged_by_slot_and_index(database):
     noted = [miss(5, cause=cause, index_name=cause.value) for cause in Cause]
 
     with database.write() as cursor:
@@ -50,7 +50,7 @@ def test_misses_come_back_as_they_were_ascending_by_slot_and_index(database):
     assert found == [*sorted(noted, key=lambda each: each.feed), miss(10, detail="said »no«\nand hung up")]
 
 
-def test_the_first_word_on_a_slot_of_an_index_stands(database):
+def test_the_first_miss_of_a_slot_and_an_index_stays(database):
     with database.write() as cursor:
         runs.append_misses(cursor, [miss(0), miss(0, detail="later")])
     with database.write() as cursor:
@@ -60,7 +60,7 @@ def test_the_first_word_on_a_slot_of_an_index_stands(database):
         assert runs.misses(cursor, START, START + timedelta(seconds=1)) == [miss(0), miss(0, "eth_usd")]
 
 
-def test_of_two_runs_that_began_together_one_ends_and_moves_alone(database):
+def test_one_of_two_runs_that_began_together_ends_and_moves_alone(database):
     first, second = Run(START, {"btc_usd": 1}, "0"), Run(START, {"btc_usd": 1, "books/BTC": 300}, "0")
     by, end = timedelta(minutes=5), START + timedelta(hours=1)
     with database.write() as cursor:
@@ -73,7 +73,7 @@ def test_of_two_runs_that_began_together_one_ends_and_moves_alone(database):
         assert runs.runs(cursor) == [replace(first, ended_at=end), replace(second, started_at=START + by)]
 
 
-def test_misses_of_some_feeds_and_slots_are_moved_alone(database):
+def test_only_misses_of_the_given_feeds_and_slots_are_moved(database):
     by, end = timedelta(minutes=5), START + timedelta(hours=1)
     with database.write() as cursor:
         runs.append_misses(cursor, [miss(0), *(miss(second, "books/BTC") for second in (0, 1, 2, 3))])
@@ -89,7 +89,7 @@ def test_misses_of_some_feeds_and_slots_are_moved_alone(database):
         ]
 
 
-def test_misses_that_are_all_noted_already_change_nothing(database):
+def test_misses_noted_already_change_nothing(database):
     for _ in range(2):
         with database.write() as cursor:
             runs.append_misses(cursor, [miss(0), miss(1)])
@@ -98,7 +98,7 @@ def test_misses_that_are_all_noted_already_change_nothing(database):
         assert runs.misses(cursor, START, START + timedelta(seconds=2)) == [miss(0), miss(1)]
 
 
-def test_misses_of_a_range_have_its_start_but_not_its_end(database):
+def test_a_range_of_misses_is_half_open(database):
     with database.write() as cursor:
         runs.append_misses(cursor, [miss(second) for second in range(5)])
 
@@ -125,7 +125,7 @@ def test_nothing_to_note_notes_nothing(database):
         assert runs.misses(cursor, START - timedelta(days=1), START + timedelta(days=1)) == []
 
 
-def test_hours_of_misses_are_noted_at_once(database):
+def test_hours_of_misses_are_noted_in_one_write(database):
     hours = [miss(second) for second in range(4000)]
 
     with database.write() as cursor:
@@ -135,7 +135,7 @@ def test_hours_of_misses_are_noted_at_once(database):
         assert runs.misses(cursor, START, START + timedelta(days=1)) == hours
 
 
-def test_troubles_are_counted_by_cause_with_the_facts_of_the_last_and_the_latest_first(database):
+def test_troubles_are_counted_by_cause_latest_first_with_the_detail_of_the_last(database):
     odd = Cause.REJECTED_REPLY
     with database.write() as cursor:
         runs.append_misses(
