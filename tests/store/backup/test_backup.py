@@ -1,4 +1,4 @@
-"""A backup is a consistent copy, whatever happens meanwhile; what is restored from it is row by row what it was."""
+"""A backup is a consistent copy whatever happens meanwhile, and a restore gives back the same rows."""
 
 import json
 import os
@@ -36,7 +36,7 @@ DAY = 86_400
 
 @pytest.fixture
 def filled(database: Database) -> Database:
-    """Three days of ticks, and something in each other table."""
+    """A file with three days of ticks, and rows in each other table."""
     with database.write() as cursor:
         runs.note(cursor, Run(START, {"btc_usd": 5, "eth_usd": 5}, "0.1.0"))
         for day in range(3):
@@ -59,7 +59,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 # Back up, lose, restore
 
 
-def test_what_was_backed_up_and_lost_is_restored_row_by_row(filled: Database, folder: Path):
+def test_a_lost_database_is_restored_row_by_row(filled: Database, folder: Path):
     before = rows(filled.path)
     backup(filled, folder)
     for path in filled.path.parent.glob("ticks.duckdb*"):
@@ -77,7 +77,7 @@ def test_what_was_backed_up_and_lost_is_restored_row_by_row(filled: Database, fo
         append_day(cursor, 4)
 
 
-def test_a_backup_beside_a_busy_writer_is_of_one_instant(database: Database, folder: Path):
+def test_a_backup_during_writes_is_of_one_instant(database: Database, folder: Path):
     few = Limits(rows=50)
     with start("append", database.path, 0, 40) as writer:
         wait_until(lambda: count(database) >= 20)
@@ -101,15 +101,15 @@ def count(database: Database) -> int:
         return int(cursor.execute("SELECT count(*) FROM ticks").fetchall()[0][0])
 
 
-def test_a_recorder_that_holds_the_file_steps_aside_for_a_backup(database: Database, folder: Path):
+def test_a_recorder_that_holds_the_file_gives_way_to_a_backup(database: Database, folder: Path):
     with start("keep_held", database.path) as holder:
         assert line(holder) == "held"
 
         assert backup(database, folder) == Made({"ticks": 1}, 1, 1)
 
 
-def test_rows_keep_their_numbers_whatever_becomes_of_the_file(filled: Database):
-    """On this it rests that the ticks of an instant can be read over many leases."""
+def test_rows_keep_their_numbers_after_any_change_of_the_file(filled: Database):
+    """Reading the ticks of one instant over many leases depends on this."""
 
     def numbered() -> list[tuple[object, ...]]:
         with filled.read() as cursor:
@@ -137,11 +137,11 @@ def test_rows_keep_their_numbers_whatever_becomes_of_the_file(filled: Database):
 # Day by day
 
 
-def test_a_day_that_is_as_it_was_is_not_written_again(filled: Database, folder: Path):
+def test_an_unchanged_day_is_not_written_again(filled: Database, folder: Path):
     first = backup(filled, folder)
     before = {file.day: file.path for file in manifest_in(folder).tables["ticks"]}
     with filled.write() as cursor:
-        append_day(cursor, 1, 7)  # a heal reaches into a day that is over
+        append_day(cursor, 1, 7)  # a heal adds ticks to a day that is over
         append_day(cursor, 3)
 
     second = backup(filled, folder)
@@ -155,7 +155,7 @@ def test_a_day_that_is_as_it_was_is_not_written_again(filled: Database, folder: 
     assert faults(folder) == []
 
 
-def test_the_manifest_says_what_is_where(filled: Database, folder: Path):
+def test_the_manifest_names_the_content_of_each_file(filled: Database, folder: Path):
     backup(filled, folder)
 
     found = json.loads((folder / "manifest.json").read_text())
@@ -170,7 +170,7 @@ def test_the_manifest_says_what_is_where(filled: Database, folder: Path):
     assert column[:2] == ("ts", "TIMESTAMP WITH TIME ZONE")
 
 
-def test_ticks_of_the_backup_that_the_database_lost_are_not_given_up(filled: Database, folder: Path, tmp_path: Path):
+def test_a_backup_keeps_ticks_that_the_database_lost(filled: Database, folder: Path, tmp_path: Path):
     backup(filled, folder)
     before = contents(folder)
     anew = Database(tmp_path / "anew.duckdb")
@@ -194,7 +194,7 @@ def test_ticks_of_the_backup_that_the_database_lost_are_not_given_up(filled: Dat
     assert contents(folder) == before
 
 
-def test_one_backup_into_a_folder_at_a_time(filled: Database, folder: Path):
+def test_a_folder_allows_one_backup_at_a_time(filled: Database, folder: Path):
     folder.mkdir()
     lock = FileLock(folder / ".lock")
     assert lock.try_acquire()
@@ -206,7 +206,7 @@ def test_one_backup_into_a_folder_at_a_time(filled: Database, folder: Path):
     assert backup(filled, folder).rows["ticks"] == 19
 
 
-def test_how_far_it_is_is_told(filled: Database, folder: Path, tmp_path: Path):
+def test_a_backup_reports_its_progress(filled: Database, folder: Path, tmp_path: Path):
     told: list[tuple[int, int]] = []
 
     backup(filled, folder, lambda *step: told.append(step))
@@ -218,7 +218,7 @@ def test_how_far_it_is_is_told(filled: Database, folder: Path, tmp_path: Path):
     assert told[-1] == (files, files)
 
 
-def test_days_that_take_long_have_a_lease_each(filled: Database, folder: Path):
+def test_days_that_take_long_have_separate_leases(filled: Database, folder: Path):
     backup(filled, folder, limits=Limits(copy_s=0))
 
     assert faults(folder) == []
@@ -228,7 +228,7 @@ def test_days_that_take_long_have_a_lease_each(filled: Database, folder: Path):
 
 
 @pytest.mark.parametrize("moment", range(6) if WHOLE else [1, 4])
-def test_a_backup_that_is_killed_leaves_the_one_before(filled: Database, folder: Path, moment: int):
+def test_a_killed_backup_leaves_the_backup_before(filled: Database, folder: Path, moment: int):
     backup(filled, folder)
     with filled.write() as cursor:
         for day in range(4, 60):
@@ -268,7 +268,7 @@ def test_a_backup_that_is_killed_leaves_the_one_before(filled: Database, folder:
         "own-table-mine-202611011200.parquet",
     ],
 )
-def test_what_else_lies_in_the_folder_stays(filled: Database, folder: Path, name: str):
+def test_other_files_in_the_folder_stay(filled: Database, folder: Path, name: str):
     other = folder / name
     other.parent.mkdir(parents=True, exist_ok=True)
     other.write_text("mine")
@@ -280,7 +280,7 @@ def test_what_else_lies_in_the_folder_stays(filled: Database, folder: Path, name
     assert faults(folder) == []
 
 
-def test_what_an_interrupted_backup_left_is_removed(filled: Database, folder: Path):
+def test_the_remains_of_an_interrupted_backup_are_removed(filled: Database, folder: Path):
     left = [
         folder / name
         for name in (
@@ -299,7 +299,7 @@ def test_what_an_interrupted_backup_left_is_removed(filled: Database, folder: Pa
     assert [path for path in left if path.exists()] == []
 
 
-def test_all_that_a_backup_left_without_a_manifest_is_removed(filled: Database, folder: Path):
+def test_the_remains_of_a_backup_without_a_manifest_are_removed(filled: Database, folder: Path):
     with duckdb.connect(filled.path) as connection:
         connection.execute("CREATE TABLE mine AS SELECT 1 AS x")
     backup(filled, folder)
@@ -326,7 +326,7 @@ def test_a_folder_that_is_a_file_is_refused_in_one_line(filled: Database, folder
     assert folder.read_text() == "in the way"
 
 
-def test_a_copy_that_can_not_be_read_leaves_the_backup_as_it_was_and_no_remains(filled: Database, folder: Path):
+def test_an_unreadable_copy_leaves_the_backup_unchanged_and_no_remains(filled: Database, folder: Path):
     backup(filled, folder)
     (copied,) = (folder / "ticks").glob("2026-11-02-*")
     copied.write_bytes(b"no Parquet")
@@ -346,7 +346,7 @@ def spoil(path: Path) -> None:
     path.write_bytes(content)
 
 
-def test_each_damage_of_a_backup_is_found_and_not_restored(filled: Database, folder: Path, tmp_path: Path):
+def test_any_damage_of_a_backup_is_found_and_not_restored(filled: Database, folder: Path, tmp_path: Path):
     backup(filled, folder)
     days = {file.day: file.path for file in manifest_in(folder).tables["ticks"]}
     spoil(folder / days["2026-11-01"])
@@ -383,7 +383,7 @@ def test_each_damage_of_a_backup_is_found_and_not_restored(filled: Database, fol
         '{"format": true, "schema": 1, "version": "", "made_at": "2026-11-01T00:00:00+00:00", "tables": {}}',
     ],
 )
-def test_what_is_no_manifest_is_one_line(filled: Database, folder: Path, content: str):
+def test_an_invalid_manifest_is_one_line(filled: Database, folder: Path, content: str):
     folder.mkdir()
     (folder / "manifest.json").write_text(content)
 
@@ -430,13 +430,13 @@ def test_a_backup_of_another_format_is_refused(filled: Database, folder: Path, t
             access()
 
 
-def test_a_backup_of_an_older_version_is_brought_up_to_this_one(database_file: Path):
+def test_a_backup_of_an_older_version_is_migrated(database_file: Path):
     restored = Database(database_file)
 
     restore(OF_SCHEMA_2, restored)
 
     assert [tuple(row) for row in rows(restored.path)["ticks"]] == [
-        ("btc_usd", datetime(2026, 11, 1), None, 101515.7, "live", 0)  # noqa: DTZ001 as the column has it
+        ("btc_usd", datetime(2026, 11, 1), None, 101515.7, "live", 0)  # noqa: DTZ001 the column has no zone
     ]
     assert [number for number, *_ in sorted(rows(restored.path)["migrations"])] == list(
         map(schema.number, schema.STEPS)
@@ -444,7 +444,7 @@ def test_a_backup_of_an_older_version_is_brought_up_to_this_one(database_file: P
 
 
 @pytest.mark.parametrize("suffix", ["", ".wal"])
-def test_nothing_is_restored_over_a_file_that_is_there(filled: Database, folder: Path, tmp_path: Path, suffix: str):
+def test_nothing_is_restored_over_an_existing_file(filled: Database, folder: Path, tmp_path: Path, suffix: str):
     backup(filled, folder)
     there = tmp_path / f"there.duckdb{suffix}"
     there.write_text("mine")
@@ -465,10 +465,10 @@ def test_a_restored_file_has_its_candles(filled: Database, folder: Path, tmp_pat
     with restored.read() as cursor:
         expect_candles_of_ticks(cursor)
         ((folded,),) = cursor.execute("SELECT sum(tick_count) FROM candles_1m").fetchall()
-    assert folded == 13  # the other 6 are in the minute of the newest tick, which is open
+    assert folded == 13  # the other 6 ticks are in the open minute of the newest tick
 
 
-def test_a_restored_file_knows_how_far_its_averages_reach(filled: Database, folder: Path, tmp_path: Path):
+def test_a_restored_file_has_the_reach_of_its_averages(filled: Database, folder: Path, tmp_path: Path):
     backup(filled, folder)
     restored = Database(tmp_path / "new.duckdb")
     restore(folder, restored)
@@ -480,7 +480,7 @@ def test_a_restored_file_knows_how_far_its_averages_reach(filled: Database, fold
         assert cursor.execute("SELECT price FROM overruled").fetchall() == [(50.123456,)]
 
 
-def test_a_folder_whose_name_is_a_pattern_is_that_folder(filled: Database, tmp_path: Path):
+def test_a_folder_may_have_a_pattern_as_its_name(filled: Database, tmp_path: Path):
     folder = tmp_path / "a[1]*?"
     backup(filled, folder)
     backup(filled, tmp_path / "a1bc")
@@ -492,7 +492,7 @@ def test_a_folder_whose_name_is_a_pattern_is_that_folder(filled: Database, tmp_p
     restore(folder, Database(tmp_path / "new.duckdb"))
 
 
-def test_nothing_is_restored_under_a_recorder_that_is_at_work(filled: Database, folder: Path):
+def test_nothing_is_restored_while_a_recorder_is_at_work(filled: Database, folder: Path):
     backup(filled, folder)
     with start("record", filled.path) as recorder:
         assert line(recorder) == "recording"
@@ -501,7 +501,7 @@ def test_nothing_is_restored_under_a_recorder_that_is_at_work(filled: Database, 
             restore(folder, filled)
 
 
-def test_after_a_restore_nobody_seems_to_record(filled: Database, folder: Path, tmp_path: Path):
+def test_no_recorder_seems_to_run_after_a_restore(filled: Database, folder: Path, tmp_path: Path):
     backup(filled, folder)
     restored = Database(tmp_path / "new.duckdb")
 
@@ -512,7 +512,7 @@ def test_after_a_restore_nobody_seems_to_record(filled: Database, folder: Path, 
     assert (notice.alive, notice.state) == (False, "stopped")
 
 
-def test_where_there_is_no_backup_it_is_said(tmp_path: Path):
+def test_a_missing_backup_is_reported(tmp_path: Path):
     with pytest.raises(StoreError, match=rf"^there is no backup in {tmp_path}$"):
         what_it_holds(tmp_path)
     for path in (tmp_path / "missing", tmp_path / "file"):
@@ -557,12 +557,12 @@ def test_a_damaged_block_of_a_database_is_found(filled: Database):
     assert "Corrupt database file" in fault
 
 
-def test_of_a_database_without_ticks_nothing_is_wrong(database: Database):
+def test_a_database_without_ticks_has_no_fault(database: Database):
     assert list(faults_of_database(database)) == []
 
 
 def test_threads_may_back_up_and_write_at_once(filled: Database, folder: Path):
-    """As in a recorder's process."""
+    """A recorder's process does so."""
     done = threading.Event()
 
     def write() -> None:

@@ -1,4 +1,4 @@
-"""A backup gives no tick up that the database lost, but follows what was overruled and what was undone."""
+"""A backup keeps ticks that the database lost, and drops ticks that were replaced or whose import was undone."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ def observations(*seconds: float, price: float = 9.0) -> list[tuple[str, object,
 
 @pytest.fixture
 def backed_up(database: Database, folder: Path, tmp_path: Path) -> Database:
-    """Two days with averages, the second one with ticks of a recorder, then two imports, the newer in between."""
+    """A backup of two days with averages, ticks of a recorder on the second, and two imports, the newer in between."""
     with database.write() as cursor:
         averages.append(cursor, "btc_usd", [(at(0), 50.0), (at(3600), 50.0), (at(-DAY_S), 50.0)], 3600)
         ticks.append(cursor, [tick(DAY_S + second) for second in range(3)])
@@ -45,7 +45,7 @@ def delete(database: Database, second: float) -> None:
         cursor.execute("DELETE FROM ticks WHERE ts = ?", [at(second)])
 
 
-def test_averages_that_gave_way_are_no_losses(backed_up: Database, folder: Path, tmp_path: Path):
+def test_replaced_averages_are_no_losses(backed_up: Database, folder: Path, tmp_path: Path):
     with backed_up.write() as cursor:
         ticks.append(cursor, [tick(-DAY_S + 5)])
     import_rows(backed_up, tmp_path, observations(100, 3700))
@@ -57,7 +57,7 @@ def test_averages_that_gave_way_are_no_losses(backed_up: Database, folder: Path,
 
 
 @pytest.mark.parametrize("undone", [[1], [2], [1, 2], [2, 1]])
-def test_ticks_of_imports_that_are_undone_are_no_losses(backed_up: Database, folder: Path, undone: list[int]):
+def test_ticks_of_undone_imports_are_no_losses(backed_up: Database, folder: Path, undone: list[int]):
     for import_id in undone:
         undo(backed_up, import_id, nobody_listens)
 
@@ -73,14 +73,14 @@ def test_ticks_of_imports_that_are_undone_are_no_losses(backed_up: Database, fol
     [0, DAY_S + 1, 3 * DAY_S, 4 * DAY_S, 3 * DAY_S + 30],
     ids=["an average", "a tick", "of the first import", "all of a day", "of the second import"],
 )
-def test_what_was_deleted_by_hand_is_a_loss(backed_up: Database, folder: Path, second: float):
+def test_ticks_deleted_by_hand_are_a_loss(backed_up: Database, folder: Path, second: float):
     delete(backed_up, second)
 
     with pytest.raises(StoreError, match=r"has ticks that the database doesn't have, 1 of 2026-11-0\d for one: "):
         backup(backed_up, folder)
 
 
-def test_what_is_lost_of_an_import_in_the_time_of_one_that_is_undone_is_a_loss(backed_up: Database, folder: Path):
+def test_lost_ticks_of_an_import_are_a_loss_in_the_time_of_an_undone_one_too(backed_up: Database, folder: Path):
     undo(backed_up, 1, nobody_listens)
     delete(backed_up, 3 * DAY_S + 30)
 
@@ -88,7 +88,7 @@ def test_what_is_lost_of_an_import_in_the_time_of_one_that_is_undone_is_a_loss(b
         backup(backed_up, folder)
 
 
-def test_an_import_that_came_back_after_an_undo_is_not_given_up(backed_up: Database, folder: Path, tmp_path: Path):
+def test_an_import_repeated_after_an_undo_is_kept(backed_up: Database, folder: Path, tmp_path: Path):
     undo(backed_up, 1, nobody_listens)
     import_rows(backed_up, tmp_path, observations(3 * DAY_S, 3 * DAY_S + 60, 4 * DAY_S))
     backup(backed_up, folder)
@@ -98,7 +98,7 @@ def test_an_import_that_came_back_after_an_undo_is_not_given_up(backed_up: Datab
         backup(backed_up, folder)
 
 
-def test_ticks_that_came_back_with_a_later_span_are_not_given_up(backed_up: Database, folder: Path, tmp_path: Path):
+def test_ticks_that_came_back_with_a_later_span_are_kept(backed_up: Database, folder: Path, tmp_path: Path):
     undo(backed_up, 2, nobody_listens)
     undo(backed_up, 1, nobody_listens)
     import_rows(backed_up, tmp_path, observations(3 * DAY_S, 3 * DAY_S + 30, 4 * DAY_S))

@@ -1,4 +1,4 @@
-"""Nothing that a manifest says is SQL or leads out of its folder: it may be somebody else's."""
+"""A manifest from a stranger can neither inject SQL nor lead out of its folder."""
 
 import json
 import os
@@ -104,7 +104,7 @@ def filled_in(value: Any, out: Path) -> Any:
 
 
 def changed(manifest: dict[str, Any], place: str, value: Any) -> None:
-    """Put a value in one place of a manifest."""
+    """Replace the value at one place of a manifest."""
     if place not in ("table", "path", "rows", "start", "end", "time", "sha256", "day"):
         manifest[place] = value
     elif place == "table":
@@ -141,7 +141,7 @@ def said_of(folder: Path) -> Iterator[str]:
 
 @settings(max_examples=60, deadline=None)
 @given(what=changes)
-def test_whatever_a_manifest_says_nothing_is_written_elsewhere(made: Path, what: list[tuple[str, Any]]):
+def test_no_manifest_makes_a_restore_write_elsewhere(made: Path, what: list[tuple[str, Any]]):
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         hostile = copied(made, folder)
@@ -184,7 +184,7 @@ def test_a_path_out_of_the_folder_is_refused(made: Path, tmp_path: Path, path: s
         (("rows", 7), r" has 3 rows from .*, the manifest says 7 from "),
     ],
 )
-def test_a_file_that_is_not_as_it_says_is_named(made: Path, tmp_path: Path, change: tuple[str, Any], says: str):
+def test_a_file_that_differs_from_the_manifest_is_named(made: Path, tmp_path: Path, change: tuple[str, Any], says: str):
     hostile = copied(made, tmp_path)
     manifest = json.loads((hostile / "manifest.json").read_text())
     manifest["tables"].pop("mine")
@@ -210,7 +210,7 @@ def test_a_table_that_cannot_be_restored_is_a_fault(made: Path, tmp_path: Path):
 
 
 @pytest.mark.parametrize("put", [Path.mkdir, os.mkfifo])
-def test_what_is_no_file_is_a_fault(made: Path, tmp_path: Path, put: Callable[[Path], None]):
+def test_a_path_that_is_no_file_is_a_fault(made: Path, tmp_path: Path, put: Callable[[Path], None]):
     hostile = copied(made, tmp_path)
     path = next(hostile.glob("own-table-*"))
     path.unlink()
@@ -219,13 +219,13 @@ def test_what_is_no_file_is_a_fault(made: Path, tmp_path: Path, put: Callable[[P
     assert list(said_of(hostile)) == [f"{path.name} is no file"]
 
 
-def test_a_file_that_the_system_does_not_read_is_a_fault(made: Path, tmp_path: Path):
+def test_an_unreadable_file_is_a_fault(made: Path, tmp_path: Path):
     hostile = copied(made, tmp_path)
     path = next(hostile.glob("own-table-*"))
     manifest = read_manifest(hostile)
     assert manifest is not None
     path.unlink()
-    path.symlink_to("/proc/self/mem")  # its first byte is an error of input
+    path.symlink_to("/proc/self/mem")  # reading its first byte fails with an input error
 
     assert list(faults_of_backup(hostile, manifest, "256MB")) == [f"{path.name} can't be read: Input/output error"]
 

@@ -1,4 +1,4 @@
-"""Tables of the user's own are backed up and restored, whatever they are called; what can't be is said in a line."""
+"""A user's own tables are backed up and restored under any name, and one line names each that can't be."""
 
 from pathlib import Path
 
@@ -53,7 +53,7 @@ NOT_IN_PARQUET = [
 
 
 def do(database: Database, *statements: str) -> None:
-    """As with DuckDB's own command line."""
+    """Run SQL like DuckDB's own command line."""
     with duckdb.connect(database.path) as connection:
         for statement in statements:
             connection.execute(statement)
@@ -99,7 +99,7 @@ def test_a_column_comes_back_with_its_type(database: Database, folder: Path, typ
     assert len(values[0]) == 2
 
 
-def test_equal_and_empty_tables_come_back_too(database: Database, folder: Path):
+def test_equal_and_empty_tables_come_back(database: Database, folder: Path):
     do(database, "CREATE TABLE one (x INTEGER)", "CREATE TABLE other (x INTEGER)")
     for _ in range(2):
         backup(database, folder)
@@ -118,7 +118,7 @@ def test_a_table_that_is_gone_is_gone_from_the_next_backup(database: Database, f
 
 
 @pytest.mark.parametrize("type_", NOT_IN_PARQUET)
-def test_what_parquet_cannot_hold_is_left_out_and_said(database: Database, folder: Path, type_: str):
+def test_a_table_that_parquet_cannot_hold_is_left_out_and_named(database: Database, folder: Path, type_: str):
     do(database, f"CREATE TABLE mine (x INTEGER, y {type_})", "CREATE TABLE fine AS SELECT 1 AS x")
 
     made = backup(database, folder)
@@ -129,7 +129,7 @@ def test_what_parquet_cannot_hold_is_left_out_and_said(database: Database, folde
     assert not list(folder.rglob("*unfinished"))
 
 
-def test_views_and_other_schemas_are_left_out_and_said(database: Database, folder: Path):
+def test_views_and_other_schemas_are_left_out_and_named(database: Database, folder: Path):
     do(
         database,
         "CREATE SCHEMA own",
@@ -147,7 +147,7 @@ def test_views_and_other_schemas_are_left_out_and_said(database: Database, folde
     restored_from(folder)
 
 
-def test_a_table_that_cannot_be_read_is_left_out_and_said(database: Database, folder: Path):
+def test_a_table_that_cannot_be_read_is_left_out_and_named(database: Database, folder: Path):
     torn = "CASE WHEN getvariable('sound') THEN x ELSE error('torn\npage') END"
     do(
         database,
@@ -161,7 +161,7 @@ def test_a_table_that_cannot_be_read_is_left_out_and_said(database: Database, fo
     assert made.left_out == ("table mine: Invalid Input Error: torn page",)
 
 
-def test_a_table_whose_name_we_need_now_comes_back_under_another(database_file: Path):
+def test_a_table_whose_name_we_need_comes_back_under_another(database_file: Path):
     assert faults(OF_SCHEMA_2) == []
 
     restore(OF_SCHEMA_2, Database(database_file))
@@ -171,7 +171,7 @@ def test_a_table_whose_name_we_need_now_comes_back_under_another(database_file: 
     assert (found["own_own_Imports"], found["own_imports"], found["imports"]) == ([(1,)], [(2,)], [])
 
 
-def test_a_table_whose_name_we_need_now_stops_the_update_in_one_line(database_file: Path):
+def test_a_table_whose_name_we_need_stops_the_migration_in_one_line(database_file: Path):
     make_older(database_file, 2, "CREATE TABLE imports AS SELECT 1 AS x")
 
     with pytest.raises(
