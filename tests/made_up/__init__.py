@@ -1,4 +1,4 @@
-"""A snapshot feed that no exchange has: the moons of a planet. It takes one module of each room, and a migration."""
+"""A snapshot feed that no exchange has: the moons of a planet. It consists of two modules and a migration."""
 
 from pathlib import Path
 
@@ -13,6 +13,6 @@ STEP = Path(__file__).with_name("9999_moons.sql")
 
 
 def join(patch: pytest.MonkeyPatch) -> None:
-    """List the kind and its migration, until the test ends."""
+    """Add the kind and its migration until the test ends."""
     patch.setattr(kinds, "KINDS", (*kinds.KINDS, MOONS))
     patch.setattr(schema, "STEPS", [*schema.STEPS, STEP])

@@ -1,4 +1,4 @@
-"""What a feed takes in the poller."""
+"""The feed of the moons, the part that the poller needs."""
 
 from datetime import timedelta
 from functools import partial
@@ -11,12 +11,12 @@ from store.models import Snapshot
 
 
 def moon_feed(planet: str, period: timedelta) -> Feed:
-    """The moons of a planet."""
+    """A feed of the moons of a planet."""
     return Feed(f"moons/{planet}", period, ask=partial(ask, planet=planet), append=arrivals.append, repeats="same")
 
 
 async def ask(client: DeribitClient, planet: str) -> Snapshot:
-    """Each moon with its phase and when it rises, from a list of [name, phase, milliseconds]."""
+    """Each moon with its phase and its time of rise, from a list of [name, phase, milliseconds]."""
     reply = await client.ask("get_moons", planet=planet)
     asked = f"get_moons {planet}"
     rows = [

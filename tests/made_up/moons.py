@@ -1,4 +1,4 @@
-"""What a kind of rows takes in the store."""
+"""The kind of the moons' rows, the part that the store needs."""
 
 from store.kinds import Column, Kind
 

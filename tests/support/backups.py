@@ -1,4 +1,4 @@
-"""What a backup and a file have."""
+"""Reads the content of a database file, and the manifest and faults of a backup."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Candles as they follow from ticks, one by one."""
+"""Folds candles from ticks one by one, to compare them with stored candles."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ Candle = tuple[str, datetime, float, float, float, float, int, int, int]
 
 
 def by_hand(found: Sequence[Tick], length: timedelta, until: datetime | None) -> list[Candle]:
-    """The candles of some ticks whose time is over by then."""
+    """The candles of some ticks that are over at `until`."""
     buckets: defaultdict[tuple[str, datetime], list[Tick]] = defaultdict(list)
     for each in sorted(found, key=lambda each: each.ts):
         opens = each.ts - (each.ts - START) % length

@@ -1,4 +1,4 @@
-"""An exchange that is a socket: it says what a test has it say."""
+"""An exchange on a plain socket, which sends what a test chooses."""
 
 import asyncio
 import contextlib
@@ -20,7 +20,7 @@ REPLY = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(GOOD) + GOOD
 
 @contextlib.asynccontextmanager
 async def listening(answer: Streams, **options: Any) -> AsyncIterator[int]:
-    """The port of a server as long as the block lasts; then its connections end."""
+    """The port of a server that runs while the block lasts; its connections end with it."""
     tasks: list[asyncio.Task[None]] = []
 
     async def conversation(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

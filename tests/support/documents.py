@@ -1,4 +1,4 @@
-"""How documents are read."""
+"""Reads tables from Markdown documents."""
 
 
 def table(text: str, heading: str) -> list[list[str]]:

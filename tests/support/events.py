@@ -1,4 +1,4 @@
-"""Events of alerts for tests that don't care what they came of, and what became of them."""
+"""Makes and notes events of alerts, and reads their deliveries."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,7 +12,7 @@ CONDITION = "moves 3 % within 15 min"
 
 
 def alert(text: str = "BTC / USD fell 3.2 %", targets: Sequence[str] = ("json",), **more: Any) -> Event:
-    """An event of a rule that fired just now, to be told at once."""
+    """An event of a rule that fired just now and is due for delivery at once."""
     now = utc_now()
     fields: dict[str, Any] = {
         "rule": "Sharp move",
@@ -31,13 +31,13 @@ def alert(text: str = "BTC / USD fell 3.2 %", targets: Sequence[str] = ("json",)
 
 
 def note(database: Database, *those: Event) -> None:
-    """Note events, as the recorder does."""
+    """Note events like the recorder."""
     with database.write() as cursor:
         events.append(cursor, those)
 
 
 def deliveries(database: Database) -> list[tuple[str, str, str, str]]:
-    """The text, target, outcome and detail of each try, in their order."""
+    """The text, target, outcome and detail of each try, in order."""
     with database.read() as cursor:
         found = cursor.execute(
             """
@@ -51,5 +51,5 @@ def deliveries(database: Database) -> list[tuple[str, str, str, str]]:
 
 
 def texts_sent(database: Database) -> list[str]:
-    """The texts of events that were noted as sent."""
+    """The texts of events with a delivery noted as sent."""
     return [text for text, _, outcome, _ in deliveries(database) if outcome == "sent"]

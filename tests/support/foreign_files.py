@@ -1,4 +1,4 @@
-"""Files of prices from elsewhere."""
+"""Writes files of prices from other sources, and imports them."""
 
 import gzip
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ def nobody_listens(_: str, __: int, ___: int) -> None: ...
 
 
 def written(path: Path, header: str, *rows: tuple[Any, ...]) -> Path:
-    """A CSV file, packed if its name says so."""
+    """Write a CSV file, packed if its name ends with ".gz"; return its path."""
     text = "\n".join([header, *(",".join(map(str, row)) for row in rows)])
     path.write_bytes(gzip.compress(text.encode()) if path.suffix == ".gz" else text.encode())
     return path

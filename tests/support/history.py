@@ -1,4 +1,4 @@
-"""A file with a history, as a recorder leaves it."""
+"""Fills a file with history, like a recorder."""
 
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,7 +17,7 @@ from tests.support.events import alert, note
 
 
 def with_history(file: Path, end: datetime, index_names: tuple[str, ...] = ("btc_usd", "eth_usd")) -> None:
-    """A file with a year of history up to `end`: averages by the day and the minute, and five minutes of ticks."""
+    """Fill a file with a year of history up to `end`: averages by day and minute, five minutes of ticks, alerts."""
     database = Database(file)
     database.migrate()
     end = end.replace(microsecond=0)
@@ -32,7 +32,7 @@ def with_history(file: Path, end: datetime, index_names: tuple[str, ...] = ("btc
 
 
 def with_alerts(database: Database, at: datetime, index_name: str) -> None:
-    """One alert of each severity at the same time, of which one was told, one could not be, and one waits."""
+    """Note one alert of each severity at the same time: one was sent, one failed, and one waits."""
     now = price(index_name, at)
     told, failed, waits = (
         alert(f"{severity} at {now:.2f}", ["ntfy"], severity=severity, index_name=index_name, at=at, price=now)
@@ -45,7 +45,7 @@ def with_alerts(database: Database, at: datetime, index_name: str) -> None:
 
 
 def observe(cursor: Cursor, index_name: str, start: datetime, seconds: int) -> None:
-    """Store a tick a second, as if a recorder had run."""
+    """Store a run and a tick for each of its seconds."""
     run = Run(start, {index_name: 1}, "0")
     runs.note(cursor, run)
     instants = [start + timedelta(seconds=second) for second in range(seconds)]
@@ -53,6 +53,6 @@ def observe(cursor: Cursor, index_name: str, start: datetime, seconds: int) -> N
 
 
 def average(cursor: Cursor, index_name: str, start: datetime, minutes: int) -> None:
-    """Store an average a minute, as from the exchange's own history."""
+    """Store an average for each minute, like the exchange's history."""
     instants = [start + timedelta(minutes=minute) for minute in range(minutes)]
     averages.append(cursor, index_name, [(ts, price(index_name, ts)) for ts in instants], 60, "simulator")

@@ -1,4 +1,4 @@
-"""Who holds a file, and who waits for it."""
+"""Finds out whether a file is held and whether somebody waits for it."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,7 +9,7 @@ from store.file.locks import FileLock
 
 
 def is_locked(lock_file: Path) -> bool:
-    """Does somebody hold this lock, alone or with others?"""
+    """Does somebody hold this lock, exclusively or shared?"""
     lock = FileLock(lock_file)
     free = lock.try_acquire()
     lock.release()
@@ -17,7 +17,7 @@ def is_locked(lock_file: Path) -> bool:
 
 
 def refusal(database: Database) -> str:
-    """Why another thread gets no lease to read at once; empty when it gets one."""
+    """Why another thread gets no lease to read at once; empty if it gets one."""
 
     def read() -> str:
         try:
@@ -31,5 +31,5 @@ def refusal(database: Database) -> str:
 
 
 def is_wanted(database: Database) -> bool:
-    """Has the holder of the file noticed that somebody waits? Then it lends the file to nobody else."""
+    """Has the holder of the file noticed that somebody waits? From then it grants no other lease."""
     return "wanted elsewhere" in refusal(database)

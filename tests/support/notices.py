@@ -1,4 +1,4 @@
-"""What a recorder tells of itself."""
+"""The notice of a recorder that is recording."""
 
 from store.file.recorder import Notice
 from tests.conftest import START

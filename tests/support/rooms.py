@@ -1,6 +1,6 @@
-"""The parts and rooms of the project, and which of them may import which."""
+"""The parts and rooms of the project, and the imports that each is allowed."""
 
-# What each part may import of the others: settings <- store <- {poller, pages, api, server} <- dashboard.
+# The parts that each part may import: settings <- store <- {poller, pages, api, server} <- dashboard.
 ARROWS = {
     "settings.py": set(),
     "store": {"settings"},
@@ -15,7 +15,7 @@ ARROWS = {
 PARTS = {name.removesuffix(".py") for name in ARROWS}
 
 
-# What each room may import of the other rooms of its part. What lies in the part itself is its vocabulary, for all.
+# The rooms of its part that each room may import. All rooms may import the modules that lie directly in their part.
 ROOMS: dict[str, dict[str, set[str]]] = {
     "store": {
         "file": set(),

@@ -1,4 +1,4 @@
-"""What Streamlit's secrets say when readers sign in."""
+"""Streamlit's secrets for dashboards whose readers sign in."""
 
 AUTH = """
 [auth]

@@ -1,4 +1,4 @@
-"""Slots that were stored, to the second."""
+"""Compares stored slots to the second."""
 
 from datetime import datetime, timedelta
 
@@ -8,5 +8,5 @@ def seconds(instants: list[datetime]) -> list[datetime]:
 
 
 def in_a_row(slots: list[datetime]) -> list[datetime]:
-    """As many slots of a second as were given, from the first of them on."""
+    """The same number of consecutive slots at 1 s, from the first of `slots`."""
     return [slots[0] + timedelta(seconds=i) for i in range(len(slots))]

@@ -1,4 +1,4 @@
-"""Ticks as they are put into a file, and as they are found in it."""
+"""Appends ticks to a file and reads them."""
 
 from datetime import UTC, datetime
 
@@ -10,10 +10,10 @@ EVER = (datetime(2015, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
 
 
 def append(database: Database, *new: Tick, wait_s: float = 5) -> set[tuple[str, datetime]]:
-    """Append ticks under a lease of their own.
+    """Append ticks under their own lease.
 
     Returns:
-        The (index_name, ts) that were stored.
+        The (index_name, ts) of the ticks that were stored.
     """
     with database.write(wait_s) as cursor:
         return ticks.append(cursor, new)

@@ -1,4 +1,4 @@
-"""Somebody who is told of alerts: a real server on a local port that keeps what it gets, or misbehaves."""
+"""A recipient of alerts: a real server on a local port that keeps its messages, or misbehaves."""
 
 import json
 import threading
@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal, Self
 
 SECRET = "hooks/T0pS3cret"
-"""The path of its address, as a token is in those of many services."""
+"""The path of its address; many services have a token in the path."""
 
 Manner = Literal["accept", "refuse", "hang", "drop", "trickle"]
 
@@ -16,11 +16,11 @@ class Webhook:
     """Takes JSON by POST as long as the `with` block lasts.
 
     Attributes:
-        messages: the bodies that it accepted, in their order, and `times` when that was by time.monotonic.
-        calls: the method and path of each request, whatever became of it.
-        manner: what it does with the next request: accept it; refuse it with 500; hang without an answer; drop the
-            connection; trickle an answer that never ends. What hangs goes on hanging until the block ends.
-        delay_s: how long it takes to accept one.
+        messages: the accepted bodies, in order; `times` has the time.monotonic of each.
+        calls: the method and path of each request, whatever its outcome.
+        manner: the answer to the next request: accept it; refuse it with 500; hang without an answer; drop the
+            connection; trickle an answer that never ends. A request that hangs does so until the block ends.
+        delay_s: how long it takes to accept a request.
     """
 
     def __init__(self, manner: Manner = "accept", *, delay_s: float = 0) -> None:
@@ -49,17 +49,17 @@ class Webhook:
 
     @property
     def address(self) -> str:
-        """As apprise takes it."""
+        """The address in the form that apprise takes."""
         return f"json://user:Passw0rd@127.0.0.1:{self.port}/{SECRET}?-key=Qu3ryT0ken"
 
     @property
     def url(self) -> str:
-        """As a browser takes it."""
+        """The address in the form that a browser takes."""
         return f"http://127.0.0.1:{self.port}/{SECRET}"
 
     @property
     def idle(self) -> bool:
-        """Has it accepted all that came?"""
+        """Has it accepted all requests so far?"""
         return len(self.messages) == len(self.calls)
 
     @property
@@ -81,7 +81,7 @@ class _Server(ThreadingHTTPServer):
         self.webhook = webhook
 
     def handle_error(self, *_: object) -> None:
-        """The other side may go away at any time."""
+        """Log nothing: the client may disconnect at any time."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -92,7 +92,7 @@ class _Handler(BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length", 0))
         body = self.rfile.read(length)
         if len(body) < length:
-            return  # who was sending was killed meanwhile
+            return  # the sender was killed meanwhile
         webhook.calls.append((self.command, self.path))
         match webhook.manner:
             case "refuse":
@@ -121,4 +121,4 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(b".")
 
     def log_message(self, *_: object) -> None:
-        """Nothing is to be said."""
+        """Log nothing."""
