@@ -49,14 +49,14 @@ def served(board: Board, *outcomes: Outcome, at: datetime = LATER) -> None:
     board.served(outcomes, at, due=2, retry_at=RETRY_AT)
 
 
-def test_one_tick_makes_it_recording(board: Board, database_file: Path):
+def test_one_tick_means_recording(board: Board, database_file: Path):
     served(board, tick(0))
 
     notice = published(database_file)
     assert (notice.state, notice.state_since, notice.retry_at) == ("recording", LATER, None)
 
 
-def test_a_slot_in_which_each_index_failed_is_trouble(board: Board, database_file: Path, caplog):
+def test_a_slot_with_a_miss_of_each_index_is_trouble(board: Board, database_file: Path, caplog):
     served(board, tick(0), tick(0, "eth_usd"))
     served(board, miss("btc_usd"), miss("eth_usd", Cause.EXCHANGE_ERROR))
 
@@ -65,13 +65,13 @@ def test_a_slot_in_which_each_index_failed_is_trouble(board: Board, database_fil
     assert caplog.messages == ["unreachable: connection refused"]
 
 
-def test_the_first_miss_of_a_slot_says_nothing_about_the_others_yet(board: Board, database_file: Path):
+def test_the_first_miss_of_a_slot_is_no_trouble_while_others_may_come(board: Board, database_file: Path):
     served(board, miss("btc_usd"))
 
     assert published(database_file).state == "starting"
 
 
-def test_an_index_that_fails_while_others_go_on_is_named(board: Board, database_file: Path, caplog):
+def test_an_index_that_fails_alone_is_named(board: Board, database_file: Path, caplog):
     served(board, tick(0), miss("eth_usd", Cause.REJECTED_REPLY, "no price"))
 
     notice = published(database_file)
@@ -79,7 +79,7 @@ def test_an_index_that_fails_while_others_go_on_is_named(board: Board, database_
     assert caplog.messages == ["eth_usd: rejected reply, no price"]
 
 
-def test_an_index_that_recovers_is_told_once(board: Board, database_file: Path, caplog):
+def test_an_index_that_recovers_is_logged_once(board: Board, database_file: Path, caplog):
     served(board, tick(0), miss("eth_usd"))
     caplog.clear()
 
@@ -90,7 +90,7 @@ def test_an_index_that_recovers_is_told_once(board: Board, database_file: Path, 
     assert caplog.messages == ["eth_usd is recorded again"]
 
 
-def test_an_index_that_was_not_heard_of_yet_in_a_slot_has_not_recovered(board: Board, database_file: Path, caplog):
+def test_an_index_without_an_outcome_in_a_slot_has_not_recovered(board: Board, database_file: Path, caplog):
     served(board, tick(0), miss("eth_usd"))
     caplog.clear()
 
@@ -102,7 +102,7 @@ def test_an_index_that_was_not_heard_of_yet_in_a_slot_has_not_recovered(board: B
     assert caplog.messages == []
 
 
-def test_trouble_lasts_since_it_began_and_is_logged_once(board: Board, database_file: Path, caplog):
+def test_trouble_keeps_its_start_and_is_logged_once(board: Board, database_file: Path, caplog):
     for second in (1, 2, 3):
         board.troubled(Cause.UNREACHABLE, f"try {second}", START + timedelta(seconds=second), retry_at=RETRY_AT)
 
@@ -124,13 +124,13 @@ def test_the_end_of_trouble_is_logged_with_its_length(board: Board, database_fil
     assert caplog.messages == ["recording again after 90 s"]
 
 
-def test_the_first_tick_is_no_return(board: Board, caplog):
+def test_the_first_tick_is_not_logged_as_a_recovery(board: Board, caplog):
     served(board, tick(0))
 
     assert caplog.messages == []
 
 
-def test_another_cause_is_another_trouble(board: Board, database_file: Path, caplog):
+def test_another_cause_begins_another_trouble(board: Board, database_file: Path, caplog):
     board.troubled(Cause.UNREACHABLE, "connection refused", START, retry_at=RETRY_AT)
     board.troubled(Cause.EXCHANGE_ERROR, "HTTP 502", LATER, retry_at=RETRY_AT)
 
@@ -138,7 +138,7 @@ def test_another_cause_is_another_trouble(board: Board, database_file: Path, cap
     assert caplog.messages == ["unreachable: connection refused", "exchange error: HTTP 502"]
 
 
-def test_the_end_is_published(board: Board, database_file: Path):
+def test_a_stop_is_published(board: Board, database_file: Path):
     board.troubled(Cause.UNREACHABLE, "connection refused", START, retry_at=RETRY_AT)
 
     board.stopped(LATER)
@@ -154,7 +154,7 @@ def test_a_refusal_is_published_with_its_reason(board: Board, database_file: Pat
     assert (notice.state, notice.detail, notice.alive) == ("refused", "no such index", True)
 
 
-def test_ends_in_a_row_are_counted_until_one_went_well_for_long(board: Board, database_file: Path):
+def test_ends_in_a_row_are_counted_until_a_recorder_lives_for_ten_minutes(board: Board, database_file: Path):
     counted = []
     for at in (LATER, LATER, START + timedelta(minutes=10)):
         board.refused("no such index", at)
@@ -163,7 +163,7 @@ def test_ends_in_a_row_are_counted_until_one_went_well_for_long(board: Board, da
     assert counted == [1, 2, 1]
 
 
-def test_the_loading_of_history_is_told_beside_recording_until_it_is_over(board: Board, database_file: Path, caplog):
+def test_the_loading_of_history_is_published_while_it_lasts(board: Board, database_file: Path, caplog):
     served(board, tick(0))
     before = published(database_file)
 

@@ -1,4 +1,4 @@
-"""The slots of a period are accounted for, each once."""
+"""Each slot of a period is served or missed once."""
 
 from datetime import datetime, timedelta
 
@@ -18,7 +18,7 @@ def slot(second: int) -> datetime:
 
 @pytest.fixture
 def cadence(database) -> Cadence:
-    """Of btc_usd, each 5 s."""
+    """A cadence of btc_usd with a period of 5 s."""
     return Cadence(index_feeds(("btc_usd",), 5 * SECOND), Journal(database))
 
 
@@ -30,7 +30,7 @@ def test_feeds_of_one_period_share_their_slots(database):
     assert [(each.period, each.feeds) for each in cadences] == [(SECOND, fast), (5 * SECOND, slow)]
 
 
-def test_its_slots_are_known_up_to_the_one_under_way(cadence: Cadence):
+def test_slots_are_known_up_to_the_one_under_way(cadence: Cadence):
     cadence.enter(slot(0))
     known = [cadence.known_to]
     cadence.begin(slot(0))
@@ -53,7 +53,7 @@ def test_a_slot_is_served_once(cadence: Cadence):
     assert not cadence.knows(slot(10))
 
 
-def test_the_first_slot_of_a_run_is_no_earlier_than_the_run(cadence: Cadence):
+def test_the_first_slot_of_a_run_is_not_earlier_than_the_run(cadence: Cadence):
     cadence.enter(slot(5))
     at_once = cadence.due
     cadence.enter(slot(6))

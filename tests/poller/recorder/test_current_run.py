@@ -1,4 +1,4 @@
-"""One run has the feeds of all periods: each of their slots in it is served or missed."""
+"""One run has the feeds of all periods, and each slot in it is served or missed."""
 
 import asyncio
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ def journal(database: Database) -> Journal:
 
 @pytest.fixture
 def cadences(journal: Journal) -> list[Cadence]:
-    """Of btc_usd each second, and of eth_usd each 30 s."""
+    """Cadences of btc_usd at 1 s and of eth_usd at 30 s."""
     return cadences_of([*index_feeds(["eth_usd"], 30 * SECOND), *index_feeds(["btc_usd"], SECOND)], journal)
 
 
@@ -95,7 +95,7 @@ def test_a_slot_of_a_longer_period_waits_until_a_run_has_begun(current_run, fast
     assert slow.slot == slot(300)
 
 
-def test_what_is_known_of_all_feeds_ends_with_the_oldest_slot_under_way(current_run, fast, slow):
+def test_slots_of_all_feeds_are_known_up_to_the_oldest_one_under_way(current_run, fast, slow):
     outside = current_run.known_to
     serve(current_run, fast, [0])
     begin(current_run, slow, 0)
@@ -106,7 +106,7 @@ def test_what_is_known_of_all_feeds_ends_with_the_oldest_slot_under_way(current_
     assert (outside, with_one_under_way, current_run.known_to) == (None, slot(0), slot(3))
 
 
-def test_slots_that_were_skipped_are_misses_of_their_feeds(current_run, fast, slow, journal, database):
+def test_skipped_slots_are_misses_of_their_feeds(current_run, fast, slow, journal, database):
     serve(current_run, fast, [0, 3])
     serve(current_run, slow, [30])
 
@@ -118,7 +118,7 @@ def test_slots_that_were_skipped_are_misses_of_their_feeds(current_run, fast, sl
 
 
 @pytest.mark.parametrize("under_way", [False, True])
-def test_a_run_ends_where_the_machine_began_to_sleep(current_run, fast, slow, journal, database, under_way):
+def test_a_run_ends_when_the_machine_goes_to_sleep(current_run, fast, slow, journal, database, under_way):
     serve(current_run, fast, [1] if under_way else [1, 2])
     if under_way:
         begin(current_run, fast, 3)
@@ -126,7 +126,7 @@ def test_a_run_ends_where_the_machine_began_to_sleep(current_run, fast, slow, jo
     async def wakes() -> bool:
         waits = asyncio.create_task(current_run.begin(slow, slot(300)))
         await asyncio.sleep(0)
-        assert current_run.known_to is None  # the slow one saw that the run is over
+        assert current_run.known_to is None  # the slow cadence saw that the run is over
         await current_run.begin(fast, slot(400))
         return bool(await waits)
 
@@ -137,12 +137,12 @@ def test_a_run_ends_where_the_machine_began_to_sleep(current_run, fast, slow, jo
     assert skipped == ([("btc_usd", slot(2))] if under_way else [])
 
 
-def test_a_run_that_ends_during_a_slot_is_followed_by_another(current_run, fast, journal, database):
+def test_another_run_follows_a_run_that_ends_during_a_slot(current_run, fast, journal, database):
     serve(current_run, fast, [0])
     begin(current_run, fast, 1)
     current_run.end()
     fast.served()
-    current_run.end()  # it has ended
+    current_run.end()  # the run has ended
     serve(current_run, fast, [2])
 
     first, second = stored_runs(journal, database)
@@ -157,7 +157,7 @@ def test_a_clock_that_was_set_back_shows_a_time_before_the_newest_slot(current_r
     assert [before, current_run.has_begun_after(slot(0)), current_run.has_begun_after(slot(1))] == [False, True, False]
 
 
-def test_a_clock_that_moves_during_a_slot_moves_what_comes_of_it(current_run, fast, slow, journal, database):
+def test_a_clock_that_moves_during_a_slot_moves_its_outcomes(current_run, fast, slow, journal, database):
     current_run.move(slot(60))  # no run has begun
     begin(current_run, fast, 0)
     begin(current_run, slow, 0)
@@ -185,7 +185,7 @@ def test_a_clock_that_moves_before_a_feed_was_asked_moves_its_first_slot(current
     assert (before, slow.due) == (slot(30), slot(1020))
 
 
-def test_a_stop_leaves_no_slot_of_a_longer_period_without_a_word(current_run, fast, slow, journal, database):
+def test_a_stop_misses_the_slot_of_a_longer_period_under_way(current_run, fast, slow, journal, database):
     serve(current_run, fast, [0])
     begin(current_run, slow, 0)
     begin(current_run, fast, 1)

@@ -1,4 +1,4 @@
-"""The backup of each day, made beside a recorder and without a hand."""
+"""A recorder's database is backed up each day without a command."""
 
 import logging
 import threading
@@ -32,7 +32,7 @@ def now() -> Clock:
 
 @pytest.fixture
 def backups(database: Database, folder: Path, now: Clock) -> Iterator[DailyBackup]:
-    """Of a database with a tick; it looks at the clock all the time."""
+    """Daily backups of a database with a tick; the clock is checked all the time."""
     with database.write() as cursor:
         ticks.append(cursor, [tick()])
     stop = threading.Event()
@@ -41,12 +41,12 @@ def backups(database: Database, folder: Path, now: Clock) -> Iterator[DailyBacku
 
 
 def made(folder: Path) -> int:
-    """How many ticks the backup has."""
+    """The number of ticks in the backup."""
     manifest = read_manifest(folder)
     return sum(file.rows for file in manifest.tables["ticks"]) if manifest else 0
 
 
-def test_the_first_is_made_at_once_and_the_next_when_the_day_is_over(
+def test_the_first_backup_is_made_at_once_and_the_next_when_the_day_is_over(
     backups: DailyBackup, database: Database, folder: Path, now: Clock, caplog: pytest.LogCaptureFixture
 ):
     caplog.set_level(logging.INFO, logger="tickwell")
@@ -65,7 +65,7 @@ def test_the_first_is_made_at_once_and_the_next_when_the_day_is_over(
     assert caplog.messages[0] == f"backed up into {folder}: ticks 1, days 1, of which written 1"
 
 
-def test_one_that_was_made_today_by_hand_is_enough(backups: DailyBackup, database: Database, folder: Path):
+def test_no_backup_is_made_on_a_day_that_has_one_made_by_hand(backups: DailyBackup, database: Database, folder: Path):
     backup(database, folder)
     before = read_manifest(folder)
 
@@ -74,7 +74,7 @@ def test_one_that_was_made_today_by_hand_is_enough(backups: DailyBackup, databas
     assert read_manifest(folder) == before
 
 
-def test_one_that_fails_is_one_line_and_tried_again_in_an_hour(
+def test_a_failed_backup_logs_one_line_and_is_tried_again_in_an_hour(
     backups: DailyBackup, folder: Path, now: Clock, caplog: pytest.LogCaptureFixture
 ):
     folder.write_text("in the way")
@@ -91,7 +91,7 @@ def test_one_that_fails_is_one_line_and_tried_again_in_an_hour(
     assert (before, made(folder)) == (0, 1)
 
 
-def test_a_mistake_of_ours_does_not_end_it(
+def test_an_unexpected_error_does_not_end_daily_backups(
     backups: DailyBackup, folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
     def fail(*_: object) -> None:
@@ -105,7 +105,7 @@ def test_a_mistake_of_ours_does_not_end_it(
     wait_until(lambda: made(folder) == 1)
 
 
-def test_nothing_is_recorded_yet_is_no_reason_to_end(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+def test_a_missing_database_does_not_end_daily_backups(tmp_path: Path, caplog: pytest.LogCaptureFixture):
     backups = DailyBackup(Database(tmp_path / "none.duckdb"), tmp_path / "backup", threading.Event())
 
     backups.back_up_if_due()

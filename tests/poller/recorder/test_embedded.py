@@ -49,7 +49,7 @@ def settings(make_settings: Callable[..., Settings], simulator: Simulator) -> Se
 
 @pytest.fixture
 def embed() -> Iterator[Embed]:
-    """As `start_embedded`; what it starts ends with the test."""
+    """`start_embedded`; the recorders that it starts end with the test."""
     started = []
 
     def start(settings: Settings, pauses: Pauses = SHORT) -> Recorder | None:
@@ -63,7 +63,7 @@ def embed() -> Iterator[Embed]:
         atexit.unregister(recorder.stop)
 
 
-def test_it_records_from_this_process(embed: Embed, settings: Settings):
+def test_an_embedded_recorder_records_from_this_process(embed: Embed, settings: Settings):
     assert isinstance(embed(settings), Recorder)
 
     notice = read_notice(settings.database)
@@ -71,14 +71,16 @@ def test_it_records_from_this_process(embed: Embed, settings: Settings):
     assert (notice.pid, notice.mode, notice.alive) == (os.getpid(), "embedded", True)
 
 
-def test_it_leaves_recording_to_another_process_when_told_to(embed: Embed, make_settings: Callable[..., Settings]):
+def test_no_recorder_starts_when_the_settings_choose_another_process(
+    embed: Embed, make_settings: Callable[..., Settings]
+):
     settings = make_settings(poller="external")
 
     assert embed(settings) is None
     assert read_notice(settings.database) is None
 
 
-def test_it_leaves_recording_to_whoever_does_it(embed: Embed, settings: Settings):
+def test_no_recorder_starts_while_another_process_records(embed: Embed, settings: Settings):
     lock = RecorderLock(settings.database)
     lock.acquire(Notice(4711, "external", START, 5, ("btc_usd",), "1.2.3", "recording", START))
 
@@ -87,11 +89,11 @@ def test_it_leaves_recording_to_whoever_does_it(embed: Embed, settings: Settings
     assert embed(settings) is not None
 
 
-def test_it_starts_no_second_recorder(embed: Embed, settings: Settings):
+def test_a_process_starts_no_second_recorder(embed: Embed, settings: Settings):
     assert [embed(settings) is not None for _ in range(3)] == [True, False, False]
 
 
-def test_of_many_that_start_at_once_one_records(embed: Embed, settings: Settings):
+def test_only_one_of_many_recorders_that_start_at_once_records(embed: Embed, settings: Settings):
     together = threading.Barrier(4)
     found = []
 
@@ -108,7 +110,7 @@ def test_of_many_that_start_at_once_one_records(embed: Embed, settings: Settings
     assert sorted(found) == [False, False, False, True]
 
 
-def test_a_lock_without_a_word_is_respected(embed: Embed, settings: Settings, caplog: pytest.LogCaptureFixture):
+def test_a_lock_without_a_notice_is_respected(embed: Embed, settings: Settings, caplog: pytest.LogCaptureFixture):
     lock = FileLock(beside(settings.database, "recorder"))
     assert lock.try_acquire()
 
@@ -151,7 +153,7 @@ def test_a_recorder_that_nobody_stops_ends_with_its_process(database_file: Path,
 
 
 class Exchange:
-    """One that publishes just another name until it is told to."""
+    """An exchange that publishes only another name until the test changes that."""
 
     def __init__(self) -> None:
         self.published = ["other_usd"]
@@ -164,7 +166,7 @@ class Exchange:
 
 @pytest.fixture
 def refusing(serve, make_settings: Callable[..., Settings]) -> tuple[Exchange, Settings]:
-    """An exchange that does not know the index, and settings that name both."""
+    """An exchange that does not publish the index, and settings that name both."""
     exchange = Exchange()
     return exchange, make_settings(deribit_url=serve(exchange).url, poll_seconds=1, indexes=("btc_usd",))
 
@@ -175,7 +177,7 @@ def told(settings: Settings) -> Notice:
     return notice
 
 
-def test_it_frees_the_file_for_a_recorder_of_another_process(embed: Embed, refusing: tuple[Exchange, Settings]):
+def test_a_recorder_that_ended_frees_the_file_for_another_process(embed: Embed, refusing: tuple[Exchange, Settings]):
     exchange, settings = refusing
     first = embed(settings)
     assert first is not None
@@ -192,7 +194,7 @@ def test_it_frees_the_file_for_a_recorder_of_another_process(embed: Embed, refus
     second.stop()
 
 
-def test_pages_start_another_one_after_a_pause_that_grows(embed: Embed, refusing: tuple[Exchange, Settings]):
+def test_pages_start_another_recorder_after_a_growing_pause(embed: Embed, refusing: tuple[Exchange, Settings]):
     pauses = Pauses(first=timedelta(seconds=0.5))
     _, settings = refusing
     first = embed(settings, pauses)
@@ -223,14 +225,14 @@ def test_pauses_between_recorders_end_at_ten_minutes():
 
 
 @pytest.mark.parametrize("skew_s", [180.0, -180.0])
-def test_on_a_machine_with_a_wrong_clock_the_pause_is_as_long(skew_s):
+def test_a_wrong_clock_does_not_change_the_pause(skew_s):
     ended_at = START + timedelta(seconds=skew_s)
     notice = Notice(os.getpid(), "embedded", START, 1, (), "0", "refused", ended_at, skew_s=skew_s)
 
     assert [too_soon(notice, START + s * SECOND) for s in (0, 9, 10)] == [True, True, False]
 
 
-def test_a_recorder_of_another_process_that_ended_by_itself_is_no_reason_to_wait(embed: Embed, settings: Settings):
+def test_no_pause_follows_a_recorder_of_another_process_that_ended(embed: Embed, settings: Settings):
     lock = RecorderLock(settings.database)
     lock.acquire(Notice(4711, "embedded", utc_now(), 5, ("btc_usd",), "0", "refused", utc_now(), tries=9))
     lock.release()
@@ -238,7 +240,7 @@ def test_a_recorder_of_another_process_that_ended_by_itself_is_no_reason_to_wait
     assert embed(settings) is not None
 
 
-def test_without_a_visitor_another_one_is_started_too(refusing: tuple[Exchange, Settings]):
+def test_another_recorder_starts_without_a_visitor_too(refusing: tuple[Exchange, Settings]):
     exchange, settings = refusing
     keeper = Embedded(settings, SHORT)
     keeper.start()
@@ -251,9 +253,7 @@ def test_without_a_visitor_another_one_is_started_too(refusing: tuple[Exchange, 
     assert (told(settings).state, told(settings).alive) == ("stopped", False)
 
 
-def test_what_hinders_a_start_is_told_and_it_goes_on_trying(
-    settings: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture
-):
+def test_a_failed_start_is_raised_and_tried_again(settings: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture):
     folder = tmp_path / "folder"
     folder.write_text("in the way")
     settings = settings.model_copy(update={"database": folder / "ticks.duckdb"})
@@ -269,7 +269,7 @@ def test_what_hinders_a_start_is_told_and_it_goes_on_trying(
     assert told(settings).state == "stopped"
 
 
-def test_what_was_never_started_can_be_stopped(settings: Settings):
+def test_a_stop_without_a_start_does_nothing(settings: Settings):
     Embedded(settings).stop()
 
     assert read_notice(settings.database) is None

@@ -1,4 +1,4 @@
-"""What is recorded is a tuple of feeds, and a slow one costs no other one a slot."""
+"""A recorder records a tuple of feeds, and a slow feed costs the others no slot."""
 
 import json
 import threading
@@ -43,7 +43,7 @@ Start = Callable[..., Recorder]
 
 @pytest.fixture
 def recorded(moons: Database) -> Database:
-    """A file with a little history of btc_usd, so that none is loaded."""
+    """A file with some history of btc_usd, so that the recorder loads none."""
     with moons.write() as cursor:
         averages.append(cursor, "btc_usd", [(datetime(2019, 1, 1, tzinfo=START.tzinfo), 1.0)], 86_400, "live")
     return moons
@@ -51,7 +51,7 @@ def recorded(moons: Database) -> Database:
 
 @pytest.fixture
 def start(recorded: Database, make_settings: Callable[..., Settings]) -> Iterator[Start]:
-    """Start a recorder of btc_usd at one second and of another feed."""
+    """Starts a recorder of btc_usd at 1 s and of another feed."""
     started: list[Recorder] = []
 
     def begin(url: str, *others: Feed) -> Recorder:
@@ -94,7 +94,7 @@ def answer(target: str) -> bytes:
     return price_reply(sent_at=utc_now())
 
 
-def test_a_feed_of_another_period_is_recorded_beside_the_others(serve, start: Start, recorded: Database):
+def test_feeds_of_two_periods_are_recorded_together(serve, start: Start, recorded: Database):
     recorder = start(serve(answer).url, moon_feed("JUPITER", 2 * SECOND))
     wait_until(lambda: len(stored_moons(recorded)) >= 6, timeout_s=20)
     told = read_notice(recorded.path)
@@ -143,10 +143,8 @@ def test_a_request_of_three_seconds_costs_a_feed_at_one_second_no_slot(serve, st
         assert ticks.latest(cursor, "slow_usd") is not None
 
 
-def test_no_second_holds_more_requests_than_the_budget_whatever_asks(
-    serve, database: Database, make_settings: Callable[..., Settings]
-):
-    """Twelve indexes have their slots together, one fails and is asked again, and history is loaded beside them."""
+def test_no_second_has_more_requests_than_the_budget(serve, database: Database, make_settings: Callable[..., Settings]):
+    """Twelve indexes share their slots, one fails and is asked again, and history is loaded meanwhile."""
     names = tuple(f"i{number}_usd" for number in range(12))
     asked_at: list[float] = []
 
@@ -164,14 +162,12 @@ def test_no_second_holds_more_requests_than_the_budget_whatever_asks(
     wait_until(lambda: len(asked_at) >= 40, timeout_s=40)
     recorder.stop()
 
-    # A request may be on its way for longer than the one five places after it.
+    # A request may take longer than the fifth request after it.
     assert all(later - earlier > 0.8 for earlier, later in zip(asked_at, asked_at[5:], strict=False))
     assert {miss.feed for miss in missed(database)} <= {"i0_usd"}
 
 
-def test_a_feed_that_fails_is_missed_with_its_cause_and_told_while_others_go_on(
-    serve, start: Start, recorded: Database
-):
+def test_a_feed_that_fails_is_missed_and_named_while_others_are_recorded(serve, start: Start, recorded: Database):
     async def refuse(_: DeribitClient) -> Snapshot:
         raise RefusedError("get_moons: -32602 Invalid params", code=-32602)
 
@@ -184,9 +180,7 @@ def test_a_feed_that_fails_is_missed_with_its_cause_and_told_while_others_go_on(
     assert told.failing == {MOONS: "exchange error, get_moons: -32602 Invalid params"}
 
 
-def test_what_a_feed_without_a_history_missed_is_unfillable_and_nobody_is_asked_for_it(
-    serve, start: Start, recorded: Database
-):
+def test_a_miss_of_a_feed_without_history_is_unfillable_at_once(serve, start: Start, recorded: Database):
     asked: list[str] = []
 
     async def fail_twice(client: DeribitClient) -> Tick:
@@ -204,7 +198,7 @@ def test_what_a_feed_without_a_history_missed_is_unfillable_and_nobody_is_asked_
 
 
 def states(database: Database) -> dict[str, set[str]]:
-    """Of the gaps of each feed."""
+    """The states of the gaps of each feed."""
     with database.read() as cursor:
         gaps = [gap for gap in ledger(cursor, *EVER, utc_now()) if gap.cause != "recorder down"]
     return {name: {gap.state for gap in gaps if gap.feed == name} for name in {gap.feed for gap in gaps}}
@@ -219,7 +213,7 @@ def snapshot(second: float) -> Snapshot:
 
 
 @pytest.mark.parametrize(("repeats", "taken"), [("same", Snapshot), ("miss", Miss)])
-def test_an_unchanged_exchange_time_means_what_the_feed_says(recorded: Database, repeats: Any, taken: type[Outcome]):
+def test_the_feed_decides_what_an_unchanged_exchange_time_means(recorded: Database, repeats: Any, taken: type[Outcome]):
     journal = Journal(recorded, feeds=[replace(moon_feed("JUPITER", SECOND), repeats=repeats)])
     journal.add(START, [snapshot(0.5)])
 

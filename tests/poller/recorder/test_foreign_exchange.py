@@ -1,4 +1,4 @@
-"""A file takes the prices of one exchange: replies of another one end each command in one line, and add not a row."""
+"""A file takes prices of one exchange only: replies of another one end each command in one line and add no row."""
 
 import asyncio
 from collections.abc import Callable
@@ -50,7 +50,7 @@ def foreign(make_settings: Callable[..., Settings], simulator: Simulator) -> Set
 
 
 @pytest.mark.parametrize("mode", ["external", "embedded"])
-def test_a_recorder_ends_before_it_writes_anything(real: Database, foreign: Settings, mode):
+def test_a_recorder_ends_before_it_writes(real: Database, foreign: Settings, mode):
     before = digest(real)
     recorder = Recorder(foreign, real, mode)
 
@@ -68,7 +68,7 @@ def test_a_recorder_ends_before_it_writes_anything(real: Database, foreign: Sett
 
 
 def simulated_price(target: str) -> bytes:
-    """What the simulator answers while it gives nothing but prices."""
+    """The answer of a simulator that gives only prices."""
     if "get_index_price?" not in target:
         return http(b"", "502 Bad Gateway")
     reply = price_reply(sent_at=utc_now())
@@ -76,7 +76,7 @@ def simulated_price(target: str) -> bytes:
 
 
 @pytest.mark.parametrize("taken", [False, True], ids=["free", "taken at its start"])
-def test_a_recorder_that_learns_it_from_its_first_tick_ends_then(
+def test_a_recorder_that_learns_the_exchange_from_its_first_tick_ends_then(
     real: Database, make_settings: Callable[..., Settings], serve, taken
 ):
     before = digest(real)
@@ -94,7 +94,7 @@ def test_a_recorder_that_learns_it_from_its_first_tick_ends_then(
     assert digest(real) == before
 
 
-def test_prices_that_come_after_it_ended_change_nothing(
+def test_prices_after_the_end_change_nothing(
     real: Database, make_settings: Callable[..., Settings], serve, caplog: pytest.LogCaptureFixture
 ):
     def refused() -> bool:
@@ -120,10 +120,10 @@ def test_prices_that_come_after_it_ended_change_nothing(
 
 
 @pytest.mark.parametrize("time_answers", [True, False])
-def test_an_index_alone_does_not_decide_whose_prices_a_file_has(
+def test_one_index_does_not_decide_the_exchange_of_a_file(
     database: Database, make_settings: Callable[..., Settings], serve, time_answers
 ):
-    """The names are not told. One index says all the time that its prices are of the test environment."""
+    """The exchange gives no list of names. One index always says that its prices are of the test environment."""
     asked_time: list[str] = []
     asked_btc: list[str] = []
 
@@ -175,7 +175,7 @@ def test_healing_is_refused(real: Database, foreign: Settings):
     assert digest(real) == before
 
 
-def test_replies_of_the_test_environment_make_a_file_that_says_so(
+def test_a_file_names_the_test_environment_after_its_replies(
     make_settings: Callable[..., Settings], database: Database, serve
 ):
     def answer(_: str) -> bytes:

@@ -1,4 +1,4 @@
-"""The heartbeat is heard each minute while the recorder records, and holds up nothing."""
+"""The heartbeat calls its address each minute while the recorder records, and delays nothing."""
 
 import asyncio
 import logging
@@ -29,7 +29,7 @@ def webhook() -> Iterator[Webhook]:
 
 
 def beats(url: str, times: int = 1, timeout_s: float = 5, meanwhile: Callable[[int], None] = lambda _: None) -> None:
-    """Beat so many times, one after the other."""
+    """Beat `times` times, one after the other."""
 
     async def beat() -> None:
         heartbeat = Heartbeat(SecretStr(url), timeout_s=timeout_s)
@@ -41,13 +41,13 @@ def beats(url: str, times: int = 1, timeout_s: float = 5, meanwhile: Callable[[i
     asyncio.run(beat())
 
 
-def test_it_calls_the_address(webhook: Webhook):
+def test_a_heartbeat_calls_the_address(webhook: Webhook):
     beats(webhook.url)
 
     assert webhook.calls == [("GET", "/hooks/T0pS3cret")]
 
 
-def test_a_call_that_is_under_way_is_not_made_twice(webhook: Webhook):
+def test_no_call_begins_while_another_is_under_way(webhook: Webhook):
     webhook.delay_s = 0.2
 
     async def beat() -> None:
@@ -61,7 +61,7 @@ def test_a_call_that_is_under_way_is_not_made_twice(webhook: Webhook):
     assert len(webhook.calls) == 1
 
 
-def test_an_outage_is_one_line_without_the_address_and_its_end_another(webhook: Webhook, caplog):
+def test_an_outage_and_its_end_log_one_line_each_without_the_address(webhook: Webhook, caplog):
     caplog.set_level(logging.INFO, "tickwell")
 
     def meanwhile(number: int) -> None:
@@ -73,7 +73,7 @@ def test_an_outage_is_one_line_without_the_address_and_its_end_another(webhook: 
     assert ours == ["the heartbeat doesn't get through: answered 500", "the heartbeat gets through again"]
 
 
-def test_a_service_that_is_gone_is_told_without_its_address(caplog):
+def test_an_unreachable_service_is_logged_without_its_address(caplog):
     with Webhook() as gone:
         url = gone.url
 
@@ -83,7 +83,7 @@ def test_a_service_that_is_gone_is_told_without_its_address(caplog):
 
 
 @pytest.mark.parametrize("manner", ["hang", "trickle"])
-def test_a_service_that_keeps_it_waiting_is_left(webhook: Webhook, manner, caplog):
+def test_a_call_ends_after_its_timeout(webhook: Webhook, manner, caplog):
     webhook.manner = manner
     began = time.monotonic()
 
@@ -95,19 +95,19 @@ def test_a_service_that_keeps_it_waiting_is_left(webhook: Webhook, manner, caplo
     ]
 
 
-def test_an_address_that_is_none_is_told_as_such(caplog):
+def test_an_invalid_address_is_logged(caplog):
     beats("http://127.0.0.1:port/T0pS3cret")
 
     assert caplog.messages == ["the heartbeat doesn't get through: InvalidURL"]
 
 
-def test_it_may_end_before_the_first_call(webhook: Webhook):
+def test_a_heartbeat_may_end_before_its_first_call(webhook: Webhook):
     beats(webhook.url, 0)
 
     assert webhook.calls == []
 
 
-def test_its_end_waits_for_nobody(webhook: Webhook):
+def test_the_end_of_a_heartbeat_does_not_wait_for_a_call(webhook: Webhook):
     webhook.manner = "hang"
 
     async def beat() -> float:

@@ -1,4 +1,4 @@
-"""A log feed is recorded and healed by the same request, beside the slots of other feeds."""
+"""The same request records and heals a log feed, and costs other feeds no slot."""
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
@@ -33,7 +33,7 @@ def append_tides(cursor: Cursor, rows: Sequence[tuple[Any, ...]]) -> None:
 
 
 async def ask_tides(client: DeribitClient, start: datetime, end: datetime) -> Entries:
-    """An entry a second, so many at a time; the exchange is asked whether it is there."""
+    """An entry for each second, a limited number at a time; it asks the exchange whether it is reachable."""
     await client.time()
     first = -(-start.timestamp() // 1)
     instants = [datetime.fromtimestamp(first + number, start.tzinfo) for number in range(A_PAGE)]
@@ -48,7 +48,7 @@ def begins() -> datetime:
 
 @pytest.fixture
 def tides(database: Database) -> Database:
-    """A file with the table of the log and a little history of btc_usd, so that none is loaded."""
+    """A file with the table of the log and some history of btc_usd, so that the recorder loads none."""
     with database.write() as cursor:
         cursor.execute(_TABLE)
         averages.append(cursor, "btc_usd", [(datetime(2019, 1, 1, tzinfo=START.tzinfo), 1.0)], 86_400, "live")
@@ -57,7 +57,7 @@ def tides(database: Database) -> Database:
 
 @pytest.fixture
 def start(tides: Database, make_settings: Callable[..., Settings]) -> Iterator[Callable[..., Recorder]]:
-    """Start a recorder of btc_usd at one second and of a log."""
+    """Starts a recorder of btc_usd at 1 s and of a log."""
     started: list[Recorder] = []
 
     def begin(url: str, *feeds: Feed | LogFeed) -> Recorder:
@@ -94,7 +94,7 @@ def answer(target: str) -> bytes:
     return price_reply(sent_at=utc_now())
 
 
-def test_all_that_the_exchange_has_is_stored_once_from_the_beginning_on(serve, start, tides, begins):
+def test_all_entries_are_stored_once_from_the_beginning(serve, start, tides, begins):
     start(serve(answer).url, tide_feed(begins))
     wait_until(lambda: instants_in(tides)[255:])
 
@@ -103,7 +103,7 @@ def test_all_that_the_exchange_has_is_stored_once_from_the_beginning_on(serve, s
     assert log_in(tides).complete_to > found[-1] - SECOND
 
 
-def test_what_an_outage_left_out_comes_with_the_next_request_and_costs_no_slot(serve, start, tides, begins):
+def test_the_request_after_an_outage_brings_its_entries_and_costs_no_slot(serve, start, tides, begins):
     away = False
 
     def fails(target: str) -> bytes:
@@ -126,7 +126,7 @@ def test_what_an_outage_left_out_comes_with_the_next_request_and_costs_no_slot(s
     assert seconds == [seconds[0] + number * SECOND for number in range(len(seconds))]
 
 
-def test_a_log_that_brings_nothing_newer_is_asked_once_a_period(serve, start, tides, begins):
+def test_a_log_without_newer_entries_is_asked_once_a_period(serve, start, tides, begins):
     asked: list[datetime] = []
 
     async def nothing(client: DeribitClient, start: datetime, end: datetime) -> Entries:

@@ -1,4 +1,4 @@
-"""A feed takes a kind in the store and a module in the poller: all that is kept, told and copied of feeds has it."""
+"""A new feed needs a kind in the store and a module in the poller; all code that keeps or copies feeds then has it."""
 
 import json
 from collections.abc import Callable
@@ -34,7 +34,7 @@ SECOND = timedelta(seconds=1)
 
 @pytest.fixture
 def settings(serve, make_settings: Callable[..., Settings]) -> Settings:
-    """Of an exchange that refuses to tell the moons once, after three times."""
+    """Settings for an exchange that gives the moons three times, then refuses once."""
     asked: list[str] = []
 
     def refuses_once(target: str) -> bytes:
@@ -49,8 +49,8 @@ def settings(serve, make_settings: Callable[..., Settings]) -> Settings:
 
 @pytest.fixture
 def recorded(moons: Database, settings: Settings) -> Database:
-    """What a recorder stores of it, until the slot that failed is known to stay empty."""
-    with moons.write() as cursor:  # a little history, so that none is loaded
+    """A file in which a recorder has recorded the moons, until it knows that the failed slot stays empty."""
+    with moons.write() as cursor:  # some history, so that the recorder loads none
         averages.append(cursor, "btc_usd", [(START.replace(year=2019), 1.0)], 86_400, "live")
     feeds = (*index_feeds(("btc_usd",), SECOND), moon_feed("JUPITER", SECOND))
     limits = Limits(history=HistoryLimits(look_for_gaps_s=0.5, ripe=SECOND))
@@ -75,7 +75,7 @@ def gaps_of(database: Database) -> list[Gap]:
         ]
 
 
-def test_it_is_recorded_missed_counted_told_exported_and_backed_up_as_all_feeds_are(
+def test_a_made_up_feed_is_recorded_counted_exported_and_backed_up_like_all_feeds(
     recorded: Database, settings: Settings, command: Callable[..., Result], tmp_path: Path
 ):
     now = utc_now()
@@ -88,7 +88,7 @@ def test_it_is_recorded_missed_counted_told_exported_and_backed_up_as_all_feeds_
         (share,) = (its for its in coverage(cursor, known, miss.slot, miss.slot + SECOND) if its.feed == MOONS)
     (gap,) = gaps_of(recorded)
 
-    # Recorded, missed with its cause, a gap that nobody can fill.
+    # Rows, a miss with its cause, and a gap that nobody can fill.
     assert rows[:2] == [("JUPITER", "Europa", 0.5), ("JUPITER", "Io", 0.25)]
     assert len(rows) >= 6
     assert snapshots == [(MOONS, 2, "live")]

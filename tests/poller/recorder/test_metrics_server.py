@@ -1,4 +1,4 @@
-"""A headless recorder's metrics, at METRICS_PORT."""
+"""A headless recorder serves its metrics at METRICS_PORT."""
 
 import logging
 import signal
@@ -45,7 +45,7 @@ def port_of(server: MetricsServer) -> int:
 
 
 def scraped(port: int) -> str:
-    """What a recorder tells there; nothing while it isn't there."""
+    """The metrics of a recorder at a port; empty while it does not answer."""
     try:
         return httpx.get(f"http://127.0.0.1:{port}/metrics").text
     except httpx.TransportError:
@@ -81,7 +81,7 @@ def test_replies_name_no_version_of_python(server: MetricsServer):
     assert "Python" not in httpx.get(url_of(server)).headers["server"]
 
 
-def test_one_who_says_nothing_holds_up_nobody_and_is_hung_up_on(settings: Settings, database: Database):
+def test_a_silent_client_delays_nobody_and_is_disconnected(settings: Settings, database: Database):
     with (
         MetricsServer(settings, database, ("127.0.0.1", 0), slow_s=0.2) as server,
         socket.create_connection(("127.0.0.1", port_of(server))) as silent,
@@ -99,7 +99,7 @@ def replies() -> int:
     return sum(thread.name == "tickwell-metrics-reply" for thread in threading.enumerate())
 
 
-def test_however_many_are_silent_there_is_a_thread_for_few_and_an_answer_for_who_asks(server: MetricsServer):
+def test_silent_clients_take_few_threads_and_a_scrape_is_still_answered(server: MetricsServer):
     with ExitStack() as stack:
         silent = [
             stack.enter_context(socket.create_connection(("127.0.0.1", port_of(server)), timeout=10)) for _ in range(40)
@@ -115,7 +115,7 @@ def test_however_many_are_silent_there_is_a_thread_for_few_and_an_answer_for_who
         assert replies() <= metrics_module.MOST_AT_ONCE
 
 
-def test_while_all_places_are_busy_the_next_one_is_hung_up_on(settings, database, monkeypatch):
+def test_a_client_is_disconnected_while_all_places_are_busy(settings, database, monkeypatch):
     go_on = threading.Event()
 
     def slow(*_: object) -> bytes:
@@ -140,7 +140,7 @@ def test_while_all_places_are_busy_the_next_one_is_hung_up_on(settings, database
         assert httpx.get(url_of(server)).status_code == 200
 
 
-def test_one_who_hangs_up_in_between_costs_one_line_of_log(server: MetricsServer, caplog):
+def test_a_client_that_disconnects_early_costs_one_line_of_log(server: MetricsServer, caplog):
     caplog.set_level(logging.WARNING)
     with socket.create_connection(("127.0.0.1", port_of(server))) as hasty:
         hasty.sendall(b"GET /metrics HT")
@@ -179,7 +179,7 @@ def has_ipv6() -> bool:
         pytest.param("::1", marks=pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")),
     ],
 )
-def test_it_listens_on_the_address_that_is_named(database: Database, settings: Settings, address):
+def test_the_server_listens_on_the_address_of_the_settings(database: Database, settings: Settings, address):
     with MetricsServer(settings, database, (address, 0)) as server:
         host = "[::1]" if server.address_family == socket.AF_INET6 else "127.0.0.1"
 
@@ -187,7 +187,7 @@ def test_it_listens_on_the_address_that_is_named(database: Database, settings: S
 
 
 @pytest.mark.parametrize("address", [("no.such.host.invalid", 9464), ("192.0.2.1", 9464)])
-def test_an_address_that_is_not_this_machines_is_refused_in_one_line(database: Database, settings: Settings, address):
+def test_an_address_of_another_machine_is_refused_in_one_line(database: Database, settings: Settings, address):
     with pytest.raises(SettingsError) as refused:
         MetricsServer(settings, database, address)
 
@@ -199,7 +199,7 @@ def test_an_address_that_is_not_this_machines_is_refused_in_one_line(database: D
 # The command
 
 
-def test_a_headless_recorder_serves_its_metrics_and_stops_as_ever(database_file: Path, simulator: Simulator):
+def test_a_headless_recorder_serves_its_metrics_and_stops_in_an_orderly_way(database_file: Path, simulator: Simulator):
     port = free_port()
     settings = {"database": database_file, "deribit_url": simulator.url, "poll_seconds": 1, "indexes": "btc_usd"}
     with Program("poller", **settings, metrics_port=port) as program:
@@ -231,7 +231,7 @@ def test_a_port_that_is_taken_stops_the_start_with_one_line(database_file: Path,
     assert not notice.alive
 
 
-def test_a_second_recorder_is_told_of_the_first_and_not_of_its_port(database: Database, simulator: Simulator):
+def test_a_second_recorder_names_the_first_recorder_and_not_the_port(database: Database, simulator: Simulator):
     lock = RecorderLock(database.path)
     lock.acquire(RECORDING)
     with socket.create_server(("127.0.0.1", 0)) as taken:

@@ -66,7 +66,7 @@ def test_a_failure_is_recorded_too(settings: Settings, simulator: Simulator, dat
         assert runs.misses(cursor, *EVER) == outcomes
 
 
-def test_an_error_that_goes_away_is_waited_out(make_settings: Make, simulator: Simulator, database: Database):
+def test_a_temporary_error_is_retried(make_settings: Make, simulator: Simulator, database: Database):
     simulator.faults.add(Fault("html", times=1))
 
     with stamina.set_testing(True, attempts=10, cap=True):  # without the wait
@@ -75,7 +75,7 @@ def test_an_error_that_goes_away_is_waited_out(make_settings: Make, simulator: S
     assert isinstance(outcome, Tick)
 
 
-def test_the_demo_has_a_simulator_of_its_own(make_settings: Make, database_file: Path):
+def test_the_demo_has_its_own_simulator(make_settings: Make, database_file: Path):
     settings = make_settings(demo=True, indexes=("btc_usd",))
 
     (tick,) = once(settings, Database(settings.database))
@@ -84,7 +84,7 @@ def test_the_demo_has_a_simulator_of_its_own(make_settings: Make, database_file:
     assert tick.source == "simulator"
 
 
-def test_it_does_not_disturb_a_recorder(settings: Settings, database: Database):
+def test_one_poll_does_not_disturb_a_recorder(settings: Settings, database: Database):
     lock = RecorderLock(database.path)
     lock.acquire(Notice(4711, "external", START, 5, ("btc_usd",), "1.2.3", "recording", START))
 
@@ -96,7 +96,7 @@ def test_it_does_not_disturb_a_recorder(settings: Settings, database: Database):
         assert ticks.summary(cursor) == {}
 
 
-def test_it_leaves_word_that_it_is_done(settings: Settings, database: Database):
+def test_one_poll_leaves_a_notice_that_it_stopped(settings: Settings, database: Database):
     before = utc_now()
 
     once(settings, database)
@@ -108,7 +108,7 @@ def test_it_leaves_word_that_it_is_done(settings: Settings, database: Database):
     assert in_words(notice, 0.0, utc_now()).startswith("not recording: the recorder was stopped at ")
 
 
-def test_a_tick_that_can_not_be_written_is_kept_for_the_next_time(
+def test_a_tick_that_can_not_be_written_is_kept_for_the_next_start(
     settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(database, "migrate", lambda: None)
@@ -124,7 +124,7 @@ def test_a_tick_that_can_not_be_written_is_kept_for_the_next_time(
         assert [count for count, *_ in ticks.summary(cursor).values()] == [2, 2]
 
 
-def test_a_store_that_refuses_is_told_and_let_go(settings: Settings, database: Database):
+def test_a_store_that_refuses_is_reported_and_released(settings: Settings, database: Database):
     with database.write() as cursor:
         cursor.execute("INSERT INTO migrations (number, name) VALUES (9999, 'later')")
 

@@ -43,7 +43,7 @@ SECOND = timedelta(seconds=1)
 USUAL = Limits()
 BOTH = ("btc_usd", "eth_usd")
 
-# Takes the file as the duckdb command line does, between two leases of the recorder, until its input ends.
+# Opens the file like the duckdb command line, between two leases of the recorder, and keeps it until its input ends.
 FOREIGN_PROGRAM = """
 import sys, duckdb
 while True:
@@ -78,7 +78,7 @@ def simulator(clock: MovedClock) -> Iterator[Simulator]:
 def start(
     database: Database, clock: MovedClock, simulator: Simulator, make_settings: Callable[..., Settings]
 ) -> Iterator[Start]:
-    """Start a recorder of btc_usd from the simulator, every second unless told otherwise."""
+    """Starts a recorder of btc_usd from the simulator, at 1 s by default."""
     started = []
 
     def begin(
@@ -125,7 +125,7 @@ def wait_for_ticks(database: Database, count: int) -> list[Tick]:
 
 
 def fill(database: Database) -> None:
-    """Give btc_usd a little history, so that a recorder loads none."""
+    """Give btc_usd some history, so that a recorder loads none."""
     with database.write() as cursor:
         averages.append(cursor, "btc_usd", [(datetime(2019, 1, 1, tzinfo=UTC), 1.0)], 86_400, "simulator")
 
@@ -133,7 +133,7 @@ def fill(database: Database) -> None:
 # Recording
 
 
-def test_every_slot_is_stored_with_the_price_of_its_time(start: Start, database: Database):
+def test_every_slot_has_the_price_of_its_time(start: Start, database: Database):
     recorder = start(indexes=BOTH)
     wait_for_ticks(database, 3)
 
@@ -166,7 +166,7 @@ def test_a_run_lasts_from_its_first_slot_to_the_stop(start: Start, database: Dat
     assert recorder.failure is None
 
 
-def test_the_demo_records_from_a_simulator_of_its_own(start: Start, database: Database):
+def test_the_demo_records_from_its_own_simulator(start: Start, database: Database):
     start(demo=True, deribit_url="http://127.0.0.1:9")
 
     tick = wait_for_ticks(database, 1)[0]
@@ -174,7 +174,7 @@ def test_the_demo_records_from_a_simulator_of_its_own(start: Start, database: Da
     assert (tick.source, tick.price) == ("simulator", price("btc_usd", tick.ts))
 
 
-def test_each_minute_is_summed_up_in_the_log(start: Start, database: Database, caplog: pytest.LogCaptureFixture):
+def test_the_log_has_a_summary_of_each_minute(start: Start, database: Database, caplog: pytest.LogCaptureFixture):
     fill(database)
     caplog.set_level(logging.INFO, logger="tickwell")
     start(limits=Limits(minute_s=1))
@@ -185,7 +185,7 @@ def test_each_minute_is_summed_up_in_the_log(start: Start, database: Database, c
     assert not [record for record in caplog.records if record.levelno > logging.INFO]
 
 
-def test_an_index_that_fails_is_named_while_the_others_go_on(
+def test_an_index_that_fails_is_named_while_the_others_are_recorded(
     serve, start: Start, database: Database, clock: MovedClock
 ):
     def answer(target: str) -> bytes:
@@ -209,7 +209,7 @@ def test_an_index_that_fails_is_named_while_the_others_go_on(
 # Trouble with the exchange
 
 
-def test_an_outage_is_told_and_ends_by_itself(
+def test_an_outage_is_reported_and_ends_by_itself(
     start: Start, simulator: Simulator, database: Database, clock: MovedClock
 ):
     recorder = start()
@@ -246,7 +246,7 @@ def test_an_exchange_that_is_slow_once_costs_one_slot(start: Start, simulator: S
     assert stored(database)[1].ts - miss.slot < 2 * SECOND
 
 
-def test_an_exchange_that_is_not_there_at_the_start_is_told_at_once(start: Start, database: Database):
+def test_an_unreachable_exchange_is_reported_at_once_at_the_start(start: Start, database: Database):
     start(deribit_url="http://127.0.0.1:9", poll_seconds=3600)
 
     trouble = wait_for_state(database, "unreachable")
@@ -256,7 +256,7 @@ def test_an_exchange_that_is_not_there_at_the_start_is_told_at_once(start: Start
     assert trouble.retry_at.timestamp() % 3600 == 0
 
 
-def test_a_pause_that_the_exchange_asked_for_is_when_the_next_try_comes(
+def test_the_next_try_comes_after_the_pause_that_the_exchange_asked_for(
     start: Start, simulator: Simulator, database: Database, clock: MovedClock
 ):
     simulator.faults.add(Fault("rate_limit", retry_after=50))
@@ -285,7 +285,7 @@ def test_an_unknown_index_is_refused(start: Start, database: Database):
 
 
 def without(name: str, clock: MovedClock) -> Callable[[str], bytes]:
-    """An exchange that publishes one of BOTH no more."""
+    """An exchange that no longer publishes one of BOTH."""
     left = [each for each in BOTH if each != name]
 
     def answer(target: str) -> bytes:
@@ -299,7 +299,7 @@ def without(name: str, clock: MovedClock) -> Callable[[str], bytes]:
 
 
 @pytest.mark.parametrize("readable", [True, False], ids=["", "while others have the file"])
-def test_an_index_that_was_recorded_and_is_published_no_more_is_told_and_the_others_go_on(
+def test_a_recorded_index_that_is_no_longer_published_is_named_and_the_others_are_recorded(
     serve, start: Start, database: Database, clock: MovedClock, caplog, readable
 ):
     with database.write() as cursor:
@@ -318,7 +318,7 @@ def test_an_index_that_was_recorded_and_is_published_no_more_is_told_and_the_oth
 
 
 @pytest.mark.parametrize("published", [["eth_usd"], []], ids=["missing", "an empty list"])
-def test_a_name_that_is_missing_from_the_list_once_is_recorded_all_the_same(
+def test_an_index_that_is_missing_from_the_list_once_is_still_recorded(
     serve, start: Start, database: Database, clock: MovedClock, published
 ):
     def answer(target: str) -> bytes:
@@ -337,7 +337,7 @@ def test_a_name_that_is_missing_from_the_list_once_is_recorded_all_the_same(
 
 @pytest.fixture
 def foreign_program(database_file: Path) -> Iterator[Callable[[], subprocess.Popen[str]]]:
-    """Start a program that is not ours and holds the database file until its input ends."""
+    """Starts a foreign program that holds the database file until its input ends."""
     programs = []
 
     def hold() -> subprocess.Popen[str]:
@@ -397,7 +397,7 @@ def test_ticks_that_the_database_refuses_wait_until_it_takes_them(start: Start, 
     assert slots == in_a_row(slots)
 
 
-def test_a_stop_waits_for_the_write_that_waits_for_others(
+def test_a_stop_waits_for_a_write_that_waits_for_the_file(
     start: Start, database: Database, foreign_program: Callable[[], subprocess.Popen[str]]
 ):
     recorder = start()
@@ -415,7 +415,7 @@ def test_a_stop_waits_for_the_write_that_waits_for_others(
     assert slots == in_a_row(slots)
 
 
-def test_a_store_that_is_taken_costs_no_slot_when_replies_come_one_by_one(
+def test_a_file_held_by_others_costs_no_slot_when_replies_come_one_by_one(
     serve, start: Start, database: Database, clock: MovedClock
 ):
     apart = threading.Event()
@@ -438,7 +438,7 @@ def test_a_store_that_is_taken_costs_no_slot_when_replies_come_one_by_one(
     assert missed(database) == []
 
 
-def test_a_store_that_is_taken_at_the_start_is_waited_for(start: Start, database: Database, caplog):
+def test_a_start_waits_for_a_file_held_by_others(start: Start, database: Database, caplog):
     with Database(database.path).write():
         start(limits=Limits(store_wait_s=0.2))
         wait_until(lambda: notice(database).waiting)
@@ -474,7 +474,7 @@ def test_ticks_that_can_not_be_written_at_the_end_are_kept_and_the_next_start_ta
     assert [gap for gap in ledger_of(database) if gap[0] != "recorder down"] == []
 
 
-def test_a_stop_waits_for_who_has_the_file_and_says_whom_until_it_is_hurried(
+def test_a_stop_waits_for_the_holder_of_the_file_and_names_it_until_it_is_hurried(
     start: Start, database: Database, foreign_program: Callable[[], subprocess.Popen[str]], caplog
 ):
     recorder = start()
@@ -497,7 +497,7 @@ def test_a_stop_waits_for_who_has_the_file_and_says_whom_until_it_is_hurried(
     assert database.path.with_name("ticks.duckdb.waiting.jsonl").exists()
 
 
-def test_a_stop_writes_a_long_queue_to_its_end(start: Start, database: Database):
+def test_a_stop_writes_the_whole_of_a_long_queue(start: Start, database: Database):
     recorder = start(limits=Limits(journal=JournalLimits(portion=1)))
     with Database(database.path).write():
         wait_until(lambda: notice(database).waiting >= 4)
@@ -522,7 +522,7 @@ def test_a_newer_database_is_refused_and_left_alone(start: Start, database: Data
     assert database.path.read_bytes() == before
 
 
-def test_a_database_that_is_not_there_is_made(start: Start, database_file: Path):
+def test_a_missing_database_is_created(start: Start, database_file: Path):
     database = Database(database_file.with_name("another.duckdb"))
     with pytest.raises(NoDatabaseError):
         stored(database)
@@ -548,7 +548,7 @@ def test_skipped_slots_are_misses(start: Start, database: Database, clock: Moved
     assert len(noted(database)) == 1
 
 
-def test_after_a_stall_another_run_begins(start: Start, database: Database, clock: MovedClock, caplog):
+def test_another_run_begins_after_a_stall(start: Start, database: Database, clock: MovedClock, caplog):
     recorder = start()
     wait_for_ticks(database, 1)
 
@@ -579,7 +579,7 @@ def averages_of(database: Database, index_name: str = "btc_usd") -> list[int]:
 
 
 def charts_asked_for(simulator: Simulator) -> int:
-    """Of a simulator with the fault COUNTED."""
+    """The number of charts that a simulator with the fault COUNTED was asked for."""
     return 1000 - sum(fault.times or 0 for fault in simulator.faults.listing() if fault.kind == "slow")
 
 
@@ -588,11 +588,11 @@ COUNTED = Fault("slow", method="get_index_chart_data", delay_s=1e-6, times=1000)
 
 
 SHORT_HISTORY = Limits(history=HistoryLimits(ranges=("1h",)))
-"""An hour is all that is asked for."""
+"""The recorder asks for one hour of history only."""
 
 
 @pytest.mark.parametrize("mode", ["external", "embedded"])
-def test_history_is_loaded_beside_the_polls_and_costs_no_slot(start: Start, database: Database, mode, caplog):
+def test_loading_history_costs_no_slot(start: Start, database: Database, mode, caplog):
     caplog.set_level(logging.INFO, logger="tickwell")
     recorder = start(mode)
 
@@ -620,7 +620,7 @@ def test_a_second_start_loads_no_history(start: Start, simulator: Simulator, dat
     assert averages_of(database) == [86_400]
 
 
-def test_a_file_holds_no_history_before_it_holds_a_tick(start: Start, simulator: Simulator, database: Database):
+def test_a_file_has_no_history_before_it_has_a_tick(start: Start, simulator: Simulator, database: Database):
     simulator.faults.add(COUNTED)
     simulator.faults.add(Fault("bad_price"))
     start(limits=SHORT_HISTORY)
@@ -634,7 +634,7 @@ def test_a_file_holds_no_history_before_it_holds_a_tick(start: Start, simulator:
     assert stored(database)
 
 
-def test_an_exchange_that_is_away_at_the_first_start_and_comes_back_brings_its_history(
+def test_an_exchange_that_is_unreachable_at_the_first_start_brings_its_history_later(
     start: Start, simulator: Simulator, database: Database
 ):
     simulator.faults.add(Fault("outage", seconds=1.5))
@@ -646,7 +646,9 @@ def test_an_exchange_that_is_away_at_the_first_start_and_comes_back_brings_its_h
     assert set(averages_of(database)) == {6}
 
 
-def test_between_far_slots_history_is_written_at_once(serve, start: Start, database: Database, clock: MovedClock):
+def test_history_is_written_at_once_when_slots_are_far_apart(
+    serve, start: Start, database: Database, clock: MovedClock
+):
     hours_ms = [1000 * (int(clock().timestamp()) - 3600 * number) for number in (9, 8, 7)]
 
     def answer(target: str) -> bytes:
@@ -665,7 +667,7 @@ def test_between_far_slots_history_is_written_at_once(serve, start: Start, datab
     assert len(stored(database)) == 1
 
 
-def test_a_stop_while_history_loads_is_prompt_and_leaves_nothing_of_it(
+def test_a_stop_while_history_loads_is_prompt_and_stores_none_of_it(
     start: Start, simulator: Simulator, database: Database, caplog
 ):
     simulator.faults.add(Fault("slow", method="get_index_chart_data", delay_s=60))
@@ -682,7 +684,7 @@ def test_a_stop_while_history_loads_is_prompt_and_leaves_nothing_of_it(
     assert [record.getMessage() for record in caplog.records if record.levelno > logging.INFO] == []
 
 
-def test_a_mistake_in_loading_history_does_not_touch_recording(
+def test_an_unexpected_error_in_loading_history_does_not_affect_recording(
     start: Start, database: Database, monkeypatch: pytest.MonkeyPatch, caplog
 ):
     async def fail(*_: Any, **__: Any) -> None:
@@ -700,7 +702,7 @@ def test_a_mistake_in_loading_history_does_not_touch_recording(
     assert missed(database) == []
 
 
-def test_candles_are_stored_beside_the_polls_when_their_time_is_over(
+def test_candles_are_stored_during_recording_when_their_time_is_over(
     start: Start, database: Database, clock: MovedClock
 ):
     fill(database)
@@ -714,7 +716,7 @@ def test_candles_are_stored_beside_the_polls_when_their_time_is_over(
 
 
 def in_candles(database: Database) -> tuple[int, datetime | None]:
-    """How many observations candles have, and how far they are stored."""
+    """The number of observations in candles, and the time up to which candles are stored."""
     with database.read() as cursor:
         ((live,),) = cursor.execute("SELECT sum(observed_count) FROM candles_1m").fetchall()
         return live or 0, candles.closed_to(cursor)
@@ -730,7 +732,7 @@ def ledger_of(database: Database) -> list[tuple[str, str, str | None]]:
 
 
 QUICK = Limits(history=HistoryLimits(look_for_gaps_s=0.5, ripe=4 * SECOND))
-"""Of a recorder that heals soon."""
+"""The limits of a recorder that heals soon."""
 
 
 @pytest.fixture
@@ -753,7 +755,7 @@ def test_an_outage_is_healed_when_it_is_over(start: Start, simulator: Simulator,
 
 @pytest.mark.usefixtures("averages_of_two_seconds")
 @pytest.mark.parametrize("mode", ["embedded", "external"])
-def test_a_recorder_that_was_down_heals_that_when_it_is_back(start: Start, database: Database, clock: MovedClock, mode):
+def test_a_recorder_heals_the_time_in_which_it_was_down(start: Start, database: Database, clock: MovedClock, mode):
     first = start(mode, limits=QUICK)
     wait_for_ticks(database, 1)
     first.stop()
@@ -767,7 +769,7 @@ def test_a_recorder_that_was_down_heals_that_when_it_is_back(start: Start, datab
 
 
 @pytest.mark.usefixtures("averages_of_two_seconds")
-def test_gaps_are_found_while_a_chart_is_waited_for(start: Start, simulator: Simulator, database: Database):
+def test_gaps_are_found_while_a_chart_is_on_its_way(start: Start, simulator: Simulator, database: Database):
     simulator.faults.add(Fault("slow", method="get_index_chart_data", delay_s=60))
     start(indexes=BOTH, limits=QUICK)
     wait_for_ticks(database, 2)
@@ -861,7 +863,7 @@ def test_a_recorder_can_be_stopped_while_it_waits_for_the_file(start: Start, sim
     assert [fault.times for fault in simulator.faults.listing()] == [COUNTED_NAMES.times]
 
 
-def test_waiting_tells_whether_the_recorder_has_ended(start: Start):
+def test_wait_returns_whether_the_recorder_has_ended(start: Start):
     recorder = start(poll_seconds=3600)
 
     assert not recorder.wait(0)
@@ -869,7 +871,7 @@ def test_waiting_tells_whether_the_recorder_has_ended(start: Start):
     assert recorder.wait(0)
 
 
-def test_a_mistake_of_ours_ends_the_recorder_in_words(
+def test_an_unexpected_error_ends_the_recorder_with_a_reason(
     start: Start, database: Database, monkeypatch: pytest.MonkeyPatch, caplog
 ):
     def fail(_: Simulator) -> None:
@@ -898,9 +900,7 @@ def test_a_file_has_one_recorder(start: Start, database: Database):
     assert notice(database).alive
 
 
-def test_polls_are_counted_by_what_came_of_them_and_so_are_retries(
-    start: Start, database: Database, simulator: Simulator
-):
+def test_polls_are_counted_by_outcome_and_retries_are_counted(start: Start, database: Database, simulator: Simulator):
     polls, ok, failed = database.meters.polls, ("btc_usd", "ok"), ("btc_usd", "exchange error")
     start()
     wait_until(lambda: polls[ok])
@@ -918,7 +918,7 @@ def test_polls_are_counted_by_what_came_of_them_and_so_are_retries(
     assert polls["btc_usd", "unreachable"] == 0
 
 
-def test_skipped_slots_count_as_polls_that_missed_theirs(start: Start, database: Database, clock: MovedClock):
+def test_skipped_slots_count_as_polls_that_missed_their_slot(start: Start, database: Database, clock: MovedClock):
     start()
     wait_for_ticks(database, 1)
     clock.ahead_s += 5
@@ -942,7 +942,7 @@ def test_a_lock_file_that_was_deleted_is_made_again_and_keeps_others_out(start: 
         start()
 
 
-def test_a_recorder_whose_place_was_taken_ends_and_says_by_whom(start: Start, database: Database):
+def test_a_recorder_ends_and_names_the_recorder_that_took_its_place(start: Start, database: Database):
     recorder = start()
     count = len(wait_for_ticks(database, 1))
     other = RecorderLock(database.path)
@@ -957,7 +957,7 @@ def test_a_recorder_whose_place_was_taken_ends_and_says_by_whom(start: Start, da
     other.release()
 
 
-def test_while_its_folder_can_not_be_made_it_says_so_and_goes_on_when_it_can(
+def test_a_recorder_warns_while_its_folder_can_not_be_made_and_recovers(
     start: Start, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
     folder = tmp_path / "folder"

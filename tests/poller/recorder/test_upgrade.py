@@ -1,4 +1,4 @@
-"""A recorder that is started on the database of the first version records on in it, and heals what it can."""
+"""A recorder that starts on a database of the first version keeps recording in it, and heals what it can."""
 
 import signal
 

@@ -1,4 +1,4 @@
-"""A recorder on a machine whose clock is wrong, or is set while it records, keeps the exchange's time."""
+"""A recorder keeps the exchange's time if the machine's clock is wrong or is set while it records."""
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -54,7 +54,7 @@ def simulator(exchange: MovedClock) -> Iterator[Simulator]:
 def start(
     database: Database, machine: MovedClock, simulator: Simulator, make_settings: Callable[..., Settings]
 ) -> Iterator[Start]:
-    """Start a recorder of btc_usd, which has its history, each second."""
+    """Starts a recorder of btc_usd at 1 s; the file has history already."""
     with database.write() as cursor:
         averages.append(cursor, "btc_usd", [(datetime(2019, 1, 1, tzinfo=UTC), 1.0)], 86_400, "simulator")
     started: list[Recorder] = []
@@ -88,19 +88,19 @@ def notice(database: Database) -> Notice:
 
 
 def more_ticks(database: Database, count: int) -> None:
-    """Wait for so many more."""
+    """Wait for `count` more ticks."""
     wanted = len(stored(database)) + count
     wait_until(lambda: len(stored(database)) >= wanted, timeout_s=20)
 
 
 def each_slot_counts_once(database: Database) -> bool:
-    """Are there as many ticks and misses as the runs had slots?"""
+    """Do ticks and misses together equal the slots of the runs?"""
     due = sum(len(slots(run.started_at, run.ended_at, 1)) for run in noted(database) if run.ended_at)
     return len(stored(database)) + len(missed(database)) == due
 
 
 @pytest.mark.parametrize("seconds", MINUTES)
-def test_with_a_clock_that_is_minutes_off_each_slot_counts_once_and_no_gap_is_noted(
+def test_each_slot_counts_once_and_makes_no_gap_when_the_clock_is_minutes_off(
     start: Start, database: Database, machine: MovedClock, exchange: MovedClock, make_settings, seconds
 ):
     machine.ahead_s = seconds
@@ -124,7 +124,7 @@ def test_with_a_clock_that_is_minutes_off_each_slot_counts_once_and_no_gap_is_no
     assert each_slot_counts_once(database)
     with database.read() as cursor:
         assert ledger(cursor, *EVER, exchange()) == []
-    # An append refolds the candles of what lies before it: none does.
+    # Ticks that are older than stored candles would fold them again: there are none.
     assert (closed_to(database) or exchange()) <= stored(database)[0].ts
     received = [tick.received_at for tick in stored(database) if tick.received_at]
     assert all(abs(seconds - (at - exchange()).total_seconds()) < 20 for at in received)  # the machine's own clock
@@ -136,7 +136,7 @@ def closed_to(database: Database) -> datetime | None:
 
 
 @pytest.mark.parametrize("seconds", [300, -300])
-def test_a_clock_that_is_set_while_it_records_makes_no_gap_and_no_other_run(
+def test_a_clock_that_is_set_during_recording_makes_no_gap_and_no_second_run(
     start: Start, database: Database, machine: MovedClock, exchange: MovedClock, caplog, seconds
 ):
     recorder = start()
@@ -160,7 +160,7 @@ def test_a_clock_that_is_set_while_it_records_makes_no_gap_and_no_other_run(
     ]
 
 
-def test_what_is_missed_before_the_exchange_tells_the_time_is_moved_to_where_it_belongs(
+def test_misses_before_the_exchange_tells_the_time_are_moved_to_their_slots(
     start: Start, simulator: Simulator, database: Database, machine: MovedClock, exchange: MovedClock
 ):
     machine.ahead_s = 180
@@ -181,7 +181,7 @@ def test_what_is_missed_before_the_exchange_tells_the_time_is_moved_to_where_it_
         assert {gap.cause for gap in ledger(cursor, *EVER, exchange())} == {"unreachable"}
 
 
-def test_a_clock_that_is_set_while_the_exchange_is_away_leaves_nothing_in_the_future(
+def test_a_clock_that_is_set_while_the_exchange_is_unreachable_leaves_no_rows_in_the_future(
     start: Start, simulator: Simulator, database: Database, machine: MovedClock, exchange: MovedClock
 ):
     recorder = start()
@@ -192,7 +192,7 @@ def test_a_clock_that_is_set_while_the_exchange_is_away_leaves_nothing_in_the_fu
     machine.ahead_s += 300
     wait_until(lambda: missed(database)[-1].slot > exchange() + 200 * SECOND)
     with database.read() as cursor:
-        assert gaps.watermark(cursor) is None  # no gap is looked for by a clock that nobody confirms
+        assert gaps.watermark(cursor) is None  # the recorder looks for no gap while nobody confirms its clock
     simulator.start()
     more_ticks(database, 2)
     recorder.stop()
@@ -202,7 +202,7 @@ def test_a_clock_that_is_set_while_the_exchange_is_away_leaves_nothing_in_the_fu
     assert each_slot_counts_once(database)
 
 
-def test_when_machine_and_exchange_go_back_together_another_run_begins(
+def test_another_run_begins_when_the_clocks_of_machine_and_exchange_go_back_together(
     start: Start, database: Database, machine: MovedClock, exchange: MovedClock
 ):
     recorder = start()
@@ -217,10 +217,10 @@ def test_when_machine_and_exchange_go_back_together_another_run_begins(
     assert notice(database).skew_s == 0
 
 
-def test_an_exchange_whose_clock_stays_elsewhere_begins_another_run(
+def test_another_run_begins_when_the_clock_of_the_exchange_stays_different(
     start: Start, simulator: Simulator, database: Database, exchange: MovedClock
 ):
-    simulator.faults.add(Fault("slow", delay_s=0.3, seconds=3.0))  # what comes later is quicker, so it counts
+    simulator.faults.add(Fault("slow", delay_s=0.3, seconds=3.0))  # later replies are quicker, so they count
     recorder = start(Limits(doubt_s=1.0))
     more_ticks(database, 1)
     wait_until(lambda: not simulator.faults.listing())
@@ -234,7 +234,7 @@ def test_an_exchange_whose_clock_stays_elsewhere_begins_another_run(
     assert abs(noted(database)[1].started_at - exchange()) < 5 * SECOND
 
 
-def test_whatever_the_question_for_the_time_ends_with_it_is_recorded_on(
+def test_recording_goes_on_however_the_request_for_the_time_ends(
     start: Start, database: Database, machine: MovedClock, monkeypatch: pytest.MonkeyPatch, caplog
 ):
     async def fail(_: DeribitClient) -> datetime:
@@ -248,4 +248,4 @@ def test_whatever_the_question_for_the_time_ends_with_it_is_recorded_on(
     more_ticks(database, 2)
 
     assert "the job clock failed" in caplog.messages
-    wait_until(lambda: notice(database).skew_s == -300)  # its other replies tell the time too
+    wait_until(lambda: notice(database).skew_s == -300)  # other replies have the time too
