@@ -21,7 +21,7 @@ def from_text(written: str) -> datetime:
     try:
         return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
     except OverflowError as error:
-        raise ValueError(f"{written} is out of reach") from error
+        raise ValueError(f"{written} is outside the years 1 to 9999 in UTC") from error
 
 
 def in_iso(instant: datetime) -> str:

@@ -25,8 +25,8 @@ class Feed:
         ask: makes one request; it returns an `Observation` or raises an `ExchangeError`.
         append: stores observations, inside `Database.write`; for snapshots it is `store.ledger.arrivals.append`. An
             observation that is appended twice is stored once.
-        repeats: what an observation with the exchange time of the one before means. "miss": the exchange repeated an
-            old reply. "same": the exchange has nothing newer yet, and the observation is appended like any other.
+        repeats: the meaning of an observation with the exchange time of the observation before. "miss": the exchange
+            repeated an old reply. "same": the exchange has nothing newer yet; the observation is appended as usual.
         history: "charts": the exchange's charts of averages heal gaps. None: nobody has the past of the feed, so a
             miss is unfillable at once.
     """

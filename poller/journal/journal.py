@@ -135,7 +135,7 @@ class Journal:
         if self._taken_in and self.empty:
             self._file.remove()
             self._taken_in = False
-            log.info("all that waited is stored")
+            log.info("all waiting records are stored")
 
     def keep(self) -> None:
         """Keep the waiting records in a file beside the database; the next start takes them in.
@@ -247,7 +247,7 @@ class Journal:
         with self._changing:
             self._runs[:0], self._observed[:0], self._misses[:0] = found.runs, found.ticks, found.misses
         self._taken_in = True
-        log.info("taken in from %s: ticks %d", self._file.path.name, len(found.ticks))
+        log.info("took in %d ticks from %s", len(found.ticks), self._file.path.name)
 
     def _oldest(self) -> list[Queued]:
         """The oldest observations and misses. Both are of the same slots, because alerts judge a slot as a whole."""

@@ -109,7 +109,7 @@ class Writer:
         try:
             self._journal.keep()
         except StoreError as error:
-            return f"; nor kept: {error}"
+            return f"; not kept either: {error}"
         return f"; kept in {self._journal.file_name} for the next start"
 
     def _run(self) -> None:

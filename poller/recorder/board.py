@@ -36,7 +36,7 @@ class Board:
         """Publish the outcomes of a slot so far. One tick means "recording"; a slot is trouble when each feed failed.
 
         Args:
-            outcomes: those of the slot so far.
+            outcomes: the outcomes of the slot so far.
             at: the slot.
             due: how many feeds have the slot.
             retry_at: when the next slot begins.

@@ -15,7 +15,7 @@ class Limits:
             writer normally waits 0.1 s.
         names_s: the wait for the list of index names.
         minute_s: the time between two summaries, and between two heartbeats.
-        doubt_s: after this long of replies with another time than ours, the recorder asks the exchange for its time.
+        doubt_s: how long replies may differ from the recorder's clock before it asks the exchange for its time.
         journal: the limits of records that wait for the database.
         history: the limits of backfill and upkeep.
     """

@@ -82,7 +82,7 @@ def _store(database: Database, journal: Journal, wait_s: float) -> None:
 
 
 async def backfill_once(settings: Settings, database: Database, index_names: Sequence[str], tell: Tell) -> list[Gap]:
-    """Find and heal gaps, also those given up before, and load the history of indexes that have no history.
+    """Find and heal gaps, including gaps given up before, and load the history of indexes that have none.
 
     A recorder may run meanwhile: ticks that may still be on their way to the file are no gap yet.
 

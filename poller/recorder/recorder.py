@@ -106,7 +106,7 @@ class Recorder:
         self._thread.start()
 
     def stop(self, hurried: Callable[[], bool] = bool) -> None:
-        """Write what waits, end the run, and release the file.
+        """Write the waiting records, end the run, and release the file.
 
         While others have the file this waits up to 20 s, or until `hurried` returns true. Records that are still not
         written are then in a file for the next start.

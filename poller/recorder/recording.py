@@ -111,7 +111,7 @@ class Recording:
                 await self._heartbeat.aclose()
 
     def finish(self, hurried: Callable[[], bool], failure: TickwellError | None) -> None:
-        """Write what waits, after the loop has ended. Write nothing if the file has prices of another exchange."""
+        """Write the waiting records after the loop has ended, but none into a file with prices of another exchange."""
         if isinstance(failure, ForeignExchangeError):
             self._writer.end()
             return

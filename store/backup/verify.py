@@ -111,7 +111,7 @@ def faults_of_database(database: Database) -> Iterator[str]:
     with database.read() as cursor:
         unlike = gap_table.unlike(cursor)
     if unlike:
-        yield f"gaps does not follow from gap_events, rows: {unlike:,}; python -m poller rebuild makes it anew"
+        yield f"gaps does not follow from gap_events, rows: {unlike:,}; python -m poller rebuild makes it again"
 
 
 def what_it_holds(path: Path) -> Manifest | None:
@@ -136,7 +136,7 @@ def _faults_of_kind(database: Database, kind: Kind, rows_end: int) -> Iterator[s
         yield f"{kind.table}: {unsound:,} rows lack {kind.lacking}"
     for start, end in _spans(_ask(database, _DAYS.format(**names), [])):
         for day, doubled in _ask(database, _DOUBLED.format(**names), [start, end]):
-            yield f"{kind.table}: {doubled:,} of {day} are there twice"
+            yield f"{kind.table}: {doubled:,} rows of {day} are duplicates"
 
 
 def _spans(days: list[tuple[date, int]]) -> Iterator[tuple[date, date]]:

@@ -207,7 +207,7 @@ class Exports:
         """Run one export at a time across all processes: an export keeps two cores busy, and all share the folder."""
         deadline = time.monotonic() + self._limits.wait_s
         if not self._one_at_a_time.acquire(timeout=self._limits.wait_s):
-            raise BusyError("other exports take their time: try again later")
+            raise BusyError("other exports are still running: try again later")
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with alone(self.folder / ".lock", "another process is exporting: try again later", deadline):

@@ -115,7 +115,7 @@ def test_verify_tells_rows_of_it_that_are_unsound_or_there_twice(recorded: Datab
 
     assert list(faults_of_database(recorded)) == [
         "moons: 2 rows lack a name, a time or a phase from 0 to 1",
-        "moons: 2 of 2026-11-01 are there twice",
+        "moons: 2 rows of 2026-11-01 are duplicates",
     ]
 
 

@@ -533,8 +533,8 @@ def test_each_fault_of_a_database_is_found(filled: Database):
 
     assert list(faults_of_database(filled)) == [
         "ticks: 3 rows lack a name, a time, a source or a price above 0",
-        "ticks: 6 of 2026-11-01 are there twice",
-        "gaps does not follow from gap_events, rows: 1; python -m poller rebuild makes it anew",
+        "ticks: 6 rows of 2026-11-01 are duplicates",
+        "gaps does not follow from gap_events, rows: 1; python -m poller rebuild makes it again",
     ]
 
 

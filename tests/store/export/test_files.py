@@ -474,7 +474,7 @@ def test_an_export_waits_for_another_thread_no_longer_than_its_limit(database: D
     with ThreadPoolExecutor(1) as another:
         slow = another.submit(exported.make, asked(), take_time)
         assert begun.wait(10)
-        with pytest.raises(BusyError, match="other exports take their time"):
+        with pytest.raises(BusyError, match="other exports are still running"):
             exported.make(asked(names="eth_usd"))
         may_end.set()
     assert slow.result().path.exists()
