@@ -1,7 +1,6 @@
 """What it costs to read a sparse ledger, beside an empty one."""
 
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from store.file.database import Database
@@ -47,16 +46,15 @@ def ledgers(folder: Path) -> Iterator[Row]:
     covered = (lambda _: count_in(empty), lambda _: count_in(sparse))
     # Each round reads a minute less, so that no two read the same gaps.
     anew = (lambda number: read(empty), lambda number: read(sparse, gone_s + DAY + 60 * number))
-    for what in (", with a lease", ", file held"):
-        with ExitStack() as held:
-            if "held" in what:
-                held.enter_context(empty.hold())
-                held.enter_context(sparse.hold())
-            for which, works, budget in (
-                ("ledger", again, 1.5),
-                ("ledger and its coverage", covered, 1.5),
-                ("ledger that changed", anew, None),
-            ):
-                empty_ms, sparse_ms = medians_ms(*works, rounds=LEDGERS)
-                note = f"{count:,} gaps {sparse_ms:.1f} ms, none {empty_ms:.1f} ms"
-                yield Row(f"{which}, sparse to empty{what}", sparse_ms / empty_ms, budget, "×", note)
+    which = {"ledger": (again, 1.5), "ledger and its coverage": (covered, 1.5), "ledger that changed": (anew, None)}
+
+    def rows(names: Iterable[str], how: str) -> Iterator[Row]:
+        for name in names:
+            works, budget = which[name]
+            empty_ms, sparse_ms = medians_ms(*works, rounds=LEDGERS)
+            note = f"{count:,} gaps {sparse_ms:.1f} ms, none {empty_ms:.1f} ms"
+            yield Row(f"{name}, sparse to empty, {how}", sparse_ms / empty_ms, budget, "×", note)
+
+    yield from rows(["ledger"], "with a lease")
+    with empty.hold(), sparse.hold():
+        yield from rows(which, "held")
