@@ -243,10 +243,8 @@ def test_measures_in_part_of_averages_say_so(open_page, seeded):
 
 def test_measures_leave_out_what_lies_beyond_the_range(open_page, database):
     day = 86_400
-    averages = [
-        Tick("btc_usd", NOON + timedelta(days=n), 100.0 + n, source="chart", resolution_s=day) for n in range(4)
-    ]
-    append(database, *averages)
+    with database.write() as cursor:
+        averages.append(cursor, "btc_usd", [(NOON + timedelta(days=n), 100.0 + n) for n in range(4)], day)
 
     page = open_page("history", start="2026-11-02T00:00Z", end="2026-11-03T18:00Z")
 

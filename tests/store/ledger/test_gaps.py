@@ -429,6 +429,32 @@ def test_more_gaps_than_a_statement_takes_are_all_noted(database):
         assert len(ledger(cursor, START, at(2 * many), at(2 * many))) == many
 
 
+@pytest.mark.parametrize("change", [{"cause": "rejected reply"}, {"state": "healed"}, {"slots": 2}, {"detail": "no"}])
+def test_a_gap_that_changed_is_read_as_it_is_now(database, change):
+    gap = Gap("btc_usd", at(0), at(60), 12, 5, "unreachable", "", gap=at(0))
+    with database.write() as cursor:
+        gaps.note(cursor, [gap], START)
+    with database.read() as cursor:
+        before = ledger(cursor, at(0), at(100), at(100))
+    changed = gap._replace(round=1, **change)
+    with database.write() as cursor:
+        gaps.note(cursor, [changed], START)
+
+    with database.read() as cursor:
+        after = ledger(cursor, at(0), at(100), at(100))
+
+    assert (before, after) == ([gap], [changed])
+
+
+def test_who_changes_a_ledger_that_was_read_changes_no_other(database):
+    with database.write() as cursor:
+        gaps.note(cursor, [Gap("btc_usd", at(0), at(60), 12, 5, "unreachable", "", gap=at(0))], START)
+    with database.read() as cursor:
+        ledger(cursor, at(0), at(100), at(100)).clear()
+
+        assert len(ledger(cursor, at(0), at(100), at(100))) == 1
+
+
 def test_a_range_shows_the_gaps_that_touch_it(database):
     with database.write() as cursor:
         ran(cursor, 0, 1000)
