@@ -106,7 +106,7 @@ def test_addresses_without_auth_are_refused(secrets):
 
     assert refusal() == (
         "TICKWELL_ALLOWED_EMAILS is set, but nobody could sign in: put [auth] into Streamlit's secrets "
-        "(docs/sign-in.md), or everyone reads"
+        "(docs/sign-in.md), or take the setting away to let everyone read"
     )
 
 
@@ -114,7 +114,7 @@ def test_auth_without_addresses_is_refused(secrets):
     secrets.write_text(AUTH)
 
     assert refusal() == (
-        "[auth] is in the secrets, but not who may sign in: set TICKWELL_ALLOWED_EMAILS to their e-mail addresses"
+        "[auth] is in the secrets, but nobody is allowed to sign in: set TICKWELL_ALLOWED_EMAILS to their addresses"
     )
 
 
@@ -143,7 +143,7 @@ def test_auth_without_authlib_is_refused(secrets, monkeypatch):
         ),
         (
             TWO_PROVIDERS.replace("google", "my_google"),
-            "the name of a provider, as in [auth.google], must be without _",
+            "[auth.my_google] in the secrets: the name of a provider must be without _",
         ),
         (
             AUTH.replace("/oauth2callback", "/"),

@@ -105,7 +105,7 @@ def test_another_token_is_refused_and_not_repeated(ask, with_token, sent):
 
     assert reply.status_code == 401
     assert reply.headers["www-authenticate"] == 'Bearer realm="Tickwell"'
-    assert reply.json() == {"detail": "the token that was sent is not TICKWELL_API_TOKEN's value"}
+    assert reply.json() == {"detail": "the token that was sent is not the value of TICKWELL_API_TOKEN"}
     assert TOKEN not in reply.text + str(reply.headers)
 
 

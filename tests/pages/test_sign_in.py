@@ -128,7 +128,7 @@ def test_half_a_fence_is_told_instead_of_a_page(open_page, sign_in, database, tm
     assert errors(page) == [
         (
             "TICKWELL_ALLOWED_EMAILS is set, but nobody could sign in: put [auth] into Streamlit's secrets "
-            "(docs/sign-in.md), or everyone reads"
+            "(docs/sign-in.md), or take the setting away to let everyone read"
         )
     ]
     assert not page.metric

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from streamlit.web.server.starlette.starlette_gzip_middleware import SelectiveGZipMiddleware
 
-from server.files import AsTheyAre
+from server.files import Uncompressed
 from tests.api.conftest import served_at
 
 NUMBERS = list(range(10_000))
@@ -30,7 +30,7 @@ def file(request: Request) -> Response:
 def client() -> Iterator[httpx.Client]:
     app = Starlette(
         routes=[Route("/api/candles", numbers), Route("/api/export", file), Route("/elsewhere", file)],
-        middleware=[Middleware(AsTheyAre, path="/api/export"), Middleware(SelectiveGZipMiddleware)],
+        middleware=[Middleware(Uncompressed, path="/api/export"), Middleware(SelectiveGZipMiddleware)],
     )
     with served_at(app) as url, httpx.Client(base_url=url, headers={"accept-encoding": "gzip"}) as client:
         yield client
@@ -63,6 +63,6 @@ def test_a_socket_is_left_alone(client):
         heard.append(scope)
 
     with pytest.raises(StopIteration):
-        AsTheyAre(app, "/api/export")(scope, None, None).send(None)  # type: ignore[arg-type]
+        Uncompressed(app, "/api/export")(scope, None, None).send(None)  # type: ignore[arg-type]
 
     assert heard == [scope]

@@ -100,7 +100,7 @@ def test_a_foreign_name_is_refused_in_one_line_that_says_what_to_set(port, kind,
     assert status == 421
     assert json.loads(body) == {
         "detail": f"Host = '{host}': this server is not known under that name; if it should be, put the name into "
-        "Streamlit's option browser.serverAddress (STREAMLIT_BROWSER_SERVER_ADDRESS), or several into "
+        "Streamlit's option browser.serverAddress (STREAMLIT_BROWSER_SERVER_ADDRESS), or several names into "
         "server.allowedHosts"
     }
 
