@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from poller.alerts.delivery import Delivery, Limits, leave_word, message_of
+from poller.alerts.delivery import Delivery, Limits, announce_events, message_of
 from store.alerts import events
 from store.file.database import Database
 from store.file.locks import FileLock, beside
@@ -91,7 +91,7 @@ def test_what_was_left_from_before_is_told_and_noted(start: Start, database: Dat
 
     assert webhook.texts == ["a", "b"]
     assert deliveries(database) == [("a", "json", "sent", ""), ("b", "json", "sent", "")]
-    wait_until(lambda: caplog.messages.count("json told of Sharp move") == 2)
+    wait_until(lambda: caplog.messages.count("json: alert Sharp move sent") == 2)
 
 
 def test_an_event_is_told_at_once_when_it_wakes_it(start: Start, database: Database, webhook: Webhook):
@@ -151,7 +151,7 @@ def test_a_target_that_fails_is_tried_until_it_takes_it(start: Start, database, 
     wait_until(lambda: texts_sent(database) == ["a"])
     assert webhook.texts == ["a"]
     assert all("otification" in detail for _, _, outcome, detail in deliveries(database) if outcome == "failed")
-    told = [record for record in caplog.records if "not told of Sharp move, again in" in record.getMessage()]
+    told = [record for record in caplog.records if "alert Sharp move not sent, next try in" in record.getMessage()]
     assert {record.levelno for record in told[:1]} == {logging.WARNING}
     assert {record.levelno for record in told[1:]} == {logging.INFO}
     ours = "".join(record.getMessage() for record in caplog.records if record.name.startswith("tickwell"))
@@ -219,8 +219,8 @@ def test_what_nobody_took_in_a_week_is_given_up(start: Start, database: Database
 
     clock.ahead_s = 7 * 86_400 + 60
 
-    wait_until(lambda: deliveries(database)[-1] == ("a", "json", "given up", "not told within 7 days"))
-    wait_until(lambda: "json will not be told of 1 alert: not told within 7 days" in caplog.messages)
+    wait_until(lambda: deliveries(database)[-1] == ("a", "json", "given up", "not sent within 7 days"))
+    wait_until(lambda: "json: 1 alert given up: not sent within 7 days" in caplog.messages)
     tries = len(webhook.calls)
     note(database, alert("b", noted_at=clock()))
     delivery.wake()
@@ -237,8 +237,8 @@ def test_events_without_an_address_are_given_up_at_once_however_many(start: Star
     assert {outcome for text, _, outcome, _ in deliveries(database) if text != "told"} == {"given up"}
     assert {detail for text, _, _, detail in deliveries(database) if text != "told"} == {"its address is gone"}
     assert webhook.texts == ["told"]
-    said = [message for message in caplog.messages if "ntfy will not be told" in message and "alert" in message]
-    assert said[0] == "ntfy will not be told of 50 alerts: its address is gone"
+    said = [message for message in caplog.messages if message.startswith("ntfy: ") and "given up" in message]
+    assert said[0] == "ntfy: 50 alerts given up: its address is gone"
     assert len(said) == 3
 
 
@@ -295,13 +295,13 @@ def test_word_from_another_process_is_heard(start: Start, database: Database, we
     wait_until(lambda: delivery.idle)
     note(database, alert("b"))
 
-    leave_word(database.path)
+    announce_events(database.path)
 
     wait_until(lambda: webhook.texts == ["a", "b"])
 
 
 def test_word_that_can_not_be_left_is_no_reason_to_fall(tmp_path: Path):
-    leave_word(tmp_path / "missing" / "ticks.duckdb")
+    announce_events(tmp_path / "missing" / "ticks.duckdb")
 
 
 def test_a_database_that_is_not_there_yet_is_waited_for(start: Start, database: Database, tmp_path, webhook, caplog):
@@ -326,13 +326,13 @@ def test_a_database_that_can_not_be_written_delays_and_doubles_nothing(
 
     with database.write():
         wait_until(lambda: webhook.texts == ["a"])
-        wait_until(lambda: sum("alerts wait to be told" in message for message in caplog.messages) == 1)
+        wait_until(lambda: sum("alerts are not sent until the database can be used" in message for message in caplog.messages) == 1)
         time.sleep(1.2)  # to see that nothing more is sent
         during = list(webhook.texts)
 
     wait_until(lambda: texts_sent(database) == ["a", "b"])
     assert (during, webhook.texts) == (["a"], ["a", "b"])
-    assert sum("alerts wait to be told" in message for message in caplog.messages) == 1
+    assert sum("alerts are not sent until the database can be used" in message for message in caplog.messages) == 1
 
 
 def test_a_stop_lets_what_is_under_way_end_and_notes_it(start: Start, database: Database, webhook: Webhook):
@@ -373,7 +373,10 @@ def test_a_stop_that_can_not_note_says_so(start: Start, database: Database, webh
     with database.write():
         delivery.stop()
 
-    assert any(message.startswith("not noted, so they may be told again: ") for message in caplog.messages)
+    assert any(
+        message.startswith("alerts that were sent may be sent again, because that could not be noted: ")
+        for message in caplog.messages
+    )
     assert deliveries(database) == []
 
 

@@ -244,7 +244,7 @@ def test_a_broken_file_leaves_the_rules_from_before_at_work_and_says_so(start, d
 
     assert [event.rule for event in found(database)] == ["move"]
     assert in_force(database).fault.startswith("alerts.toml, rule 1: has no kind")
-    assert caplog.text.count("the rules that there were go on") == 1
+    assert caplog.text.count("the rules of before stay in force") == 1
     change(file, MOVE)
     write(journal, 3, 101)
     assert in_force(database).fault == ""

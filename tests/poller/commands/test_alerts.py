@@ -41,7 +41,7 @@ def rules(tmp_path: Path) -> Path:
     return path
 
 
-# Who is told
+# Sending a test message
 
 
 def test_a_test_tells_each_address_without_a_database(command: Callable[..., Result], database_file, rules, tmp_path):
@@ -51,20 +51,20 @@ def test_a_test_tells_each_address_without_a_database(command: Callable[..., Res
         done = command("alerts", "test", alerts_file=rules, notify_urls=f"{common.address},{common.address}")
 
     assert done.exit_code == 0, done.stderr
-    assert sorted(done.stdout.splitlines()) == ["json 2: told", "json of never: told", "json: told"]
+    assert sorted(done.stdout.splitlines()) == ["json 2: sent", "json of never: sent", "json: sent"]
     assert done.stderr == ""
     assert common.titles == ["Tickwell: test"] * 2
     assert own.titles == ["Tickwell: test"]
     assert not database_file.exists()
 
 
-def test_a_test_says_who_was_not_told_and_why_without_the_address(command: Callable[..., Result]):
+def test_a_test_says_who_got_no_message_and_why_without_the_address(command: Callable[..., Result]):
     with Webhook() as hears, Webhook("refuse") as refuses:
         done = command("alerts", "test", notify_urls=f"{refuses.address},{hears.address},strange://{SECRET}")
 
     assert done.exit_code == 1
-    assert done.stdout == "json 2: told\n"
-    reasons = dict(line.split(": not told, ") for line in done.stderr.splitlines())
+    assert done.stdout == "json 2: sent\n"
+    reasons = dict(line.split(": not sent, ") for line in done.stderr.splitlines())
     assert "Internal Server Error" in reasons["json"] or "500" in reasons["json"]
     assert reasons["strange"] == "its address is not one that apprise knows"
     assert SECRET not in done.stderr
@@ -75,7 +75,7 @@ def test_a_test_without_anybody_to_tell_says_what_to_set(command: Callable[..., 
     done = command("alerts", "test")
 
     assert done.exit_code == 1
-    assert done.stderr == "Error: nobody is told of alerts: set TICKWELL_NOTIFY_URLS, or notify in a rule\n"
+    assert done.stderr == "Error: no address gets alerts: set TICKWELL_NOTIFY_URLS, or notify in a rule\n"
 
 
 # What would have been
@@ -157,7 +157,7 @@ def test_numbers_that_a_rule_does_not_have_are_null(command, recorded, rules):
     assert (event["price"], event["value"], event["threshold"]) == (None, None, None)
 
 
-def test_a_replay_is_of_the_rules_in_force_and_of_thirty_days_unless_told_otherwise(command, recorded, rules):
+def test_a_replay_is_of_the_rules_in_force_and_of_thirty_days_by_default(command, recorded, rules):
     done = command("alerts", "replay", "--to", "2026-11-03", alerts_file=rules)
 
     assert done.stdout.splitlines()[-3] == "days: 30, of these with observations: 2"

@@ -79,7 +79,7 @@ def test_a_sheet_that_was_cut_is_said(command, recorded: Database):
 
     assert ": ticks 150, bytes" in done.stdout
     assert done.stdout.splitlines()[1:] == [
-        "  cut: a sheet of Excel holds no more rows. Ask for less, or for Parquet or CSV"
+        "  cut off: a sheet of Excel holds no more rows. Export a shorter range, or Parquet or CSV"
     ]
     (path,) = recorded.path.with_name("exports").glob("*.xlsx")
     assert json.loads(manifest_of(path).read_text())["last"] == "2026-11-01T12:01:14+00:00"

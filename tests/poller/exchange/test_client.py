@@ -893,7 +893,9 @@ def test_a_reply_of_another_exchange_is_rejected(httpx_mock: HTTPXMock):
             await price(client)
         return first.price, str(rejected.value), (await price(client)).price
 
-    words = "get_index_price btc_usd: a reply of Deribit's test environment, while those before were of Deribit"
+    words = (
+        "get_index_price btc_usd: the reply came from Deribit's test environment, but earlier replies came from Deribit"
+    )
     assert ask(three) == (1.5, words, 3.5)
 
 
@@ -908,14 +910,14 @@ def test_one_odd_reply_does_not_decide_which_exchange_it_is(httpx_mock: HTTPXMoc
     httpx_mock.add_response(url=PRICE_URL.replace("btc", "eth"), json=odd, is_reusable=True)
 
     async def all_of_them(client: DeribitClient) -> list[object]:
-        with pytest.raises(RejectedReplyError, match="while others are not"):
+        with pytest.raises(RejectedReplyError, match="but other replies did not"):
             await client.supported_index_names()
         told: list[object] = [client.exchange, (await price(client)).price, client.exchange]
-        with pytest.raises(RejectedReplyError, match="while others are not"):
+        with pytest.raises(RejectedReplyError, match="but other replies did not"):
             await client.index_price("eth_usd")
         told.append(client.undecided)
         await client.time()
-        with pytest.raises(RejectedReplyError, match="while those before were of Deribit"):
+        with pytest.raises(RejectedReplyError, match="but earlier replies came from Deribit"):
             await client.index_price("eth_usd")
         return [*told, (await price(client)).price, client.exchange]
 
@@ -944,9 +946,9 @@ def test_a_price_of_another_time_is_rejected(serve, clock: Clock, off_s):
 @pytest.mark.parametrize(
     ("status", "more", "words"),
     [
-        (302, {}, "HTTP 302 with a result and the error is 'None', expected HTTP 200 and none"),
-        (206, {}, "HTTP 206 with a result and the error is 'None', expected HTTP 200 and none"),
-        (200, {"error": "boom"}, "HTTP 200 with a result and the error is 'boom', expected HTTP 200 and none"),
+        (302, {}, "HTTP 302 with a result and the error is 'None', expected HTTP 200 and no error"),
+        (206, {}, "HTTP 206 with a result and the error is 'None', expected HTTP 200 and no error"),
+        (200, {"error": "boom"}, "HTTP 200 with a result and the error is 'boom', expected HTTP 200 and no error"),
         (200, {"testnet": 1}, "testnet is '1', expected true or false"),
     ],
 )

@@ -185,7 +185,7 @@ def test_a_packed_reply_is_unpacked(serve: Serve):
         (
             "gzip",
             b"not packed",
-            "is no gzip, as its head says: Error -3 while decompressing data: incorrect header check",
+            "is not gzip, although its header says so: Error -3 while decompressing data: incorrect header check",
         ),
         ("gzip", gzip.compress(GOOD)[:-9], "is cut off within its gzip"),
         ("br", GOOD, "is packed by 'br', expected gzip or nothing"),

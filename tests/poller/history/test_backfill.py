@@ -672,7 +672,7 @@ def test_the_log_tells_what_became_of_gaps(simulator: Simulator, database: Datab
 
     (line,) = caplog.messages
     assert line.startswith("history of btc_usd: ")
-    assert line.endswith("; 1 pieces of gaps closed")
+    assert line.endswith("; 1 pieces of gaps healed or given up")
 
 
 def test_attempts_that_are_used_up_end_it(serve, database: Database):

@@ -64,7 +64,7 @@ def test_a_fault_shows_only_what_its_kind_takes():
         ({"kind": "outage", "seconds": 1, "times": 1}, "times = 1: outage takes seconds"),
         ({"kind": "outage"}, "outage needs seconds"),
         ({"kind": "reset", "method": "ticker"}, "method = 'ticker': must be one of get_index_price, "),
-        ({"kind": "locked", "method": "get_time"}, "method = 'get_time': locked bears on status"),
+        ({"kind": "locked", "method": "get_time"}, "method = 'get_time': locked affects only status"),
         ({"kind": "reset", "seconds": 0}, "seconds = 0: must be a number above 0"),
         ({"kind": "reset", "seconds": "3"}, "seconds = '3': must be a number above 0"),
         ({"kind": "reset", "seconds": math.nan}, "seconds = nan: must be a number above 0"),
@@ -143,7 +143,7 @@ def test_whatever_stands_in_a_field_is_taken_whole_or_refused_in_one_line(kind):
 
 
 def test_data_that_no_reply_can_carry_is_refused():
-    with pytest.raises(FaultError, match=r"data = <object object at .+>: must be what JSON can hold"):
+    with pytest.raises(FaultError, match=r"data = <object object at .+>: must be a value that JSON can hold"):
         Fault("error", data=object())
 
 
