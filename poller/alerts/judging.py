@@ -18,7 +18,7 @@ from store.alerts import events
 from store.alerts.events import Event
 from store.alerts.healings import Healings
 from store.alerts.in_force import put_in_force
-from store.alerts.judge import Company, Judge
+from store.alerts.judge import EventMaker, Judge
 from store.alerts.recall import recall
 from store.alerts.rules.kinds import AnyRule
 from store.alerts.rules.rule_file import load_rules
@@ -111,8 +111,8 @@ class Alerts:
         found: list[Event] = []
         self._judge = None
         with guarded("alerts"):
-            if judge.company.exchange is None:  # the first tick of a file decides
-                judge.company = replace(judge.company, exchange=exchange_of(cursor))
+            if judge.maker.exchange is None:  # the first tick of a file decides
+                judge.maker = replace(judge.maker, exchange=exchange_of(cursor))
             found += self._judged(cursor, judge, outcomes)
             events.append(cursor, found)
             self._judge, self._noted = judge, True
@@ -151,7 +151,7 @@ class Alerts:
 
     def _recalled(self, slot: datetime, wait_s: float) -> Judge:
         if not self._rules:
-            return Judge((), {}, {}, Company({}))
+            return Judge((), {}, {}, EventMaker({}))
         indexes, seconds = self._settings.indexes, self._settings.poll_seconds
         common = tuple(named(self._settings.notify_urls))
         targets = {

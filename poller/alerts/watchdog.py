@@ -13,7 +13,7 @@ from poller.timing.guard import guarded
 from settings import Settings
 from store.alerts import events
 from store.alerts.events import Kind
-from store.alerts.judge import Company
+from store.alerts.judge import EventMaker
 from store.alerts.rules.rules import Rule, named
 from store.errors import NoDatabaseError, StoreError
 from store.file.database import Cursor, Database
@@ -66,7 +66,7 @@ class Watchdog:
         self._database, self._clock, self._limits = database, clock, limits
         self._patience = timedelta(seconds=stale_after_s(settings.poll_seconds))
         self._addresses = named(settings.notify_urls)
-        self._company = Company({RULE.name: tuple(self._addresses)}, Exchange.SIMULATOR if settings.demo else None)
+        self._maker = EventMaker({RULE.name: tuple(self._addresses)}, Exchange.SIMULATOR if settings.demo else None)
         self._missed_at: datetime | None = None
         self._known_gone: bool | None = None  # None until it is read
         self._delivery: Delivery | None = None
@@ -135,7 +135,7 @@ class Watchdog:
         with self._database.write(_STORE_WAIT_S) as cursor:
             if _stands(cursor) == (event == "fired"):
                 return
-            noted = self._company.event(RULE, CONDITION, "", event, now, now, said(cursor))
+            noted = self._maker.event(RULE, CONDITION, "", event, now, now, said(cursor))
             events.append(cursor, [noted])
         log.warning("%s", noted.text)
         announce_events(self._database.path)

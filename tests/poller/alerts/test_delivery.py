@@ -326,7 +326,8 @@ def test_a_database_that_can_not_be_written_delays_and_doubles_nothing(
 
     with database.write():
         wait_until(lambda: webhook.texts == ["a"])
-        wait_until(lambda: sum("alerts are not sent until the database can be used" in message for message in caplog.messages) == 1)
+        waits = "alerts are not sent until the database can be used"
+        wait_until(lambda: sum(waits in message for message in caplog.messages) == 1)
         time.sleep(1.2)  # to see that nothing more is sent
         during = list(webhook.texts)
 

@@ -9,7 +9,7 @@ from store.alerts import events
 from store.alerts.events import Event
 from store.alerts.healings import Healings
 from store.alerts.in_force import put_in_force, rules_in_force
-from store.alerts.judge import Company, Judge
+from store.alerts.judge import EventMaker, Judge
 from store.alerts.rules.kinds import AnyRule
 from store.file.database import Cursor, Database
 from store.ledger import gaps
@@ -17,7 +17,7 @@ from store.models import Gap
 from tests.conftest import START
 
 RULES: list[AnyRule] = TypeAdapter(list[AnyRule]).validate_python([{"name": "gap", "kind": "gap"}])
-JUDGE = Judge(RULES, {}, {}, Company({}))
+JUDGE = Judge(RULES, {}, {}, EventMaker({}))
 
 
 def gap(number: int, state: str = "healed") -> Gap:
@@ -72,7 +72,7 @@ def test_after_a_restart_only_what_was_not_told_is_news(database: Database, told
 
 def test_without_a_rule_for_gaps_none_is_news(database: Database):
     with database.write() as cursor:
-        nobody = Judge([], {}, {}, Company({}))
+        nobody = Judge([], {}, {}, EventMaker({}))
         healings = Healings(cursor, nobody, START)
         noted(cursor, 1, gap(1))
 

@@ -8,7 +8,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from store.alerts.events import Event
-from store.alerts.judge import Company, Judge
+from store.alerts.judge import EventMaker, Judge
 from store.alerts.rules.kinds import AnyRule
 from store.alerts.rules.tape import Tape
 from store.models import Exchange, Gap, Tick
@@ -25,8 +25,8 @@ def made(kind: str, **fields: Any) -> AnyRule:
     return ONE_RULE.validate_python({"name": "mine", "kind": kind, "cool_down": "0s", **fields})
 
 
-def judge_of(rule: AnyRule, poll_seconds: int = 1, **company: Any) -> Judge:
-    return Judge([rule], {"btc_usd": Tape(poll_seconds, LENGTH)}, {}, Company({"mine": ("ntfy",)}, **company))
+def judge_of(rule: AnyRule, poll_seconds: int = 1, **maker: Any) -> Judge:
+    return Judge([rule], {"btc_usd": Tape(poll_seconds, LENGTH)}, {}, EventMaker({"mine": ("ntfy",)}, **maker))
 
 
 def play(judge: Judge, prices: Iterable[float | None], first: int = 0, poll_seconds: int = 1) -> list[Event]:
@@ -168,7 +168,7 @@ def test_a_tick_is_stale_after_so_many_slots_without_one():
     (event,) = play(judge_of(made("stale", slots=3)), [100, None, None, None, None])
 
     assert (event.at, event.price, event.value, event.threshold) == (at(3), 100, 3, 3)
-    assert event.text == "BTC / USD no tick for 3 slots, 3 s: the newest is of 2026-11-01 12:00:00 UTC"
+    assert event.text == "BTC / USD no tick for 3 slots, 3 s: the newest is from 2026-11-01 12:00:00 UTC"
 
 
 def test_a_stale_tick_is_over_with_the_next_tick():
@@ -182,7 +182,7 @@ def test_a_stale_tick_is_over_with_the_next_tick():
 def test_an_index_without_any_tick_is_stale_too():
     (event,) = play(judge_of(made("stale", slots=2)), [None, None])
 
-    assert (event.at, event.text) == (at(1), "BTC / USD no tick for 2 slots, 2 s: none was ever heard")
+    assert (event.at, event.text) == (at(1), "BTC / USD no tick for 2 slots, 2 s: no tick ever came")
 
 
 def test_too_few_ticks_in_an_hour():

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 
 from store.alerts import events
 from store.alerts.events import Event
-from store.alerts.judge import Company, Judge
+from store.alerts.judge import EventMaker, Judge
 from store.alerts.recall import recall
 from store.alerts.rules.kinds import AnyRule
 from store.alerts.rules.tape import Tape
@@ -57,7 +57,7 @@ def judged(judge: Judge, first: int, outcomes: Sequence[Outcome]) -> list[Event]
 
 
 def of_all(rules: Sequence[AnyRule] = RULES) -> Judge:
-    return Judge(rules, {"btc_usd": Tape(PERIOD, timedelta(hours=1))}, {}, Company({}))
+    return Judge(rules, {"btc_usd": Tape(PERIOD, timedelta(hours=1))}, {}, EventMaker({}))
 
 
 def in_short(found: Sequence[Event]) -> list[tuple[object, ...]]:

@@ -105,8 +105,8 @@ def quiet(table: str) -> str:
         (ANY_MOVE.replace("15m", "31d"), f"within = '31d', must be {LENGTH}, up to 30d"),
         (ANY_MOVE.replace('"15m"', "15"), f"within = 15, must be {LENGTH}, up to 30d"),
         ('kind = "level"\nprice = 5', "lacks indexes, a list of recorded index names"),
-        (ANY_MOVE + 'indexes = ["sol_usd"]', "indexes names sol_usd, must be of btc_usd, eth_usd"),
-        (ANY_MOVE + "indexes = [5]", "indexes.0 = 5, must be a list of recorded index names; all of them without it"),
+        (ANY_MOVE + 'indexes = ["sol_usd"]', "indexes names sol_usd, must be among btc_usd, eth_usd"),
+        (ANY_MOVE + "indexes = [5]", "indexes.0 = 5, must be a list of recorded index names; all of them if left out"),
         (ANY_MOVE + 'severity = "high"', "severity = 'high', must be info, warning or critical"),
         (ANY_MOVE + "hysteresis = 100", f"hysteresis = 100, {BACK}"),
         (
@@ -127,11 +127,11 @@ def test_a_mistake_is_one_line_with_what_is_allowed(refusal, text, line):
 
 
 def test_a_rule_without_a_name_is_named_by_its_place(refusal):
-    assert refusal("[[rule]]\n" + ANY_MOVE) == "alerts.toml, rule 1: lacks name, a name of its own, of 1 to 80 letters"
+    assert refusal("[[rule]]\n" + ANY_MOVE) == "alerts.toml, rule 1: lacks name, a unique name of 1 to 80 letters"
 
 
 def test_two_rules_of_one_name_are_refused(refusal):
-    assert refusal(rule(ANY_MOVE) * 2) == "alerts.toml, rule mine: its name must be its own, 2 rules have it"
+    assert refusal(rule(ANY_MOVE) * 2) == "alerts.toml, rule mine: its name must be unique, and 2 rules have it"
 
 
 def test_a_field_that_a_kind_does_not_know_is_named_with_those_that_it_knows(refusal):
@@ -154,7 +154,7 @@ def test_each_of_several_mistakes_has_its_line(refusal):
 
 @pytest.mark.parametrize("text", ["rule = 5", "rule = [5]", "[rules]", '[rule]\nname = "mine"', 'kind = "move"'])
 def test_whatever_is_no_rule_is_refused(refusal, text):
-    assert "each rule must begin with [[rule]], and nothing else stands there" in refusal(text)
+    assert "each rule must begin with [[rule]], and nothing else is allowed" in refusal(text)
 
 
 def test_a_file_that_is_no_toml_is_refused_with_the_place(refusal):
