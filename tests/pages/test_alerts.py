@@ -133,7 +133,7 @@ def test_what_fired_says_when(open_page, recorded: Database):
 def test_while_no_recorder_is_at_work_it_says_so(open_page, recorded: Database):
     in_force(recorded, RULES)
 
-    assert captions(open_page("alerts"))[0].startswith("No recorder is at work: nothing fires until one is. ")
+    assert captions(open_page("alerts"))[0].startswith("No recorder is running: nothing fires until one runs. ")
 
 
 def test_who_is_told_is_named_by_service_alone(open_page, recorded: Database, monkeypatch):
@@ -142,7 +142,7 @@ def test_who_is_told_is_named_by_service_alone(open_page, recorded: Database, mo
     with recorder(recorded, indexes=("btc_usd",)):
         page = open_page("alerts")
 
-    assert captions(page)[0] == "Told by ntfy, json. `python -m poller alerts test` tries that out."
+    assert captions(page)[0] == "Sent to ntfy, json. `python -m poller alerts test` tries them out."
 
 
 def test_a_broken_file_is_told_with_each_fault(open_page, recorded: Database):
@@ -150,7 +150,7 @@ def test_a_broken_file_is_told_with_each_fault(open_page, recorded: Database):
 
     (box,) = warnings(open_page("alerts"))
 
-    assert box.startswith("The rules from before go on: the file can't be used.  \nalerts.toml, rule a")
+    assert box.startswith("The rules of before stay in force: the file can't be used.  \nalerts.toml, rule a")
     assert "rule c" in box
 
 
@@ -189,10 +189,10 @@ def test_an_event_tells_what_became_of_each_target(open_page, recorded: Database
 
     quietly, late, waits, became = (card.split("  \n")[2].replace("\\", "") for card in cards(page))
     assert quietly == ":small[shown here only]"
-    assert late == ":small[ntfy waits to be told]"
-    assert waits.startswith(":small[ntfy waits for the end of quiet hours, ")
-    assert became.startswith(":small[ntfy told ")
-    assert became.endswith("; ntfy 2 not told yet, tried once: refused_; json not told, given up: gone]")
+    assert late == ":small[ntfy: not sent yet]"
+    assert waits.startswith(":small[ntfy: waits for the end of quiet hours, ")
+    assert became.startswith(":small[ntfy: sent ")
+    assert became.endswith("; ntfy 2: not sent yet, tried once: refused_; json: not sent, given up: gone]")
 
 
 def test_events_are_filtered_by_index_severity_and_what_nobody_saw(open_page, recorded: Database):
@@ -251,7 +251,7 @@ def test_who_may_not_acknowledge_is_told_how_to(open_page, recorded: Database, m
     page = open_page("alerts")
 
     assert not page.button
-    assert captions(page)[-1] == "To acknowledge alerts, sign in, or read on the machine that serves this page."
+    assert captions(page)[-1] == "To acknowledge alerts, sign in, or open this page on the machine that serves it."
 
 
 @pytest.mark.usefixtures("here")

@@ -213,13 +213,13 @@ def test_a_sheet_that_was_cut_is_told(open_page: Open, recorded: Database):
 
     page = made(open_page("export", **address))
 
-    assert any("50 rows, cut at what a sheet of Excel holds: it ends at" in caption for caption in captions(page))
+    assert any("50 rows, cut off where a sheet of Excel is full: it ends at" in caption for caption in captions(page))
 
 
 def test_an_export_that_has_no_room_is_told_before_and_refused(open_page: Open, recorded: Database, monkeypatch):
     monkeypatch.setenv("TICKWELL_EXPORTS_LIMIT", "1kB")
     page = open_page("export")
-    assert any("more than all exports may take, 1kB" in box for box in warnings(page))
+    assert any("larger than all exports together may be, 1kB" in box for box in warnings(page))
 
     made(page)
 

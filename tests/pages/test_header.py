@@ -15,7 +15,7 @@ from store.models import Exchange, Tick, utc_now
 from store.prices import averages
 from tests.pages.conftest import captions, chart, errors, recorder, store, warnings
 
-BANNER = "**Simulated prices.** They are made up by the built-in simulator."
+BANNER = "**Simulated prices.** The built-in simulator makes them up."
 
 
 @pytest.mark.parametrize("its", PAGES, ids=lambda its: its.name)

@@ -237,7 +237,7 @@ def test_an_index_without_ticks_in_the_range_does_not_keep_the_others_from_being
 def test_measures_in_part_of_averages_say_so(open_page, seeded):
     page = open_page("history", start="2026-10-31T12:00Z", end="2026-11-01T13:00Z")
 
-    assert captions(page)[1].startswith("In part from averages over up to 1 h: ")
+    assert captions(page)[1].startswith("Some bars are averages over up to 1 h: ")
 
 
 def test_measures_leave_out_what_lies_beyond_the_range(open_page, database):
@@ -274,7 +274,7 @@ def test_candles_say_that_averages_are_none(open_page, seeded):
     assert len(chart(page, "history")["figure"]["data"][0]["x"]) == 1
     assert (
         "Dashed: averages over up to 1 h, from the exchange's own history; "
-        "they have no high and low, so they are no candles."
+        "they have no high and low, so they are not candles."
     ) in captions(page)[0]
 
 

@@ -70,7 +70,7 @@ def causes(page: AppTest) -> list[str]:
 def test_before_anything_is_recorded_it_says_so(open_page):
     page = open_page("quality")
 
-    assert [box.value for box in page.info] == ["Nothing was due in these 30 days: no recorder was at work."]
+    assert [box.value for box in page.info] == ["Nothing was due in these 30 days: no recorder was running."]
     assert not page.metric
     assert not page.exception
 
@@ -172,7 +172,7 @@ def test_a_filter_that_nothing_passes_says_so_and_can_be_taken_back(open_page, r
     assert causes(page) == ["unreachable"]
 
 
-NOT_MEASURED = "Not measured in this range: a recorder does it once a minute."
+NOT_MEASURED = "Nothing was measured in this range: a running recorder measures once a minute."
 
 
 def test_one_index_is_shown_alone(open_page, record, now):
@@ -291,7 +291,7 @@ def test_the_disk_is_full_when_the_growth_of_the_last_days_says(
     assert (told["Growth a day"], told["Disk full in"]) == (growth, full_in)
 
 
-@pytest.mark.parametrize(("days", "step"), [("7d", "an hour"), ("90d", "a day")])
+@pytest.mark.parametrize(("days", "step"), [("7d", "hour"), ("90d", "day")])
 def test_errors_are_drawn_by_kind(open_page, record, database, now, days, step):
     record()
     with database.write() as cursor:
@@ -301,7 +301,7 @@ def test_errors_are_drawn_by_kind(open_page, record, database, now, days, step):
     page = open_page("quality", days=days)
 
     assert chart(page, "errors")["alt"] == "Slots that failed: unreachable 3."
-    assert f"Slots without a tick {step}, each index by itself." in captions(page)
+    assert f"Slots without a tick by {step}; each index counts separately." in captions(page)
 
 
 def test_errors_of_another_index_are_not_shown(open_page, record, database, now):

@@ -62,11 +62,11 @@ def test_behind_a_proxy_nobody_sits_at_the_machine(address, headers, here):
         ({"email": "`[a](http://evil.example)`"}, "`[a](http://evil.example)` is not among"),
         (
             {"email": "reader@example.com", "email_verified": False},
-            "Whether `reader@example.com` is yours has not been verified where you signed in.",
+            "`reader@example.com` is not verified: the service you signed in with has not confirmed that it is yours.",
         ),
-        ({"email": "reader@example.com", "email_verified": "false"}, "Whether `reader@example.com` is yours"),
-        ({"preferred_username": "reader@example.com"}, "The account that you signed in with tells no e-mail address."),
-        ({"email": None}, "The account that you signed in with tells no e-mail address."),
+        ({"email": "reader@example.com", "email_verified": "false"}, "`reader@example.com` is not verified"),
+        ({"preferred_username": "reader@example.com"}, "The account that you signed in with has no e-mail address."),
+        ({"email": None}, "The account that you signed in with has no e-mail address."),
     ],
 )
 def test_any_other_is_refused_with_the_reason(user, why):
@@ -83,7 +83,7 @@ def test_who_is_not_signed_in_is_asked_to_and_sees_nothing_else(open_page, datab
     assert not page.exception
     assert texts(page)[:2] == [
         "Sign in",
-        "This dashboard is private. Sign in with an account that its owner lets in.",
+        "This dashboard is private. Sign in with an account that its operator allows.",
     ]
     assert [button.label for button in page.button] == ["Sign in"]
     assert not page.metric

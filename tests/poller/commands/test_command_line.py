@@ -268,7 +268,7 @@ def test_status_names_the_files_that_were_set_aside(command, database_file: Path
     lines = command("status").stdout.splitlines()
 
     (aside,) = list_aside(database_file)
-    assert f"files set aside because they can't be opened, move them away once you have seen to them: {aside}" in lines
+    assert f"files set aside because they can't be opened; move them away once you have checked them: {aside}" in lines
 
 
 def test_status_tells_what_is_wrong_with_the_database(command, database_file: Path):

@@ -46,7 +46,7 @@ def test_files_are_imported_and_what_became_of_their_rows_is_said(
         f"{path}: ticks stored 2, already stored 1",
         "  of these 1 with another price: the stored price is kept",
         f"  bad rows 1, in {path}.bad-rows.csv, for example",
-        "    price is missing or no number: 1793534401, x",
+        "    price is missing or not a number: 1793534401, x",
     ]
     assert [each.price for each in stored_ticks(database_file, "sol_usdc")] == [100.5, 101]
 
@@ -111,7 +111,7 @@ def test_an_undo_that_is_interrupted_says_so(command, database: Database, tmp_pa
 @pytest.mark.parametrize(
     ("arguments", "says", "code"),
     [
-        (["nowhere.csv"], "Error: nowhere.csv is no file", 1),
+        (["nowhere.csv"], "Error: nowhere.csv is not a file", 1),
         (
             ["--index", "BTC", "a.csv"],
             "Error: --index BTC: must be an index name as Deribit spells it, such as btc_usd",

@@ -235,5 +235,5 @@ def test_what_is_set_aside_is_named_by_how_recording_goes(filled: Database, make
 
     assert report["database"]["set_aside"] == list_aside(filled.path)
     assert store.health.status.aside_in_words(["a", "b"]) == (
-        "set aside because they can't be opened, move them away once you have seen to them: a, b"
+        "set aside because they can't be opened; move them away once you have checked them: a, b"
     )

@@ -121,7 +121,7 @@ def test_a_file_of_a_newer_version_is_refused_and_left_as_it_was(database, acces
         access(Database(database.path))
 
     assert str(caught.value) == (
-        f"the database has schema 99, this version knows schemas up to {schema.newest()}: update Tickwell; "
+        f"the database has schema 99, and this version knows schemas up to {schema.newest()}: update Tickwell; "
         "the file was left as it is"
     )
     assert files(database.path.parent) == before

@@ -250,7 +250,7 @@ def test_a_database_of_an_older_version_is_not_used_before_it_is_updated(databas
         pass
 
     assert str(caught.value) == (
-        f"the database has schema 3, this version needs {schema.newest()}: start a recorder, which updates it"
+        f"the database has schema 3, and this version needs {schema.newest()}: start a recorder, which updates it"
     )
 
 

@@ -75,6 +75,6 @@ def test_readers_of_a_file_of_the_first_version_say_what_brings_it_up_to_date(ol
         pass
 
     assert str(caught.value) == (
-        f"the database has schema {first_version.SCHEMA}, this version needs {schema.newest()}: "
+        f"the database has schema {first_version.SCHEMA}, and this version needs {schema.newest()}: "
         "start a recorder, which updates it"
     )

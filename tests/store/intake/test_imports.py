@@ -372,10 +372,10 @@ BAD_ROWS = {
     ("2026-13-01", "100", "btc_usd"): "time is missing or unreadable",
     ("1e30", "100", "btc_usd"): "time is missing or unreadable",
     ("2999-01-01", "100", "btc_usd"): "time is in the future",
-    ("2026-11-01", "", "btc_usd"): "price is missing or no number",
-    ("2026-11-01", "many", "btc_usd"): "price is missing or no number",
-    ("2026-11-01", "nan", "btc_usd"): "price is missing or no number",
-    ("2026-11-01", "inf", "btc_usd"): "price is missing or no number",
+    ("2026-11-01", "", "btc_usd"): "price is missing or not a number",
+    ("2026-11-01", "many", "btc_usd"): "price is missing or not a number",
+    ("2026-11-01", "nan", "btc_usd"): "price is missing or not a number",
+    ("2026-11-01", "inf", "btc_usd"): "price is missing or not a number",
     ("2026-11-01", "0", "btc_usd"): "price is not above 0",
     ("2026-11-01", "-1", "btc_usd"): "price is not above 0",
     ("2026-11-01", "100", ""): "not an index name such as btc_usd",
@@ -446,7 +446,7 @@ def test_a_parquet_file_has_bad_rows_too(database, tmp_path):
     assert [each.partition(":")[0] for each in result.examples] == [
         "time is missing or unreadable",
         "not an index name such as btc_usd",
-        "price is missing or no number",
+        "price is missing or not a number",
     ]
     assert result.bad_rows is not None
     assert "resolution_s is not a whole number of seconds" in result.bad_rows.read_text()
@@ -503,7 +503,7 @@ def test_a_file_that_cannot_be_understood_is_refused_in_one_line(database, tmp_p
 
 
 def test_a_file_that_is_not_there_stops_an_import_before_it_begins(database, tmp_path):
-    with pytest.raises(FileError, match=r"nowhere\.csv is no file"):
+    with pytest.raises(FileError, match=r"nowhere\.csv is not a file"):
         imported(database, seconds(tmp_path / "a.parquet", [1]), tmp_path / "nowhere.csv")
 
     assert all_of(database) == []
@@ -524,7 +524,7 @@ def test_prices_of_the_simulator_do_not_get_among_those_of_the_exchange(database
         ticks.append(cursor, [tick()])
     path = written(tmp_path / "a.csv", "ts,price,index_name,source", (at(9).isoformat(), 1, "btc_usd", "simulator"))
 
-    with pytest.raises(FileError, match=r"has the simulator's prices, .* the exchange's: they don't mix"):
+    with pytest.raises(FileError, match=r"has the simulator's prices, .* the exchange's: one file can't have both"):
         imported(database, path)
 
     assert all_of(database) == [tick()]
@@ -541,7 +541,7 @@ def test_one_import_at_a_time(database, tmp_path):
     lock = FileLock(beside(database.path, "importing"))
     assert lock.try_acquire()
 
-    with pytest.raises(BusyError, match=r"another import into .*, or its undo, is at work"):
+    with pytest.raises(BusyError, match=r"another import into .*, or an undo, is running"):
         imported(database, seconds(tmp_path / "a.parquet", [1]))
     lock.release()
     imported(database, seconds(tmp_path / "a.parquet", [1]))
