@@ -1,4 +1,4 @@
-"""What is compressed on its way to the client under Streamlit, and what isn't."""
+"""Under Streamlit JSON is compressed on its way to the client, and files are not."""
 
 from collections.abc import Iterator
 
@@ -36,7 +36,7 @@ def client() -> Iterator[httpx.Client]:
         yield client
 
 
-def test_json_is_compressed_for_who_accepts_that(client):
+def test_json_is_compressed_for_a_client_that_accepts_gzip(client):
     reply = client.get("/api/candles")
 
     assert reply.headers["content-encoding"] == "gzip"

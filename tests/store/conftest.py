@@ -16,12 +16,12 @@ from store.file.database import Database
 from store.file.locks import FileLock
 
 QUERIES = {"alerts", "ledger", "prices"}
-"""Rooms whose tests ask and note in SQL, and care for no file: they share one that stays open."""
+"""Rooms whose tests only use SQL and don't depend on the file: they share one that stays open."""
 
 
 @pytest.fixture(scope="module")
 def open_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    """Kept open for the tests of a module, as opening costs 20 ms of the processor. Each test finds it empty."""
+    """One database for the tests of a module, since opening takes 20 ms of CPU time. Each test finds it empty."""
     folder: Path = tmp_path_factory.mktemp("open")
     database = Database(folder / "ticks.duckdb")
     database.migrate()
@@ -31,7 +31,7 @@ def open_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database
 
 @pytest.fixture(scope="module")
 def make_empty(open_database: Database) -> Callable[[], None]:
-    """Makes the rows of the open database those of a new one."""
+    """Resets the rows of the open database to those of a new one."""
     with open_database.read() as cursor:
         tables = set(schema.tables(cursor)) & schema.ours() - {"migrations"}
         first = {table: cursor.execute(f"FROM {table}").fetchall() for table in sorted(tables)}
@@ -63,12 +63,12 @@ def database(request: pytest.FixtureRequest) -> Database:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Where a backup may be made; nothing is there yet."""
+    """The path for a backup; nothing exists there yet."""
     return tmp_path / "backup"
 
 
 class FirstLook:
-    """The first look that the holder of a file takes for others who wait; it lasts until the test lets it end.
+    """The first look of a file's holder for waiting processes; it lasts until the test ends it.
 
     Attributes:
         knocked: does it find that somebody waits?
@@ -102,7 +102,7 @@ def first_look(monkeypatch: pytest.MonkeyPatch) -> FirstLook:
 
 
 def is_locked(lock_file: Path) -> bool:
-    """Does somebody hold this lock, alone or with others?"""
+    """Is this lock held, exclusively or shared?"""
     lock = FileLock(lock_file)
     free = lock.try_acquire()
     lock.release()
@@ -110,7 +110,7 @@ def is_locked(lock_file: Path) -> bool:
 
 
 def refusal(database: Database) -> str:
-    """Why another thread gets no lease to read at once; empty when it gets one."""
+    """The error if another thread can't get a lease to read at once; empty if it can."""
 
     def read() -> str:
         try:
@@ -124,5 +124,5 @@ def refusal(database: Database) -> str:
 
 
 def is_wanted(database: Database) -> bool:
-    """Has the holder of the file noticed that somebody waits? Then it lends the file to nobody else."""
+    """Has the file's holder noticed a waiting process? Then it lends the file to no one else."""
     return "wanted elsewhere" in refusal(database)

@@ -1,4 +1,4 @@
-"""A snapshot feed that no exchange has, as a module of the store brings it: the moons of a planet and their phases."""
+"""A made-up snapshot feed, written as a module of the store: the moons of a planet and their phases."""
 
 from collections.abc import Iterable, Sequence
 
@@ -24,11 +24,11 @@ KIND = declare(
 )
 
 TABLE = f"CREATE TABLE moons ({', '.join(f'{column.name} {column.type}' for column in KIND.columns)})"
-"""What a migration would have."""
+"""The SQL that a migration would have."""
 
 
 def append(cursor: Cursor, replies: Iterable[tuple[Arrival, Sequence[tuple[str, float]]]]) -> None:
-    """Store replies: each snapshot, and of each moon its name and phase."""
+    """Store replies: each snapshot, and the name and phase of each moon."""
     with_rows = (
         (arrival, [(name, to_column(arrival.ts), phase) for name, phase in moons]) for arrival, moons in replies
     )

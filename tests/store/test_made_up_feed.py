@@ -1,4 +1,4 @@
-"""A snapshot feed takes one module in the store: all that is kept of feeds has it, and no other module knows of it."""
+"""A snapshot feed takes one module in the store: gaps, coverage, metrics, backup and verify include it."""
 
 from collections.abc import Iterable
 from datetime import timedelta
@@ -24,7 +24,7 @@ NAMES = ("Io", "Europa", "Ganymede")
 
 
 def reply(second: float) -> tuple[Arrival, list[tuple[str, float]]]:
-    """What the feed brought 2 s after a slot."""
+    """A reply of the feed 2 s after a slot."""
     ts = at(second + 2)
     return Arrival(FEED, ts, ts + timedelta(seconds=0.1), len(NAMES)), [(name, 0.5) for name in NAMES]
 
@@ -36,7 +36,7 @@ def store(database: Database, seconds: Iterable[float]) -> None:
 
 @pytest.fixture
 def recorded(database: Database) -> Database:
-    """An hour of an index each second and of the feed each 5 min, two slots of which failed."""
+    """An hour of an index each second and of the feed every 5 min, with two failed slots of the feed."""
     with database.write() as cursor:
         cursor.execute(made_up_feed.TABLE)
         runs.note(cursor, Run(at(0), {"btc_usd": 1, FEED: 300}, "1", at(HOUR)))
@@ -60,7 +60,7 @@ def test_its_rows_are_stored_once(recorded: Database):
         assert arrivals.newest(cursor) == {FEED: at(3302)}
 
 
-def test_a_slot_that_failed_is_a_gap_with_its_cause_that_nobody_can_fill(recorded: Database):
+def test_a_failed_slot_is_an_unfillable_gap_with_its_cause(recorded: Database):
     before = of_feed(found(recorded, 2 * HOUR))
     gaps.advance(recorded, at(HOUR), at(2 * HOUR), wait_s=1)
     noted = of_feed(found(recorded, 2 * HOUR))
@@ -104,7 +104,7 @@ def test_health_says_how_old_its_newest_snapshot_is(recorded: Database, make_set
     assert [hours_later[feed]["state"] for feed in ("btc_usd", FEED)] == ["stale", "stale"]
 
 
-def test_verify_tells_rows_of_it_that_are_unsound_or_there_twice(recorded: Database):
+def test_verify_reports_its_unsound_and_duplicate_rows(recorded: Database):
     assert list(faults_of_database(recorded)) == []
     with recorded.write() as cursor:
         cursor.execute("INSERT INTO moons SELECT moon_name, ts, 1.5 FROM moons WHERE moon_name = 'Io' LIMIT 2")
@@ -115,7 +115,7 @@ def test_verify_tells_rows_of_it_that_are_unsound_or_there_twice(recorded: Datab
     ]
 
 
-def test_a_backup_brings_back_its_rows_snapshots_and_gaps(recorded: Database, tmp_path):
+def test_a_backup_restores_its_rows_snapshots_and_gaps(recorded: Database, tmp_path):
     gaps.advance(recorded, at(HOUR), at(HOUR), wait_s=1)
     again = Database(tmp_path / "again.duckdb")
 

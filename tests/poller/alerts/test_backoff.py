@@ -1,4 +1,4 @@
-"""Each target is told one event at a time, the least tried first, and after a failure not before a while."""
+"""Each target gets one event at a time, the least tried first, and after a failure it waits."""
 
 from datetime import timedelta
 
@@ -65,7 +65,7 @@ def test_an_event_that_failed_lets_the_others_go_first(turns: Turns, steady: Ste
     assert texts(turns.due(NOW, {"json"})) == ["good"]
 
 
-def test_nothing_is_due_for_unknown_targets_or_before_its_time(turns: Turns):
+def test_no_event_is_due_for_an_unknown_target_or_before_its_time(turns: Turns):
     turns.renew([pending("a", "gone"), pending("b", send_in_s=7)])
 
     assert turns.due(NOW, {"json"}) == []
@@ -73,7 +73,7 @@ def test_nothing_is_due_for_unknown_targets_or_before_its_time(turns: Turns):
     assert turns.wait_s(NOW, set()) is None
 
 
-def test_waits_double_up_to_five_minutes_and_begin_anew_once_it_was_told(turns: Turns, steady: Steady):
+def test_waits_double_up_to_five_minutes_and_restart_after_a_success(turns: Turns, steady: Steady):
     event = pending("a")
     turns.renew([event])
     waits = []
@@ -101,7 +101,7 @@ def test_a_target_that_fails_for_days_still_waits_five_minutes(turns: Turns, ste
     assert wait_s == 300
 
 
-def test_chance_takes_up_to_half_of_a_wait_away(steady: Steady):
+def test_chance_shortens_a_wait_by_up_to_half(steady: Steady):
     turns = Turns(steady, lambda: 1.0)
     turns.renew([pending("a")])
 
@@ -118,7 +118,7 @@ def test_a_failure_makes_only_its_target_wait(turns: Turns):
     assert turns.wait_s(NOW, {"json", "ntfy"}) == 0
 
 
-def test_what_is_read_anew_knows_who_waits_and_how_often_it_was_tried(turns: Turns):
+def test_events_that_are_read_again_keep_waits_and_tries(turns: Turns):
     turns.renew([pending("a")])
     turns.failed(turns.left()[0])
 
@@ -128,7 +128,7 @@ def test_what_is_read_anew_knows_who_waits_and_how_often_it_was_tried(turns: Tur
     assert texts(turns.left()) == ["b", "a"]
 
 
-def test_by_itself_it_goes_by_a_clock_and_by_chance():
+def test_the_defaults_are_a_real_clock_and_real_chance():
     turns = Turns()
     turns.renew([pending("a")])
 

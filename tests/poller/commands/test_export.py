@@ -1,4 +1,4 @@
-"""The command that exports writes the file that page and API give, and says what is in it."""
+"""The export command writes the same file as the page and the API, and says what is in it."""
 
 import json
 from collections.abc import Callable
@@ -27,7 +27,7 @@ def recorded(database: Database) -> Database:
     return database
 
 
-def test_all_that_is_recorded_is_exported_unless_told_otherwise(command: Callable[..., Result], recorded: Database):
+def test_the_whole_record_is_exported_by_default(command: Callable[..., Result], recorded: Database):
     done = command("export")
 
     assert done.exit_code == 0
@@ -62,7 +62,7 @@ def test_an_export_is_copied_to_a_file(command, recorded: Database, tmp_path: Pa
     assert len(pd.read_parquet(path)) == 200
 
 
-def test_where_nothing_can_be_written_the_refusal_is_one_line(command, recorded: Database, tmp_path: Path):
+def test_a_target_that_can_not_be_written_is_refused_in_one_line(command, recorded: Database, tmp_path: Path):
     refused = command("export", "--to", str(tmp_path / "nowhere/mine.parquet"))
 
     assert refused.exit_code == 1
@@ -71,7 +71,7 @@ def test_where_nothing_can_be_written_the_refusal_is_one_line(command, recorded:
     )
 
 
-def test_a_sheet_that_was_cut_is_said(command, recorded: Database):
+def test_a_sheet_that_was_cut_off_is_reported(command, recorded: Database):
     query = ExportQuery(("btc_usd", "eth_usd"), START, START + timedelta(hours=1), format="xlsx")
     Exports(recorded, 10**9, Limits(sheet=150)).make(query)
 

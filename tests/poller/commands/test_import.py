@@ -1,4 +1,4 @@
-"""The command that imports files says what became of their rows, and gets in no recorder's way."""
+"""The import command says what became of each row, and delays no recorder."""
 
 import contextlib
 import os
@@ -33,7 +33,7 @@ def stored_ticks(database_file: Path, index_name: str = "btc_usd", since: dateti
         return ticks.history(cursor, index_name, since, utc_now())
 
 
-def test_files_are_imported_and_what_became_of_their_rows_is_said(
+def test_the_outcome_of_each_row_of_an_imported_file_is_reported(
     command: Callable[..., Result], database_file: Path, tmp_path: Path
 ):
     path = tmp_path / "prices.csv"
@@ -51,7 +51,7 @@ def test_files_are_imported_and_what_became_of_their_rows_is_said(
     assert [each.price for each in stored_ticks(database_file, "sol_usdc")] == [100.5, 101]
 
 
-def test_gaps_that_an_import_heals_are_said(command, database: Database, tmp_path: Path):
+def test_gaps_that_an_import_heals_are_reported(command, database: Database, tmp_path: Path):
     with database.write() as cursor:
         gap = Gap("btc_usd", START, START + timedelta(seconds=20), 4, 5, "unreachable", "no route", gap=START)
         gaps.note(cursor, [gap], START)
