@@ -34,7 +34,7 @@ from tests.conftest import Program, wait_until
 from tests.events import alert, note
 
 PAGES = {page.title: f"/{page.name}" if number else "/" for number, page in enumerate(site.PAGES)}
-"""The title of each page and where it is."""
+"""The title and the path of each page."""
 
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
@@ -44,14 +44,14 @@ PHONE: dict[str, Any] = {
     "is_mobile": True,
     "device_scale_factor": 2,
 }
-"""What a context of a phone takes."""
+"""The options of a browser context like a phone's."""
 
 RECORDING = re.compile(r"recording, \d+ s old")
 
 
-@pytest.fixture(scope="package")  # not longer: while it is open, no other test can run an event loop
+@pytest.fixture(scope="package")  # no wider scope: while it is open, no other test can run an event loop
 def playwright() -> Iterator[Playwright]:
-    """What drives Chromium; where there is none the test is skipped, or fails if REQUIRE_BROWSER is set."""
+    """Playwright with a Chromium. Without a Chromium the test is skipped, or fails if REQUIRE_BROWSER is set."""
     if find_chromium() is None:
         reason = "no Chromium was found on the PATH"
         if os.environ.get("REQUIRE_BROWSER"):
@@ -62,13 +62,13 @@ def playwright() -> Iterator[Playwright]:
 
 
 def find_chromium() -> str | None:
-    """The path of a Chromium on this machine; of the one that never has a window, if there is: it takes less time."""
+    """The path of a Chromium on this machine. The build without windows is preferred: it is faster."""
     names = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
     return next(filter(None, map(shutil.which, names)), None)
 
 
 def chromium(playwright: Playwright) -> Browser:
-    """The machine's Chromium, started; close it, or use it as a context manager."""
+    """Start the machine's Chromium; close it, or use it as a context manager."""
     return playwright.chromium.launch(executable_path=find_chromium(), args=ARGUMENTS)
 
 
@@ -99,7 +99,7 @@ def contexts(
 
 @pytest.fixture
 def open_page(contexts: Callable[..., BrowserContext]) -> Iterator[Callable[..., Page]]:
-    """Opens an address in a page of its own: in a visitor's browser, in a time zone, with further HTTP headers."""
+    """Opens an address in a new page: in a visitor's browser, in a time zone, with further HTTP headers."""
     with ExitStack() as stack:
 
         def go(
@@ -137,7 +137,7 @@ class Dashboard:
     token: str = ""
 
     def health(self) -> dict[str, Any] | None:
-        """What /api/health answers; None while nothing does."""
+        """The answer of /api/health; None while it does not answer."""
         headers = {"authorization": f"Bearer {self.token}"} if self.token else {}
         try:
             report: dict[str, Any] = httpx.get(f"{self.url}/api/health", headers=headers, timeout=5).json()
@@ -146,7 +146,7 @@ class Dashboard:
         return report
 
     def wait_for_ticks(self, count: int = 1) -> dict[str, Any]:
-        """The health once each index has so many ticks."""
+        """Wait until each index has this many ticks, and return the health."""
 
         def enough() -> dict[str, Any] | None:
             report = self.health()
@@ -165,7 +165,7 @@ NO_SECRETS = Path("/nonexistent/secrets.toml")
 def dashboard_at(
     port: int, script: str = "dashboard.py", secrets: Path = NO_SECRETS, **settings: Any
 ) -> Iterator[Dashboard]:
-    """A dashboard that serves, or that has ended already. Of this machine's secrets it knows none."""
+    """A dashboard that serves, or that has ended already. It knows none of this machine's secrets."""
     options = ["--server.address", "localhost", "--server.headless", "true", "--server.port", str(port)]
     options += ["--secrets.files", str(secrets)]
     with Program("streamlit", "run", script, *options, **settings) as program:
@@ -175,7 +175,7 @@ def dashboard_at(
 
 
 def answers(url: str) -> bool:
-    """Is a Streamlit server there?"""
+    """Does a Streamlit server answer?"""
     try:
         return httpx.get(f"{url}/_stcore/health").is_success
     except httpx.TransportError:
@@ -184,7 +184,7 @@ def answers(url: str) -> bool:
 
 @pytest.fixture
 def start_dashboard(database_file, simulator) -> Iterator[Callable[..., Dashboard]]:
-    """Starts a dashboard on the test's database and simulator, at one second, unless told otherwise."""
+    """Starts a dashboard, by default on the test's database and simulator, at one second."""
     with ExitStack() as stack:
 
         def start(script: str = "dashboard.py", **settings: Any) -> Dashboard:
@@ -196,7 +196,7 @@ def start_dashboard(database_file, simulator) -> Iterator[Callable[..., Dashboar
 
 @pytest.fixture(scope="package")
 def live(tmp_path_factory) -> Iterator[Dashboard]:
-    """One that records the simulator each second into a file that has a year of history. Tests leave it as it is."""
+    """A dashboard that records the simulator each second into a file with a year of history. Tests don't change it."""
     file = tmp_path_factory.mktemp("live") / "ticks.duckdb"
     with_history(file, utc_now() - timedelta(seconds=30))
     with (
@@ -211,7 +211,7 @@ def live(tmp_path_factory) -> Iterator[Dashboard]:
 
 @pytest.fixture(scope="package")
 def stale(tmp_path_factory) -> Iterator[Dashboard]:
-    """One without a recorder, on a file whose last tick is three hours old."""
+    """A dashboard without a recorder, on a file whose last tick is three hours old."""
     file = tmp_path_factory.mktemp("stale") / "ticks.duckdb"
     with_history(file, utc_now() - timedelta(hours=3))
     with dashboard_at(free_port(), database=file, poller="external") as dashboard:
@@ -220,7 +220,7 @@ def stale(tmp_path_factory) -> Iterator[Dashboard]:
 
 @pytest.fixture(scope="package")
 def empty(tmp_path_factory) -> Iterator[Dashboard]:
-    """One without a recorder and without a file."""
+    """A dashboard without a recorder and without a file."""
     file = tmp_path_factory.mktemp("empty") / "ticks.duckdb"
     with dashboard_at(free_port(), database=file, poller="external") as dashboard:
         yield dashboard
@@ -228,7 +228,7 @@ def empty(tmp_path_factory) -> Iterator[Dashboard]:
 
 @pytest.fixture(scope="package")
 def failed(tmp_path_factory) -> Iterator[Dashboard]:
-    """One whose file is no database."""
+    """A dashboard whose file is not a database."""
     file = tmp_path_factory.mktemp("failed") / "ticks.duckdb"
     file.write_text("This is no database.\n")
     with dashboard_at(free_port(), database=file, poller="external") as dashboard:
@@ -251,7 +251,7 @@ def with_history(file: Path, end: datetime, index_names: tuple[str, ...] = ("btc
 
 
 def with_alerts(database: Database, at: datetime, index_name: str) -> None:
-    """One alert of each severity at the same time, of which one was told, one could not be, and one waits."""
+    """One alert of each severity at the same time: one was sent, one could not be sent, and one waits."""
     now = price(index_name, at)
     told, failed, waits = (
         alert(f"{severity} at {now:.2f}", ["ntfy"], severity=severity, index_name=index_name, at=at, price=now)
@@ -294,7 +294,7 @@ plot => ({
 
 @dataclass(frozen=True)
 class Seen:
-    """What a chart shows: its range, on the clocks of the reader's zone, and its traces by what they are."""
+    """What a chart shows: its range in wall-clock time of the reader's zone, and its traces by `part`."""
 
     start: datetime
     end: datetime
@@ -302,14 +302,14 @@ class Seen:
 
 
 def seen(page: Page) -> Seen:
-    """What the chart shows now."""
+    """Read what the chart shows now."""
     found = drawn(page).locator(".js-plotly-plot").evaluate(_TO_SEE)
     start, end = map(datetime.fromisoformat, found["range"])
     return Seen(start, end, {trace["part"]: trace for trace in found["traces"]})
 
 
 def range_in(page: Page, zone: str) -> tuple[datetime, datetime]:
-    """The instants between which the chart shows time, for a reader in that zone."""
+    """The instants of the chart's range, for a reader in that zone."""
     now = seen(page)
     start, end = (at.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC) for at in (now.start, now.end))
     return start, end
@@ -326,7 +326,7 @@ def range_in_address(page: Page) -> tuple[datetime, datetime] | None:
 
 
 def box(locator: Locator) -> FloatRect:
-    """Where an element is in the window, once it is scrolled into it."""
+    """The place of an element in the window, once it is scrolled into view."""
     locator.scroll_into_view_if_needed()
     found = locator.bounding_box()
     assert found is not None
@@ -334,7 +334,7 @@ def box(locator: Locator) -> FloatRect:
 
 
 def drag(page: Page, start: float, end: float) -> None:
-    """Draw the mouse over the chart, from one to another fraction of its width."""
+    """Drag the mouse over the chart, from one fraction of its width to another."""
     area = box(drawn(page).locator(".nsewdrag"))
     y = area["y"] + area["height"] / 2
     page.mouse.move(area["x"] + start * area["width"], y)
@@ -344,7 +344,7 @@ def drag(page: Page, start: float, end: float) -> None:
 
 
 def overflow(page: Page) -> int:
-    """By how many pixels the page is wider than its window."""
+    """The pixels by which the page is wider than its window."""
     wider: int = page.evaluate(
         "Math.max(...[document.documentElement, document.querySelector('[data-testid=stMain]')]"
         ".map(each => each.scrollWidth - each.clientWidth))"
