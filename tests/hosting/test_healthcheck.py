@@ -54,9 +54,9 @@ def test_a_container_is_well_with_fresh_ticks_and_until_its_first_slot(monkeypat
         (report("empty", words="not recording"), "empty: not recording"),
         (report("failed", words="recording"), "failed: recording"),
         (report_for_all("stale"), "stale"),
-        ("", "no answer that could be read: Expecting value: line 1 column 1 (char 0)"),
-        ("{}", "no answer that could be read: 'status'"),
-        ("[]", "no answer that could be read: list indices must be integers or slices, not str"),
+        ("", "no readable answer: Expecting value: line 1 column 1 (char 0)"),
+        ("{}", "no readable answer: 'status'"),
+        ("[]", "no readable answer: list indices must be integers or slices, not str"),
     ],
 )
 def test_a_container_is_not_well_otherwise_and_the_check_says_why(monkeypatch, said, words):
