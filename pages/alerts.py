@@ -15,7 +15,7 @@ from pages.common.reads.recorded import known_indexes
 from pages.common.views import View
 from pages.common.words import alert_text, text
 from settings import PREFIX
-from store.alerts.events import Told
+from store.alerts.events import EventStatus
 from store.alerts.outlook import RuleStand
 from store.alerts.rules.rules import Severity, named
 from store.errors import StoreError
@@ -38,13 +38,13 @@ def shown(name: str) -> None:
         with st.skeleton(height=CHART_HEIGHT):
             alerts = reads.read_alerts(moments.these_ten_seconds())
     except StoreError:
-        return  # the header tells
+        return  # the header shows the error
     rules(alerts, name)
     try:
         chart(name)
         events(name)
     except StoreError:
-        return  # the header tells
+        return  # the header shows the error
 
 
 def rules(alerts: reads.Alerts, name: str) -> None:
@@ -188,26 +188,26 @@ def show_more() -> None:
     st.session_state["limit"] = st.session_state.get("limit", A_PAGE) + A_PAGE
 
 
-def listed(found: Sequence[Told]) -> None:
+def listed(found: Sequence[EventStatus]) -> None:
     """Draw some events, with a button for each one that waits to be acknowledged."""
     reader = sign_in.acknowledges_as(access.settings())
-    waiting = [told.event.id for told in found if told.acknowledged_at is None]
+    waiting = [status.event.id for status in found if status.acknowledged_at is None]
     if reader is None and waiting:
         st.caption("To acknowledge alerts, sign in, or open this page on the machine that serves it.")
     elif len(waiting) > 1:
         st.button(
             f"Acknowledge all {len(waiting)} shown", icon=":material/done_all:", on_click=acknowledge, args=(waiting,)
         )
-    for told in found:
+    for status in found:
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
-            st.markdown(in_words(told), width="stretch")
-            if reader and told.acknowledged_at is None:
+            st.markdown(in_words(status), width="stretch")
+            if reader and status.acknowledged_at is None:
                 st.button(
                     "Acknowledge",
-                    key=told.event.id,
+                    key=status.event.id,
                     icon=":material/done:",
                     on_click=acknowledge,
-                    args=([told.event.id],),
+                    args=([status.event.id],),
                     width="content",
                 )
 
@@ -219,18 +219,18 @@ def acknowledge(event_ids: Sequence[str]) -> None:
         st.session_state["not_noted"] = str(error)
 
 
-def in_words(told: Told) -> str:
+def in_words(status: EventStatus) -> str:
     """An event as Markdown."""
-    event, zone = told.event, text.zone()
+    event, zone = status.event, text.zone()
     over = " :green-badge[over]" if event.event == "over" else ""
     when = alert_text.when(event.at, zone)
     lines = [
         f"{alert_text.badge(event.severity)}{over} **{text.escaped(event.rule)}**, {when}",
         text.escaped(event.text),
-        f":small[{text.escaped(alert_text.became(told, moments.now(), zone))}]",
+        f":small[{text.escaped(alert_text.became(status, moments.now(), zone))}]",
     ]
-    if told.acknowledged_at:
-        seen = f"acknowledged by {told.reader}, {alert_text.when(told.acknowledged_at, zone)}"
+    if status.acknowledged_at:
+        seen = f"acknowledged by {status.reader}, {alert_text.when(status.acknowledged_at, zone)}"
         lines.append(f":small[{text.escaped(seen)}]")
     return "  \n".join(lines)
 
@@ -239,7 +239,7 @@ def page() -> None:
     try:
         name = toolbar()
     except StoreError:
-        return  # the header tells
+        return  # the header shows the error
     st.fragment(shown, run_every=access.refresh_every())(name)
 
 

@@ -170,7 +170,7 @@ def page() -> None:
         query = prepared if job else query
         size(query)
     except StoreError:
-        return  # the header tells
+        return  # the header shows the error
     if job is None or job.failure:
         st.button("Make the file", on_click=prepare, args=(query, choice), icon=":material/draft:")
     if job:

@@ -93,7 +93,7 @@ def shown(names: list[str], view: View) -> None:
         with st.skeleton(height=CHART_HEIGHT):
             history = read_history(moments.this_second(), tuple(names), view)
     except StoreError:
-        return  # the header tells
+        return  # the header shows the error
     st.session_state["shown"] = history.start, history.end
     if not any(len(frame) for frame in history.bars.values()):
         nothing_here(names, history)
@@ -243,7 +243,7 @@ def page() -> None:
     try:
         names, view = toolbar()
     except StoreError:
-        return  # the header tells
+        return  # the header shows the error
     refresh = access.refresh_every() if view.lives(moments.now()) else RENEWED_EVERY
     st.fragment(shown, run_every=refresh)(names, view)
 

@@ -39,7 +39,7 @@ def live() -> None:
             overview = read_overview(moments.this_second(), span)
     except StoreError:
         choice.empty()
-        return  # the header tells
+        return  # the header shows the error
     with above:
         cards_or_table(overview)
     rebased_chart(overview.history, span)

@@ -41,7 +41,7 @@ def shown(name: str, days: str) -> None:
         with st.skeleton(height=CALENDAR_HEIGHT):
             quality = read_quality(moments.these_ten_seconds(), first_midnight(moments.now(), DAYS[days], text.zone()))
     except StoreError:
-        return  # the header tells
+        return  # the header shows the error
     hours = [each for each in quality.hours if name in {ALL, each.feed}]
     gaps = [gap for gap in quality.gaps if name in {ALL, gap.feed}]
     if not hours:
@@ -253,14 +253,14 @@ def errors(quality: Quality, name: str, days: str) -> None:
         height=CHART_HEIGHT,
     )
     per = "hour" if step < vitals_charts.DAY else "day"
-    st.caption(f"Slots without a tick by {per}; each index counts separately.")
+    st.caption(f"Slots without a tick per {per}; each index counts separately.")
 
 
 def page() -> None:
     try:
         name, days = toolbar()
     except StoreError:
-        return  # the header tells
+        return  # the header shows the error
     st.fragment(shown, run_every="10s")(name, days)
 
 

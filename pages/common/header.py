@@ -46,7 +46,8 @@ def _state() -> None:
         st.caption(times)
     if clock := clock_in_words(notice):
         st.warning(
-            f"{text.escaped(clock[0].upper() + clock[1:])}: times here are the exchange's.", icon=":material/schedule:"
+            f"{text.escaped(clock[0].upper() + clock[1:])}: times on this page are the exchange's.",
+            icon=":material/schedule:",
         )
     if pulse.set_aside:
         st.warning(f"Files {text.escaped(aside_in_words(pulse.set_aside))}", icon=":material/warning:")

@@ -150,7 +150,7 @@ class DeribitClient:
         return self._compared.disputed
 
     def forget_clocks(self) -> None:
-        """Start the comparison of clocks anew, because our clock was set."""
+        """Start the comparison of clocks again, because our clock was set."""
         self._compared.forget()
 
     async def aclose(self) -> None:

@@ -26,7 +26,7 @@ class Jobs:
     """Runs the jobs of a plan when they are due.
 
     `schedule` counts in the machine's local time. When that jumps back, as in autumn, a job would wait until the old
-    time comes again. So every job is planned anew after a jump.
+    time comes again. So every job is planned again after a jump.
 
     Args:
         plan: adds the jobs. Each runs `safely` and returns soon.

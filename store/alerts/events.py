@@ -181,7 +181,7 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class EventStatus:
     """An event with its deliveries so far, and the time and the reader of its acknowledgement, if there is one."""
 
     event: Event
@@ -243,7 +243,7 @@ def newest(
     severity: Severity | None = None,
     acknowledged: bool = True,
     limit: int,
-) -> list[Told]:
+) -> list[EventStatus]:
     """The newest events that people see, descending, with their deliveries and acknowledgements.
 
     Args:
@@ -259,10 +259,10 @@ def newest(
         "acknowledged": acknowledged,
         "limit": limit,
     }
-    return told(cursor, [_event(row) for row in cursor.execute(_NEWEST, values).fetchall()])
+    return statuses(cursor, [_event(row) for row in cursor.execute(_NEWEST, values).fetchall()])
 
 
-def told(cursor: DuckDBPyConnection, events: Sequence[Event]) -> list[Told]:
+def statuses(cursor: DuckDBPyConnection, events: Sequence[Event]) -> list[EventStatus]:
     """The deliveries and acknowledgements of events, in the order of the events."""
     ids = {"ids": [event.id for event in events]}
     deliveries: dict[str, list[Delivery]] = {}
@@ -272,7 +272,9 @@ def told(cursor: DuckDBPyConnection, events: Sequence[Event]) -> list[Told]:
         event_id: (from_column(at), reader)
         for event_id, at, reader in cursor.execute(_ACKNOWLEDGEMENTS, ids).fetchall()
     }
-    return [Told(event, tuple(deliveries.get(event.id, ())), *seen.get(event.id, (None, ""))) for event in events]
+    return [
+        EventStatus(event, tuple(deliveries.get(event.id, ())), *seen.get(event.id, (None, ""))) for event in events
+    ]
 
 
 def acknowledge(cursor: DuckDBPyConnection, event_id: str, at: datetime, reader: str) -> None:

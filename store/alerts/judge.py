@@ -91,7 +91,7 @@ class EventMaker:
         said: str,
         numbers: tuple[float, float, float] = _NO_NUMBERS,
         *,
-        told: bool = True,
+        sends: bool = True,
     ) -> Event:
         """An event of a rule for one index, or for all without a name; `numbers` are price, value and threshold."""
         text = f"{pair(index_name)} {said}" if index_name else said
@@ -104,7 +104,7 @@ class EventMaker:
             at,
             *numbers,
             f"{_MARKS.get(self.exchange, '')}{text}",
-            self.targets.get(rule.name, ()) if told else (),
+            self.targets.get(rule.name, ()) if sends else (),
             rule.send_after(at),
             now,
         )
@@ -115,11 +115,11 @@ class EventMaker:
         """The event that a condition begins to hold or is over. Then `was_on` says whether it was noted as holding."""
         rule, numbers = watch.rule, (tape.price, reading.value, reading.threshold)
         if event == "fired":
-            said, told = rule.event_text(tape, watch.way, reading), True
+            said, sends = rule.event_text(tape, watch.way, reading), True
         else:
             became = "over" if was_on else "ready"
-            said, told = f"{watch.condition}: {became}, {rule.progress(reading)}", rule.recovery and was_on
-        return self.event(rule, watch.condition, watch.index_name, event, at, now, said, numbers, told=told)
+            said, sends = f"{watch.condition}: {became}, {rule.progress(reading)}", rule.recovery and was_on
+        return self.event(rule, watch.condition, watch.index_name, event, at, now, said, numbers, sends=sends)
 
 
 class Judge:

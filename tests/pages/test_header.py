@@ -189,7 +189,7 @@ def test_a_wrong_clock_is_shown_and_ages_are_right(open_page, database):
         overview = open_page("overview")
         history = open_page("history", range="15m")
 
-    line = "This machine's clock is 3 min 2 s behind the exchange's: times here are the exchange's."
+    line = "This machine's clock is 3 min 2 s behind the exchange's: times on this page are the exchange's."
     assert warnings(overview) == warnings(history) == [line]
     assert re.search(r"recording, \d s old", overview.caption[0].value)
     assert not any("Stale" in caption for caption in captions(overview))

@@ -301,7 +301,7 @@ def test_errors_are_drawn_by_kind(open_page, record, database, now, days, step):
     page = open_page("quality", days=days)
 
     assert chart(page, "errors")["alt"] == "Slots that failed: unreachable 3."
-    assert f"Slots without a tick by {step}; each index counts separately." in captions(page)
+    assert f"Slots without a tick per {step}; each index counts separately." in captions(page)
 
 
 def test_errors_of_another_index_are_not_shown(open_page, record, database, now):

@@ -5,7 +5,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from pages.common.views import MOST_ALERTS
-from store.alerts.events import Delivery, Event, Told
+from store.alerts.events import Delivery, Event, EventStatus
 from store.alerts.outlook import RuleStand, Stand
 from store.alerts.rules.condition import Condition
 from store.alerts.rules.kinds import AnyRule
@@ -92,12 +92,12 @@ def last_fired(rule_stand: RuleStand, zone: ZoneInfo) -> str:
     return f"last fired {when(rule_stand.fired_at, zone)}" if rule_stand.fired_at else "never fired"
 
 
-def became(told: Told, now: datetime, zone: ZoneInfo) -> str:
+def became(status: EventStatus, now: datetime, zone: ZoneInfo) -> str:
     """The outcome of sending an event, for each target."""
-    if not told.event.targets:
+    if not status.event.targets:
         return "shown here only"
-    last = {delivery.target: delivery for delivery in told.deliveries}
-    return "; ".join(_became(target, last.get(target), told.event, now, zone) for target in told.event.targets)
+    last = {delivery.target: delivery for delivery in status.deliveries}
+    return "; ".join(_became(target, last.get(target), status.event, now, zone) for target in status.event.targets)
 
 
 def _became(target: str, last: Delivery | None, event: Event, now: datetime, zone: ZoneInfo) -> str:

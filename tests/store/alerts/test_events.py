@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from store.alerts import events
-from store.alerts.events import Delivery, Event, Told
+from store.alerts.events import Delivery, Event, EventStatus
 from store.file.database import Database
 from tests.conftest import START
 
@@ -123,11 +123,11 @@ def test_the_delivery_of_an_event_is_the_last_try_at_each_target(database: Datab
     deliver(database, event, "failed", "json", 7)
 
     with database.read() as cursor:
-        found = events.told(cursor, [other, event])
+        found = events.statuses(cursor, [other, event])
 
     assert found == [
-        Told(other),
-        Told(
+        EventStatus(other),
+        EventStatus(
             event,
             (
                 Delivery("json", "failed", START + timedelta(seconds=7), "refused", 1),
@@ -145,7 +145,7 @@ def test_the_first_reader_who_acknowledges_an_event_counts(database: Database):
             events.acknowledge(cursor, event.id, START + timedelta(seconds=second), reader)
 
     with database.read() as cursor:
-        (found,) = events.told(cursor, [event])
+        (found,) = events.statuses(cursor, [event])
 
     assert (found.acknowledged_at, found.reader) == (START + timedelta(seconds=7), "local")
 
