@@ -18,7 +18,7 @@ would sleep in the waiting thread; here one thread waits for all targets.
 _LONGEST_WAIT_S = 300.0
 
 
-class Turns:
+class MessageQueue:
     """The events that are still to be sent, in memory.
 
     Args:

@@ -23,7 +23,7 @@ from store.file.database import Database
 from store.file.locks import FileLock, beside
 from store.models import utc_now
 
-from .backoff import FIRST_WAIT_S, Turns
+from .backoff import FIRST_WAIT_S, MessageQueue
 from .notify import TIMEOUT_S, Kind, Message, NotifyError, Target
 
 log = logging.getLogger("tickwell.alerts")
@@ -97,7 +97,7 @@ class Delivery:
         self._lock = FileLock(beside(database.path, "alerts"))
         self._held = False
         self._targets: dict[SecretStr, Target] = {}
-        self._turns = Turns(first_wait_s=limits.first_wait_s)
+        self._to_send = MessageQueue(first_wait_s=limits.first_wait_s)
         self._tried: queue.SimpleQueue[_Tried] = queue.SimpleQueue()
         self._not_noted: list[_Tried] = []
         self._news = True
@@ -130,8 +130,8 @@ class Delivery:
     def idle(self) -> bool:
         """Is no event left for the known targets?"""
         known = self._addresses()
-        left = any(each.target in known for each in self._turns.left())
-        return not (self._news or left or self._turns.busy)
+        left = any(each.target in known for each in self._to_send.left())
+        return not (self._news or left or self._to_send.busy)
 
     def _run(self) -> None:
         while not self._stop.is_set():
@@ -149,7 +149,7 @@ class Delivery:
         with self._logged_trouble(), contextlib.suppress(NoDatabaseError):
             self._note()
             self._look_for_events()
-            if self._turns.left() and self._holds_the_lock():
+            if self._to_send.left() and self._holds_the_lock():
                 wait_s = self._tell()
         return wait_s
 
@@ -172,7 +172,7 @@ class Delivery:
             self._news = True
             with self._database.read(self._limits.store_s) as cursor:
                 self._news = False
-                self._turns.renew(events.pending(cursor))
+                self._to_send.renew(events.pending(cursor))
             self._left_at = left_at
 
     def _holds_the_lock(self) -> bool:
@@ -189,11 +189,11 @@ class Delivery:
         now, addresses = self._clock(), self._addresses()
         if self._gives_up:
             self._give_up(now, addresses)
-        for pending in self._turns.due(now, addresses):
-            self._turns.busy.add(pending.target)
+        for pending in self._to_send.due(now, addresses):
+            self._to_send.busy.add(pending.target)
             tell = partial(self._try, pending, self._target(addresses[pending.target]))
             threading.Thread(target=tell, name=f"tickwell-tell-{pending.target}", daemon=True).start()
-        wait_s = self._turns.wait_s(now, addresses)
+        wait_s = self._to_send.wait_s(now, addresses)
         return _LOOK_AGAIN_S if wait_s is None else min(wait_s, _LOOK_AGAIN_S)
 
     def _target(self, address: SecretStr) -> Target:
@@ -212,7 +212,7 @@ class Delivery:
     def _give_up(self, now: datetime, addresses: Mapping[str, SecretStr]) -> None:
         hopeless = [
             _Tried(each, "given up", now, reason)
-            for each in self._turns.left()
+            for each in self._to_send.left()
             if (reason := _why_to_give_up(each, now, addresses))
         ]
         portion = hopeless[:_GIVEN_UP_AT_ONCE]
@@ -237,11 +237,11 @@ class Delivery:
     def _conclude(self, tried: _Tried) -> None:
         target, rule = tried.pending.target, tried.pending.event.rule
         if tried.outcome == "failed":
-            failures, wait_s = self._turns.failed(tried.pending)
+            failures, wait_s = self._to_send.failed(tried.pending)
             level = logging.WARNING if failures == 1 else logging.INFO
             log.log(level, "%s: alert %s not sent, next try in %.1f s: %s", target, rule, wait_s, tried.detail)
             return
-        self._turns.done(tried.pending)
+        self._to_send.done(tried.pending)
         if tried.outcome == "sent":
             log.info("%s: alert %s sent", target, rule)
         else:
@@ -250,7 +250,7 @@ class Delivery:
     def _end(self) -> None:
         """Wait a moment for running tries, and note their outcomes."""
         deadline = time.monotonic() + _LAST_WAIT_S
-        missing = self._turns.busy - {tried.pending.target for tried in self._not_noted}
+        missing = self._to_send.busy - {tried.pending.target for tried in self._not_noted}
         with contextlib.suppress(queue.Empty):
             while missing and (left_s := deadline - time.monotonic()) > 0:
                 tried = self._tried.get(timeout=left_s)

@@ -40,7 +40,7 @@ WITH minutes AS (
       AND resolution_s = 0
     GROUP BY 1
 ),
-beside_those_after AS (
+compared_with_later AS (
     SELECT
         open_time,
         low > min(low) FILTER (observed) OVER after AS above,
@@ -52,7 +52,7 @@ SELECT ts, price
 FROM ticks
 SEMI JOIN (
     SELECT open_time
-    FROM beside_those_after
+    FROM compared_with_later
     WHERE NOT coalesce(above AND below, false)
 ) ON time_bucket(INTERVAL 1 MINUTE, ts) = open_time
 WHERE index_name = $index_name
