@@ -13,8 +13,9 @@ from store.file.database import Database
 from store.ledger import runs
 from store.models import Run, Tick, utc_now
 from store.prices import ticks
-from tests.browser.conftest import Dashboard, chromium, dashboard_at, free_port
 from tests.conftest import wait_until
+from tests.support.chromium import chromium
+from tests.support.dashboard import Dashboard, dashboard_at, free_port
 
 FOLDER = ROOT / "docs/screenshots"
 INDEXES = ("btc_usd", "eth_usd")

@@ -16,7 +16,8 @@ from store.alerts.rules.condition import Condition
 from store.alerts.rules.kinds import KINDS
 from store.alerts.rules.rules import Rule
 from store.file.database import Database
-from tests.test_architecture import ARROWS, ROOMS
+from tests.support.documents import table
+from tests.support.rooms import ARROWS, ROOMS
 
 README = (ROOT / "README.md").read_text()
 ALERTS = (ROOT / "docs/alerts.md").read_text()
@@ -31,18 +32,6 @@ DOCUMENTS = [
 ]
 
 LINK = r"\]\((?!http)([^)#]+)"
-
-
-def table(text: str, heading: str) -> list[list[str]]:
-    """The rows of the first Markdown table after a heading, each cell as text."""
-    lines = text[text.index(heading) :].splitlines()
-    start = next(number for number, line in enumerate(lines) if line.startswith("|---"))
-    rows = []
-    for line in lines[start + 1 :]:
-        if not line.startswith("|"):
-            break
-        rows.append([cell.strip() for cell in line.strip("|").split("|")])
-    return rows
 
 
 def default(field: str) -> str:

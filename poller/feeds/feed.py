@@ -9,6 +9,8 @@ from poller.exchange.client import DeribitClient
 from store.file.database import Cursor
 from store.models import Miss, Tick
 
+from .log import LogFeed
+
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
@@ -54,6 +56,6 @@ class Feed:
     history: Literal["charts"] | None = None
 
 
-def requests_a_second(feeds: Sequence[Feed]) -> float:
-    """How many requests the slots of these feeds make, on average."""
+def requests_a_second(feeds: Sequence[Feed | LogFeed]) -> float:
+    """How many requests these feeds make, on average."""
     return sum(1 / feed.period.total_seconds() for feed in feeds)

@@ -21,12 +21,14 @@ from store.health.vitals import Vitals
 from store.models import Cause, Exchange, Miss, Run, Tick, utc_now
 
 from .limits import Limits
-from .storing import Move, Queued, Storing
+from .storing import Move, Queued, Shift, Storing
 from .waiting import Waiting, WaitingFile
 
 log = logging.getLogger("tickwell.recorder")
 
 _LIMITS = Limits()
+
+_NONE = timedelta(0)
 
 
 class Journal:
@@ -185,19 +187,25 @@ class Journal:
             self._open.remove(run)
             self._runs.append(replace(run, ended_at=ended_at))
 
-    def move_run(self, run: Run, last: datetime, by: timedelta) -> Run:
-        """Move a run that goes on and what came of its slots, up to `last`: its clock was wrong by so much."""
-        if not by:
-            return run
+    def move_run(self, run: Run, by: timedelta, shifts: Sequence[Shift]) -> Run:
+        """Move a run that goes on, and what came of its slots: its clock was wrong.
+
+        The run begins `by` later; a shift says by how much the slots of some feeds are later.
+        """
         moved = replace(run, started_at=run.started_at + by)
+        later = {feed: shift.by for shift in shifts for feed in shift.feeds}
+        if not any(later.values()):
+            return run
+
+        def placed(slot: datetime, feed: str) -> datetime:
+            return slot + later.get(feed, _NONE) if slot >= run.started_at else slot
+
         with self._changing:
-            self._moves.append((run, last, by))  # of what is written, or is just being written
+            self._moves.append(Move(run, by, shifts))  # of what is written, or is just being written
             self._open = [moved if each == run else each for each in self._open]
             self._runs = [moved if each == run else each for each in self._runs]
-            self._misses = [
-                replace(miss, slot=miss.slot + by) if _is_of(run, miss.slot, miss) else miss for miss in self._misses
-            ]
-            self._observed = [(slot + by if _is_of(run, slot, each) else slot, each) for slot, each in self._observed]
+            self._misses = [replace(miss, slot=placed(miss.slot, miss.feed)) for miss in self._misses]
+            self._observed = [(placed(slot, each.feed), each) for slot, each in self._observed]
         return moved
 
     def end_minute(self, now: datetime, skew_s: float | None) -> Vitals:
@@ -292,11 +300,6 @@ class Journal:
         with self._changing:
             del self._observed[: kinds[tuple]], self._misses[: kinds[Miss]]
             del self._runs[: kinds[Run]], self._minutes[: kinds[Vitals]]
-
-
-def _is_of(run: Run, slot: datetime, outcome: Outcome) -> bool:
-    """Did it come of a slot of the run?"""
-    return slot >= run.started_at and outcome.feed in run.feeds
 
 
 def _unavailable(slot: datetime, observation: Observation, detail: str) -> Miss:

@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from poller.alerts.judging import Alerts, UnjudgedError
 from poller.feeds.feed import Feed, Observation
@@ -20,8 +21,22 @@ from store.prices import ticks
 Queued = Run | tuple[datetime, Observation] | Miss | Vitals
 """A record on its way; an observation has its slot along."""
 
-Move = tuple[Run, datetime, timedelta]
-"""A run that its clock had misplaced, its last slot so far, and by how much both move."""
+
+class Shift(NamedTuple):
+    """By how much the slots of some feeds are later, up to the slot `last`."""
+
+    feeds: tuple[str, ...]
+    last: datetime
+    by: timedelta
+
+
+class Move(NamedTuple):
+    """A run whose clock was wrong: it begins `by` later, and its slots are later in steps of their periods."""
+
+    run: Run
+    by: timedelta
+    shifts: Sequence[Shift]
+
 
 Judge = Callable[[Cursor], None]
 
@@ -84,8 +99,10 @@ class Storing:
                     refuse_another(cursor, exchange)
                     if has_prices:  # what is no price says nothing of whose prices the file has
                         admit(cursor, exchange, self._clock())
-                for run, last, by in moves:
-                    runs.move(cursor, run, last, by)
+                for move in moves:
+                    runs.move(cursor, move.run, move.by)
+                    for shift in move.shifts:
+                        runs.move_misses(cursor, shift.feeds, move.run.started_at, shift.last, shift.by)
                 self._append(cursor, records)
                 judge(cursor)
             stored()

@@ -1,32 +1,25 @@
-"""The feeds of one period: the slots that they share, and the run in which they are due."""
+"""The slots of the feeds that share a period: each one is served, missed, or outside of every run."""
 
-import logging
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from poller.feeds.feed import Feed, Outcome
 from poller.feeds.poll import missed_slot
 from poller.journal.journal import Journal
+from poller.journal.storing import Shift
 from poller.timing.slots import slot_of, slots_between
-from settings import VERSION
 from store.instants import EPOCH
-from store.models import Miss, Run
-
-log = logging.getLogger("tickwell.recorder")
-
-# A longer pause between two polls is no row of missed slots: the machine slept or its clock was set. The run ends
-# there and a new one begins, so that the stretch counts as "not recording".
-_STALL = timedelta(seconds=60)
+from store.models import Cause, Miss
 
 
 class Cadence:
-    """Accounts for each slot of a period: it is served, missed, or outside of every run.
+    """Accounts for the slots of one period.
 
     Attributes:
         slot: the newest one.
         under_way: it is being served.
-        last: the one that was served before; None where the next slot begins a run.
+        due: the first slot of the run that has not begun; long past outside of a run.
         outcomes: what came of the newest slot so far.
     """
 
@@ -34,36 +27,33 @@ class Cadence:
         self.period, self.feeds, self._journal = feeds[0].period, tuple(feeds), journal
         self.slot = EPOCH
         self.under_way = False
-        self.last: datetime | None = None
+        self.due = EPOCH
         self.outcomes: list[Outcome] = []
-        self._run: Run | None = None
-        self._answered_in: datetime | None = None  # the slot of the reply that moved the clock
 
     @property
-    def known_to(self) -> datetime | None:
-        """Up to when its slots are accounted for; None where no run has begun."""
-        if self.last is not None:
-            return self.last + self.period
-        return self.slot if self.under_way else None
+    def known_to(self) -> datetime:
+        """Up to when the slots of the run are accounted for."""
+        return self.slot if self.under_way else self.due
 
     def knows(self, slot: datetime) -> bool:
-        """Was it served already?"""
-        return slot in (self.last, self._answered_in)
+        """Was this slot served already?"""
+        return slot == self.slot or slot < self.due
+
+    def enter(self, start: datetime) -> None:
+        """A run begins at `start`."""
+        last = slot_of(start, self.period)
+        self.due = last if last == start else last + self.period
+
+    def leave(self) -> None:
+        """The run has ended."""
+        self.due = EPOCH
 
     def begin(self, slot: datetime) -> None:
         """Begin to serve a slot. The slots that were skipped before it are misses."""
-        if self.last is not None and slot - self.last > self.period + _STALL:
-            log.warning("no poll between %s and %s", self.last, slot)
-            self.end_run()
-        if self.last is None:
-            self._run = Run(
-                slot, dict.fromkeys((feed.name for feed in self.feeds), int(self.period.total_seconds())), VERSION
-            )
-            self._journal.begin_run(self._run)
-        else:
-            for skipped in slots_between(self.last, slot, self.period):
-                self._journal.add(skipped, [missed_slot(skipped, feed.name) for feed in self.feeds])
-        self.slot, self.under_way, self.outcomes = slot, True, []
+        for skipped in slots_between(self.due - self.period, slot, self.period):
+            self._journal.add(skipped, [missed_slot(skipped, feed.name) for feed in self.feeds])
+        self.slot, self.due = slot, slot + self.period
+        self.under_way, self.outcomes = True, []
 
     def add(self, outcomes: Sequence[Outcome]) -> None:
         """Take what came of the slot under way. The clock may have been moved since it was asked for."""
@@ -73,27 +63,24 @@ class Cadence:
     def served(self) -> None:
         """The slot is over."""
         self.under_way = False
-        self.last = self.slot if self._run is not None else None
 
-    def end_run(self) -> None:
-        """The next slot begins another run: it is no neighbour of the last one."""
-        if self._run is not None and self.last is not None:
-            self._journal.end_run(self._run, self.last + self.period)
-            self._run = self.last = None
+    def cut(self) -> None:
+        """The recorder stops: nothing more comes of the slot under way."""
+        brought = {outcome.feed for outcome in self.outcomes}
+        self.add(
+            [
+                Miss(self.slot, feed.name, Cause.MISSED_SLOT, "the recorder was stopped before the reply came")
+                for feed in self.feeds
+                if feed.name not in brought
+            ]
+        )
 
-    def move(self, now: datetime) -> None:
-        """The clock was wrong and shows `now`: the run and its slots lie elsewhere. The slot of `now` was served."""
-        if self._run is None:
-            return
-        self._answered_in = slot_of(now, self.period)
-        by = self._answered_in - self.slot
-        self._run = self._journal.move_run(self._run, self.slot, by)
-        self.slot, self.last = self._answered_in, self.last and self.last + by
-
-    def stop(self, at: datetime) -> None:
-        """End the run where the recorder stops: at the slot under way, which is not served any more."""
-        if self._run is not None:
-            self._journal.end_run(self._run, self.slot if self.under_way else at)
+    def move(self, now: datetime) -> Shift:
+        """The clock was wrong and shows `now`: the newest slot is the one of `now`."""
+        shift = Shift(tuple(feed.name for feed in self.feeds), self.slot, slot_of(now, self.period) - self.slot)
+        self.slot += shift.by
+        self.due = self.slot + self.period
+        return shift
 
 
 def cadences_of(feeds: Sequence[Feed], journal: Journal) -> list[Cadence]:

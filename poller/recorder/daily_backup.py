@@ -48,10 +48,11 @@ class DailyBackup:
     def _run(self) -> None:
         while not self._stop.is_set():
             with guarded("backup"):
-                self._back_up_if_due()
+                self.back_up_if_due()
             self._stop.wait(self._look_again_s)
 
-    def _back_up_if_due(self) -> None:
+    def back_up_if_due(self) -> None:
+        """Back up, unless today's backup is made or the last try failed less than an hour ago."""
         now = self._clock()
         if self._not_before is not None and now < self._not_before:
             return

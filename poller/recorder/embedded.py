@@ -4,6 +4,7 @@ import atexit
 import logging
 import os
 import threading
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from poller.timing.guard import guarded
@@ -17,14 +18,31 @@ from .recorder import Recorder
 
 log = logging.getLogger("tickwell.recorder")
 
-# After a recorder that ended by itself another one is started: first this soon, twice as late each time.
-_FIRST_PAUSE = timedelta(seconds=10)
-_LONGEST_PAUSE = timedelta(minutes=10)
 
-_LOOK_AGAIN_S = 1.0
+@dataclass(frozen=True, slots=True)
+class Pauses:
+    """How long it takes until a recorder that ended by itself is followed by another.
+
+    Attributes:
+        first: after the first one. Each further pause is twice as long as the one before.
+        longest: no pause is longer.
+        look_again_s: between two looks at whether a recorder has ended.
+    """
+
+    first: timedelta = timedelta(seconds=10)
+    longest: timedelta = timedelta(minutes=10)
+    look_again_s: float = 1.0
+
+    def after(self, tries: int) -> timedelta:
+        """The pause after so many recorders in a row that ended by themselves."""
+        doubled: int = 2 ** min(max(tries, 1) - 1, 10)
+        return min(self.first * doubled, self.longest)
 
 
-def start_embedded(settings: Settings) -> Recorder | None:
+_PAUSES = Pauses()
+
+
+def start_embedded(settings: Settings, pauses: Pauses = _PAUSES) -> Recorder | None:
     """Record from this process, unless the settings leave that to another one, or another one already does.
 
     It may be called at each run of a page script: the recorder lock keeps the recorder single, and the notice tells
@@ -38,7 +56,7 @@ def start_embedded(settings: Settings) -> Recorder | None:
     if settings.poller != "embedded":
         return None
     notice = read_notice(settings.database)
-    if notice is not None and (notice.alive or _too_soon(notice, utc_now())):
+    if notice is not None and (notice.alive or too_soon(notice, utc_now(), pauses)):
         return None
     tries = notice.tries if notice is not None and _failed_here(notice) else 0
     recorder = Recorder(settings, shared_database(settings.database, settings.memory_limit), "embedded", tries=tries)
@@ -54,10 +72,10 @@ def start_embedded(settings: Settings) -> Recorder | None:
 class Embedded:
     """Keeps recording from this process until it is stopped: a recorder that ended by itself is followed by another."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, pauses: Pauses = _PAUSES) -> None:
+        self._settings, self._pauses = settings, pauses
         self._recorder: Recorder | None = None
-        self._wait_s = _LOOK_AGAIN_S
+        self._wait_s = pauses.look_again_s
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="tickwell-keeper", daemon=True)
 
@@ -67,9 +85,9 @@ class Embedded:
         Raises: as `start_embedded`.
         """
         try:
-            self._recorder = start_embedded(self._settings)
+            self._recorder = start_embedded(self._settings, self._pauses)
         except StoreError:
-            self._wait_s = _FIRST_PAUSE.total_seconds()
+            self._wait_s = self._pauses.first.total_seconds()
             self._thread.start()
             raise
         self._thread.start()
@@ -90,15 +108,17 @@ class Embedded:
     def _start_another(self) -> None:
         """Start a recorder if ours ended by itself, or could not be started."""
         ended = self._recorder
-        if self._wait_s == _LOOK_AGAIN_S and (ended is None or ended.failure is None or not ended.wait(0)):
+        if self._wait_s == self._pauses.look_again_s and (ended is None or ended.failure is None or not ended.wait(0)):
             return
         try:
-            another = start_embedded(self._settings)
+            another = start_embedded(self._settings, self._pauses)
         except TickwellError as error:
             log.error("not recording: %s", error)  # noqa: TRY400 one line
-            self._wait_s = min(max(2 * self._wait_s, _FIRST_PAUSE.total_seconds()), _LONGEST_PAUSE.total_seconds())
+            self._wait_s = min(
+                max(2 * self._wait_s, self._pauses.first.total_seconds()), self._pauses.longest.total_seconds()
+            )
             return
-        self._wait_s = _LOOK_AGAIN_S
+        self._wait_s = self._pauses.look_again_s
         if another is not None:
             if ended is not None:
                 atexit.unregister(ended.stop)
@@ -110,7 +130,7 @@ def _failed_here(notice: Notice) -> bool:
     return notice.state == "refused" and notice.host == "" and notice.pid == os.getpid()
 
 
-def _too_soon(notice: Notice, now: datetime) -> bool:
-    pause = min(_FIRST_PAUSE * 2 ** min(max(notice.tries, 1) - 1, 10), _LONGEST_PAUSE)
+def too_soon(notice: Notice, now: datetime, pauses: Pauses = _PAUSES) -> bool:
+    """Did a recorder of this process end by itself less than a pause ago?"""
     ago = now + timedelta(seconds=notice.skew_s) - notice.state_since  # the notice keeps the exchange's time
-    return _failed_here(notice) and timedelta(0) <= ago < pause
+    return _failed_here(notice) and timedelta(0) <= ago < pauses.after(notice.tries)

@@ -22,10 +22,11 @@ class Heartbeat:
         self._task: asyncio.Task[None] | None = None
         self._lost = False
 
-    def begin(self) -> None:
-        """Call it, in the loop that runs; without effect while the last call is under way."""
+    def begin(self) -> asyncio.Task[None]:
+        """Call it, in the loop that runs; without effect while the last call is under way. The call is the task."""
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._beat())
+        return self._task
 
     async def aclose(self) -> None:
         """Give up the call that is under way."""

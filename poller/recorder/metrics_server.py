@@ -48,8 +48,17 @@ class MetricsServer(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
     request_queue_size = 64  # of 5 the sixth who comes at a time waits a second for the network to try again
 
-    def __init__(self, settings: Settings, database: Database, address: tuple[str, int]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        address: tuple[str, int],
+        *,
+        slow_s: float = _SLOW_S,
+        gives_way_within_s: float = _GIVES_WAY_WITHIN_S,
+    ) -> None:
         self.settings, self.database = settings, database
+        self.slow_s, self._gives_way_within_s = slow_s, gives_way_within_s
         self._open: dict[threading.Thread, socket.socket] = {}
         try:
             self.address_family = socket.getaddrinfo(*address)[0][0]
@@ -91,7 +100,7 @@ class MetricsServer(socketserver.ThreadingTCPServer):
         thread, its = next(iter(self._open.items()))
         with contextlib.suppress(OSError):  # it ended by itself meanwhile
             its.shutdown(socket.SHUT_RDWR)
-        thread.join(_GIVES_WAY_WITHIN_S)
+        thread.join(self._gives_way_within_s)
         return not thread.is_alive()
 
     def handle_error(self, *_: object) -> None:
@@ -102,9 +111,12 @@ class MetricsServer(socketserver.ThreadingTCPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     server: MetricsServer
-    timeout = _SLOW_S
     server_version = f"Tickwell/{VERSION}"
     sys_version = ""
+
+    def setup(self) -> None:
+        super().setup()
+        self.connection.settimeout(self.server.slow_s)
 
     def do_GET(self) -> None:
         if urlsplit(self.path).path != PATH:

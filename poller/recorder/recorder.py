@@ -17,6 +17,7 @@ from poller.exchange.clock import ExchangeClock
 from poller.exchange.retries import count_retries
 from poller.feeds.chosen import feeds_of
 from poller.feeds.feed import Feed
+from poller.feeds.log import LogFeed
 from poller.journal.journal import Journal
 from poller.network.http_client import check_environment
 from poller.simulator.server import Simulator
@@ -56,12 +57,14 @@ class Recorder:
         *,
         clock: Callable[[], datetime] = utc_now,
         tries: int = 0,
-        feeds: Sequence[Feed] | None = None,
+        feeds: Sequence[Feed | LogFeed] | None = None,
         limits: Limits = _LIMITS,
     ) -> None:
         self._settings, self._database, self._mode, self._tries = settings, database, mode, tries
         self._local, self._limits = clock, limits
-        self._feeds = feeds_of(settings) if feeds is None else feeds
+        asked = feeds_of(settings) if feeds is None else feeds
+        self._feeds = [feed for feed in asked if isinstance(feed, Feed)]
+        self._logs = [feed for feed in asked if isinstance(feed, LogFeed)]
         self._clock = ExchangeClock(clock, looks_over_s=limits.doubt_s)
         self._lock = RecorderLock(database.path)
         self._delivery = Delivery(database, lambda: self._alerts.addresses, clock=self._clock)
@@ -177,6 +180,7 @@ class Recorder:
         return Parts(
             self._settings,
             self._feeds,
+            self._logs,
             self._database,
             self._lock,
             self._board,

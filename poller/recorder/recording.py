@@ -15,6 +15,7 @@ from poller.exchange.client import DeribitClient
 from poller.exchange.clock import ExchangeClock
 from poller.exchange.errors import ExchangeError
 from poller.feeds.feed import Feed, requests_a_second
+from poller.feeds.log import LogFeed
 from poller.feeds.names import check_names
 from poller.feeds.poll import poll, retries_within_budget
 from poller.history.backfill import Backfill, spacing_s
@@ -34,8 +35,10 @@ from store.models import Cause
 
 from .board import Board
 from .cadence import Cadence, cadences_of
+from .current_run import CurrentRun
 from .heartbeat import Heartbeat
 from .limits import Limits
+from .logs import Logs
 from .timekeeper import Timekeeper
 
 log = logging.getLogger("tickwell.recorder")
@@ -55,6 +58,7 @@ class Parts:
 
     settings: Settings
     feeds: Sequence[Feed]
+    logs: Sequence[LogFeed]
     database: Database
     lock: RecorderLock
     board: Board
@@ -77,11 +81,12 @@ class Recording:
         self._settings, self._database, self._limits = parts.settings, parts.database, parts.limits
         self._lock, self._board, self._journal = parts.lock, parts.board, parts.journal
         self._clock, self._client, self._end = parts.clock, parts.client, end
-        self._feeds = parts.feeds
+        self._feeds, self._logs = parts.feeds, parts.logs
         self._retries = retries_within_budget(self._feeds)
         self._cadences = cadences_of(self._feeds, self._journal)
         self._client.budget.due_soon = self._due_soon
-        self._time = Timekeeper(self._clock, self._client, self._board, self._cadences)
+        self._current_run = CurrentRun(self._cadences, self._journal)
+        self._time = Timekeeper(self._clock, self._client, self._board, self._current_run)
         self._writer = Writer(
             self._journal, loop, wrote=self._wrote, shut_out=self._shut_out, end=end, limits=self._limits.journal
         )
@@ -110,8 +115,7 @@ class Recording:
         if isinstance(failure, ForeignExchangeError):
             self._writer.end()
             return
-        for cadence in self._cadences:
-            cadence.stop(self._clock())
+        self._current_run.stop(self._clock())
         self._writer.finish(hurried)
 
     async def _record(self) -> None:
@@ -122,6 +126,15 @@ class Recording:
         async with asyncio.TaskGroup() as group:
             for cadence in self._cadences:
                 group.create_task(self._keep_slots(cadence))
+            keeper = Logs(
+                self._client,
+                self._database,
+                clock=self._clock,
+                quiet=self._quiet,
+                store_wait_s=self._limits.store_wait_s,
+            )
+            for log_feed in self._logs:
+                group.create_task(keeper.keep(log_feed))
             group.create_task(self._beside_the_slots().run())
             group.create_task(Jobs(self._by_the_clock).run())
 
@@ -156,11 +169,10 @@ class Recording:
     async def _keep_slots(self, cadence: Cadence) -> None:
         async for slot in slots(cadence.period, self._time.now):
             with guarded("poll"):
-                if not cadence.knows(slot) and self._keep_lock():
-                    await self._serve(cadence, slot)
+                if not cadence.knows(slot) and self._keep_lock() and await self._current_run.begin(cadence, slot):
+                    await self._serve(cadence)
 
-    async def _serve(self, cadence: Cadence, slot: datetime) -> None:
-        cadence.begin(slot)
+    async def _serve(self, cadence: Cadence) -> None:
         await self._ask_all(cadence)
         await self._ask_whose(needed=self._client.undecided)
         cadence.served()
@@ -237,7 +249,7 @@ class Recording:
         backfill = Backfill(
             self._client,
             self._database,
-            spacing_s=spacing_s(requests_a_second(self._feeds)),
+            spacing_s=spacing_s(requests_a_second([*self._feeds, *self._logs])),
             tell=self._board.loading,
             quiet=self._quiet,
             clock=self._clock,
@@ -260,9 +272,9 @@ class Recording:
         """
         while True:
             await self._writer.idle.wait()
-            served = any(cadence.last is not None for cadence in self._cadences)
-            if served and self._clock.sure and self._journal.written and self._journal.empty:
-                return min(to for to in (cadence.known_to for cadence in self._cadences) if to is not None)
+            known_to = self._current_run.known_to
+            if known_to is not None and self._clock.sure and self._journal.written and self._journal.empty:
+                return known_to
             async with self._served:
                 await self._served.wait()
 

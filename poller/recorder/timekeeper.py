@@ -1,7 +1,6 @@
 """The time that slots keep: the exchange's, asked anew when the clock of the machine is in doubt."""
 
 import asyncio
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from poller.exchange.client import DeribitClient
@@ -9,7 +8,7 @@ from poller.exchange.clock import ExchangeClock
 from poller.timing.guard import guarded
 
 from .board import Board
-from .cadence import Cadence
+from .current_run import CurrentRun
 
 # The ticks of a machine with a wrong clock are placed by the exchange's time, which is known to some milliseconds.
 # A slot begins this much later there, or its tick could be one of the slot before.
@@ -17,10 +16,10 @@ _LATE = timedelta(seconds=0.1)
 
 
 class Timekeeper:
-    """Tells the time of slots, and ends or moves the runs of all cadences when it jumps."""
+    """Tells the time of slots, and ends or moves the run when it jumps."""
 
-    def __init__(self, clock: ExchangeClock, client: DeribitClient, board: Board, cadences: Sequence[Cadence]) -> None:
-        self._clock, self._client, self._board, self._cadences = clock, client, board, cadences
+    def __init__(self, clock: ExchangeClock, client: DeribitClient, board: Board, run: CurrentRun) -> None:
+        self._clock, self._client, self._board, self._current_run = clock, client, board, run
         self._asking = asyncio.Lock()
 
     async def now(self) -> datetime:
@@ -35,8 +34,7 @@ class Timekeeper:
         moved = self._clock.learn(self._client)
         self._board.clock(self._clock.ahead_s, self._clock())
         if moved:
-            for cadence in self._cadences:
-                cadence.move(self._clock())
+            self._current_run.move(self._clock())
 
     async def _ask(self) -> None:
         moved = timedelta(0)
@@ -44,6 +42,5 @@ class Timekeeper:
             moved = await self._clock.ask(self._client)
         now = self._clock()
         self._board.clock(self._clock.ahead_s, now)
-        for cadence in self._cadences:
-            if moved or not self._clock.sure or (cadence.last is not None and now < cadence.last):
-                cadence.end_run()
+        if moved or not self._clock.sure or self._current_run.has_begun_after(now):
+            self._current_run.end()

@@ -12,6 +12,7 @@ from store.file.database import Cursor, Database
 from store.file.exchange import exchange_of
 from store.file.recorder import Notice, process_in_words, read_notice, recorded_elsewhere
 from store.ledger import arrivals
+from store.ledger.logs import Log, logs
 from store.ledger.runs import runs
 from store.models import Exchange
 from store.prices import ticks
@@ -43,7 +44,8 @@ def health(database: Database, settings: Settings, now: datetime) -> dict[str, A
     `status` is "ok", "stale" when the newest tick of a configured index is older than `stale_after_s`, "empty" when no
     index has a tick, or "failed" when the database can't be read. `exchange` names the exchange of the prices; None
     without prices. `set_aside` names damaged files beside the database. `feeds` has the feeds of the newest run: when
-    the newest reply of each came, its age, and whether that is "ok", "stale" for its period, or "empty".
+    the newest reply of each came, its age, and whether that is "ok", "stale" for its period, or "empty". For a log it
+    has the time up to which the log is complete, its age, and "ok" or "late" with the reason.
     """
     notice = read_notice(database.path)
     indexes: dict[str, Any] = {}
@@ -174,7 +176,13 @@ def _feeds(cursor: Cursor, indexes: dict[str, Any], now: datetime) -> dict[str, 
     """The feeds of the newest run: the newest reply of each, and whether it is fresh."""
     newest = {name: datetime.fromisoformat(index["last"]) for name, index in indexes.items()} | arrivals.newest(cursor)
     periods = {feed: seconds for run in runs(cursor)[-1:] for feed, seconds in run.feeds.items()}
-    return {feed: _feed(newest.get(feed), now, seconds) for feed, seconds in periods.items()}
+    snapshots = {feed: _feed(newest.get(feed), now, seconds) for feed, seconds in periods.items()}
+    return snapshots | {feed: _log(log, now) for feed, log in logs(cursor).items()}
+
+
+def _log(log: Log, now: datetime) -> dict[str, Any]:
+    complete = {"last": log.complete_to.isoformat(), "age_s": _age_s(log.complete_to, now)}
+    return {**complete, "state": "late", "reason": log.late} if log.late else {**complete, "state": "ok"}
 
 
 def _feed(last: datetime | None, now: datetime, period_s: int) -> dict[str, Any]:

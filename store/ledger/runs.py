@@ -6,7 +6,6 @@ A slot that brought what was due needs no row: a tick proves it, or a row of sna
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from duckdb import DuckDBPyConnection
 
@@ -42,7 +41,7 @@ WHERE started_at = $started_at
 _MOVE_MISSES = """
 UPDATE misses
 SET slot = slot + $by
-WHERE slot BETWEEN $started_at AND $last
+WHERE slot BETWEEN $first AND $last
   AND list_contains($feeds::VARCHAR[], feed)
 """
 
@@ -126,11 +125,17 @@ def note(cursor: DuckDBPyConnection, run: Run) -> None:
     )
 
 
-def move(cursor: DuckDBPyConnection, run: Run, last: datetime, by: timedelta) -> None:
-    """Move a run and its misses up to the slot `last`: they were noted by a clock that was wrong."""
-    values: dict[str, Any] = {"started_at": to_column(run.started_at), "feeds": list(run.feeds), "by": by}
-    cursor.execute(_MOVE_RUN, values)
-    cursor.execute(_MOVE_MISSES, values | {"last": to_column(last)})
+def move(cursor: DuckDBPyConnection, run: Run, by: timedelta) -> None:
+    """Let a run begin `by` later: it was noted by a clock that was wrong."""
+    cursor.execute(_MOVE_RUN, {"started_at": to_column(run.started_at), "feeds": list(run.feeds), "by": by})
+
+
+def move_misses(
+    cursor: DuckDBPyConnection, feeds: Iterable[str], first: datetime, last: datetime, by: timedelta
+) -> None:
+    """Move the failed slots of some feeds from `first` to `last`, both included, to `by` later."""
+    values = {"feeds": list(feeds), "first": to_column(first), "last": to_column(last), "by": by}
+    cursor.execute(_MOVE_MISSES, values)
 
 
 def runs(cursor: DuckDBPyConnection) -> list[Run]:

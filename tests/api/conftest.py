@@ -11,8 +11,6 @@ from fastapi import FastAPI
 from api.app import create_app
 from api.served import Served
 from store.file.database import Database
-from store.models import Tick
-from store.prices import ticks
 from tests.conftest import START
 
 from .servers import serving
@@ -42,11 +40,6 @@ def client(server, make_settings, database_file) -> Iterator[httpx.Client]:
     app.state.served = Served(make_settings(), Database(database_file))
     with httpx.Client(base_url=url) as client:
         yield client
-
-
-def store(database: Database, *new: Tick) -> None:
-    with database.write() as cursor:
-        ticks.append(cursor, new)
 
 
 def filtered(client: httpx.Client, **params: Any) -> httpx.Response:

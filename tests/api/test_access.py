@@ -18,7 +18,7 @@ from store.export import tickets
 from store.file.database import Database
 from store.models import utc_now
 from tests.api.servers import serving
-from tests.test_sign_in import AUTH, EMAILS
+from tests.support.sign_in import AUTH, EMAILS
 
 TOKEN = "a-token-of-these-tests"
 QUERY = "ticker=btc_usd&format=csv"

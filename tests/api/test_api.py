@@ -18,15 +18,16 @@ from store.file.recorder import Notice, RecorderLock
 from store.models import Tick, utc_now
 from store.prices import averages
 from tests.conftest import START, tick
+from tests.support.stored import append
 
-from .conftest import SECOND, detail, filtered, store, timestamps
+from .conftest import SECOND, detail, filtered, timestamps
 
 ROUTES = ["/prices/?ticker={}", "/prices/{}/latest", f"/prices/filter?ticker={{}}&start_timestamp={SECOND}"]
 NUMBERS = ["limit", "offset", "start_timestamp", "end_timestamp"]
 
 
 def test_an_item_has_the_ticker_the_price_with_8_decimals_and_milliseconds(client, database):
-    store(database, tick(0.123456, price=101515.7))
+    append(database, tick(0.123456, price=101515.7))
 
     reply = client.get("/prices/btc_usd/latest")
 
@@ -45,7 +46,7 @@ def test_an_item_has_the_ticker_the_price_with_8_decimals_and_milliseconds(clien
     ],
 )
 def test_a_price_is_rounded_to_8_decimals_and_never_written_with_an_exponent(client, database, price, text):
-    store(database, tick(price=price))
+    append(database, tick(price=price))
 
     replies = [client.get(route.format("btc_usd")).json() for route in ROUTES]
 
@@ -54,7 +55,7 @@ def test_a_price_is_rounded_to_8_decimals_and_never_written_with_an_exponent(cli
 
 
 def test_a_timestamp_is_rounded_down_to_its_millisecond(client, database):
-    store(database, tick(0.9996))
+    append(database, tick(0.9996))
 
     replies = [client.get(route.format("btc_usd")).json() for route in ROUTES]
 
@@ -64,7 +65,7 @@ def test_a_timestamp_is_rounded_down_to_its_millisecond(client, database):
 @pytest.mark.parametrize("route", [ROUTES[0], ROUTES[2]])
 def test_a_list_is_json_without_spaces_whatever_is_in_the_name_of_the_index(client, database, route):
     name = 'ö"\\_usd'
-    store(database, tick(1, name), tick(2, name))
+    append(database, tick(1, name), tick(2, name))
 
     reply = client.get(route.format('ö"\\_usd'))
 
@@ -73,7 +74,7 @@ def test_a_list_is_json_without_spaces_whatever_is_in_the_name_of_the_index(clie
 
 
 def test_prices_come_newest_first_ten_by_default_and_from_an_offset(client, database):
-    store(database, *[tick(second) for second in range(20)])
+    append(database, *[tick(second) for second in range(20)])
 
     page = client.get("/prices/", params={"ticker": "btc_usd"})
     next_page = client.get("/prices/", params={"ticker": "btc_usd", "offset": 10, "limit": 3})
@@ -91,7 +92,7 @@ def test_a_known_index_without_ticks_is_not_found(client, database, path):
 
 
 def test_an_offset_beyond_the_last_tick_is_not_found(client, database):
-    store(database, tick())
+    append(database, tick())
 
     reply = client.get("/prices/", params={"ticker": "btc_usd", "offset": 1})
 
@@ -99,7 +100,7 @@ def test_an_offset_beyond_the_last_tick_is_not_found(client, database):
 
 
 def test_even_the_largest_offset_is_answered_with_not_found(client, database):
-    store(database, tick())
+    append(database, tick())
 
     assert client.get("/prices/", params={"ticker": "btc_usd", "offset": 10**40}).status_code == 404
 
@@ -116,7 +117,7 @@ def test_before_anything_is_recorded_a_range_of_a_configured_index_is_empty(clie
 
 
 def test_averages_are_nowhere_among_the_prices(client, database):
-    store(database, tick(3))
+    append(database, tick(3))
     with database.write() as cursor:
         averages.append(cursor, "btc_usd", [(START + timedelta(seconds=second), 50.0) for second in (-6, 6)], 6)
 
@@ -141,7 +142,7 @@ def test_an_index_with_nothing_but_averages_is_known_and_has_no_price(client, da
 
 @pytest.mark.parametrize("route", ROUTES)
 def test_an_index_that_is_only_stored_is_known(client, database, route):
-    store(database, tick(index_name="sol_usdc", price=150))
+    append(database, tick(index_name="sol_usdc", price=150))
 
     reply = client.get(route.format("sol_usdc"))
 
@@ -162,7 +163,7 @@ def test_an_unknown_index_is_refused_by_name(client, request, route, recorded):
 
 @pytest.mark.parametrize("route", [*ROUTES, f"/candles?ticker={{}}&start={SECOND}&end={SECOND}"])
 def test_the_refusal_of_an_unknown_index_lists_the_known_ones(client, database, route):
-    store(database, tick(index_name="sol_usdc"))
+    append(database, tick(index_name="sol_usdc"))
 
     reply = client.get(route.format("nope_usd"))
 
@@ -192,7 +193,7 @@ def test_a_limit_outside_1_to_100_is_refused(client, database, path, limit, allo
 @pytest.mark.parametrize("path", ["/prices/", "/prices/filter"])
 @pytest.mark.parametrize("limit", [1, 100])
 def test_a_limit_of_1_and_of_100_are_accepted(client, database, path, limit):
-    store(database, tick())
+    append(database, tick())
 
     reply = client.get(path, params={"ticker": "btc_usd", "start_timestamp": SECOND, "limit": limit})
 
@@ -215,7 +216,7 @@ def test_text_for_a_number_is_refused(client, database, name, text):
 
 
 def test_a_range_comes_ascending_with_both_ends(client, database):
-    store(database, *[tick(second) for second in range(5)])
+    append(database, *[tick(second) for second in range(5)])
 
     reply = filtered(client, start_timestamp=SECOND + 1, end_timestamp=SECOND + 3)
 
@@ -223,7 +224,7 @@ def test_a_range_comes_ascending_with_both_ends(client, database):
 
 
 def test_a_range_may_be_given_in_milliseconds_and_includes_the_tick_of_its_last_one(client, database):
-    store(database, tick(0.2), tick(1.2345), tick(1.3))
+    append(database, tick(0.2), tick(1.2345), tick(1.3))
 
     reply = filtered(client, start_timestamp=SECOND * 1000 + 200, end_timestamp=SECOND * 1000 + 1234)
 
@@ -231,7 +232,7 @@ def test_a_range_may_be_given_in_milliseconds_and_includes_the_tick_of_its_last_
 
 
 def test_a_range_without_an_end_ends_now(client, database):
-    store(database, tick(), Tick("btc_usd", utc_now(), 1.0), Tick("btc_usd", utc_now() + timedelta(hours=1), 2.0))
+    append(database, tick(), Tick("btc_usd", utc_now(), 1.0), Tick("btc_usd", utc_now() + timedelta(hours=1), 2.0))
 
     assert [Decimal(item["price"]) for item in filtered(client).json()] == [100, 1]
 
@@ -243,7 +244,7 @@ def test_a_range_without_ticks_is_empty(client, database):
 
 
 def test_limit_and_offset_do_not_shorten_a_range(client, database):
-    store(database, *[tick(second) for second in range(150)])
+    append(database, *[tick(second) for second in range(150)])
 
     assert len(filtered(client, limit=1, offset=5).json()) == 150
 
@@ -277,7 +278,7 @@ def test_a_number_that_is_neither_seconds_nor_milliseconds_is_refused(client, da
 
 
 def test_the_last_millisecond_before_microseconds_begin_is_accepted(client, database):
-    store(database, tick())
+    append(database, tick())
 
     assert len(filtered(client, end_timestamp=10**14).json()) == 1
 
@@ -308,9 +309,9 @@ def test_health_is_red_until_ticks_are_fresh(server, client, database, make_sett
     app, _ = server
     app.state.served = Served(make_settings(), database, health=Recent(kept_s=0))
     empty = client.get("/health")
-    store(database, tick(), tick(index_name="eth_usd"))
+    append(database, tick(), tick(index_name="eth_usd"))
     stale = client.get("/health")
-    store(database, *[Tick(name, utc_now(), 1.0) for name in ("btc_usd", "eth_usd")])
+    append(database, *[Tick(name, utc_now(), 1.0) for name in ("btc_usd", "eth_usd")])
     fresh = client.get("/health")
 
     assert [reply.status_code for reply in (empty, stale, fresh)] == [503, 503, 200]
@@ -348,7 +349,7 @@ def behind(database: Database, seconds: float) -> RecorderLock:
 
 def test_a_tick_that_is_minutes_ahead_of_the_clock_is_answered(client, database):
     newest = utc_now() + timedelta(minutes=3)
-    store(database, Tick("btc_usd", newest, 2.0))
+    append(database, Tick("btc_usd", newest, 2.0))
 
     found = filtered(client).json()
     candles = client.get("/candles", params={"ticker": "btc_usd", "start": utc_now().isoformat()}).json()
@@ -361,7 +362,7 @@ def test_a_tick_that_is_minutes_ahead_of_the_clock_is_answered(client, database)
 
 def test_with_a_slow_clock_now_is_the_exchanges_now(client, database):
     newest = utc_now() + timedelta(minutes=30)
-    store(database, Tick("btc_usd", newest, 2.0), Tick("eth_usd", newest, 3.0))
+    append(database, Tick("btc_usd", newest, 2.0), Tick("eth_usd", newest, 3.0))
     lock = behind(database, 1801)
 
     found = filtered(client, start_timestamp=int(newest.timestamp())).json()

@@ -12,8 +12,9 @@ from store.models import utc_now
 from store.prices import averages, candles
 from store.prices.bars import NICE_INTERVALS
 from tests.conftest import START, tick
+from tests.support.stored import append
 
-from .conftest import SECOND, detail, store
+from .conftest import SECOND, detail
 
 MINUTE_MS = 60_000
 
@@ -28,7 +29,7 @@ def opened(reply: httpx.Response) -> list[str]:
 
 
 def test_a_candle_has_its_prices_as_numbers_its_counts_and_its_time_in_utc(client, database):
-    store(database, tick(0, price=3.5), tick(20, price=5), tick(40, price=1.25), tick(59, price=2))
+    append(database, tick(0, price=3.5), tick(20, price=5), tick(40, price=1.25), tick(59, price=2))
 
     reply = asked(client)
 
@@ -48,7 +49,7 @@ def test_a_candle_has_its_prices_as_numbers_its_counts_and_its_time_in_utc(clien
 
 
 def test_candles_ascend_and_minutes_without_ticks_are_absent(client, database):
-    store(database, tick(0), tick(200), tick(61))
+    append(database, tick(0), tick(200), tick(61))
 
     assert opened(asked(client)) == ["12:00:00Z", "12:01:00Z", "12:03:00Z"]
 
@@ -65,7 +66,7 @@ def test_candles_ascend_and_minutes_without_ticks_are_absent(client, database):
 )
 @pytest.mark.parametrize("closed", [True, False])
 def test_a_candle_is_in_the_range_that_it_opens_in(client, database, start, end, found, closed):
-    store(database, *[tick(second) for second in range(0, 300, 20)])
+    append(database, *[tick(second) for second in range(0, 300, 20)])
     with database.write() as cursor:
         candles.close(cursor, START + timedelta(seconds=300 if closed else 0))
 
@@ -77,7 +78,7 @@ def test_a_candle_is_in_the_range_that_it_opens_in(client, database, start, end,
 
 def test_a_range_without_an_end_ends_now(client, database):
     start = utc_now() - timedelta(minutes=2)
-    store(database, tick(start.timestamp() + 90 - SECOND), tick(start.timestamp() + 3600 - SECOND))
+    append(database, tick(start.timestamp() + 90 - SECOND), tick(start.timestamp() + 3600 - SECOND))
 
     reply = client.get("/candles", params={"ticker": "btc_usd", "start": int(start.timestamp()), "interval": "1s"})
 
@@ -88,14 +89,14 @@ def test_a_range_without_an_end_ends_now(client, database):
     "start", ["2026-11-01T12:01:00", "2026-11-01T14:01:00+02:00", str(SECOND + 60), str(SECOND * 1000 + MINUTE_MS)]
 )
 def test_a_time_may_be_written_in_each_way(client, database, start):
-    store(database, tick(0), tick(60))
+    append(database, tick(0), tick(60))
 
     assert opened(asked(client, start=start)) == ["12:01:00Z"]
 
 
 @pytest.mark.parametrize(("interval", "count"), [("1s", 12), ("5s", 12), ("1m", 6), ("5m", 2), ("1h", 1), ("1d", 0)])
 def test_candles_are_as_long_as_asked_for(client, database, interval, count):
-    store(database, *[tick(second) for second in range(0, 360, 30)])
+    append(database, *[tick(second) for second in range(0, 360, 30)])
 
     reply = asked(client, interval=interval)
 
@@ -103,7 +104,7 @@ def test_candles_are_as_long_as_asked_for(client, database, interval, count):
 
 
 def test_a_week_opens_on_monday(client, database):
-    store(database, tick(0))
+    append(database, tick(0))
 
     reply = asked(client, interval="1w", start="2026-10-20", end="2026-11-20")
 
@@ -116,7 +117,7 @@ def test_every_interval_that_the_store_folds_into_has_a_name():
 
 
 def test_averages_are_marked_and_none_from_outside_the_range_is_included(client, database):
-    store(database, tick(0, price=7))
+    append(database, tick(0, price=7))
     with database.write() as cursor:
         hours = [(START + timedelta(hours=hour), 50.0) for hour in (-1, 1, 2)]
         averages.append(cursor, "btc_usd", hours, 3600)
@@ -130,7 +131,7 @@ def test_averages_are_marked_and_none_from_outside_the_range_is_included(client,
 
 
 def test_a_range_of_10_000_candles_is_answered_and_a_longer_one_is_refused_with_a_way_out(client, database):
-    store(database, *[tick(second) for second in range(3)])
+    append(database, *[tick(second) for second in range(3)])
     just_enough = asked(client, interval="1s", end=SECOND + MOST_CANDLES)
     too_many = asked(client, interval="1s", end=SECOND + MOST_CANDLES + 1)
 

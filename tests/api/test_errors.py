@@ -4,8 +4,9 @@ import pytest
 
 from api.errors import in_one_line
 from tests.conftest import tick
+from tests.support.stored import append
 
-from .conftest import SECOND, detail, filtered, store
+from .conftest import SECOND, detail, filtered
 
 
 def test_a_missing_parameter_is_named(client, database):
@@ -48,7 +49,7 @@ def test_other_methods_are_refused_and_the_reply_names_the_allowed_ones(client, 
     "path", ["/health", "/prices/btc_usd/latest", f"/candles?ticker=btc_usd&start={SECOND}&end={SECOND}", "/prices/"]
 )
 def test_head_answers_with_the_head_of_get(client, database, path):
-    store(database, tick())
+    append(database, tick())
 
     got, head = client.get(path), client.head(path)
 

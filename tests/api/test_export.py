@@ -19,15 +19,16 @@ from store.file.database import Database
 from store.file.disk import sha256_of
 from store.file.locks import FileLock
 from tests.conftest import START, tick, wait_until
+from tests.support.stored import append
 
-from .conftest import detail, store
+from .conftest import detail
 
 RANGE = {"start": "2026-11-01T12:00Z", "end": "2026-11-01T13:00"}
 
 
 @pytest.fixture
 def recorded(database: Database) -> Database:
-    store(database, *(tick(second, name) for second in range(100) for name in ("btc_usd", "eth_usd")))
+    append(database, *(tick(second, name) for second in range(100) for name in ("btc_usd", "eth_usd")))
     return database
 
 
@@ -46,7 +47,7 @@ def test_the_default_is_ticks_of_all_indexes_as_parquet(client: httpx.Client, re
 
 
 def test_candles_of_an_index_without_healed_points_as_csv(client: httpx.Client, recorded: Database):
-    store(recorded, tick(200.5, source="chart", resolution_s=60, received_at=None))
+    append(recorded, tick(200.5, source="chart", resolution_s=60, received_at=None))
 
     reply = exported(client, ticker="btc_usd", interval="1m", healed="false", format="csv")
 
@@ -57,7 +58,7 @@ def test_candles_of_an_index_without_healed_points_as_csv(client: httpx.Client, 
 
 
 def test_several_indexes_are_named_one_by_one(client: httpx.Client, recorded: Database):
-    store(recorded, tick(0, "sol_usdc"))
+    append(recorded, tick(0, "sol_usdc"))
 
     reply = exported(client, ticker=["sol_usdc", "btc_usd"])
 
@@ -91,7 +92,7 @@ def test_a_client_that_has_the_file_gets_not_modified(client: httpx.Client, reco
     tag = exported(client).headers["etag"]
 
     again = client.get("/export", params=RANGE, headers={"if-none-match": tag})
-    store(recorded, tick(100))
+    append(recorded, tick(100))
     changed = client.get("/export", params=RANGE, headers={"if-none-match": tag})
 
     assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)

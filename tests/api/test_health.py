@@ -16,10 +16,10 @@ from settings import Settings
 from store.file.database import Database
 from store.file.recorder import RecorderLock
 from store.models import Tick, utc_now
-from tests.api.conftest import store
 from tests.conftest import tick
-from tests.store.health.test_status import RECORDING
-from tests.test_sign_in import AUTH, EMAILS
+from tests.support.notices import RECORDING
+from tests.support.sign_in import AUTH, EMAILS
+from tests.support.stored import append
 
 TOKEN = "a-token-of-these-tests"
 
@@ -58,7 +58,7 @@ def closed(request, make_settings, tmp_path, monkeypatch) -> Settings:
 def serve(server, database: Database) -> Iterator[Callable[..., httpx.Client]]:
     """A client of a server with fresh and stale ticks and a running recorder."""
     app, url = server
-    store(database, Tick("btc_usd", utc_now() - timedelta(seconds=3), 101_515.7), tick(index_name="eth_usd"))
+    append(database, Tick("btc_usd", utc_now() - timedelta(seconds=3), 101_515.7), tick(index_name="eth_usd"))
     lock = RecorderLock(database.path)
     lock.acquire(RECORDING)
     with httpx.Client(base_url=url) as client:

@@ -9,15 +9,16 @@ import pytest
 from api.served import Served
 from store.file.database import Database
 from tests.conftest import reads_of, tick
+from tests.support.stored import append
 
-from .conftest import SECOND, store
+from .conftest import SECOND
 
 
 @pytest.fixture
 def held(server, client, database, make_settings) -> Iterator[Database]:
     """A database that the server's process keeps open, with a tick of each index."""
     app, _ = server
-    store(database, tick(), tick(index_name="eth_usd"))
+    append(database, tick(), tick(index_name="eth_usd"))
     app.state.served = Served(make_settings(), database)
     with database.hold():
         yield database
@@ -38,14 +39,14 @@ def test_while_nobody_writes_the_database_is_asked_no_more(client, held):
 
 
 def test_each_index_has_its_own_newest_price(client, held):
-    store(held, tick(1), tick(2, "eth_usd"))
+    append(held, tick(1), tick(2, "eth_usd"))
 
     assert [newest(client, name) for name in ("btc_usd", "eth_usd", "btc_usd", "eth_usd")] == [1000, 2000, 1000, 2000]
 
 
 def test_a_tick_is_in_the_first_reply_after_its_write(client, held):
     for second in range(1, 30):
-        store(held, tick(second))
+        append(held, tick(second))
         assert newest(client) == newest(client) == 1000 * second
 
 
@@ -53,12 +54,12 @@ def test_a_tick_of_another_process_is_in_the_first_reply_after_its_write(client,
     other = Database(held.path)
     for second in range(1, 6):
         newest(client)
-        store(other, tick(second))
+        append(other, tick(second))
         assert newest(client) == newest(client) == 1000 * second
 
 
 def test_a_file_that_is_not_held_is_asked_each_time(server, client, database):
-    store(database, tick())
+    append(database, tick())
     newest(client)
     asked = server[0].state.served.database
     reads = reads_of(asked)
@@ -82,7 +83,7 @@ def test_many_clients_beside_a_recorder_never_see_an_older_price_than_was_stored
     for reader in readers:
         reader.start()
     for second in range(1, 101):
-        store(held, tick(second))
+        append(held, tick(second))
         stored.append(second)
     for reader in readers:
         reader.join()

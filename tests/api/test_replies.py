@@ -3,8 +3,9 @@
 import pytest
 
 from tests.conftest import tick
+from tests.support.stored import append
 
-from .conftest import SECOND, store
+from .conftest import SECOND
 
 PATHS = [
     f"/prices/filter?ticker=btc_usd&start_timestamp={SECOND}&end_timestamp={SECOND + 60}",
@@ -15,7 +16,7 @@ PATHS = [
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("wrapped", ["{}", '"other", {}', "W/{}", "*"])
 def test_a_body_that_the_client_has_is_not_sent_again(client, database, path, wrapped):
-    store(database, tick())
+    append(database, tick())
     first = client.get(path)
 
     named = wrapped.format(first.headers["etag"].removeprefix("W/"))
@@ -27,9 +28,9 @@ def test_a_body_that_the_client_has_is_not_sent_again(client, database, path, wr
 
 @pytest.mark.parametrize("path", PATHS)
 def test_a_body_that_changed_is_sent(client, database, path):
-    store(database, tick())
+    append(database, tick())
     first = client.get(path)
-    store(database, tick(1))
+    append(database, tick(1))
 
     again = client.get(path, headers={"if-none-match": first.headers["etag"]})
 

@@ -17,9 +17,10 @@ from tests.bench.long_history import history
 from tests.bench.row import SECONDS, SMALL, TICKS, Row
 from tests.bench.running import cpu_of, runs_and_refreshes, viewers
 from tests.bench.serving import replies
-from tests.browser.conftest import PAGES as ALL_PAGES
-from tests.browser.conftest import Dashboard, chromium, dashboard_at, free_port
 from tests.conftest import wait_until
+from tests.support.chromium import PAGES as ALL_PAGES
+from tests.support.chromium import chromium
+from tests.support.dashboard import Dashboard, dashboard_at, free_port
 
 VISITS = 1 if SMALL else 5
 PAGES = {"Overview": "/"} if SMALL else ALL_PAGES

@@ -21,7 +21,7 @@ from tests.bench.apart import apart, do, most_memory
 from tests.bench.long_history import history
 from tests.bench.row import SMALL, TICKS, Row
 from tests.bench.serving import missed
-from tests.browser.conftest import Dashboard
+from tests.support.dashboard import Dashboard
 
 ROWS = min(30_000_000, TICKS // 2)
 ROUNDS = 2

@@ -15,7 +15,7 @@ from store.models import Tick, to_column, utc_now
 from store.prices import ticks
 from tests.bench.row import SECONDS, SMALL, Row, medians_ms
 from tests.conftest import Program, wait_until
-from tests.webhook import Webhook
+from tests.support.webhook import Webhook
 
 APPENDS = 40 if SMALL else 300
 START = datetime(2026, 11, 1, tzinfo=UTC)

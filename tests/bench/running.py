@@ -16,9 +16,9 @@ from store.models import utc_now
 from tests.bench.copying import PAGES
 from tests.bench.row import SECONDS, SMALL, Row
 from tests.bench.serving import missed
-from tests.browser.conftest import Dashboard
 from tests.conftest import wait_until
 from tests.faults.visits import Visit
+from tests.support.dashboard import Dashboard
 
 WATCHED_S = 4 if SMALL else 10
 MEASURED = PAGES[:1] if SMALL else PAGES

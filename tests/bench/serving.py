@@ -18,8 +18,8 @@ from store.prices import ticks
 from tests.bench.apart import apart, do
 from tests.bench.long_history import history
 from tests.bench.row import SMALL, TICKS, Row, medians_ms
-from tests.browser.conftest import Dashboard
 from tests.conftest import wait_until
+from tests.support.dashboard import Dashboard
 
 CONNECTIONS = 8
 ROUNDS = 2 if SMALL else 5

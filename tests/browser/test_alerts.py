@@ -8,8 +8,10 @@ from playwright.sync_api import expect
 from store.alerts import events
 from store.file.database import Database
 from store.models import utc_now
-from tests.browser.conftest import Dashboard, dashboard_at, drawn, free_port, seen, with_history
 from tests.conftest import wait_until
+from tests.support.chromium import drawn, seen
+from tests.support.dashboard import Dashboard, dashboard_at, free_port
+from tests.support.history import with_history
 
 pytestmark = pytest.mark.browser
 

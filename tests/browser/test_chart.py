@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import PAGES, box, drag, drawn, seen
 from tests.conftest import wait_until
+from tests.support.chromium import PAGES, box, drag, drawn, seen
 
 pytestmark = pytest.mark.browser
 

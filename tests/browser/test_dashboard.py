@@ -20,20 +20,14 @@ from store.file.locks import beside
 from store.ledger import runs
 from store.models import utc_now
 from store.prices import ticks
-from tests.browser.conftest import (
-    PAGES,
-    RECORDING,
-    Dashboard,
-    dashboard_at,
-    drawn,
-    free_port,
-    range_in,
-    seen,
-    with_history,
-)
 from tests.conftest import Program, wait_until
+from tests.support.chromium import PAGES, drawn, range_in, seen
+from tests.support.dashboard import Dashboard, dashboard_at, free_port
+from tests.support.history import with_history
 
 pytestmark = pytest.mark.browser
+
+RECORDING = re.compile(r"recording, \d+ s old")
 
 
 def stored(database_file: Path, index_name: str = "btc_usd"):

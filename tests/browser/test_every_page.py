@@ -12,8 +12,9 @@ import pytest
 from playwright.sync_api import BrowserContext, FloatRect, Page, Route, expect
 
 from tests.browser.axe import add_axe, lasting, serious
-from tests.browser.conftest import PAGES, Dashboard, drawn, overflow
 from tests.conftest import WHOLE, wait_until
+from tests.support.chromium import PAGES, drawn, overflow
+from tests.support.dashboard import Dashboard
 
 pytestmark = pytest.mark.browser
 

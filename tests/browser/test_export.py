@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Dashboard, drawn
+from tests.support.chromium import drawn
+from tests.support.dashboard import Dashboard
 
 pytestmark = pytest.mark.browser
 

@@ -10,18 +10,10 @@ import pytest
 from playwright.sync_api import Page, WebSocketRoute, expect
 
 from store.file.database import Database
-from tests.browser.conftest import (
-    average,
-    dashboard_at,
-    drag,
-    drawn,
-    free_port,
-    observe,
-    range_in,
-    range_in_address,
-    seen,
-)
 from tests.conftest import START, wait_until
+from tests.support.chromium import drag, drawn, range_in, range_in_address, seen
+from tests.support.dashboard import dashboard_at, free_port
+from tests.support.history import average, observe
 
 pytestmark = pytest.mark.browser
 

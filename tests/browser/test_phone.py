@@ -5,17 +5,10 @@ from playwright.sync_api import Page, expect
 
 from poller.simulator.replies import INDEX_NAMES
 from store.models import utc_now
-from tests.browser.conftest import (
-    PAGES,
-    dashboard_at,
-    drawn,
-    free_port,
-    overflow,
-    range_in_address,
-    seen,
-    with_history,
-)
 from tests.conftest import wait_until
+from tests.support.chromium import PAGES, drawn, overflow, range_in_address, seen
+from tests.support.dashboard import dashboard_at, free_port
+from tests.support.history import with_history
 
 pytestmark = pytest.mark.browser
 

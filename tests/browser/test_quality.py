@@ -13,7 +13,8 @@ from store.health.vitals import Vitals
 from store.ledger import gaps, runs
 from store.models import Cause, Gap, Miss, Run, Tick, to_column, utc_now
 from store.prices import averages, ticks
-from tests.browser.conftest import dashboard_at, drawn, free_port, overflow, seen
+from tests.support.chromium import drawn, overflow, seen
+from tests.support.dashboard import dashboard_at, free_port
 
 pytestmark = pytest.mark.browser
 

@@ -22,8 +22,9 @@ from store.file.database import Database
 from store.ledger import runs
 from store.models import utc_now
 from store.prices import ticks
-from tests.browser.conftest import Dashboard, observe
 from tests.conftest import wait_until
+from tests.support.dashboard import Dashboard
+from tests.support.history import observe
 
 STREAMLITS_OWN = {
     "/_stcore/health",

@@ -15,8 +15,10 @@ from playwright.sync_api import BrowserContext, Page, expect
 from poller.simulator.server import Simulator
 from store.models import utc_now
 from tests.browser.axe import add_axe, lasting
-from tests.browser.conftest import PAGES, Dashboard, dashboard_at, drawn, free_port, overflow, with_history
 from tests.conftest import Program, wait_until
+from tests.support.chromium import PAGES, drawn, overflow
+from tests.support.dashboard import Dashboard, dashboard_at, free_port
+from tests.support.history import with_history
 
 pytestmark = pytest.mark.browser
 

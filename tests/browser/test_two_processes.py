@@ -24,10 +24,11 @@ from store.ledger import runs
 from store.ledger.gaps import ledger
 from store.models import utc_now
 from store.prices import candles
-from tests.browser.conftest import Dashboard, dashboard_at, drawn, free_port
 from tests.conftest import WHOLE, Program
 from tests.faults.stage import INDEXES, Stage
 from tests.store.processes import start
+from tests.support.chromium import drawn
+from tests.support.dashboard import Dashboard, dashboard_at, free_port
 
 LONG = bool(os.environ.get("LOAD_LONG"))
 

@@ -5,10 +5,10 @@ from collections import Counter
 
 from store.alerts import events
 from tests.conftest import wait_until
-from tests.events import alert, note
 from tests.faults.parts import recording
 from tests.faults.stage import Stage
-from tests.webhook import Webhook
+from tests.support.events import alert, note
+from tests.support.webhook import Webhook
 
 _EVENTS_A_KILL = 16
 

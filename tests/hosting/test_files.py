@@ -13,7 +13,7 @@ import yaml
 from settings import PREFIX, ROOT, Settings, load
 from tests.hosting.files import UNIT, image, sent_to_the_builder, services, settings_of, unit
 from tests.hosting.stage import USER
-from tests.test_architecture import ARROWS
+from tests.support.rooms import ARROWS
 
 _LIST = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
 

@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from settings import ROOT
-from tests.browser.conftest import free_port
+from tests.support.dashboard import free_port
 
 SCRIPT = ROOT / "deploy/healthcheck.py"
 

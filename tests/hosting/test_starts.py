@@ -14,9 +14,9 @@ import pytest
 
 from pages.common.site import PAGES
 from settings import ROOT
-from tests.browser.conftest import free_port
 from tests.hosting.files import INSTALLED, UNIT, copy_into_image, image, services, settings_of, unit
 from tests.hosting.stage import BIN, Host, Started, health_under, wait_until_well
+from tests.support.dashboard import free_port
 
 ENDED = {0, -signal.SIGTERM}
 """Exit codes of an orderly end. A web server ends by its stop signal, unless it is process number 1."""

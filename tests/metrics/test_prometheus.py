@@ -19,9 +19,9 @@ import pytest
 from poller.simulator.faults import Fault
 from poller.simulator.server import Simulator
 from settings import ROOT
-from tests.browser.conftest import dashboard_at, free_port
 from tests.conftest import Program, wait_until
-from tests.test_docs import table
+from tests.support.dashboard import dashboard_at, free_port
+from tests.support.documents import table
 
 CONFIGURATION = (ROOT / "docs/prometheus.yml").read_text()
 DASHBOARD = json.loads((ROOT / "docs/grafana-dashboard.json").read_text())

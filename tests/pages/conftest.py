@@ -19,8 +19,7 @@ from streamlit.testing.v1 import AppTest, app_test
 from settings import ROOT
 from store.file.database import Database
 from store.file.recorder import Notice, RecorderLock
-from store.models import Tick, utc_now
-from store.prices import ticks
+from store.models import utc_now
 
 Open = Callable[..., AppTest]
 
@@ -70,11 +69,6 @@ def recorder(database: Database, **changes: Any) -> Iterator[None]:
     lock.acquire(Notice(**{**facts, "version": "1", "state": "recording", "state_since": now, **changes}))
     yield
     lock.release()
-
-
-def store(database: Database, *new: Tick) -> None:
-    with database.write() as cursor:
-        ticks.append(cursor, new)
 
 
 def warnings(page: AppTest) -> list[str]:

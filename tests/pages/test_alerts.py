@@ -17,8 +17,9 @@ from store.alerts.rules.kinds import AnyRule
 from store.alerts.rules.rule_file import load_rules
 from store.file.database import Database
 from store.models import Tick, utc_now
-from tests.events import alert, note
-from tests.pages.conftest import captions, chart, errors, recorder, store, warnings
+from tests.pages.conftest import captions, chart, errors, recorder, warnings
+from tests.support.events import alert, note
+from tests.support.stored import append
 
 SECOND = timedelta(seconds=1)
 RULES: list[dict[str, Any]] = [
@@ -31,7 +32,7 @@ RULES: list[dict[str, Any]] = [
 def recorded(database: Database) -> Database:
     """Five minutes of btc_usd up to now, from 100 to 103."""
     now = utc_now()
-    store(database, *(observed(now - (300 - second) * SECOND, 100 + second / 100) for second in range(0, 301, 5)))
+    append(database, *(observed(now - (300 - second) * SECOND, 100 + second / 100) for second in range(0, 301, 5)))
     return database
 
 

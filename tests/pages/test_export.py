@@ -24,8 +24,9 @@ from store.instants import in_iso
 from store.ledger import gaps, runs
 from store.models import Gap, Run, Tick, to_column, utc_now
 from tests.conftest import wait_until
+from tests.support.stored import append
 
-from .conftest import Open, captions, errors, parts, recorder, store, warnings
+from .conftest import Open, captions, errors, parts, recorder, warnings
 
 MINUTE = timedelta(minutes=1)
 SECOND = timedelta(seconds=1)
@@ -39,7 +40,7 @@ def recent(count: int, name: str = "btc_usd") -> list[Tick]:
 
 @pytest.fixture
 def recorded(database: Database) -> Database:
-    store(database, *recent(600), *recent(300, "eth_usd"))
+    append(database, *recent(600), *recent(300, "eth_usd"))
     return database
 
 

@@ -13,7 +13,8 @@ from store.file.database import Database
 from store.file.exchange import admit
 from store.models import Exchange, Tick, utc_now
 from store.prices import averages
-from tests.pages.conftest import captions, chart, errors, recorder, store, warnings
+from tests.pages.conftest import captions, chart, errors, recorder, warnings
+from tests.support.stored import append
 
 BANNER = "**Simulated prices.** The built-in simulator makes them up."
 
@@ -30,7 +31,7 @@ def test_each_page_has_its_title_and_before_anything_is_recorded_it_says_so(open
 
 
 def test_the_header_shows_recording_with_the_age_of_the_newest_tick(open_page, database):
-    store(database, Tick("btc_usd", utc_now(), 100_000.0))
+    append(database, Tick("btc_usd", utc_now(), 100_000.0))
 
     with recorder(database):
         page = open_page()
@@ -42,7 +43,7 @@ def test_the_header_shows_recording_with_the_age_of_the_newest_tick(open_page, d
 
 def test_an_average_does_not_make_recording_look_fresh(open_page, database):
     now = utc_now()
-    store(database, Tick("btc_usd", now - timedelta(hours=3), 100_000.0))
+    append(database, Tick("btc_usd", now - timedelta(hours=3), 100_000.0))
     with database.write() as cursor:
         averages.append(cursor, "btc_usd", [(now, 100_000.0)], 60)
 
@@ -54,7 +55,7 @@ def test_an_average_does_not_make_recording_look_fresh(open_page, database):
 
 def test_trouble_with_the_exchange_is_shown_in_words_and_in_the_visitors_time(open_page, database):
     now = utc_now()
-    store(database, Tick("btc_usd", now, 100_000.0))
+    append(database, Tick("btc_usd", now, 100_000.0))
     trouble = {"state": "unreachable", "detail": "refused *twice*", "retry_at": now + timedelta(minutes=1)}
 
     with recorder(database, state_since=now, **trouble):
@@ -143,7 +144,7 @@ def test_the_switch_is_kept_in_the_address(open_page):
 
 
 def test_observed_prices_and_averages_have_no_banner(open_page, database):
-    store(database, Tick("btc_usd", utc_now(), 100_000.0), Tick("btc_usd", utc_now(), 1.0, "import"))
+    append(database, Tick("btc_usd", utc_now(), 100_000.0), Tick("btc_usd", utc_now(), 1.0, "import"))
     with database.write() as cursor:
         averages.append(cursor, "eth_usd", [(utc_now(), 3000.0)], 60)
 
@@ -164,7 +165,7 @@ def test_simulated_prices_have_a_banner(open_page, database):
 
 
 def test_prices_of_the_test_environment_have_a_banner_too(open_page, database):
-    store(database, Tick("btc_usd", utc_now(), 100_000.0))
+    append(database, Tick("btc_usd", utc_now(), 100_000.0))
     with database.write() as cursor:
         admit(cursor, Exchange.TEST, utc_now())
 
@@ -183,7 +184,7 @@ def test_a_demo_has_the_banner_before_its_first_tick(open_page, monkeypatch):
 
 def test_a_wrong_clock_is_shown_and_ages_are_right(open_page, database):
     now = utc_now() + timedelta(seconds=182)
-    store(database, Tick("btc_usd", now, 100_000.0), Tick("eth_usd", now, 4000.0))
+    append(database, Tick("btc_usd", now, 100_000.0), Tick("eth_usd", now, 4000.0))
 
     with recorder(database, skew_s=182.0):
         overview = open_page("overview")

@@ -13,9 +13,10 @@ from streamlit.testing.v1 import AppTest
 from store.ledger import gaps
 from store.models import Tick, utc_now
 from store.prices import averages
-from tests.events import alert, note
 from tests.pages import ledgers
-from tests.pages.conftest import captions, chart, parts, store, warnings
+from tests.pages.conftest import captions, chart, parts, warnings
+from tests.support.events import alert, note
+from tests.support.stored import append
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
 """The time of the first tick that `seeded` stores."""
@@ -26,7 +27,7 @@ HOUR_OF_TICKS = {"start": "2026-11-01T12:00Z", "end": "2026-11-01T13:00Z"}
 @pytest.fixture
 def seeded(database):
     """An hour of btc_usd, a tick a minute from 100.00 to 159.00, and before that a day of averages."""
-    store(database, *(Tick("btc_usd", NOON + timedelta(minutes=minute), 100.0 + minute) for minute in range(60)))
+    append(database, *(Tick("btc_usd", NOON + timedelta(minutes=minute), 100.0 + minute) for minute in range(60)))
     average(database, "btc_usd", range(-24, 0))
     return database
 
@@ -56,7 +57,7 @@ def test_before_anything_is_recorded_it_says_so(open_page):
 
 def test_the_first_index_is_shown_over_a_day_as_a_line(open_page, database):
     now = utc_now()
-    store(database, *(Tick("btc_usd", now - timedelta(hours=hour), 100.0 + hour) for hour in (0, 20, 30)))
+    append(database, *(Tick("btc_usd", now - timedelta(hours=hour), 100.0 + hour) for hour in (0, 20, 30)))
 
     page = open_page("history")
 
@@ -127,7 +128,7 @@ def test_a_short_range_is_shown_to_the_second(open_page, seeded):
     ids=["words", "an empty end", "no end", "no start", "month 13", "before all years"],
 )
 def test_a_bad_time_in_the_address_is_reported_in_one_line(open_page, database, address):
-    store(database, Tick("btc_usd", utc_now(), 100.0))
+    append(database, Tick("btc_usd", utc_now(), 100.0))
 
     page = open_page("history", **address)
 
@@ -137,7 +138,7 @@ def test_a_bad_time_in_the_address_is_reported_in_one_line(open_page, database, 
 
 
 def test_a_range_that_ends_before_it_starts_is_reported_in_one_line(open_page, database):
-    store(database, Tick("btc_usd", utc_now(), 100.0))
+    append(database, Tick("btc_usd", utc_now(), 100.0))
 
     page = open_page("history", start="2026-11-02", end="2026-11-01")
 
@@ -169,7 +170,7 @@ def test_a_range_far_from_any_record_is_shown_without_an_error(open_page, seeded
     ids=["words", "too long"],
 )
 def test_impossible_choices_in_the_address_are_ignored(open_page, database, address):
-    store(database, Tick("btc_usd", utc_now(), 100.0))
+    append(database, Tick("btc_usd", utc_now(), 100.0))
 
     page = open_page("history", **address)
 
@@ -208,7 +209,7 @@ def test_a_range_without_returns_has_no_volatility(open_page, seeded):
 
 
 def test_several_indexes_are_drawn_on_one_scale_with_a_table_of_measures(open_page, seeded):
-    store(seeded, *(Tick("eth_usd", NOON + timedelta(minutes=minute), 4000.0 - minute) for minute in range(60)))
+    append(seeded, *(Tick("eth_usd", NOON + timedelta(minutes=minute), 4000.0 - minute) for minute in range(60)))
 
     page = open_page("history", index=["btc_usd", "eth_usd"], chart="Candles", **HOUR_OF_TICKS)
 
@@ -223,7 +224,7 @@ def test_several_indexes_are_drawn_on_one_scale_with_a_table_of_measures(open_pa
 
 
 def test_an_index_without_ticks_in_the_range_does_not_keep_the_others_from_being_shown(open_page, seeded):
-    store(seeded, Tick("eth_usd", NOON + timedelta(days=3), 4000.0))
+    append(seeded, Tick("eth_usd", NOON + timedelta(days=3), 4000.0))
 
     page = open_page("history", index=["btc_usd", "eth_usd"], table="true", **HOUR_OF_TICKS)
 
@@ -245,7 +246,7 @@ def test_measures_leave_out_what_lies_beyond_the_range(open_page, database):
     averages = [
         Tick("btc_usd", NOON + timedelta(days=n), 100.0 + n, source="chart", resolution_s=day) for n in range(4)
     ]
-    store(database, *averages)
+    append(database, *averages)
 
     page = open_page("history", start="2026-11-02T00:00Z", end="2026-11-03T18:00Z")
 
@@ -417,7 +418,7 @@ def test_gaps_are_marked_and_described(open_page, seeded, drawn):
 
 
 def test_gaps_of_each_shown_index_are_described(open_page, seeded):
-    store(seeded, *(Tick("eth_usd", NOON + timedelta(minutes=minute), 100.0 + minute) for minute in range(60)))
+    append(seeded, *(Tick("eth_usd", NOON + timedelta(minutes=minute), 100.0 + minute) for minute in range(60)))
     with seeded.write() as cursor:
         gaps.note(cursor, [ledgers.gap(600), ledgers.gap(600, feed="eth_usd")], NOON)
 
@@ -485,7 +486,7 @@ def test_alerts_are_marked_where_the_price_was(open_page, seeded, drawn):
 
 
 def test_among_several_indexes_an_alert_is_marked_on_their_scale(open_page, seeded):
-    store(seeded, *(Tick("eth_usd", NOON + timedelta(minutes=minute), 50.0 + minute) for minute in range(60)))
+    append(seeded, *(Tick("eth_usd", NOON + timedelta(minutes=minute), 50.0 + minute) for minute in range(60)))
     note(seeded, alert(at=NOON + timedelta(minutes=10), price=60.0, index_name="eth_usd"))
 
     page = open_page("history", index=["btc_usd", "eth_usd"], **HOUR_OF_TICKS)

@@ -10,7 +10,8 @@ from streamlit.testing.v1 import AppTest
 from store.ledger import gaps, runs
 from store.models import Cause, Gap, GapState, Miss, Run, Tick, utc_now
 from store.prices import averages
-from tests.pages.conftest import captions, chart, parts, recorder, store
+from tests.pages.conftest import captions, chart, parts, recorder
+from tests.support.stored import append
 
 
 def described(page: AppTest, number: int = 0) -> str:
@@ -35,7 +36,7 @@ def test_before_anything_is_recorded_each_index_says_so(open_page):
 
 def test_a_card_shows_price_change_range_and_age(open_page, database):
     now = utc_now()
-    store(
+    append(
         database,
         Tick("btc_usd", now - timedelta(hours=3), 100_000.0),
         Tick("btc_usd", now - timedelta(hours=2), 98_000.0),
@@ -60,7 +61,7 @@ def test_a_card_shows_price_change_range_and_age(open_page, database):
 )
 def test_a_change_is_also_in_words(open_page, database, price, delta, words):
     now = utc_now()
-    store(database, Tick("btc_usd", now - timedelta(hours=24), 100.0), Tick("btc_usd", now, price))
+    append(database, Tick("btc_usd", now - timedelta(hours=24), 100.0), Tick("btc_usd", now, price))
 
     page = open_page()
 
@@ -69,7 +70,7 @@ def test_a_change_is_also_in_words(open_page, database, price, delta, words):
 
 def test_times_on_a_card_are_those_of_the_visitor(open_page, database):
     now = utc_now()
-    store(database, Tick("btc_usd", now - timedelta(hours=1), 100.0), Tick("btc_usd", now, 100.0))
+    append(database, Tick("btc_usd", now - timedelta(hours=1), 100.0), Tick("btc_usd", now, 100.0))
 
     page = open_page(timezone="Asia/Kathmandu")
 
@@ -79,7 +80,7 @@ def test_times_on_a_card_are_those_of_the_visitor(open_page, database):
 
 
 def test_an_old_price_is_marked_stale(open_page, database):
-    store(database, Tick("btc_usd", utc_now() - timedelta(minutes=5), 100_000.0))
+    append(database, Tick("btc_usd", utc_now() - timedelta(minutes=5), 100_000.0))
 
     page = open_page()
 
@@ -102,7 +103,7 @@ def test_an_average_as_the_only_price_is_marked_as_such(open_page, database):
 
 def test_an_observed_price_stays_although_an_average_is_newer(open_page, database):
     now = utc_now()
-    store(database, Tick("btc_usd", now - timedelta(minutes=20), 100_000.0))
+    append(database, Tick("btc_usd", now - timedelta(minutes=20), 100_000.0))
     with database.write() as cursor:
         averages.append(cursor, "btc_usd", [(now - timedelta(minutes=10), 500_000.0)], 60)
 
@@ -113,7 +114,7 @@ def test_an_observed_price_stays_although_an_average_is_newer(open_page, databas
 
 
 def test_an_index_that_is_no_longer_configured_stays_visible(open_page, database):
-    store(database, Tick("sol_usdc", utc_now(), 150.0))
+    append(database, Tick("sol_usdc", utc_now(), 150.0))
 
     page = open_page()
 
@@ -125,7 +126,7 @@ def test_dozens_of_indexes_become_a_table(open_page, database, monkeypatch, inde
     names = [f"i{number}_usd" for number in range(indexes)]
     monkeypatch.setenv("TICKWELL_INDEXES", ",".join(names))
     monkeypatch.setenv("TICKWELL_POLL_SECONDS", "60")
-    store(database, Tick(names[0], utc_now(), 100.0))
+    append(database, Tick(names[0], utc_now(), 100.0))
 
     page = open_page()
 
@@ -138,7 +139,7 @@ def test_a_row_of_the_table_says_what_a_card_does(open_page, database, monkeypat
     monkeypatch.setenv("TICKWELL_INDEXES", ",".join(names))
     monkeypatch.setenv("TICKWELL_POLL_SECONDS", "60")
     now = utc_now()
-    store(
+    append(
         database,
         Tick(names[0], now - timedelta(hours=2), 50.0),
         Tick(names[0], now - timedelta(hours=1), 100.0),
@@ -161,7 +162,7 @@ def test_a_row_of_the_table_says_what_a_card_does(open_page, database, monkeypat
 def test_all_indexes_are_drawn_on_one_scale(open_page, database):
     now = utc_now()
     for name, price in (("btc_usd", 100_000.0), ("eth_usd", 4000.0)):
-        store(database, *(Tick(name, now - timedelta(minutes=minute), price) for minute in range(3)))
+        append(database, *(Tick(name, now - timedelta(minutes=minute), price) for minute in range(3)))
 
     page = open_page()
 
@@ -176,7 +177,7 @@ def test_all_indexes_are_drawn_on_one_scale(open_page, database):
 @pytest.mark.parametrize(("address", "span"), [({}, "1y"), ({"span": "1h"}, "1h"), ({"span": "nope"}, "1y")])
 def test_the_range_of_the_chart_is_that_of_the_address_if_there_is_one(open_page, database, address, span):
     now = utc_now()
-    store(database, *(Tick("btc_usd", now - timedelta(hours=hour), 100.0) for hour in (0, 0.1, 0.2, 30, 31, 32)))
+    append(database, *(Tick("btc_usd", now - timedelta(hours=hour), 100.0) for hour in (0, 0.1, 0.2, 30, 31, 32)))
 
     page = open_page(**address)
 
@@ -187,7 +188,7 @@ def test_the_range_of_the_chart_is_that_of_the_address_if_there_is_one(open_page
 
 
 def test_another_range_can_be_chosen(open_page, database):
-    store(database, Tick("btc_usd", utc_now() - timedelta(hours=5), 100.0))
+    append(database, Tick("btc_usd", utc_now() - timedelta(hours=5), 100.0))
     page = open_page()
 
     page.segmented_control(key="span").set_value("1h").run()
@@ -198,7 +199,7 @@ def test_another_range_can_be_chosen(open_page, database):
 
 
 def test_a_day_without_errors_says_so(open_page, database):
-    store(database, Tick("btc_usd", utc_now(), 100.0))
+    append(database, Tick("btc_usd", utc_now(), 100.0))
     with database.write() as cursor:
         old = utc_now() - timedelta(hours=25)
         runs.append_misses(cursor, [Miss(old, "btc_usd", Cause.UNREACHABLE, "refused")])
@@ -210,7 +211,7 @@ def test_a_day_without_errors_says_so(open_page, database):
 
 def test_errors_of_the_last_day_are_shown_by_cause_in_the_visitors_time(open_page, database):
     now = utc_now().replace(microsecond=0)
-    store(database, Tick("btc_usd", now, 100.0))
+    append(database, Tick("btc_usd", now, 100.0))
     slots = [now - timedelta(minutes=minute) for minute in (12, 11, 10)]
     refused = [Miss(slot, name, Cause.UNREACHABLE, "refused *") for slot in slots for name in ("btc_usd", "eth_usd")]
     with database.write() as cursor:
@@ -240,7 +241,7 @@ def covered(database, missing: int, healed: int, ahead_s: float = 0) -> None:
         if count
     ]
     seen = [*slots[:500], *slots[500 + missing + healed :]]
-    store(database, *(Tick("btc_usd", slot + timedelta(milliseconds=6), 100.0, received_at=slot) for slot in seen))
+    append(database, *(Tick("btc_usd", slot + timedelta(milliseconds=6), 100.0, received_at=slot) for slot in seen))
     with database.write() as cursor:
         runs.note(cursor, Run(slots[0], {"btc_usd": 5}, "1"))
         gaps.note(cursor, gaps_noted, end)

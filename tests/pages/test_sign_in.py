@@ -7,8 +7,9 @@ from pages.common.sign_in import at_this_machine, refusal
 from pages.common.site import PAGES
 from settings import ROOT, Settings
 from tests.conftest import tick
-from tests.pages.conftest import errors, store
-from tests.test_sign_in import AUTH, EMAILS, TWO_PROVIDERS
+from tests.pages.conftest import errors
+from tests.support.sign_in import AUTH, EMAILS, TWO_PROVIDERS
+from tests.support.stored import append
 
 ALLOWED = ("reader@example.com",)
 
@@ -75,7 +76,7 @@ def test_any_other_account_is_refused_with_the_reason(user, why):
 
 @pytest.mark.parametrize("name", [page.name for page in PAGES])
 def test_a_reader_who_is_not_signed_in_sees_only_the_request_to_sign_in(open_page, database, sign_in, name):
-    store(database, tick())
+    append(database, tick())
     sign_in()
 
     page = open_page(name)
@@ -101,7 +102,7 @@ def test_each_provider_has_its_button(open_page, sign_in):
 
 @pytest.mark.parametrize("script", [page.name for page in PAGES])
 def test_a_pages_bare_script_shows_nothing_to_a_reader_who_is_not_signed_in(open_page, database, sign_in, script):
-    store(database, tick())
+    append(database, tick())
     sign_in()
 
     page = AppTest.from_file(str(ROOT / f"pages/{script}.py"), default_timeout=20).run()
@@ -111,7 +112,7 @@ def test_a_pages_bare_script_shows_nothing_to_a_reader_who_is_not_signed_in(open
 
 
 def test_without_auth_no_reader_has_to_sign_in(open_page, database):
-    store(database, tick())
+    append(database, tick())
 
     page = open_page()
 

@@ -22,7 +22,7 @@ from store.models import Run, Tick
 from store.prices import ticks
 from tests.conftest import wait_until
 from tests.poller.conftest import MovedClock
-from tests.webhook import Webhook
+from tests.support.webhook import Webhook
 
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
 

@@ -6,8 +6,8 @@ import pytest
 
 from poller.alerts.backoff import MessageQueue
 from store.alerts.events import Pending
-from tests.events import alert
 from tests.poller.conftest import NOW
+from tests.support.events import alert
 
 
 class Steady:

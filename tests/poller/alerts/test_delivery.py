@@ -16,9 +16,9 @@ from store.alerts import events
 from store.file.database import Database
 from store.file.locks import FileLock, beside
 from tests.conftest import reads_of, wait_until
-from tests.events import alert, deliveries, note, texts_sent
 from tests.poller.conftest import MovedClock
-from tests.webhook import SECRET, Webhook
+from tests.support.events import alert, deliveries, note, texts_sent
+from tests.support.webhook import SECRET, Webhook
 
 Start = Callable[..., Delivery]
 

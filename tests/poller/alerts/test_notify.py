@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from poller.alerts.notify import Message, NotifyError, Target, check
 from settings import ROOT, SettingsError
 from tests.conftest import wait_until
-from tests.webhook import Webhook
+from tests.support.webhook import Webhook
 
 HELLO = Message("Tickwell: Sharp move, critical", "BTC / USD fell 3.2 % & more <b>", "failure")
 SECRETS = ("T0pS3cret", "hooks", "Passw0rd", "user", "Qu3ryT0ken", "127.0.0.1")

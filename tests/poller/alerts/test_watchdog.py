@@ -17,9 +17,9 @@ from store.file.locks import FileLock, beside
 from store.file.recorder import Notice, RecorderLock
 from store.prices import ticks
 from tests.conftest import START, tick, wait_until
-from tests.events import alert, note, texts_sent
 from tests.poller.conftest import Clock
-from tests.webhook import Webhook
+from tests.support.events import alert, note, texts_sent
+from tests.support.webhook import Webhook
 
 GONE = "The recorder, PID 4711, is gone without a word since 2026-11-01 12:00:09 UTC"
 BACK = "The recorder is back, PID 4711, since 2026-11-01 12:00:00 UTC"

@@ -13,7 +13,7 @@ from store.ledger import gaps, runs
 from store.models import Cause, Gap, Run
 from store.prices import ticks
 from tests.conftest import START, tick
-from tests.webhook import SECRET, Webhook
+from tests.support.webhook import SECRET, Webhook
 
 RULES = """
 [[rule]]

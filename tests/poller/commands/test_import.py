@@ -23,7 +23,7 @@ from store.ledger import gaps
 from store.models import Gap, Tick, utc_now
 from store.prices import averages, ticks
 from tests.conftest import START, Program, wait_until
-from tests.store.conftest import is_locked
+from tests.support.locks import is_locked
 
 EVER = datetime(2000, 1, 1, tzinfo=UTC)
 

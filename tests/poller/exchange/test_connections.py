@@ -4,13 +4,12 @@ import asyncio
 import contextlib
 import datetime as dt
 import ipaddress
-import json
 import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import pytest
 from cryptography import x509
@@ -25,13 +24,11 @@ from poller.feeds.feed import Outcome
 from poller.feeds.index import index_feeds
 from poller.feeds.poll import poll
 from store.models import Cause, Miss, Tick
-from tests.poller.conftest import NOW, envelope
+from tests.poller.conftest import NOW
+from tests.support.connections import REPLY, Streams, listening
 
 T = TypeVar("T")
-Streams = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
-GOOD = json.dumps(envelope({"index_price": 1.5})).encode()
-REPLY = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(GOOD) + GOOD
 UNASKED = REPLY.replace(b"1.5", b"7.5")
 
 
@@ -131,30 +128,6 @@ async def late(
         loop.call_later(wait_s, writer.write, part)
         wait_s = then_s or first_s
     loop.call_later(wait_s, writer.close)
-
-
-@contextlib.asynccontextmanager
-async def listening(answer: Streams, **options: Any) -> AsyncIterator[int]:
-    """The port of a server during the block; then its connections end."""
-    tasks: list[asyncio.Task[None]] = []
-
-    async def conversation(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError, ssl.SSLError):
-            await answer(reader, writer)
-
-    def begin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.get_running_loop().create_task(conversation(reader, writer))
-        task.add_done_callback(lambda _: writer.close())
-        tasks.append(task)
-
-    server = await asyncio.start_server(begin, "127.0.0.1", 0, **options)
-    try:
-        yield server.sockets[0].getsockname()[1]
-    finally:
-        server.close()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def with_client(exchange: Exchange, question: Callable[[DeribitClient], Awaitable[T]]) -> T:

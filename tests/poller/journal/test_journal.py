@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from poller.journal.journal import Journal
 from poller.journal.limits import Limits
+from poller.journal.storing import Shift
 from store.errors import BusyError, StoreError
 from store.file import schema
 from store.file.aside import list_aside
@@ -21,8 +22,8 @@ from store.health import vitals
 from store.health.vitals import Vitals
 from store.ledger import runs
 from store.models import Cause, Exchange, Miss, Run, Source, Tick
-from store.prices import ticks
 from tests.conftest import START, tick
+from tests.support.stored import stored
 
 RUN = Run(START, {"btc_usd": 1}, "1.2.3")
 
@@ -36,13 +37,10 @@ def slot(second: int) -> datetime:
     return START + timedelta(seconds=second)
 
 
-def miss(second: int, cause: Cause = Cause.UNREACHABLE, detail: str = "connection refused") -> Miss:
-    return Miss(slot(second), "btc_usd", cause, detail)
-
-
-def stored_ticks(database: Database) -> list[Tick]:
-    with database.read() as cursor:
-        return ticks.history(cursor, "btc_usd", START, START + timedelta(days=1))
+def miss(
+    second: int, cause: Cause = Cause.UNREACHABLE, detail: str = "connection refused", feed: str = "btc_usd"
+) -> Miss:
+    return Miss(slot(second), feed, cause, detail)
 
 
 def stored_misses(database: Database) -> list[Miss]:
@@ -73,7 +71,7 @@ def test_what_was_added_is_stored_by_a_flush(journal: Journal, database: Databas
 
     journal.flush(1)
 
-    assert stored_ticks(database) == [tick(0.1)]
+    assert stored(database) == [tick(0.1)]
     assert stored_misses(database) == [miss(1)]
     assert (journal.waiting, journal.written) == (0, True)
 
@@ -86,11 +84,11 @@ def test_ticks_wait_in_memory_while_the_store_is_taken_and_go_in_later_and_once(
                 journal.flush(0.01)
 
     assert (journal.waiting, journal.written) == (3, False)
-    assert stored_ticks(database) == []
+    assert stored(database) == []
     journal.flush(1)
     journal.flush(1)
 
-    assert stored_ticks(database) == [tick(0.1), tick(1.1), tick(2.1)]
+    assert stored(database) == [tick(0.1), tick(1.1), tick(2.1)]
     assert (journal.waiting, journal.written) == (0, True)
 
 
@@ -102,11 +100,11 @@ def test_a_long_queue_goes_in_portion_by_portion_oldest_first(
         journal.add(slot(second), [tick(second + 0.1)])
 
     journal.flush(1)
-    after_one = stored_ticks(database), journal.waiting, journal.written
+    after_one = stored(database), journal.waiting, journal.written
     journal.flush(1)
 
     assert after_one == ([tick(0.1), tick(1.1)], 1, True)
-    assert stored_ticks(database) == [tick(0.1), tick(1.1), tick(2.1)]
+    assert stored(database) == [tick(0.1), tick(1.1), tick(2.1)]
     assert (journal.waiting, journal.written) == (0, True)
 
 
@@ -118,7 +116,7 @@ def test_what_was_stored_before_is_not_stored_again(journal: Journal, database: 
     second.add(slot(0), [tick(0.1), miss(0)])
     second.flush(1)
 
-    assert stored_ticks(database) == [tick(0.1)]
+    assert stored(database) == [tick(0.1)]
 
 
 def test_too_many_ticks_that_wait_become_misses_the_oldest_first(
@@ -132,7 +130,7 @@ def test_too_many_ticks_that_wait_become_misses_the_oldest_first(
 
     assert (given_up, journal.waiting) == (2, 3)
     journal.flush(1)
-    assert stored_ticks(database) == [tick(2.1), tick(3.1), tick(4.1)]
+    assert stored(database) == [tick(2.1), tick(3.1), tick(4.1)]
     assert stored_misses(database) == [miss(second, Cause.STORE_UNAVAILABLE, "the disk is full") for second in (0, 1)]
 
 
@@ -172,7 +170,7 @@ def test_a_reply_that_the_exchange_repeats_is_a_miss(journal: Journal, database:
     detail = "the exchange repeated its reply of 12:00:00.250000 UTC"
     assert taken == [miss(1, Cause.REJECTED_REPLY, detail)]
     journal.flush(1)
-    assert stored_ticks(database) == [tick(0.25)]
+    assert stored(database) == [tick(0.25)]
     assert stored_misses(database) == taken
 
 
@@ -217,7 +215,7 @@ def test_a_missing_database_is_made(database_file: Path):
 
     journal.flush(1)
 
-    assert stored_ticks(database) == [tick(0.1)]
+    assert stored(database) == [tick(0.1)]
     assert stored_runs(database) == [RUN]
 
 
@@ -232,7 +230,7 @@ def test_a_database_that_goes_missing_is_made_again_with_the_run_in_it(journal: 
     journal.end_run(RUN, slot(2))
     journal.flush(1)
 
-    assert stored_ticks(database) == [tick(1.1)]
+    assert stored(database) == [tick(1.1)]
     assert [run.ended_at for run in stored_runs(database)] == [slot(2)]
 
 
@@ -248,7 +246,7 @@ def test_a_store_that_fails_for_good_keeps_everything_waiting(database_file: Pat
     assert journal.waiting == 1
     database_file.rmdir()
     journal.flush(1)
-    assert stored_ticks(Database(database_file)) == [tick(0.1)]
+    assert stored(Database(database_file)) == [tick(0.1)]
 
 
 def test_a_damaged_file_makes_way_for_another_one_with_the_run_in_it(journal: Journal, database: Database):
@@ -260,7 +258,7 @@ def test_a_damaged_file_makes_way_for_another_one_with_the_run_in_it(journal: Jo
 
     journal.flush(1)
 
-    assert stored_ticks(database) == [tick(1.1)]
+    assert stored(database) == [tick(1.1)]
     assert stored_runs(database) == [RUN]
     assert len(list_aside(database.path)) == 2
 
@@ -320,7 +318,7 @@ def test_a_file_of_an_older_version_is_updated_by_the_first_flush(database_file:
 
     journal.flush(1)
 
-    assert stored_ticks(database) == [tick(0.1)]
+    assert stored(database) == [tick(0.1)]
     assert stored_runs(database) == [RUN]
 
 
@@ -362,7 +360,7 @@ def test_a_record_that_the_database_refuses_is_set_aside_and_the_rest_goes_in(
     journal.flush(1)
     journal.flush(1)
 
-    assert stored_ticks(database) == [tick(second + 0.5) for second in range(4)]
+    assert stored(database) == [tick(second + 0.5) for second in range(4)]
     assert RUN in stored_runs(database)
     (line,) = refused(database)
     assert line["kind"] == type(poison).__name__.lower()
@@ -391,7 +389,7 @@ def test_refused_records_are_told_once_in_the_log_and_each_is_kept(journal: Jour
 
     assert len(refused(database)) == 3
     assert len([text for text in caplog.messages if text.startswith("the database refused a record")]) == 1
-    assert len(stored_ticks(database)) == 3
+    assert len(stored(database)) == 3
 
 
 def test_nul_is_stored_as_any_other_character(journal: Journal, database: Database):
@@ -414,7 +412,7 @@ def test_a_refused_record_that_can_not_be_set_aside_waits_and_what_is_before_it_
     with pytest.raises(StoreError, match=r"refused\.jsonl can't be written: Is a directory"):
         journal.flush(1)
 
-    assert stored_ticks(database) == [tick(0.5)]
+    assert stored(database) == [tick(0.5)]
     assert not journal.empty
 
 
@@ -465,7 +463,7 @@ def test_what_waits_at_a_stop_is_taken_in_by_the_next_start_before_its_first_slo
     journal.flush(1)
 
     assert kept == still
-    assert stored_ticks(database) == [tick(0.5), tick(5.5)]
+    assert stored(database) == [tick(0.5), tick(5.5)]
     assert stored_misses(database) == [replace(miss(1), code=7)]
     assert stored_runs(database) == [replace(RUN, ended_at=slot(2))]
     assert not waiting_file(database).exists()
@@ -476,7 +474,7 @@ def test_what_is_kept_goes_away_when_the_same_stop_can_write_it_after_all(databa
 
     journal.flush(1)
 
-    assert stored_ticks(database) == [tick(0.5)]
+    assert stored(database) == [tick(0.5)]
     assert not waiting_file(database).exists()
 
 
@@ -488,7 +486,7 @@ def test_what_is_stored_already_is_not_taken_in_twice(database: Database):
 
     of(database).flush(1)
 
-    assert stored_ticks(database) == [tick(0.5)]
+    assert stored(database) == [tick(0.5)]
     assert len(stored_misses(database)) == len(stored_runs(database)) == 1
 
 
@@ -497,14 +495,14 @@ def test_before_a_reply_tells_of_which_exchange_it_is_the_file_stays_and_is_adde
     journal = of(database, None)
     journal.add(slot(5), [miss(5)])
     journal.flush(1)
-    before = stored_ticks(database), journal.empty
+    before = stored(database), journal.empty
 
     journal.add(slot(6), [miss(6)])
     journal.keep()
     of(database).flush(1)
 
     assert before == ([], False)
-    assert stored_ticks(database) == [tick(0.5)]
+    assert stored(database) == [tick(0.5)]
     assert [found.slot for found in stored_misses(database)] == [slot(1), slot(5), slot(6)]
 
 
@@ -516,7 +514,7 @@ def test_what_waits_of_another_exchange_is_set_aside(database: Database, caplog)
 
     journal.flush(1)
 
-    assert stored_ticks(database) == [tick(5.5)]
+    assert stored(database) == [tick(5.5)]
     (name,) = list_aside(database.path)
     assert name.endswith(".waiting.jsonl")
     assert database.path.with_name(name).read_text() == kept
@@ -542,7 +540,7 @@ def test_a_file_that_can_not_be_understood_is_set_aside_and_recording_goes_on(da
 
     journal.flush(1)
 
-    assert stored_ticks(database) == [tick(5.5)]
+    assert stored(database) == [tick(5.5)]
     (name,) = list_aside(database.path)
     assert database.path.with_name(name).read_text() == text
 
@@ -596,7 +594,7 @@ def test_each_kind_of_line_is_taken_in(database: Database, run_line: object, mis
     of(database).flush(1)
 
     assert stored_runs(database) == [RUN]
-    assert [found.price for found in stored_ticks(database)] == [99]
+    assert [found.price for found in stored(database)] == [99]
     assert stored_misses(database) == [miss(0, detail="x")]
 
 
@@ -638,7 +636,7 @@ def test_a_file_with_a_value_that_no_record_has_is_set_aside_as_a_whole(
 
     journal.flush(1)
 
-    assert (stored_ticks(database), stored_misses(database), stored_runs(database)) == ([tick(5.5)], [], [])
+    assert (stored(database), stored_misses(database), stored_runs(database)) == ([tick(5.5)], [], [])
     (name,) = list_aside(database.path)
     assert database.path.with_name(name).read_text() == text
     (told,) = [line for line in caplog.messages if "is set aside as" in line]
@@ -676,7 +674,7 @@ def test_no_text_in_the_file_stops_a_flush(database: Database, text: str):
     journal.flush(1)
 
     assert journal.empty
-    assert tick(5.5) in stored_ticks(database)
+    assert tick(5.5) in stored(database)
     assert not waiting_file(database).exists()
 
 
@@ -695,7 +693,7 @@ def test_what_is_stored_is_dropped_whatever_follows(database: Database):
     with pytest.raises(ValueError, match="torn"):
         journal.flush(1)
 
-    assert stored_ticks(database) == [tick(0.5)]
+    assert stored(database) == [tick(0.5)]
     assert journal.empty
 
 
@@ -707,7 +705,7 @@ def test_what_is_no_file_is_set_aside(database: Database, put: Callable[[Path], 
 
     journal.flush(1)
 
-    assert stored_ticks(database) == [tick(5.5)]
+    assert stored(database) == [tick(5.5)]
     assert len(list_aside(database.path)) == 1
 
 
@@ -718,7 +716,7 @@ def test_a_file_that_can_not_be_read_is_set_aside(database: Database):
 
     journal.flush(1)
 
-    assert stored_ticks(database) == [tick(5.5)]
+    assert stored(database) == [tick(5.5)]
     assert len(list_aside(database.path)) == 1
 
 
@@ -735,7 +733,7 @@ def test_a_file_that_can_not_even_be_set_aside_stays_and_recording_goes_on(
 
     journal.flush(1)
 
-    assert stored_ticks(database) == [tick(5.5)]
+    assert stored(database) == [tick(5.5)]
     assert waiting_file(database).read_text() == "torn"
     assert "ticks.duckdb.waiting.jsonl stays, for it can't be renamed: Permission denied" in caplog.messages
 
@@ -756,7 +754,7 @@ def test_a_record_that_no_file_can_hold_does_not_keep_others_from_it(database: D
 
     of(database).flush(1)
 
-    assert stored_ticks(database) == [tick(0.5)]
+    assert stored(database) == [tick(0.5)]
 
 
 @pytest.mark.parametrize("by", [180, -180])
@@ -776,20 +774,34 @@ def test_a_run_that_was_noted_by_a_wrong_clock_is_moved_with_its_misses(
         journal.flush(1)
     journal.add(slot(at + 1), [miss(at + 1), tick(at + 1)])
 
-    moved = journal.move_run(run, slot(at + 1), timedelta(seconds=by))
+    by_so_much = timedelta(seconds=by)
+    moved = journal.move_run(run, by_so_much, [Shift(("btc_usd",), slot(at + 1), by_so_much)])
     assert not journal.empty
     journal.flush(1)
 
     assert moved == replace(run, started_at=slot(at + by))
     assert stored_runs(database) == [replace(RUN, ended_at=slot(2)), replace(run, started_at=slot(at + by))]
     assert stored_misses(database) == [miss(1), miss(at + by), miss(at + by + 1)]
-    assert stored_ticks(database) == [tick(at + 1)]
+    assert stored(database) == [tick(at + 1)]
     assert journal.empty
+
+
+def test_the_slots_of_a_run_are_moved_by_multiples_of_their_own_periods(journal: Journal, database: Database):
+    run = replace(RUN, feeds={"btc_usd": 1, "books/BTC": 300})
+    by, none = timedelta(seconds=200), timedelta(0)
+    journal.begin_run(run)
+    journal.add(slot(300), [miss(300), miss(300, feed="books/BTC")])
+
+    moved = journal.move_run(run, by, [Shift(("btc_usd",), slot(300), by), Shift(("books/BTC",), slot(300), none)])
+    journal.flush(1)
+
+    assert stored_runs(database) == [moved] == [replace(run, started_at=slot(200))]
+    assert stored_misses(database) == [miss(300, feed="books/BTC"), miss(500)]
 
 
 def test_a_run_that_is_in_its_place_is_not_moved(journal: Journal):
     journal.begin_run(RUN)
     journal.flush(1)
 
-    assert journal.move_run(RUN, slot(0), timedelta(0)) == RUN
+    assert journal.move_run(RUN, timedelta(0), [Shift(("btc_usd",), slot(0), timedelta(0))]) == RUN
     assert journal.empty

@@ -14,9 +14,9 @@ from poller.journal.writer import Writer
 from store.errors import ForeignExchangeError
 from store.file.database import Database
 from store.file.exchange import admit
-from store.models import Exchange, Run, Tick
-from store.prices import ticks
+from store.models import Exchange, Run
 from tests.conftest import START, tick, wait_until
+from tests.support.stored import stored
 
 
 def slot(second: int) -> datetime:
@@ -68,11 +68,6 @@ def stage(database: Database, loop: asyncio.Runner) -> Iterator[Callable[..., St
     yield make
     for each in made:
         each.writer.end()
-
-
-def stored(database: Database) -> list[Tick]:
-    with database.read() as cursor:
-        return ticks.history(cursor, "btc_usd", START, START + timedelta(days=1))
 
 
 def test_what_comes_while_a_write_is_under_way_follows_it(database: Database, loop: asyncio.Runner, stage):

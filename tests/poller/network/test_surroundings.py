@@ -20,7 +20,7 @@ from poller.simulator.server import Simulator
 from settings import Settings, SettingsError
 from store.models import Tick
 from tests.poller.conftest import Answer, ScriptedServer, http, price_reply
-from tests.poller.exchange.test_connections import REPLY, listening
+from tests.support.connections import REPLY, listening
 
 Serve = Callable[[Answer], ScriptedServer]
 Make = Callable[..., Settings]
@@ -226,9 +226,7 @@ def test_the_heartbeat_goes_through_the_proxy(serve: Serve, monkeypatch: pytest.
 
     async def beat() -> None:
         heartbeat = Heartbeat(SecretStr("http://service.example/T0pS3cret"))
-        heartbeat.begin()
-        assert heartbeat._task is not None
-        await heartbeat._task
+        await heartbeat.begin()
         await heartbeat.aclose()
 
     asyncio.run(beat())

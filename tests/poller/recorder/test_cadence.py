@@ -1,4 +1,4 @@
-"""Each slot of a period is accounted for: it is served, missed, or outside of every run."""
+"""The slots of a period are accounted for, each once."""
 
 from datetime import datetime, timedelta
 
@@ -7,10 +7,7 @@ import pytest
 from poller.feeds.index import index_feeds
 from poller.journal.journal import Journal
 from poller.recorder.cadence import Cadence, cadences_of
-from store.file.database import Database
-from store.ledger import runs
-from store.models import Cause, Miss, Run
-from tests.conftest import START, tick
+from tests.conftest import START
 
 SECOND = timedelta(seconds=1)
 
@@ -20,77 +17,46 @@ def slot(second: int) -> datetime:
 
 
 @pytest.fixture
-def journal(database: Database) -> Journal:
-    return Journal(database)
+def cadence(database) -> Cadence:
+    """Of btc_usd, each 5 s."""
+    return Cadence(index_feeds(("btc_usd",), 5 * SECOND), Journal(database))
 
 
-@pytest.fixture
-def cadence(journal: Journal) -> Cadence:
-    """Of btc_usd, each second."""
-    return Cadence(index_feeds(("btc_usd",), SECOND), journal)
-
-
-def serve(cadence: Cadence, second: int) -> None:
-    cadence.begin(slot(second))
-    cadence.add([tick(second + 0.5)])
-    cadence.served()
-
-
-def stored(journal: Journal, database: Database) -> tuple[list[Run], list[Miss]]:
-    journal.flush(1)
-    with database.read() as cursor:
-        return runs.runs(cursor), runs.misses(cursor, START - SECOND, slot(3600))
-
-
-def test_feeds_of_one_period_share_their_slots(journal: Journal):
+def test_feeds_of_one_period_share_their_slots(database):
     fast, slow = index_feeds(("a_usd", "b_usd"), SECOND), index_feeds(("c_usd",), 5 * SECOND)
 
-    cadences = cadences_of((fast[0], *slow, fast[1]), journal)
+    cadences = cadences_of((fast[0], *slow, fast[1]), Journal(database))
 
     assert [(each.period, each.feeds) for each in cadences] == [(SECOND, fast), (5 * SECOND, slow)]
 
 
 def test_its_slots_are_known_up_to_the_one_under_way(cadence: Cadence):
-    before = cadence.known_to
+    cadence.enter(slot(0))
+    known = [cadence.known_to]
     cadence.begin(slot(0))
-    first = cadence.known_to
+    known.append(cadence.known_to)
     cadence.served()
-    between = cadence.known_to
-    cadence.begin(slot(1))
+    known.append(cadence.known_to)
+    cadence.begin(slot(5))
+    known.append(cadence.known_to)
 
-    assert (before, first, between, cadence.known_to) == (None, slot(0), slot(1), slot(1))
+    assert known == [slot(0), slot(0), slot(5), slot(5)]
 
 
-def test_a_run_that_ends_during_a_slot_is_followed_by_another(cadence: Cadence, journal: Journal, database: Database):
-    serve(cadence, 0)
-    cadence.begin(slot(1))
-    cadence.end_run()
+def test_a_slot_is_served_once(cadence: Cadence):
+    cadence.enter(slot(1))
+    cadence.begin(slot(5))
     cadence.served()
-    cadence.end_run()  # it has ended
-    serve(cadence, 2)
+    cadence.leave()
 
-    first, second = stored(journal, database)[0]
-    assert (first.started_at, first.ended_at) == (slot(0), slot(1))
-    assert (second.started_at, second.ended_at) == (slot(2), None)
+    assert cadence.knows(slot(5))
+    assert not cadence.knows(slot(10))
 
 
-def test_a_clock_that_moves_during_a_slot_moves_what_comes_of_it(
-    cadence: Cadence, journal: Journal, database: Database
-):
-    cadence.move(slot(60))  # no run has begun
-    cadence.begin(slot(0))
-    miss = Miss(slot(0), "btc_usd", Cause.UNREACHABLE, "")
+def test_the_first_slot_of_a_run_is_no_earlier_than_the_run(cadence: Cadence):
+    cadence.enter(slot(5))
+    at_once = cadence.due
+    cadence.enter(slot(6))
 
-    cadence.move(slot(60) + 0.3 * SECOND)
-    cadence.add([miss])
-    cadence.served()
-
-    assert cadence.knows(slot(60))
-    (run,), (moved,) = stored(journal, database)
-    assert (run.started_at, moved.slot) == (slot(60), slot(60))
-
-
-def test_a_stop_before_any_slot_ends_nothing(cadence: Cadence, journal: Journal):
-    cadence.stop(slot(0))
-
-    assert journal.empty
+    assert (at_once, cadence.due) == (slot(5), slot(10))
+    assert cadence.knows(slot(5))

@@ -56,7 +56,7 @@ def test_the_first_is_made_at_once_and_the_next_when_the_day_is_over(
         ticks.append(cursor, [tick(5)])
     first = read_manifest(folder)
 
-    backups._back_up_if_due()
+    backups.back_up_if_due()
     same_day = read_manifest(folder)
     now.move(24 * HOUR_S)
 
@@ -69,7 +69,7 @@ def test_one_that_was_made_today_by_hand_is_enough(backups: DailyBackup, databas
     backup(database, folder)
     before = read_manifest(folder)
 
-    backups._back_up_if_due()
+    backups.back_up_if_due()
 
     assert read_manifest(folder) == before
 
@@ -78,14 +78,14 @@ def test_one_that_fails_is_one_line_and_tried_again_in_an_hour(
     backups: DailyBackup, folder: Path, now: Clock, caplog: pytest.LogCaptureFixture
 ):
     folder.write_text("in the way")
-    backups._back_up_if_due()
+    backups.back_up_if_due()
     folder.unlink()
 
     now.move(HOUR_S - 1)
-    backups._back_up_if_due()
+    backups.back_up_if_due()
     before = made(folder)
     now.move(1)
-    backups._back_up_if_due()
+    backups.back_up_if_due()
 
     assert caplog.messages == [f"no backup, trying again in an hour: {folder}/ticks can't be written: Not a directory"]
     assert (before, made(folder)) == (0, 1)
@@ -108,7 +108,7 @@ def test_a_mistake_of_ours_does_not_end_it(
 def test_nothing_is_recorded_yet_is_no_reason_to_end(tmp_path: Path, caplog: pytest.LogCaptureFixture):
     backups = DailyBackup(Database(tmp_path / "none.duckdb"), tmp_path / "backup", threading.Event())
 
-    backups._back_up_if_due()
+    backups.back_up_if_due()
 
     assert caplog.messages == [
         f"no backup, trying again in an hour: nothing is recorded yet in {tmp_path / 'none.duckdb'}"

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from poller.recorder import embedded
-from poller.recorder.embedded import start_embedded
+from poller.recorder.embedded import Embedded, Pauses, start_embedded, too_soon
 from poller.recorder.recorder import Recorder
 from poller.simulator.server import Simulator
 from settings import ROOT, Settings
@@ -38,7 +37,9 @@ while read_notice(asked.database).state != "recording":
     pass
 """
 
-Embed = Callable[[Settings], Recorder | None]
+Embed = Callable[..., Recorder | None]
+
+SHORT = Pauses(first=timedelta(seconds=0.2), look_again_s=0.05)
 
 
 @pytest.fixture
@@ -51,8 +52,8 @@ def embed() -> Iterator[Embed]:
     """As `start_embedded`; what it starts ends with the test."""
     started = []
 
-    def start(settings: Settings) -> Recorder | None:
-        if (recorder := start_embedded(settings)) is not None:
+    def start(settings: Settings, pauses: Pauses = SHORT) -> Recorder | None:
+        if (recorder := start_embedded(settings, pauses)) is not None:
             started.append(recorder)
         return recorder
 
@@ -191,24 +192,22 @@ def test_it_frees_the_file_for_a_recorder_of_another_process(embed: Embed, refus
     second.stop()
 
 
-def test_pages_start_another_one_after_a_pause_that_grows(
-    embed: Embed, refusing: tuple[Exchange, Settings], monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(embedded, "_FIRST_PAUSE", timedelta(seconds=0.5))
+def test_pages_start_another_one_after_a_pause_that_grows(embed: Embed, refusing: tuple[Exchange, Settings]):
+    pauses = Pauses(first=timedelta(seconds=0.5))
     _, settings = refusing
-    first = embed(settings)
+    first = embed(settings, pauses)
     assert first is not None
     assert first.wait(10)
-    at_once = embed(settings)
+    at_once = embed(settings, pauses)
 
-    second = wait_until(lambda: embed(settings))
+    second = wait_until(lambda: embed(settings, pauses))
     assert second.wait(10)
 
     assert at_once is None
     assert told(settings).tries == 2
     refused_at = told(settings).state_since
     assert [
-        embedded._too_soon(told(settings), refused_at + timedelta(seconds=after_s)) for after_s in (0, 0.9, 1.0, -9)
+        too_soon(told(settings), refused_at + timedelta(seconds=after_s), pauses) for after_s in (0, 0.9, 1.0, -9)
     ] == [True, True, False, False]
 
 
@@ -216,7 +215,7 @@ def test_pauses_between_recorders_end_at_ten_minutes():
     notice = Notice(os.getpid(), "embedded", START, 1, (), "0", "refused", START)
 
     pauses_s = [
-        next(s for s in range(1000) if not embedded._too_soon(replace(notice, tries=tries), START + s * SECOND))
+        next(s for s in range(1000) if not too_soon(replace(notice, tries=tries), START + s * SECOND))
         for tries in (0, 1, 2, 3, 7, 8, 10**6)
     ]
 
@@ -228,7 +227,7 @@ def test_on_a_machine_with_a_wrong_clock_the_pause_is_as_long(skew_s):
     ended_at = START + timedelta(seconds=skew_s)
     notice = Notice(os.getpid(), "embedded", START, 1, (), "0", "refused", ended_at, skew_s=skew_s)
 
-    assert [embedded._too_soon(notice, START + s * SECOND) for s in (0, 9, 10)] == [True, True, False]
+    assert [too_soon(notice, START + s * SECOND) for s in (0, 9, 10)] == [True, True, False]
 
 
 def test_a_recorder_of_another_process_that_ended_by_itself_is_no_reason_to_wait(embed: Embed, settings: Settings):
@@ -239,13 +238,9 @@ def test_a_recorder_of_another_process_that_ended_by_itself_is_no_reason_to_wait
     assert embed(settings) is not None
 
 
-def test_without_a_visitor_another_one_is_started_too(
-    refusing: tuple[Exchange, Settings], monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(embedded, "_FIRST_PAUSE", timedelta(seconds=0.2))
-    monkeypatch.setattr(embedded, "_LOOK_AGAIN_S", 0.05)
+def test_without_a_visitor_another_one_is_started_too(refusing: tuple[Exchange, Settings]):
     exchange, settings = refusing
-    keeper = embedded.Embedded(settings)
+    keeper = Embedded(settings, SHORT)
     keeper.start()
     wait_until(lambda: told(settings).tries >= 2)
 
@@ -257,13 +252,12 @@ def test_without_a_visitor_another_one_is_started_too(
 
 
 def test_what_hinders_a_start_is_told_and_it_goes_on_trying(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    settings: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
-    monkeypatch.setattr(embedded, "_FIRST_PAUSE", timedelta(seconds=0.1))
     folder = tmp_path / "folder"
     folder.write_text("in the way")
     settings = settings.model_copy(update={"database": folder / "ticks.duckdb"})
-    keeper = embedded.Embedded(settings)
+    keeper = Embedded(settings, SHORT)
     with pytest.raises(StoreError, match="can't be made"):
         keeper.start()
     wait_until(lambda: [line for line in caplog.messages if line.startswith(f"not recording: {folder} can't be made")])
@@ -276,6 +270,6 @@ def test_what_hinders_a_start_is_told_and_it_goes_on_trying(
 
 
 def test_what_was_never_started_can_be_stopped(settings: Settings):
-    embedded.Embedded(settings).stop()
+    Embedded(settings).stop()
 
     assert read_notice(settings.database) is None

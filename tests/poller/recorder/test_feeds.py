@@ -30,8 +30,8 @@ from store.models import Arrival, Cause, Exchange, Miss, Tick, from_column, to_c
 from store.prices import averages, ticks
 from tests.conftest import START, wait_until
 from tests.poller.conftest import http, price_reply, reply
-
-from .test_recorder import EVER, in_a_row, seconds
+from tests.support.slots import in_a_row, seconds
+from tests.support.stored import EVER
 
 SECOND = timedelta(seconds=1)
 
@@ -128,10 +128,12 @@ def test_a_feed_of_another_period_is_recorded_beside_the_others(serve, start: St
     assert told.indexes == ("btc_usd", "books/BTC")
     first, last = from_column(slots[0]), from_column(slots[-1])
     with books.read() as cursor:
-        assert {"books/BTC": 2} in [run.feeds for run in runs.runs(cursor)]
+        assert [run.feeds for run in runs.runs(cursor)] == [{"btc_usd": 1, "books/BTC": 2}]
         known = coverage(cursor, ledger(cursor, first, last, utc_now()), first, last)
-    (complete,) = [its for its in known if its.feed == "books/BTC"]
-    assert (complete.live > 0, complete.missing) == (True, 0)
+    assert [(each.feed, each.due, each.missing) for each in known] == [
+        ("books/BTC", (last - first) // (2 * SECOND), 0),
+        ("btc_usd", (last - first) // SECOND, 0),
+    ]
 
 
 def test_a_request_of_three_seconds_costs_a_feed_at_one_second_no_slot(serve, start: Start, books: Database):

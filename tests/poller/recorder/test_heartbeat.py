@@ -19,7 +19,7 @@ from store.instants import EPOCH
 from store.prices import ticks
 from tests.conftest import wait_until
 from tests.poller.conftest import MovedClock
-from tests.webhook import Webhook
+from tests.support.webhook import Webhook
 
 
 @pytest.fixture
@@ -35,9 +35,7 @@ def beats(url: str, times: int = 1, timeout_s: float = 5, meanwhile: Callable[[i
         heartbeat = Heartbeat(SecretStr(url), timeout_s=timeout_s)
         for number in range(times):
             meanwhile(number)
-            heartbeat.begin()
-            assert heartbeat._task is not None
-            await heartbeat._task
+            await heartbeat.begin()
         await heartbeat.aclose()
 
     asyncio.run(beat())
@@ -54,10 +52,8 @@ def test_a_call_that_is_under_way_is_not_made_twice(webhook: Webhook):
 
     async def beat() -> None:
         heartbeat = Heartbeat(SecretStr(webhook.url))
-        for _ in range(3):
-            heartbeat.begin()
-        assert heartbeat._task is not None
-        await heartbeat._task
+        calls = {heartbeat.begin() for _ in range(3)}
+        await asyncio.wait(calls)
         await heartbeat.aclose()
 
     asyncio.run(beat())

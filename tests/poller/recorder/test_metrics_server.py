@@ -19,9 +19,9 @@ from poller.simulator.server import Simulator
 from settings import Settings, SettingsError
 from store.file.database import Database
 from store.file.recorder import RecorderLock, read_notice
-from tests.browser.conftest import free_port
 from tests.conftest import Program, wait_until
-from tests.store.health.test_status import RECORDING
+from tests.support.dashboard import free_port
+from tests.support.notices import RECORDING
 
 
 @pytest.fixture
@@ -81,9 +81,11 @@ def test_replies_name_no_version_of_python(server: MetricsServer):
     assert "Python" not in httpx.get(url_of(server)).headers["server"]
 
 
-def test_one_who_says_nothing_holds_up_nobody_and_is_hung_up_on(server: MetricsServer, monkeypatch):
-    monkeypatch.setattr(metrics_module._Handler, "timeout", 0.2)
-    with socket.create_connection(("127.0.0.1", port_of(server))) as silent:
+def test_one_who_says_nothing_holds_up_nobody_and_is_hung_up_on(settings: Settings, database: Database):
+    with (
+        MetricsServer(settings, database, ("127.0.0.1", 0), slow_s=0.2) as server,
+        socket.create_connection(("127.0.0.1", port_of(server))) as silent,
+    ):
         silent.sendall(b"GET /metrics HT")
 
         reply = httpx.get(url_of(server))
@@ -113,7 +115,7 @@ def test_however_many_are_silent_there_is_a_thread_for_few_and_an_answer_for_who
         assert replies() <= metrics_module.MOST_AT_ONCE
 
 
-def test_while_all_places_are_busy_the_next_one_is_hung_up_on(server: MetricsServer, monkeypatch):
+def test_while_all_places_are_busy_the_next_one_is_hung_up_on(settings, database, monkeypatch):
     go_on = threading.Event()
 
     def slow(*_: object) -> bytes:
@@ -121,8 +123,10 @@ def test_while_all_places_are_busy_the_next_one_is_hung_up_on(server: MetricsSer
         return b""
 
     monkeypatch.setattr(metrics_module, "as_text", slow)
-    monkeypatch.setattr(metrics_module, "_GIVES_WAY_WITHIN_S", 0.05)
-    with ThreadPoolExecutor(metrics_module.MOST_AT_ONCE) as pool:
+    with (
+        MetricsServer(settings, database, ("127.0.0.1", 0), gives_way_within_s=0.05) as server,
+        ThreadPoolExecutor(metrics_module.MOST_AT_ONCE) as pool,
+    ):
         busy = [pool.submit(scraped, port_of(server)) for _ in range(metrics_module.MOST_AT_ONCE)]
         wait_until(lambda: replies() == metrics_module.MOST_AT_ONCE)
 
@@ -131,9 +135,9 @@ def test_while_all_places_are_busy_the_next_one_is_hung_up_on(server: MetricsSer
         assert replies() == metrics_module.MOST_AT_ONCE
         go_on.set()
 
-    assert all(each.done() for each in busy)
-    monkeypatch.undo()
-    assert httpx.get(url_of(server)).status_code == 200
+        assert {each.result() for each in busy} == {""}
+        monkeypatch.undo()
+        assert httpx.get(url_of(server)).status_code == 200
 
 
 def test_one_who_hangs_up_in_between_costs_one_line_of_log(server: MetricsServer, caplog):

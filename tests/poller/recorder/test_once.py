@@ -21,8 +21,7 @@ from store.ledger import runs
 from store.models import Cause, Miss, Tick, utc_now
 from store.prices import averages, ticks
 from tests.conftest import START
-
-from .test_recorder import EVER
+from tests.support.stored import EVER
 
 Make = Callable[..., Settings]
 

@@ -36,10 +36,11 @@ from store.models import Cause, Miss, Run, Tick, utc_now
 from store.prices import averages, candles, ticks
 from tests.conftest import wait_until
 from tests.poller.conftest import MovedClock, envelope, http, price_reply, refusal, reply, us_of
+from tests.support.slots import in_a_row, seconds
+from tests.support.stored import EVER, stored
 
 SECOND = timedelta(seconds=1)
 USUAL = Limits()
-EVER = (datetime(2015, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
 BOTH = ("btc_usd", "eth_usd")
 
 # Takes the file as the duckdb command line does, between two leases of the recorder, until its input ends.
@@ -98,11 +99,6 @@ def start(
         recorder.stop()
 
 
-def stored(database: Database, index_name: str = "btc_usd") -> list[Tick]:
-    with database.read() as cursor:
-        return ticks.history(cursor, index_name, *EVER)
-
-
 def missed(database: Database) -> list[Miss]:
     with database.read() as cursor:
         return runs.misses(cursor, *EVER)
@@ -132,15 +128,6 @@ def fill(database: Database) -> None:
     """Give btc_usd a little history, so that a recorder loads none."""
     with database.write() as cursor:
         averages.append(cursor, "btc_usd", [(datetime(2019, 1, 1, tzinfo=UTC), 1.0)], 86_400, "simulator")
-
-
-def seconds(instants: list[datetime]) -> list[datetime]:
-    return sorted(instant.replace(microsecond=0) for instant in instants)
-
-
-def in_a_row(slots: list[datetime]) -> list[datetime]:
-    """As many slots of a second as were given, from the first of them on."""
-    return [slots[0] + i * SECOND for i in range(len(slots))]
 
 
 # Recording

@@ -19,10 +19,11 @@ from store.instants import EPOCH
 from store.ledger import gaps, runs
 from store.ledger.due import slots
 from store.ledger.gaps import ledger
-from store.models import Miss, Run, Tick
-from store.prices import averages, candles, ticks
+from store.models import Miss, Run
+from store.prices import averages, candles
 from tests.conftest import wait_until
 from tests.poller.conftest import MovedClock
+from tests.support.stored import stored
 
 MINUTES = [180, -180]
 SECOND = timedelta(seconds=1)
@@ -68,11 +69,6 @@ def start(
     yield begin
     for recorder in started:
         recorder.stop()
-
-
-def stored(database: Database) -> list[Tick]:
-    with database.read() as cursor:
-        return ticks.history(cursor, "btc_usd", *EVER)
 
 
 def missed(database: Database) -> list[Miss]:

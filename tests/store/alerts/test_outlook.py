@@ -16,7 +16,7 @@ from store.ledger import runs
 from store.models import Run
 from store.prices import ticks
 from tests.conftest import START, tick
-from tests.events import alert
+from tests.support.events import alert
 
 MOVE = {"name": "move", "kind": "move", "percent": 5, "within": "1m", "direction": "up", "cool_down": "10m"}
 LEVEL = {"name": "level", "kind": "level", "price": 102, "indexes": ["btc_usd"], "direction": "up"}

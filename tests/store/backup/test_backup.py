@@ -11,9 +11,9 @@ import duckdb
 import pytest
 
 from store.backup.backup import Limits, Made, backup
-from store.backup.manifest import Manifest, read_manifest
+from store.backup.manifest import read_manifest
 from store.backup.restore import restore
-from store.backup.verify import faults_of_backup, faults_of_database, what_it_holds
+from store.backup.verify import faults_of_database, what_it_holds
 from store.errors import BusyError, NewerSchemaError, RecorderError, StoreError
 from store.file import schema
 from store.file.database import Database
@@ -26,8 +26,9 @@ from store.models import Cause, Miss, Run
 from store.prices import averages, candles, ticks
 from tests.conftest import START, WHOLE, tick, wait_until
 from tests.store.files import OF_SCHEMA_2, checkpoint
-from tests.store.prices.test_candles import expect_candles_of_ticks
 from tests.store.processes import line, start
+from tests.support.backups import faults, manifest_in, rows
+from tests.support.candles import expect_candles_of_ticks
 
 DAY = 86_400
 
@@ -48,25 +49,6 @@ def filled(database: Database) -> Database:
 def append_day(cursor: duckdb.DuckDBPyConnection, day: int, *seconds: int) -> None:
     its = seconds or (1, 2, 3)
     ticks.append(cursor, [tick(day * DAY + each, name) for each in its for name in ("eth_usd", "btc_usd")])
-
-
-def rows(file: Path) -> dict[str, list[tuple[object, ...]]]:
-    """All rows of all tables."""
-    with duckdb.connect(file, read_only=True) as connection:
-        return {
-            name: sorted(connection.execute(f"FROM {schema.quoted(name)}").fetchall(), key=repr)
-            for name in schema.tables(connection)
-        }
-
-
-def manifest_in(folder: Path) -> Manifest:
-    manifest = read_manifest(folder)
-    assert manifest is not None
-    return manifest
-
-
-def faults(folder: Path) -> list[str]:
-    return list(faults_of_backup(folder, manifest_in(folder), "256MB"))
 
 
 def contents(folder: Path) -> dict[str, bytes]:

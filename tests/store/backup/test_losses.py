@@ -11,10 +11,9 @@ from store.file.database import Database
 from store.intake.undo import undo
 from store.prices import averages, ticks
 from tests.conftest import tick
-from tests.store.backup.test_backup import faults, rows
 from tests.store.histories import at
-from tests.store.intake.test_imports import nobody_listens
-from tests.store.intake.test_undo import import_rows
+from tests.support.backups import faults, rows
+from tests.support.foreign_files import import_rows, nobody_listens
 
 DAY_S = 86_400
 

@@ -11,8 +11,8 @@ from store.backup.restore import restore
 from store.errors import StoreError
 from store.file import schema
 from store.file.database import Database
-from tests.store.backup.test_backup import faults, manifest_in, rows
 from tests.store.files import OF_SCHEMA_2, make_older
+from tests.support.backups import faults, manifest_in, rows
 
 NAMES = [
     "my_notes",

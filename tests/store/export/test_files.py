@@ -28,12 +28,12 @@ from store.file.database import Database
 from store.file.locks import FileLock
 from store.intake.foreign import Columns
 from store.intake.imports import import_files
-from store.models import Tick
-from store.prices import candles, ticks
+from store.prices import candles
 from store.prices.bars import bars
 from store.progress import Tell, unheard
 from tests.conftest import START, reads_of, tick, wait_until
 from tests.store.histories import at, averaged, missed, observed, ran
+from tests.support.stored import append
 
 GB = 10**9
 MINUTE = timedelta(minutes=1)
@@ -42,11 +42,6 @@ MINUTE = timedelta(minutes=1)
 @pytest.fixture
 def exported(database: Database) -> Exports:
     return Exports(database, GB)
-
-
-def store(database: Database, *new: Tick) -> None:
-    with database.write() as cursor:
-        ticks.append(cursor, new)
 
 
 def asked(end_s: float = 3600, start_s: float = 0, names: str = "btc_usd eth_usd", **more: Any) -> ExportQuery:
@@ -106,7 +101,7 @@ def test_pandas_and_polars_read_aware_times_in_utc(exported: Exports, database: 
 
 def test_csv_comes_back_as_it_was(exported: Exports, database: Database):
     a_history(database)
-    store(database, tick(3601.123457, price=0.1 + 0.2))
+    append(database, tick(3601.123457, price=0.1 + 0.2))
 
     made = exported.make(asked(4000, format="csv"))
 
@@ -143,7 +138,7 @@ def test_an_export_is_imported_as_the_same_prices(exported: Exports, database: D
 
 
 def test_excel_has_the_rows_with_times_in_utc_and_says_what_they_are(exported: Exports, database: Database):
-    store(database, tick(0), tick(1, "eth_usd", 0.25), tick(2, source="chart", received_at=None, resolution_s=60))
+    append(database, tick(0), tick(1, "eth_usd", 0.25), tick(2, source="chart", received_at=None, resolution_s=60))
 
     made = exported.make(asked(format="xlsx"))
 
@@ -161,7 +156,7 @@ def test_excel_has_the_rows_with_times_in_utc_and_says_what_they_are(exported: E
 
 
 def test_excel_holds_so_many_rows_and_says_that_there_were_more(database: Database):
-    store(database, *(tick(second) for second in range(9)))
+    append(database, *(tick(second) for second in range(9)))
 
     made = Exports(database, GB, Limits(window=3, sheet=5)).make(asked(format="xlsx"))
 
@@ -170,7 +165,7 @@ def test_excel_holds_so_many_rows_and_says_that_there_were_more(database: Databa
 
 
 def test_a_text_is_no_formula_in_excel(exported: Exports, database: Database):
-    store(database, tick(0, source="=1+1"))
+    append(database, tick(0, source="=1+1"))
 
     made = exported.make(asked(format="xlsx"))
 
@@ -181,7 +176,7 @@ def test_a_text_is_no_formula_in_excel(exported: Exports, database: Database):
 
 
 def test_the_range_is_half_open_and_other_indexes_are_left_out(exported: Exports, database: Database):
-    store(database, *(tick(second) for second in range(10)), tick(3, "eth_usd"))
+    append(database, *(tick(second) for second in range(10)), tick(3, "eth_usd"))
 
     made = exported.make(asked(5, 2, "btc_usd"))
 
@@ -310,7 +305,7 @@ def test_a_tick_that_came_since_makes_it_another_file(exported: Exports, databas
     a_history(database)
     made = exported.make(asked(600))
 
-    store(database, tick(second))
+    append(database, tick(second))
 
     again = exported.make(asked(600))
     assert again.path != made.path
@@ -321,7 +316,7 @@ def test_a_tick_outside_the_range_leaves_it_as_it_is(exported: Exports, database
     a_history(database)
     made = exported.make(asked(600))
 
-    store(database, tick(600), tick(3, "sol_usdc"))
+    append(database, tick(600), tick(3, "sol_usdc"))
 
     assert exported.make(asked(600)).path == made.path
     assert Exports(database, GB).make(asked(600)).path == made.path
@@ -332,7 +327,7 @@ def test_what_comes_while_it_is_written_is_no_part_of_it(database: Database):
     a_history(database)
 
     def tell(read: int, total: int) -> None:
-        store(database, tick(read / 2000 + 300))
+        append(database, tick(read / 2000 + 300))
 
     made = exported.make(asked(600), tell)
 
@@ -374,7 +369,7 @@ def test_progress_is_told_in_ticks(database: Database):
 
 def test_no_window_has_more_ticks_than_are_looked_at_under_one_lease(database: Database):
     a_history(database)
-    store(database, *(tick(7200 + second) for second in range(50)))
+    append(database, *(tick(7200 + second) for second in range(50)))
 
     windows = list(export_survey.survey(database, asked(9000).closed(at(9000))).windows(100))
 
@@ -386,7 +381,7 @@ def test_no_window_has_more_ticks_than_are_looked_at_under_one_lease(database: D
 
 def test_a_window_of_candles_ends_where_a_candle_does(database: Database):
     day = timedelta(days=1)
-    store(database, *(tick(hour * 3600) for hour in range(96)))
+    append(database, *(tick(hour * 3600) for hour in range(96)))
 
     windows = list(
         export_survey.survey(database, asked(96 * 3600, -86_400, interval=day).closed(at(96 * 3600))).windows(10)
@@ -613,7 +608,7 @@ def test_files_of_others_are_left_alone(database: Database):
 
 def test_surveys_are_kept_for_the_latest_questions(database: Database):
     exported = Exports(database, GB, Limits(surveys=2))
-    store(database, tick())
+    append(database, tick())
     for end_s in (10, 20, 30):
         exported.make(asked(end_s))
 

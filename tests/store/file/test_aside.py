@@ -18,6 +18,7 @@ from store.models import utc_now
 from store.prices import ticks
 from tests.conftest import START, tick
 from tests.store.files import DAMAGES, checkpoint, empty
+from tests.support.stored import append
 
 ASIDE = r"ticks\.duckdb\.unreadable-\d{8}T\d{6}Z"
 
@@ -25,16 +26,11 @@ ASIDE = r"ticks\.duckdb\.unreadable-\d{8}T\d{6}Z"
 @pytest.fixture
 def filled(database: Database) -> Database:
     """A tick in the file, another one in its write-ahead log."""
-    append(database, 0)
+    append(database, tick(0))
     checkpoint(database)
-    append(database, 1)
+    append(database, tick(1))
     assert log_of(database.path).stat().st_size > 0
     return database
-
-
-def append(database: Database, second: int) -> None:
-    with database.write() as cursor:
-        ticks.append(cursor, [tick(second)])
 
 
 def seconds(database: Database) -> list[int]:
@@ -73,10 +69,10 @@ def test_a_damaged_file_is_set_aside_with_its_log_and_another_one_made(
     if held:
         with database.hold():
             database.migrate()
-            append(database, 2)
+            append(database, tick(2))
     else:
         database.migrate()
-        append(database, 2)
+        append(database, tick(2))
 
     assert seconds(database) == [2]
     aside = list_aside(filled.path)
@@ -89,7 +85,7 @@ def test_a_damaged_file_is_set_aside_with_its_log_and_another_one_made(
 def of_another_file(database: Database) -> None:
     other = Database(database.path.with_name("other.duckdb"))
     other.migrate()
-    append(other, 5)
+    append(other, tick(5))
     shutil.copy(log_of(other.path), log_of(database.path))
 
 
@@ -141,8 +137,8 @@ def test_a_log_torn_by_a_kill_is_not_damaged(filled: Database, torn: int):
     os.truncate(log, torn if torn > 0 else log.stat().st_size + torn)
 
     filled.migrate()
-    append(filled, 2)
-    append(filled, 3)
+    append(filled, tick(2))
+    append(filled, tick(3))
 
     assert seconds(filled) == [0, 2, 3]
     assert list_aside(filled.path) == []
@@ -207,19 +203,19 @@ def test_a_link_leads_to_where_the_file_is_made(tmp_path: Path):
 def test_a_held_file_that_was_deleted_or_replaced_takes_no_more_ticks(filled: Database, again: str):
     other = Database(filled.path.with_name("other.duckdb"))
     other.migrate()
-    append(other, 7)
+    append(other, tick(7))
     checkpoint(other)
     with filled.hold():
-        append(filled, 2)
+        append(filled, tick(2))
 
         filled.path.unlink()
         if again == "replaced":
             other.path.rename(filled.path)
             log_of(other.path).unlink(missing_ok=True)
         with pytest.raises(StoreError):
-            append(filled, 3)
+            append(filled, tick(3))
         filled.migrate()
-        append(filled, 3)
+        append(filled, tick(3))
 
         assert seconds(filled) == ([3, 7] if again == "replaced" else [3])
 

@@ -15,17 +15,12 @@ from store.errors import BusyError, NoDatabaseError, StoreError
 from store.file.database import Database
 from store.file.held import Held, Limits
 from store.file.locks import beside
-from store.models import Tick
 from store.prices import ticks
 from tests.conftest import tick, wait_until
-from tests.store.conftest import is_locked, is_wanted
 from tests.store.files import checkpoint, opened
 from tests.store.processes import line, start
-
-
-def append(database: Database, *new: Tick) -> set[tuple[str, datetime]]:
-    with database.write() as cursor:
-        return ticks.append(cursor, new)
+from tests.support.locks import is_locked, is_wanted
+from tests.support.stored import append
 
 
 def count(database: Database, wait_s: float = 5) -> int:

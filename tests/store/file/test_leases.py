@@ -19,16 +19,11 @@ from store.errors import BusyError, StoreError
 from store.file.database import Database
 from store.file.locks import FileLock, beside
 from store.file.opening import holder
-from store.models import Tick
 from store.prices import ticks
 from tests.conftest import tick, wait_until
-from tests.store.conftest import is_locked
 from tests.store.processes import line, start
-
-
-def append(database: Database, *new: Tick, wait_s: float = 5) -> None:
-    with database.write(wait_s) as cursor:
-        ticks.append(cursor, new)
+from tests.support.locks import is_locked
+from tests.support.stored import append
 
 
 def seconds(database: Database, wait_s: float = 5) -> list[int]:

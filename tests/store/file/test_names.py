@@ -13,6 +13,7 @@ from store.prices import ticks
 from tests.conftest import tick
 from tests.store.files import empty
 from tests.store.processes import line, start
+from tests.support.stored import append
 
 
 @pytest.fixture(params=["link", "link to the folder", "relative", "detour"])
@@ -34,17 +35,12 @@ def other_name(request: pytest.FixtureRequest, database: Database, monkeypatch: 
     return aside / "folder/aside/../ticks.duckdb"
 
 
-def append(database: Database, second: int, wait_s: float = 5) -> None:
-    with database.write(wait_s) as cursor:
-        ticks.append(cursor, [tick(second)])
-
-
 def test_all_names_of_a_file_share_its_lease(database, other_name):
     with start("keep_reading", database.path) as program:
         line(program)
 
         with pytest.raises(BusyError, match=r"^ticks\.duckdb\.lease stayed locked by another process$"):
-            append(Database(other_name), 0, wait_s=0.1)
+            append(Database(other_name), tick(0), wait_s=0.1)
 
 
 def test_all_names_of_a_file_have_one_recorder(database, other_name):
@@ -85,7 +81,7 @@ def test_a_damaged_file_that_a_link_leads_to_is_set_aside_where_it_is(database, 
 
     assert link.is_symlink()
     assert len(list_aside(database.path)) == 1
-    append(Database(link), 0)
+    append(Database(link), tick(0))
     assert database.path.stat().st_size > 0
 
 
@@ -95,7 +91,7 @@ def test_a_file_keeps_its_name_when_the_process_goes_elsewhere(database, tmp_pat
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
 
-    append(relative, 0)
+    append(relative, tick(0))
 
     assert list(Path.cwd().iterdir()) == []
 
@@ -106,4 +102,4 @@ def test_a_link_that_leads_to_itself_stops_no_recorder(database_file):
 
     database.migrate()
 
-    append(database, 0)
+    append(database, tick(0))

@@ -12,14 +12,10 @@ from store.file.database import Cursor, Database
 from store.file.locks import beside
 from store.prices import ticks
 from tests.conftest import tick, wait_until
-from tests.store.conftest import is_locked, is_wanted
+from tests.support.locks import is_locked, is_wanted
+from tests.support.stored import append
 
 SOON_S = 0.2
-
-
-def append(database: Database, second: int, wait_s: float = 5) -> None:
-    with database.write(wait_s) as cursor:
-        ticks.append(cursor, [tick(second)])
 
 
 def seconds(database: Database, wait_s: float = SOON_S) -> list[int]:
@@ -45,7 +41,7 @@ def either(request: pytest.FixtureRequest, database: Database):
 
 
 def test_reads_inside_a_read_take_no_further_turn(either):
-    append(either, 3)
+    append(either, tick(3))
 
     with contextlib.ExitStack() as stack:
         cursors = [stack.enter_context(either.read(SOON_S)) for _ in range(5)]
@@ -102,7 +98,7 @@ def test_threads_that_read_inside_their_reads_do_not_wait_for_each_other(either)
 
 def test_a_read_inside_a_read_of_a_held_file_does_not_wait_for_waiting_processes(database):
     with database.hold(), ThreadPoolExecutor(1) as pool, database.read():
-        waiting = pool.submit(append, Database(database.path), 1)
+        waiting = pool.submit(append, Database(database.path), tick(1))
         wait_until(lambda: is_wanted(database))
 
         found = seconds(database)
@@ -123,7 +119,12 @@ def test_a_read_inside_a_write_sees_what_is_being_written(either):
 
 @pytest.mark.parametrize(
     "access",
-    [lambda database: append(database, 1), Database.migrate, Database.checkpoint_when_due, lambda it: it.create(print)],
+    [
+        lambda database: append(database, tick(1)),
+        Database.migrate,
+        Database.checkpoint_when_due,
+        lambda it: it.create(print),
+    ],
     ids=["write", "migrate", "checkpoint", "create"],
 )
 @pytest.mark.parametrize("outer", [Database.read, Database.write])
@@ -136,11 +137,11 @@ def test_a_lease_that_would_wait_for_its_own_thread_is_refused_at_once(
         after = seconds(either)
 
     assert after == []
-    append(either, 0)
+    append(either, tick(0))
 
 
 def test_reads_of_a_thread_share_one_lease_from_the_first_to_the_end_of_the_block(database):
-    append(database, 3)
+    append(database, tick(3))
 
     with database.one_lease():
         before = is_kept(database)
@@ -181,7 +182,7 @@ def test_a_block_inside_a_block_or_inside_a_read_ends_nothing(database):
 def test_a_thread_that_only_keeps_its_lease_writes_and_then_reads_what_it_wrote(database):
     with database.one_lease():
         seconds(database)
-        append(database, 3, wait_s=SOON_S)
+        append(database, tick(3), wait_s=SOON_S)
         written = is_kept(database)
         found = seconds(database)
         read = is_kept(database)

@@ -93,6 +93,7 @@ DESIGN = {
     ],
     "exchange": [("name", "VARCHAR"), ("noted_at", "TIMESTAMP")],
     "watermark": [("complete_to", "TIMESTAMP")],
+    "logs": [("feed", "VARCHAR"), ("complete_to", "TIMESTAMP"), ("late", "VARCHAR")],
     "vitals": [
         ("noted_at", "TIMESTAMP"),
         ("ticks", "INTEGER"),

@@ -20,9 +20,8 @@ from store.prices import candles
 from tests.conftest import START
 from tests.store.histories import LATENCY, at, averaged, missed, observed, ran
 from tests.store.processes import line, start
-from tests.test_docs import table
-
-from .test_status import RECORDING
+from tests.support.documents import table
+from tests.support.notices import RECORDING
 
 Sample = tuple[str, tuple[str, ...]]
 Told = dict[Sample, float]

@@ -14,25 +14,16 @@ from settings import VERSION
 from store.file.aside import log_of
 from store.file.database import Database
 from store.file.exchange import admit
-from store.file.recorder import Notice, RecorderLock
+from store.file.recorder import RecorderLock
 from store.health.status import health, in_words, stale_after_s
-from store.models import Cause, Exchange, Tick
-from store.prices import averages, ticks
+from store.models import Cause, Exchange
+from store.prices import averages
 from store.prices.indexes import known_indexes
 from tests.conftest import START, tick
 from tests.store.processes import line, start
+from tests.support.notices import OTHER_PID, RECORDING
+from tests.support.stored import append
 
-OTHER_PID = 812
-RECORDING = Notice(
-    pid=OTHER_PID,
-    mode="external",
-    since=START,
-    poll_seconds=5,
-    indexes=("btc_usd", "eth_usd"),
-    version="0.1.0",
-    state="recording",
-    state_since=START,
-)
 NOW = START + timedelta(minutes=2)
 UNREACHABLE = replace(
     RECORDING,
@@ -41,11 +32,6 @@ UNREACHABLE = replace(
     retry_at=NOW + timedelta(seconds=8),
     state_since=START.replace(hour=10, minute=42),
 )
-
-
-def append(database: Database, *new: Tick) -> None:
-    with database.write() as cursor:
-        ticks.append(cursor, new)
 
 
 def after(second: float) -> datetime:

@@ -1,7 +1,6 @@
 """An import stores the prices of foreign files once, marked; rows that can't be ticks are shown and set aside."""
 
 import csv
-import gzip
 from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
@@ -23,31 +22,15 @@ from store.models import Tick, utc_now
 from store.prices import candles, ticks
 from tests.conftest import START, tick
 from tests.store.histories import at, averaged, missed, observed, ran
-from tests.store.prices.test_candles import HOUR, MINUTE, all_ticks, by_hand, stored
 from tests.store.processes import line, start
+from tests.support.candles import HOUR, MINUTE, all_ticks, by_hand, stored
+from tests.support.foreign_files import nobody_listens, parquet, written
 
 Row = tuple[Any, ...]
 
 
-def nobody_listens(_: str, __: int, ___: int) -> None: ...
-
-
 def imported(database: Database, *paths: Path, limits: Limits = Limits(), **columns: Any) -> list[Imported]:
     return list(import_files(database, paths, Columns(**columns), nobody_listens, limits))
-
-
-def written(path: Path, header: str, *rows: Row) -> Path:
-    """A CSV file, compressed if its name ends in .gz."""
-    text = "\n".join([header, *(",".join(map(str, row)) for row in rows)])
-    path.write_bytes(gzip.compress(text.encode()) if path.suffix == ".gz" else text.encode())
-    return path
-
-
-def parquet(path: Path, query: str) -> Path:
-    with duckdb.connect() as connection:
-        connection.execute("SET TimeZone = 'UTC'")
-        connection.execute(f"COPY ({query}) TO '{path}'")
-    return path
 
 
 def seconds(path: Path, which: Iterable[float], price: float = 100) -> Path:

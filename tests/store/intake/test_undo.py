@@ -27,25 +27,14 @@ from store.prices import averages, ticks
 from store.prices.bars import bars
 from tests.conftest import tick
 from tests.store.histories import at, found, missed, observed, ran
-from tests.store.intake.test_imports import nobody_listens, parquet, written
-from tests.store.prices.test_candles import expect_candles_of_ticks
 from tests.store.processes import line, start
+from tests.support.candles import expect_candles_of_ticks
+from tests.support.foreign_files import Row, import_rows, nobody_listens, parquet, written
 
 HISTORIES = int(os.environ.get("HISTORIES", "60")) // 6
 SLOT_S, END_S = 60, 3600
 
-Row = tuple[str, Any, float, int]
-"""Index, time, price and resolution."""
 State = dict[str, Any]
-
-
-def import_rows(database: Database, folder: Path, rows: Sequence[Row], limits: Limits = Limits()) -> None:
-    path = written(
-        folder / "prices.csv",
-        "index_name,ts,price,resolution_s",
-        *((name, ts.isoformat(), price, over_s) for name, ts, price, over_s in rows),
-    )
-    list(import_files(database, [path], Columns(), nobody_listens, limits))
 
 
 def take_back(database: Database, import_id: int | None = None) -> Undone:
@@ -69,7 +58,8 @@ def rows_in(database: Database, *tables: str) -> set[Row]:
 
 
 def state_of(database: Database) -> State:
-    """Everything that an undo must restore, with each gap judged by the ticks; also checks candles against ticks."""
+    """All that must be as if an import never was, once each gap is noted and judged; candles are of their ticks."""
+    gaps.advance(database, at(3 * END_S), at(3 * END_S), 5)  # a gap that goes on for an hour is noted
     with database.write() as cursor:
         expect_candles_of_ticks(cursor)
         for name in ("btc_usd", "eth_usd"):

@@ -6,6 +6,7 @@ from datetime import timedelta
 from store.ledger import runs
 from store.models import Cause, Miss, Run
 from tests.conftest import START
+from tests.store.histories import at
 
 RUN = Run(START, {"btc_usd": 5, "eth_usd": 5}, "0.1.0")
 
@@ -60,21 +61,32 @@ def test_the_first_word_on_a_slot_of_an_index_stands(database):
 
 
 def test_of_two_runs_that_began_together_one_ends_and_moves_alone(database):
-    fast, slow = Run(START, {"btc_usd": 1}, "0"), Run(START, {"books/BTC": 300}, "0")
+    first, second = Run(START, {"btc_usd": 1}, "0"), Run(START, {"btc_usd": 1, "books/BTC": 300}, "0")
     by, end = timedelta(minutes=5), START + timedelta(hours=1)
     with database.write() as cursor:
-        for run in (fast, slow):
+        for run in (first, second):
             runs.note(cursor, run)
-        runs.append_misses(cursor, [miss(0), miss(0, "books/BTC")])
-        runs.move(cursor, slow, START, by)
-        runs.note(cursor, replace(fast, ended_at=end))
+        runs.move(cursor, second, by)
+        runs.note(cursor, replace(first, ended_at=end))
 
     with database.read() as cursor:
-        assert runs.runs(cursor) == [replace(fast, ended_at=end), replace(slow, started_at=START + by)]
-        assert {(found.feed, found.slot) for found in runs.misses(cursor, START, end)} == {
+        assert runs.runs(cursor) == [replace(first, ended_at=end), replace(second, started_at=START + by)]
+
+
+def test_misses_of_some_feeds_and_slots_are_moved_alone(database):
+    by, end = timedelta(minutes=5), START + timedelta(hours=1)
+    with database.write() as cursor:
+        runs.append_misses(cursor, [miss(0), *(miss(second, "books/BTC") for second in (0, 1, 2, 3))])
+        runs.move_misses(cursor, ["books/BTC"], at(1), at(2), by)
+
+    with database.read() as cursor:
+        assert [(found.feed, found.slot) for found in runs.misses(cursor, START, end)] == [
+            ("books/BTC", START),
             ("btc_usd", START),
-            ("books/BTC", START + by),
-        }
+            ("books/BTC", at(3)),
+            ("books/BTC", at(1) + by),
+            ("books/BTC", at(2) + by),
+        ]
 
 
 def test_misses_that_are_all_noted_already_change_nothing(database):

@@ -4,7 +4,6 @@ HISTORIES in the environment is how many random histories are tried.
 """
 
 import os
-from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,17 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from store.file.database import Cursor, Database
-from store.instants import EPOCH
-from store.models import Tick
 from store.prices import averages, candles, ticks
 from store.prices.bars import NICE_INTERVALS, bars
 from tests.conftest import START, tick
+from tests.support.candles import HOUR, MINUTE, all_ticks, by_hand, expect_candles_of_ticks, stored
 
 HISTORIES = int(os.environ.get("HISTORIES", "60"))
-MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 NAMES = ("btc_usd", "eth_usd")
-
-Candle = tuple[str, datetime, float, float, float, float, int, int, int]
 
 
 @pytest.fixture(scope="module")
@@ -42,48 +37,6 @@ def empty(cursor: Cursor) -> None:
 
 def at(second: float) -> datetime:
     return START + timedelta(seconds=second)
-
-
-def by_hand(found: Sequence[Tick], length: timedelta, until: datetime | None) -> list[Candle]:
-    """The candles of some ticks whose time is over by then."""
-    buckets: defaultdict[tuple[str, datetime], list[Tick]] = defaultdict(list)
-    for each in sorted(found, key=lambda each: each.ts):
-        opens = each.ts - (each.ts - START) % length
-        if until is not None and opens + length <= until:
-            buckets[each.index_name, opens].append(each)
-    return [
-        (
-            *key,
-            its[0].price,
-            max(each.price for each in its),
-            min(each.price for each in its),
-            its[-1].price,
-            len(its),
-            sum(not each.resolution_s for each in its),
-            max(each.resolution_s for each in its),
-        )
-        for key, its in sorted(buckets.items())
-    ]
-
-
-def stored(cursor: Cursor, table: str) -> list[Candle]:
-    rows = cursor.execute(
-        f"SELECT index_name, epoch_us(open_time), * EXCLUDE (index_name, open_time) FROM {table} ORDER BY ALL"
-    ).fetchall()
-    return [(name, START + timedelta(microseconds=us) - (START - EPOCH), *more) for name, us, *more in rows]
-
-
-def all_ticks(cursor: Cursor) -> list[Tick]:
-    rows = cursor.execute("SELECT index_name, epoch_us(ts), price, resolution_s FROM ticks").fetchall()
-    return [
-        Tick(name, EPOCH + timedelta(microseconds=us), price, resolution_s=step_s) for name, us, price, step_s in rows
-    ]
-
-
-def expect_candles_of_ticks(cursor: Cursor) -> None:
-    found, mark = all_ticks(cursor), candles.closed_to(cursor)
-    assert stored(cursor, "candles_1m") == by_hand(found, MINUTE, mark)
-    assert stored(cursor, "candles_1h") == by_hand(found, HOUR, mark)
 
 
 seconds = st.floats(-3 * 3600, 3 * 3600).map(lambda second: round(second, 3))

@@ -1,0 +1,5 @@
+CREATE TABLE logs (
+    feed VARCHAR,
+    complete_to TIMESTAMP,
+    late VARCHAR
+);
