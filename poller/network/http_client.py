@@ -58,7 +58,7 @@ def http_client(
 
 
 def check_environment(settings: Settings, *, tells: bool) -> None:
-    """Check that the exchange, the heartbeat and, with `tells`, the services that receive alerts can be asked.
+    """Check that requests to the exchange, the heartbeat and, with `tells`, the services of alerts can be sent.
 
     Raises:
         SettingsError: an address or an environment variable can't be used; one line that names it.

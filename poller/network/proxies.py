@@ -72,7 +72,7 @@ def _is_usable(address: str) -> bool:
 
 
 def _is_exempt(host: str) -> bool:
-    """Does NO_PROXY name the host, a domain around it, or a network around it? Entries of no meaning are ignored."""
+    """Does NO_PROXY name the host, a domain around it, or a network around it? Invalid entries are ignored."""
     return any(_names(entry.strip().lower(), host) for entry in getproxies().get("no", "").split(","))
 
 

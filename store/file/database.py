@@ -137,7 +137,7 @@ class Database:
         return None if held is None else held.revision
 
     def migrate(self, wait_s: float = WAIT_S) -> None:
-        """Create the file and its tables, or bring them up to this version. Only recorders call it.
+        """Create the file and its tables, or bring them up to this version. Readers never call it.
 
         A file that can't be opened is set aside first, so that recording goes on; so is a log without its file.
 

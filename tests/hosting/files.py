@@ -72,7 +72,7 @@ def copy_into_image(app: Path) -> None:
 
 
 def services(*profiles: str) -> dict[str, Any]:
-    """The services of compose.yaml that start with these profiles; the shell knows the same ${…} as Compose does."""
+    """The services of compose.yaml that start with these profiles; the shell expands ${…} as Compose does."""
     script = f"cat <<END\n{(ROOT / 'compose.yaml').read_text()}\nEND\n"
     environment = {"PATH": os.environ["PATH"], "COMPOSE_PROFILES": ",".join(profiles)}
     text = subprocess.run(["sh"], input=script, env=environment, capture_output=True, text=True, check=True).stdout

@@ -84,7 +84,7 @@ def change(fraction: float) -> str:
 
 
 def share(fraction: float) -> str:
-    """A share in percent, cut and not rounded: less than the whole never shows 100 %, more than nothing never 0 %."""
+    """A share in percent, cut and not rounded: a part never shows 100 %, and something never shows 0 %."""
     percent = math.floor(10_000 * fraction) / 100
     return "100 %" if fraction >= 1 else "under 0.01 %" if 0 < fraction < 1e-4 else f"{percent:.2f} %"
 
