@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 from store.errors import NoDatabaseError
 from store.export.files import Export
 from store.export.query import MEDIA_TYPES, ExportQuery, Format
+from store.export.selection import snapshot_feeds
 from store.export.shared import shared_exports
 from store.instants import EPOCH
 from store.prices.bars import SINGLE_TICKS
@@ -48,12 +49,15 @@ def _query(
     now = served.now()
     start, end = start or EPOCH, end or now
     require_order(start, end, now, ("start", "end"))
-    known = _known(served)
+    indexes, feeds = _known(served)
     for name in ticker or []:
-        if name not in known:
-            raise unknown(name, known)
+        if name not in [*indexes, *feeds]:
+            raise unknown(name, [*indexes, *feeds])
     length = SINGLE_TICKS if interval is None else interval_of(interval)
-    return ExportQuery(tuple(ticker or known), start, end, length, healed, format)
+    query = ExportQuery(tuple(ticker or indexes), start, end, length, healed, format)
+    if query.refusal is not None:
+        raise HTTPException(422, query.refusal)
+    return query
 
 
 Asked = Annotated[ExportQuery, Depends(_query)]
@@ -112,9 +116,10 @@ def _a_place(served: Served) -> Iterator[None]:
         served.exports.release()
 
 
-def _known(served: Served) -> list[str]:
+def _known(served: Served) -> tuple[list[str], list[str]]:
+    """The indexes, and the feeds that have snapshots."""
     try:
         with served.database.read() as cursor:
-            return index_names(cursor, served.settings.indexes)
+            return index_names(cursor, served.settings.indexes), snapshot_feeds(cursor)
     except NoDatabaseError:
-        return list(served.settings.indexes)
+        return list(served.settings.indexes), []

@@ -10,7 +10,7 @@ from pages.common.chart.component import live_chart, routes_are_served
 from pages.common.export_links import FORMATS, RENEWED_EVERY, code, offer
 from pages.common.figures import charts
 from pages.common.figures.gap_marks import add_marks
-from pages.common.reads.export import estimate, export_job
+from pages.common.reads.export import estimate, export_job, snapshot_feeds
 from pages.common.reads.history import read_history
 from pages.common.reads.recorded import known_indexes
 from pages.common.views import EXACT, SPANS, View
@@ -31,9 +31,10 @@ MOST_THROUGH_MEMORY = 50_000_000
 
 def toolbar() -> tuple[ExportQuery, View]:
     """The choices, as a query and as a view of its range. A range that ends now ends with the last whole minute."""
-    known = known_indexes()
+    known, feeds = known_indexes(), snapshot_feeds()
+    label = "Index or feed" if feeds else "Index"
     with st.container(horizontal=True):
-        names = st.multiselect("Index", known, default=known[:1], key="index", bind="query-params", width=320)
+        names = st.multiselect(label, [*known, *feeds], default=known[:1], key="index", bind="query-params", width=320)
         rows = st.segmented_control(
             "Rows", [TICKS, CANDLES], default=TICKS, required=True, key="rows", bind="query-params"
         )
@@ -71,9 +72,13 @@ def exact_range() -> tuple[datetime, datetime]:
 
 
 def preview(query: ExportQuery, view: View) -> bool:
-    """Draw the prices in the range, with their gaps; return whether there are any."""
+    """Draw the prices in the range, with their gaps; return whether it has rows. Only prices have a chart."""
+    if not query.of_prices:
+        if not (rows := estimate(query).rows):
+            st.info("No rows in this range.", icon=":material/hourglass_empty:")
+        return rows > 0
     with st.skeleton(height=PREVIEW_HEIGHT):
-        history = read_history(query.end, query.index_names, view)
+        history = read_history(query.end, query.feeds, view)
     if not any(len(frame) for frame in history.bars.values()):
         st.info("No ticks in this range.", icon=":material/hourglass_empty:")
         return False
@@ -84,7 +89,7 @@ def preview(query: ExportQuery, view: View) -> bool:
     live_chart(
         figure,
         key="preview",
-        view=f"{query.index_names} {view} {zone.key}",
+        view=f"{query.feeds} {view} {zone.key}",
         alt=charts.describe(history.inside(), zone),
         height=PREVIEW_HEIGHT,
     )
@@ -118,11 +123,11 @@ def prepare(query: ExportQuery, choice: object) -> None:
     st.session_state["prepared"] = choice, query
 
 
-def file(job: Job) -> None:
-    """Show how far an export is, then the file."""
+def file(job: Job, unit: str) -> None:
+    """Show how far an export is, in ticks or rows, then the file."""
     if not job.over:
-        read = f"{job.read:,} of {text.count(job.ticks, 'tick')} read" if job.ticks else "Counting ticks"
-        st.progress(job.read / job.ticks if job.ticks else 0.0, text=read)
+        read = f"{job.read:,} of {text.count(job.total, unit)} read" if job.total else f"Counting {unit}s"
+        st.progress(job.read / job.total if job.total else 0.0, text=read)
     elif st.session_state.pop("watched", False):
         st.rerun()  # so that this part is no longer refreshed every half second
     elif job.failure:
@@ -159,8 +164,11 @@ def programs(query: ExportQuery) -> None:
 def page() -> None:
     try:
         query, view = toolbar()
-        if not query.index_names:
+        if not query.feeds:
             st.info("Choose an index.", icon=":material/download:")
+            return
+        if query.refusal:
+            st.info(f"{text.escaped(query.refusal)}.", icon=":material/download:")
             return
         if not preview(query, view):
             return
@@ -174,7 +182,8 @@ def page() -> None:
     if job is None or job.failure:
         st.button("Make the file", on_click=prepare, args=(query, choice), icon=":material/draft:")
     if job:
-        st.fragment(file, run_every=RENEWED_EVERY if job.over else "500ms")(job)
+        unit = "tick" if query.of_prices else "row"
+        st.fragment(file, run_every=RENEWED_EVERY if job.over else "500ms")(job, unit)
     programs(query)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 Source = Literal["live", "chart", "import", "simulator"]
 GapState = Literal["open", "healed", "unfillable"]
@@ -34,6 +34,11 @@ class Exchange(StrEnum):
     REAL = "Deribit"
     TEST = "Deribit's test environment"
     SIMULATOR = "the simulator"
+
+    @property
+    def source(self) -> Source:
+        """Who says so, of what its replies bring."""
+        return "simulator" if self is Exchange.SIMULATOR else "live"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,21 +75,21 @@ class Tick:
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
-    """A reply of a snapshot feed, which proves its slot as a tick proves one of an index.
+class Snapshot:
+    """What one request of a snapshot feed brought. It proves its slot, as a tick proves one of an index.
 
     Attributes:
         feed: such as "options/BTC".
         ts: exchange time, common to its rows; together with `feed` it occurs once.
         received_at: local clock at receipt.
-        rows: how many were stored of it.
+        rows: of each the values of what its kind has brought (`Kind.brought`).
         source: who says so, as of a tick.
     """
 
     feed: str
     ts: datetime
     received_at: datetime
-    rows: int
+    rows: tuple[tuple[Any, ...], ...]
     source: Source = "live"
 
 

@@ -20,6 +20,7 @@ from poller.simulator.server import Simulator
 from settings import ROOT, Settings
 from store.file.database import Database
 from store.models import Tick
+from tests import made_up
 
 START = datetime(2026, 11, 1, 12, tzinfo=UTC)
 """A time for tests to which the time does not matter."""
@@ -111,6 +112,14 @@ def new_database(made_before: Path, database_file: Path) -> Database:
 @pytest.fixture
 def database(new_database: Database) -> Database:
     """A database with its tables and no rows."""
+    return new_database
+
+
+@pytest.fixture
+def moons(new_database: Database, monkeypatch: pytest.MonkeyPatch) -> Database:
+    """The database, with the table of the made-up feed, which is known until the test ends."""
+    made_up.join(monkeypatch)
+    new_database.migrate()
     return new_database
 
 

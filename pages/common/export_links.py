@@ -80,7 +80,7 @@ def _path(query: ExportQuery) -> str:
 
 
 def _command(query: ExportQuery) -> str:
-    words = ["python -m poller export", *(f"--index {name}" for name in query.index_names)]
+    words = ["python -m poller export", *(f"--index {name}" for name in query.feeds)]
     words += [] if query.start <= EPOCH else [f"--start {to_url(query.start)}"]
     words += [f"--end {to_url(query.end)}"]
     words += [f"--interval {INTERVAL_NAMES[query.interval]}"] if query.interval else []

@@ -16,6 +16,7 @@ from store.backup.backup import backup
 from store.backup.restore import restore
 from store.export.files import Exports
 from store.export.query import FORMATS, ExportQuery, Format
+from store.export.selection import snapshot_feeds
 from store.file.clock import exchange_now
 from store.file.database import Database
 from store.instants import EPOCH
@@ -35,7 +36,7 @@ def backfill(index_names: tuple[str, ...]) -> None:
     """Find gaps and heal them from the exchange's own history; works beside a recorder."""
     settings = load()
     database = database_of(settings)
-    _require_known(index_names, database, settings)
+    _require_known(index_names, known_indexes(database, settings))
     check_environment(settings, tells=False)
     click.echo(healed_in_words(_backfill_with_a_bar(settings, database, index_names)))
 
@@ -63,8 +64,8 @@ def restore_from(folder: Path, into: Path | None) -> None:
     database = Database(into or settings.database, settings.memory_limit)
     with progress_bar("restoring") as tell:
         manifest = restore(folder, database, tell)
-    rows = sum(file.rows for file in manifest.tables["ticks"])
-    click.echo(f"restored into {database.path}: ticks {rows:,}, as of {manifest.made_at:%Y-%m-%d %H:%M:%S} UTC")
+    rows = ", ".join(f"{table} {count:,}" for table, count in manifest.rows_of_kinds.items())
+    click.echo(f"restored into {database.path}: {rows}, as of {manifest.made_at:%Y-%m-%d %H:%M:%S} UTC")
 
 
 @click.command()
@@ -107,16 +108,18 @@ def export_to(
     """Write ticks or candles into a Parquet, CSV or Excel file; works beside a recorder."""
     settings = load()
     database = database_of(settings)
-    names = index_names or tuple(known_indexes(database, settings))
-    _require_known(names, database, settings)
-    query = ExportQuery(names, start, end or exchange_now(settings.database), interval, healed, format_)
+    indexes = known_indexes(database, settings)
+    with database.read() as cursor:
+        _require_known(index_names, [*indexes, *snapshot_feeds(cursor)])
+    query = ExportQuery(
+        index_names or tuple(indexes), start, end or exchange_now(settings.database), interval, healed, format_
+    )
     with progress_bar("exporting") as tell:
         made = Exports(database, settings.exports_limit_bytes).make(query, tell)
     click.echo(exported_in_words(made, made.path if to is None else made.copy(to)))
 
 
-def _require_known(index_names: Sequence[str], database: Database, settings: Settings) -> None:
-    known = known_indexes(database, settings)
+def _require_known(index_names: Sequence[str], known: Sequence[str]) -> None:
     for name in index_names:
         if name not in known:
             raise click.UsageError(f"--index {name}: must be one of {', '.join(known)}")

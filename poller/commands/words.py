@@ -4,22 +4,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from poller.feeds.feed import Outcome, Snapshot
+from poller.feeds.feed import Outcome
 from store.export.files import Export
 from store.health.status import age_in_words, aside_in_words
-from store.models import Exchange, Gap, Tick
+from store.models import Exchange, Gap, Snapshot, Tick
 
 
 def outcome_in_words(outcome: Outcome) -> str:
     if isinstance(outcome, Snapshot):
-        return f"{outcome.feed} {len(outcome.rows)} rows at {outcome.ts:%Y-%m-%d %H:%M:%S.%f} UTC"
+        return f"{outcome.feed} {len(outcome.rows)} rows at {outcome.ts:%Y-%m-%d %H:%M:%S.%f} UTC ({outcome.source})"
     if isinstance(outcome, Tick):
         return f"{outcome.index_name} {outcome.price} at {outcome.ts:%Y-%m-%d %H:%M:%S.%f} UTC ({outcome.source})"
     return f"{outcome.feed}: {outcome.cause}, {outcome.detail}"
 
 
 def exported_in_words(made: Export, path: Path) -> str:
-    lines = [f"{path}: {made.query.kind} {made.rows:,}, bytes {made.size:,}, SHA-256 {made.sha256}"]
+    lines = [f"{path}: {made.query.rows_are} {made.rows:,}, bytes {made.size:,}, SHA-256 {made.sha256}"]
     if made.manifest["capped"]:
         lines.append("  cut off: a sheet of Excel holds no more rows. Export a shorter range, or Parquet or CSV")
     return "\n".join(lines)

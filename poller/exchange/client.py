@@ -158,20 +158,24 @@ class DeribitClient:
         await self._outliving.aclose()
         await self._http.aclose()
 
+    async def ask(self, method: str, **params: str) -> Reply:
+        """What the exchange answers to a public method, asked once: a feed makes its observation of it."""
+        return await self._ask(method, self._bounds, **params)
+
     async def index_price(self, index_name: str) -> Tick:
         """The price of an index now (get_index_price), at the time when the exchange sent it.
 
         It sends one request: the caller, `poll`, counts its own retries.
         """
         asked = f"{_PRICE} {index_name}"
-        reply = await self._ask(_PRICE, self._bounds, index_name=index_name)
+        reply = await self.ask(_PRICE, index_name=index_name)
         result = mapping(reply.result, asked, "result")
         self._see_when(reply.sent_at, asked)
         return Tick(
             index_name,
             reply.sent_at,
             price(result.get("index_price"), asked, "index_price"),
-            source="simulator" if reply.exchange is Exchange.SIMULATOR else "live",
+            source=reply.exchange.source,
             received_at=self.local(),
         )
 

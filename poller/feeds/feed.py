@@ -2,32 +2,14 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Literal
 
 from poller.exchange.client import DeribitClient
 from store.file.database import Cursor
-from store.models import Miss, Tick
+from store.models import Miss, Snapshot, Tick
 
 from .log import LogFeed
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """What one request of a feed brought, when that is more than one price.
-
-    Attributes:
-        feed: its name.
-        ts: exchange time.
-        received_at: local clock at receipt.
-        rows: as the table of the feed has them.
-    """
-
-    feed: str
-    ts: datetime
-    received_at: datetime
-    rows: tuple[tuple[Any, ...], ...]
-
 
 Observation = Tick | Snapshot
 Outcome = Observation | Miss
@@ -41,7 +23,8 @@ class Feed:
         name: the key in runs, misses, gaps and health, such as "btc_usd" or "options/BTC".
         period: between two slots; whole seconds.
         ask: one request, which brings an `Observation` or raises an `ExchangeError`.
-        append: stores observations, inside `Database.write`. Each is stored once, however often it is appended.
+        append: stores observations, inside `Database.write`; that of snapshots is `store.ledger.arrivals.append`. Each
+            is stored once, however often it is appended.
         repeats: what it means when the exchange time is that of the observation before. "miss": the exchange repeated
             an old reply. "same": it has nothing newer yet, and that is appended like any other.
         history: where gaps are healed from: the exchange's charts of averages. None: nobody has it any more, so a miss

@@ -69,6 +69,5 @@ class DailyBackup:
 def backup_in_words(made: Made, folder: Path) -> str:
     """What a backup came to, in one line."""
     lacks = f"; left out: {'; '.join(made.left_out)}" if made.left_out else ""
-    return (
-        f"backed up into {folder}: ticks {made.ticks:,}, days {made.days:,}, of which written {made.written:,}{lacks}"
-    )
+    rows = ", ".join(f"{table} {count:,}" for table, count in made.rows.items())
+    return f"backed up into {folder}: {rows}, days {made.days:,}, of which written {made.written:,}{lacks}"

@@ -1,4 +1,4 @@
-"""Losses: ticks that a backup has and the database doesn't, which no backup gives up.
+"""Losses: rows that a backup has and the database doesn't, which no backup gives up.
 
 Averages that gave way to something finer, and ticks of an import that was undone, are no losses.
 """
@@ -10,18 +10,22 @@ from typing import Any
 
 from duckdb import DuckDBPyConnection
 
+from store.kinds import TICKS, Kind
+
 from .copies import pattern
 
 _GONE = """
-SELECT index_name, ts, received_at, price, source, resolution_s
+SELECT {columns}
 FROM read_parquet($old)
 """
 
 _NOT_NOW = """
 EXCEPT
-SELECT index_name, ts, received_at, price, source, resolution_s
+SELECT {columns}
 FROM read_parquet($new)
 """
+
+_COUNT = "SELECT count(*) FROM ({gone}) AS gone"
 
 # What counts is of which import a tick was when it was copied: of the one that listed it, else of the newest one whose
 # span had it. So an import that came since claims nothing, and one that was undone before had nothing any more.
@@ -64,19 +68,27 @@ _EXPLAINING = ("overruled", "imports", "imported", "import_spans")
 
 
 def lost(
-    parquet: DuckDBPyConnection, old: Path, copied_at: datetime, new: Path | None, copies: Mapping[str, Path]
+    parquet: DuckDBPyConnection,
+    kind: Kind,
+    old: Path,
+    copied_at: datetime,
+    new: Path | None,
+    copies: Mapping[str, Path],
 ) -> int:
-    """How many ticks of an old copy of a day are lost.
+    """How many rows of an old copy of a day are lost.
 
     Args:
         parquet: any connection.
+        kind: of the rows; of ticks alone some may have gone for a reason.
         old: the copy.
         copied_at: the instant that it is of.
-        new: the copy of the day as it is now; None if it has no ticks any more.
+        new: the copy of the day as it is now; None if it has no rows any more.
         copies: those of the tables as they are now, by name.
     """
-    gone = _GONE if new is None else _GONE + _NOT_NOW
+    gone = (_GONE if new is None else _GONE + _NOT_NOW).format(columns=", ".join(kind.column_names))
     values: dict[str, Any] = {"old": pattern(old)} | ({} if new is None else {"new": pattern(new)})
-    values |= {name: pattern(copies[name]) for name in _EXPLAINING} | {"copied_at": copied_at}
-    ((count,),) = parquet.execute(_COUNT_UNEXPLAINED.format(gone=gone), values).fetchall()
+    if kind is TICKS:
+        values |= {name: pattern(copies[name]) for name in _EXPLAINING} | {"copied_at": copied_at}
+    query = _COUNT_UNEXPLAINED if kind is TICKS else _COUNT
+    ((count,),) = parquet.execute(query.format(gone=gone), values).fetchall()
     return int(count)

@@ -12,12 +12,13 @@ from pydantic.dataclasses import dataclass
 
 from store.errors import NewerSchemaError, StoreError
 from store.file.schema import newest
+from store.kinds import kinds_of
 
 NAME = "manifest.json"
 _FORMAT = 1
 
 # A path never leads out of the backup's folder; a name may be any that DuckDB takes, as it is only used quoted.
-_Path = Annotated[str, Field(pattern=r"^(ticks/)?[^/\\:\x00-\x1f]{1,200}-[0-9a-f]{12}\.parquet$")]
+_Path = Annotated[str, Field(pattern=r"^([a-z0-9_]+/)?[^/\\:\x00-\x1f]{1,200}-[0-9a-f]{12}\.parquet$")]
 _Name = Annotated[str, Field(pattern=r"^[^\x00]+$", max_length=1000)]
 _Rows = Annotated[int, Field(ge=0)]
 _Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -36,8 +37,8 @@ class File:
         start, end: the first and the last of its times, ISO 8601 in UTC; None without any.
         time: the column that has these times.
         sha256: of its bytes, hexadecimal.
-        day: of its ticks, in UTC; empty for other tables.
-        digest: of its ticks, whatever their order.
+        day: of its rows, in UTC; empty for tables that are copied as a whole.
+        digest: of the rows of a day, whatever their order.
     """
 
     path: _Path
@@ -70,6 +71,11 @@ class Manifest:
     def files(self) -> Iterator[File]:
         for files in self.tables.values():
             yield from files
+
+    @property
+    def rows_of_kinds(self) -> dict[str, int]:
+        """How many rows the table of each kind has."""
+        return {kind.table: sum(file.rows for file in self.tables[kind.table]) for kind in kinds_of(self.tables)}
 
 
 @dataclass(frozen=True, config=_STRICT)

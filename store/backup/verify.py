@@ -12,9 +12,8 @@ from store.errors import StoreError
 from store.file import schema
 from store.file.database import ROWS_A_LEASE, Database
 from store.file.disk import sha256_of
-from store.kinds import Kind, declared
+from store.kinds import Kind, kinds_of
 from store.ledger import gap_table
-from store.prices import ticks
 
 from .copies import describe, take_in
 from .manifest import File, Manifest, read_manifest
@@ -41,12 +40,12 @@ ORDER BY ALL
 """
 
 _DOUBLED = """
-SELECT ts::DATE, count(*) - count(DISTINCT ({name_column}, ts))
+SELECT ts::DATE, count(*) - count(DISTINCT ({key}, ts))
 FROM {table}
 WHERE ts >= ?
   AND ts < ?
 GROUP BY ALL
-HAVING count(*) > count(DISTINCT ({name_column}, ts))
+HAVING count(*) > count(DISTINCT ({key}, ts))
 ORDER BY ALL
 """
 
@@ -107,7 +106,7 @@ def faults_of_database(database: Database) -> Iterator[str]:
         except StoreError as error:
             yield f"{table} can't be read: {error}"
             return
-    for kind in declared({ticks.KIND.table, *ends}):
+    for kind in kinds_of(ends):
         yield from _faults_of_kind(database, kind, ends[kind.table])
     with database.read() as cursor:
         unlike = gap_table.unlike(cursor)
@@ -130,7 +129,7 @@ def what_it_holds(path: Path) -> Manifest | None:
 
 def _faults_of_kind(database: Database, kind: Kind, rows_end: int) -> Iterator[str]:
     portions = range(0, rows_end, ROWS_A_LEASE)
-    names = {"table": schema.quoted(kind.table), "name_column": schema.quoted(kind.name_column), "sound": kind.sound}
+    names = {"table": kind.table, "key": ", ".join(kind.key), "sound": kind.sound}
     query = _UNSOUND.format(**names)
     unsound = sum(count for first in portions for (count,) in _ask(database, query, [first, first + ROWS_A_LEASE]))
     if unsound:

@@ -9,6 +9,7 @@ from typing import Self
 import duckdb
 from duckdb import DuckDBPyConnection
 
+from store import kinds
 from store.file import schema
 from store.file.disk import sha256_of, sync
 
@@ -92,7 +93,8 @@ def _what_parquet_lost(parquet: DuckDBPyConnection, path: Path, columns: list[tu
 
 def names_of_finished() -> re.Pattern[str]:
     """What matches the path of each file that `finished` leaves, below the folder, and none of a person's."""
-    stems = "|".join(["ticks/[0-9]{4}-[0-9]{2}-[0-9]{2}", _OF_OTHERS.format(number="[0-9]+"), *sorted(schema.ours())])
+    days = [f"{kind.table}/[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}" for kind in kinds.KINDS]
+    stems = "|".join([*days, _OF_OTHERS.format(number="[0-9]+"), *sorted(schema.ours())])
     return re.compile(rf"({stems})-[0-9a-f]{{{_OF_HASH}}}\.parquet")
 
 

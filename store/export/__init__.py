@@ -1,1 +1,1 @@
-"""What leaves: exports of ticks and candles as Parquet, CSV and Excel files."""
+"""What leaves: exports of rows and candles as Parquet, CSV and Excel files."""

@@ -27,11 +27,11 @@ from store.file.clock import exchange_now
 from store.file.database import Database
 from store.file.disk import in_one_line, sha256_of
 from store.file.locks import alone
+from store.file.rows import of_one_instant
 from store.models import utc_now
-from store.prices.snapshot import of_one_instant
 from store.progress import Tell, unheard
 
-from .query import MOST_EXCEL_ROWS, SUFFIXES, TICKS_A_WINDOW, ExportQuery
+from .query import MOST_EXCEL_ROWS, ROWS_A_WINDOW, SUFFIXES, ExportQuery
 from .survey import Survey, survey
 
 KEPT = timedelta(days=1)
@@ -48,13 +48,13 @@ class Limits:
     Attributes:
         wait_s: how long an export waits for others.
         surveys: how many are remembered.
-        window: how many ticks are read under one lease.
+        window: how many rows are read under one lease.
         sheet: how many rows go into a sheet of Excel.
     """
 
     wait_s: float = 600.0
     surveys: int = 32
-    window: int = TICKS_A_WINDOW
+    window: int = ROWS_A_WINDOW
     sheet: int = MOST_EXCEL_ROWS
 
 
@@ -112,12 +112,15 @@ class Exports:
         self._surveys: OrderedDict[ExportQuery, Survey] = OrderedDict()
 
     def make(self, query: ExportQuery, tell: Tell = unheard) -> Export:
-        """The file that a query asks for, made now if it isn't there. `tell` hears how many ticks are read.
+        """The file that a query asks for, made now if it isn't there. `tell` hears how many rows are read.
 
         Raises:
             BusyError: others wait for theirs.
-            StoreError: the database can't be read, the folder can't be written, or the file would be too large.
+            StoreError: there can be no such file, the database can't be read, the folder can't be written, or the file
+                would be too large.
         """
+        if query.refusal is not None:
+            raise StoreError(query.refusal)
         query = query.closed(exchange_now(self.database.path))
         with in_one_line(self.folder):
             made = of_one_instant(self.database, partial(self._made_or_there, query, tell))
@@ -155,7 +158,7 @@ class Exports:
         return Export(found.query, path, manifest) if whole else None
 
     def _made(self, found: Survey, tell: Tell) -> Export | None:
-        """Write the file; None if ticks were deleted meanwhile, so that it is of no instant. Needs the folder alone."""
+        """Write the file; None if rows were deleted meanwhile, so that it is of no instant. Needs the folder alone."""
         path = self._path(found)
         for interrupted in self.folder.glob(f"{_UNFINISHED}*"):
             shutil.rmtree(interrupted, ignore_errors=True)
@@ -163,7 +166,7 @@ class Exports:
             new = Path(work) / path.name
             written = self._written(found, new, tell)
             with self.database.read() as cursor:
-                if not found.snapshot.holds(cursor):
+                if not found.as_of.holds(cursor):
                     return None
             manifest = {**found.facts, "format": found.query.format, **written}
             manifest |= {"bytes": new.stat().st_size, "sha256": sha256_of(new)}
@@ -180,13 +183,13 @@ class Exports:
 
         rows, read, capped, last = 0, 0, False, None
         with open_writer(new, found.query, found.facts, self._limits.sheet) as writer:
-            for table, ticks in tables_of(self.database, found, self._limits.window):
+            for table, its_read in tables_of(self.database, found, self._limits.window):
                 self._make_room(new)
                 written = writer.write(table)
-                rows, read, capped = rows + written, read + ticks, written < len(table)
-                tell(read, found.ticks)
+                rows, read, capped = rows + written, read + its_read, written < len(table)
+                tell(read, found.count)
                 if capped:
-                    last = table[1][written - 1].as_py().isoformat()
+                    last = table[found.query.time][written - 1].as_py().isoformat()
                     break
         return {"rows": rows, "capped": capped} | ({"last": last} if capped else {})
 
@@ -229,7 +232,7 @@ class Job:
     """An export that is made in a thread of its own, for those who watch."""
 
     def __init__(self, exports: Exports, query: ExportQuery) -> None:
-        self.read, self.ticks = 0, 0
+        self.read, self.total = 0, 0
         self._made: Future[Export] = Future()
         threading.Thread(target=self._make, args=(exports, query), daemon=True).start()
 
@@ -259,8 +262,8 @@ class Job:
             if not self.over:  # a mistake of ours, which Python writes to the log; whoever watches must not wait on
                 self._made.set_exception(StoreError("the export failed, and the server's log says why"))
 
-    def _tell(self, read: int, ticks: int) -> None:
-        self.read, self.ticks = read, ticks
+    def _tell(self, read: int, total: int) -> None:
+        self.read, self.total = read, total
 
 
 def manifest_of(path: Path) -> Path:

@@ -1,4 +1,4 @@
-"""What an export is asked for: which indexes, from when to when, as ticks or candles, in which format."""
+"""What an export is asked for: of which feeds, from when to when, as rows or candles, in which format."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -7,6 +7,7 @@ from typing import Literal, get_args
 from urllib.parse import urlencode
 
 from store.instants import EPOCH, in_iso
+from store.kinds import TICKS, Kind, kind_of
 from store.prices.bars import INTERVAL_NAMES, SINGLE_TICKS, bucket
 
 Format = Literal["parquet", "csv", "xlsx"]
@@ -19,11 +20,11 @@ MEDIA_TYPES: Mapping[Format, str] = {
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
 
+ROWS_A_WINDOW = 500_000
+"""Rows that are read under one lease; ticks take 0.1 s, and 26 MB as a table."""
+
 MOST_EXCEL_ROWS = 1_048_575
 """A sheet of Excel has 1,048,576 rows; the first has the names."""
-
-TICKS_A_WINDOW = 500_000
-"""Ticks that are read under one lease, which takes 0.1 s and 26 MB as a table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +32,14 @@ class ExportQuery:
     """An export.
 
     Attributes:
-        index_names: of which indexes.
+        feeds: of which feeds, all of one kind; that of an index has its name.
         start, end: UTC, half-open. Candles are whole: those that open in the range and are over.
-        interval: of a candle, one of `NICE_INTERVALS`; `SINGLE_TICKS` for ticks.
+        interval: of a candle, one of `NICE_INTERVALS`; `SINGLE_TICKS` for ticks and the rows of other kinds.
         healed: with the points from the exchange's charts, that gaps were healed and older history was filled with.
         format: Parquet, CSV compressed by gzip, or Excel.
     """
 
-    index_names: tuple[str, ...]
+    feeds: tuple[str, ...]
     start: datetime
     end: datetime
     interval: timedelta = SINGLE_TICKS
@@ -46,9 +47,39 @@ class ExportQuery:
     format: Format = "parquet"
 
     @property
-    def kind(self) -> str:
-        """What its rows are."""
-        return "candles" if self.interval else "ticks"
+    def kind(self) -> Kind:
+        """Of its feeds; that of indexes without any."""
+        return next(filter(None, map(kind_of, self.feeds)), TICKS)
+
+    @property
+    def of_prices(self) -> bool:
+        """Is it of indexes? They alone have candles."""
+        return self.kind is TICKS
+
+    @property
+    def rows_are(self) -> str:
+        """What its rows are: candles, or the table that has them."""
+        return "candles" if self.interval else self.kind.table
+
+    @property
+    def time(self) -> str:
+        """The column that its rows are sorted by."""
+        return "open_time" if self.interval else "ts"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the rows have of the names of its feeds."""
+        return tuple(map(self.kind.end, self.feeds))
+
+    @property
+    def refusal(self) -> str | None:
+        """In one line why there can be no such file, if there can't."""
+        other = next((feed for feed in self.feeds if kind_of(feed) is not kind_of(self.feeds[0])), None)
+        if other is not None:
+            return f"{self.feeds[0]} and {other} are of two kinds: export each by itself"
+        if self.interval and not self.of_prices:
+            return f"candles are made of prices, and {self.feeds[0]} has none: export its rows"
+        return None
 
     @property
     def parameters(self) -> str:
@@ -56,7 +87,7 @@ class ExportQuery:
         interval = [("interval", INTERVAL_NAMES[self.interval])] if self.interval else []
         return urlencode(
             [
-                *(("ticker", name) for name in self.index_names),
+                *(("ticker", feed) for feed in self.feeds),
                 ("start", in_iso(self.start)),
                 ("end", in_iso(self.end)),
                 *interval,
@@ -69,18 +100,19 @@ class ExportQuery:
     @property
     def file_name(self) -> str:
         """A name for people, such as "btc_usd-1m-20261101T120000Z-20261102T120000Z.parquet"."""
-        names = "-".join(self.index_names) if len(self.index_names) <= 3 else f"{len(self.index_names)}-indexes"
-        what = INTERVAL_NAMES.get(self.interval, "ticks")
+        many = "indexes" if self.of_prices else "feeds"
+        names = "-".join(self.names) if len(self.names) <= 3 else f"{len(self.names)}-{many}"
+        what = INTERVAL_NAMES.get(self.interval, self.kind.table)
         observed = [] if self.healed else ["without-healed"]
         ends = [self.end] if self.start <= EPOCH else [self.start, self.end]
         times = [in_iso(at).translate({ord(sign): None for sign in "-:"}) for at in ends]
         return f"{'-'.join([names, what, *observed, *times])}.{SUFFIXES[self.format]}"
 
     def closed(self, now: datetime) -> "ExportQuery":
-        """The same with nothing left open: each index once and by name, no time to come, candles whole."""
+        """The same with nothing left open: each feed once and by name, no time to come, candles whole."""
         start, end = max(self.start, EPOCH), min(self.end, now)
         if self.interval:
             almost = self.interval - timedelta.resolution
             start, end = (bucket(at + almost, self.interval) for at in (start, end))
             end = min(end, bucket(now, self.interval))
-        return replace(self, index_names=tuple(sorted(set(self.index_names))), start=start, end=max(start, end))
+        return replace(self, feeds=tuple(sorted(set(self.feeds))), start=start, end=max(start, end))

@@ -6,18 +6,21 @@ from concurrent.futures import ThreadPoolExecutor
 import pyarrow as pa
 
 from store.file.database import ROWS_A_LEASE, Database
+from store.kinds import TICKS, Kind
 from store.models import to_column
 
-from .survey import MATCHES, Survey, values_of
+from .query import ExportQuery
+from .selection import columns_of, matches, relation_of, values_of
+from .survey import Survey
 from .writers import schema_of
 
-_TICKS = f"""
-SELECT index_name, ts, received_at, price, source, resolution_s
-FROM ticks
-WHERE rowid < $rows
-  AND {MATCHES}
-ORDER BY ts, index_name
-"""  # noqa: S608 the condition is a constant
+_ROWS = """
+SELECT {columns}
+FROM {relation}
+WHERE {table}.rowid < $rows
+  AND {matches}
+ORDER BY {order}
+"""
 
 _CANDLES = f"""
 SELECT
@@ -32,22 +35,17 @@ SELECT
     max(resolution_s) AS resolution_s
 FROM ticks
 WHERE rowid < $rows
-  AND {MATCHES}
+  AND {matches(TICKS)}
 GROUP BY ALL
 ORDER BY open_time, index_name
 """  # noqa: S608 the condition is a constant
 
-
-# For CSV, DuckDB makes text of times and prices, ten times as fast as Arrow: a price of 100 as 100.0, so that readers
+# For CSV, DuckDB makes text of times and numbers, ten times as fast as Arrow: a price of 100 as 100.0, so that readers
 # who guess types don't take prices for whole numbers.
-_TICKS_AS_TEXT = f"""
-SELECT * REPLACE (
-    strftime(ts, '%Y-%m-%dT%H:%M:%S.%fZ') AS ts,
-    strftime(received_at, '%Y-%m-%dT%H:%M:%S.%fZ') AS received_at,
-    price::VARCHAR AS price
-)
-FROM ({_TICKS})
-"""  # noqa: S608 the rows are the constant above
+_AS_TEXT = {
+    "TIMESTAMP": "strftime({name}, '%Y-%m-%dT%H:%M:%S.%fZ') AS {name}",
+    "DOUBLE": "{name}::VARCHAR AS {name}",
+}
 _CANDLES_AS_TEXT = f"""
 SELECT * REPLACE (
     strftime(open_time, '%Y-%m-%dT%H:%M:%SZ') AS open_time,
@@ -61,7 +59,7 @@ FROM ({_CANDLES})
 
 
 def tables_of(database: Database, found: Survey, window: int) -> Iterator[tuple[pa.Table, int]]:
-    """The rows in the order of time, in tables of at most `window` ticks, each with the number of its ticks.
+    """The rows in the order of time, in tables of at most `window` rows, each with the number of rows read for it.
 
     A table of candles is folded from more ticks: it has far fewer rows.
     """
@@ -70,16 +68,37 @@ def tables_of(database: Database, found: Survey, window: int) -> Iterator[tuple[
 
 def _windows(database: Database, found: Survey, window: int) -> Iterator[tuple[pa.Table, int]]:
     query, schema = found.query, schema_of(found.query)
-    if query.interval:
-        statement, most = _CANDLES_AS_TEXT if query.format == "csv" else _CANDLES, ROWS_A_LEASE
-    else:
-        statement, most = _TICKS_AS_TEXT if query.format == "csv" else _TICKS, window
-    values = {"rows": found.snapshot.end, **values_of(query)} | ({"interval": query.interval} if query.interval else {})
-    for start, end, ticks in found.windows(most):
+    statement = _statement(query)
+    values = {"rows": found.as_of.end, **values_of(query)} | ({"interval": query.interval} if query.interval else {})
+    for start, end, read in found.windows(ROWS_A_LEASE if query.interval else window):
         values |= {"start": to_column(start), "end": to_column(end)}
         with database.read() as cursor:
             table = cursor.sql(statement, params=values).to_arrow_table()
-        yield table.cast(schema), ticks
+        yield table.cast(schema), read
+
+
+def _statement(query: ExportQuery) -> str:
+    if query.interval:
+        return _CANDLES_AS_TEXT if query.format == "csv" else _CANDLES
+    rows = _rows(query.kind)
+    if query.format != "csv":
+        return rows
+    texts = [
+        _AS_TEXT[column.type].format(name=column.name) for column in columns_of(query.kind) if column.type in _AS_TEXT
+    ]
+    return f"SELECT * REPLACE ({', '.join(texts)}) FROM ({rows})"  # noqa: S608 names and rows are of a kind
+
+
+def _rows(kind: Kind) -> str:
+    own = set(kind.column_names)
+    names = [f"{kind.table if column.name in own else 'snapshots'}.{column.name}" for column in columns_of(kind)]
+    return _ROWS.format(
+        columns=", ".join(names),
+        relation=relation_of(kind),
+        table=kind.table,
+        matches=matches(kind),
+        order=", ".join(f"{kind.table}.{name}" for name in ("ts", *kind.key)),
+    )
 
 
 def _ahead(tables: Iterator[tuple[pa.Table, int]]) -> Iterator[tuple[pa.Table, int]]:

@@ -1,7 +1,7 @@
-"""What an export will be made of, looked at before: how many ticks from which source, how complete, with which gaps.
+"""What an export will be made of, looked at before: how many rows from which source, how complete, with which gaps.
 
-All that follows reads the ticks of one instant (`store.prices.snapshot`), over as many short leases as it takes. The
-survey tells exports apart: of two with the same survey each byte is the same.
+All that follows reads the rows of one instant (`AsOf`), over as many short leases as it takes. The survey tells exports
+apart: of two with the same survey each byte is the same.
 """
 
 import hashlib
@@ -18,43 +18,42 @@ from settings import VERSION
 from store.file.clock import exchange_now
 from store.file.database import ROWS_A_LEASE, Database
 from store.file.exchange import exchange_of
+from store.file.rows import AsOf
 from store.instants import HOUR
+from store.kinds import TICKS, Kind
 from store.ledger.coverage import coverage
 from store.ledger.gaps import gap_as_json, ledger
 from store.models import from_column, to_column
-from store.prices.averages import OF_CHARTS
 from store.prices.bars import INTERVAL_NAMES, SINGLE_TICKS, bucket
 from store.prices.candles import closed_to, floor
-from store.prices.snapshot import Snapshot
 
 from .query import ExportQuery
+from .selection import columns_of, matches, relation_of, values_of
 
-MATCHES = f"""
-list_contains($index_names, index_name)
-  AND ts >= $start
-  AND ts < $end
-  AND ($healed OR NOT ({OF_CHARTS}))
-"""
-"""Which ticks a query is about; its values are those of `values_of`."""
-
-_COUNTS = f"""
-SELECT index_name, source, date_trunc('hour', ts) AS hour, count(*), min(ts), max(ts)
-FROM ticks
-WHERE rowid >= $first
-  AND rowid < $last
-  AND {MATCHES}
+_COUNTS = """
+SELECT
+    {table}.{name},
+    coalesce(source, ''),
+    date_trunc('hour', {table}.ts) AS hour,
+    count(*),
+    min({table}.ts),
+    max({table}.ts)
+FROM {relation}
+WHERE {table}.rowid >= $first
+  AND {table}.rowid < $last
+  AND {matches}
 GROUP BY ALL
-"""  # noqa: S608 the condition is the constant above
+"""
 
 _GAP_EVENTS = "SELECT count(*) FROM gap_events"
 
-_CAME_SINCE = f"""
+_CAME_SINCE = """
 SELECT EXISTS (
-    FROM ticks
+    FROM {table}
     WHERE rowid >= $rows
-      AND {MATCHES}
+      AND {matches}
 )
-"""  # noqa: S608 the condition is the constant above
+"""
 
 _CANDLES_OF_HOURS = """
 SELECT
@@ -63,7 +62,7 @@ SELECT
     min(open_time),
     max(open_time) + INTERVAL 1 HOUR
 FROM candles_1h
-WHERE list_contains($index_names, index_name)
+WHERE list_contains($names, index_name)
   AND open_time >= $start
   AND open_time < $end
 """
@@ -71,8 +70,16 @@ WHERE list_contains($index_names, index_name)
 _TAIL = f"""
 SELECT count(*), min(ts), max(ts)
 FROM ticks
-WHERE {MATCHES}
-"""  # noqa: S608 the condition is the constant above
+WHERE {matches(TICKS)}
+"""  # noqa: S608 the condition is a constant
+
+_ROWS_OF_SNAPSHOTS = """
+SELECT CAST(coalesce(sum(rows), 0) AS BIGINT)
+FROM snapshots
+WHERE list_contains($feeds, feed)
+  AND ts >= $start
+  AND ts < $end
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,20 +88,21 @@ class Survey:
 
     Attributes:
         query: closed.
-        snapshot: the ticks that it is of.
+        as_of: the rows that it is of.
         gap_events: how many there were.
-        hours: how many ticks matched in each hour that had any, ascending.
+        hours: how many rows matched in each hour that had any, ascending.
         facts: what the file and its manifest say of themselves, as JSON types.
     """
 
     query: ExportQuery
-    snapshot: Snapshot
+    as_of: AsOf
     gap_events: int
     hours: dict[datetime, int]
     facts: dict[str, Any]
 
     @property
-    def ticks(self) -> int:
+    def count(self) -> int:
+        """How many rows are read for it."""
         return sum(self.hours.values())
 
     @property
@@ -106,25 +114,26 @@ class Survey:
     def still_holds(self, cursor: DuckDBPyConnection) -> bool:
         """Has nothing come since that would belong to it, and nothing gone?"""
         ((gap_events,),) = cursor.execute(_GAP_EVENTS).fetchall()
-        ((came,),) = cursor.execute(_CAME_SINCE, {"rows": self.snapshot.end, **values_of(self.query)}).fetchall()
-        return gap_events == self.gap_events and not came and self.snapshot.holds(cursor)
+        came_since = _CAME_SINCE.format(table=self.query.kind.table, matches=matches(self.query.kind))
+        ((came,),) = cursor.execute(came_since, {"rows": self.as_of.end, **values_of(self.query)}).fetchall()
+        return gap_events == self.gap_events and not came and self.as_of.holds(cursor)
 
-    def windows(self, most_ticks: int) -> Iterator[tuple[datetime, datetime, int]]:
-        """Cut it into ranges of about so many ticks at most, each with its number. No candle is cut."""
+    def windows(self, most: int) -> Iterator[tuple[datetime, datetime, int]]:
+        """Cut it into ranges of about so many rows at most, each with its number. No candle is cut."""
         start, count = self.query.start, 0
-        for opens, more in self._pieces(most_ticks):
-            if count and count + more > most_ticks:
+        for opens, more in self._pieces(most):
+            if count and count + more > most:
                 yield start, opens, count
                 start, count = opens, 0
             count += more
         if count:
             yield start, self.query.end, count
 
-    def _pieces(self, most_ticks: int) -> Iterator[tuple[datetime, int]]:
-        """The hours, or longer candles, and their ticks; an hour with too many is cut as if they came evenly."""
+    def _pieces(self, most: int) -> Iterator[tuple[datetime, int]]:
+        """The hours, or longer candles, and their rows; an hour with too many is cut as if they came evenly."""
         length = max(HOUR, self.query.interval)
         for opens, count in sorted(_by(self.hours, length).items()):
-            parts = 1 if self.query.interval else -(-count // most_ticks)
+            parts = 1 if self.query.interval else -(-count // most)
             for number in range(parts):
                 yield opens + length * number / parts, count * (number + 1) // parts - count * number // parts
 
@@ -155,16 +164,17 @@ def survey(database: Database, query: ExportQuery) -> Survey:
         StoreError: the database can't be read.
     """
     with database.read() as cursor:
-        snapshot = Snapshot.take(cursor)
+        as_of = AsOf.take(cursor, query.kind)
         ((gap_events,),) = cursor.execute(_GAP_EVENTS).fetchall()
-        gaps = ledger(cursor, query.start, query.end, exchange_now(database.path), query.index_names)
+        gaps = ledger(cursor, query.start, query.end, exchange_now(database.path), query.feeds)
         complete = coverage(cursor, gaps, query.start, query.end)
         exchange = exchange_of(cursor)
-    counts = _Counts()
-    for first in range(0, snapshot.end, ROWS_A_LEASE):
+    counts, kind = _Counts(query.kind), query.kind
+    statement = _COUNTS.format(table=kind.table, name=kind.key[0], relation=relation_of(kind), matches=matches(kind))
+    for first in range(0, as_of.end, ROWS_A_LEASE):
         with database.read() as cursor:
-            values = {"first": first, "last": min(first + ROWS_A_LEASE, snapshot.end), **values_of(query)}
-            counts.add(cursor.execute(_COUNTS, values).fetchall())
+            values = {"first": first, "last": min(first + ROWS_A_LEASE, as_of.end), **values_of(query)}
+            counts.add(cursor.execute(statement, values).fetchall())
     facts = {
         **_asked(query),
         "exchange": exchange,
@@ -174,16 +184,24 @@ def survey(database: Database, query: ExportQuery) -> Survey:
         "coverage": {
             each.feed: {"due": each.due, "live": each.live, "healed": each.healed, "missing": each.missing}
             for each in complete
-            if each.feed in query.index_names
+            if each.feed in query.feeds
         },
         "gaps": [gap_as_json(gap) for gap in gaps],
     }
     hours = {from_column(hour): count for hour, count in sorted(counts.hours.items())}
-    return Survey(query, snapshot, gap_events, hours, facts)
+    return Survey(query, as_of, gap_events, hours, facts)
 
 
 def estimate(cursor: DuckDBPyConnection, query: ExportQuery) -> Estimate:
-    """About how large the export of a closed query will be, told from candles: quickly, to the hour."""
+    """About how large the export of a closed query will be, told from candles or snapshots: quickly, to the hour."""
+    rows = _about(cursor, query) if query.of_prices else _of_snapshots(cursor, query)
+    bytes_a_row = _BYTES_A_ROW["candles" if query.interval else "ticks", query.format]
+    width = len(columns_of(query.kind)) / len(TICKS.columns)
+    return Estimate(rows, round(rows * bytes_a_row * width))
+
+
+def _about(cursor: DuckDBPyConnection, query: ExportQuery) -> int:
+    """How many ticks or candles it will have."""
     closed = floor(closed_to(cursor) or query.start, HOUR)
     values = values_of(query)
     hours = {**values, "start": to_column(floor(query.start, HOUR)), "end": to_column(min(query.end, closed))}
@@ -194,30 +212,28 @@ def estimate(cursor: DuckDBPyConnection, query: ExportQuery) -> Estimate:
     rows = (ticks if query.healed else live) + more
     if query.interval and rows:
         length = max(filter(None, (last, last_of_tail))) - min(filter(None, (first, first_of_tail)))
-        rows = min(rows, (length // query.interval + 1) * len(query.index_names))
-    return Estimate(rows, round(rows * _BYTES_A_ROW[query.kind, query.format]))
+        rows = min(rows, (length // query.interval + 1) * len(query.feeds))
+    return int(rows)
 
 
-def values_of(query: ExportQuery) -> dict[str, Any]:
-    """The values for `MATCHES`."""
-    return {
-        "index_names": list(query.index_names),
-        "start": to_column(query.start),
-        "end": to_column(query.end),
-        "healed": query.healed,
-    }
+def _of_snapshots(cursor: DuckDBPyConnection, query: ExportQuery) -> int:
+    """How many rows its snapshots have."""
+    values = {"feeds": list(query.feeds), "start": to_column(query.start), "end": to_column(query.end)}
+    ((rows,),) = cursor.execute(_ROWS_OF_SNAPSHOTS, values).fetchall()
+    return int(rows)
 
 
 class _Counts:
-    def __init__(self) -> None:
+    def __init__(self, kind: Kind) -> None:
+        self._kind = kind
         self.sources: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self.hours: Counter[datetime] = Counter()
         self.first: datetime | None = None
         self.last: datetime | None = None
 
     def add(self, rows: Sequence[tuple[str, str, datetime, int, datetime, datetime]]) -> None:
-        for index_name, source, hour, count, first, last in rows:
-            self.sources[index_name][source] += count
+        for name, source, hour, count, first, last in rows:
+            self.sources[self._kind.feed(name)][source] += count
             self.hours[hour] += count
             self.first = min(first, self.first or first)
             self.last = max(last, self.last or last)
@@ -235,12 +251,19 @@ def _asked(query: ExportQuery) -> dict[str, Any]:
     """What the query says, and what its numbers mean."""
     return {
         "version": VERSION,
-        "rows_are": query.kind,
-        "indexes": list(query.index_names),
+        "rows_are": query.rows_are,
+        "indexes" if query.of_prices else "feeds": list(query.feeds),
         "start": query.start.isoformat(),
         "end": query.end.isoformat(),
         "interval": INTERVAL_NAMES[query.interval] if query.interval != SINGLE_TICKS else None,
         "healed": query.healed,
-        "units": {name: " per ".join(reversed(name.upper().split("_"))) for name in query.index_names},
+        "units": _units(query),
         "times": "UTC, the range half-open",
     }
+
+
+def _units(query: ExportQuery) -> dict[str, str]:
+    """What its numbers are counted in: the prices of each index, or the values of each column."""
+    if query.of_prices:
+        return {name: " per ".join(reversed(name.upper().split("_"))) for name in query.feeds}
+    return {column.name: column.unit for column in columns_of(query.kind) if column.unit}

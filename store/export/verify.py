@@ -45,7 +45,7 @@ def faults_of_export(path: Path, memory_limit: str) -> Iterator[str]:
 
 
 def _differences(path: Path, manifest: dict[str, Any], memory_limit: str) -> Iterator[str]:
-    query = _FOUND[manifest["format"]].format(time="ts" if manifest["rows_are"] == "ticks" else "open_time")
+    query = _FOUND[manifest["format"]].format(time="open_time" if manifest["rows_are"] == "candles" else "ts")
     with duckdb.connect(config={"memory_limit": memory_limit}) as reader:
         ((rows, *ends),) = reader.execute(query, [str(path)]).fetchall()
     first, last = (None if us is None else (EPOCH + timedelta(microseconds=us)).isoformat() for us in ends)

@@ -1,15 +1,17 @@
 """Snapshots that arrived: a row for each reply of a snapshot feed proves its slot, as a tick proves one of an index."""
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import chain
 from typing import Any
 
 from duckdb import DuckDBPyConnection
 
+from store.errors import StoreError
 from store.file.rows import insert
-from store.kinds import Kind
-from store.models import Arrival, from_column, to_column
+from store.kinds import Kind, kind_of
+from store.models import Snapshot, from_column, to_column
 
 _COLUMNS = ("feed", "ts", "received_at", "source", "rows")
 
@@ -26,47 +28,43 @@ GROUP BY feed
 """
 
 
-def append(cursor: DuckDBPyConnection, arrivals: Iterable[Arrival]) -> set[tuple[str, datetime]]:
-    """Note snapshots whose (feed, ts) is new; leave the others alone. Call it inside `Database.write`.
+def append(cursor: DuckDBPyConnection, snapshots: Iterable[Snapshot]) -> None:
+    """Store snapshots whose (feed, ts) is new, each with its rows in the table of its kind; leave the others alone.
 
-    Returns:
-        The (feed, ts) that were noted: the rows of these replies are new too.
+    Call it inside `Database.write`.
     """
-    new: dict[tuple[str, datetime], Arrival] = {}
-    for arrival in arrivals:
-        new.setdefault((arrival.feed, to_column(arrival.ts)), arrival)
+    new: dict[tuple[str, datetime], Snapshot] = {}
+    for snapshot in snapshots:
+        new.setdefault((snapshot.feed, to_column(snapshot.ts)), snapshot)
     if not new:
-        return set()
+        return
     instants = [ts for _, ts in new]
     for known in cursor.execute(_KNOWN, [min(instants), max(instants)]).fetchall():
         new.pop(known, None)
-    rows = ((*key, to_column(its.received_at), its.source, its.rows) for key, its in new.items())
-    insert(cursor, "snapshots", _COLUMNS, rows)
-    return {(feed, from_column(ts)) for feed, ts in new}
-
-
-def append_rows(
-    cursor: DuckDBPyConnection, kind: Kind, replies: Iterable[tuple[Arrival, Sequence[Sequence[Any]]]]
-) -> set[tuple[str, datetime]]:
-    """Note snapshots whose (feed, ts) is new, each with its rows in the kind's table. Call it inside `Database.write`.
-
-    Args:
-        cursor: of that lease.
-        kind: of all of them.
-        replies: each snapshot, and its rows as values of the kind's columns, as the database keeps them.
-
-    Returns:
-        The (feed, ts) that were noted.
-    """
-    brought: dict[tuple[str, datetime], tuple[Arrival, Sequence[Sequence[Any]]]] = {}
-    for arrival, rows in replies:
-        brought.setdefault((arrival.feed, from_column(to_column(arrival.ts))), (arrival, rows))
-    noted = append(cursor, (arrival for arrival, _ in brought.values()))
-    new = (rows for key, (_, rows) in brought.items() if key in noted)
-    insert(cursor, kind.table, kind.column_names, chain.from_iterable(new))
-    return noted
+    noted = ((*key, to_column(its.received_at), its.source, len(its.rows)) for key, its in new.items())
+    insert(cursor, "snapshots", _COLUMNS, noted)
+    for kind, its_snapshots in _by_kind(its for its in new.values() if its.rows):
+        names = (kind.key[0], "ts", *(column.name for column in kind.brought))
+        insert(cursor, kind.table, names, chain.from_iterable(_rows(kind, each) for each in its_snapshots))
 
 
 def newest(cursor: DuckDBPyConnection) -> dict[str, datetime]:
     """When the newest snapshot of each feed was made, by the exchange's time."""
     return {feed: from_column(ts) for feed, ts in cursor.execute(_NEWEST).fetchall()}
+
+
+def _by_kind(snapshots: Iterable[Snapshot]) -> Iterable[tuple[Kind, Sequence[Snapshot]]]:
+    found: defaultdict[Kind, list[Snapshot]] = defaultdict(list)
+    for snapshot in snapshots:
+        if (kind := kind_of(snapshot.feed)) is None:
+            raise StoreError(f"no kind of rows is that of the feed {snapshot.feed}")
+        found[kind].append(snapshot)
+    return found.items()
+
+
+def _rows(kind: Kind, snapshot: Snapshot) -> Iterator[tuple[Any, ...]]:
+    """Its rows as the database keeps them."""
+    shared = (kind.end(snapshot.feed), to_column(snapshot.ts))
+    for row in snapshot.rows:
+        values = (to_column(value) if isinstance(value, datetime) else value for value in row)
+        yield (*shared, *values)

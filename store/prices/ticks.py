@@ -8,7 +8,7 @@ from duckdb import DuckDBPyConnection
 
 from store.file.rows import insert
 from store.instants import EPOCH, EVER, FOR_EVER, HOUR
-from store.kinds import Column, Kind, declare
+from store.kinds import TICKS
 from store.models import Tick, from_column, to_column
 
 from . import candles, overruled, paging
@@ -33,28 +33,6 @@ WHERE ts BETWEEN ? AND ?
   AND ts IN ({instants})
   AND resolution_s = 0
 """
-
-KIND = declare(
-    Kind(
-        name="",
-        table="ticks",
-        columns=(
-            Column("index_name", "VARCHAR", "as the exchange spells it"),
-            Column("ts", "TIMESTAMP", "UTC"),
-            Column("received_at", "TIMESTAMP", "UTC"),
-            Column("price", "DOUBLE", "the second currency of the name"),
-            Column("source", "VARCHAR", ""),
-            Column("resolution_s", "INTEGER", "s"),
-        ),
-        name_column="index_name",
-        sound=(
-            "isfinite(price) AND price > 0 AND resolution_s >= 0 AND length(index_name) > 0 AND length(source) > 0 "
-            "AND ts IS NOT NULL"
-        ),
-        lacking="a name, a time, a source or a price above 0",
-        heals=True,
-    )
-)
 
 _ROWS_A_STATEMENT = 1000
 
@@ -262,7 +240,7 @@ def _append(cursor: DuckDBPyConnection, rows: Sequence[tuple[Any, ...]]) -> set[
         found = cursor.execute(_ALREADY_OBSERVED.format(instants=places), values).fetchall()
     there = {(name, ts) for name, ts, *_ in found}
     new = [row for row in rows if row[:2] not in there]
-    insert(cursor, KIND.table, KIND.column_names, new)
+    insert(cursor, TICKS.table, TICKS.column_names, new)
     stored = {(name, from_column(ts)) for name, ts, *_ in new}
     gave_way = _overruled(cursor, instants[0], instants[-1]) if averaged else set()
     candles.refold(cursor, stored | gave_way, mark and from_column(mark))

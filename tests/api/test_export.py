@@ -18,6 +18,8 @@ from store.export.query import FORMATS, MEDIA_TYPES, SUFFIXES, Format
 from store.file.database import Database
 from store.file.disk import sha256_of
 from store.file.locks import FileLock
+from store.ledger import arrivals
+from store.models import Snapshot
 from tests.conftest import START, tick, wait_until
 from tests.support.stored import append
 
@@ -201,3 +203,22 @@ def test_four_requests_wait_for_their_files_and_further_ones_get_retry_after(
     assert (refused.status_code, refused.headers["retry-after"]) == (503, "60")
     assert "other exports are being made" in refused.json()["detail"]
     assert exported(client, format="csv").status_code == 200
+
+
+def test_the_rows_of_a_snapshot_feed_are_asked_by_its_name_and_not_with_prices(client: httpx.Client, moons: Database):
+    append(moons, tick(0))
+    with moons.write() as cursor:
+        arrivals.append(cursor, [Snapshot("moons/JUPITER", START, START, (("Io", 0.5, None),))])
+
+    reply = exported(client, ticker="moons/JUPITER", format="csv")
+    all_without_it = client.get("/export/manifest").json()
+
+    assert pd.read_csv(io.BytesIO(gzip.decompress(reply.content)))["moon_name"].to_list() == ["Io"]
+    assert 'filename="JUPITER-moons-' in reply.headers["content-disposition"]
+    assert all_without_it["indexes"] == ["btc_usd", "eth_usd"]
+    assert detail(exported(client, ticker=["btc_usd", "moons/JUPITER"])) == (
+        "btc_usd and moons/JUPITER are of two kinds: export each by itself"
+    )
+    assert detail(exported(client, ticker="moons/SATURN")) == (
+        "ticker = 'moons/SATURN': must be one of btc_usd, eth_usd, moons/JUPITER"
+    )

@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pandas as pd
 import pytest
+import streamlit as st
 from click.testing import Result
 from streamlit.testing.v1 import AppTest
 
@@ -21,9 +22,9 @@ from store.export.query import ExportQuery
 from store.file.database import Database
 from store.file.locks import FileLock
 from store.instants import in_iso
-from store.ledger import gaps, runs
-from store.models import Gap, Run, Tick, to_column, utc_now
-from tests.conftest import wait_until
+from store.ledger import arrivals, gaps, runs
+from store.models import Gap, Run, Snapshot, Tick, to_column, utc_now
+from tests.conftest import START, wait_until
 from tests.support.stored import append
 
 from .conftest import Open, captions, errors, parts, recorder, warnings
@@ -322,3 +323,36 @@ def test_where_the_api_asks_for_a_token_the_link_carries_a_ticket_for_this_file(
     assert key
     assert tickets.holds(key, query)
     assert not tickets.holds(key, query.replace("btc_usd", "eth_usd"))
+
+
+def test_the_rows_of_a_snapshot_feed_are_offered_once_there_are_any(open_page: Open, moons: Database):
+    append(moons, *recent(60))
+    assert open_page("export").multiselect(key="index").options == ["btc_usd", "eth_usd"]
+    last = utc_now() - 2 * MINUTE
+    with moons.write() as cursor:
+        arrivals.append(cursor, [Snapshot("moons/JUPITER", last, last, (("Io", 0.5, None), ("Europa", 1.0, None)))])
+    st.cache_data.clear()
+
+    page = open_page("export", index="moons/JUPITER")
+
+    assert (page.multiselect(key="index").label, page.multiselect(key="index").options) == (
+        "Index or feed",
+        ["btc_usd", "eth_usd", "moons/JUPITER"],
+    )
+    assert words(page).startswith("About **2 rows**")
+    made(page)
+    assert asked(page)["ticker"] == ["moons/JUPITER"]
+    assert any("JUPITER-moons-" in caption and "2 rows" in caption for caption in captions(page))
+    page.multiselect(key="index").set_value(["btc_usd", "moons/JUPITER"]).run()
+    (refusal,) = page.info
+    assert refusal.value.replace("\\", "") == "btc_usd and moons/JUPITER are of two kinds: export each by itself."
+
+
+def test_a_range_without_rows_of_a_snapshot_feed_says_so(open_page: Open, moons: Database):
+    with moons.write() as cursor:
+        arrivals.append(cursor, [Snapshot("moons/JUPITER", START, START, (("Io", 0.5, None),))])
+
+    page = open_page("export", index="moons/JUPITER")
+
+    assert [each.value for each in page.info] == ["No rows in this range."]
+    assert button(page) is None

@@ -12,6 +12,8 @@ from click.testing import Result
 from store.export.files import Exports, Limits, manifest_of
 from store.export.query import ExportQuery
 from store.file.database import Database
+from store.ledger import arrivals
+from store.models import Snapshot
 from store.prices import ticks
 from store.prices.bars import INTERVAL_NAMES
 from tests.conftest import START, Program, tick, wait_until
@@ -119,6 +121,22 @@ def test_the_exports_of_a_folder_are_verified_and_a_damaged_one_is_named(command
     assert damaged.exit_code == 1
     assert damaged.stdout == f"{path.name} is not what was exported: its SHA-256 differs\n"
     assert damaged.stderr == f"Error: {folder} is damaged, faults: 1\n"
+
+
+def test_the_rows_of_a_snapshot_feed_are_exported_by_its_name(command, moons: Database, tmp_path: Path):
+    with moons.write() as cursor:
+        arrivals.append(cursor, [Snapshot("moons/JUPITER", START, START, (("Io", 0.5, None),))])
+
+    done = command("export", "--index", "moons/JUPITER", *RANGE, "--to", str(tmp_path))
+    refused = command("export", "--index", "moons/JUPITER", "--interval", "1m")
+
+    path = tmp_path / "JUPITER-moons-20261101T120000Z-20261101T130000Z.parquet"
+    assert done.stdout.startswith(f"{path}: moons 1, bytes ")
+    assert pd.read_parquet(path)["moon_name"].to_list() == ["Io"]
+    assert (refused.exit_code, refused.stderr.splitlines()[-1]) == (
+        1,
+        "Error: candles are made of prices, and moons/JUPITER has none: export its rows",
+    )
 
 
 def test_an_export_works_beside_a_recorder(recorded: Database, simulator):

@@ -56,7 +56,7 @@ def test_a_request_that_waited_for_the_end_of_a_pause_does_not_count(meters: Met
     assert meters.retries is None
 
 
-def test_a_database_that_is_tried_again_does_not_count_count(meters: Meters):
+def test_a_database_that_is_tried_again_does_not_count_count_count(meters: Meters):
     with stamina.set_testing(True, attempts=3), pytest.raises(BusyError):
         asyncio.run(fail(BusyError("held")))
 

@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -13,7 +13,7 @@ import pytest
 
 from poller.exchange.client import DeribitClient
 from poller.exchange.errors import RefusedError
-from poller.feeds.feed import Feed, Outcome, Snapshot
+from poller.feeds.feed import Feed, Outcome
 from poller.feeds.index import index_feeds
 from poller.history.limits import Limits as HistoryLimits
 from poller.journal.journal import Journal
@@ -21,56 +21,36 @@ from poller.journal.limits import Limits as JournalLimits
 from poller.recorder.limits import Limits
 from poller.recorder.recorder import Recorder
 from settings import Settings
-from store.file.database import Cursor, Database
+from store.file.database import Database
 from store.file.recorder import read_notice
-from store.ledger import arrivals, runs
+from store.ledger import runs
 from store.ledger.coverage import coverage
 from store.ledger.gaps import ledger
-from store.models import Arrival, Cause, Exchange, Miss, Tick, from_column, to_column, utc_now
+from store.models import Cause, Exchange, Miss, Snapshot, Tick, from_column, utc_now
 from store.prices import averages, ticks
 from tests.conftest import START, wait_until
+from tests.made_up.feed import moon_feed
 from tests.poller.conftest import http, price_reply, reply
 from tests.support.slots import in_a_row, seconds
 from tests.support.stored import EVER
 
 SECOND = timedelta(seconds=1)
 
-_TABLE = "CREATE TABLE books (feed VARCHAR, ts TIMESTAMP, instrument VARCHAR, mark DOUBLE)"
+MOONS = "moons/JUPITER"
 
 Start = Callable[..., Recorder]
 
 
-def append_books(cursor: Cursor, snapshots: Sequence[Snapshot]) -> None:
-    """The store's part of the made-up feed."""
-    for snapshot in snapshots:
-        arrivals.append(cursor, [Arrival(snapshot.feed, snapshot.ts, snapshot.received_at, len(snapshot.rows))])
-        for row in snapshot.rows:
-            cursor.execute("INSERT INTO books VALUES (?, ?, ?, ?)", [snapshot.feed, to_column(snapshot.ts), *row])
-
-
-def book_feed(
-    ask: Callable[[DeribitClient], Any], period: timedelta = 2 * SECOND, repeats: Any = "same", name: str = "books/BTC"
-) -> Feed:
-    """A feed of snapshots, of which the exchange keeps no history."""
-    return Feed(name, period, ask=ask, append=append_books, repeats=repeats)
-
-
-async def ask_books(client: DeribitClient) -> Snapshot:
-    at = await client.time()
-    return Snapshot("books/BTC", at, client.local(), (("BTC-PERPETUAL", 1.0), ("BTC-27NOV26", 2.0)))
-
-
 @pytest.fixture
-def books(database: Database) -> Database:
-    """A file with the table of the made-up feed and a little history of btc_usd, so that none is loaded."""
-    with database.write() as cursor:
-        cursor.execute(_TABLE)
+def recorded(moons: Database) -> Database:
+    """A file with a little history of btc_usd, so that none is loaded."""
+    with moons.write() as cursor:
         averages.append(cursor, "btc_usd", [(datetime(2019, 1, 1, tzinfo=START.tzinfo), 1.0)], 86_400, "live")
-    return database
+    return moons
 
 
 @pytest.fixture
-def start(books: Database, make_settings: Callable[..., Settings]) -> Iterator[Start]:
+def start(recorded: Database, make_settings: Callable[..., Settings]) -> Iterator[Start]:
     """Start a recorder of btc_usd at one second and of another feed."""
     started: list[Recorder] = []
 
@@ -78,7 +58,7 @@ def start(books: Database, make_settings: Callable[..., Settings]) -> Iterator[S
         settings = make_settings(deribit_url=url, poll_seconds=1, indexes=("btc_usd",))
         limits = Limits(history=HistoryLimits(look_for_gaps_s=0.5, ripe=SECOND))
         feeds = (*index_feeds(("btc_usd",), SECOND), *others)
-        recorder = Recorder(settings, books, "external", feeds=feeds, limits=limits)
+        recorder = Recorder(settings, recorded, "external", feeds=feeds, limits=limits)
         recorder.start()
         started.append(recorder)
         return recorder
@@ -88,9 +68,9 @@ def start(books: Database, make_settings: Callable[..., Settings]) -> Iterator[S
         recorder.stop()
 
 
-def stored_books(database: Database) -> list[tuple[Any, ...]]:
+def stored_moons(database: Database) -> list[tuple[Any, ...]]:
     with database.read() as cursor:
-        return cursor.execute("SELECT feed, instrument, mark, ts FROM books ORDER BY ts, mark DESC").fetchall()
+        return cursor.execute("SELECT planet, moon_name, phase, ts FROM moons ORDER BY ts, moon_name").fetchall()
 
 
 def stored_prices(database: Database) -> list[datetime]:
@@ -109,34 +89,36 @@ def answer(target: str) -> bytes:
         return reply(["btc_usd"], utc_now())
     if "get_time" in target:
         return reply(int(1000 * utc_now().timestamp()), utc_now())
+    if "get_moons" in target:
+        return reply([["Io", 0.25, 1_793_534_400_000], ["Europa", 0.5, 1_793_534_400_000]], utc_now())
     return price_reply(sent_at=utc_now())
 
 
-def test_a_feed_of_another_period_is_recorded_beside_the_others(serve, start: Start, books: Database):
-    recorder = start(serve(answer).url, book_feed(ask_books))
-    wait_until(lambda: len(stored_books(books)) >= 6, timeout_s=20)
-    told = read_notice(books.path)
+def test_a_feed_of_another_period_is_recorded_beside_the_others(serve, start: Start, recorded: Database):
+    recorder = start(serve(answer).url, moon_feed("JUPITER", 2 * SECOND))
+    wait_until(lambda: len(stored_moons(recorded)) >= 6, timeout_s=20)
+    told = read_notice(recorded.path)
     recorder.stop()
 
-    found = stored_books(books)
-    assert [row[:3] for row in found[:2]] == [("books/BTC", "BTC-27NOV26", 2.0), ("books/BTC", "BTC-PERPETUAL", 1.0)]
+    found = stored_moons(recorded)
+    assert [row[:3] for row in found[:2]] == [("JUPITER", "Europa", 0.5), ("JUPITER", "Io", 0.25)]
     slots = seconds(sorted({row[3] for row in found}))
     assert all(later - earlier == 2 * SECOND for earlier, later in pairwise(slots))
-    assert seconds(stored_prices(books)) == in_a_row(seconds(stored_prices(books)))
-    assert books.meters.polls["books/BTC", "ok"] == len(slots)
+    assert seconds(stored_prices(recorded)) == in_a_row(seconds(stored_prices(recorded)))
+    assert recorded.meters.polls[MOONS, "ok"] == len(slots)
     assert told is not None
-    assert told.indexes == ("btc_usd", "books/BTC")
+    assert told.indexes == ("btc_usd", MOONS)
     first, last = from_column(slots[0]), from_column(slots[-1])
-    with books.read() as cursor:
-        assert [run.feeds for run in runs.runs(cursor)] == [{"btc_usd": 1, "books/BTC": 2}]
+    with recorded.read() as cursor:
+        assert [run.feeds for run in runs.runs(cursor)] == [{"btc_usd": 1, MOONS: 2}]
         known = coverage(cursor, ledger(cursor, first, last, utc_now()), first, last)
     assert [(each.feed, each.due, each.missing) for each in known] == [
-        ("books/BTC", (last - first) // (2 * SECOND), 0),
         ("btc_usd", (last - first) // SECOND, 0),
+        (MOONS, (last - first) // (2 * SECOND), 0),
     ]
 
 
-def test_a_request_of_three_seconds_costs_a_feed_at_one_second_no_slot(serve, start: Start, books: Database):
+def test_a_request_of_three_seconds_costs_a_feed_at_one_second_no_slot(serve, start: Start, recorded: Database):
     over = threading.Event()
     asked_at: list[float] = []
 
@@ -153,11 +135,11 @@ def test_a_request_of_three_seconds_costs_a_feed_at_one_second_no_slot(serve, st
     recorder.stop()
     over.set()
 
-    found = seconds(stored_prices(books))
+    found = seconds(stored_prices(recorded))
     assert found == in_a_row(found)
     assert len(found) >= 8
-    assert missed(books) == []
-    with books.read() as cursor:
+    assert missed(recorded) == []
+    with recorded.read() as cursor:
         assert ticks.latest(cursor, "slow_usd") is not None
 
 
@@ -187,23 +169,23 @@ def test_no_second_holds_more_requests_than_the_budget_whatever_asks(
     assert {miss.feed for miss in missed(database)} <= {"i0_usd"}
 
 
-def test_a_feed_that_fails_is_missed_with_its_cause_and_told_while_others_go_on(serve, start: Start, books: Database):
+def test_a_feed_that_fails_is_missed_with_its_cause_and_told_while_others_go_on(
+    serve, start: Start, recorded: Database
+):
     async def refuse(_: DeribitClient) -> Snapshot:
-        raise RefusedError("get_books: -32602 Invalid params", code=-32602)
+        raise RefusedError("get_moons: -32602 Invalid params", code=-32602)
 
-    start(serve(answer).url, book_feed(refuse))
-    wait_until(lambda: missed(books))
+    start(serve(answer).url, replace(moon_feed("JUPITER", 2 * SECOND), ask=refuse))
+    wait_until(lambda: missed(recorded))
 
-    assert {(miss.feed, miss.cause, miss.code) for miss in missed(books)} == {
-        ("books/BTC", Cause.EXCHANGE_ERROR, -32602)
-    }
-    told = wait_until(lambda: (notice := read_notice(books.path)) and notice.failing and notice)
+    assert {(miss.feed, miss.cause, miss.code) for miss in missed(recorded)} == {(MOONS, Cause.EXCHANGE_ERROR, -32602)}
+    told = wait_until(lambda: (notice := read_notice(recorded.path)) and notice.failing and notice)
     assert told.state == "recording"
-    assert told.failing == {"books/BTC": "exchange error, get_books: -32602 Invalid params"}
+    assert told.failing == {MOONS: "exchange error, get_moons: -32602 Invalid params"}
 
 
 def test_what_a_feed_without_a_history_missed_is_unfillable_and_nobody_is_asked_for_it(
-    serve, start: Start, books: Database
+    serve, start: Start, recorded: Database
 ):
     asked: list[str] = []
 
@@ -216,7 +198,7 @@ def test_what_a_feed_without_a_history_missed_is_unfillable_and_nobody_is_asked_
     (feed,) = index_feeds(("eth_usd",), SECOND)
     server = serve(answer)
     start(server.url, replace(feed, ask=fail_twice, history=None))
-    wait_until(lambda: "unfillable" in states(books).get("eth_usd", set()), timeout_s=60, look_again_s=0.5)
+    wait_until(lambda: "unfillable" in states(recorded).get("eth_usd", set()), timeout_s=60, look_again_s=0.5)
 
     assert not [target for target in server.targets if "chart" in target and "eth_usd" in target]
 
@@ -233,12 +215,12 @@ def states(database: Database) -> dict[str, set[str]]:
 
 def snapshot(second: float) -> Snapshot:
     at = START + timedelta(seconds=second)
-    return Snapshot("books/BTC", at, at, (("BTC-PERPETUAL", second),))
+    return Snapshot(MOONS, at, at, (("Io", second, START),))
 
 
 @pytest.mark.parametrize(("repeats", "taken"), [("same", Snapshot), ("miss", Miss)])
-def test_an_unchanged_exchange_time_means_what_the_feed_says(books: Database, repeats: str, taken: type[Outcome]):
-    journal = Journal(books, feeds=[book_feed(ask_books, repeats=repeats)])
+def test_an_unchanged_exchange_time_means_what_the_feed_says(recorded: Database, repeats: Any, taken: type[Outcome]):
+    journal = Journal(recorded, feeds=[replace(moon_feed("JUPITER", SECOND), repeats=repeats)])
     journal.add(START, [snapshot(0.5)])
 
     (outcome,) = journal.add(START + SECOND, [snapshot(0.5)])
@@ -246,33 +228,36 @@ def test_an_unchanged_exchange_time_means_what_the_feed_says(books: Database, re
     assert type(outcome) is taken
 
 
-def test_a_snapshot_that_the_database_refuses_is_set_aside_and_its_slot_is_missed(books: Database):
-    journal = Journal(books, feeds=[book_feed(ask_books)], exchange=lambda: Exchange.REAL)
-    bad = Snapshot("books/BTC", START, START, (("BTC-PERPETUAL", "dear"),))
+def test_a_snapshot_that_the_database_refuses_is_set_aside_and_its_slot_is_missed(recorded: Database):
+    journal = Journal(recorded, feeds=[moon_feed("JUPITER", 2 * SECOND)], exchange=lambda: Exchange.REAL)
+    bad = Snapshot(MOONS, START, START, (("Io", "full", START),))
     journal.add(START, [bad])
     journal.add(START + SECOND, [snapshot(1.5)])
 
     journal.flush(1)
     journal.flush(1)
 
-    assert [row[2] for row in stored_books(books)] == [1.5]
-    (miss,) = missed(books)
-    assert (miss.slot, miss.feed) == (START, "books/BTC")
+    assert [row[2] for row in stored_moons(recorded)] == [1.5]
+    (miss,) = missed(recorded)
+    assert (miss.slot, miss.feed) == (START, MOONS)
     assert miss.detail.startswith("the database refused the snapshot: ")
-    (line,) = books.path.with_name("ticks.duckdb.refused.jsonl").read_text().splitlines()
+    (line,) = recorded.path.with_name("ticks.duckdb.refused.jsonl").read_text().splitlines()
     assert json.loads(line)["kind"] == "snapshot"
 
 
-def test_a_snapshot_that_waits_at_a_stop_leaves_a_miss_that_says_so(books: Database):
+def test_a_snapshot_that_waits_at_a_stop_leaves_a_miss_that_says_so(recorded: Database):
     journal = Journal(
-        books, feeds=[book_feed(ask_books)], exchange=lambda: Exchange.REAL, limits=JournalLimits(portion=1)
+        recorded,
+        feeds=[moon_feed("JUPITER", 2 * SECOND)],
+        exchange=lambda: Exchange.REAL,
+        limits=JournalLimits(portion=1),
     )
     journal.add(START, [snapshot(0.5)])
     journal.keep()
 
-    Journal(books, exchange=lambda: Exchange.REAL).flush(1)
+    Journal(recorded, exchange=lambda: Exchange.REAL).flush(1)
 
-    assert stored_books(books) == []
-    (miss,) = missed(books)
-    assert (miss.cause, miss.feed) == (Cause.STORE_UNAVAILABLE, "books/BTC")
+    assert stored_moons(recorded) == []
+    (miss,) = missed(recorded)
+    assert (miss.cause, miss.feed) == (Cause.STORE_UNAVAILABLE, MOONS)
     assert "takes prices alone" in miss.detail

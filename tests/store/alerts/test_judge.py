@@ -185,7 +185,7 @@ def test_an_index_without_any_tick_is_stale_too():
     assert (event.at, event.text) == (at(1), "BTC / USD no tick for 2 slots, 2 s: no tick ever came")
 
 
-def test_too_few_ticks_in_an_hour_fire_fire():
+def test_too_few_ticks_in_an_hour_fire_fire_fire():
     rule = made("coverage", below=90, hysteresis=0)
 
     found = play(judge_of(rule, 60), [*[100] * 60, *[None] * 8, *[100] * 70], poll_seconds=60)

@@ -10,7 +10,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from store.backup.backup import Limits, Made, backup
+from store.backup.backup import Made, backup
+from store.backup.days import Limits
 from store.backup.manifest import read_manifest
 from store.backup.restore import restore
 from store.backup.verify import faults_of_database, what_it_holds
@@ -85,14 +86,14 @@ def test_a_backup_beside_a_busy_writer_is_of_one_instant(database: Database, fol
             made.append(backup(database, folder, limits=few))
             assert faults(folder) == []
 
-    assert made[-1].ticks >= made[0].ticks >= 20
+    assert made[-1].rows["ticks"] >= made[0].rows["ticks"] >= 20
     restored = Database(folder.with_name("restored.duckdb"))
     restore(folder, restored)
     with restored.read() as cursor:
         seconds = sorted(
             round((each.ts - START).total_seconds()) for each in ticks.newest_first(cursor, "btc_usd", 999)
         )
-    assert seconds == list(range(made[-1].ticks))
+    assert seconds == list(range(made[-1].rows["ticks"]))
 
 
 def count(database: Database) -> int:
@@ -104,7 +105,7 @@ def test_a_recorder_that_holds_the_file_steps_aside_for_a_backup(database: Datab
     with start("keep_held", database.path) as holder:
         assert line(holder) == "held"
 
-        assert backup(database, folder) == Made(1, 1, 1)
+        assert backup(database, folder) == Made({"ticks": 1}, 1, 1)
 
 
 def test_rows_keep_their_numbers_whatever_becomes_of_the_file(filled: Database):
@@ -146,7 +147,7 @@ def test_a_day_that_is_as_it_was_is_not_written_again(filled: Database, folder: 
     second = backup(filled, folder)
 
     after = {file.day: file.path for file in manifest_in(folder).tables["ticks"]}
-    assert (first, second) == (Made(19, 4, 4), Made(27, 5, 2))
+    assert (first, second) == (Made({"ticks": 19}, 4, 4), Made({"ticks": 27}, 5, 2))
     assert {day for day in after if after[day] != before.get(day)} == {"2026-11-02", "2026-11-04"}
     assert sorted(path.name for path in (folder / "ticks").iterdir()) == sorted(
         Path(each).name for each in after.values()
@@ -202,7 +203,7 @@ def test_one_backup_into_a_folder_at_a_time(filled: Database, folder: Path):
         backup(filled, folder)
 
     lock.release()
-    assert backup(filled, folder).ticks == 19
+    assert backup(filled, folder).rows["ticks"] == 19
 
 
 def test_how_far_it_is_is_told(filled: Database, folder: Path, tmp_path: Path):
@@ -578,5 +579,5 @@ def test_threads_may_back_up_and_write_at_once(filled: Database, folder: Path):
         thread.join()
         last = backup(filled, folder)
 
-    assert last.ticks == 19 + 200
+    assert last.rows["ticks"] == 19 + 200
     assert faults(folder) == []

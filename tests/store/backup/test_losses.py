@@ -63,7 +63,7 @@ def test_ticks_of_imports_that_are_undone_are_no_losses(backed_up: Database, fol
 
     made = backup(backed_up, folder)
 
-    assert made.ticks == 6 + {1: 2, 2: 3}.get(sum(undone), 0)
+    assert made.rows["ticks"] == 6 + {1: 2, 2: 3}.get(sum(undone), 0)
     assert faults(folder) == []
     assert restored_rows(folder) == rows(backed_up.path)["ticks"]
 

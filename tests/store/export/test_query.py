@@ -15,7 +15,7 @@ NOW = START + 2 * DAY
 
 
 def query(*index_names: str, **more: object) -> ExportQuery:
-    return ExportQuery(**{"index_names": index_names or ("btc_usd",), "start": START, "end": START + DAY, **more})  # type: ignore[arg-type]
+    return ExportQuery(**{"feeds": index_names or ("btc_usd",), "start": START, "end": START + DAY, **more})  # type: ignore[arg-type]
 
 
 def test_ticks_as_the_parameters_of_an_address():
@@ -54,7 +54,7 @@ def test_the_name_of_the_file_says_what_is_in_it(asked: ExportQuery, name: str):
 def test_a_closed_query_names_each_index_once_and_ends_now_at_the_latest():
     closed = query("eth_usd", "btc_usd", "eth_usd", start=datetime.min.replace(tzinfo=UTC), end=NOW + DAY).closed(NOW)
 
-    assert closed.index_names == ("btc_usd", "eth_usd")
+    assert closed.feeds == ("btc_usd", "eth_usd")
     assert (closed.start, closed.end) == (datetime(1970, 1, 1, tzinfo=UTC), NOW)
     assert closed.closed(NOW + DAY) == closed
 

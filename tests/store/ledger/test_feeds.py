@@ -1,25 +1,21 @@
 """The ledger is kept by feed: each has its own slots, whatever the periods of the others are."""
 
 from collections.abc import Iterable
-from datetime import datetime
 
 from store.file.database import Cursor, Database
 from store.ledger import arrivals, gaps, runs
 from store.ledger.coverage import calendar, coverage
 from store.ledger.heal import heal
-from store.models import Arrival, Cause, Gap, Miss, Run
+from store.models import Cause, Gap, Miss, Run, Snapshot, to_column
 from tests.store.histories import LATENCY, at, found, in_short, missed, observed
 
 CHAIN = "options/BTC"
 HOUR = 3600
 
 
-def snapshots(cursor: Cursor, seconds: Iterable[float]) -> set[tuple[str, datetime]]:
+def snapshots(cursor: Cursor, seconds: Iterable[float]) -> None:
     """Store a snapshot 2 s after each of these slots."""
-    return arrivals.append(
-        cursor,
-        [Arrival(CHAIN, at(second + 2), at(second + 2.1), 900) for second in seconds],
-    )
+    arrivals.append(cursor, [Snapshot(CHAIN, at(second + 2), at(second + 2.1), ()) for second in seconds])
 
 
 def ran(cursor: Cursor, start_s: float, end_s: float | None, **periods_s: int) -> None:
@@ -107,14 +103,14 @@ def test_a_snapshot_that_comes_late_heals_the_gap_that_nobody_could_fill(databas
 
 def test_a_snapshot_is_noted_once(database: Database):
     with database.write() as cursor:
-        first = snapshots(cursor, (0, 300, 300))
-        again = snapshots(cursor, (300, 600))
+        snapshots(cursor, (0, 300, 300))
+        snapshots(cursor, (300, 600))
+        snapshots(cursor, ())
+        stored = cursor.execute("SELECT feed, ts FROM snapshots ORDER BY ts").fetchall()
         newest = arrivals.newest(cursor)
 
-    assert (len(first), len(again)) == (2, 1)
+    assert stored == [(CHAIN, to_column(at(second))) for second in (2, 302, 602)]
     assert newest == {CHAIN: at(602)}
-    with database.write() as cursor:
-        assert snapshots(cursor, ()) == set()
 
 
 def test_the_misses_of_two_feeds_at_one_slot_are_two(database: Database):

@@ -14,9 +14,10 @@ from store.errors import StoreError
 from store.export.files import Exports, Limits
 from store.export.query import ExportQuery
 from store.file.database import Database
+from store.file.rows import AsOf
 from store.instants import EPOCH
+from store.kinds import TICKS
 from store.prices import candles, ticks
-from store.prices.snapshot import Snapshot
 from tests.conftest import tick
 from tests.store.files import checkpoint
 from tests.store.histories import at
@@ -73,29 +74,29 @@ def moved(database: Database, first: float, end: float, *new: float) -> None:
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_snapshot_holds_as_long_as_none_of_its_ticks_is_deleted(filled: Database, change: str):
+def test_the_rows_of_an_instant_hold_as_long_as_none_of_them_is_deleted(filled: Database, change: str):
     with filled.read() as cursor:
-        snapshot = Snapshot.take(cursor)
+        then = AsOf.take(cursor, TICKS)
         before = cursor.execute("SELECT index_name, ts FROM ticks ORDER BY ts").fetchall()
     act, expected = CHANGES[change]
 
     act(filled)
 
     with filled.read() as cursor:
-        assert snapshot.holds(cursor) == expected
-        now = cursor.execute("SELECT index_name, ts FROM ticks WHERE rowid < ? ORDER BY ts", [snapshot.end]).fetchall()
+        assert then.holds(cursor) == expected
+        now = cursor.execute("SELECT index_name, ts FROM ticks WHERE rowid < ? ORDER BY ts", [then.end]).fetchall()
     if expected:
         assert now == before
 
 
-def test_a_snapshot_of_nothing_holds(database: Database):
+def test_no_rows_at_an_instant_hold(database: Database):
     with database.read() as cursor:
-        snapshot = Snapshot.take(cursor)
+        then = AsOf.take(cursor, TICKS)
     append(database, 1)
 
     with database.read() as cursor:
-        assert (snapshot.end, snapshot.count) == (0, 0)
-        assert snapshot.holds(cursor)
+        assert (then.end, then.count) == (0, 0)
+        assert then.holds(cursor)
 
 
 DELETED = {"middle": (100, 300), "end": (200, SECONDS), "begin": (0, 200)}
@@ -120,7 +121,7 @@ def test_after_a_deletion_exports_and_backups_have_each_row_that_is_left(
     restored = Database(tmp_path / "restored.duckdb")
     restore(tmp_path / "backup", restored)
 
-    assert (made.rows, copied.ticks) == (202, 202)
+    assert (made.rows, copied.rows) == (202, {"ticks": 202})
     assert seconds_of(restored) == expected
     assert list(faults_of_database(filled)) == []
 
@@ -157,7 +158,7 @@ def test_an_export_of_what_is_deleted_again_and_again_is_given_up(filled: Databa
         delete(filled, second, second + 1)
 
     with pytest.raises(
-        StoreError, match=r"^ticks were deleted from ticks\.duckdb each time that it was read: try again"
+        StoreError, match=r"^rows were deleted from ticks\.duckdb each time that it was read: try again"
     ):
         Exports(filled, 10**9).make(ExportQuery(("btc_usd",), EPOCH, at(2000)), tell)
 
@@ -181,7 +182,7 @@ def test_a_backup_is_begun_anew_when_ticks_are_deleted_meanwhile(filled: Databas
 
     made = backup(filled, tmp_path / "backup", tell)
 
-    assert (made.ticks, len(again)) == (SECONDS, 2)
+    assert (made.rows, len(again)) == ({"ticks": SECONDS}, 2)
     restored = Database(tmp_path / "restored.duckdb")
     restore(tmp_path / "backup", restored)
     assert seconds_of(restored) == seconds_of(filled)
@@ -195,7 +196,7 @@ def test_a_backup_of_what_is_deleted_again_and_again_is_given_up(filled: Databas
         delete(filled, second, second + 1)
 
     with pytest.raises(
-        StoreError, match=r"^ticks were deleted from ticks\.duckdb each time that it was read: try again"
+        StoreError, match=r"^rows were deleted from ticks\.duckdb each time that it was read: try again"
     ):
         backup(filled, tmp_path / "backup", tell)
 

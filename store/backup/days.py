@@ -1,0 +1,163 @@
+"""Days: how a backup copies the table of a kind, in a file for each day in UTC. A day that is as it was stays."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import takewhile
+from pathlib import Path
+
+from duckdb import DuckDBPyConnection
+
+from store.file import schema
+from store.file.database import ROWS_A_LEASE, Database
+from store.file.rows import AsOf
+
+from .copies import as_instants, pattern, write
+from .manifest import File
+from .whole_tables import UNFINISHED, finished
+
+_DAYS = """
+SELECT ts::DATE, count(*), bit_xor(hash({columns}))
+FROM {table}
+WHERE rowid >= ? AND rowid < ?
+GROUP BY ALL
+"""
+
+_ROWS = "SELECT {columns} FROM {table} WHERE rowid < ? AND ts >= ? AND ts < ? ORDER BY {key}, ts"
+
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much is done under one lease.
+
+    Attributes:
+        rows: how many rows are looked at, to see which days changed.
+        copy_s: how long days are copied; one of 172,800 ticks takes 60 ms.
+        piece: how many rows of a day are copied, which takes up to 0.6 s. A day that has more is copied in pieces.
+    """
+
+    rows: int = ROWS_A_LEASE
+    copy_s: float = 0.1
+    piece: int = 600_000
+
+
+@dataclass(frozen=True)
+class Days:
+    """The days of a kind's table.
+
+    Attributes:
+        as_of: the rows that they are of.
+        counted: of each day how many rows it has, and their digest.
+        before: the files of the backup before, by day.
+    """
+
+    as_of: AsOf
+    counted: Mapping[str, tuple[int, int]]
+    before: Mapping[str, File]
+
+    @property
+    def table(self) -> str:
+        return self.as_of.kind.table
+
+    @property
+    def gone(self) -> list[File]:
+        """The files of days that have no rows any more."""
+        return [file for day, file in self.before.items() if day not in self.counted]
+
+    @property
+    def unchanged(self) -> dict[str, File]:
+        """The files of days that are as they were."""
+        return {day: file for day, file in self.before.items() if self.counted.get(day) == (file.rows, file.digest)}
+
+    @property
+    def changed(self) -> list[str]:
+        """The others. A day that has fewer rows comes first: if they are lost, no other day is copied in vain."""
+        return sorted(self.counted.keys() - self.unchanged.keys(), key=lambda day: (not self._shrank(day), day))
+
+    def _shrank(self, day: str) -> bool:
+        return day in self.before and self.counted[day][0] < self.before[day].rows
+
+
+def look_at(database: Database, as_of: AsOf, before: Sequence[File], rows: int) -> Days:
+    """See which days there are, over leases of so many rows each; `before` are the files of the backup before."""
+    counted: dict[str, tuple[int, int]] = {}
+    query = _DAYS.format(columns=", ".join(as_of.kind.column_names), table=as_of.kind.table)
+    for first in range(0, as_of.end, rows):
+        with database.read() as cursor:
+            for day, count, digest in cursor.execute(query, [first, min(first + rows, as_of.end)]).fetchall():
+                count_before, digest_before = counted.get(str(day), (0, 0))
+                counted[str(day)] = (count_before + count, digest_before ^ digest)
+    return Days(as_of, counted, {file.day: file for file in before if file.day})
+
+
+def copied(
+    database: Database,
+    folder: Path,
+    parquet: DuckDBPyConnection,
+    days: Days,
+    limits: Limits,
+    check: Callable[[File, Path], None],
+) -> Iterator[dict[str, File]]:
+    """Copy the days that changed; the files of those that are copied, by day, again and again.
+
+    `check` sees each copy that takes the place of another one.
+    """
+    todo = days.changed
+    while todo:
+        short = list(takewhile(lambda day: days.counted[day][0] <= limits.piece, todo))
+        if short:
+            written = _short_days(database, folder, days.as_of, short, limits.copy_s)
+        else:
+            pieces = -(-days.counted[todo[0]][0] // limits.piece)
+            written = [_long_day(database, folder, parquet, days.as_of, todo[0], pieces)]
+        files = {}
+        for path in written:
+            day = path.stem
+            files[day] = replace(finished(parquet, folder, path, "ts"), day=day, digest=days.counted[day][1])
+            if day in days.before:
+                check(days.before[day], folder / files[day].path)
+        todo = todo[len(files) :]
+        yield files
+
+
+def _short_days(database: Database, folder: Path, as_of: AsOf, days: Sequence[str], copy_s: float) -> list[Path]:
+    """Copy days under one lease of `copy_s` seconds, or one day that takes longer; where to."""
+    written = []
+    with database.read() as cursor:
+        until = time.monotonic() + copy_s
+        for day in days:
+            start = datetime.fromisoformat(day)
+            written.append(_write(cursor, folder, as_of, day, start, start + _DAY))
+            if time.monotonic() >= until:
+                break
+    return written
+
+
+def _long_day(
+    database: Database, folder: Path, parquet: DuckDBPyConnection, as_of: AsOf, day: str, pieces: int
+) -> Path:
+    """Copy a day in equal pieces of its time, each under a lease of its own, and put them together; where to."""
+    start = datetime.fromisoformat(day)
+    paths = []
+    for number in range(pieces):
+        begin, end = (start + _DAY * each / pieces for each in (number, number + 1))
+        with database.read() as cursor:
+            paths.append(_write(cursor, folder, as_of, f"{day}.{number}", begin, end))
+    whole = folder / as_of.kind.table / f"{day}{UNFINISHED}"
+    write(parquet, "FROM read_parquet(?)", [[pattern(path) for path in paths]], whole)
+    for path in paths:
+        path.unlink()
+    return whole
+
+
+def _write(cursor: DuckDBPyConnection, folder: Path, as_of: AsOf, name: str, start: datetime, end: datetime) -> Path:
+    """Write the rows of [start, end) to a file that is not finished; where to."""
+    table = as_of.kind.table
+    path = folder / table / f"{name}{UNFINISHED}"
+    columns = as_instants(schema.columns(cursor, table))
+    query = _ROWS.format(columns=columns, table=table, key=", ".join(as_of.kind.key))
+    write(cursor, query, [as_of.end, start, end], path)
+    return path

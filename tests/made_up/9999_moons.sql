@@ -1,0 +1,7 @@
+CREATE TABLE moons (
+    planet VARCHAR,
+    moon_name VARCHAR,
+    ts TIMESTAMP,
+    phase DOUBLE,
+    rises_at TIMESTAMP
+);
