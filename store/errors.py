@@ -3,14 +3,14 @@
 TickwellError
 └── StoreError                the database could not be read or written; the message says why
     ├── NoDatabaseError       nothing was recorded yet; a reader shows its empty state
-    ├── BusyError             somebody else kept the file for too long; try again at the next slot
-    ├── UnreadableError       the file is damaged or no database; a recorder sets it aside and begins another
+    ├── BusyError             another process kept the file for too long; try again at the next slot
+    ├── UnreadableError       the file is damaged or not a database; a recorder sets it aside and begins another
     ├── OlderSchemaError      written by an older Tickwell; a recorder brings it up to this version
     ├── NewerSchemaError      written by a newer Tickwell; a person updates this one, the file is left as it is
     ├── RefusedRecordError    a row can't be stored as it is; a recorder sets it aside and stores the others
     ├── ForeignExchangeError  prices of another exchange than the file's; a person names another file or address
-    ├── FileError             a file to import is unreadable or lacks a column; whoever named it corrects that
-    └── RecorderError         another recorder is at work on the same file; a person stops one of them
+    ├── FileError             a file to import is unreadable or lacks a column; the user corrects command or file
+    └── RecorderError         another recorder is running on the same file; a person stops one of them
 """
 
 from settings import TickwellError
@@ -25,11 +25,11 @@ class NoDatabaseError(StoreError):
 
 
 class BusyError(StoreError):
-    """The file stayed in somebody else's hands. Try again; the message names the holder where it is known."""
+    """Another process kept the file. Try again; the message names the process where it is known."""
 
 
 class UnreadableError(StoreError):
-    """What lies there is damaged or no database. A recorder sets it aside; readers say so until then.
+    """The file is damaged or not a database. A recorder sets it aside; readers say so until then.
 
     `log_alone` is true when only its write-ahead log can't be used.
     """
@@ -48,7 +48,7 @@ class NewerSchemaError(StoreError):
 
 
 class RefusedRecordError(StoreError):
-    """The database takes one of the rows never. A recorder sets that one aside, and stores the others."""
+    """The database will never accept one of the rows. A recorder sets that row aside, and stores the others."""
 
 
 class ForeignExchangeError(StoreError):
@@ -56,7 +56,7 @@ class ForeignExchangeError(StoreError):
 
 
 class FileError(StoreError):
-    """A file to import can't be read or understood. Whoever named it corrects that; nothing of it was stored."""
+    """A file to import can't be read or understood. The user corrects the command or the file; nothing was stored."""
 
 
 class RecorderError(StoreError):

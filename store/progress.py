@@ -1,13 +1,13 @@
-"""How far long work is, told to whoever watches."""
+"""The callbacks that report the progress of long work."""
 
 from collections.abc import Callable
 
 Tell = Callable[[int, int], None]
-"""Hears how many of how many steps are done."""
+"""Called with the number of finished steps and of all steps."""
 
 TellWhat = Callable[[str, int, int], None]
-"""Hears in words what is being done, and how much of how much is done."""
+"""Called with the current work in words, and with how much of it is done and how much there is."""
 
 
 def unheard(_done: int, _total: int) -> None:
-    """A `Tell` where nobody watches."""
+    """A `Tell` that ignores progress."""

@@ -3,7 +3,7 @@
 import math
 from datetime import timedelta
 
-# Six significant digits of less than this are not written out any more: 0.00000000123456 is.
+# The smallest value with all six significant digits written out, as in 0.00000000123456.
 _TINY = 1e-9
 
 _LONGEST_VALUE = 80
@@ -12,7 +12,7 @@ _LONGEST_VALUE = 80
 def decimals(value: float) -> int:
     """How many digits after the point suit a value: cents from 100 on, six significant digits below.
 
-    The sign plays no part. 0 and what is no number have cents; what is tiny has as many as the last that is not.
+    The sign does not count. 0 and NaN have two digits. A tiny value has as many digits as the smallest value above it.
     """
     size = abs(value)
     if size >= 100 or not size or math.isnan(size):
@@ -21,7 +21,7 @@ def decimals(value: float) -> int:
 
 
 def price(value: float) -> str:
-    """A price, rate or other value with digits that suit its size; a dash where it is no number."""
+    """A price, rate or other value with digits that suit its size; a dash if it is not a number."""
     if not math.isfinite(value):
         return "–"
     if 0 < abs(value) < _TINY:
@@ -57,6 +57,6 @@ def duration(length: timedelta) -> str:
 
 
 def shortened(value: object) -> str:
-    """A value of a request as Python writes it, on one line, and no longer than a person would read."""
+    """A value of a request as Python writes it, on one line, cut to a readable length."""
     text = repr(value)
     return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"

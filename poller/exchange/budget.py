@@ -1,4 +1,4 @@
-"""The request budget of a client: a token for each request, and each comes back a second later."""
+"""The request budget of a client. Each request takes a token, and each token comes back a second later."""
 
 import asyncio
 import time
@@ -7,25 +7,25 @@ from collections.abc import Callable
 
 from settings import MAX_REQUESTS_PER_SECOND
 
-# What can wait looks this often whether it may go.
+# A request that can wait checks this often whether it may go.
 _LOOK_AGAIN_S = 0.05
 
-# Slots may use the whole budget for ever. What can wait goes after 5 s all the same, or no gap would ever heal.
+# Slots may use the whole budget for ever. A request that can wait goes after 5 s anyway, or no gap would ever heal.
 _LONGEST_S = 5.0
 
-# A timer is some milliseconds late. Where it is later than this, the process or its machine stood still.
+# A timer is some milliseconds late. When it is later than this, the process or its machine stood still.
 _LATE_S = 0.1
 
 
 class Budget:
-    """Lets at most so many requests begin in any second.
+    """Lets at most `a_second` requests begin in any second.
 
-    Requests go in the order in which they ask, but what can wait lets all others go first, and leaves room for the
-    slots of the next second.
+    Requests go in the order in which they ask. A request that can wait lets all others go first, and leaves room for
+    the slots of the next second.
 
     Args:
         a_second: how many requests may begin.
-        longest_s: after so many seconds a request that can wait goes, without a token.
+        longest_s: a request that can wait goes without a token after this many seconds.
         steady: seconds of a clock that nobody sets.
     """
 
@@ -57,7 +57,7 @@ class Budget:
                 self._slots_wait -= 1
 
     async def _freed_s(self) -> float:
-        """Wait for a token; when it came back. Taking it then, not a bit later, keeps long queues from growing late."""
+        """Wait for a token and return when it came back. Counting from that time keeps a long queue on time."""
         left_s = self._until_free_s()
         if left_s <= 0:
             return self._steady()
@@ -74,7 +74,7 @@ class Budget:
         self._taken_s.append((self._steady(), True))
 
     def _until_free_s(self) -> float:
-        """Seconds until a token is there; 0 or less if one is."""
+        """Seconds until a token is free; 0 or less if one is free now."""
         now_s = self._steady()
         while self._taken_s and self._taken_s[0][0] <= now_s - 1:
             self._taken_s.popleft()

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, FloatRect, Locator, Page, Playwright, e
 from pages.common import site
 
 PAGES = {page.title: f"/{page.name}" if number else "/" for number, page in enumerate(site.PAGES)}
-"""The title of each page and where it is."""
+"""The title and the path of each page."""
 
 
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
@@ -24,17 +24,17 @@ PHONE: dict[str, Any] = {
     "is_mobile": True,
     "device_scale_factor": 2,
 }
-"""What a context of a phone takes."""
+"""The options of a browser context like a phone's."""
 
 
 def find_chromium() -> str | None:
-    """The path of a Chromium on this machine; of the one that never has a window, if there is: it takes less time."""
+    """The path of a Chromium on this machine. The build without windows is preferred: it is faster."""
     names = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
     return next(filter(None, map(shutil.which, names)), None)
 
 
 def chromium(playwright: Playwright) -> Browser:
-    """The machine's Chromium, started; close it, or use it as a context manager."""
+    """Start the machine's Chromium; close it, or use it as a context manager."""
     return playwright.chromium.launch(executable_path=find_chromium(), args=ARGUMENTS)
 
 
@@ -55,7 +55,7 @@ plot => ({
 
 @dataclass(frozen=True)
 class Seen:
-    """What a chart shows: its range, on the clocks of the reader's zone, and its traces by what they are."""
+    """What a chart shows: its range in wall-clock time of the reader's zone, and its traces by `part`."""
 
     start: datetime
     end: datetime
@@ -63,14 +63,14 @@ class Seen:
 
 
 def seen(page: Page) -> Seen:
-    """What the chart shows now."""
+    """Read what the chart shows now."""
     found = drawn(page).locator(".js-plotly-plot").evaluate(_TO_SEE)
     start, end = map(datetime.fromisoformat, found["range"])
     return Seen(start, end, {trace["part"]: trace for trace in found["traces"]})
 
 
 def range_in(page: Page, zone: str) -> tuple[datetime, datetime]:
-    """The instants between which the chart shows time, for a reader in that zone."""
+    """The instants of the chart's range, for a reader in that zone."""
     now = seen(page)
     start, end = (at.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC) for at in (now.start, now.end))
     return start, end
@@ -87,7 +87,7 @@ def range_in_address(page: Page) -> tuple[datetime, datetime] | None:
 
 
 def box(locator: Locator) -> FloatRect:
-    """Where an element is in the window, once it is scrolled into it."""
+    """The place of an element in the window, once it is scrolled into view."""
     locator.scroll_into_view_if_needed()
     found = locator.bounding_box()
     assert found is not None
@@ -95,7 +95,7 @@ def box(locator: Locator) -> FloatRect:
 
 
 def drag(page: Page, start: float, end: float) -> None:
-    """Draw the mouse over the chart, from one to another fraction of its width."""
+    """Drag the mouse over the chart, from one fraction of its width to another."""
     area = box(drawn(page).locator(".nsewdrag"))
     y = area["y"] + area["height"] / 2
     page.mouse.move(area["x"] + start * area["width"], y)
@@ -105,7 +105,7 @@ def drag(page: Page, start: float, end: float) -> None:
 
 
 def overflow(page: Page) -> int:
-    """By how many pixels the page is wider than its window."""
+    """The pixels by which the page is wider than its window."""
     wider: int = page.evaluate(
         "Math.max(...[document.documentElement, document.querySelector('[data-testid=stMain]')]"
         ".map(each => each.scrollWidth - each.clientWidth))"

@@ -1,4 +1,4 @@
-"""Somebody who is told of alerts: a real server on a local port that keeps what it gets, or misbehaves."""
+"""A receiver of alerts: a real server on a local port that keeps its messages, or misbehaves."""
 
 import json
 import threading
@@ -7,17 +7,17 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal, Self
 
 SECRET = "hooks/T0pS3cret"
-"""The path of its address, as a token is in those of many services."""
+"""The path of its address. Many services have a token there."""
 
 Manner = Literal["accept", "refuse", "hang", "drop", "trickle"]
 
 
 class Webhook:
-    """Takes JSON by POST as long as the `with` block lasts.
+    """Takes JSON by POST during the `with` block.
 
     Attributes:
-        messages: the bodies that it accepted, in their order, and `times` when that was by time.monotonic.
-        calls: the method and path of each request, whatever became of it.
+        messages: the bodies that it accepted, in order; `times` has the times by time.monotonic.
+        calls: the method and path of each request, accepted or not.
         manner: what it does with the next request: accept it; refuse it with 500; hang without an answer; drop the
             connection; trickle an answer that never ends. What hangs goes on hanging until the block ends.
         delay_s: how long it takes to accept one.
@@ -59,7 +59,7 @@ class Webhook:
 
     @property
     def idle(self) -> bool:
-        """Has it accepted all that came?"""
+        """Has it accepted every message so far?"""
         return len(self.messages) == len(self.calls)
 
     @property
@@ -92,7 +92,7 @@ class _Handler(BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length", 0))
         body = self.rfile.read(length)
         if len(body) < length:
-            return  # who was sending was killed meanwhile
+            return  # the sender was killed meanwhile
         webhook.calls.append((self.command, self.path))
         match webhook.manner:
             case "refuse":
@@ -121,4 +121,4 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(b".")
 
     def log_message(self, *_: object) -> None:
-        """Nothing is to be said."""
+        """Log nothing."""

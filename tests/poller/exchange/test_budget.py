@@ -1,4 +1,4 @@
-"""No second holds more requests than the budget, and what can wait never takes the token of a slot."""
+"""No second has more requests than the budget, and a request that can wait never takes a slot's token."""
 
 import asyncio
 import time
@@ -10,7 +10,7 @@ from poller.exchange.budget import Budget
 
 
 def begun_at(*requests: tuple[str, Callable[[], Awaitable[None]]]) -> list[tuple[str, float]]:
-    """When each request began, in seconds, in the order in which they did; all ask at once."""
+    """The seconds at which requests began, in that order; all ask at once."""
     begun: list[tuple[str, float]] = []
 
     async def one(name: str, take: Callable[[], Awaitable[None]]) -> None:
@@ -37,7 +37,7 @@ def test_no_second_holds_more_than_the_budget_and_each_has_its_turn():
     assert 2 <= times_s[11] < 3
 
 
-def test_what_can_wait_lets_all_others_go_first():
+def test_a_request_that_can_wait_lets_all_others_go_first():
     budget = Budget(2)
 
     def later() -> Awaitable[None]:
@@ -48,7 +48,7 @@ def test_what_can_wait_lets_all_others_go_first():
     assert [name for name, _ in begun] == ["slot"] * 5 + ["history"]
 
 
-def test_what_can_wait_leaves_room_for_the_slots_of_the_next_second():
+def test_a_request_that_can_wait_leaves_room_for_the_slots_of_the_next_second():
     budget = Budget(5)
     since = time.monotonic()
     budget.due_soon = lambda: 3 if time.monotonic() < since + 0.4 else 0
@@ -60,7 +60,7 @@ def test_what_can_wait_leaves_room_for_the_slots_of_the_next_second():
 
 
 @pytest.mark.parametrize("due", [5, 60])
-def test_where_slots_need_all_of_it_what_can_wait_goes_after_a_while_and_takes_no_token(due: int):
+def test_a_request_that_can_wait_goes_after_a_while_even_if_slots_need_the_whole_budget(due: int):
     budget = Budget(5, longest_s=0.2)
     budget.due_soon = lambda: due
 
