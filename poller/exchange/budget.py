@@ -1,4 +1,4 @@
-"""The request budget of a client: a token for each request, and each comes back a second later."""
+"""The request budget of a client: a token for each request, and each comes back about a second later."""
 
 import asyncio
 import time
@@ -6,6 +6,10 @@ from collections import deque
 from collections.abc import Callable
 
 from settings import MAX_REQUESTS_PER_SECOND
+
+# After so many seconds a token comes back. Slots may use all tokens for ever: were it a whole second, those that were
+# late once would always be.
+_BACK_S = 0.95
 
 # What can wait looks this often whether it may go.
 _LOOK_AGAIN_S = 0.05
@@ -18,7 +22,7 @@ _LATE_S = 0.1
 
 
 class Budget:
-    """Lets at most so many requests begin in any second.
+    """Lets at most so many requests begin in any second, or in 0.95 s while slots catch up.
 
     Requests go in the order in which they ask, but what can wait lets all others go first, and leaves room for the
     slots of the next second.
@@ -76,9 +80,9 @@ class Budget:
     def _until_free_s(self) -> float:
         """Seconds until a token is there; 0 or less if one is."""
         now_s = self._steady()
-        while self._taken_s and self._taken_s[0][0] <= now_s - 1:
+        while self._taken_s and self._taken_s[0][0] <= now_s - _BACK_S:
             self._taken_s.popleft()
-        return 0.0 if len(self._taken_s) < self._a_second else self._taken_s[0][0] + 1 - now_s
+        return 0.0 if len(self._taken_s) < self._a_second else self._taken_s[0][0] + _BACK_S - now_s
 
     def _leaves_room(self) -> bool:
         """Would the slots of the next second still find their tokens?"""

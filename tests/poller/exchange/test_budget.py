@@ -32,9 +32,25 @@ def test_no_second_holds_more_than_the_budget_and_each_has_its_turn():
 
     assert [name for name, _ in begun] == [str(number) for number in range(12)]
     times_s = [at_s for _, at_s in begun]
-    assert all(later - earlier >= 0.99 for earlier, later in zip(times_s, times_s[5:], strict=False))
+    assert all(later - earlier >= 0.94 for earlier, later in zip(times_s, times_s[5:], strict=False))
     assert times_s[4] < 0.5
-    assert 2 <= times_s[11] < 3
+    assert 1.9 <= times_s[11] < 3
+
+
+def test_slots_that_use_the_whole_budget_are_in_time_again_some_slots_after_a_late_one():
+    budget, late_s = Budget(5), []
+
+    async def slots() -> None:
+        began_s = time.monotonic() - 0.1  # the first slot is late by so much
+        for second in range(4):
+            await asyncio.sleep(began_s + second - time.monotonic())
+            await asyncio.gather(*(budget.take() for _ in range(5)))
+            late_s.append(time.monotonic() - began_s - second)
+
+    asyncio.run(slots())
+
+    assert late_s[0] >= 0.1
+    assert late_s[3] < 0.04
 
 
 def test_what_can_wait_lets_all_others_go_first():
