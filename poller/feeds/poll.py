@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 import stamina
 
+from poller.exchange.budget import period_s
 from poller.exchange.client import DeribitClient
 from poller.exchange.errors import ClosedError, ExchangeError, PausedError, TemporaryError, UnreachableError
 from poller.timing.guard import guarded
@@ -68,6 +69,7 @@ def retries_within_budget(feeds: Sequence[Feed]) -> int:
 async def _poll_feed(client: DeribitClient, feed: Feed, slot: datetime, seconds_left: float, retries: int) -> Outcome:
     if seconds_left <= 0:
         return missed_slot(slot, feed.name)
+    period_s.set(feed.period.total_seconds())
     outcome: Outcome | None = None
     with guarded(f"poll of {feed.name}"):
         outcome = await _observed_or_missed(client, feed, slot, seconds_left, retries)

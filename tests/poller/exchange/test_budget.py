@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from poller.exchange.budget import Budget
+from poller.exchange.budget import Budget, period_s
 
 
 def begun_at(*requests: tuple[str, Callable[[], Awaitable[None]]]) -> list[tuple[str, float]]:
@@ -64,10 +64,36 @@ def test_what_can_wait_lets_all_others_go_first():
     assert [name for name, _ in begun] == ["slot"] * 5 + ["history"]
 
 
+def of_period(budget: Budget, seconds: float) -> Callable[[], Awaitable[None]]:
+    async def take() -> None:
+        period_s.set(seconds)
+        await budget.take()
+
+    return take
+
+
+def test_slots_of_a_long_period_let_those_of_a_short_one_go_first_and_these_what_is_for_no_slot():
+    budget = Budget(1)
+
+    begun = begun_at(*[(str(seconds), of_period(budget, seconds)) for seconds in (60, 60, 1, 0)])
+
+    assert [name for name, _ in begun] == ["60", "0", "1", "60"]
+
+
+def test_slots_of_a_long_period_leave_room_for_the_next_ones_of_a_short_period():
+    budget = Budget(5)
+    budget.due_soon = lambda seconds: 3 if seconds > 1 else 0
+
+    begun = begun_at(*[("slow", of_period(budget, 60))] * 4, *[("fast", of_period(budget, 1))] * 3)
+
+    assert [name for name, _ in begun] == ["slow"] * 2 + ["fast"] * 3 + ["slow"] * 2
+    assert begun[4][1] < 0.5
+
+
 def test_what_can_wait_leaves_room_for_the_slots_of_the_next_second():
     budget = Budget(5)
     since = time.monotonic()
-    budget.due_soon = lambda: 3 if time.monotonic() < since + 0.4 else 0
+    budget.due_soon = lambda _: 3 if time.monotonic() < since + 0.4 else 0
 
     begun = begun_at(*[("history", lambda: budget.take(can_wait=True))] * 3)
 
@@ -78,7 +104,7 @@ def test_what_can_wait_leaves_room_for_the_slots_of_the_next_second():
 @pytest.mark.parametrize("due", [5, 60])
 def test_where_slots_need_all_of_it_what_can_wait_goes_after_a_while_and_takes_no_token(due: int):
     budget = Budget(5, longest_s=0.2)
-    budget.due_soon = lambda: due
+    budget.due_soon = lambda seconds: due if seconds else 0
 
     begun = begun_at(("history", lambda: budget.take(can_wait=True)))
     slots = begun_at(*[("slot", budget.take)] * 5)

@@ -161,6 +161,23 @@ def test_a_request_of_three_seconds_costs_a_feed_at_one_second_no_slot(serve, st
         assert ticks.latest(cursor, "slow_usd") is not None
 
 
+def test_many_feeds_of_a_long_period_cost_a_feed_at_one_second_no_slot(serve, start: Start, books: Database):
+    """They take eight seconds of all requests that the budget has, each time."""
+    names = tuple(f"i{number}_usd" for number in range(32))
+    recorder = start(serve(answer).url, *index_feeds(names, 10 * SECOND))
+    wait_until(lambda: asked_all(books, names), timeout_s=40)
+    recorder.stop()
+
+    found = seconds(stored_prices(books))
+    assert found == in_a_row(found)
+    assert len(found) >= 7
+    assert "btc_usd" not in {miss.feed for miss in missed(books)}
+
+
+def asked_all(database: Database, names: Sequence[str]) -> bool:
+    return all(database.meters.polls[name, "ok"] for name in names)
+
+
 def test_no_second_holds_more_requests_than_the_budget_whatever_asks(
     serve, database: Database, make_settings: Callable[..., Settings]
 ):
