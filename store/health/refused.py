@@ -16,15 +16,18 @@ from store.errors import RefusedRecordError, StoreError
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-# What the values of a row can bring about. Anything else, such as a full disk or a missing table, may pass.
+# What the values of a row can bring about, in the database or in the code that appends it. Anything else, such as a
+# full disk or a missing table, may pass.
 _OF_THE_DATA = (
     duckdb.DataError,
     duckdb.IntegrityError,
     duckdb.InvalidInputException,
     duckdb.NotSupportedError,
     ValueError,
-    OverflowError,
     TypeError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
 )
 
 _MOST_WORDS = 200

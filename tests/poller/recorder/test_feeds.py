@@ -28,7 +28,7 @@ from store.ledger.coverage import coverage
 from store.ledger.gaps import ledger
 from store.models import Arrival, Cause, Exchange, Miss, Tick, from_column, to_column, utc_now
 from store.prices import averages, ticks
-from tests.conftest import START, wait_until
+from tests.conftest import START, tick, wait_until
 from tests.poller.conftest import http, price_reply, reply
 
 from .test_recorder import EVER, in_a_row, seconds
@@ -278,6 +278,24 @@ def test_a_snapshot_that_the_database_refuses_is_set_aside_and_its_slot_is_misse
     assert miss.detail.startswith("the database refused the snapshot: ")
     (line,) = books.path.with_name("ticks.duckdb.refused.jsonl").read_text().splitlines()
     assert json.loads(line)["kind"] == "snapshot"
+
+
+@pytest.mark.parametrize("error", [KeyError("mark"), AttributeError("no rows"), ZeroDivisionError()])
+def test_a_snapshot_that_its_feed_fails_to_append_blocks_no_other_feed(books: Database, error: Exception):
+    def fail(*_: object) -> None:
+        raise error
+
+    feed = replace(book_feed(ask_books), append=fail)
+    journal = Journal(books, feeds=[*index_feeds(["btc_usd"], SECOND), feed], exchange=lambda: Exchange.REAL)
+    journal.add(START, [snapshot(0.5), tick(0.5)])
+
+    journal.flush(1)
+    journal.flush(1)
+
+    assert stored_prices(books) == [START + 0.5 * SECOND]
+    (miss,) = missed(books)
+    assert (miss.slot, miss.feed) == (START, "books/BTC")
+    assert type(error).__name__ in miss.detail
 
 
 def test_a_snapshot_that_waits_at_a_stop_leaves_a_miss_that_says_so(books: Database):
