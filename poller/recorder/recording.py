@@ -268,7 +268,7 @@ class Recording:
         """
         while True:
             await self._writer.idle.wait()
-            known_to = self._current_run.known_to
+            known_to = self._current_run.known_to(self._clock())
             if known_to is not None and self._clock.sure and self._journal.written and self._journal.empty:
                 return known_to
             async with self._served:
