@@ -234,8 +234,8 @@ class DeribitClient:
     async def _ask(self, method: str, bounds: Bounds, **params: str) -> Reply:
         asked = " ".join([method, *params.values()])
         self._pauses.refuse(method, asked)
+        await self.budget.take(can_wait=method in _CAN_WAIT)
         async with self._places_of_prices if method == _PRICE else self._places:
-            await self.budget.take(can_wait=method in _CAN_WAIT)
             self._pauses.refuse(method, asked)  # a pause may have begun while this request waited for its turn
             way = Way(self._through)
             return await self._outliving.run(asked, way, self._answer(method, params, asked, bounds, way))

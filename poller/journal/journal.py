@@ -124,13 +124,13 @@ class Journal:
         """
         self._take_in()
         try:
-            self._write_or_isolate(self._oldest(), wait_s)
+            self._write_or_isolate(*self._oldest(), wait_s)
         except (NoDatabaseError, OlderSchemaError, UnreadableError):
             self._database.migrate(wait_s)
             self._storing.forget_file()
             with self._changing:
                 self._runs[:0] = [run for run in self._open if run not in self._runs]  # noted in a file that is gone
-            self._write_or_isolate(self._oldest(), wait_s)
+            self._write_or_isolate(*self._oldest(), wait_s)
         if self._taken_in and self.empty:
             self._file.remove()
             self._taken_in = False
@@ -246,28 +246,31 @@ class Journal:
         self._taken_in = True
         log.info("taken in from %s: ticks %d", self._file.path.name, len(found.ticks))
 
-    def _oldest(self) -> list[Queued]:
-        """The oldest ticks and misses: of both those of the same slots, as they are judged together."""
+    def _oldest(self) -> tuple[list[Queued], list[Move]]:
+        """The oldest ticks and misses: of both those of the same slots, as they are judged together.
+
+        With them come the moves of what was written before. A later one moves these too, once they are written.
+        """
         most = self._limits.portion
         with self._changing:
-            portion, misses = self._observed[:most], self._misses[:most]
+            portion, misses, moves = self._observed[:most], self._misses[:most], list(self._moves)
             if len(self._observed) > most:
                 until, _ = self._observed[most]
                 misses = list(takewhile(lambda miss: miss.slot < until, misses))
         of_slots: tuple[Sequence[tuple[datetime, Observation] | Miss], ...] = (portion, misses)
-        return [*self._runs, *merge(*of_slots, key=_slot_of), *self._minutes]
+        return [*self._runs, *merge(*of_slots, key=_slot_of), *self._minutes], moves
 
-    def _write_or_isolate(self, records: Sequence[Queued], wait_s: float) -> None:
+    def _write_or_isolate(self, records: Sequence[Queued], moves: list[Move], wait_s: float) -> None:
         """Write records; where the database refuses them, half of them after the other, down to the one at fault."""
         try:
-            self._write(records, wait_s)
+            self._write(records, moves, wait_s)
         except RefusedRecordError as error:
             if len(records) == 1:
                 self._set_aside(records[0], str(error))
                 return
             middle = len(records) // 2
-            self._write_or_isolate(records[:middle], wait_s)
-            self._write_or_isolate(records[middle:], wait_s)
+            self._write_or_isolate(records[:middle], moves, wait_s)
+            self._write_or_isolate(records[middle:], moves, wait_s)
 
     def _set_aside(self, queued: Queued, reason: str) -> None:
         record = queued[1] if isinstance(queued, tuple) else queued
@@ -282,12 +285,12 @@ class Journal:
             kind = type(queued[1]).__name__.lower()
             self._misses.append(_unavailable(*queued, f"the database refused the {kind}: {reason}"))
 
-    def _write(self, records: Sequence[Queued], wait_s: float) -> None:
-        moves = list(self._moves)
-        self._storing.store(records, moves, wait_s, stored=partial(self._note_stored, records, len(moves)))
+    def _write(self, records: Sequence[Queued], moves: list[Move], wait_s: float) -> None:
+        self._storing.store(records, moves, wait_s, stored=partial(self._note_stored, records, moves))
 
-    def _note_stored(self, records: Sequence[Queued], moves: int) -> None:
-        del self._moves[:moves]
+    def _note_stored(self, records: Sequence[Queued], moves: list[Move]) -> None:
+        del self._moves[: len(moves)]
+        moves.clear()  # they hold for no other half of the records
         self._drop(records)  # before anything that may raise: they are stored
         observed = [each[1] for each in records if isinstance(each, tuple)]
         self.written |= bool(observed)

@@ -32,10 +32,12 @@ class CurrentRun:
         self._run: Run | None = None
         self._begun = asyncio.Event()
 
-    @property
-    def known_to(self) -> datetime | None:
-        """Up to when the slots of all feeds are accounted for; None outside of a run."""
-        return None if self._run is None else min(each.known_to for each in self._cadences)
+    def known_to(self, now: datetime) -> datetime | None:
+        """Up to when the slots of all feeds are accounted for; None outside of a run.
+
+        That is `now` at most: another run may follow before the next slot of a long period.
+        """
+        return None if self._run is None else min(now, *(each.known_to for each in self._cadences))
 
     def has_begun_after(self, now: datetime) -> bool:
         """Is its newest slot later than `now`? Then the clock was set back."""

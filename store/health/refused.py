@@ -16,15 +16,18 @@ from store.errors import RefusedRecordError, StoreError
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-# The errors that values of a row can cause. Any other error, such as a full disk or a missing table, may pass.
+# The errors that values of a row can cause, in the database or in the code that appends it. Any other error, such as a
+# full disk or a missing table, may pass.
 _OF_THE_DATA = (
     duckdb.DataError,
     duckdb.IntegrityError,
     duckdb.InvalidInputException,
     duckdb.NotSupportedError,
     ValueError,
-    OverflowError,
     TypeError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
 )
 
 _MOST_WORDS = 200

@@ -17,7 +17,8 @@ from store.file.database import Database
 from store.instants import EPOCH
 from store.models import Gap, GapState, from_column, to_column
 
-from .gap_pieces import joined, without
+from .due import at_slot, slot_number
+from .gap_pieces import cut, joined, without
 from .gap_table import COLUMNS, append, as_gaps
 from .missing import missing
 from .recent import Recent
@@ -163,11 +164,17 @@ def _over(found: Sequence[Gap], end: datetime, *, ongoing: bool) -> tuple[list[G
     """Those gaps that are over, and the time up to which nothing is left out."""
     if not ongoing:
         return list(found), end
-    going_on = {
-        hole.feed: hole.start for hole in _joined_holes(found) if hole.end >= end and end - hole.start < ONGOING
-    }
-    over = [gap for gap in found if gap.start < going_on.get(gap.feed, gap.end)]
+    going_on = {hole.feed: _kept_from(hole, end) for hole in _joined_holes(found) if hole.end >= end}
+    over = [part for gap in found for part in cut(gap, gap.start, min(gap.end, going_on.get(gap.feed, gap.end)))]
     return over, min([end, *going_on.values()])
+
+
+def _kept_from(hole: Gap, end: datetime) -> datetime:
+    """From when on a gap that goes on is left for the next time: a long one from a slot on that isn't over."""
+    if end - hole.start < ONGOING:
+        return hole.start
+    slot = at_slot(slot_number(end, hole.poll_seconds), hole.poll_seconds)
+    return slot if slot > hole.start else end
 
 
 def feeds_with_gaps(cursor: DuckDBPyConnection, states: Sequence[GapState]) -> set[str]:

@@ -96,14 +96,22 @@ def test_a_slot_of_a_longer_period_waits_until_a_run_has_begun(current_run, fast
 
 
 def test_what_is_known_of_all_feeds_ends_with_the_oldest_slot_under_way(current_run, fast, slow):
-    outside = current_run.known_to
+    outside = current_run.known_to(slot(60))
     serve(current_run, fast, [0])
     begin(current_run, slow, 0)
     serve(current_run, fast, [1, 2])
-    with_one_under_way = current_run.known_to
+    with_one_under_way = current_run.known_to(slot(60))
     slow.served()
 
-    assert (outside, with_one_under_way, current_run.known_to) == (None, slot(0), slot(3))
+    assert (outside, with_one_under_way, current_run.known_to(slot(60))) == (None, slot(0), slot(3))
+
+
+def test_nothing_is_known_of_the_rest_of_a_long_slot_in_which_another_run_may_begin(journal):
+    (alone,) = cadences_of(index_feeds(["eth_usd"], 3600 * SECOND), journal)
+    current_run = CurrentRun([alone], journal)
+    serve(current_run, alone, [0])
+
+    assert (alone.known_to, current_run.known_to(slot(20))) == (slot(3600), slot(20))
 
 
 def test_slots_that_were_skipped_are_misses_of_their_feeds(current_run, fast, slow, journal, database):
@@ -126,7 +134,7 @@ def test_a_run_ends_where_the_machine_began_to_sleep(current_run, fast, slow, jo
     async def wakes() -> bool:
         waits = asyncio.create_task(current_run.begin(slow, slot(300)))
         await asyncio.sleep(0)
-        assert current_run.known_to is None  # the slow one saw that the run is over
+        assert current_run.known_to(slot(300)) is None  # the slow one saw that the run is over
         await current_run.begin(fast, slot(400))
         return bool(await waits)
 

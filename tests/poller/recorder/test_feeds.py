@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -28,7 +28,7 @@ from store.ledger.coverage import coverage
 from store.ledger.gaps import ledger
 from store.models import Cause, Exchange, Miss, Snapshot, Tick, from_column, utc_now
 from store.prices import averages, ticks
-from tests.conftest import START, wait_until
+from tests.conftest import START, tick, wait_until
 from tests.made_up.feed import moon_feed
 from tests.poller.conftest import http, price_reply, reply
 from tests.support.slots import in_a_row, seconds
@@ -143,6 +143,23 @@ def test_a_request_of_three_seconds_costs_a_feed_at_one_second_no_slot(serve, st
         assert ticks.latest(cursor, "slow_usd") is not None
 
 
+def test_many_feeds_of_a_long_period_cost_a_feed_at_one_second_no_slot(serve, start: Start, books: Database):
+    """They take eight seconds of all requests that the budget has, each time."""
+    names = tuple(f"i{number}_usd" for number in range(32))
+    recorder = start(serve(answer).url, *index_feeds(names, 10 * SECOND))
+    wait_until(lambda: asked_all(books, names), timeout_s=40)
+    recorder.stop()
+
+    found = seconds(stored_prices(books))
+    assert found == in_a_row(found)
+    assert len(found) >= 7
+    assert "btc_usd" not in {miss.feed for miss in missed(books)}
+
+
+def asked_all(database: Database, names: Sequence[str]) -> bool:
+    return all(database.meters.polls[name, "ok"] for name in names)
+
+
 def test_no_second_holds_more_requests_than_the_budget_whatever_asks(
     serve, database: Database, make_settings: Callable[..., Settings]
 ):
@@ -243,6 +260,24 @@ def test_a_snapshot_that_the_database_refuses_is_set_aside_and_its_slot_is_misse
     assert miss.detail.startswith("the database refused the snapshot: ")
     (line,) = recorded.path.with_name("ticks.duckdb.refused.jsonl").read_text().splitlines()
     assert json.loads(line)["kind"] == "snapshot"
+
+
+@pytest.mark.parametrize("error", [KeyError("mark"), AttributeError("no rows"), ZeroDivisionError()])
+def test_a_snapshot_that_its_feed_fails_to_append_blocks_no_other_feed(recorded: Database, error: Exception):
+    def fail(*_: object) -> None:
+        raise error
+
+    feed = replace(moon_feed("JUPITER", 2 * SECOND), append=fail)
+    journal = Journal(recorded, feeds=[*index_feeds(["btc_usd"], SECOND), feed], exchange=lambda: Exchange.REAL)
+    journal.add(START, [snapshot(0.5), tick(0.5)])
+
+    journal.flush(1)
+    journal.flush(1)
+
+    assert stored_prices(recorded) == [START + 0.5 * SECOND]
+    (miss,) = missed(recorded)
+    assert (miss.slot, miss.feed) == (START, "moons/JUPITER")
+    assert type(error).__name__ in miss.detail
 
 
 def test_a_snapshot_that_waits_at_a_stop_leaves_a_miss_that_says_so(recorded: Database):

@@ -251,14 +251,15 @@ def test_a_gap_that_goes_on_is_told_but_noted_when_it_is_over(database):
     assert in_short(noted(database)) == [(1000, 1500, 100, "unreachable")]
 
 
-def test_a_gap_that_goes_on_for_hours_is_noted_in_pieces_and_told_as_one(database):
+@pytest.mark.parametrize("into_a_slot_s", [0, 2])
+def test_a_gap_that_goes_on_for_hours_is_noted_in_pieces_and_told_as_one(database, into_a_slot_s: float):
     with database.write() as cursor:
         ran(cursor, 0, None)
         observed(cursor, range(0, 100, 5))
         missed(cursor, range(100, 3 * HOUR, 5))
 
     for until_s in range(600, 3 * HOUR, 600):
-        advance(database, at(until_s), at(until_s), 1)
+        advance(database, at(until_s + into_a_slot_s), at(until_s + into_a_slot_s), 1)
 
     pieces = noted(database)
     assert 1 < len(pieces) <= 3
