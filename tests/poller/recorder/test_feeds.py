@@ -143,17 +143,17 @@ def test_a_request_of_three_seconds_costs_a_feed_at_one_second_no_slot(serve, st
         assert ticks.latest(cursor, "slow_usd") is not None
 
 
-def test_many_feeds_of_a_long_period_cost_a_feed_at_one_second_no_slot(serve, start: Start, books: Database):
+def test_many_feeds_of_a_long_period_cost_a_feed_at_one_second_no_slot(serve, start: Start, recorded: Database):
     """They take eight seconds of all requests that the budget has, each time."""
     names = tuple(f"i{number}_usd" for number in range(32))
     recorder = start(serve(answer).url, *index_feeds(names, 10 * SECOND))
-    wait_until(lambda: asked_all(books, names), timeout_s=40)
+    wait_until(lambda: asked_all(recorded, names), timeout_s=40)
     recorder.stop()
 
-    found = seconds(stored_prices(books))
+    found = seconds(stored_prices(recorded))
     assert found == in_a_row(found)
     assert len(found) >= 7
-    assert "btc_usd" not in {miss.feed for miss in missed(books)}
+    assert "btc_usd" not in {miss.feed for miss in missed(recorded)}
 
 
 def asked_all(database: Database, names: Sequence[str]) -> bool:

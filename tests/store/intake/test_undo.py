@@ -66,7 +66,7 @@ def state_of(database: Database) -> State:
             heal(cursor, name, at(END_S), states=("open", "unfillable", "healed"))
     ledger = [
         (gap.feed, gap.start, gap.end, gap.slots, gap.cause, gap.state, gap.healed_by)
-        for gap in found(database, END_S + 600)
+        for gap in found(database, 3 * END_S)
     ]
     return {
         "ticks": rows_in(database, "ticks"),
