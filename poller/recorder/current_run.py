@@ -43,12 +43,12 @@ class CurrentRun:
         """Is its newest slot later than `now`? Then the clock was set back."""
         return self._run is not None and now < self._shortest.slot
 
-    async def begin(self, cadence: Cadence, slot: datetime) -> bool:
+    async def begin(self, cadence: Cadence, slot: datetime, now: datetime) -> bool:
         """Begin to serve a slot of a cadence, unless it lies before the run; tell whether it was begun.
 
         A slot of a longer period waits until a run has begun.
         """
-        if self._run is not None and slot - self._shortest.slot > self._shortest.period + _STALL:
+        if self._run is not None and now - self._shortest.slot > self._shortest.period + _STALL:
             log.warning("no poll between %s and %s", self._shortest.slot, slot)
             self.end()
         if self._run is None and cadence is self._shortest:

@@ -173,7 +173,9 @@ class Recording:
     async def _keep_slots(self, cadence: Cadence) -> None:
         async for slot in slots(cadence.period, self._time.now):
             with guarded("poll"):
-                if not cadence.knows(slot) and self._keep_lock() and await self._current_run.begin(cadence, slot):
+                if cadence.knows(slot) or not self._keep_lock():
+                    continue
+                if await self._current_run.begin(cadence, slot, self._clock()):
                     await self._serve(cadence)
 
     async def _serve(self, cadence: Cadence) -> None:
