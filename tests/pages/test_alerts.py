@@ -263,7 +263,8 @@ def test_a_failed_acknowledgement_is_one_line(open_page, recorded: Database):
 
     page.button[0].click().run()
 
-    assert errors(page)[0].startswith("Not noted. ticks.duckdb: Catalog Error: ")
+    failed = [text for text in errors(page) if text.startswith("Not noted.")]  # the page's own read may fail as well
+    assert [text.startswith("Not noted. ticks.duckdb: Catalog Error: ") for text in failed] == [True]
     do(recorded, "ALTER TABLE taken RENAME TO alert_acknowledgements")
     assert seen(recorded) == {}
 
