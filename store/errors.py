@@ -1,4 +1,4 @@
-"""What can go wrong with the database file, and who reacts.
+"""The errors of the database file, and who reacts to each.
 
 TickwellError
 └── StoreError                the database could not be read or written; the message says why
@@ -31,7 +31,7 @@ class BusyError(StoreError):
 class UnreadableError(StoreError):
     """The file is damaged or not a database. A recorder sets it aside; readers say so until then.
 
-    `log_alone` is true when only its write-ahead log can't be used.
+    `log_alone` is true if only the write-ahead log can't be used.
     """
 
     def __init__(self, message: str, *, log_alone: bool) -> None:
@@ -40,11 +40,11 @@ class UnreadableError(StoreError):
 
 
 class OlderSchemaError(StoreError):
-    """The file was written by an older version. A recorder updates it when it starts; readers say so until then."""
+    """An older version wrote the file. A recorder migrates it when it starts; readers say so until then."""
 
 
 class NewerSchemaError(StoreError):
-    """The file was written by a newer version. A person updates Tickwell; nothing was changed."""
+    """A newer version wrote the file. A person updates Tickwell; the file was not changed."""
 
 
 class RefusedRecordError(StoreError):
@@ -60,4 +60,4 @@ class FileError(StoreError):
 
 
 class RecorderError(StoreError):
-    """Another recorder holds the file. A person decides which of the two goes on."""
+    """Another recorder has the file. A person decides which of the two continues."""

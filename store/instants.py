@@ -8,11 +8,11 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 """Slots are counted from here. Nothing was due earlier."""
 
 EVER, FOR_EVER = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
-"""Before and after all instants."""
+"""The earliest and the latest instant."""
 
 
 def from_text(written: str) -> datetime:
-    """A time in ISO 8601. One without a zone is UTC.
+    """An instant from a time in ISO 8601. A time without a zone is UTC.
 
     Raises:
         ValueError: it is not a time.

@@ -1,7 +1,7 @@
-"""Kinds of stored rows: what feeds bring, and what all that reads or copies a table of theirs must know of it.
+"""Kinds of stored rows: what the code that reads or copies a feed's table must know about the table.
 
-`KINDS` lists each kind. A new one takes a record here and a migration that makes its table: nothing that goes through
-kinds knows a table by its name.
+`KINDS` lists each kind. A new kind needs a record here and a migration that makes its table. Code that goes through
+kinds names no table.
 """
 
 from collections.abc import Container
@@ -22,14 +22,14 @@ class Kind:
     """A kind of stored rows.
 
     Attributes:
-        name: what the names of its feeds begin with, such as "options" of "options/BTC"; empty for indexes.
-        table: that has the rows.
-        columns: of the table, in their order; one of them is `ts`.
-        key: the columns whose values occur once together with `ts`. The first says of which feed a row is: it has the
-            end of the feed's name, such as "BTC".
-        sound: the SQL condition that each sound row fulfils.
-        lacking: in words what the others lack.
-        heals: does the exchange have the past of its feeds, so that their gaps can be filled?
+        name: the start of its feeds' names, such as "options" in "options/BTC"; empty for indexes.
+        table: the table that has the rows.
+        columns: the columns of the table, in their order; one of them is `ts`.
+        key: the columns whose values, together with `ts`, occur once. The first column names the feed of a row: it has
+            the end of the feed's name, such as "BTC".
+        sound: the SQL condition that each sound row meets.
+        lacking: what an unsound row lacks, in words.
+        heals: whether the exchange has the past of the feeds, so that gaps can be filled.
     """
 
     name: str
@@ -42,25 +42,25 @@ class Kind:
 
     @property
     def column_names(self) -> list[str]:
-        """The names of its columns, in their order."""
+        """The names of the columns, in their order."""
         return [column.name for column in self.columns]
 
     @property
     def brought(self) -> tuple[Column, ...]:
-        """The columns that a snapshot has values for in each row; all rows share its feed and its time."""
+        """The columns for which each row of a snapshot has a value. All its rows share the feed and the time."""
         return tuple(column for column in self.columns if column.name not in {self.key[0], "ts"})
 
     @property
     def has_source(self) -> bool:
-        """Does each row say who says so? Else its snapshot does."""
+        """Does each row have its source? Otherwise its snapshot has it."""
         return "source" in self.column_names
 
     def feed(self, end: str) -> str:
-        """The name of its feed that ends so."""
+        """The name of the feed of this kind with this end."""
         return f"{self.name}/{end}" if self.name else end
 
     def end(self, feed: str) -> str:
-        """What its rows have of the name of their feed."""
+        """The end of a feed's name, as the rows have it."""
         return feed.removeprefix(f"{self.name}/")
 
 
@@ -85,7 +85,7 @@ TICKS = Kind(
 )
 
 KINDS: tuple[Kind, ...] = (TICKS,)
-"""Each kind that there is."""
+"""All kinds."""
 
 
 def kinds_of(tables: Container[str]) -> list[Kind]:
@@ -94,7 +94,7 @@ def kinds_of(tables: Container[str]) -> list[Kind]:
 
 
 def kind_of(feed: str) -> Kind | None:
-    """The kind of what a feed brings; None if no kind has such feeds."""
+    """The kind of a feed; None if no kind has such feeds."""
     name, slash, _ = feed.partition("/")
     return next((kind for kind in KINDS if kind.name == (name if slash else "")), None)
 

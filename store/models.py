@@ -1,4 +1,4 @@
-"""The records that the store keeps: frozen, validated by whoever makes them, instants aware and in UTC."""
+"""The records that the store keeps. They are frozen, their makers validate them, and times are aware and in UTC."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,15 +11,15 @@ GapState = Literal["open", "healed", "unfillable"]
 
 
 RECORDER_DOWN = "recorder down"
-"""Why slots brought nothing when no recorder was there to note another cause."""
+"""The cause of slots that failed because no recorder was at work."""
 
 
 CLOCKS_AGREE = timedelta(seconds=2)
-"""A local clock that differs from the exchange's by no more counts as right."""
+"""The local clock counts as right if it differs from the exchange's clock by at most 2 s."""
 
 
 class Cause(StrEnum):
-    """Why a recorder got nothing in a slot."""
+    """Why a slot brought nothing to a recorder."""
 
     UNREACHABLE = "unreachable"
     EXCHANGE_ERROR = "exchange error"
@@ -29,7 +29,7 @@ class Cause(StrEnum):
 
 
 class Exchange(StrEnum):
-    """Which exchange prices are of. Prices of two never share a file."""
+    """The exchange that prices come from. Prices of two exchanges never share a file."""
 
     REAL = "Deribit"
     TEST = "Deribit's test environment"
@@ -37,7 +37,7 @@ class Exchange(StrEnum):
 
     @property
     def source(self) -> Source:
-        """Who says so, of what its replies bring."""
+        """The source of ticks and snapshots from its replies."""
         return "simulator" if self is Exchange.SIMULATOR else "live"
 
 
@@ -47,11 +47,11 @@ class Tick:
 
     Attributes:
         index_name: as the exchange spells it, e.g. "btc_usd".
-        ts: exchange time; together with `index_name` it occurs once.
+        ts: exchange time; `index_name` and `ts` together occur once.
         price: in the second currency of the name.
-        source: who says so: the exchange live, its charts, an import, or the simulator.
+        source: where the price comes from: the live exchange, its charts, an import, or the simulator.
         received_at: local clock at receipt; None for history.
-        resolution_s: 0 for an observation, else the seconds from `ts` on that the price is an average over.
+        resolution_s: 0 for an observation. For an average, the seconds from `ts` that it covers.
     """
 
     index_name: str
@@ -63,12 +63,12 @@ class Tick:
 
     @property
     def feed(self) -> str:
-        """What brought it: the feed of an index has its name."""
+        """The feed that brought the tick. The feed of an index has the index's name."""
         return self.index_name
 
     @property
     def heard_at(self) -> datetime:
-        """When it was received; when the exchange sent it, if that isn't known or the local clock was wrong."""
+        """The time of receipt; the exchange time if that is unknown or the local clock was wrong."""
         if self.received_at is None or abs(self.received_at - self.ts) > CLOCKS_AGREE:
             return self.ts
         return self.received_at
@@ -76,14 +76,14 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What one request of a snapshot feed brought. It proves its slot, as a tick proves one of an index.
+    """The reply to one request of a snapshot feed. It proves its slot, as a tick proves an index's slot.
 
     Attributes:
-        feed: such as "options/BTC".
-        ts: exchange time, common to its rows; together with `feed` it occurs once.
+        feed: the name of the feed, such as "options/BTC".
+        ts: exchange time, common to all rows; `feed` and `ts` together occur once.
         received_at: local clock at receipt.
-        rows: of each the values of what its kind has brought (`Kind.brought`).
-        source: who says so, as of a tick.
+        rows: for each row the values of the columns in `Kind.brought`.
+        source: where the rows come from, as for a tick.
     """
 
     feed: str
@@ -95,9 +95,9 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Miss:
-    """A slot that brought nothing of a feed.
+    """A slot that brought nothing for a feed.
 
-    `detail` has the facts: what was asked, what came back; `code` is the exchange's own error code, if it gave one.
+    `detail` has the facts: the request and the reply. `code` is the exchange's error code, if it gave one.
     """
 
     slot: datetime
@@ -109,9 +109,9 @@ class Miss:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A stretch in which a recorder meant to record `feeds`: the seconds between two slots of each, by its name.
+    """A stretch of time in which a recorder recorded `feeds`: the names of feeds, with the seconds between their slots.
 
-    `ended_at` is None while it goes on, and stays so if the recorder was killed.
+    `ended_at` is None until the run ends; it stays None if the recorder is killed.
     """
 
     started_at: datetime
@@ -121,23 +121,23 @@ class Run:
 
 
 class Gap(NamedTuple):
-    """Due slots of a feed, next to each other, that brought nothing.
+    """Consecutive due slots of a feed that brought nothing.
 
-    A tuple is made in a tenth of the time of a frozen dataclass, and a page reads thousands.
+    It is a tuple, because a page reads thousands and a frozen dataclass takes ten times as long to make.
 
     Attributes:
-        feed: that of an index has its name.
-        start, end: from the first of the slots to the one after the last; half-open.
-        slots: how many they are.
-        poll_seconds: between them.
-        cause: `RECORDER_DOWN`, or a `Cause`, with the exchange's error code where it gave one, such as
+        feed: the name of the feed. The feed of an index has the index's name.
+        start, end: from the first slot to the slot after the last; half-open.
+        slots: the number of slots.
+        poll_seconds: the seconds between two slots.
+        cause: `RECORDER_DOWN`, or a `Cause`, followed by the exchange's error code if it gave one, such as
             "exchange error 11051".
-        detail: the facts of the first of them.
-        state: "open" while it may still be healed, "healed", or "unfillable" when nobody has it any more.
-        source, resolution_s: what it was healed with, and the seconds that each of those is an average over; 0 when
-            they were observed after all.
-        gap: where it began when it was found; together with the feed, its name.
-        round: how often it was looked at since.
+        detail: the facts of the first slot.
+        state: "open" while it may still be healed, "healed", or "unfillable" when nobody has its ticks any more.
+        source, resolution_s: the source that healed it, and the seconds that each of its averages covers; 0 if
+            observations healed it.
+        gap: the start of the gap when it was found. The feed and this time identify the gap.
+        round: how often the gap was examined since.
     """
 
     feed: str
@@ -155,14 +155,14 @@ class Gap(NamedTuple):
 
     @property
     def healed_by(self) -> str | None:
-        """What it was healed with, such as "chart, 6 s"; None while it isn't."""
+        """The source that healed the gap, such as "chart, 6 s"; None if it isn't healed."""
         if self.source is None:
             return None
         return f"{self.source}, {self.resolution_s} s" if self.resolution_s else str(self.source)
 
 
 def utc_now() -> datetime:
-    """The local clock; passed in wherever time matters."""
+    """The local time. Code whose result depends on time takes a clock as an argument."""
     return datetime.now(UTC)
 
 
@@ -172,5 +172,5 @@ def to_column(instant: datetime) -> datetime:
 
 
 def from_column(instant: datetime) -> datetime:
-    """What the database keeps, as an aware instant."""
+    """An aware instant from a time in the database."""
     return instant.replace(tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""Prices, pairs, lengths of time and other values as text, the same in messages and on pages."""
+"""Prices, pairs, lengths of time and other values as text, for messages and pages alike."""
 
 import math
 from datetime import timedelta
@@ -10,7 +10,7 @@ _LONGEST_VALUE = 80
 
 
 def decimals(value: float) -> int:
-    """How many digits after the point suit a value: cents from 100 on, six significant digits below.
+    """The number of digits after the point that suits a value: two from 100 on, six significant digits below 100.
 
     The sign does not count. 0 and NaN have two digits. A tiny value has as many digits as the smallest value above it.
     """

@@ -1,1 +1,1 @@
-"""What is recorded: one record for each feed, and how all feeds of a slot are asked."""
+"""The feeds that are recorded, and the polls that ask all feeds of a slot."""

@@ -1,4 +1,4 @@
-"""What the settings ask to record: the one place where that becomes feeds."""
+"""The feeds that the settings ask for. Only this module turns settings into feeds."""
 
 from datetime import timedelta
 
@@ -9,5 +9,5 @@ from .index import index_feeds
 
 
 def feeds_of(settings: Settings) -> tuple[Feed, ...]:
-    """The feeds of a recorder, those of one period in the order in which they are asked."""
+    """The feeds of a recorder. Feeds of one period are asked in this order."""
     return index_feeds(settings.indexes, timedelta(seconds=settings.poll_seconds))

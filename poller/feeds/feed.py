@@ -1,4 +1,4 @@
-"""The record of a feed, and what comes of one of its slots."""
+"""The record of a feed, and the types of a slot's outcome."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -17,18 +17,18 @@ Outcome = Observation | Miss
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """Something that exists only now, so that each slot asks for it once.
+    """A value that the exchange publishes only for the present, so each slot asks for it once.
 
     Attributes:
         name: the key in runs, misses, gaps and health, such as "btc_usd" or "options/BTC".
-        period: between two slots; whole seconds.
-        ask: one request, which brings an `Observation` or raises an `ExchangeError`.
-        append: stores observations, inside `Database.write`; that of snapshots is `store.ledger.arrivals.append`. Each
-            is stored once, however often it is appended.
-        repeats: what it means when the exchange time is that of the observation before. "miss": the exchange repeated
-            an old reply. "same": it has nothing newer yet, and that is appended like any other.
-        history: where gaps are healed from: the exchange's charts of averages. None: nobody has it any more, so a miss
-            is unfillable at once.
+        period: the time between two slots; whole seconds.
+        ask: makes one request; it returns an `Observation` or raises an `ExchangeError`.
+        append: stores observations, inside `Database.write`; for snapshots it is `store.ledger.arrivals.append`. An
+            observation that is appended twice is stored once.
+        repeats: what an observation with the exchange time of the one before means. "miss": the exchange repeated an
+            old reply. "same": the exchange has nothing newer yet, and the observation is appended like any other.
+        history: "charts": the exchange's charts of averages heal gaps. None: nobody has the past of the feed, so a
+            miss is unfillable at once.
     """
 
     name: str
@@ -40,5 +40,5 @@ class Feed:
 
 
 def requests_a_second(feeds: Sequence[Feed | LogFeed]) -> float:
-    """How many requests these feeds make, on average."""
+    """The average number of requests a second that these feeds make."""
     return sum(1 / feed.period.total_seconds() for feed in feeds)

@@ -1,4 +1,4 @@
-"""The feeds of indexes: a price each slot, and charts of averages for what was missed."""
+"""The feeds of indexes: each slot brings a price, and charts of averages heal gaps."""
 
 from collections.abc import Iterable
 from datetime import timedelta

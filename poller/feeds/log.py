@@ -1,4 +1,4 @@
-"""The record of a log feed: the exchange keeps its past exactly, so that recording and healing are the same request."""
+"""The record of a log feed. The exchange keeps the exact past of a log, so recording and healing are one request."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -11,11 +11,11 @@ from store.file.database import Cursor
 
 @dataclass(frozen=True, slots=True)
 class Entries:
-    """What a request for a log brought.
+    """The reply to a request for a log.
 
     Attributes:
-        rows: as the table of the feed has them.
-        complete_to: no entry of the asked time before it is missing in `rows`.
+        rows: the entries, as rows of the feed's table.
+        complete_to: `rows` has all entries from the start of the request to this time.
     """
 
     rows: tuple[tuple[Any, ...], ...]
@@ -24,15 +24,17 @@ class Entries:
 
 @dataclass(frozen=True, slots=True)
 class LogFeed:
-    """Something whose past the exchange keeps, so that each period asks for what came since.
+    """A series whose past the exchange keeps, so each period asks for the entries since the last request.
 
     Attributes:
         name: the key in `logs` and health, such as "dvol/BTC".
-        period: between two requests; whole seconds.
-        begins: the exchange has nothing before it.
-        overlap: of each request with what is stored, as the exchange may correct or add entries that late.
-        ask: the entries of [start, end), or the first of them; at most one request, or an `ExchangeError`.
-        append: stores rows, inside `Database.write`. Each is stored once, however often it is appended.
+        period: the time between two requests; whole seconds.
+        begins: the exchange has no entries before this time.
+        overlap: each request begins this much before the end of the stored entries. The exchange may correct or add
+            entries for that long.
+        ask: makes at most one request; it returns the entries of [start, end), or the first of them, or raises an
+            `ExchangeError`.
+        append: stores rows, inside `Database.write`. A row that is appended twice is stored once.
     """
 
     name: str

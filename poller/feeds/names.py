@@ -1,4 +1,4 @@
-"""Index names: those that the exchange does not publish are refused, or told where they were recorded before."""
+"""Checks index names: a name that the exchange does not publish is refused, unless it was recorded before."""
 
 import asyncio
 import difflib
@@ -20,13 +20,13 @@ log = logging.getLogger("tickwell.recorder")
 async def check_names(
     client: DeribitClient, database: Database, index_names: Sequence[str], *, wait_s: float, store_wait_s: float
 ) -> dict[str, str]:
-    """See which names the exchange does not publish.
+    """Find the names that the exchange does not publish.
 
-    While the file can't be read each name may have ticks in it, and its others must not wait for that.
+    While the file can't be read, any name may have ticks in it: then no name is refused, and recording does not wait.
 
     Returns:
-        Those that have ticks in the file, each with a line that says so: the exchange gave them up, or left them out
-        of its list for once.
+        The unpublished names that have ticks in the file, each with a line that says so. The exchange has ended these
+        indexes, or left them out of its list this time.
 
     Raises:
         SettingsError: a name is not published and was never stored.
@@ -43,10 +43,10 @@ async def check_names(
 
 
 async def unpublished(client: DeribitClient, index_names: Sequence[str], *, wait_s: float) -> dict[str, str]:
-    """Those of the indexes that the exchange does not publish, each with a line that names the nearest that it does.
+    """The indexes that the exchange does not publish, each with a line that names the nearest published index.
 
     Raises:
-        ExchangeError: it gave no usable answer within `wait_s`.
+        ExchangeError: the exchange gave no usable answer within `wait_s`.
     """
     try:
         async with asyncio.timeout(wait_s):
@@ -59,14 +59,14 @@ async def unpublished(client: DeribitClient, index_names: Sequence[str], *, wait
 
 
 def _stored_names(database: Database, wait_s: float) -> set[str] | None:
-    """The indexes that have ticks in the file; None while that can't be told."""
+    """The indexes that have ticks in the file; None if the file can't be read now."""
     try:
         with database.read(wait_s) as cursor:
             return set(ticks.summary(cursor))
     except NoDatabaseError:
         return set()
     except StoreError as error:
-        log.warning("which indexes were recorded before can't be told: %s", error)
+        log.warning("index names recorded before are unknown: %s", error)
         return None
 
 

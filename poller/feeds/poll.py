@@ -1,4 +1,4 @@
-"""How the feeds of a slot are asked: side by side, and again after an error that may pass."""
+"""Asks the feeds of a slot at the same time, and again after a temporary error."""
 
 import asyncio
 import contextlib
@@ -24,23 +24,23 @@ _TOGETHER_S = 0.005
 
 _MOST_RETRIES = 3
 
-# Three waits, each twice the one before, take 7 parts of a slot's 16, and up to 3 more of jitter; the rest is for
-# requests. A hiccup is over in seconds, so that a long slot need not wait for minutes.
+# Three waits, each twice the one before, take 7 of the 16 parts of a slot. Jitter takes up to 3 parts, and the rest is
+# for requests. A temporary error often passes within seconds, so a long slot does not wait for minutes.
 _WAITS_IN_A_SLOT = 16
 _LONGEST_FIRST_WAIT_S = 5.0
 
-# Feeds that wait for the same pause don't ask at the same instant.
+# The jitter keeps feeds that wait for the same pause from asking at the same instant.
 _PAUSE_JITTER = 1.1
 
 
 async def poll(
     client: DeribitClient, feeds: Sequence[Feed], slot: datetime, *, seconds_left: float, retries: int
 ) -> AsyncGenerator[list[Outcome]]:
-    """Ask each feed, side by side, and yield what comes of it as it comes.
+    """Ask all feeds at the same time, and yield their outcomes as they come.
 
-    Every feed ends as an observation or as a miss of `slot`. After a temporary error it is asked again up to `retries`
-    times while `seconds_left` lasts: after growing waits with jitter, or after the pause that the exchange asks for. A
-    pause that doesn't end in time ends the try.
+    Every feed brings an observation or a miss of `slot`. After a temporary error a feed is asked again up to `retries`
+    times while `seconds_left` lasts: after growing waits with jitter, or after the pause that the exchange asks for. If
+    that pause does not end in time, the feed is not asked again.
     """
     pending = {
         asyncio.create_task(_poll_feed(client, feed, slot, seconds_left, retries), name=feed.name) for feed in feeds
@@ -58,12 +58,12 @@ async def poll(
 
 
 def missed_slot(slot: datetime, feed: str) -> Miss:
-    """What comes of a slot that went by before its turn came."""
+    """The miss of a slot that passed while the slot before it was under way."""
     return Miss(slot, feed, Cause.MISSED_SLOT, "the slot before it took too long")
 
 
 def retries_within_budget(feeds: Sequence[Feed]) -> int:
-    """How often a feed can be asked again in its slot, were all of them to fail."""
+    """How often each feed may be asked again in its slot if all feeds fail."""
     return max(0, min(_MOST_RETRIES, int(MAX_REQUESTS_PER_SECOND / requests_a_second(feeds) + 1e-9) - 1))
 
 
@@ -80,7 +80,7 @@ async def _poll_feed(client: DeribitClient, feed: Feed, slot: datetime, seconds_
                 raise
             raise RuntimeError("something that it waited for was cancelled") from error
     if outcome is None:
-        return Miss(slot, feed.name, Cause.EXCHANGE_ERROR, "a mistake of ours, which the log describes")
+        return Miss(slot, feed.name, Cause.EXCHANGE_ERROR, "an error in Tickwell, which the log describes")
     return outcome
 
 
@@ -116,14 +116,14 @@ def _of(feed: Feed, observation: Any) -> Observation:
 
 
 class _Again:
-    """Whether a feed is asked again in its slot, and after how long; stamina asks that after each error."""
+    """Decides whether and when a feed is asked again in its slot; stamina calls this after each error."""
 
     def __init__(self, seconds_left: float, retries: int) -> None:
         self._ends_at_s = time.monotonic() + seconds_left
         self._retries_left = retries
 
     def __call__(self, error: Exception) -> bool | float:
-        """False, the seconds to wait, or True for the wait that grows."""
+        """Return False to stop, the seconds to wait, or True for the growing wait."""
         if not isinstance(error, TemporaryError):
             return False
         if isinstance(error, PausedError):  # the exchange was not asked

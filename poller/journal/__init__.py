@@ -1,1 +1,1 @@
-"""What came of the slots on its way to the database, in memory and in a file, until it is durable."""
+"""The outcomes of slots wait here, in memory and in a file, until they are durable in the database."""

@@ -1,4 +1,4 @@
-"""What came of the slots on its way to the database: it waits here while the database can't be written."""
+"""The outcomes of slots wait here while the database can't be written."""
 
 import logging
 import threading
@@ -32,18 +32,18 @@ _NONE = timedelta(0)
 
 
 class Journal:
-    """Observations and misses in the order of their slots, until a `flush` has made them durable.
+    """Holds observations and misses in the order of their slots until `flush` has made them durable.
 
-    One thread flushes, and gives up what waits for too long. Another one may add meanwhile.
+    One thread flushes and gives up observations that wait too long. Another thread may add records meanwhile.
     `written` is true once an observation is durable; `refused` counts the records that the database refused.
 
     Args:
-        database: where it all goes.
-        clock: of the recorder.
+        database: receives the records.
+        clock: the recorder's clock.
         alerts: judges what is written, in the same transaction.
-        exchange: tells of which exchange the replies are; None until the first reply.
-        feeds: whose observations come.
-        limits: how much waits, and how much goes into one transaction.
+        exchange: returns which exchange the replies are of; None until the first reply.
+        feeds: the feeds whose observations are added.
+        limits: how much may wait, and how much one transaction takes.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Journal:
         self._clock = clock
         self._exchange = exchange
         self._file = WaitingFile(database.path)
-        self._left_over: bool | None = None  # not looked yet
+        self._left_over: bool | None = None  # None: the file was not looked for yet
         self._taken_in = False
         self._open: list[Run] = []
         self._runs: list[Run] = []
@@ -89,19 +89,20 @@ class Journal:
 
     @property
     def file_name(self) -> str:
-        """Of the file that `keep` writes."""
+        """The name of the file that `keep` writes."""
         return self._file.path.name
 
     @property
     def empty(self) -> bool:
-        """Is all of it in the database?"""
+        """Are all records in the database?"""
         return not (self.queued or self._left_over)
 
     def add(self, slot: datetime, outcomes: Iterable[Outcome]) -> list[Outcome]:
-        """Take what came of a slot.
+        """Take outcomes of a slot.
 
         Returns:
-            The outcomes as they were taken: a tick that repeats the time of the one before is a miss.
+            The outcomes as they were taken: a tick with the time of the tick before becomes a miss, unless its feed
+            allows repeats.
         """
         taken = [self._unless_repeated(slot, outcome) for outcome in outcomes]
         with self._changing:
@@ -113,14 +114,14 @@ class Journal:
         return taken
 
     def flush(self, wait_s: float) -> None:
-        """Write what waits in one transaction; of a long queue only the oldest portion.
+        """Write the waiting records in one transaction, at most the oldest portion of them.
 
-        A record that the database refuses is set aside, and the rest goes in. What an earlier stop left in a file is
-        taken in first, once it is known to be of the same exchange.
+        A record that the database refuses is set aside, and the others are stored. The records that an earlier stop
+        left in a file are taken in first, once a reply shows that they are of the same exchange.
 
         Raises:
             ForeignExchangeError: the file has prices of another exchange; nothing was written.
-            StoreError: what is not written yet waits on.
+            StoreError: the records that are not written still wait.
         """
         self._take_in()
         try:
@@ -129,7 +130,7 @@ class Journal:
             self._database.migrate(wait_s)
             self._storing.forget_file()
             with self._changing:
-                self._runs[:0] = [run for run in self._open if run not in self._runs]  # noted in a file that is gone
+                self._runs[:0] = [run for run in self._open if run not in self._runs]  # the file that had them is gone
             self._write_or_isolate(*self._oldest(), wait_s)
         if self._taken_in and self.empty:
             self._file.remove()
@@ -137,13 +138,15 @@ class Journal:
             log.info("all that waited is stored")
 
     def keep(self) -> None:
-        """Keep all that waits in a file beside the database; the next start takes it in. Runs have ended by then.
+        """Keep the waiting records in a file beside the database; the next start takes them in.
+
+        All runs have ended before this is called.
 
         Raises:
-            StoreError: it can't be written.
+            StoreError: the file can't be written.
         """
         self._take_in()
-        # What no reply let us take in stays in the file, before what came since.
+        # Without a reply the records of an earlier stop were not taken in: they stay in the file, before newer records.
         found = (self._left_over and self._file.read()) or Waiting(self._exchange())
         prices = [(slot, each) for slot, each in self._observed if isinstance(each, Tick)]
         lost = [
@@ -162,10 +165,10 @@ class Journal:
         self._taken_in = not self._left_over
 
     def give_up_oldest(self, reason: str) -> int:
-        """Turn the oldest observations beyond what may wait into misses; the oldest misses beyond that are dropped.
+        """Turn the oldest observations beyond the limit into misses, and drop the oldest misses beyond the limit.
 
         Returns:
-            How many observations were given up.
+            The number of observations given up.
         """
         most = self._limits.most_waiting
         with self._changing:
@@ -188,9 +191,9 @@ class Journal:
             self._runs.append(replace(run, ended_at=ended_at))
 
     def move_run(self, run: Run, by: timedelta, shifts: Sequence[Shift]) -> Run:
-        """Move a run that goes on, and what came of its slots: its clock was wrong.
+        """Move a run that has not ended, and the outcomes of its slots: its clock was wrong.
 
-        The run begins `by` later; a shift says by how much the slots of some feeds are later.
+        The run begins `by` later; each shift says by how much the slots of its feeds are later.
         """
         moved = replace(run, started_at=run.started_at + by)
         later = {feed: shift.by for shift in shifts for feed in shift.feeds}
@@ -201,7 +204,7 @@ class Journal:
             return slot + later.get(feed, _NONE) if slot >= run.started_at else slot
 
         with self._changing:
-            self._moves.append(Move(run, by, shifts))  # of what is written, or is just being written
+            self._moves.append(Move(run, by, shifts))  # moves records that are written, or are just being written
             self._open = [moved if each == run else each for each in self._open]
             self._runs = [moved if each == run else each for each in self._runs]
             self._misses = [replace(miss, slot=placed(miss.slot, miss.feed)) for miss in self._misses]
@@ -211,7 +214,7 @@ class Journal:
     def end_minute(self, now: datetime, skew_s: float | None) -> Vitals:
         """Note with the next flush how the last minute went."""
         delays_s = list(self._delays_s)
-        del self._delays_s[: len(delays_s)]  # a write in its thread may add to it just now
+        del self._delays_s[: len(delays_s)]  # the writer's thread may add to it meanwhile
         minute = vitals.measured(self._database.path, now, delays_s, skew_s)
         self._minutes.append(minute)
         del self._minutes[: -self._limits.most_minutes]
@@ -229,7 +232,7 @@ class Journal:
         return Miss(slot, name, Cause.REJECTED_REPLY, detail)
 
     def _take_in(self) -> None:
-        """Put what a stop left in a file before all that came since."""
+        """Put the records that a stop left in a file before all newer records."""
         exchange = self._exchange()
         if self._left_over is None:
             self._left_over = bool(self._file)
@@ -247,9 +250,9 @@ class Journal:
         log.info("taken in from %s: ticks %d", self._file.path.name, len(found.ticks))
 
     def _oldest(self) -> tuple[list[Queued], list[Move]]:
-        """The oldest ticks and misses: of both those of the same slots, as they are judged together.
+        """The oldest observations and misses. Both are of the same slots, because alerts judge a slot as a whole.
 
-        With them come the moves of what was written before. A later one moves these too, once they are written.
+        The moves of earlier records come with them. A later move changes these records as well, once they are written.
         """
         most = self._limits.portion
         with self._changing:
@@ -261,7 +264,7 @@ class Journal:
         return [*self._runs, *merge(*of_slots, key=_slot_of), *self._minutes], moves
 
     def _write_or_isolate(self, records: Sequence[Queued], moves: list[Move], wait_s: float) -> None:
-        """Write records; where the database refuses them, half of them after the other, down to the one at fault."""
+        """Write records. If the database refuses one, write each half by itself, down to the refused record."""
         try:
             self._write(records, moves, wait_s)
         except RefusedRecordError as error:
@@ -290,15 +293,15 @@ class Journal:
 
     def _note_stored(self, records: Sequence[Queued], moves: list[Move]) -> None:
         del self._moves[: len(moves)]
-        moves.clear()  # they hold for no other half of the records
-        self._drop(records)  # before anything that may raise: they are stored
+        moves.clear()  # the other half of the records needs them no more
+        self._drop(records)  # drop them first: they are stored, even if a line below raises
         observed = [each[1] for each in records if isinstance(each, tuple)]
         self.written |= bool(observed)
         now = self._clock()
         self._delays_s += [(now - each.ts).total_seconds() for each in observed]
 
     def _drop(self, records: Sequence[Queued]) -> None:
-        """They are the oldest of their kinds; what came meanwhile waits on."""
+        """Drop records, which are the oldest of their kinds. Records added meanwhile still wait."""
         kinds = Counter(map(type, records))
         with self._changing:
             del self._observed[: kinds[tuple]], self._misses[: kinds[Miss]]

@@ -1,4 +1,4 @@
-"""The numbers that the journal and its writer keep to, in one place."""
+"""The limits of the journal and its writer."""
 
 from dataclasses import dataclass
 
@@ -8,15 +8,15 @@ class Limits:
     """How much waits for the database, and for how long.
 
     Attributes:
-        portion: records of a kind that one transaction takes, in a quarter of a second.
-        most_waiting: observations that wait in memory. 50,000 ticks are seven hours of two indexes at one second, about
-            20 MB.
-        most_minutes: summaries that wait in memory.
-        patience_s: a lease lasts 2 s at most. A write that waits longer is told to be shut out.
-        again_s: until the next try while others have the file; a slot may be an hour away.
-        breath_s: between two portions, or two tries at a stop, for others in this process.
-        at_once_s: a stop tries for this long before it keeps what waits in a file.
-        last_s: and goes on trying for this long. systemd and Compose grant 30 s.
+        portion: the records of a kind that one transaction takes; they take 0.25 s.
+        most_waiting: the observations that may wait in memory. 50,000 ticks are seven hours of two indexes at one
+            second, about 20 MB.
+        most_minutes: the summaries that may wait in memory.
+        patience_s: the longest wait for the file before the recorder reports trouble. A lease lasts at most 2 s.
+        again_s: the pause before the next try while others have the file. The next slot may be an hour away.
+        breath_s: the pause between two portions, or two tries at a stop, for other threads of this process.
+        at_once_s: a stop first tries to write for this long, and then keeps the waiting records in a file.
+        last_s: after that the stop keeps trying for this long. systemd and Compose grant 30 s.
     """
 
     portion: int = 2_000

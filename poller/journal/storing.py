@@ -1,4 +1,4 @@
-"""The one transaction that makes records durable: all of them, or none."""
+"""One transaction makes records durable: all of them, or none."""
 
 import contextlib
 from collections import defaultdict
@@ -19,7 +19,7 @@ from store.models import Exchange, Miss, Run, Tick
 from store.prices import ticks
 
 Queued = Run | tuple[datetime, Observation] | Miss | Vitals
-"""A record on its way; an observation has its slot along."""
+"""A record that waits; an observation comes with its slot."""
 
 
 class Shift(NamedTuple):
@@ -45,11 +45,11 @@ class Storing:
     """Stores records, and lets alerts judge them in the same transaction.
 
     Args:
-        database: where it all goes.
-        clock: of the recorder.
+        database: receives the records.
+        clock: the recorder's clock.
         alerts: judges what is stored.
-        exchange: tells of which exchange the replies are; None until the first reply.
-        feeds: know how their observations are appended.
+        exchange: returns which exchange the replies are of; None until the first reply.
+        feeds: the feeds by name; each has the function that appends its observations.
     """
 
     def __init__(
@@ -65,13 +65,13 @@ class Storing:
         self._admitted: Exchange | None = None
 
     def forget_file(self) -> None:
-        """Another file is in the place of the one before: whose prices it has is to be seen anew."""
+        """Check the exchange of the file again with the next write: another file took its place."""
         self._admitted = None
 
     def store(
         self, records: Sequence[Queued], moves: Sequence[Move], wait_s: float, stored: Callable[[], None]
     ) -> None:
-        """Store records; `stored` is called once they are durable, whatever follows.
+        """Store records, and call `stored` once they are durable.
 
         Raises:
             ForeignExchangeError: the file has prices of another exchange.
@@ -97,7 +97,7 @@ class Storing:
             with self._database.write(wait_s) as cursor:
                 if exchange is not self._admitted:
                     refuse_another(cursor, exchange)
-                    if has_prices:  # what is no price says nothing of whose prices the file has
+                    if has_prices:  # only prices decide which exchange the file is of
                         admit(cursor, exchange, self._clock())
                 for move in moves:
                     runs.move(cursor, move.run, move.by)
@@ -118,7 +118,10 @@ class Storing:
             vitals.append(cursor, [each for each in records if isinstance(each, Vitals)])
 
     def _by_append(self, records: Sequence[Queued]) -> Mapping[Callable[..., object], list[Observation]]:
-        """The observations of feeds that are stored alike. A feed that is gone since a stop was an index."""
+        """Observations by the function that appends them.
+
+        A feed that is not configured any more is an index: the file that a stop leaves has ticks only.
+        """
         found: defaultdict[Callable[..., object], list[Observation]] = defaultdict(list)
         for _, observation in (each for each in records if isinstance(each, tuple)):
             feed = self._feeds.get(observation.feed)
@@ -126,7 +129,7 @@ class Storing:
         return found
 
     def _judging(self, records: Sequence[Queued], wait_s: float) -> AbstractContextManager[Judge]:
-        """For the time of a write: judges what is written, in the same transaction."""
+        """A context for one write; its function lets alerts judge the records in the same transaction."""
         observed = [each for each in records if isinstance(each, tuple)]
         prices = [(slot, each) for slot, each in observed if isinstance(each, Tick)]
         misses = [each for each in records if isinstance(each, Miss)]
@@ -136,5 +139,5 @@ class Storing:
 
 
 def _nobody() -> AbstractContextManager[Judge]:
-    """Judges nothing."""
+    """A context whose function judges nothing."""
     return contextlib.nullcontext(lambda _: None)

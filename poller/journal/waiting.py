@@ -1,6 +1,6 @@
-"""What a stop could not write, in a file beside the database: the next start takes it in.
+"""The file of records that a stop could not write. It lies beside the database, and the next start takes it in.
 
-A line of JSON for each record, after one that says of which exchange they are. It is there whole or not at all.
+The first line of JSON names the exchange, and each further line is a record. The file is complete or absent.
 """
 
 import json
@@ -24,7 +24,7 @@ _FORMAT = 1
 
 @dataclass(slots=True)
 class Waiting:
-    """Ticks with their slots, misses and runs that are not in the database yet, and of which exchange they are."""
+    """Ticks with their slots, misses and runs that are not in the database yet, and the exchange they are of."""
 
     exchange: Exchange | None = None
     runs: list[Run] = field(default_factory=list)
@@ -40,14 +40,14 @@ class WaitingFile:
         self.path = database.with_name(f"{database.name}.waiting.jsonl")
 
     def __bool__(self) -> bool:
-        """Is there one?"""
+        """Does the file exist?"""
         return self.path.exists()
 
     def keep(self, waiting: Waiting) -> None:
-        """Replace what is in it; durable when this returns.
+        """Replace the content of the file. It is durable when this returns.
 
         Raises:
-            StoreError: it can't be written; what was in it stays.
+            StoreError: the file can't be written; the old content stays.
         """
         new = self.path.with_name(f"{self.path.name}.new")
         try:
@@ -61,7 +61,7 @@ class WaitingFile:
             raise StoreError(f"{self.path} can't be written: {error.strerror}") from error
 
     def read(self) -> Waiting | None:
-        """What is in it. One that can't be understood is set aside; None then."""
+        """The content of the file; None if it can't be understood, and the file is set aside."""
         if not self.path.is_file():
             self.set_aside("it is no file")
             return None
@@ -74,17 +74,17 @@ class WaitingFile:
         return None
 
     def set_aside(self, reason: str) -> None:
-        """Leave it to a person, under a name that status and pages tell."""
+        """Rename the file to a name that status and pages show: a person must look at it."""
         name = f"{self._database.name}.unreadable-{utc_now():%Y%m%dT%H%M%S%fZ}.waiting.jsonl"
         try:
             self.path.rename(self.path.with_name(name))
         except OSError as error:
-            log.warning("%s stays, for it can't be renamed: %s", self.path.name, error.strerror)
+            log.warning("%s stays, because it can't be renamed: %s", self.path.name, error.strerror)
         else:
             log.warning("%s is set aside as %s: %s", self.path.name, name, reason)
 
     def remove(self) -> None:
-        """Its content is durable elsewhere."""
+        """Remove the file: its content is in the database."""
         self.path.unlink(missing_ok=True)
 
 
@@ -98,7 +98,7 @@ def _lines(waiting: Waiting) -> Iterator[dict[str, Any]]:
 def _as_text(line: dict[str, Any]) -> str:
     try:
         return f"{json.dumps(line, default=datetime.isoformat)}\n"
-    except (TypeError, ValueError) as error:  # the database would refuse it too
+    except (TypeError, ValueError) as error:  # the database would refuse the record too
         log.warning("a record that waits can't be kept: %s", error)
         return ""
 
@@ -118,7 +118,7 @@ def _parsed(text: str) -> Waiting:
 
 
 def _sync(folder: Path) -> None:
-    """Make a new name durable too."""
+    """Make the names in a folder durable."""
     opened = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(opened)

@@ -1,4 +1,4 @@
-"""The lines of a file with what waits, read back: each value is checked, for anybody may have changed the file."""
+"""Reads the lines of the file of waiting records. Each value is checked, because anybody may have changed the file."""
 
 import contextlib
 import json
@@ -11,24 +11,24 @@ from typing import Any
 from settings import TickwellError, is_index_name
 from store.models import Cause, Exchange, Miss, Run, Tick
 
-# What sums of seconds or days can't bring out of the range of a datetime.
+# In these years a sum with seconds or days stays in the range of a datetime.
 _YEARS = range(1970, 2200)
 _POLL_SECONDS = range(1, 86_401)
 _MOST_WORDS = 200
 
-# Of all feeds but indexes, such as "options/BTC".
+# The names of all feeds except indexes, such as "options/BTC".
 _FEED = re.compile(r"[a-z]+/[A-Za-z0-9_-]+")
 
 
 class DamagedError(TickwellError):
-    """A line that no version of ours wrote; the text says which and why."""
+    """A line that no version of Tickwell wrote. The text says which line and why; the file is set aside."""
 
 
 def read_head(text: str, newest: int) -> Exchange | None:
     """The exchange that the first line names.
 
     Raises:
-        DamagedError: it is no head, or of a newer format.
+        DamagedError: the line is no head, or of a newer format.
     """
     with _damage_told(1):
         head = json.loads(text)
@@ -38,15 +38,15 @@ def read_head(text: str, newest: int) -> Exchange | None:
 
 
 def read_line(text: str, number: int, exchange: Exchange | None) -> Run | tuple[datetime, Tick] | Miss:
-    """A record; a tick has its slot along.
+    """The record of a line; a tick comes with its slot.
 
     Args:
-        text: of the line.
-        number: of the line, from 1.
-        exchange: that the head names.
+        text: the line.
+        number: the number of the line, from 1.
+        exchange: the exchange that the head names.
 
     Raises:
-        DamagedError: it is no record, or has a value that no record of this exchange has.
+        DamagedError: the line is no record, or has a value that no record of this exchange has.
     """
     with _damage_told(number):
         line = json.loads(text)
@@ -56,7 +56,7 @@ def read_line(text: str, number: int, exchange: Exchange | None) -> Run | tuple[
             return Miss(**_values(_miss_of_today(line["miss"]), _MISS))
         tick = Tick(**_values(line["tick"], _TICK))
         if tick.source != _SOURCES.get(exchange):
-            raise ValueError(f"source {tick.source!a} is not that of {exchange}")
+            raise ValueError(f"{exchange} has no source {tick.source!a}")
         return _instant(line["slot"]), tick
 
 
@@ -76,7 +76,7 @@ def _values(found: dict[str, Any], readers: Mapping[str, Callable[[Any], Any]]) 
 
 
 def _run_of_today(found: dict[str, Any]) -> dict[str, Any]:
-    """A run with the period of each feed; before there were feeds, one period was that of a list of indexes."""
+    """A run with the period of each feed. Older versions wrote a list of indexes and one period for all of them."""
     today = dict(found)
     if found.keys() >= {"poll_seconds", "indexes"}:
         today["feeds"] = dict.fromkeys(_feed_names(today.pop("indexes")), today.pop("poll_seconds"))
@@ -84,7 +84,7 @@ def _run_of_today(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def _miss_of_today(found: dict[str, Any]) -> dict[str, Any]:
-    """A miss of a feed; before there were feeds, it was one of an index."""
+    """A miss of a feed. Older versions wrote `index_name` for it."""
     return {"feed" if name == "index_name" else name: value for name, value in found.items()}
 
 
@@ -143,7 +143,7 @@ def _poll_seconds(value: Any) -> int:
 
 def _observed(value: Any) -> int:
     if type(value) is not int or value != 0:
-        raise ValueError(f"resolution {value!a} is not that of an observation, 0")
+        raise ValueError(f"resolution {value!a} is not 0, as an observation has it")
     return value
 
 

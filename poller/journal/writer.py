@@ -1,4 +1,4 @@
-"""The one thread that writes: it takes what the journal has, so that the loop never waits for the file."""
+"""One thread writes the journal's records, so that the loop never waits for the file."""
 
 import asyncio
 import contextlib
@@ -19,19 +19,19 @@ _LIMITS = Limits()
 
 
 class Writer:
-    """Writes what the journal has, and tells the loop how that goes.
+    """Writes the journal's records, and reports to the loop.
 
     Args:
-        journal: nobody else flushes it.
-        loop: hears how it goes.
-        wrote: hears of each transaction.
-        shut_out: hears why nothing can be written for now.
-        end: hears that the file has prices of another exchange: the recorder can't go on.
-        limits: how long it waits, and how much it writes at a time.
+        journal: the writer alone flushes it.
+        loop: runs the three functions that follow.
+        wrote: called after each transaction.
+        shut_out: called with the reason when nothing can be written for now.
+        end: called when the file has prices of another exchange: the recorder can't go on.
+        limits: how long the writer waits, and how much it writes at a time.
 
     Attributes:
-        idle: set while all that the writer was woken for is done. It belongs to the loop.
-        took_s: how long each transaction took, until somebody clears it.
+        idle: set while nothing is left to write since the last `wake`. Only the loop uses it.
+        took_s: the duration of each transaction, until somebody clears the list.
     """
 
     def __init__(
@@ -54,27 +54,27 @@ class Writer:
         self.took_s: list[float] = []
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
 
     def wake(self) -> None:
-        """Write what waits. Call it in the loop."""
+        """Write the waiting records soon. Call it in the loop."""
         self._times_woken += 1
         self.idle.clear()
         self._woken.set()
 
     def finish(self, hurried: Callable[[], bool]) -> None:
-        """Write all that waits, and end. While others have the file, it is kept beside it.
+        """Write the waiting records, and end. While others have the file, keep the records in a file beside it.
 
         Args:
-            hurried: tells that nobody wants to wait any longer.
+            hurried: returns true when nobody wants to wait any longer.
         """
         self.end()
         deadline = time.monotonic() + self._limits.last_s
         trouble = self._tried(self._limits.at_once_s)
         if trouble is not None:
             kept = self._kept()
-            if self._journal.waiting:  # the end of a run alone is as good in the file
+            if self._journal.waiting:  # the end of a run alone may stay in the file
                 log.warning("waiting for up to %.0f s, Ctrl+C ends that: %s%s", self._limits.last_s, trouble, kept)
             while trouble is not None and self._journal.waiting and time.monotonic() < deadline and not hurried():
                 time.sleep(self._limits.breath_s)
@@ -85,14 +85,14 @@ class Writer:
             log.error("%d ticks could not be written: %s%s", self._journal.waiting, trouble, kept)
 
     def end(self) -> None:
-        """End the thread. What it could not write waits on."""
+        """End the thread. The records that it could not write still wait."""
         self._ending.set()
         self._woken.set()
         if self._thread.ident is not None:
             self._thread.join()
 
     def _tried(self, wait_s: float) -> StoreError | None:
-        """What hinders the rest from being written, if anything does."""
+        """Write all records; return the error that prevents it, if any."""
         with guarded("journal"):
             return self._flushed(wait_s)
         return StoreError("the log says why")
@@ -125,7 +125,7 @@ class Writer:
             self._tell(self._rest, number)
 
     def _write_some(self) -> None:
-        """Write a portion, or wait a moment while that can't be done."""
+        """Write a portion; after a failure wait a moment."""
         started = time.perf_counter()
         try:
             self._journal.flush(self._limits.patience_s)

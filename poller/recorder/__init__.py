@@ -1,1 +1,1 @@
-"""The recorder: polls the exchange at exact slots and keeps what comes."""
+"""The recorder: it polls the exchange at exact slots and stores the replies."""

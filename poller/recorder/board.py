@@ -1,4 +1,4 @@
-"""How recording goes: published for everybody who looks, and logged when it changes."""
+"""The state of recording: the recorder publishes it in its notice and logs each change."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -33,14 +33,19 @@ class Board:
         waiting: int = 0,
         refused: int = 0,
     ) -> None:
-        """What came of a slot so far, now on its way. All is well with one tick; it is trouble when each feed failed.
+        """Publish the outcomes of a slot so far. One tick means "recording"; a slot is trouble when each feed failed.
 
-        `due` feeds have that slot. `waiting` ticks of it and of slots before are not in the database yet; it has
-        `refused` some records so far.
+        Args:
+            outcomes: those of the slot so far.
+            at: the slot.
+            due: how many feeds have the slot.
+            retry_at: when the next slot begins.
+            waiting: ticks of this slot and of earlier slots that are not in the database yet.
+            refused: records that the database has refused so far.
         """
         self._notice = replace(self._notice, refused=refused)
         misses = [outcome for outcome in outcomes if isinstance(outcome, Miss)]
-        if len(misses) == len(outcomes) < due:  # others may still come
+        if len(misses) == len(outcomes) < due:  # the other feeds may still bring a tick
             return
         for outcome in outcomes:
             self._failing.pop(outcome.feed, None)
@@ -51,13 +56,13 @@ class Board:
             self._recording(dict(self._failing), at, waiting)
 
     def troubled(self, cause: Cause, detail: str, at: datetime, *, retry_at: datetime, waiting: int = 0) -> None:
-        """Nothing is recorded since `at`, because of `cause`."""
+        """Publish that nothing is recorded since `at`, because of `cause`."""
         if self._notice.state != cause.value:
             log.warning("%s: %s", cause, detail)
         self._publish(at, state=cause.value, detail=detail, retry_at=retry_at, waiting=waiting, failing={})
 
     def unpublished(self, failing: Mapping[str, str]) -> None:
-        """The exchange does not publish indexes that were recorded before: they are asked for all the same."""
+        """Publish which recorded indexes the exchange does not publish now. The recorder still asks for them."""
         for name, reason in failing.items():
             log.warning("%s: %s", name, reason)
         self._failing = dict(failing)
@@ -65,27 +70,30 @@ class Board:
         self._lock.publish(self._notice)
 
     def loading(self, what: str, number: int, total: int) -> None:
-        """How far the loading of history is. It says nothing about recording."""
+        """Publish the progress of loading history. The state of recording stays."""
         self._backfill(f"{what}, {number} of {total}")
 
     def loaded(self) -> None:
-        """No history is being loaded any more."""
+        """Publish that no history is being loaded."""
         self._backfill("")
 
     def clock(self, ahead_s: float, at: datetime) -> None:
-        """How far the exchange's clock, which shows `at`, is ahead of the local one."""
+        """Publish by how much the exchange's clock is ahead of the local clock. `at` is the exchange's time."""
         self._notice = replace(self._notice, skew_s=round(ahead_s, 1))
-        if ahead_s and self._notice.state == "starting":  # what it began by was the local clock
+        if ahead_s and self._notice.state == "starting":  # these two times came from the local clock
             self._notice = replace(self._notice, since=at, state_since=at)
         self._lock.publish(self._notice)
 
     def refused(self, reason: str, at: datetime) -> None:
-        """The recorder can't do what it was asked to, and ended; how often in a row, unless it went well for long."""
+        """Publish that the recorder ended because its settings or its file don't allow recording.
+
+        `tries` counts such ends in a row; a recorder that lived for ten minutes begins a new count.
+        """
         tries = 1 if at - self._notice.since >= _WENT_WELL else self._notice.tries + 1
         self._publish(at, state="refused", detail=reason, retry_at=None, tries=tries)
 
     def stopped(self, at: datetime, *, waiting: int = 0) -> None:
-        """The recorder was stopped; that many ticks wait in a file for its next start."""
+        """Publish that the recorder was stopped. `waiting` ticks are in a file for the next start."""
         self._publish(at, state="stopped", detail="", retry_at=None, waiting=waiting)
 
     def _backfill(self, progress: str) -> None:

@@ -1,4 +1,4 @@
-"""The run of a recorder, in which the feeds of all its cadences are due."""
+"""The run of a recorder: all feeds are due in it."""
 
 import asyncio
 import logging
@@ -13,17 +13,17 @@ from .cadence import Cadence
 
 log = logging.getLogger("tickwell.recorder")
 
-# A longer pause between two polls is no row of missed slots: the machine slept or its clock was set. The run ends
-# there and a new one begins, so that the stretch counts as "not recording".
+# A pause of more than 60 s between two polls ends the run: the machine slept or its clock was set. The pause counts as
+# "not recording" and not as missed slots.
 _STALL = timedelta(seconds=60)
 
 
 class CurrentRun:
-    """Begins with a slot of the shortest period, and ends when the clock jumps, after a long pause or at a stop.
+    """The run begins with a slot of the shortest period. It ends when the clock jumps, after a long pause or at a stop.
 
     Args:
-        cadences: the one of the shortest period first.
-        journal: notes the run.
+        cadences: the cadence of the shortest period first.
+        journal: notes the begin and the end of the run.
     """
 
     def __init__(self, cadences: Sequence[Cadence], journal: Journal) -> None:
@@ -33,20 +33,23 @@ class CurrentRun:
         self._begun = asyncio.Event()
 
     def known_to(self, now: datetime) -> datetime | None:
-        """Up to when the slots of all feeds are accounted for; None outside of a run.
+        """The slots of all feeds before this time are served or missed; None outside a run.
 
-        That is `now` at most: another run may follow before the next slot of a long period.
+        It is `now` at most, because another run may follow before the next slot of a long period.
         """
         return None if self._run is None else min(now, *(each.known_to for each in self._cadences))
 
     def has_begun_after(self, now: datetime) -> bool:
-        """Is its newest slot later than `now`? Then the clock was set back."""
+        """Is the newest slot of the run later than `now`? Then the clock was set back."""
         return self._run is not None and now < self._shortest.slot
 
     async def begin(self, cadence: Cadence, slot: datetime, now: datetime) -> bool:
-        """Begin to serve a slot of a cadence, unless it lies before the run; tell whether it was begun.
+        """Begin to serve a slot of a cadence, unless the slot lies before the run.
 
         A slot of a longer period waits until a run has begun.
+
+        Returns:
+            Whether the slot was begun.
         """
         if self._run is not None and now - self._shortest.slot > self._shortest.period + _STALL:
             log.warning("no poll between %s and %s", self._shortest.slot, slot)
@@ -61,12 +64,12 @@ class CurrentRun:
         return True
 
     def end(self) -> None:
-        """The next slot begins another run: it is no neighbour of the last one."""
+        """End the run; the next slot begins another one."""
         newest = self._shortest
         self._end(newest.slot if newest.under_way else newest.slot + newest.period)
 
     def move(self, now: datetime) -> None:
-        """The clock was wrong and shows `now`: the run and its slots lie elsewhere."""
+        """Move the run and its slots to where `now` puts them: the clock was wrong and shows `now`."""
         if self._run is None:
             return
         begun = [each for each in self._cadences if each.slot >= self._run.started_at]
@@ -77,7 +80,7 @@ class CurrentRun:
                 cadence.enter(self._run.started_at)
 
     def stop(self, at: datetime) -> None:
-        """End the run where the recorder stops: at a slot of the shortest period that is not served any more."""
+        """End the run at `at`, or at the slot of the shortest period under way: that slot is not served any more."""
         for cadence in self._cadences[1:]:
             if cadence.under_way:
                 cadence.cut()

@@ -1,4 +1,4 @@
-"""The backup of each day, beside a recorder."""
+"""The daily backup of a recorder's database."""
 
 import logging
 import threading
@@ -20,9 +20,9 @@ _TRY_AGAIN = timedelta(hours=1)
 
 
 class DailyBackup:
-    """Backs up into a folder when a day in UTC is over, and at its start if that was not done today.
+    """Backs up into a folder when a UTC day is over, and at the start if today's backup is missing.
 
-    It has a thread and leases of its own, so no slot waits for it longer than for another reader.
+    The backup has its own thread and leases, so a slot waits for it no longer than for another reader.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class DailyBackup:
         self._not_before: datetime | None = None
 
     def start(self) -> None:
-        """Begin; it goes on until the stop event is set, or the process ends."""
+        """Start the thread; it ends when the stop event is set or the process ends."""
         threading.Thread(target=self._run, name="tickwell-backup", daemon=True).start()
 
     def _run(self) -> None:
@@ -67,7 +67,7 @@ class DailyBackup:
 
 
 def backup_in_words(made: Made, folder: Path) -> str:
-    """What a backup came to, in one line."""
+    """One line that sums up a backup."""
     lacks = f"; left out: {'; '.join(made.left_out)}" if made.left_out else ""
     rows = ", ".join(f"{table} {count:,}" for table, count in made.rows.items())
     return f"backed up into {folder}: {rows}, days {made.days:,}, of which written {made.written:,}{lacks}"

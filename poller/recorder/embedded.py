@@ -1,4 +1,4 @@
-"""The recorder inside a dashboard's process."""
+"""The recorder in the dashboard's process."""
 
 import atexit
 import logging
@@ -21,12 +21,12 @@ log = logging.getLogger("tickwell.recorder")
 
 @dataclass(frozen=True, slots=True)
 class Pauses:
-    """How long it takes until a recorder that ended by itself is followed by another.
+    """The pauses between a recorder that ended by itself and the next recorder.
 
     Attributes:
-        first: after the first one. Each further pause is twice as long as the one before.
-        longest: no pause is longer.
-        look_again_s: between two looks at whether a recorder has ended.
+        first: the first pause. Each further pause is twice as long as the one before.
+        longest: the longest pause.
+        look_again_s: the time between two checks for a recorder that has ended.
     """
 
     first: timedelta = timedelta(seconds=10)
@@ -34,7 +34,7 @@ class Pauses:
     look_again_s: float = 1.0
 
     def after(self, tries: int) -> timedelta:
-        """The pause after so many recorders in a row that ended by themselves."""
+        """The pause after `tries` recorders in a row that ended by themselves."""
         doubled: int = 2 ** min(max(tries, 1) - 1, 10)
         return min(self.first * doubled, self.longest)
 
@@ -43,11 +43,10 @@ _PAUSES = Pauses()
 
 
 def start_embedded(settings: Settings, pauses: Pauses = _PAUSES) -> Recorder | None:
-    """Record from this process, unless the settings leave that to another one, or another one already does.
+    """Start a recorder in this process, unless the settings choose another process or a recorder already runs.
 
-    It may be called at each run of a page script: the recorder lock keeps the recorder single, and the notice tells
-    whether it is too soon after one of this process that ended by itself. Whoever starts one need not stop it; it then
-    stops with the process.
+    A page script may call this at each run: the recorder lock allows one recorder, and the notice tells whether a
+    recorder of this process ended by itself too recently. The recorder stops with the process at the latest.
 
     Raises:
         StoreError: the database's folder can't be read or written.
@@ -70,7 +69,7 @@ def start_embedded(settings: Settings, pauses: Pauses = _PAUSES) -> Recorder | N
 
 
 class Embedded:
-    """Keeps recording from this process until it is stopped: a recorder that ended by itself is followed by another."""
+    """Keeps a recorder running in this process until `stop`: it replaces a recorder that ended by itself."""
 
     def __init__(self, settings: Settings, pauses: Pauses = _PAUSES) -> None:
         self._settings, self._pauses = settings, pauses
@@ -80,7 +79,7 @@ class Embedded:
         self._thread = threading.Thread(target=self._watch, name="tickwell-keeper", daemon=True)
 
     def start(self) -> None:
-        """Begin. After a StoreError it goes on trying.
+        """Start a recorder and the thread that replaces it. After a StoreError the thread keeps trying.
 
         Raises: as `start_embedded`.
         """
@@ -106,7 +105,7 @@ class Embedded:
                 self._start_another()
 
     def _start_another(self) -> None:
-        """Start a recorder if ours ended by itself, or could not be started."""
+        """Start a recorder if the one before ended by itself or could not start."""
         ended = self._recorder
         if self._wait_s == self._pauses.look_again_s and (ended is None or ended.failure is None or not ended.wait(0)):
             return

@@ -1,4 +1,4 @@
-"""A sign of life for a service elsewhere, which tells people when it ceases with the recorder or the whole machine."""
+"""The heartbeat: it calls an outside service, which alerts people when the recorder or the whole machine is down."""
 
 import asyncio
 import logging
@@ -13,7 +13,7 @@ _TIMEOUT_S = 10.0
 
 
 class Heartbeat:
-    """Calls an address, which is a secret. It does so in the loop that polls, so a recorder that hangs is silent."""
+    """Calls an address, which is a secret. The calls run in the loop that polls, so a recorder that hangs is silent."""
 
     def __init__(self, url: SecretStr, *, timeout_s: float = _TIMEOUT_S) -> None:
         self._url = url
@@ -23,13 +23,13 @@ class Heartbeat:
         self._lost = False
 
     def begin(self) -> asyncio.Task[None]:
-        """Call it, in the loop that runs; without effect while the last call is under way. The call is the task."""
+        """Start a call in the running loop and return its task; while a call is under way, return that task."""
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._beat())
         return self._task
 
     async def aclose(self) -> None:
-        """Give up the call that is under way."""
+        """Cancel the call under way."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
@@ -44,14 +44,14 @@ class Heartbeat:
         self._lost = bool(trouble)
 
     async def _call(self) -> str:
-        """Call it once; why it didn't get through, or nothing."""
+        """Call the address once; return why that failed, or nothing."""
         try:
             async with asyncio.timeout(self._timeout_s):
                 async with self._http.stream("GET", self._url.get_secret_value()) as reply:
                     async for _ in reply.aiter_raw():
-                        pass  # it may be of any length
+                        pass  # the reply may have any length
         except TimeoutError:
             return f"no answer within {self._timeout_s:g} s"
         except FAILURES as error:
-            return type(error).__name__  # its text may have the address
+            return type(error).__name__  # the error's text may contain the address
         return "" if reply.is_success else f"answered {reply.status_code}"

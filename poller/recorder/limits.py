@@ -1,4 +1,4 @@
-"""The numbers that a recorder keeps to, in one place."""
+"""The limits of a recorder."""
 
 from dataclasses import dataclass, field
 
@@ -11,13 +11,13 @@ class Limits:
     """How long a recorder waits, and how much it holds.
 
     Attributes:
-        store_wait_s: for the file before the first slot, and for one answer about whose prices come. A writer waits
-            0.1 s where all goes well.
-        names_s: for the list of index names.
-        minute_s: between two summaries, and between two heartbeats.
-        doubt_s: how long replies tell another time before the exchange is asked for its own.
-        journal: of what waits for the database.
-        history: of the work beside the slots.
+        store_wait_s: the wait for the file before the first slot, and for one reply that says which exchange it is. A
+            writer normally waits 0.1 s.
+        names_s: the wait for the list of index names.
+        minute_s: the time between two summaries, and between two heartbeats.
+        doubt_s: after this long of replies with another time than ours, the recorder asks the exchange for its time.
+        journal: the limits of records that wait for the database.
+        history: the limits of backfill and upkeep.
     """
 
     store_wait_s: float = 0.9

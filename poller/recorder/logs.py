@@ -1,4 +1,4 @@
-"""Keeps logs complete: each period a request brings what is new, or all that an outage left out."""
+"""Keeps logs complete: a request in each period brings the new entries, and all entries that an outage left out."""
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence
@@ -25,14 +25,14 @@ T = TypeVar("T")
 
 
 class Logs:
-    """Asks for logs and stores what comes.
+    """Asks for logs and stores their entries.
 
     Args:
-        client: shared with the polls.
-        database: with its tables.
-        clock: of the recorder.
-        quiet: returns when a write of a tenth of a second disturbs nobody.
-        store_wait_s: how long a lease is waited for.
+        client: the client that the polls use too.
+        database: a database that has its tables.
+        clock: the recorder's clock.
+        quiet: returns when a write of 0.1 s delays no slot.
+        store_wait_s: the longest wait for a lease.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Logs:
         self._quiet, self._store_wait_s = quiet, store_wait_s
 
     async def keep(self, feed: LogFeed) -> None:
-        """Keep one log complete, without end. A failure costs no other one anything."""
+        """Keep one log complete, without end. A failure does not affect the other logs."""
         async for _ in slots(feed.period, self._now):
             with guarded(f"log of {feed.name}"):
                 await self._catch_up(feed)
@@ -57,7 +57,7 @@ class Logs:
         return self._clock()
 
     async def _catch_up(self, feed: LogFeed) -> None:
-        """Ask until nothing newer comes. What can't be had or stored now is asked for in the next period."""
+        """Ask until nothing newer comes. After a failure the next period asks again."""
         try:
             known = await in_thread(partial(self._known, feed), _THREAD)
             try:

@@ -1,6 +1,6 @@
-"""What METRICS_PORT asks for: a headless recorder's metrics over HTTP, at /metrics and nowhere else.
+"""The metrics of a headless recorder over HTTP, at /metrics only.
 
-It is imported only then: a recorder that nobody scrapes loads no Prometheus client.
+The module is imported only when METRICS_PORT is set: other recorders load no Prometheus client.
 """
 
 import contextlib
@@ -22,13 +22,13 @@ log = logging.getLogger("tickwell.metrics")
 
 PATH = "/metrics"
 
-# A client that is silent for longer is hung up on.
+# The server closes a connection that is silent for longer.
 _SLOW_S = 10.0
 
 MOST_AT_ONCE = 8
-"""Connections at a time, a thread for each: strangers can't fill the memory of a recorder with threads."""
+"""The most connections at a time. Each has a thread, and strangers must not fill the recorder's memory with threads."""
 
-# How long the oldest connection may take to end once another one needs its place.
+# The oldest connection gets this long to end when a new connection needs its place.
 _GIVES_WAY_WITHIN_S = 1.0
 
 # How soon the accepting thread notices that it should end.
@@ -36,17 +36,17 @@ _LOOK_AGAIN_S = 0.1
 
 
 class MetricsServer(socketserver.ThreadingTCPServer):
-    """Serves the metrics of this process as long as the `with` block lasts, a daemon thread for each connection.
+    """Serves the metrics of this process while the `with` block lasts, with a daemon thread for each connection.
 
-    When all places are taken, the oldest connection ends for the new one: a scrape takes milliseconds, so the oldest is
-    slow or silent.
+    When all places are taken, the server closes the oldest connection for the new one: a scrape takes milliseconds, so
+    the oldest client is slow or silent.
 
     Raises:
-        SettingsError: the address can't be listened on.
+        SettingsError: the server can't listen on the address.
     """
 
     allow_reuse_address = True
-    request_queue_size = 64  # of 5 the sixth who comes at a time waits a second for the network to try again
+    request_queue_size = 64  # beyond the default of 5, a client waits 1 s until its network tries again
 
     def __init__(
         self,
@@ -82,7 +82,7 @@ class MetricsServer(socketserver.ThreadingTCPServer):
         self.server_close()
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        self._open = {thread: its for thread, its in self._open.items() if thread.is_alive()}
+        self._open = {thread: opened for thread, opened in self._open.items() if thread.is_alive()}
         if len(self._open) >= MOST_AT_ONCE and not self._oldest_ended():
             self.shutdown_request(request)
             return
@@ -96,15 +96,15 @@ class MetricsServer(socketserver.ThreadingTCPServer):
         thread.start()
 
     def _oldest_ended(self) -> bool:
-        """Hang up on the oldest connection; did its thread end?"""
-        thread, its = next(iter(self._open.items()))
-        with contextlib.suppress(OSError):  # it ended by itself meanwhile
-            its.shutdown(socket.SHUT_RDWR)
+        """Close the oldest connection; return whether its thread ended."""
+        thread, oldest = next(iter(self._open.items()))
+        with contextlib.suppress(OSError):  # the client closed it meanwhile
+            oldest.shutdown(socket.SHUT_RDWR)
         thread.join(self._gives_way_within_s)
         return not thread.is_alive()
 
     def handle_error(self, *_: object) -> None:
-        """One line: most often somebody hung up."""
+        """Log one line without a traceback: most often the client closed the connection."""
         error = sys.exception()
         log.warning("a scrape failed: %s: %s", type(error).__name__, error)
 
@@ -130,4 +130,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(text)
 
     def log_message(self, *_: object) -> None:
-        """A scrape each second is no news."""
+        """Log nothing: there may be a scrape each second."""

@@ -1,4 +1,4 @@
-"""What is done once, outside any recorder: a poll, for cron and for a first try, and the healing of gaps."""
+"""One poll, for cron and for a first try, and one backfill. Neither needs a recorder."""
 
 import contextlib
 import os
@@ -24,24 +24,24 @@ from store.file.recorder import Notice, RecorderLock
 from store.health.status import stale_after_s
 from store.models import Gap, utc_now
 
-# For each index, besides the time until its turn.
+# The time for each index, besides the wait for its turn in the request budget.
 _SECONDS = 20.0
 _ATTEMPTS = 3
 STORE_WAIT_S = 5.0
 
 
 async def poll_once(settings: Settings, database: Database, store_wait_s: float = STORE_WAIT_S) -> list[Outcome]:
-    """Record one tick of each index; what others have the file for is waited for `store_wait_s` at most.
+    """Record one tick of each index. Waits at most `store_wait_s` for the file.
 
     Returns:
-        What came of each index, made durable: misses too.
+        The outcome of each index, a tick or a miss; all are durable.
 
     Raises:
         SettingsError: a variable of the environment, such as a proxy, can't be used.
         RecorderError: a recorder is at work on the file.
         ForeignExchangeError: the file has prices of another exchange; nothing was written.
         NewerSchemaError: the file is of a newer version; nothing was written.
-        StoreError: nothing was written; what came is kept in a file that the next start takes in, if that can be.
+        StoreError: nothing was written. The outcomes are in a file for the next start, if that file can be written.
     """
     check_environment(settings, tells=False)
     clock = ExchangeClock()
@@ -82,23 +82,23 @@ def _store(database: Database, journal: Journal, wait_s: float) -> None:
 
 
 async def backfill_once(settings: Settings, database: Database, index_names: Sequence[str], tell: Tell) -> list[Gap]:
-    """Find and heal what gaps there are, those given up before too, and load the history of indexes that have none.
+    """Find and heal gaps, also those given up before, and load the history of indexes that have no history.
 
-    It works beside a recorder: what may still be on its way to the file is no gap yet.
+    A recorder may run meanwhile: ticks that may still be on their way to the file are no gap yet.
 
     Args:
-        settings: which exchange, and how often a recorder polls it; `check_environment` finds nothing wrong with them.
-        database: with something in it.
-        index_names: to look after; all that are configured or have gaps if there are none.
-        tell: how far it is.
+        settings: the exchange and the period of the recorder. `check_environment` has accepted them.
+        database: a database that is not empty.
+        index_names: the indexes to heal; if empty, all indexes that are configured or have gaps.
+        tell: called with the progress.
 
     Returns:
-        What became of gaps: pieces of them.
+        The pieces of gaps that were healed or given up.
 
     Raises:
         ExchangeError: the exchange doesn't answer.
         ForeignExchangeError: the file has prices of another exchange.
-        StoreError: the file is kept by others, or there is none.
+        StoreError: another process has the file, or there is no file.
     """
     with contextlib.ExitStack() as stack:
         url = stack.enter_context(Simulator()).url if settings.demo else settings.deribit_url

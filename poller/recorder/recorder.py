@@ -1,4 +1,4 @@
-"""The recorder: one thread that polls the exchange at exact slots and keeps what comes until it is stopped."""
+"""The recorder: one thread that polls the exchange at exact slots and stores the replies until it is stopped."""
 
 import asyncio
 import contextlib
@@ -40,13 +40,13 @@ _LIMITS = Limits()
 class Recorder:
     """Records the indexes of `settings` into `database`, on slots that are exact multiples of POLL_SECONDS.
 
-    `start` and `stop` may be called from any thread, each once. `failure` is set when it ended by itself, because what
-    it was asked to do can't be done; then the file is free for another recorder. `tries` says how many recorders of
-    this process did so before it. It records `feeds`, where they are given, instead of those of the settings.
+    Any thread may call `start` and `stop`, each once. A recorder that can't go on ends by itself and sets `failure`;
+    the file is then free for another recorder. `tries` is the number of recorders of this process that ended so
+    before. `feeds`, if given, replace the feeds of the settings.
 
     Raises:
-        SettingsError: the rules of alerts can't be used, the address of somebody who is to be told, or a variable of
-            the environment such as a proxy.
+        SettingsError: the alert rules, the address of a recipient, or a variable of the environment such as a proxy
+            can't be used.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class Recorder:
 
         Raises:
             RecorderError: another recorder is at work on the file.
-            StoreError: its folder can't be written.
+            StoreError: the folder of the file can't be written.
         """
         now = self._clock()
         notice = Notice(
@@ -106,10 +106,10 @@ class Recorder:
         self._thread.start()
 
     def stop(self, hurried: Callable[[], bool] = bool) -> None:
-        """Write what waits, end the run, and let go of the file.
+        """Write what waits, end the run, and release the file.
 
-        While others have the file that takes up to 20 s, or until `hurried` tells that nobody wants to wait any longer;
-        what waits is then in a file for the next start.
+        While others have the file this waits up to 20 s, or until `hurried` returns true. Records that are still not
+        written are then in a file for the next start.
         """
         self._hurried = hurried
         self._stop.set()
@@ -122,7 +122,7 @@ class Recorder:
         self._lock.release()
 
     def wait(self, timeout_s: float | None = None) -> bool:
-        """Wait until the recorder ended by itself or was stopped; tell whether it has."""
+        """Wait until the recorder has ended; return whether it has."""
         return self._ended.wait(timeout_s)
 
     def _run(self) -> None:
@@ -140,7 +140,7 @@ class Recorder:
         except TickwellError as error:
             self._fail(error)
         except Exception as error:
-            log.exception("a mistake of ours")
+            log.exception("an error in Tickwell")
             self._fail(TickwellError(f"the recorder failed: {type(error).__name__}: {error}"))
         finally:
             if self.failure is not None:
@@ -149,7 +149,7 @@ class Recorder:
 
     def _fail(self, error: TickwellError) -> None:
         self.failure = error
-        if self._mode == "embedded":  # the command line says it itself
+        if self._mode == "embedded":  # the command line prints the error itself
             log.error("not recording: %s", error)
         self._board.refused(str(error), self._clock())
 

@@ -1,4 +1,4 @@
-"""What goes on in the loop of a recorder: a coroutine for each period asks for its slots, others work beside them."""
+"""The loop of a recorder: one coroutine for each period serves its slots, others do the background work."""
 
 import asyncio
 import contextlib
@@ -49,16 +49,16 @@ _HANDS_OFF = timedelta(seconds=0.9)
 
 _TOKEN_BACK = timedelta(seconds=BACK_S)
 
-# By then all feeds of a slot have asked, also where the machine's clock is wrong and the slot begins a bit later.
+# All feeds of a slot have asked by then, even on a machine with a wrong clock, where slots begin a bit later.
 _ALL_ASK = timedelta(seconds=0.15)
 
-# Work in the background waits this long for the write of a slot, which takes milliseconds where all goes well.
+# Background work waits at most 1 s for the write of a slot, which normally takes milliseconds.
 _WRITTEN_SOON_S = 1.0
 
 
 @dataclass(frozen=True)
 class Parts:
-    """What a recorder is made of; the recording uses it and ends with it."""
+    """The parts of a recorder that its recording uses."""
 
     settings: Settings
     feeds: Sequence[Feed]
@@ -76,9 +76,9 @@ class Recording:
     """Records until it is cancelled.
 
     Args:
-        parts: of its recorder.
-        loop: that it runs in.
-        end: hears why it can't go on.
+        parts: the parts of its recorder.
+        loop: the loop that it runs in.
+        end: called with the reason when recording can't go on.
     """
 
     def __init__(self, parts: Parts, loop: asyncio.AbstractEventLoop, end: Callable[[TickwellError], None]) -> None:
@@ -115,7 +115,7 @@ class Recording:
                 await self._heartbeat.aclose()
 
     def finish(self, hurried: Callable[[], bool], failure: TickwellError | None) -> None:
-        """Write what waits, when the loop has ended; nothing into a file that has prices of another exchange."""
+        """Write what waits, after the loop has ended. Write nothing if the file has prices of another exchange."""
         if isinstance(failure, ForeignExchangeError):
             self._writer.end()
             return
@@ -145,7 +145,7 @@ class Recording:
     async def _check_names(self) -> None:
         names, limits = self._settings.indexes, self._limits
         try:
-            told = await check_names(
+            unpublished = await check_names(
                 self._client, self._database, names, wait_s=limits.names_s, store_wait_s=limits.store_wait_s
             )
         except ExchangeError as error:
@@ -153,11 +153,11 @@ class Recording:
             self._board.troubled(error.cause, str(error), self._clock(), retry_at=self._next_try(self._cadences[0]))
             await self._ask_whose(needed=True)
         else:
-            if told:
-                self._board.unpublished(told)
+            if unpublished:
+                self._board.unpublished(unpublished)
 
     async def _check_exchange(self) -> None:
-        """See that the replies may go into the file before anything does; each write sees to that too."""
+        """End at once if the file has prices of another exchange. Each write checks this too."""
 
         def check() -> None:
             with self._database.read(self._limits.store_wait_s) as cursor:
@@ -203,21 +203,21 @@ class Recording:
                 self._writer.wake()
 
     async def _ask_whose(self, *, needed: bool) -> None:
-        """Ask one more method which exchange it is, if others gave no word on it, or not the same one."""
+        """Ask one more method which exchange it is, if the replies so far name none or disagree."""
         if needed:
             with contextlib.suppress(ExchangeError, TimeoutError):
                 async with asyncio.timeout(self._limits.store_wait_s):
                     await self._client.time()
 
     def _keep_lock(self) -> bool:
-        """Are we still the one recorder of the file? If another one took our place, this one ends."""
+        """Is this still the only recorder of the file? If another one took its place, this one ends."""
         try:
             self._lock.keep()
         except RecorderError as error:
             self._end(error)
             return False
         except StoreError as error:
-            log.warning("%s", error)  # its folder is gone: so is what others could write into
+            log.warning("%s", error)  # the folder is gone, so no other recorder can write the file either
         return True
 
     def _wrote(self) -> None:
@@ -242,7 +242,7 @@ class Recording:
         )
 
     def _due_soon(self, period_s: float) -> int:
-        """How many requests the slots of shorter periods make before a token that is taken now comes back."""
+        """The number of requests that slots of shorter periods make before a token that is taken now comes back."""
         now, shorter = self._clock(), [each for each in self._cadences if each.period.total_seconds() < period_s]
         return sum(
             len(each.feeds)
@@ -276,9 +276,12 @@ class Recording:
         )
 
     async def _all_is_stored(self) -> datetime:
-        """Return, once nothing waits for the database, up to when all that came is in it, by a clock that is sure.
+        """Wait until the clock is sure and nothing waits for the database.
 
-        A tick is in it then: a file never holds history alone.
+        The database has a tick then: a file never holds history alone.
+
+        Returns:
+            The time before which each slot of the run is in the database.
         """
         while True:
             await self._writer.idle.wait()
@@ -289,7 +292,7 @@ class Recording:
                 await self._served.wait()
 
     async def _quiet(self) -> None:
-        """Return when no slot is under way and none is near; at one slot a second, right after one."""
+        """Wait until no slot is under way and none is near. With one slot a second, return right after a slot."""
         now = self._clock()
         if any(each.under_way or next_slot(now, each.period) - now < _HANDS_OFF for each in self._cadences):
             async with self._served:

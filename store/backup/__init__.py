@@ -1,1 +1,1 @@
-"""What survives: backups of all tables, their verification and their restore."""
+"""Backups of all tables, their verification and their restore."""

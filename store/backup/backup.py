@@ -1,9 +1,9 @@
-"""Backup: a consistent copy of all that was recorded as Parquet, taken while recording goes on.
+"""Backup: a consistent copy of the database as Parquet, made while recording goes on.
 
-The rows of all kinds are read as they were at one instant, over as many short leases as it takes, and copied by the
-day. All other tables are copied under the first lease. When rows are deleted meanwhile, all is copied anew. Files are
-named with a piece of their hash. The manifest is replaced last: until then, whatever happens, the backup is the one
-before.
+The backup reads the rows of all kinds as they were at one instant, over as many short leases as it needs, and copies
+them by day. It copies all other tables under the first lease. If rows are deleted meanwhile, it copies everything
+again. The name of a file ends with a part of its hash. The manifest is replaced last: if the backup fails before that,
+the folder still has the backup before.
 """
 
 import contextlib
@@ -39,13 +39,13 @@ _LIMITS = Limits()
 
 @dataclass(frozen=True)
 class Made:
-    """What a backup came to.
+    """The result of a backup.
 
     Attributes:
-        rows: of each kind's table, how many.
-        days: how many files the days of these tables have.
-        written: how many of them had to be written.
-        left_out: in words what it lacks.
+        rows: the number of rows of each kind's table.
+        days: the number of files for the days of these tables.
+        written: the number of these files that were written.
+        left_out: what the backup lacks, in words.
     """
 
     rows: Mapping[str, int]
@@ -61,29 +61,29 @@ class _Copied:
 
 
 def backup(database: Database, folder: Path, tell: Tell = unheard, limits: Limits = _LIMITS) -> Made:
-    """Bring the backup in a folder up to the present, or make one.
+    """Make a backup in a folder, or bring the one in it up to date.
 
     Raises:
-        StoreError: the database or the folder can't be used, or the backup has rows that the database doesn't have;
-            the backup is then the one before.
+        StoreError: the database or the folder can't be used, or the backup has rows that the database doesn't have.
+            The folder still has the backup before.
     """
     with _alone(folder), duckdb.connect(config={"memory_limit": database.memory_limit}) as parquet:
         before = read_manifest(folder)
         try:
-            its = of_one_instant(database, partial(_copied, database, folder, before, parquet, tell, limits))
-            for table in its.made.rows:
+            new = of_one_instant(database, partial(_copied, database, folder, before, parquet, tell, limits))
+            for table in new.made.rows:
                 sync(folder / table)
-            put(folder / NAME, as_text(its.manifest), UNFINISHED)
+            put(folder / NAME, as_text(new.manifest), UNFINISHED)
         except BaseException:
             _sweep(folder, before, before)
             raise
-        _sweep(folder, before, its.manifest)
-    return its.made
+        _sweep(folder, before, new.manifest)
+    return new.made
 
 
 @contextlib.contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """One backup into a folder at a time; what the system refuses is one line."""
+    """Allow one backup into a folder at a time, and turn errors of the system and of DuckDB into one line."""
     try:
         with in_one_line(folder):
             (folder / TICKS.table).mkdir(parents=True, exist_ok=True)
@@ -101,7 +101,7 @@ def _copied(
     tell: Tell,
     limits: Limits,
 ) -> _Copied | None:
-    """Copy what changed, beside what is there; None if rows were deleted meanwhile."""
+    """Copy the days and tables that changed to new files; None if rows were deleted meanwhile."""
     now = utc_now()
     with database.read() as cursor:
         instants = [AsOf.take(cursor, kind) for kind in kinds.kinds_of(schema.tables(cursor))]
@@ -130,7 +130,7 @@ def _copied_days(
     limits: Limits,
     check: Callable[[Kind, File, Path | None], None],
 ) -> dict[str, list[File]]:
-    """Copy the days that changed of all kinds; the files of each table, by day."""
+    """Copy the changed days of all kinds; return the files of each table, by day."""
     for days in all_days:
         for file in days.gone:
             check(days.as_of.kind, file, None)
@@ -164,13 +164,13 @@ def _refuse_a_loss(
 
 
 def _sweep(folder: Path, before: Manifest | None, manifest: Manifest | None) -> None:
-    """Remove what backups left that the manifest doesn't name: interrupted ones, or files that were replaced."""
-    its_names = names_of_finished()
+    """Remove files of backups that the manifest doesn't name: unfinished files, and files that were replaced."""
+    finished_names = names_of_finished()
     former, named = (_paths(folder, each) for each in (before, manifest))
     folders = [folder, *(folder / kind.table for kind in kinds.KINDS)]
     for path in [path for each in folders if each.is_dir() for path in each.iterdir()]:
-        its_own = path in former or its_names.fullmatch(path.relative_to(folder).as_posix())
-        if path not in named and (its_own or path.name.endswith(UNFINISHED)) and path.is_file():
+        of_a_backup = path in former or finished_names.fullmatch(path.relative_to(folder).as_posix())
+        if path not in named and (of_a_backup or path.name.endswith(UNFINISHED)) and path.is_file():
             path.unlink()
 
 

@@ -1,4 +1,4 @@
-"""Copies of tables: their rows in Parquet files, and back."""
+"""Copies the rows of tables to Parquet files and back."""
 
 import glob
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ _TYPES = "DESCRIBE FROM read_parquet(?)"
 
 
 def as_instants(columns: Sequence[tuple[str, str]]) -> str:
-    """A list for SELECT: what means UTC as instants, and back."""
+    """A list for SELECT that turns times without a zone into instants in UTC, and instants into such times."""
     return ", ".join(
         f"{schema.quoted(name)} AT TIME ZONE 'UTC' AS {schema.quoted(name)}"
         if type_.startswith("TIMESTAMP")
@@ -31,7 +31,7 @@ def write(cursor: DuckDBPyConnection, query: str, values: list[Any], path: Path)
 
 
 def pattern(path: Path) -> str:
-    """What matches a file alone, for `read_parquet`."""
+    """The pattern for `read_parquet` that matches this file only."""
     return glob.escape(str(path))
 
 
@@ -41,7 +41,7 @@ def types_in(parquet: DuckDBPyConnection, path: Path) -> list[tuple[str, str]]:
 
 
 def describe(parquet: DuckDBPyConnection, path: Path, time_column: str | None) -> tuple[int, str | None, str | None]:
-    """How many rows a Parquet file has, its first and its last time; `parquet` is any connection."""
+    """The number of rows of a Parquet file, its first and its last time; `parquet` is any connection."""
     query = _DESCRIBED.format(time=schema.quoted(time_column) if time_column else "NULL::TIMESTAMP")
     ((rows, first, last),) = parquet.execute(query, [pattern(path)]).fetchall()
     return rows, _instant(first), _instant(last)
@@ -51,19 +51,20 @@ def take_in(connection: DuckDBPyConnection, table: str, paths: Sequence[Path], *
     """Put the rows of copies into a table.
 
     Args:
-        connection: of a database.
-        table: its name. One that a step makes has times without a zone; one of the user's own is as it was copied.
-        paths: of the Parquet files.
-        made: is the table there? Otherwise it is made after the first file.
-        limit: with "LIMIT 0" no row is read, and it is only tried whether it could be.
+        connection: a connection to the database.
+        table: the name of the table. A table of ours gets times without a zone; a user's own table gets the values as
+            they were copied.
+        paths: the Parquet files.
+        made: does the table exist? Otherwise it is made with the columns of the files.
+        limit: "LIMIT 0" reads no row and only tries whether the files fit the table.
     """
-    its_paths = [pattern(path) for path in paths]
+    patterns = [pattern(path) for path in paths]
     if made:
         columns = schema.columns(connection, table)
         start = f"INSERT INTO {schema.quoted(table)} SELECT {as_instants(columns)}"
     else:
         start = f"CREATE TABLE {schema.quoted(table)} AS SELECT *"
-    connection.execute(f"{start} FROM read_parquet(?) {limit}", [its_paths])
+    connection.execute(f"{start} FROM read_parquet(?) {limit}", [patterns])
 
 
 def _instant(epoch_us: int | None) -> str | None:

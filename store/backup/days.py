@@ -1,4 +1,4 @@
-"""Days: how a backup copies the table of a kind, in a file for each day in UTC. A day that is as it was stays."""
+"""Copies the table of a kind into a file for each UTC day. The file of an unchanged day stays."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -31,12 +31,12 @@ _DAY = timedelta(days=1)
 
 @dataclass(frozen=True)
 class Limits:
-    """How much is done under one lease.
+    """How much happens under one lease.
 
     Attributes:
-        rows: how many rows are looked at, to see which days changed.
-        copy_s: how long days are copied; one of 172,800 ticks takes 60 ms.
-        piece: how many rows of a day are copied, which takes up to 0.6 s. A day that has more is copied in pieces.
+        rows: the rows that are digested to find the days that changed.
+        copy_s: the time for copying days; a day of 172,800 ticks takes 60 ms.
+        piece: the rows of a day that are copied, which takes up to 0.6 s. A day with more rows is copied in pieces.
     """
 
     rows: int = ROWS_A_LEASE
@@ -49,8 +49,8 @@ class Days:
     """The days of a kind's table.
 
     Attributes:
-        as_of: the rows that they are of.
-        counted: of each day how many rows it has, and their digest.
+        as_of: the instant whose rows are copied.
+        counted: the number of rows of each day, and their digest.
         before: the files of the backup before, by day.
     """
 
@@ -69,12 +69,12 @@ class Days:
 
     @property
     def unchanged(self) -> dict[str, File]:
-        """The files of days that are as they were."""
+        """The files of days that did not change."""
         return {day: file for day, file in self.before.items() if self.counted.get(day) == (file.rows, file.digest)}
 
     @property
     def changed(self) -> list[str]:
-        """The others. A day that has fewer rows comes first: if they are lost, no other day is copied in vain."""
+        """The days that changed. Days with fewer rows come first: if rows are lost, no other day is copied in vain."""
         return sorted(self.counted.keys() - self.unchanged.keys(), key=lambda day: (not self._shrank(day), day))
 
     def _shrank(self, day: str) -> bool:
@@ -82,7 +82,10 @@ class Days:
 
 
 def look_at(database: Database, as_of: AsOf, before: Sequence[File], rows: int) -> Days:
-    """See which days there are, over leases of so many rows each; `before` are the files of the backup before."""
+    """Count and digest the rows of each day, `rows` of them under each lease.
+
+    `before` are the files of the backup before.
+    """
     counted: dict[str, tuple[int, int]] = {}
     query = _DAYS.format(columns=", ".join(as_of.kind.column_names), table=as_of.kind.table)
     for first in range(0, as_of.end, rows):
@@ -101,9 +104,9 @@ def copied(
     limits: Limits,
     check: Callable[[File, Path], None],
 ) -> Iterator[dict[str, File]]:
-    """Copy the days that changed; the files of those that are copied, by day, again and again.
+    """Copy the days that changed, and yield the new files by day, after each lease or long day.
 
-    `check` sees each copy that takes the place of another one.
+    `check` is called with each file that is replaced, and the path of its new copy.
     """
     todo = days.changed
     while todo:
@@ -124,7 +127,7 @@ def copied(
 
 
 def _short_days(database: Database, folder: Path, as_of: AsOf, days: Sequence[str], copy_s: float) -> list[Path]:
-    """Copy days under one lease of `copy_s` seconds, or one day that takes longer; where to."""
+    """Copy days under one lease of `copy_s` seconds, at least one day; return the paths of the copies."""
     written = []
     with database.read() as cursor:
         until = time.monotonic() + copy_s
@@ -139,7 +142,7 @@ def _short_days(database: Database, folder: Path, as_of: AsOf, days: Sequence[st
 def _long_day(
     database: Database, folder: Path, parquet: DuckDBPyConnection, as_of: AsOf, day: str, pieces: int
 ) -> Path:
-    """Copy a day in equal pieces of its time, each under a lease of its own, and put them together; where to."""
+    """Copy a day in pieces of equal time, each under its own lease, and join them; return the path of the copy."""
     start = datetime.fromisoformat(day)
     paths = []
     for number in range(pieces):
@@ -154,7 +157,7 @@ def _long_day(
 
 
 def _write(cursor: DuckDBPyConnection, folder: Path, as_of: AsOf, name: str, start: datetime, end: datetime) -> Path:
-    """Write the rows of [start, end) to a file that is not finished; where to."""
+    """Write the rows of [start, end) to an unfinished file; return its path."""
     table = as_of.kind.table
     path = folder / table / f"{name}{UNFINISHED}"
     columns = as_instants(schema.columns(cursor, table))

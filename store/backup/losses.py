@@ -1,6 +1,6 @@
-"""Losses: rows that a backup has and the database doesn't, which no backup gives up.
+"""Losses: rows that a backup has and the database doesn't have. A new backup must not drop them.
 
-Averages that gave way to something finer, and ticks of an import that was undone, are no losses.
+Averages that finer rows replaced, and ticks of an import that was undone, are no losses.
 """
 
 from collections.abc import Mapping
@@ -27,8 +27,8 @@ FROM read_parquet($new)
 
 _COUNT = "SELECT count(*) FROM ({gone}) AS gone"
 
-# What counts is of which import a tick was when it was copied: of the one that listed it, else of the newest one whose
-# span had it. So an import that came since claims nothing, and one that was undone before had nothing any more.
+# A tick belongs to the import that had it when it was copied: the import that listed it, else the newest import whose
+# span contains it. A later import therefore claims nothing, and an import that was undone before the copy had no ticks.
 _COUNT_UNEXPLAINED = """
 WITH gone AS (
     SELECT *
@@ -75,15 +75,15 @@ def lost(
     new: Path | None,
     copies: Mapping[str, Path],
 ) -> int:
-    """How many rows of an old copy of a day are lost.
+    """The number of rows of an old copy of a day that are lost.
 
     Args:
         parquet: any connection.
-        kind: of the rows; of ticks alone some may have gone for a reason.
-        old: the copy.
-        copied_at: the instant that it is of.
-        new: the copy of the day as it is now; None if it has no rows any more.
-        copies: those of the tables as they are now, by name.
+        kind: the kind of the rows. Only ticks may be gone for a reason.
+        old: the old copy.
+        copied_at: the instant of the old copy.
+        new: the new copy of the day; None if the day has no rows now.
+        copies: the new copies of other tables, by name.
     """
     gone = (_GONE if new is None else _GONE + _NOT_NOW).format(columns=", ".join(kind.column_names))
     values: dict[str, Any] = {"old": pattern(old)} | ({} if new is None else {"new": pattern(new)})

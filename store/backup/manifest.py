@@ -1,4 +1,4 @@
-"""What a backup says of itself: which files belong to it, and what must be in each."""
+"""The manifest of a backup: its files, and what each must contain."""
 
 import json
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from store.kinds import kinds_of
 NAME = "manifest.json"
 _FORMAT = 1
 
-# A path never leads out of the backup's folder; a name may be any that DuckDB takes, as it is only used quoted.
+# A path never leads out of the backup's folder. A name may be any name that DuckDB takes, because we always quote it.
 _Path = Annotated[str, Field(pattern=r"^([a-z0-9_]+/)?[^/\\:\x00-\x1f]{1,200}-[0-9a-f]{12}\.parquet$")]
 _Name = Annotated[str, Field(pattern=r"^[^\x00]+$", max_length=1000)]
 _Rows = Annotated[int, Field(ge=0)]
@@ -32,13 +32,13 @@ class File:
     """A Parquet file of a backup.
 
     Attributes:
-        path: below the backup's folder.
-        rows: in it.
-        start, end: the first and the last of its times, ISO 8601 in UTC; None without any.
+        path: the path below the backup's folder.
+        rows: the number of rows.
+        start, end: the first and the last time, ISO 8601 in UTC; None without rows or times.
         time: the column that has these times.
-        sha256: of its bytes, hexadecimal.
-        day: of its rows, in UTC; empty for tables that are copied as a whole.
-        digest: of the rows of a day, whatever their order.
+        sha256: the hash of the file's bytes, hexadecimal.
+        day: the UTC day of the rows; empty for tables that are copied as a whole.
+        digest: a hash of a day's rows in any order.
     """
 
     path: _Path
@@ -53,13 +53,13 @@ class File:
 
 @dataclass(frozen=True)
 class Manifest:
-    """All of a backup at one instant.
+    """A backup as a whole.
 
     Attributes:
-        schema: of the tables.
-        version: of Tickwell that made it.
-        made_at: the instant whose state it is.
-        tables: the files of each table, by its name.
+        schema: the schema of the tables.
+        version: the version of Tickwell that made the backup.
+        made_at: the instant whose rows the backup has.
+        tables: the files of each table, by the name of the table.
     """
 
     schema: int
@@ -74,13 +74,13 @@ class Manifest:
 
     @property
     def rows_of_kinds(self) -> dict[str, int]:
-        """How many rows the table of each kind has."""
+        """The number of rows in the table of each kind."""
         return {kind.table: sum(file.rows for file in self.tables[kind.table]) for kind in kinds_of(self.tables)}
 
 
 @dataclass(frozen=True, config=_STRICT)
 class _Written:
-    """A manifest as it is in its file."""
+    """A manifest as its file has it."""
 
     format: Annotated[int, Field(ge=_FORMAT, le=_FORMAT)]
     schema: Annotated[int, Field(ge=1)]
@@ -96,11 +96,11 @@ _FORMAT_OF = TypeAdapter(dict[str, object])
 def read_manifest(folder: Path) -> Manifest | None:
     """The manifest of a backup; None if there is no backup in the folder.
 
-    Whoever wrote it, its paths are those of files in the folder, and its names are no SQL once they are quoted.
+    Anybody may have written the file: each path is checked to lie in the folder, and names are safe once quoted.
 
     Raises:
         NewerSchemaError: the backup is of a newer version.
-        StoreError: it can't be read.
+        StoreError: the manifest can't be read.
     """
     path = folder / NAME
     if path.exists() and not path.is_file():
@@ -134,7 +134,7 @@ def _first_fault(error: ValidationError) -> str:
 
 
 def _fault_of(folder: Path, manifest: Manifest) -> str | None:
-    """What is wrong with a manifest as a whole."""
+    """The fault of a manifest as a whole; None if there is none."""
     if "ticks" not in manifest.tables:
         return "it names no ticks"
     inside = folder.resolve()

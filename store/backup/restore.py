@@ -1,4 +1,4 @@
-"""Restore: a database file from a backup, row by row as it was."""
+"""Restore: makes a database file from a backup, with the same rows."""
 
 import os
 from dataclasses import replace
@@ -21,18 +21,18 @@ from .manifest import Manifest
 from .verify import faults_of_backup, names_of, what_it_holds
 
 _AT_ONCE = 50
-"""So many files are read by one statement."""
+"""One statement reads at most 50 files."""
 
 
 def restore(folder: Path, database: Database, tell: Tell = unheard) -> Manifest:
-    """Make a database file from a backup; one of an older version is brought up to this one.
+    """Make a database file from a backup, and migrate a backup of an older version.
 
     Returns:
-        What was restored.
+        The manifest of the backup.
 
     Raises:
-        StoreError: there is no sound backup in the folder, the file exists already, or a recorder is at work on it;
-            nothing was written.
+        StoreError: the folder has no sound backup, the file exists already, or a recorder is at work on it. Nothing was
+            written.
     """
     manifest = what_it_holds(folder)
     if manifest is None:
@@ -53,7 +53,7 @@ def restore(folder: Path, database: Database, tell: Tell = unheard) -> Manifest:
 
 def _fill(folder: Path, manifest: Manifest, tell: Tell, connection: DuckDBPyConnection) -> None:
     schema.migrate(connection, up_to=manifest.schema)
-    connection.execute("DELETE FROM migrations")  # they come with the backup
+    connection.execute("DELETE FROM migrations")  # the backup has this table too
     total, done = len(list(manifest.files)), 0
     ours = schema.tables(connection)
     names = names_of(manifest, ours)
@@ -71,7 +71,7 @@ def _fill(folder: Path, manifest: Manifest, tell: Tell, connection: DuckDBPyConn
 
 
 def _fold(connection: DuckDBPyConnection) -> None:
-    """Make the candles, which no backup has, so that pages needn't fold the ticks each time."""
+    """Fold the ticks into candles, which no backup has, so that pages don't do that at each read."""
     now, more = utc_now(), True
     while more:
         connection.execute("BEGIN TRANSACTION")

@@ -1,4 +1,4 @@
-"""Verify: is everything there, readable and sound, in a backup or in a database file?"""
+"""Verify: checks that a backup or a database file is complete, readable and sound."""
 
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
@@ -20,7 +20,7 @@ from .manifest import File, Manifest, read_manifest
 
 _END = "SELECT coalesce(max(rowid) + 1, 0) FROM {table}"
 
-# Each value of each row goes into it, so that each block of the file is read.
+# The hash includes each value of each row, so that DuckDB reads each block of the file.
 _READ = "SELECT bit_xor(hash({columns})) FROM {table} WHERE rowid >= ? AND rowid < ?"
 
 _UNSOUND = """
@@ -49,12 +49,12 @@ HAVING count(*) > count(DISTINCT ({key}, ts))
 ORDER BY ALL
 """
 
-# So many rows are compared with each other under one lease, which takes a tenth of a second, or a day if it has more.
+# One lease compares about 200,000 rows with each other, which takes 0.1 s, or a single day that has more rows.
 _COMPARED = 200_000
 
 
 def faults_of_backup(folder: Path, manifest: Manifest, memory_limit: str) -> Iterator[str]:
-    """What is wrong with a backup, a line each: it is read as a whole, and each table is tried to be restored."""
+    """The faults of a backup, a line each. All of it is read, and a trial restores each table without its rows."""
     with duckdb.connect(config={"memory_limit": memory_limit}) as trial:
         schema.migrate(trial, up_to=manifest.schema)
         ours = schema.tables(trial)
@@ -74,9 +74,9 @@ def faults_of_backup(folder: Path, manifest: Manifest, memory_limit: str) -> Ite
 
 
 def names_of(manifest: Manifest, ours: Sequence[str]) -> dict[str, str]:
-    """How the tables of a backup are called when they are restored, by their names in it.
+    """The names of a backup's tables after a restore, by their names in the backup.
 
-    One of the user's own leaves its name to us if a later step needs that.
+    A user's own table gets another name if a later migration needs its name.
     """
     needed = {name.casefold() for name in schema.ours()}
     names, taken = {}, needed | {table.casefold() for table in manifest.tables}
@@ -91,10 +91,10 @@ def names_of(manifest: Manifest, ours: Sequence[str]) -> dict[str, str]:
 
 
 def faults_of_database(database: Database) -> Iterator[str]:
-    """What is wrong with a database file, a line each. All of it is read, over many short leases.
+    """The faults of a database file, a line each. All of it is read, over many short leases.
 
     Raises:
-        StoreError: it can't be opened, or its list of tables can't be read.
+        StoreError: the file can't be opened, or its list of tables can't be read.
     """
     with database.read() as cursor:
         queries = {table: _reading(cursor, table) for table in schema.tables(cursor)}
@@ -140,7 +140,7 @@ def _faults_of_kind(database: Database, kind: Kind, rows_end: int) -> Iterator[s
 
 
 def _spans(days: list[tuple[date, int]]) -> Iterator[tuple[date, date]]:
-    """Days in a row that have so many ticks together: half-open."""
+    """Half-open ranges of days that have about `_COMPARED` rows each; a day with more rows is a range by itself."""
     start, compared = None, 0
     for day, count in days:
         start, compared = start or day, compared + count
@@ -160,7 +160,7 @@ def _ask(database: Database, query: str, values: list[int] | list[date]) -> list
 
 
 def _fault_of(parquet: DuckDBPyConnection, path: Path, file: File) -> str | None:
-    """What is wrong with a file of a backup."""
+    """The fault of a file of a backup; None if there is none."""
     try:
         if not path.is_file():
             return "is no file" if path.exists() else "is missing"
@@ -178,7 +178,7 @@ def _fault_of(parquet: DuckDBPyConnection, path: Path, file: File) -> str | None
 
 
 def _refusal(trial: DuckDBPyConnection, table: str, path: Path, *, made: bool) -> str | None:
-    """Why a file's rows can't be put into a table."""
+    """Why the rows of a file don't fit a table; None if they do."""
     try:
         take_in(trial, table, [path], made=made, limit="LIMIT 0")
     except duckdb.Error as error:
@@ -187,7 +187,7 @@ def _refusal(trial: DuckDBPyConnection, table: str, path: Path, *, made: bool) -
 
 
 def _fault_of_steps(trial: DuckDBPyConnection, folder: Path, manifest: Manifest) -> str | None:
-    """Why the restored tables can't be brought up to this version; the trial has them all, without rows."""
+    """Why the restored tables can't be migrated to this version; None if they can. The trial has all tables, empty."""
     paths = [folder / file.path for file in manifest.tables.get("migrations", [])]
     trial.execute("DELETE FROM migrations")
     try:

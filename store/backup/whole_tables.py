@@ -1,4 +1,4 @@
-"""Tables that a backup copies as a whole, ours and those of the user's own, and how its files are finished."""
+"""Copies tables as a whole, both ours and the user's own, and finishes the files of a backup."""
 
 import re
 from collections.abc import Container
@@ -21,21 +21,22 @@ UNFINISHED = ".tickwell-unfinished"
 _OF_OTHERS = "own-table-{number}"
 
 _OF_HASH = 12
-"""So many digits of its hash end the name of a file."""
+"""The name of a file ends with 12 digits of its hash."""
 
 _ALL = "SELECT {columns} FROM {table} ORDER BY rowid"
 
-# Parquet has no offset of a time of day and no microseconds of an interval. A field's name has its type after it.
+# Parquet keeps no offset of a time of day and no microseconds of an interval. The end of the pattern excludes a field
+# of a struct that is only named so: its type follows the name.
 _INEXACT = re.compile(r"\b(TIME WITH TIME ZONE|INTERVAL)(?=[],)[]|$)")
 
 
 @dataclass
 class WholeTables:
-    """Copies of tables, not finished yet.
+    """Unfinished copies of tables.
 
     Attributes:
         ours: the files of our tables, by name.
-        left_out: in words what no backup has.
+        left_out: what the backup lacks, in words.
     """
 
     ours: dict[str, Path] = field(default_factory=dict)
@@ -45,18 +46,18 @@ class WholeTables:
 
     @classmethod
     def copy(cls, cursor: DuckDBPyConnection, folder: Path, without: Container[str]) -> Self:
-        """Copy all tables but some into a folder."""
-        its = cls(left_out=schema.elsewhere(cursor))
+        """Copy all tables into a folder, except the tables in `without`."""
+        made = cls(left_out=schema.elsewhere(cursor))
         known = schema.ours()
         for number, table in enumerate(table for table in schema.tables(cursor) if table not in without):
             if table in known:
-                its._copy(cursor, folder, table)
+                made._copy(cursor, folder, table)
             else:
-                its._copy_own(cursor, folder, number, table)
-        return its
+                made._copy_own(cursor, folder, number, table)
+        return made
 
     def finished(self, parquet: DuckDBPyConnection, folder: Path) -> dict[str, list[File]]:
-        """Finish the copies; what the manifest says of them. Those that lack something are left out."""
+        """Finish the copies; return their files for the manifest. A copy that lost something is left out."""
         files = {table: [finished(parquet, folder, path, self._times[table])] for table, path in self.ours.items()}
         for table, (path, columns) in self._own.items():
             if (fault := _what_parquet_lost(parquet, path, columns)) is None:
@@ -73,7 +74,7 @@ class WholeTables:
         write(cursor, query, [], self.ours[table])
 
     def _copy_own(self, cursor: DuckDBPyConnection, folder: Path, number: int, table: str) -> None:
-        # The name of a table of the user's own may be no name of a file.
+        # The name of a user's own table may not be a valid name of a file.
         path = folder / f"{_OF_OTHERS.format(number=number)}{UNFINISHED}"
         try:
             write(cursor, _ALL.format(columns="*", table=schema.quoted(table)), [], path)
@@ -84,7 +85,7 @@ class WholeTables:
 
 
 def _what_parquet_lost(parquet: DuckDBPyConnection, path: Path, columns: list[tuple[str, str]]) -> str | None:
-    """Which column of a copy has another type than the table's, or may have other values, in words."""
+    """One line about the first column whose type or values differ in the copy; None if there is none."""
     for (name, type_), (_, copied) in zip(columns, types_in(parquet, path), strict=True):
         if type_ != copied or _INEXACT.search(type_):
             return f"Parquet can't hold the type {type_} of its column {name}"
@@ -92,16 +93,16 @@ def _what_parquet_lost(parquet: DuckDBPyConnection, path: Path, columns: list[tu
 
 
 def names_of_finished() -> re.Pattern[str]:
-    """What matches the path of each file that `finished` leaves, below the folder, and none of a person's."""
+    """The pattern of the paths that `finished` makes, below the folder. It matches no file of a person."""
     days = [f"{kind.table}/[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}" for kind in kinds.KINDS]
     stems = "|".join([*days, _OF_OTHERS.format(number="[0-9]+"), *sorted(schema.ours())])
     return re.compile(rf"({stems})-[0-9a-f]{{{_OF_HASH}}}\.parquet")
 
 
 def finished(parquet: DuckDBPyConnection, folder: Path, path: Path, time_column: str | None) -> File:
-    """Have a file on the disk, under the name of its hash, and say what is in it."""
+    """Make a file durable, rename it by its hash, and describe it."""
     sha256 = sha256_of(path)
-    its_name = path.with_name(f"{path.stem}-{sha256[:_OF_HASH]}.parquet")
+    named = path.with_name(f"{path.stem}-{sha256[:_OF_HASH]}.parquet")
     sync(path)
-    path.rename(its_name)
-    return File(str(its_name.relative_to(folder)), *describe(parquet, its_name, time_column), time_column, sha256)
+    path.rename(named)
+    return File(str(named.relative_to(folder)), *describe(parquet, named, time_column), time_column, sha256)

@@ -1,1 +1,1 @@
-"""What leaves: exports of rows and candles as Parquet, CSV and Excel files."""
+"""Exports of rows and candles as Parquet, CSV and Excel files."""

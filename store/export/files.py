@@ -1,8 +1,8 @@
-"""Exports: files made of what is recorded, in a folder beside the database that never outgrows a stated size.
+"""Exports: files of recorded rows, in a folder beside the database that never outgrows a stated size.
 
-A file is named by the digest of its survey, written window by window under a temporary name, a lease each, and has a
-manifest beside it. Who asks for the same again gets the same file. It is removed when nobody asked for it for a day, or
-when another needs its room.
+The digest of its survey names a file. It is written window by window, with a lease for each, under a temporary name,
+and has a manifest beside it. The same query gets the same file again. A file is removed when nobody asked for it for a
+day, or when another file needs its room.
 """
 
 import contextlib
@@ -35,7 +35,7 @@ from .query import MOST_EXCEL_ROWS, ROWS_A_WINDOW, SUFFIXES, ExportQuery
 from .survey import Survey, survey
 
 KEPT = timedelta(days=1)
-"""Files that nobody asked for that long are removed by the next export."""
+"""The next export removes files that nobody asked for in the last day."""
 
 _UNFINISHED = ".unfinished-"
 _OURS = re.compile(rf"[0-9a-f]{{32}}\.({'|'.join(map(re.escape, SUFFIXES.values()))})")
@@ -43,13 +43,13 @@ _OURS = re.compile(rf"[0-9a-f]{{32}}\.({'|'.join(map(re.escape, SUFFIXES.values(
 
 @dataclass(frozen=True)
 class Limits:
-    """The numbers of exports.
+    """The limits of exports.
 
     Attributes:
-        wait_s: how long an export waits for others.
-        surveys: how many are remembered.
+        wait_s: how long an export waits for other exports.
+        surveys: how many surveys are remembered.
         window: how many rows are read under one lease.
-        sheet: how many rows go into a sheet of Excel.
+        sheet: how many rows an Excel sheet takes.
     """
 
     wait_s: float = 600.0
@@ -60,13 +60,13 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """A file that was asked for.
+    """A finished export.
 
     Attributes:
-        query: closed.
-        path: of the file.
-        manifest: as JSON types: what was asked for, what it holds, its `rows`, `bytes` and `sha256`, and whether it is
-            `capped`, as Excel's sheets hold only so many rows.
+        query: the query, closed.
+        path: the file.
+        manifest: JSON types: the query, the content, `rows`, `bytes`, `sha256`, and `capped`. A capped file lacks rows,
+            because an Excel sheet holds a limited number.
     """
 
     query: ExportQuery
@@ -79,19 +79,22 @@ class Export:
 
     @property
     def size(self) -> int:
-        """In bytes."""
+        """The size of the file in bytes."""
         return int(self.manifest["bytes"])
 
     @property
     def sha256(self) -> str:
-        """Of its bytes, hexadecimal."""
+        """The SHA-256 of the file's bytes, hexadecimal."""
         return str(self.manifest["sha256"])
 
     def copy(self, to: Path) -> Path:
-        """Copy it with its manifest to a file, or under its name for people into a folder; where it is now.
+        """Copy the file and its manifest to a path, or into a folder under its name for people.
+
+        Returns:
+            The path of the copy.
 
         Raises:
-            StoreError: that can't be written.
+            StoreError: the copy can't be written.
         """
         path = to / self.query.file_name if to.is_dir() else to
         with in_one_line(path):
@@ -112,12 +115,12 @@ class Exports:
         self._surveys: OrderedDict[ExportQuery, Survey] = OrderedDict()
 
     def make(self, query: ExportQuery, tell: Tell = unheard) -> Export:
-        """The file that a query asks for, made now if it isn't there. `tell` hears how many rows are read.
+        """The file of a query, made now if it does not exist. `tell` is called with the number of rows read.
 
         Raises:
-            BusyError: others wait for theirs.
-            StoreError: there can be no such file, the database can't be read, the folder can't be written, or the file
-                would be too large.
+            BusyError: other exports took longer than the wait.
+            StoreError: the query can't be exported, the database can't be read, the folder can't be written, or the
+                file would be too large.
         """
         if query.refusal is not None:
             raise StoreError(query.refusal)
@@ -142,13 +145,13 @@ class Exports:
                 if known.still_holds(cursor):
                     return known
         found = self._surveys[query] = survey(self.database, query)
-        with contextlib.suppress(KeyError):  # another thread was quicker
+        with contextlib.suppress(KeyError):  # another thread removed it first
             while len(self._surveys) > self._limits.surveys:
                 self._surveys.popitem(last=False)
         return found
 
     def _there(self, found: Survey) -> Export | None:
-        """The file if it is there as a whole."""
+        """The file, if it exists and is complete."""
         path = self._path(found)
         try:
             manifest = facts_of(path)
@@ -158,7 +161,10 @@ class Exports:
         return Export(found.query, path, manifest) if whole else None
 
     def _made(self, found: Survey, tell: Tell) -> Export | None:
-        """Write the file; None if rows were deleted meanwhile, so that it is of no instant. Needs the folder alone."""
+        """Write the file; None if rows were deleted meanwhile, because it is of no instant then.
+
+        Call it inside `_alone`.
+        """
         path = self._path(found)
         for interrupted in self.folder.glob(f"{_UNFINISHED}*"):
             shutil.rmtree(interrupted, ignore_errors=True)
@@ -172,21 +178,21 @@ class Exports:
             manifest |= {"bytes": new.stat().st_size, "sha256": sha256_of(new)}
             manifest_of(new).write_text(json.dumps(manifest, indent=1))
             self._make_room(new)
-            for part, its_place in ((manifest_of(new), manifest_of(path)), (new, path)):
-                part.rename(its_place)
+            for part, place in ((manifest_of(new), manifest_of(path)), (new, path)):
+                part.rename(place)
         return Export(found.query, path, manifest)
 
     def _written(self, found: Survey, new: Path, tell: Tell) -> dict[str, Any]:
-        """Write the rows; what the manifest says of them."""
+        """Write the rows; return the manifest's facts about them."""
         from .rows import tables_of
         from .writers import open_writer
 
         rows, read, capped, last = 0, 0, False, None
         with open_writer(new, found.query, found.facts, self._limits.sheet) as writer:
-            for table, its_read in tables_of(self.database, found, self._limits.window):
+            for table, read_for_it in tables_of(self.database, found, self._limits.window):
                 self._make_room(new)
                 written = writer.write(table)
-                rows, read, capped = rows + written, read + its_read, written < len(table)
+                rows, read, capped = rows + written, read + read_for_it, written < len(table)
                 tell(read, found.count)
                 if capped:
                     last = table[found.query.time][written - 1].as_py().isoformat()
@@ -198,7 +204,7 @@ class Exports:
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
-        """One export at a time, of all processes: each keeps both cores busy, and they share the room."""
+        """Run one export at a time across all processes: an export keeps two cores busy, and all share the folder."""
         deadline = time.monotonic() + self._limits.wait_s
         if not self._one_at_a_time.acquire(timeout=self._limits.wait_s):
             raise BusyError("other exports take their time: try again later")
@@ -210,18 +216,18 @@ class Exports:
             self._one_at_a_time.release()
 
     def _make_room(self, new: Path) -> None:
-        """Remove what is out of date, and while room is short what was asked for longest ago."""
-        its_bytes = sum(path.stat().st_size for path in new.parent.iterdir())
+        """Remove files that are out of date, and then, while room is short, the files asked for longest ago."""
+        new_bytes = sum(path.stat().st_size for path in new.parent.iterdir())
         out_of_date = (utc_now() - KEPT).timestamp()
         others = sorted((path.stat().st_atime, path) for path in self.folder.iterdir() if _OURS.fullmatch(path.name))
         sizes = {path: path.stat().st_size + _size(manifest_of(path)) for _, path in others}
         for asked_at, path in others:
-            if asked_at >= out_of_date and its_bytes + sum(sizes.values()) <= self._most_bytes:
+            if asked_at >= out_of_date and new_bytes + sum(sizes.values()) <= self._most_bytes:
                 return
             path.unlink()
             manifest_of(path).unlink(missing_ok=True)
             del sizes[path]
-        if its_bytes > self._most_bytes:
+        if new_bytes > self._most_bytes:
             raise StoreError(
                 f"the export is larger than {self._most_bytes:,} bytes, which is all that {self.folder} may hold: ask "
                 "for less, or allow more by TICKWELL_EXPORTS_LIMIT"
@@ -229,7 +235,7 @@ class Exports:
 
 
 class Job:
-    """An export that is made in a thread of its own, for those who watch."""
+    """An export that runs in its own thread and shows its progress."""
 
     def __init__(self, exports: Exports, query: ExportQuery) -> None:
         self.read, self.total = 0, 0
@@ -242,11 +248,11 @@ class Job:
 
     @property
     def failure(self) -> BaseException | None:
-        """What went wrong, if it is over and something did."""
+        """The error of a job that is over; None if it succeeded or still runs."""
         return self._made.exception() if self.over else None
 
     def made(self) -> Export:
-        """The file, once it is over.
+        """Wait for the file and return it.
 
         Raises:
             StoreError: as `Exports.make`.
@@ -259,7 +265,7 @@ class Job:
         except StoreError as error:
             self._made.set_exception(error)
         finally:
-            if not self.over:  # a mistake of ours, which Python writes to the log; whoever watches must not wait on
+            if not self.over:  # an error in Tickwell, which Python logs; a page must not wait for the job any longer
                 self._made.set_exception(StoreError("the export failed, and the server's log says why"))
 
     def _tell(self, read: int, total: int) -> None:
@@ -267,7 +273,7 @@ class Job:
 
 
 def manifest_of(path: Path) -> Path:
-    """Where the manifest of an exported file is."""
+    """The path of an exported file's manifest."""
     return path.with_name(f"{path.name}.json")
 
 
@@ -275,12 +281,12 @@ def facts_of(path: Path) -> dict[str, Any]:
     """The manifest of an exported file.
 
     Raises:
-        FileNotFoundError: it has none.
-        ValueError: it is no JSON object.
+        FileNotFoundError: the file has no manifest.
+        ValueError: the manifest is no JSON object.
     """
     found = json.loads(manifest_of(path).read_text())
     if not isinstance(found, dict):
-        raise ValueError("no JSON object")  # noqa: TRY004 what is in a file is no argument
+        raise ValueError("no JSON object")  # noqa: TRY004 the content of a file is no argument
     return found
 
 

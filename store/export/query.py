@@ -1,4 +1,4 @@
-"""What an export is asked for: of which feeds, from when to when, as rows or candles, in which format."""
+"""The query of an export: its feeds, its range of time, rows or candles, and the format."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -21,10 +21,10 @@ MEDIA_TYPES: Mapping[Format, str] = {
 }
 
 ROWS_A_WINDOW = 500_000
-"""Rows that are read under one lease; ticks take 0.1 s, and 26 MB as a table."""
+"""The rows read under one lease. 500,000 ticks take 0.1 s, and 26 MB as a table."""
 
 MOST_EXCEL_ROWS = 1_048_575
-"""A sheet of Excel has 1,048,576 rows; the first has the names."""
+"""An Excel sheet has 1,048,576 rows, and the first has the names of the columns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +32,10 @@ class ExportQuery:
     """An export.
 
     Attributes:
-        feeds: of which feeds, all of one kind; that of an index has its name.
-        start, end: UTC, half-open. Candles are whole: those that open in the range and are over.
-        interval: of a candle, one of `NICE_INTERVALS`; `SINGLE_TICKS` for ticks and the rows of other kinds.
-        healed: with the points from the exchange's charts, that gaps were healed and older history was filled with.
+        feeds: the names of the feeds, all of one kind. The feed of an index has the index's name.
+        start, end: UTC, half-open. Candles are complete: they open in the range and are over.
+        interval: the length of a candle, one of `NICE_INTERVALS`; `SINGLE_TICKS` for ticks and the rows of other kinds.
+        healed: include the points from the exchange's charts, which healed gaps and filled older history.
         format: Parquet, CSV compressed by gzip, or Excel.
     """
 
@@ -48,32 +48,32 @@ class ExportQuery:
 
     @property
     def kind(self) -> Kind:
-        """Of its feeds; that of indexes without any."""
+        """The kind of the feeds; without feeds, the kind of indexes."""
         return next(filter(None, map(kind_of, self.feeds)), TICKS)
 
     @property
     def of_prices(self) -> bool:
-        """Is it of indexes? They alone have candles."""
+        """Are the feeds indexes? Only indexes have candles."""
         return self.kind is TICKS
 
     @property
     def rows_are(self) -> str:
-        """What its rows are: candles, or the table that has them."""
+        """What the rows are: "candles", or the name of their table."""
         return "candles" if self.interval else self.kind.table
 
     @property
     def time(self) -> str:
-        """The column that its rows are sorted by."""
+        """The column that the rows are sorted by."""
         return "open_time" if self.interval else "ts"
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What the rows have of the names of its feeds."""
+        """The ends of the feeds' names, as the rows have them."""
         return tuple(map(self.kind.end, self.feeds))
 
     @property
     def refusal(self) -> str | None:
-        """In one line why there can be no such file, if there can't."""
+        """One line that says why the query can't be exported; None if it can."""
         other = next((feed for feed in self.feeds if kind_of(feed) is not kind_of(self.feeds[0])), None)
         if other is not None:
             return f"{self.feeds[0]} and {other} are of two kinds: export each by itself"
@@ -83,7 +83,7 @@ class ExportQuery:
 
     @property
     def parameters(self) -> str:
-        """It as the query of an address."""
+        """The query as the query part of a URL."""
         interval = [("interval", INTERVAL_NAMES[self.interval])] if self.interval else []
         return urlencode(
             [
@@ -109,7 +109,7 @@ class ExportQuery:
         return f"{'-'.join([names, what, *observed, *times])}.{SUFFIXES[self.format]}"
 
     def closed(self, now: datetime) -> "ExportQuery":
-        """The same with nothing left open: each feed once and by name, no time to come, candles whole."""
+        """The same query made definite: each feed once and sorted, no future time, only complete candles."""
         start, end = max(self.start, EPOCH), min(self.end, now)
         if self.interval:
             almost = self.interval - timedelta.resolution

@@ -1,4 +1,4 @@
-"""The rows of an export, window by window, a lease each."""
+"""Reads the rows of an export window by window, with a lease for each."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -40,8 +40,8 @@ GROUP BY ALL
 ORDER BY open_time, index_name
 """  # noqa: S608 the condition is a constant
 
-# For CSV, DuckDB makes text of times and numbers, ten times as fast as Arrow: a price of 100 as 100.0, so that readers
-# who guess types don't take prices for whole numbers.
+# For CSV, DuckDB turns times and numbers into text, ten times as fast as Arrow. A price of 100 becomes 100.0, so that
+# programs that guess types don't read prices as whole numbers.
 _AS_TEXT = {
     "TIMESTAMP": "strftime({name}, '%Y-%m-%dT%H:%M:%S.%fZ') AS {name}",
     "DOUBLE": "{name}::VARCHAR AS {name}",
@@ -61,7 +61,7 @@ FROM ({_CANDLES})
 def tables_of(database: Database, found: Survey, window: int) -> Iterator[tuple[pa.Table, int]]:
     """The rows in the order of time, in tables of at most `window` rows, each with the number of rows read for it.
 
-    A table of candles is folded from more ticks: it has far fewer rows.
+    A table of candles has far fewer rows than the ticks read for it.
     """
     return _ahead(_windows(database, found, window))
 

@@ -1,4 +1,4 @@
-"""What leaves of a kind: the columns, and the rows that a query asks for."""
+"""The columns of a kind that an export has, and the rows that match a query."""
 
 from typing import Any
 
@@ -15,17 +15,17 @@ _OF_SNAPSHOT = (Column("received_at", "TIMESTAMP", "UTC"), Column("source", "VAR
 
 
 def snapshot_feeds(cursor: DuckDBPyConnection) -> list[str]:
-    """The feeds that have snapshots, by name: their rows can be exported, as the ticks of indexes can."""
+    """The feeds that have snapshots, by name. Their rows can be exported like the ticks of indexes."""
     return sorted(feed for feed in arrivals.newest(cursor) if kind_of(feed) is not None)
 
 
 def columns_of(kind: Kind) -> tuple[Column, ...]:
-    """The columns of its table, and those that a snapshot has for all its rows."""
+    """The columns of the kind's table, and the columns that a snapshot has for all its rows."""
     return kind.columns if kind.has_source else (*kind.columns, *_OF_SNAPSHOT)
 
 
 def relation_of(kind: Kind) -> str:
-    """What has these columns, as SQL."""
+    """The SQL relation that has the columns of `columns_of`."""
     if kind.has_source:
         return kind.table
     feed = f"'{kind.feed('')}' || {kind.table}.{kind.key[0]}"
@@ -33,7 +33,7 @@ def relation_of(kind: Kind) -> str:
 
 
 def matches(kind: Kind) -> str:
-    """Which rows of its table a query is about, as SQL; its values are those of `values_of`."""
+    """The SQL condition for the rows of the kind's table that match a query, with the values of `values_of`."""
     has_averages = {"source", "resolution_s"} <= set(kind.column_names)
     return f"""
         list_contains($names, {kind.table}.{kind.key[0]})
@@ -44,7 +44,7 @@ def matches(kind: Kind) -> str:
 
 
 def values_of(query: ExportQuery) -> dict[str, Any]:
-    """The values for `matches`."""
+    """The values that the condition of `matches` needs."""
     return {
         "names": list(query.names),
         "start": to_column(query.start),

@@ -12,6 +12,6 @@ _lock = threading.Lock()
 
 
 def shared_exports(database: Database, most_bytes: int) -> Exports:
-    """The exports of a shared database; the same object for everybody who asks."""
+    """The exports of a shared database; each call returns the same object."""
     with _lock:
         return _exports.setdefault((database.path, most_bytes), Exports(database, most_bytes))

@@ -1,7 +1,7 @@
-"""What an export will be made of, looked at before: how many rows from which source, how complete, with which gaps.
+"""The survey before an export: its number of rows by source, its coverage and its gaps.
 
-All that follows reads the rows of one instant (`AsOf`), over as many short leases as it takes. The survey tells exports
-apart: of two with the same survey each byte is the same.
+The survey and the export read the rows of one instant (`AsOf`), over as many short leases as they need. Two exports
+with the same survey have the same bytes.
 """
 
 import hashlib
@@ -84,14 +84,14 @@ WHERE list_contains($feeds, feed)
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What an export is made of.
+    """What an export contains.
 
     Attributes:
-        query: closed.
-        as_of: the rows that it is of.
-        gap_events: how many there were.
-        hours: how many rows matched in each hour that had any, ascending.
-        facts: what the file and its manifest say of themselves, as JSON types.
+        query: the query, closed.
+        as_of: the instant whose rows the export has.
+        gap_events: the number of gap events at this instant.
+        hours: the number of rows in each hour that has rows, ascending.
+        facts: the facts that the file and its manifest state, as JSON types.
     """
 
     query: ExportQuery
@@ -102,24 +102,24 @@ class Survey:
 
     @property
     def count(self) -> int:
-        """How many rows are read for it."""
+        """The number of rows to read."""
         return sum(self.hours.values())
 
     @property
     def digest(self) -> str:
-        """The name of the file that comes of it."""
+        """The digest that names the file of the export."""
         facts = {"format": self.query.format, **self.facts}
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
 
     def still_holds(self, cursor: DuckDBPyConnection) -> bool:
-        """Has nothing come since that would belong to it, and nothing gone?"""
+        """Is the survey still true: no further row matches, no row is gone, and no gap event came?"""
         ((gap_events,),) = cursor.execute(_GAP_EVENTS).fetchall()
         came_since = _CAME_SINCE.format(table=self.query.kind.table, matches=matches(self.query.kind))
         ((came,),) = cursor.execute(came_since, {"rows": self.as_of.end, **values_of(self.query)}).fetchall()
         return gap_events == self.gap_events and not came and self.as_of.holds(cursor)
 
     def windows(self, most: int) -> Iterator[tuple[datetime, datetime, int]]:
-        """Cut it into ranges of about so many rows at most, each with its number. No candle is cut."""
+        """Cut the range into windows of at most about `most` rows, each with its number of rows. No candle is cut."""
         start, count = self.query.start, 0
         for opens, more in self._pieces(most):
             if count and count + more > most:
@@ -130,7 +130,10 @@ class Survey:
             yield start, self.query.end, count
 
     def _pieces(self, most: int) -> Iterator[tuple[datetime, int]]:
-        """The hours, or longer candles, and their rows; an hour with too many is cut as if they came evenly."""
+        """The hours, or longer candles, with their numbers of rows.
+
+        An hour with more than `most` rows is cut into equal parts, as if its rows came evenly.
+        """
         length = max(HOUR, self.query.interval)
         for opens, count in sorted(_by(self.hours, length).items()):
             parts = 1 if self.query.interval else -(-count // most)
@@ -140,13 +143,13 @@ class Survey:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """About how large an export will be: rows, and bytes of the file."""
+    """The approximate size of an export: its rows, and the bytes of its file."""
 
     rows: int
     size: int
 
 
-# Measured with two indexes, of 30 M ticks and half a million candles.
+# Measured with two indexes, for 30 M ticks and half a million candles.
 _BYTES_A_ROW = {
     ("ticks", "parquet"): 8.3,
     ("ticks", "csv"): 14.7,
@@ -158,7 +161,7 @@ _BYTES_A_ROW = {
 
 
 def survey(database: Database, query: ExportQuery) -> Survey:
-    """Look at what a closed query is about, over many short leases.
+    """Survey the rows of a closed query, over many short leases.
 
     Raises:
         StoreError: the database can't be read.
@@ -178,7 +181,7 @@ def survey(database: Database, query: ExportQuery) -> Survey:
     facts = {
         **_asked(query),
         "exchange": exchange,
-        "sources": {name: dict(sorted(its.items())) for name, its in sorted(counts.sources.items())},
+        "sources": {name: dict(sorted(of_feed.items())) for name, of_feed in sorted(counts.sources.items())},
         "first": counts.first and bucket(from_column(counts.first), query.interval).isoformat(),
         "last": counts.last and bucket(from_column(counts.last), query.interval).isoformat(),
         "coverage": {
@@ -193,7 +196,7 @@ def survey(database: Database, query: ExportQuery) -> Survey:
 
 
 def estimate(cursor: DuckDBPyConnection, query: ExportQuery) -> Estimate:
-    """About how large the export of a closed query will be, told from candles or snapshots: quickly, to the hour."""
+    """The approximate size of a closed query's export. Candles or snapshots give it quickly, to the hour."""
     rows = _about(cursor, query) if query.of_prices else _of_snapshots(cursor, query)
     bytes_a_row = _BYTES_A_ROW["candles" if query.interval else "ticks", query.format]
     width = len(columns_of(query.kind)) / len(TICKS.columns)
@@ -201,7 +204,7 @@ def estimate(cursor: DuckDBPyConnection, query: ExportQuery) -> Estimate:
 
 
 def _about(cursor: DuckDBPyConnection, query: ExportQuery) -> int:
-    """How many ticks or candles it will have."""
+    """The approximate number of ticks or candles of an export."""
     closed = floor(closed_to(cursor) or query.start, HOUR)
     values = values_of(query)
     hours = {**values, "start": to_column(floor(query.start, HOUR)), "end": to_column(min(query.end, closed))}
@@ -217,7 +220,7 @@ def _about(cursor: DuckDBPyConnection, query: ExportQuery) -> int:
 
 
 def _of_snapshots(cursor: DuckDBPyConnection, query: ExportQuery) -> int:
-    """How many rows its snapshots have."""
+    """The number of rows of the snapshots that a query asks for."""
     values = {"feeds": list(query.feeds), "start": to_column(query.start), "end": to_column(query.end)}
     ((rows,),) = cursor.execute(_ROWS_OF_SNAPSHOTS, values).fetchall()
     return int(rows)
@@ -240,7 +243,7 @@ class _Counts:
 
 
 def _by(hours: dict[datetime, int], length: timedelta) -> Counter[datetime]:
-    """The counts of hours by the longer stretch that each is of."""
+    """The counts of hours, added up by the longer stretch that contains each hour."""
     counts: Counter[datetime] = Counter()
     for hour, count in hours.items():
         counts[bucket(hour, length)] += count
@@ -248,7 +251,7 @@ def _by(hours: dict[datetime, int], length: timedelta) -> Counter[datetime]:
 
 
 def _asked(query: ExportQuery) -> dict[str, Any]:
-    """What the query says, and what its numbers mean."""
+    """The facts of the query, and the units of its numbers."""
     return {
         "version": VERSION,
         "rows_are": query.rows_are,
@@ -263,7 +266,7 @@ def _asked(query: ExportQuery) -> dict[str, Any]:
 
 
 def _units(query: ExportQuery) -> dict[str, str]:
-    """What its numbers are counted in: the prices of each index, or the values of each column."""
+    """The units of the prices of each index, or of the values of each column."""
     if query.of_prices:
         return {name: " per ".join(reversed(name.upper().split("_"))) for name in query.feeds}
     return {column.name: column.unit for column in columns_of(query.kind) if column.unit}

@@ -1,4 +1,4 @@
-"""Leave to fetch one export, signed for five minutes, as a parameter of its address."""
+"""Tickets: a signed parameter of an export's URL allows its download for five minutes."""
 
 import hashlib
 from datetime import datetime, timedelta
@@ -24,23 +24,23 @@ class _Signer(TimestampSigner):
 
 
 def sign(key: str, query: str, now: datetime | None = None) -> str:
-    """The ticket for an address's query, such as "ticker=btc_usd&format=csv"; add it as the parameter `ticket`.
+    """The ticket for a URL's query, such as "ticker=btc_usd&format=csv"; add it as the parameter `ticket`.
 
-    The order in which parameters of different names stand does not matter.
+    The order of parameters with different names does not matter.
     """
-    its = _canonical(query)
-    return _Signer(key, now or utc_now()).sign(its).decode().removeprefix(f"{its}.")
+    signed = _canonical(query)
+    return _Signer(key, now or utc_now()).sign(signed).decode().removeprefix(f"{signed}.")
 
 
 def is_there(query: str) -> bool:
-    """Does a query bring a ticket, whether it holds or not?"""
+    """Does a query have a ticket, valid or not?"""
     return any(name == PARAMETER for name, _ in _parameters(query))
 
 
 def holds(key: str, query: str, now: datetime | None = None) -> bool:
-    """Has a query the ticket that was signed for its other parameters, less than five minutes ago?"""
+    """Does a query have a ticket that was signed for its other parameters less than five minutes ago?"""
     tickets = [value for name, value in _parameters(query) if name == PARAMETER]
-    # A ticket is a time and a signature; with more dots in it, it could bring an end of what was signed.
+    # A ticket is a time and a signature. With more dots, a forged ticket could carry the end of the signed query.
     if len(tickets) != 1 or tickets[0].count(".") != 1:
         return False
     try:
@@ -51,7 +51,7 @@ def holds(key: str, query: str, now: datetime | None = None) -> bool:
 
 
 def _canonical(query: str) -> str:
-    """The parameters but for the ticket, by name. Those of one name keep their order: the last may be what counts."""
+    """The parameters without the ticket, sorted by name. Equal names keep their order: the last one may win."""
     return urlencode(sorted((each for each in _parameters(query) if each[0] != PARAMETER), key=lambda each: each[0]))
 
 

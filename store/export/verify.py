@@ -1,4 +1,4 @@
-"""Is an exported file still what its manifest says?"""
+"""Checks that an exported file still matches its manifest."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -13,7 +13,7 @@ from store.instants import EPOCH
 
 from .files import facts_of, manifest_of
 
-# Times in CSV are texts that sort as the times do.
+# Times in CSV are text that sorts like the times.
 _FOUND = {
     "parquet": "SELECT count(*), epoch_us(min({time})), epoch_us(max({time})) FROM read_parquet(?)",
     "csv": (
@@ -24,14 +24,14 @@ _FOUND = {
 
 
 def exported_files(path: Path) -> list[Path]:
-    """The exported files at a path: itself, or those in it; none if it is something else."""
+    """The exported files at a path: the file itself, or the files in a folder; empty for anything else."""
     if path.is_dir():
         return sorted(file for file in path.iterdir() if manifest_of(file).exists())
     return [path] if manifest_of(path).exists() else []
 
 
 def faults_of_export(path: Path, memory_limit: str) -> Iterator[str]:
-    """What is wrong with an exported file, a line each."""
+    """The faults of an exported file, a line each."""
     try:
         with in_one_line(path, "read"):
             manifest = facts_of(path)

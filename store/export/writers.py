@@ -1,4 +1,4 @@
-"""The formats of an export: each is written table by table, so that it needs no more memory than a few of them."""
+"""Writes the formats of an export table by table, so that only a few tables are in memory."""
 
 import gzip
 import json
@@ -25,7 +25,7 @@ _TYPES = {
     "BIGINT": pa.int64(),
     "BOOLEAN": pa.bool_(),
 }
-"""By the type in DuckDB."""
+"""Arrow types by DuckDB types."""
 
 CANDLES = pa.schema(
     [
@@ -44,27 +44,27 @@ CANDLES = pa.schema(
 _TEXTS = (_INSTANT, pa.float64())
 
 _ROW_GROUP = 122_880
-"""Rows that a reader skips or reads at once; as many as DuckDB takes."""
+"""The rows of a Parquet row group, which a reader skips or reads as a whole; DuckDB's own size."""
 
 _REPEATED = (pa.string(), pa.int32())
-"""Columns of these types have few values, many times each: Parquet writes each of them once."""
+"""Columns of these types repeat few values, and Parquet writes each value once."""
 
 _LEVEL = 4
-"""Of gzip: of 1 M ticks, the usual 6 takes three times as long, for a file that is a fiftieth smaller."""
+"""The level of gzip. With 1 M ticks, the usual level 6 takes three times as long for a file 2 % smaller."""
 
 _MADE = datetime(2000, 1, 1)  # noqa: DTZ001 Excel knows no zones
-"""Stands in each workbook as the time when it was made, so that equal exports have equal bytes."""
+"""The creation time in each workbook is constant, so that equal exports have equal bytes."""
 
 
 class Writer(Protocol):
     """Takes the rows of an export, in their order."""
 
     def write(self, table: pa.Table) -> int:
-        """Add rows; how many of them found room."""
+        """Add rows; return how many fit."""
 
 
 def schema_of(query: ExportQuery) -> pa.Schema:
-    """The columns of an export. Numbers with a fraction and times come to CSV as text."""
+    """The columns of an export. For CSV, times and numbers with a fraction are text already."""
     rows = pa.schema([(column.name, _TYPES[column.type]) for column in columns_of(query.kind)])
     schema = CANDLES if query.interval else rows
     if query.format != "csv":
@@ -74,9 +74,9 @@ def schema_of(query: ExportQuery) -> pa.Schema:
 
 @contextmanager
 def open_writer(path: Path, query: ExportQuery, facts: dict[str, Any], sheet: int) -> Iterator[Writer]:
-    """A writer of the file that a query asks for; the file is whole when the block ends.
+    """A writer of the query's file; the file is complete when the block ends.
 
-    A sheet of Excel takes `sheet` rows.
+    An Excel sheet takes `sheet` rows.
     """
     schema = schema_of(query)
     if query.format == "parquet":
@@ -91,7 +91,7 @@ def open_writer(path: Path, query: ExportQuery, facts: dict[str, Any], sheet: in
 
 
 class _Parquet:
-    """Row groups are cut by their number of rows alone, so that the bytes don't depend on how rows arrive."""
+    """Each row group has the same number of rows, so that the bytes don't depend on the sizes of the tables."""
 
     def __init__(self, writer: pyarrow.parquet.ParquetWriter, schema: pa.Schema) -> None:
         self._writer = writer
@@ -149,7 +149,7 @@ def _csv(path: Path, schema: pa.Schema) -> Iterator[_Csv]:
 
 
 class _Excel:
-    """Times are written as Excel's own, which have no zone and end at milliseconds: the names say UTC."""
+    """Times are Excel times, which have no zone and a precision of milliseconds: the names of their columns say UTC."""
 
     def __init__(self, sheet: Any, schema: pa.Schema, rows: int) -> None:
         self._sheet = sheet

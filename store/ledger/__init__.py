@@ -1,1 +1,1 @@
-"""What should be in the file: the slots that were due, the gaps among them, and how gaps heal."""
+"""The ledger: the slots that were due, the gaps among them, and how gaps heal."""

@@ -1,4 +1,4 @@
-"""Snapshots that arrived: a row for each reply of a snapshot feed proves its slot, as a tick proves one of an index."""
+"""Snapshots that arrived: a row for each reply of a snapshot feed proves its slot, as a tick proves an index's slot."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -29,7 +29,7 @@ GROUP BY feed
 
 
 def append(cursor: DuckDBPyConnection, snapshots: Iterable[Snapshot]) -> None:
-    """Store snapshots whose (feed, ts) is new, each with its rows in the table of its kind; leave the others alone.
+    """Store each snapshot whose (feed, ts) is new, with its rows in the table of its kind.
 
     Call it inside `Database.write`.
     """
@@ -41,15 +41,15 @@ def append(cursor: DuckDBPyConnection, snapshots: Iterable[Snapshot]) -> None:
     instants = [ts for _, ts in new]
     for known in cursor.execute(_KNOWN, [min(instants), max(instants)]).fetchall():
         new.pop(known, None)
-    noted = ((*key, to_column(its.received_at), its.source, len(its.rows)) for key, its in new.items())
+    noted = ((*key, to_column(each.received_at), each.source, len(each.rows)) for key, each in new.items())
     insert(cursor, "snapshots", _COLUMNS, noted)
-    for kind, its_snapshots in _by_kind(its for its in new.values() if its.rows):
+    for kind, of_kind in _by_kind(each for each in new.values() if each.rows):
         names = (kind.key[0], "ts", *(column.name for column in kind.brought))
-        insert(cursor, kind.table, names, chain.from_iterable(_rows(kind, each) for each in its_snapshots))
+        insert(cursor, kind.table, names, chain.from_iterable(_rows(kind, each) for each in of_kind))
 
 
 def newest(cursor: DuckDBPyConnection) -> dict[str, datetime]:
-    """When the newest snapshot of each feed was made, by the exchange's time."""
+    """The exchange time of the newest snapshot of each feed."""
     return {feed: from_column(ts) for feed, ts in cursor.execute(_NEWEST).fetchall()}
 
 
@@ -57,13 +57,13 @@ def _by_kind(snapshots: Iterable[Snapshot]) -> Iterable[tuple[Kind, Sequence[Sna
     found: defaultdict[Kind, list[Snapshot]] = defaultdict(list)
     for snapshot in snapshots:
         if (kind := kind_of(snapshot.feed)) is None:
-            raise StoreError(f"no kind of rows is that of the feed {snapshot.feed}")
+            raise StoreError(f"the feed {snapshot.feed} has no kind of rows")
         found[kind].append(snapshot)
     return found.items()
 
 
 def _rows(kind: Kind, snapshot: Snapshot) -> Iterator[tuple[Any, ...]]:
-    """Its rows as the database keeps them."""
+    """The rows of a snapshot as the table of its kind keeps them."""
     shared = (kind.end(snapshot.feed), to_column(snapshot.ts))
     for row in snapshot.rows:
         values = (to_column(value) if isinstance(value, datetime) else value for value in row)

@@ -1,4 +1,4 @@
-"""How complete the record is: of the slots that were due, how many are live, healed and missing."""
+"""Coverage: how many of the due slots are live, healed and missing."""
 
 from bisect import bisect_right
 from collections import defaultdict
@@ -19,7 +19,13 @@ HOUR = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """Slots of a feed in [start, end): `due` of them, of which `healed` and `missing` brought nothing when due."""
+    """The slots of a feed in [start, end), in numbers.
+
+    Attributes:
+        due: all slots.
+        healed: slots that brought nothing when due and were healed since.
+        missing: slots that have nothing.
+    """
 
     feed: str
     start: datetime
@@ -30,28 +36,28 @@ class Coverage:
 
     @property
     def live(self) -> int:
-        """How many brought what was due."""
+        """The slots that brought a tick or a snapshot when due."""
         return self.due - self.healed - self.missing
 
     @property
     def share(self) -> float:
-        """How much of what was due is known, live or healed; 1 when nothing was due."""
+        """The share of due slots that are live or healed; 1 when nothing was due."""
         return 1 - self.missing / self.due if self.due else 1.0
 
 
 def coverage(cursor: DuckDBPyConnection, gaps: Iterable[Gap], start: datetime, end: datetime) -> list[Coverage]:
-    """The coverage of each feed of which anything was due in [start, end), by name.
+    """The coverage of each feed that had due slots in [start, end), by name.
 
-    `gaps` are those of that range or of more, from `gaps.ledger`.
+    `gaps` are the gaps of this range or of a longer one, from `gaps.ledger`.
     """
     return _counted(cursor, [(start, end)], gaps)
 
 
 def calendar(cursor: DuckDBPyConnection, gaps: Iterable[Gap], start: datetime, end: datetime) -> list[Coverage]:
-    """The coverage of each feed in each hour of [start, end) in which anything was due, by name and hour.
+    """The coverage of each feed in each hour of [start, end) that had due slots, by name and hour.
 
-    `gaps` are those of that range or of more, from `gaps.ledger`. Hours are counted from `start` on; `end` cuts the
-    last of them.
+    `gaps` are the gaps of this range or of a longer one, from `gaps.ledger`. Hours are counted from `start`; `end` cuts
+    the last hour.
     """
     return _counted(cursor, list(_hours(start, end)), gaps)
 
@@ -64,20 +70,23 @@ def totals(parts: Iterable[Coverage]) -> list[Coverage]:
     return [
         Coverage(
             feed,
-            min(part.start for part in its),
-            max(part.end for part in its),
-            sum(part.due for part in its),
-            sum(part.healed for part in its),
-            sum(part.missing for part in its),
+            min(part.start for part in adjacent),
+            max(part.end for part in adjacent),
+            sum(part.due for part in adjacent),
+            sum(part.healed for part in adjacent),
+            sum(part.missing for part in adjacent),
         )
-        for feed, its in sorted(by_feed.items())
+        for feed, adjacent in sorted(by_feed.items())
     ]
 
 
 def _counted(
     cursor: DuckDBPyConnection, windows: Sequence[tuple[datetime, datetime]], gaps: Iterable[Gap]
 ) -> list[Coverage]:
-    """What was due is told by the runs, and in the time of a gap by the gap: later runs may tell otherwise."""
+    """Count slots in each window.
+
+    The runs decide which slots were due. Inside a gap the gap decides: runs noted later may have other slots there.
+    """
     due: defaultdict[tuple[str, datetime, datetime], int] = defaultdict(int)
     healed, missing = due.copy(), due.copy()
     by_feed: defaultdict[str, list[Stretch]] = defaultdict(list)
@@ -146,10 +155,10 @@ def _add(hole: _Hole, state: GapState, count: int) -> None:
         hole.missing += count
 
 
-def _due(its: Sequence[Stretch], start: datetime, end: datetime) -> int:
-    """How many slots of ascending stretches lie in [start, end)."""
+def _due(ascending: Sequence[Stretch], start: datetime, end: datetime) -> int:
+    """The number of slots of ascending stretches in [start, end)."""
     count = 0
-    for stretch in islice(its, bisect_right(its, start, key=attrgetter("end")), None):
+    for stretch in islice(ascending, bisect_right(ascending, start, key=attrgetter("end")), None):
         if stretch.start >= end:
             break
         count += len(slots(max(start, stretch.start), min(end, stretch.end), stretch.poll_seconds))
@@ -159,7 +168,7 @@ def _due(its: Sequence[Stretch], start: datetime, end: datetime) -> int:
 def _touched(
     windows: Sequence[tuple[datetime, datetime]], start: datetime, end: datetime
 ) -> Iterator[tuple[datetime, datetime]]:
-    """Those of equally long, adjacent windows that a range touches; the last window may be shorter."""
+    """The windows that a range touches. Windows are adjacent and equally long; the last one may be shorter."""
     length = windows[0][1] - windows[0][0]
     first = max(0, (start - windows[0][0]) // length)
     last = max(first, -(-(end - windows[0][0]) // length))

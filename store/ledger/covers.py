@@ -1,4 +1,4 @@
-"""The time that averages cover, and what of some stretches lies in it."""
+"""The time that averages cover, and the parts of other stretches that lie in it."""
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,7 +12,7 @@ from duckdb import DuckDBPyConnection
 
 from store.models import Source, from_column, to_column
 
-# The coarsest averages are those of a day; one step of them beside a gap counts.
+# The coarsest averages are one day long, and an average one step beside a gap still counts.
 _MARGIN = timedelta(days=2)
 
 _COVERS = """
@@ -60,7 +60,7 @@ class Cover:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Piece:
-    """A stretch of time, and what heals it, if anything does."""
+    """A stretch of time, with the source and the resolution that heal it; None if nothing does."""
 
     start: datetime
     end: datetime
@@ -73,20 +73,20 @@ Layer = Sequence[Cover]
 
 
 def covers(cursor: DuckDBPyConnection, feed: str, start: datetime, end: datetime) -> list[Cover]:
-    """What averages cover around [start, end): the finest first, those of one resolution in the order of time."""
+    """The covers around [start, end): the finest resolution first, and each resolution in the order of time."""
     values: dict[str, Any] = {"feed": feed, "start": to_column(start - _MARGIN)}
     rows = cursor.execute(_COVERS, {**values, "end": to_column(end + _MARGIN)}).fetchall()
     return [Cover(from_column(first), from_column(last), source, seconds) for first, last, source, seconds in rows]
 
 
 def layers(known: Iterable[Cover]) -> list[Layer]:
-    """Covers by their resolution, as `covers` has them; then once more with a step beside each."""
+    """The covers by resolution, in the order of `covers`, and then again, each extended by one step at both ends."""
     by_resolution = [list(alike) for _, alike in groupby(known, key=attrgetter("resolution_s"))]
     return [list(_disjoint(alike, steps_beside)) for steps_beside in (0, 1) for alike in by_resolution]
 
 
 def healed(stretches: Iterable[tuple[datetime, datetime]], layers: Iterable[Layer]) -> Iterator[Piece]:
-    """Cut ascending stretches into pieces, each healed by the first layer that covers it, or by none; in no order."""
+    """Cut ascending stretches into pieces. The first layer that covers a piece heals it. Pieces come in no order."""
     left = list(stretches)
     for layer in layers:
         inside, left = _apart(left, layer)
@@ -95,7 +95,7 @@ def healed(stretches: Iterable[tuple[datetime, datetime]], layers: Iterable[Laye
 
 
 def _disjoint(covers: Iterable[Cover], steps_beside: int) -> Iterator[Cover]:
-    """Covers with so many steps beside each; of two that overlap the first has what both cover."""
+    """Covers extended by `steps_beside` steps at both ends; where two overlap, the first keeps the common time."""
     reached: datetime | None = None
     for cover in covers:
         beside = timedelta(seconds=steps_beside * cover.resolution_s)
@@ -109,7 +109,7 @@ def _disjoint(covers: Iterable[Cover], steps_beside: int) -> Iterator[Cover]:
 def _apart(
     stretches: Iterable[tuple[datetime, datetime]], layer: Layer
 ) -> tuple[list[Piece], list[tuple[datetime, datetime]]]:
-    """What of some stretches a layer covers, and what it does not."""
+    """The parts of some stretches that a layer covers, and the parts that it does not cover."""
     inside: list[Piece] = []
     outside: list[tuple[datetime, datetime]] = []
     for start, end in stretches:

@@ -1,4 +1,4 @@
-"""What was due: the slots at which a recorder polled, or would have polled had it not been down."""
+"""The slots that were due: a recorder polled at them, or would have polled if it had not been down."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from store.models import CLOCKS_AGREE, Run, from_column, to_column
 from .runs import runs
 
 HEARD_AT = "CASE WHEN received_at BETWEEN ts - $clocks_agree AND ts + $clocks_agree THEN received_at ELSE ts END"
-"""When a tick or a snapshot was received; its exchange time where that isn't known, or the local clock was wrong."""
+"""When a tick or a snapshot was received; its exchange time if that is unknown or the local clock was wrong."""
 
 _LAST_SIGN = f"""
 SELECT max(sign)
@@ -33,7 +33,7 @@ FROM (
 )
 """  # noqa: S608 the time is the constant above
 
-# The same of many stretches of time at once. Each tick finds its stretch by the hours that the stretch touches.
+# Finds the last signs of many stretches at once. Each tick finds its stretch by the hours that the stretch touches.
 _LAST_SIGNS = f"""
 WITH asked AS (
     SELECT
@@ -72,10 +72,10 @@ WHERE happened >= start
 GROUP BY number
 """  # noqa: S608 the time is the constant above
 
-# With 8 M ticks one stretch by itself takes 1.3 ms, and 5 ms as the only one of many; 90 take 128 and 60 ms.
+# With 8 M ticks, one stretch takes 1.3 ms by `_LAST_SIGN` and 5 ms by `_LAST_SIGNS`; 90 stretches take 128 and 60 ms.
 _FEW = 4
 
-# The sign of a run that goes on is fresh; a long run isn't read from its beginning.
+# Look back one hour first: a running recorder left a sign recently, and a long run need not be read from its start.
 _LOOK_BACK = (timedelta(hours=1), timedelta(days=1), timedelta.max)
 
 
@@ -86,9 +86,9 @@ class Stretch:
     Attributes:
         start, end: half-open.
         poll_seconds: a slot is due at each multiple of it.
-        feeds: that were due.
-        up: a recorder was at work; else it was down, between two that were to record these feeds.
-        cut_short: it was killed at the end of it, perhaps in the middle of the last slot.
+        feeds: the feeds that were due.
+        up: a recorder was at work. Otherwise no recorder was at work, between two runs that record these feeds.
+        cut_short: the recorder was killed at the end of the stretch, perhaps in the middle of the last slot.
     """
 
     start: datetime
@@ -100,32 +100,31 @@ class Stretch:
 
     @property
     def slots(self) -> range:
-        """The slots in it, numbered from 1970 on."""
+        """The slots of the stretch, numbered from 1970."""
         return slots(self.start, self.end, self.poll_seconds)
 
     def within(self, start: datetime, end: datetime) -> "Stretch":
-        """The part of it in [start, end)."""
+        """The part of the stretch in [start, end)."""
         cut_short = self.cut_short and end >= self.end
         return replace(self, start=max(start, self.start), end=min(end, self.end), cut_short=cut_short)
 
 
 def slots(start: datetime, end: datetime, poll_seconds: int) -> range:
-    """The numbers, from 1970 on, of the slots in [start, end)."""
+    """The slots in [start, end), numbered from 1970."""
     period_us = poll_seconds * 1_000_000
     return range(-(-_epoch_us(start) // period_us), -(-_epoch_us(end) // period_us))
 
 
 def at_slot(number: int, poll_seconds: int) -> datetime:
-    """When the slot of that number is due."""
+    """The time at which the slot of a number is due."""
     return EPOCH + timedelta(seconds=number * poll_seconds)
 
 
 def stretches(cursor: DuckDBPyConnection, start: datetime, end: datetime) -> list[Stretch]:
-    """What was due in [start, end), by run and then by period; the stretches of a feed ascend.
+    """The stretches that were due in [start, end), by run and then by period. The stretches of a feed ascend.
 
-    A run that was killed lasted until the end of the slot with its last sign: a tick, a snapshot or a miss. The time
-    from one run to the next, or to `end`, was due with the seconds of the first of them; after a change of feeds, for
-    those that both have.
+    A killed run lasted until the end of the slot of its last sign: a tick, a snapshot or a miss. The time from a run to
+    the next one, or to `end`, was due with the periods of the first run, for the feeds that both runs have.
     """
     found = _relevant(runs(cursor), start, end)
     all_begins = [*(run.started_at for run in found[1:]), *(max(end, run.started_at) for run in found[-1:])]
@@ -151,14 +150,14 @@ def _by_period(run: Run) -> dict[int, tuple[str, ...]]:
 
 
 def _end(run: Run, sign: datetime | None, seconds: int) -> datetime:
-    """When a run ended for the feeds of a period: a killed one with the slot of its last sign, or when it started."""
+    """The end of a run for the feeds of a period. A killed run ends with the slot of its last sign, or at its start."""
     if run.ended_at is not None or sign is None:
         return run.ended_at or run.started_at
     return at_slot(slot_number(sign, seconds) + 1, seconds)
 
 
 def _relevant(recorded: list[Run], start: datetime, end: datetime) -> list[Run]:
-    """The runs that began in a range, with the one before and the one after it."""
+    """The runs that began in a range, the run before them and the run after them."""
     before = [run for run in recorded if run.started_at < start]
     after = [run for run in recorded if run.started_at >= end]
     return [*before[-1:], *(run for run in recorded if start <= run.started_at < end), *after[:1]]
@@ -167,7 +166,10 @@ def _relevant(recorded: list[Run], start: datetime, end: datetime) -> list[Run]:
 def _last_signs(
     cursor: DuckDBPyConnection, recorded: Sequence[Run], all_begins: Sequence[datetime]
 ) -> dict[int, datetime]:
-    """The last sign of each run that has no end, before what follows it begins, by its number; absent without any."""
+    """The last sign of each run that has no end, by the number of the run. A run without a sign is absent.
+
+    Only signs before the next run begins count.
+    """
     signs: dict[int, datetime] = {}
     left = {number for number, run in enumerate(recorded) if run.ended_at is None}
     for back in _LOOK_BACK:
@@ -183,7 +185,7 @@ def _back(at: datetime, length: timedelta, earliest: datetime) -> datetime:
 
 
 def _signs(cursor: DuckDBPyConnection, windows: Mapping[int, tuple[datetime, datetime]]) -> dict[int, datetime]:
-    """The last sign in each of some stretches of time, as a column, if there is any."""
+    """The last sign in each of some stretches of time, as a column value. A stretch without a sign is absent."""
     columns = {
         number: (to_column(start), to_column(end)) for number, (start, end) in sorted(windows.items()) if start < end
     }
@@ -200,7 +202,7 @@ def _signs(cursor: DuckDBPyConnection, windows: Mapping[int, tuple[datetime, dat
 
 
 def slot_number(at: datetime, poll_seconds: int) -> int:
-    """The number of the slot that an instant lies in."""
+    """The number of the slot that contains an instant."""
     return _epoch_us(at) // (poll_seconds * 1_000_000)
 
 

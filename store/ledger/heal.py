@@ -1,4 +1,4 @@
-"""What became of gaps: cut into the pieces that the stored ticks heal, and the rest."""
+"""Heals gaps: cuts each gap into the pieces that stored ticks heal and the pieces that stay."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
@@ -15,14 +15,14 @@ from .gaps import note, oldest
 from .missing import Seen, observed
 
 Hopeless = Callable[[datetime, datetime], bool]
-"""Has nobody anything any more for what is left of a gap, from start to end?"""
+"""Returns whether nobody can bring ticks any more for the rest of a gap, from start to end."""
 
 PORTION = 200
-"""So many gaps are looked at under one lease, if they don't lie further apart than `_SPAN`: all of it is looked at."""
+"""One lease examines at most 200 gaps, all within `_SPAN`: it reads all ticks from the first gap to the last."""
 _SPAN = timedelta(days=10)
 
 MOST_PIECES = 5000
-"""One lease notes about so many pieces of gaps, in a quarter of a second. What is left goes into the next one."""
+"""One lease notes about 5000 pieces of gaps, which takes 0.25 s. The next lease takes the rest."""
 
 
 def heal(
@@ -35,22 +35,22 @@ def heal(
     start: datetime = EPOCH,
     most_pieces: int = MOST_PIECES,
 ) -> tuple[list[Gap], datetime | None]:
-    """Note what became of the gaps of a feed. Call it inside `Database.write`, once more from where it ended.
+    """Note which pieces of a feed's gaps are healed. Call it inside `Database.write`, again from where it ended.
 
-    A slot is healed by a tick or a snapshot in it, or by an average that covers it. So is one beside such an average,
-    nearer than the average is long: the average over that slot was left out, as observations lie in its time.
+    A tick or a snapshot in a slot heals it, and so does an average that covers it. An average also heals a slot within
+    one step beside it: the average over that slot was skipped because it overlapped observations.
 
     Args:
-        cursor: of that lease.
-        feed: that of an index has its name.
+        cursor: a cursor for writing.
+        feed: the name of the feed; for an index, the name of the index.
         noted_at: now.
-        hopeless: decides over what is left: unfillable or still open.
-        states: which gaps are looked at.
-        start: and from when on.
-        most_pieces: that one lease notes.
+        hopeless: decides whether the rest of a gap is unfillable or still open.
+        states: the states of the gaps to examine.
+        start: the time from which gaps are examined.
+        most_pieces: the most pieces that one lease notes.
 
     Returns:
-        What they are now, as far as that changed, and where to go on; None when all were looked at.
+        The pieces of gaps that changed, and the time to go on from; None when all gaps were examined.
     """
     gaps = oldest(cursor, feed, states, start=start, limit=PORTION)
     if not gaps:
@@ -60,7 +60,7 @@ def heal(
     if sum(map(len, seen)) >= most_pieces:
         portion = _up_to_the_last(portion, seen)
     known = layers(covers(cursor, feed, portion[0].start, portion[-1].end))
-    changes = ((gap, _changed(gap, its, known, hopeless)) for gap, its in zip(portion, seen, strict=False))
+    changes = ((gap, _changed(gap, in_gap, known, hopeless)) for gap, in_gap in zip(portion, seen, strict=False))
     changed, stopped_at = _as_many_as_fit(changes, most_pieces)
     rest = _rest(gaps, changed)
     note(cursor, [*changed, *rest], noted_at)
@@ -70,13 +70,13 @@ def heal(
 
 
 def _up_to_the_last(portion: Sequence[Gap], seen: Sequence[Sequence[Seen]]) -> list[Gap]:
-    """The gaps of which all observed stretches are known; if there is none, the first gap as far as they are."""
-    number, its = max((number, its) for number, its in enumerate(seen) if its)
-    return [*portion[:number]] or [portion[0]._replace(end=its[-1].end)]
+    """The gaps whose observed stretches are all known; without any, the first gap up to its last known stretch."""
+    number, last_seen = max((number, in_gap) for number, in_gap in enumerate(seen) if in_gap)
+    return [*portion[:number]] or [portion[0]._replace(end=last_seen[-1].end)]
 
 
 def _as_many_as_fit(changes: Iterable[tuple[Gap, list[Gap]]], most_pieces: int) -> tuple[list[Gap], datetime | None]:
-    """The first pieces that gaps consist of now, and where those begin that are too many for one lease, if any are."""
+    """The first pieces that fit into one lease, and the start of the first piece that does not fit, if any."""
     fitting: list[Gap] = []
     for gap, pieces in changes:
         if len(fitting) + len(pieces) > most_pieces:
@@ -86,7 +86,7 @@ def _as_many_as_fit(changes: Iterable[tuple[Gap, list[Gap]]], most_pieces: int) 
 
 
 def _rest(gaps: Sequence[Gap], changed: Sequence[Gap]) -> list[Gap]:
-    """What of a gap lies behind its last piece, as a piece of its own: it is left for the next lease."""
+    """The part of a gap after its last piece, as a further piece: the next lease examines it."""
     if not changed:
         return []
     end = changed[-1].end
@@ -96,7 +96,7 @@ def _rest(gaps: Sequence[Gap], changed: Sequence[Gap]) -> list[Gap]:
 
 
 def _changed(gap: Gap, seen: Sequence[Seen], known: Sequence[Layer], hopeless: Hopeless) -> list[Gap]:
-    """The pieces that a gap consists of now; none if nothing changed."""
+    """The pieces of a gap as they are now; empty if nothing changed."""
     pieces = list(joined(_as_gaps(gap, sorted(_pieces(gap, seen, known)), hopeless)))
     return [] if [piece._replace(round=gap.round) for piece in pieces] == [gap] else pieces
 
@@ -113,7 +113,7 @@ def _pieces(gap: Gap, seen: Sequence[Seen], known: Sequence[Layer]) -> Iterator[
 
 
 def _as_gaps(gap: Gap, pieces: Iterable[Piece], hopeless: Hopeless) -> Iterator[Gap]:
-    """The pieces with a slot in them, as gaps from slot to slot."""
+    """The pieces that contain a slot, as gaps that begin and end at slots."""
     for piece in pieces:
         numbers = slots(piece.start, piece.end, gap.poll_seconds)
         if not numbers:

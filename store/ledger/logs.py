@@ -1,6 +1,6 @@
-"""Logs: feeds whose past the exchange keeps exactly. A row says up to when each is recorded, and why no further.
+"""Logs: feeds whose exact past the exchange keeps. A row says up to when a log is recorded, and why no further.
 
-A log has no slots and no misses. What is not recorded yet lies behind `complete_to`, and the next request brings it.
+A log has no slots and no misses. The next request brings the entries after `complete_to`.
 """
 
 from dataclasses import dataclass
@@ -29,12 +29,12 @@ VALUES (?, ?, ?)
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """How far the record of a log is.
+    """How far a log is recorded.
 
     Attributes:
-        feed: such as "dvol/BTC".
-        complete_to: all entries before it are stored.
-        late: why the last request brought nothing; empty when it succeeded.
+        feed: its name, such as "dvol/BTC".
+        complete_to: all entries before this time are stored.
+        late: why the last request failed; empty when it succeeded.
     """
 
     feed: str
@@ -50,6 +50,6 @@ def logs(cursor: DuckDBPyConnection) -> dict[str, Log]:
 
 
 def note(cursor: DuckDBPyConnection, log: Log) -> None:
-    """Note how far a log is, in place of what was noted before. Call it inside `Database.write`."""
+    """Note how far a log is recorded, and replace the note before. Call it inside `Database.write`."""
     cursor.execute(_FORGET, [log.feed])
     cursor.execute(_NOTE, [log.feed, to_column(log.complete_to), log.late])

@@ -1,4 +1,4 @@
-"""Which due slots brought nothing, and why: found anew each time, from runs, misses, ticks and snapshots."""
+"""Finds the due slots that brought nothing, and why, from runs, misses, ticks and snapshots."""
 
 from collections.abc import Container, Iterator, Sequence
 from datetime import datetime
@@ -11,11 +11,12 @@ from store.models import CLOCKS_AGREE, RECORDER_DOWN, Cause, Gap, GapState, Sour
 
 from .due import HEARD_AT, Stretch, at_slot, slots, stretches
 
-# In a run each failed slot left a miss. Fewer empty slots in a row without one are ticks placed in their neighbours.
+# Up to two empty slots in a row without a miss count as ticks that fell into a neighbouring slot: each failed slot of a
+# run left a miss.
 _UNEXPLAINED_SLOTS = 3
 
-# A slot's tick is placed by the time it was received, which is in its slot for sure, unless the local clock is wrong: a
-# clock that is set back or forward neither makes gaps nor hides any.
+# The time of receipt places a tick, because it certainly lies in the tick's slot. If the local clock was wrong, the
+# exchange time places it: a clock that is set back or forward then neither makes gaps nor hides any.
 _PLACED = f"""
     SELECT
         epoch_us({HEARD_AT}) AS at_us,
@@ -56,7 +57,7 @@ WHERE following > slot + 1
 ORDER BY slot
 """  # noqa: S608 the part is the constant above
 
-# A tick is found in its gap by the hours that the gap lies in: a join by ranges takes ten times as long.
+# Each tick finds its gap by the hours that the gap touches: a join by ranges takes ten times as long.
 _OBSERVED = f"""
 WITH gaps AS (
     SELECT
@@ -102,7 +103,7 @@ ORDER BY number, first
 LIMIT $limit
 """  # noqa: S608 the part is the constant above
 
-# Of misses in a row for one cause the first alone.
+# Of consecutive misses with one cause, only the first is selected.
 _REASONS = """
 SELECT
     epoch_us(slot) // $period_us AS slot,
@@ -128,7 +129,7 @@ class Seen(NamedTuple):
 def missing(
     cursor: DuckDBPyConnection, start: datetime, end: datetime, feeds: Container[str] | None = None
 ) -> list[Gap]:
-    """The gaps in [start, end), noted or not, of some feeds or all."""
+    """The gaps of some feeds, or all, in [start, end), whether noted or not."""
     return [
         gap
         for stretch in stretches(cursor, start, end)
@@ -140,22 +141,24 @@ def missing(
 
 
 def observed(cursor: DuckDBPyConnection, gaps: Sequence[Gap], limit: int) -> list[list[Seen]]:
-    """Where each of some gaps has ticks or snapshots, ascending.
+    """The stretches of each gap that have ticks or snapshots, ascending.
 
     Args:
-        cursor: of a lease.
-        gaps: of one feed, ascending, at least one.
-        limit: only the first so many stretches are looked for.
+        cursor: a cursor for reading.
+        gaps: at least one gap, all of one feed, ascending.
+        limit: only the first `limit` stretches are returned.
     """
     all_slots = [slots(gap.start, gap.end, gap.poll_seconds) for gap in gaps]
     values = {
         "feed": gaps[0].feed,
         "numbers": list(range(len(gaps))),
-        "firsts": [its.start for its in all_slots],
-        "lasts": [its.stop for its in all_slots],
+        "firsts": [numbers.start for numbers in all_slots],
+        "lasts": [numbers.stop for numbers in all_slots],
         "periods_us": [gap.poll_seconds * 1_000_000 for gap in gaps],
         "start": to_column(gaps[0].start),
-        "end": to_column(max(at_slot(its.stop, gap.poll_seconds) for its, gap in zip(all_slots, gaps, strict=True))),
+        "end": to_column(
+            max(at_slot(numbers.stop, gap.poll_seconds) for numbers, gap in zip(all_slots, gaps, strict=True))
+        ),
         "clocks_agree": CLOCKS_AGREE,
         "limit": limit,
     }
@@ -167,7 +170,7 @@ def observed(cursor: DuckDBPyConnection, gaps: Sequence[Gap], limit: int) -> lis
 
 
 def _holes(cursor: DuckDBPyConnection, feed: str, numbers: range, poll_seconds: int) -> list[tuple[int, int]]:
-    """The numbers of the slots that brought nothing, as half-open ranges."""
+    """The slots that brought nothing, as half-open ranges of their numbers."""
     values = {
         "feed": feed,
         "period_us": poll_seconds * 1_000_000,
@@ -181,7 +184,7 @@ def _holes(cursor: DuckDBPyConnection, feed: str, numbers: range, poll_seconds: 
 
 
 def _explained(cursor: DuckDBPyConnection, feed: str, stretch: Stretch, first: int, last: int) -> Iterator[Gap]:
-    """The gaps that a hole consists of: one for each cause in a row."""
+    """The gaps of a hole: one for consecutive slots with the same cause."""
     if not stretch.up:
         yield _made(feed, stretch, first, last, RECORDER_DOWN, "")
         return

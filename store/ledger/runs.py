@@ -1,6 +1,6 @@
-"""What a recorder meant to record, and the slots in which it did not succeed.
+"""The runs of recorders, and the slots that failed in them.
 
-A slot that brought what was due needs no row: a tick proves it, or a row of snapshots.
+A slot that succeeded needs no row here: a tick or a snapshot proves it.
 """
 
 from collections.abc import Iterable
@@ -91,7 +91,7 @@ ORDER BY ALL
 
 @dataclass(frozen=True, slots=True)
 class Failures:
-    """How many slots of a feed failed for one cause in the hour that begins at `hour`."""
+    """The number of slots of a feed that failed for one cause in the hour that begins at `hour`."""
 
     hour: datetime
     feed: str
@@ -101,7 +101,7 @@ class Failures:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Why slots failed: how many did for one cause, from the first of them to the last, and the last one's facts."""
+    """The slots that failed for one cause: their number, the first, the last, and the detail of the last."""
 
     cause: Cause
     slots: int
@@ -111,9 +111,9 @@ class Trouble:
 
 
 def note(cursor: DuckDBPyConnection, run: Run) -> None:
-    """Note that a recorder began, or, when the run says so, that it ended in an orderly way.
+    """Note that a run began or, if it has `ended_at`, that it ended in an orderly way.
 
-    A run that ended may be noted again, and without its beginning before.
+    A run that ended may be noted twice, and even if its start was never noted.
     """
     which = {"started_at": to_column(run.started_at), "feeds": list(run.feeds)}
     ended_at = run.ended_at and to_column(run.ended_at)
@@ -126,14 +126,14 @@ def note(cursor: DuckDBPyConnection, run: Run) -> None:
 
 
 def move(cursor: DuckDBPyConnection, run: Run, by: timedelta) -> None:
-    """Let a run begin `by` later: it was noted by a clock that was wrong."""
+    """Move the start of a run by `by`: the clock that noted it was wrong."""
     cursor.execute(_MOVE_RUN, {"started_at": to_column(run.started_at), "feeds": list(run.feeds), "by": by})
 
 
 def move_misses(
     cursor: DuckDBPyConnection, feeds: Iterable[str], first: datetime, last: datetime, by: timedelta
 ) -> None:
-    """Move the failed slots of some feeds from `first` to `last`, both included, to `by` later."""
+    """Move the failed slots of some feeds by `by`, from `first` to `last`, both included."""
     values = {"feeds": list(feeds), "first": to_column(first), "last": to_column(last), "by": by}
     cursor.execute(_MOVE_MISSES, values)
 
@@ -147,7 +147,7 @@ def runs(cursor: DuckDBPyConnection) -> list[Run]:
 
 
 def append_misses(cursor: DuckDBPyConnection, misses: Iterable[Miss]) -> None:
-    """Note failed slots; the first word on a slot of a feed stands."""
+    """Note failed slots. The first miss of a slot and a feed stays; later ones are dropped."""
     first_words: dict[tuple[datetime, str], Miss] = {}
     for miss in misses:
         first_words.setdefault((to_column(miss.slot), miss.feed), miss)
@@ -165,7 +165,7 @@ def misses(cursor: DuckDBPyConnection, start: datetime, end: datetime) -> list[M
 
 
 def troubles(cursor: DuckDBPyConnection, since: datetime) -> list[Trouble]:
-    """What went wrong since then, one entry a cause, the latest first."""
+    """The troubles since `since`, one for each cause, the latest first."""
     rows = cursor.execute(_TROUBLES, {"since": to_column(since)}).fetchall()
     return [
         Trouble(Cause(cause), slots, from_column(first), from_column(last), detail)
@@ -174,6 +174,6 @@ def troubles(cursor: DuckDBPyConnection, since: datetime) -> list[Trouble]:
 
 
 def failures(cursor: DuckDBPyConnection, start: datetime, end: datetime) -> list[Failures]:
-    """What failed in [start, end) by hour, feed and cause; hours are counted from `start` on."""
+    """The failures in [start, end) by hour, feed and cause; hours are counted from `start`."""
     rows = cursor.execute(_FAILURES, {"start": to_column(start), "end": to_column(end)}).fetchall()
     return [Failures(from_column(hour), feed, Cause(cause), slots) for hour, feed, cause, slots in rows]

@@ -120,7 +120,7 @@ def test_verify_reports_its_unsound_and_duplicate_rows(recorded: Database):
 
 
 def test_a_feed_of_no_kind_is_refused(database: Database):
-    with pytest.raises(StoreError, match=r"^no kind of rows is that of the feed moons/JUPITER$"):
+    with pytest.raises(StoreError, match=r"^the feed moons/JUPITER has no kind of rows$"):
         store(database, [0])
 
 

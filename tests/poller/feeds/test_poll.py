@@ -396,7 +396,7 @@ def test_a_mistake_of_ours_is_a_miss_of_that_index_alone(simulator: Simulator, m
     btc, eth = sorted((outcome for batch in polled(simulator.url, BOTH) for outcome in batch), key=attrgetter("feed"))
 
     assert isinstance(btc, Tick)
-    assert eth == Miss(NOW, "eth_usd", Cause.EXCHANGE_ERROR, "a mistake of ours, which the log describes")
+    assert eth == Miss(NOW, "eth_usd", Cause.EXCHANGE_ERROR, "an error in Tickwell, which the log describes")
     assert caplog.messages == ["the job poll of eth_usd failed"]
     assert "ZeroDivisionError" in caplog.text
 

@@ -619,9 +619,9 @@ def test_each_kind_of_line_is_taken_in(database: Database, run_line: object, mis
                 ("price", -5.0, "-5.0 is no finite price above 0"),
                 ("price", float("nan"), "nan is no finite price above 0"),
                 ("price", "abc", "'abc' is no finite price above 0"),
-                ("source", "evil", "source 'evil' is not that of Deribit"),
-                ("source", "simulator", "source 'simulator' is not that of Deribit"),
-                ("resolution_s", -3, "resolution -3 is not that of an observation, 0"),
+                ("source", "evil", "Deribit has no source 'evil'"),
+                ("source", "simulator", "Deribit has no source 'simulator'"),
+                ("resolution_s", -3, "resolution -3 is not 0, as an observation has it"),
             ]
         ),
     ],
@@ -735,7 +735,7 @@ def test_a_file_that_can_not_even_be_set_aside_stays_and_recording_goes_on(
 
     assert stored(database) == [tick(5.5)]
     assert waiting_file(database).read_text() == "torn"
-    assert "ticks.duckdb.waiting.jsonl stays, for it can't be renamed: Permission denied" in caplog.messages
+    assert "ticks.duckdb.waiting.jsonl stays, because it can't be renamed: Permission denied" in caplog.messages
 
 
 def test_what_can_not_be_kept_is_said(database: Database):
