@@ -57,8 +57,7 @@ class Journal:
         limits: Limits = _LIMITS,
     ) -> None:
         self._limits = limits
-        self._feeds = {feed.name: feed for feed in feeds}
-        self._storing = Storing(database, clock, alerts, exchange, self._feeds)
+        self._storing = Storing(database, clock, alerts, exchange, {feed.name: feed for feed in feeds})
         self._database = database
         self._clock = clock
         self._exchange = exchange
@@ -225,8 +224,7 @@ class Journal:
             return outcome
         name = outcome.feed
         before, self._newest[name] = self._newest.get(name), outcome.ts
-        feed = self._feeds.get(name)
-        if before != outcome.ts or (feed is not None and feed.repeats == "same"):
+        if before != outcome.ts:
             return outcome
         detail = f"the exchange repeated its reply of {outcome.ts:%H:%M:%S.%f} UTC"
         return Miss(slot, name, Cause.REJECTED_REPLY, detail)

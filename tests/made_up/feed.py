@@ -12,7 +12,7 @@ from store.models import Snapshot
 
 def moon_feed(planet: str, period: timedelta) -> Feed:
     """The moons of a planet."""
-    return Feed(f"moons/{planet}", period, ask=partial(ask, planet=planet), append=arrivals.append, repeats="same")
+    return Feed(f"moons/{planet}", period, ask=partial(ask, planet=planet), append=arrivals.append)
 
 
 async def ask(client: DeribitClient, planet: str) -> Snapshot:

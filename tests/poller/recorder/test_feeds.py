@@ -13,7 +13,7 @@ import pytest
 
 from poller.exchange.client import DeribitClient
 from poller.exchange.errors import RefusedError
-from poller.feeds.feed import Feed, Outcome
+from poller.feeds.feed import Feed
 from poller.feeds.index import index_feeds
 from poller.history.limits import Limits as HistoryLimits
 from poller.journal.journal import Journal
@@ -231,16 +231,6 @@ def states(database: Database) -> dict[str, set[str]]:
 def snapshot(second: float) -> Snapshot:
     at = START + timedelta(seconds=second)
     return Snapshot(MOONS, at, at, (("Io", second, START),))
-
-
-@pytest.mark.parametrize(("repeats", "taken"), [("same", Snapshot), ("miss", Miss)])
-def test_an_unchanged_exchange_time_means_what_the_feed_says(recorded: Database, repeats: Any, taken: type[Outcome]):
-    journal = Journal(recorded, feeds=[replace(moon_feed("JUPITER", SECOND), repeats=repeats)])
-    journal.add(START, [snapshot(0.5)])
-
-    (outcome,) = journal.add(START + SECOND, [snapshot(0.5)])
-
-    assert type(outcome) is taken
 
 
 def test_a_snapshot_that_the_database_refuses_is_set_aside_and_its_slot_is_missed(recorded: Database):
