@@ -47,8 +47,9 @@ ORDER BY ts DESC
 LIMIT $limit OFFSET $offset
 """
 
-# One tick, from an hour before the end of the candles on, takes 0.15 ms less than a page of one tick. Aggregates take
-# even less for an hour and more for a day, and that end is years ago while candles are made anew.
+# The newest tick lies after an hour before the end of the candles. Aggregates take less time for an hour and more for a
+# day, and that end is years ago while candles are made anew. With a limit of 50 or fewer rows DuckDB finds them first and
+# then their other columns by a join, which takes 0.3 ms more.
 _NEWEST = """
 SELECT index_name, ts, received_at, price, source, resolution_s
 FROM ticks
@@ -56,7 +57,7 @@ WHERE index_name = $index_name
   AND ts >= $start
   AND resolution_s = 0
 ORDER BY ts DESC
-LIMIT 1
+LIMIT 51
 """
 
 # Up to this offset DuckDB finds a page of 30 million ticks by itself in 6 ms; at 1 million it took 8 s.
