@@ -1,8 +1,8 @@
-"""The door. `streamlit run dashboard.py` imports it to get the server, and runs it as the script of every page.
+"""The door. `streamlit run dashboard.py` imports this module for the server, and runs it as the script of every page.
 
-Imported, it builds `app`: the pages, the API under /api, and from the server's start to its end the recorder, or a
-watchdog over one in another process. Run as the page script, it lists the pages. A host that ignores `app` runs it as a
-plain script; then the first visit starts the recorder or the watchdog.
+On import it builds `app`: the pages, the API under /api, and, from the server's start to its end, the recorder or a
+watchdog over a recorder in another process. As the page script it lists the pages. A host that ignores `app` runs it as
+a plain script; then the first visit starts the recorder or the watchdog.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ from pages.common.site import LOGO, PAGES
 from poller.alerts.watchdog import start_watchdog
 from poller.logs import configure_logging
 from poller.recorder.embedded import Embedded, start_embedded
-from server.files import AsTheyAre
+from server.files import Uncompressed
 from server.headers import SecurityHeaders
 from server.hosts import Hosts, OwnNames
 from server.page_sockets import PageSockets
@@ -42,7 +42,7 @@ api = create_app()
 
 
 def own_names() -> OwnNames:
-    """The names of this server, as far as Streamlit's options tell them. Its browser.serverAddress has a default."""
+    """The names of this server that Streamlit's options give. browser.serverAddress counts only where it is set."""
     meant = [st.get_option("browser.serverAddress")] if config.is_manually_set("browser.serverAddress") else []
     return OwnNames(
         st.get_option("server.address"),
@@ -54,8 +54,8 @@ def own_names() -> OwnNames:
 @contextlib.asynccontextmanager
 async def lifespan(_: st.App) -> AsyncIterator[dict[str, Any]]:
     """From the server's start to its end: read the settings, serve the API, record."""
-    # Else the first visitor of a server who comes for another page than the first gets that page's bare script, as
-    # Streamlit takes pages/ for its old kind of pages until a script has called st.navigation.
+    # Streamlit takes pages/ for its old kind of pages until a script has called st.navigation. Without this line, the
+    # first visitor of a server gets a bare script for every page but the first.
     PagesManager.uses_pages_directory = False
     with exit_if_unusable():
         settings = all_settings.load_to_serve()
@@ -70,7 +70,7 @@ async def lifespan(_: st.App) -> AsyncIterator[dict[str, Any]]:
             recorder.start()
             watchdog = start_watchdog(settings)
     except StoreError as error:
-        log.error("not recording: %s", error)  # noqa: TRY400 one line; what is stored can be shown all the same
+        log.error("not recording: %s", error)  # noqa: TRY400 one line; the stored ticks can still be shown
     yield {}
     for started in (recorder, watchdog):
         if started is not None:
@@ -79,24 +79,24 @@ async def lifespan(_: st.App) -> AsyncIterator[dict[str, Any]]:
 
 @contextlib.contextmanager
 def exit_if_unusable() -> Iterator[None]:
-    """End the process with the lines that say what is wrong with the settings, if anything is."""
+    """End the process with the lines that say what is wrong with the settings."""
     try:
         yield
     except all_settings.SettingsError as error:
         sys.stderr.write(f"Error: {error}\n")
         sys.stderr.flush()
-        os._exit(1)  # nothing was started yet, and an exception here would print three tracebacks around that line
+        os._exit(1)  # nothing runs yet, and an exception here would print three tracebacks around that line
 
 
 def show_plainly(error: Exception) -> bool:
-    """Tell a reader that a page failed; its traceback goes to the log, which Streamlit then leaves to us."""
+    """Show the reader that a page failed. Streamlit leaves the log to this function; the traceback goes there."""
     log.error("a page failed", exc_info=error)
     st.error(f"This page failed: {type(error).__name__}. The server's log says more.", icon=":material/error:")
     return True
 
 
 def spare_the_garbage_collector() -> None:
-    """Take what is loaded for good out of its sight, once a page has run.
+    """Exempt all objects that are loaded for good from garbage collection, once a page has run.
 
     Streamlit collects all generations after every run of a script or fragment, which took two thirds of its CPU time.
     """
@@ -106,7 +106,7 @@ def spare_the_garbage_collector() -> None:
 
 
 def show() -> None:
-    """The page that was asked for, under the title that all pages share."""
+    """Show the page that was asked for, under the title that all pages share."""
     from pages.common import access, sign_in
     from pages.common.header import header
     from pages.common.words import text
@@ -150,7 +150,7 @@ else:
             Middleware(Hosts, names=names),
             Middleware(PageSockets, origins=st.get_option("server.corsAllowedOrigins")),
             Middleware(PreloadScript, url=PLOTLY_URL),
-            Middleware(AsTheyAre, path="/api/export"),
+            Middleware(Uncompressed, path="/api/export"),
         ],
         on_script_error=show_plainly,
     )

@@ -1,7 +1,7 @@
-"""Every setting of Tickwell with its default, unit and help. The only reader of the environment, .env and secrets.
+"""Every setting of Tickwell with its default, unit and help. Only this module reads the environment, .env and secrets.
 
-Order, first wins: Streamlit's secrets (Streamlit itself copies them over the environment), the environment, .env,
-the default. Everything below this module receives values; nothing else looks a setting up.
+The first of these wins: Streamlit's secrets (Streamlit itself copies them over the environment), the environment, .env,
+the default. Every other module receives values and looks no setting up.
 """
 
 import difflib
@@ -43,8 +43,8 @@ VERSION = "0.1.0"
 ROOT = Path(__file__).resolve().parent
 PREFIX = "TICKWELL_"
 
-# The exchange publishes no limit for unauthenticated readers; 5 a second is the budget that it is sure to bear
-# (a quarter of what it documents for signed-in ones: docs.deribit.com/articles/rate-limits, read 2026-09).
+# The exchange publishes no limit for readers that do not sign in. 5 a second is a quarter of the limit for signed-in
+# readers (docs.deribit.com/articles/rate-limits, read 2026-09), so it is safe.
 MAX_REQUESTS_PER_SECOND = 5
 
 _INDEX_NAME = re.compile(r"[a-z0-9-]+_[a-z]+")
@@ -63,7 +63,7 @@ class TickwellError(Exception):
 
 
 class SettingsError(TickwellError):
-    """A setting can't be used. Whoever starts Tickwell corrects it; the start stops here."""
+    """A setting can't be used. The start stops here; the operator corrects the setting."""
 
 
 def _names(value: object) -> object:
@@ -76,20 +76,20 @@ def _names(value: object) -> object:
 
 
 def _urls(value: object) -> object:
-    """Split addresses at the commas and blanks before the next one: they may have commas themselves."""
+    """Split addresses at the commas and blanks before the next address: an address may have commas itself."""
     return tuple(filter(None, _BETWEEN_ADDRESSES.split(value.strip(" ,\n")))) if isinstance(value, str) else value
 
 
 def _is_text(value: object) -> bool:
-    """Can it be written as UTF-8 without NUL, as files, addresses and databases need it?"""
+    """Can it be written as UTF-8 without NUL? Files, addresses and databases need that."""
     try:
         return b"\0" not in str(value).encode()
-    except UnicodeEncodeError:  # it has bytes of the environment that are no UTF-8
+    except UnicodeEncodeError:  # it has bytes from the environment that are not UTF-8
         return False
 
 
 def _where_to_listen(value: object) -> object:
-    """A port, perhaps behind an address, as (address, port); without one it is this machine's own."""
+    """An address and a port. A port alone gets the address 127.0.0.1."""
     if value is None:
         return None
     found = _PORT.fullmatch(str(value))
@@ -100,11 +100,11 @@ def _where_to_listen(value: object) -> object:
 
 @dataclass(frozen=True)
 class SignIn:
-    """What the table [auth] in the secrets says, by which Streamlit lets readers sign in.
+    """The table [auth] of the secrets, which Streamlit uses to let readers sign in.
 
     Attributes:
-        providers: what st.login takes, one for each way to sign in.
-        cookie_secret: signs who a reader is.
+        providers: the names that st.login takes, one for each way to sign in.
+        cookie_secret: signs the cookie that identifies a reader.
         redirect_uri: the dashboard's own address, with /oauth2callback after it.
     """
 
@@ -114,7 +114,7 @@ class SignIn:
 
 
 class _Secrets(TomlConfigSettingsSource):
-    """Streamlit's secrets files, of which only the names with our prefix and the table [auth] are ours."""
+    """Streamlit's secrets files. We read only the names with our prefix and the table [auth]."""
 
     auth: Any = None
 
@@ -138,7 +138,7 @@ class _Secrets(TomlConfigSettingsSource):
 
 
 class Settings(BaseSettings):
-    """What a start of Tickwell was asked to do. Frozen; read once at the edge by `load`."""
+    """The settings of one start of Tickwell. Frozen; `load` reads them once, at the edge."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
@@ -167,7 +167,7 @@ class Settings(BaseSettings):
         "heartbeat_url": "an address that starts with http:// or https://",
     }
     secret: ClassVar[frozenset[str]] = frozenset({"api_token", "notify_urls", "heartbeat_url"})
-    """Whose values are never shown."""
+    """The settings whose values are never shown."""
 
     _auth: Any = PrivateAttr(default=None)
 
@@ -178,7 +178,7 @@ class Settings(BaseSettings):
     )
     demo: bool = Field(
         default=False,
-        description="run against the built-in simulator, in the file demo.duckdb beside the database",
+        description="record from the built-in simulator, in the file demo.duckdb beside the database",
     )
     database: Path = Field(
         Path("data/ticks.duckdb"),
@@ -230,7 +230,7 @@ class Settings(BaseSettings):
 
     @property
     def exports_limit_bytes(self) -> int:
-        """It as a number. As DuckDB reads sizes, kB are 1000 bytes and KiB 1024."""
+        """`exports_limit` in bytes. DuckDB reads kB as 1000 bytes and KiB as 1024; so does this."""
         written = self.exports_limit.upper().replace(" ", "")
         amount, unit = written.rstrip("KMGTIB"), written.lstrip("0123456789.")
         return int(float(amount) * (1024 if "I" in unit else 1000) ** (1 + "KMGT".index(unit[0])))
@@ -267,7 +267,7 @@ class Settings(BaseSettings):
             if info.data.get("demo"):
                 path = path.with_name("demo.duckdb")
             is_folder = path.is_dir()
-        except (OSError, RuntimeError) as error:  # a name that is too long, a home that nobody has
+        except (OSError, RuntimeError) as error:  # the name is too long, or ~ names a user without a home
             raise ValueError("not a path") from error
         if is_folder:
             raise ValueError("a folder")
@@ -278,7 +278,7 @@ class Settings(BaseSettings):
     def _beside_the_root(cls, path: Path) -> Path:
         try:
             return ROOT / path.expanduser()
-        except RuntimeError as error:  # a home that nobody has
+        except RuntimeError as error:  # ~ names a user without a home
             raise ValueError("not a path") from error
 
     @field_validator("notify_urls")
@@ -337,7 +337,7 @@ class Settings(BaseSettings):
 
     @cached_property
     def ticket_key(self) -> str | None:
-        """Signs what lets the browser of a reader fetch a file; None where the API is open."""
+        """The key that signs the tickets for exports; None where the API is open."""
         if self.sign_in is not None:
             secret = self.sign_in.cookie_secret
         elif self.api_token is not None:
@@ -348,19 +348,19 @@ class Settings(BaseSettings):
 
 
 def is_index_name(text: str) -> bool:
-    """Could the exchange have an index of that name?"""
+    """Could the exchange have an index with this name?"""
     return _INDEX_NAME.fullmatch(text) is not None
 
 
 def is_notify_url(url: SecretStr) -> bool:
-    """Could apprise know that address?"""
+    """Does it have the form of an apprise address?"""
     return _ADDRESS.fullmatch(url.get_secret_value()) is not None
 
 
 def shared_variable(name: str) -> tuple[str, str]:
-    """A variable that programs share, such as HTTPS_PROXY: as it is spelled and its value, "" where it isn't set.
+    """The name, as it is spelled, and the value of a variable that programs share, such as HTTPS_PROXY.
 
-    Of two spellings the small one counts, as everywhere.
+    The value is "" where the variable is not set. The small spelling wins over the capital one, as in other programs.
     """
     spelled = max((each for each in os.environ if each.lower() == name.lower()), default=name)
     return spelled, os.environ.get(spelled, "")
@@ -382,20 +382,20 @@ def load() -> Settings:
 
 
 def load_to_serve() -> Settings:
-    """Read all settings of a server of pages, whose fence must be whole.
+    """Read all settings of a server of pages, and check that its sign-in is complete.
 
     Raises:
-        SettingsError: as of `load`; or readers could not sign in, or anyone could.
+        SettingsError: as of `load`; or nobody could sign in, or anyone could.
     """
     settings = load()
     if settings.sign_in is None and settings.allowed_emails:
         raise SettingsError(
             f"{PREFIX}ALLOWED_EMAILS is set, but nobody could sign in: put [auth] into Streamlit's secrets "
-            "(docs/sign-in.md), or everyone reads"
+            "(docs/sign-in.md), or take the setting away to let everyone read"
         )
     if settings.sign_in is not None and not settings.allowed_emails:
         raise SettingsError(
-            f"[auth] is in the secrets, but not who may sign in: set {PREFIX}ALLOWED_EMAILS to their e-mail addresses"
+            f"[auth] is in the secrets, but nobody is allowed to sign in: set {PREFIX}ALLOWED_EMAILS to their addresses"
         )
     if settings.sign_in is not None and importlib.util.find_spec("authlib") is None:
         raise SettingsError("[auth] is in the secrets, but Authlib isn't installed: pip install -r requirements.txt")
@@ -403,7 +403,7 @@ def load_to_serve() -> Settings:
 
 
 def _secrets_files() -> Sequence[str | Path]:
-    """The files that Streamlit takes its secrets from; of a name in several the last counts."""
+    """The files that Streamlit takes its secrets from; the last file wins."""
     streamlit_config = sys.modules.get("streamlit.config")
     if streamlit_config is not None:
         files: list[str] = streamlit_config.get_option("secrets.files")
@@ -413,7 +413,7 @@ def _secrets_files() -> Sequence[str | Path]:
 
 
 def _sign_in(auth: Any) -> SignIn:
-    """Read [auth]. What Streamlit would miss only when a reader signs in is an error here."""
+    """Read [auth]. Streamlit would find these errors only when a reader signs in; here they end the start."""
     if not isinstance(auth, dict):
         raise SettingsError("auth in the secrets must be a table, which begins with [auth]")
     named = {name: part for name, part in auth.items() if isinstance(part, dict) and name != "client_kwargs"}
@@ -426,8 +426,9 @@ def _sign_in(auth: Any) -> SignIn:
     ]
     if missing:
         raise SettingsError(f"the secrets lack {', '.join(missing)}")
-    if any("_" in name for name in named):
-        raise SettingsError("the name of a provider, as in [auth.google], must be without _")
+    odd = next((name for name in named if "_" in name), None)
+    if odd is not None:
+        raise SettingsError(f"[auth.{odd}] in the secrets: the name of a provider must be without _")
     if not _REDIRECT.fullmatch(str(auth["redirect_uri"])):
         raise SettingsError(
             "redirect_uri in [auth] must be this dashboard's address with /oauth2callback after it, such as "
@@ -447,7 +448,7 @@ def _given_names() -> set[str]:
 
 
 def _text_of(env_file: Path) -> str:
-    """The text of a .env; empty if there is none."""
+    """The text of a .env file; empty if there is none."""
     try:
         text = env_file.read_text("utf-8")
     except FileNotFoundError:
@@ -456,7 +457,7 @@ def _text_of(env_file: Path) -> str:
         raise SettingsError(f"{env_file} is not UTF-8: save it as UTF-8") from error
     except OSError as error:
         raise SettingsError(f"{env_file} can't be read as a file of settings: {error.strerror}") from error
-    if "\0" in text:  # UTF-16 of plain letters is UTF-8 with a NUL beside each, and then no name in it is ours
+    if "\0" in text:  # UTF-16 of plain letters reads as UTF-8 with a NUL beside each letter, and hides every name
         raise SettingsError(f"{env_file} has NUL bytes: save it as UTF-8")
     return text
 

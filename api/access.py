@@ -1,4 +1,4 @@
-"""Who may ask the API: everyone, or who sends its token, or whose address carries a ticket for one export."""
+"""Who may ask the API: everyone, or clients that send its token or an address with a ticket for one export."""
 
 import hmac
 
@@ -14,16 +14,16 @@ _OPEN = "/health"
 _TICKETED = "/export"
 
 _TOKEN_MISSING = f"this API asks for its token: send the header Authorization: Bearer, with {PREFIX}API_TOKEN's value"
-_TOKEN_WRONG = f"the token that was sent is not {PREFIX}API_TOKEN's value"
+_TOKEN_WRONG = f"the token that was sent is not the value of {PREFIX}API_TOKEN"
 _TICKET_OVER = "this link was good for five minutes and one file: get a new one from the Export page"
 _NO_TOKEN_SET = f"readers sign in to this dashboard, and its API is closed unless its operator sets {PREFIX}API_TOKEN"
 
 
 class Access:
-    """Lets a request through to the API if the server's settings do; else answers 401 or 403.
+    """Lets a request through to the API where the settings of the server allow it; otherwise answers 401 or 403.
 
-    With API_TOKEN each route but /health asks for it; without, but with sign-in, no program is let in. A ticket opens
-    /export in either case. /health answers everybody, and tells strangers less.
+    With API_TOKEN, each route but /health asks for it. With sign-in and no API_TOKEN, no program is let in. A ticket
+    opens /export in either case. /health answers every client, and gives a stranger fewer facts.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -41,7 +41,7 @@ def is_stranger(headers: Headers, settings: Settings) -> bool:
 
 
 def _refusal(scope: Scope, settings: Settings) -> JSONResponse | None:
-    """What to answer instead of what was asked for; None if that may be told."""
+    """The answer that refuses the request; None if the request is allowed."""
     path = scope["path"].removeprefix(scope.get("root_path", ""))
     if settings.ticket_key is None or path == _OPEN:
         return None
@@ -57,8 +57,10 @@ def _refusal(scope: Scope, settings: Settings) -> JSONResponse | None:
 
 
 def _is_token(sent: str, token: SecretStr) -> bool:
-    scheme, _, its = sent.partition(" ")
-    return scheme.lower() == "bearer" and hmac.compare_digest(its.strip().encode(), token.get_secret_value().encode())
+    scheme, _, token_sent = sent.partition(" ")
+    return scheme.lower() == "bearer" and hmac.compare_digest(
+        token_sent.strip().encode(), token.get_secret_value().encode()
+    )
 
 
 def _refused(why: str, settings: Settings) -> JSONResponse:

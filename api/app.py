@@ -1,4 +1,4 @@
-"""The HTTP routes together: each a thin translation of one store function."""
+"""The HTTP routes together. Each route is a thin translation of one store function."""
 
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
@@ -13,11 +13,11 @@ from .limits import Limits
 
 _ABOUT = """Index prices of the Deribit exchange as Tickwell recorded them, read-only. Times are in UTC.
 
-What can't be answered is answered with one line that says what was wrong: `{"detail": "limit = '0': must be …"}`."""
+A request that can't be answered gets one line that says what was wrong: `{"detail": "limit = '0': must be …"}`."""
 
 
 def create_app() -> FastAPI:
-    """The API. Whoever serves it sets `app.state.served` to a `Served` before the first request."""
+    """The API. The server that mounts it sets `app.state.served` to a `Served` before the first request."""
     app = FastAPIOffline(
         redoc_url=None, static_url="/docs/static", title="Tickwell", version=VERSION, description=_ABOUT
     )

@@ -18,7 +18,7 @@ from .replies import NOT_MODIFIED, json_reply
 from .served import OfServer, Ticker, ask
 
 MOST_CANDLES = 10_000
-"""So many may lie in a range that is asked for."""
+"""The most candles that one request may ask for."""
 
 router = APIRouter(tags=["candles"], responses={**NOT_MODIFIED, **BAD_REQUEST, **UNAVAILABLE})
 
@@ -26,18 +26,18 @@ router = APIRouter(tags=["candles"], responses={**NOT_MODIFIED, **BAD_REQUEST, *
 class Candle(BaseModel):
     """The ticks of an index in one interval. Prices are in the quote currency."""
 
-    open_time: datetime = Field(description="When it opens: ISO 8601 in UTC, a multiple of the interval.")
+    open_time: datetime = Field(description="When the candle opens: ISO 8601 in UTC, a multiple of the interval.")
     open: float
     high: float
     low: float
     close: float
     tick_count: int = Field(description="How many ticks it was made of, averages included.")
-    observed_count: int = Field(description="How many of those were observed.")
+    observed_count: int = Field(description="How many of these ticks were observed.")
     resolution_s: int = Field(
         description="The longest time in seconds that one of its ticks is an average over; 0 when all were observed."
     )
     averaged: bool = Field(
-        description="It consists of averages, all or most of it: its high and low say nothing of the range."
+        description="All or most of its ticks are averages: its high and low do not show the range of prices."
     )
 
 
@@ -47,14 +47,14 @@ def get_candles(
     served: OfServer,
     ticker: Ticker,
     start: Annotated[Instant, Query(description="ISO 8601, UTC unless it says otherwise, or seconds or milliseconds.")],
-    end: Annotated[Instant | None, Query(description="Likewise; now unless told.")] = None,
+    end: Annotated[Instant | None, Query(description="Likewise; now if left out.")] = None,
     interval: Annotated[
         str, Query(description="The length of a candle.", json_schema_extra={"enum": list(INTERVALS)})
     ] = "1m",
 ) -> Response:
     """The candles of an index that open from `start` to before `end`, ascending, at most 10,000.
 
-    Those that saw no tick are absent, not filled. One that isn't over yet has the ticks so far.
+    A candle without a tick is absent, not filled. A candle that is not over yet has the ticks so far.
     """
     now, length = served.now(), interval_of(interval)
     until = max(now, start) if end is None else end

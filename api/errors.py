@@ -1,4 +1,4 @@
-"""What the API answers when it can't give what was asked for: one line that says what, which value, what is allowed."""
+"""What the API answers to a request that it can't serve: one line that says what, which value, and what is allowed."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -23,7 +23,7 @@ BAD_REQUEST: dict[int | str, dict[str, Any]] = {
 }
 NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"model": Problem, "description": "The index has no tick there."}}
 CLOSED: dict[int | str, dict[str, Any]] = {
-    401: {"model": Problem, "description": "The token is missing or wrong, where one is asked for."},
+    401: {"model": Problem, "description": "This API asks for a token, and the token is missing or wrong."},
     403: {"model": Problem, "description": "Readers sign in to this dashboard, and it has no token for programs."},
 }
 UNAVAILABLE: dict[int | str, dict[str, Any]] = {

@@ -1,4 +1,4 @@
-"""/export: ticks or candles as a file, made when it is asked for."""
+"""/export: ticks or candles as a file, made on request."""
 
 import base64
 from collections.abc import Iterator
@@ -26,11 +26,13 @@ from .served import TICKER, OfServer, Served, unknown
 router = APIRouter(prefix="/export", tags=["export"], responses={**BAD_REQUEST, **UNAVAILABLE})
 
 
-_TICKERS = Query(description=f"{TICKER} May be given repeatedly; all without it.", examples=[["btc_usd"]])
+_TICKERS = Query(description=f"{TICKER} May be given repeatedly; if left out, all.", examples=[["btc_usd"]])
 _START = Query(description="ISO 8601, UTC unless it says otherwise, or seconds or milliseconds; included.")
-_END = Query(description="Likewise, excluded; now unless told.")
-_INTERVAL = Query(description="The length of a candle; ticks without it.", json_schema_extra={"enum": [*INTERVALS]})
-_HEALED = Query(description="With the points from the exchange's charts, or without.")
+_END = Query(description="Likewise, excluded; now if left out.")
+_INTERVAL = Query(
+    description="The length of a candle; if left out, the file has ticks.", json_schema_extra={"enum": [*INTERVALS]}
+)
+_HEALED = Query(description="With or without the points from the exchange's charts.")
 _FORMAT = Query(description="CSV comes compressed, as .csv.gz.")
 
 
@@ -62,7 +64,7 @@ Asked = Annotated[ExportQuery, Depends(_query)]
 
 
 class _File(FileResponse):
-    """A file of which HEAD gets the headers alone: the app answers it as it would answer GET."""
+    """A file that answers HEAD with the headers alone: the app has turned HEAD into GET before."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await super().__call__({**scope, "method": scope.get("asked_by", scope["method"])}, receive, send)
@@ -74,14 +76,15 @@ class _File(FileResponse):
     responses={
         **NOT_MODIFIED,
         200: {"description": "The file.", "content": {media: {} for media in MEDIA_TYPES.values()}},
-        206: {"description": "The part of it that Range names."},
-        416: {"description": "It has no such part."},
+        206: {"description": "The part of the file that Range names."},
+        416: {"description": "The file has no such part."},
     },
 )
 def get_export(request: Request, served: OfServer, query: Asked) -> Response:
-    """Ticks or candles as a file, sorted by time. It is made when it is asked for, which takes a while for millions.
+    """Ticks or candles as a file, sorted by time. The file is made on request; millions of rows take a while.
 
-    Who asks for the same gets the same bytes, also in parts (Range). Open ends count from the first tick and up to now.
+    The same request gets the same bytes, also in parts (Range). Without `start` the file begins with the first tick;
+    without `end` it goes up to now.
     """
     made = _made(served, query)
     tag = f'"{made.sha256}"'
@@ -94,7 +97,7 @@ def get_export(request: Request, served: OfServer, query: Asked) -> Response:
 
 @router.get("/manifest", response_model=dict[str, Any])
 def get_manifest(served: OfServer, query: Asked) -> JSONResponse:
-    """What that file holds: what was asked for, sources, coverage and gaps, rows, first and last time, its SHA-256."""
+    """What the file of /export holds: request, sources, coverage and gaps, rows, first and last time, its SHA-256."""
     return JSONResponse(_made(served, query).manifest)
 
 

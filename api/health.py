@@ -1,4 +1,4 @@
-"""/health: how recording goes."""
+"""/health: how the recording goes."""
 
 from functools import partial
 from typing import Any, Literal
@@ -15,7 +15,7 @@ from .served import OfServer, Served
 router = APIRouter(tags=["health"])
 
 Status = Literal["ok", "stale", "empty", "failed"]
-_STATUS = Field(description="Of the newest ticks of what is configured.")
+_STATUS = Field(description="Of the newest ticks of each configured index.")
 
 
 class IndexHealth(BaseModel):
@@ -30,7 +30,7 @@ class IndexHealth(BaseModel):
 
 
 class FeedHealth(BaseModel):
-    """When the newest of what a recorder is to record came, and whether that is fresh for its period."""
+    """When the newest reply of a feed came, and whether it is fresh for the feed's period."""
 
     last: str | None
     age_s: float | None
@@ -38,7 +38,7 @@ class FeedHealth(BaseModel):
 
 
 class Health(BaseModel):
-    """Everything that works and everything that doesn't; instants as ISO 8601 in UTC, ages in seconds."""
+    """Every part that works and every part that doesn't; instants as ISO 8601 in UTC, ages in seconds."""
 
     status: Status = _STATUS
     version: str
@@ -46,7 +46,7 @@ class Health(BaseModel):
     database: dict[str, Any] = Field(description="The file, its size, and what is wrong with it.")
     poller: dict[str, Any] = Field(description="The recorder, in facts and in words.")
     indexes: dict[str, IndexHealth]
-    feeds: dict[str, FeedHealth] = Field(description="What the newest recorder meant to record.")
+    feeds: dict[str, FeedHealth] = Field(description="The feeds that the newest recorder was to record.")
 
 
 class _Strict(BaseModel):
@@ -62,11 +62,11 @@ class IndexHealthForAll(_Strict):
 class PollerHealthForAll(_Strict):
     """What a health check must know of the recorder."""
 
-    starting: bool = Field(description="It was just started, and its first slot is still to come.")
+    starting: bool = Field(description="The recorder just started, and its first slot is still to come.")
 
 
 class HealthForAll(_Strict):
-    """What everybody is told where readers sign in or programs send a token."""
+    """What a stranger gets where readers sign in or programs send a token."""
 
     status: Status = _STATUS
     poller: PollerHealthForAll
@@ -76,16 +76,16 @@ class HealthForAll(_Strict):
 @router.get(
     "/health",
     response_model=Health | HealthForAll,
-    responses={503: {"model": Health | HealthForAll, "description": "The newest ticks are not fresh or missing."}},
+    responses={503: {"model": Health | HealthForAll, "description": "The newest ticks are stale or missing."}},
 )
 async def get_health(request: Request, served: OfServer) -> JSONResponse:
-    """How recording goes, as of at most a second ago; 503 unless the newest ticks are fresh.
+    """How the recording goes, at most a second old; 503 unless the newest ticks are fresh.
 
-    Where the API is closed, a request without the token is told the status and the ages alone.
+    Where the API is closed, a request without the token gets only the status and the ages.
     """
     report = await served.health.get(partial(_read, served))
-    told = _for_all(report) if is_stranger(request.headers, served.settings) else report
-    return JSONResponse(told, status_code=200 if report["status"] == "ok" else 503)
+    shown = _for_all(report) if is_stranger(request.headers, served.settings) else report
+    return JSONResponse(shown, status_code=200 if report["status"] == "ok" else 503)
 
 
 def _read(served: Served) -> dict[str, Any]:

@@ -12,19 +12,19 @@ from store.instants import in_iso
 from store.prices.bars import INTERVAL_NAMES
 from store.words import shortened
 
-# A number below the first is seconds (up to the year 5138); one above the second would be microseconds.
+# A number below the first limit is seconds (up to the year 5138); one above the second would be microseconds.
 _FIRST_MILLISECONDS = 10**11
 LAST_MILLISECONDS = 10**14
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _GRACE = timedelta(seconds=60)
-"""How far the clock of a client may be ahead of ours."""
+"""A client's clock may be this far ahead of ours."""
 
 _AN_INSTANT = "must be ISO 8601, such as 2026-11-01T12:00:00Z, or seconds or milliseconds since 1970"
 
 
 def from_epoch(number: int, name: str) -> datetime:
-    """The instant that a number stands for; 422 for one that is neither seconds nor milliseconds."""
+    """The instant of a number of seconds or milliseconds; 422 for any other number."""
     if not 0 <= number <= LAST_MILLISECONDS:
         raise HTTPException(422, f"{name} = {shortened(number)}: must be seconds or milliseconds since 1970")
     return _of_number(number)
@@ -36,10 +36,10 @@ def to_epoch_ms(instant: datetime) -> int:
 
 
 def from_text(text: str) -> datetime:
-    """The instant that ISO 8601, in UTC unless it says otherwise, or a number stands for.
+    """The instant of an ISO 8601 text, in UTC unless it says otherwise, or of a number.
 
     Raises:
-        ValueError: it is neither; the message says what is allowed.
+        ValueError: the text is neither; the message says what is allowed.
     """
     try:
         if re.fullmatch("[0-9]{1,15}", text) and (number := int(text)) <= LAST_MILLISECONDS:
@@ -61,13 +61,13 @@ Instant = Annotated[
         }
     ),
 ]
-"""A query parameter that is a time; aware and in UTC. What is none is answered 422."""
+"""A query parameter that is a time; aware and in UTC. Any other text is answered with 422."""
 
 
 def require_order(
     start: datetime, end: datetime, now: datetime, names: tuple[str, str] = ("start_timestamp", "end_timestamp")
 ) -> None:
-    """Answer 422 for a range that is none: its start is in the future, or its end before its start."""
+    """Answer 422 to a range that starts in the future or ends before its start."""
     first, last = names
     if start > now + _GRACE:
         raise HTTPException(
@@ -82,7 +82,7 @@ INTERVALS = {name: interval for interval, name in INTERVAL_NAMES.items()}
 
 
 def interval_of(name: str) -> timedelta:
-    """The length of a candle of that name; 422 if there is none."""
+    """The length of the candles with this name; 422 for an unknown name."""
     if name not in INTERVALS:
         raise HTTPException(422, f"interval = {shortened(name)}: must be one of {', '.join(INTERVALS)}")
     return INTERVALS[name]

@@ -1,20 +1,21 @@
-"""How much a request to the API may bring: a short address and no body to speak of."""
+"""How much a request to the API may bring: an address of 8 kB and a body of 64 kB."""
 
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LONGEST_URL = 8_000
-"""Bytes of path and query; a hundred indexes to export take 2,000."""
+"""Bytes of path and query. An export of a hundred indexes takes 2,000."""
 
 LARGEST_BODY = 64_000
-"""Bytes. No route reads one, but clients may send some."""
+"""Bytes. No route reads a body, but clients may send one."""
 
 
 class Limits:
-    """Answers 414 or 413 to a request that brings more than any route has a use for.
+    """Answers 414 or 413 to a request that brings more than any route can use.
 
-    A body is read here, up to the limit, before the route is asked: whoever sends one slowly waits alone.
+    The body is read here, up to the limit, before the route is asked, so that a client that sends slowly holds no
+    thread.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -48,7 +49,7 @@ async def _body(scope: Scope, receive: Receive) -> bytes | None:
 
 
 def _again(body: bytes, receive: Receive) -> Receive:
-    """Bring a body that was read to whoever may read it."""
+    """Give a body that was already read to the app."""
     first: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def receive_again() -> Message:
@@ -58,5 +59,5 @@ def _again(body: bytes, receive: Receive) -> Receive:
 
 
 def _refused(status: int, why: str) -> JSONResponse:
-    # Else the server would go on to read what nobody wants.
+    # Without this header the server would go on to read the rest of the body.
     return JSONResponse({"detail": why}, status_code=status, headers={"connection": "close"})

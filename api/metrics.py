@@ -12,5 +12,5 @@ router = APIRouter(tags=["health"])
 
 @router.get("/metrics", response_class=PlainTextResponse)
 def get_metrics(served: OfServer) -> PlainTextResponse:
-    """All metrics as Prometheus text; 200 even when the database can't be read, which one of them says."""
+    """All metrics as Prometheus text; 200 even when the database can't be read, which has a metric of its own."""
     return PlainTextResponse(as_text(served.database, served.settings, served.now()), media_type=CONTENT_TYPE)

@@ -1,4 +1,4 @@
-"""/prices: observed prices one by one, for the clients of the service that this one descends from."""
+"""/prices: observed prices one by one, for clients of the service that Tickwell replaces."""
 
 import json
 from collections.abc import Iterable
@@ -19,12 +19,12 @@ from .replies import NOT_MODIFIED, json_reply
 from .served import TICKER, OfServer, Served, Ticker, ask
 
 MOST_ROWS = 100_000
-"""More ticks than this leave as a file, not as one JSON reply."""
+"""A range with more ticks than this is exported as a file, not sent as one JSON reply."""
 
 router = APIRouter(prefix="/prices", tags=["prices"], responses={**BAD_REQUEST, **UNAVAILABLE})
 
 Limit = Annotated[int, Query(ge=1, le=100, description="How many, 1 to 100.")]
-Offset = Annotated[int, Query(ge=0, description="How many newer ones are left out.")]
+Offset = Annotated[int, Query(ge=0, description="How many of the newest observations to leave out.")]
 _A_TIMESTAMP = {"minimum": 0, "maximum": LAST_MILLISECONDS}
 
 
@@ -54,7 +54,7 @@ def get_prices_in_range(
         int, Query(description="Seconds or milliseconds since 1970; included.", json_schema_extra=_A_TIMESTAMP)
     ],
     end_timestamp: Annotated[
-        int | None, Query(description="Likewise; now unless told.", json_schema_extra=_A_TIMESTAMP)
+        int | None, Query(description="Likewise; now if left out.", json_schema_extra=_A_TIMESTAMP)
     ] = None,
     limit: Limit = 10,
     offset: Offset = 0,
@@ -68,7 +68,7 @@ def get_prices_in_range(
     now = served.now()
     end = max(now + AHEAD, start) if end_timestamp is None else from_epoch(end_timestamp, "end_timestamp")
     require_order(start, end, now)
-    past_end = end + timedelta(milliseconds=1)  # a tick is in the range when its `timestamp`, in milliseconds, is
+    past_end = end + timedelta(milliseconds=1)  # the range is in milliseconds: it includes the whole last one
     found = ask(served, ticker, lambda cursor: ticks.prices(cursor, ticker, start, past_end, limit=MOST_ROWS + 1)) or []
     if len(found) > MOST_ROWS:
         raise HTTPException(
@@ -84,27 +84,27 @@ async def get_latest_price(
     served: OfServer, ticker: Annotated[str, Path(description=TICKER, examples=["btc_usd"])]
 ) -> Response:
     """The newest observation of an index; 404 when it has none. Averages are left out."""
-    revision, reply = served.newest.get(ticker, (None, b""))
+    revision, reply = served.newest_replies.get(ticker, (None, b""))
     if revision is None or revision is not served.database.revision:
         reply = await run_in_threadpool(_newest, served, ticker)
     return Response(reply, media_type="application/json")
 
 
 def _newest(served: Served, ticker: str) -> bytes:
-    """The reply with the newest price of an index, kept for as long as nobody writes."""
+    """The reply with the newest price of an index, kept until somebody writes to the database."""
     revision = served.database.revision
     newest = ask(served, ticker, lambda cursor: ticks.newest_first(cursor, ticker, limit=1))
     if not newest:
         raise HTTPException(404, f"{ticker} has no tick yet")
     reply = items(ticker, map(_pair, newest)).encode()
-    served.newest[ticker] = revision, reply
+    served.newest_replies[ticker] = revision, reply
     return reply
 
 
 def items(ticker: str, prices: Iterable[tuple[int, float]]) -> str:
     """The items of one index as JSON, given the milliseconds and the price of each.
 
-    Formed as text, as objects on the way would take four times as long.
+    The text is formed directly: building objects first would take four times as long.
     """
     head = f'{{"ticker":{json.dumps(ticker, ensure_ascii=False)},"price":"'
     return ",".join([f'{head}{price:.8f}","timestamp":{ms}}}' for ms, price in prices])

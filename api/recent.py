@@ -1,4 +1,4 @@
-"""An answer that many ask for and few need to the millisecond."""
+"""An answer that many clients ask for and that may be a second old."""
 
 import asyncio
 import math
@@ -10,12 +10,12 @@ from starlette.concurrency import run_in_threadpool
 
 
 class Recent:
-    """The answer to one question, read anew once the last one is a second old.
+    """The answer to one question, read again once it is a second old.
 
-    Everybody who asks during a read waits for that one, without a thread: nobody can use up the leases or the threads
-    by asking often.
+    All requests that come during a read wait for that read, and hold no thread meanwhile. So nobody can use up the
+    leases or the threads by asking often.
 
-    An answer counts for `kept_s` seconds. Health is told in whole slots, and no slot is shorter than 1 s.
+    An answer counts for `kept_s` seconds. Health counts in whole slots, and no slot is shorter than 1 s.
     """
 
     def __init__(self, kept_s: float = 1.0) -> None:
@@ -25,7 +25,7 @@ class Recent:
         self._answer: dict[str, Any] = {}
 
     async def get(self, read: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """The answer that `read` gives in a thread, or gave within the last second."""
+        """The answer that `read` gave in a thread, now or within the last `kept_s`."""
         async with self._reading:
             if time.monotonic() >= self._good_until:
                 self._answer = await run_in_threadpool(read)

@@ -18,7 +18,8 @@ from store.words import shortened
 from .recent import Recent
 
 MOST_EXPORTS = 4
-"""Requests that wait for an export, one of which is made at a time: more could take all threads that answer."""
+"""The most requests that may wait for an export at one time; exports are made one by one. More could take all threads
+that answer."""
 
 Answer = TypeVar("Answer")
 
@@ -32,19 +33,19 @@ class Served:
 
     Attributes:
         settings, database: of the server.
-        newest: for each index the reply with its newest price, and the database's revision that it was read under.
-        health: what /health told last.
-        exports: places for those who wait for a file; without one, a request is refused.
+        newest_replies: for each index the reply with its newest price, and the database revision that it was read at.
+        health: the newest answer of /health.
+        exports: places for requests that wait for a file; a request that finds no place is refused.
     """
 
     settings: Settings
     database: Database
-    newest: dict[str, tuple[object, bytes]] = field(default_factory=dict)
+    newest_replies: dict[str, tuple[object, bytes]] = field(default_factory=dict)
     health: Recent = field(default_factory=Recent)
     exports: threading.BoundedSemaphore = field(default_factory=lambda: threading.BoundedSemaphore(MOST_EXPORTS))
 
     def now(self) -> datetime:
-        """Now, by the exchange's clock: that of this machine may be wrong."""
+        """Now, by the exchange's clock, since this machine's clock may be wrong."""
         return exchange_now(self.database.path)
 
 
@@ -58,7 +59,7 @@ OfServer = Annotated[Served, Depends(_served)]
 def ask(served: Served, ticker: str, query: Callable[[Cursor], Answer]) -> Answer | None:
     """Ask the database about an index; 422 when it is neither configured nor stored.
 
-    None before anything is recorded.
+    Returns None when the file does not exist yet.
     """
     known: Sequence[str] = served.settings.indexes
     try:
@@ -74,5 +75,5 @@ def ask(served: Served, ticker: str, query: Callable[[Cursor], Answer]) -> Answe
 
 
 def unknown(ticker: str, known: Sequence[str]) -> HTTPException:
-    """The answer to a ticker that is none of these."""
+    """The answer to a ticker that is not among the known ones."""
     return HTTPException(422, f"ticker = {shortened(ticker)}: must be one of {', '.join(known)}")

@@ -1,8 +1,8 @@
-"""Is Tickwell well? For a container's health check: exit code 0 if so, else 1 and one line that says why not.
+"""The health check of a container: exit code 0 if Tickwell is well, otherwise 1 and one line that says why not.
 
-`healthcheck.py URL` asks the dashboard's /api/health. Without a URL it reads stdin, which has the output of
-`python -m poller status --json`: for a recorder that listens nowhere. A recorder is well until its first slot, although
-/api/health answers 503 then. With TICKWELL_POLL_SECONDS = 3600 that may last an hour.
+`healthcheck.py URL` asks the dashboard's /api/health. Without a URL it reads the output of
+`python -m poller status --json` from stdin, for a recorder that listens nowhere. A recorder is well until its first
+slot, although /api/health answers 503 then. With TICKWELL_POLL_SECONDS = 3600 that may last an hour.
 """
 
 import json
@@ -12,12 +12,12 @@ from urllib.request import ProxyHandler, build_opener
 
 _ANSWERS_WITHIN_S = 8.0
 
-# Docker hands the proxies of ~/.docker/config.json to each container. They lead to the world, not into the container.
+# Docker gives the proxies of ~/.docker/config.json to each container. They lead to the world, not into the container.
 _DIRECTLY = build_opener(ProxyHandler({}))
 
 
 def answer(url: str) -> str:
-    """The body of a reply of any status: it says more than the status."""
+    """The body of a reply of any status; it says more than the status."""
     try:
         with _DIRECTLY.open(url, timeout=_ANSWERS_WITHIN_S) as reply:
             return str(reply.read(), "utf-8")
@@ -33,7 +33,7 @@ def main() -> None:
         # Where readers sign in or programs send a token, a stranger gets the status without words.
         words = f"{status}: {poller['words']}" if "words" in poller else status
     except (OSError, ValueError, LookupError, TypeError) as error:
-        sys.exit(f"no answer that could be read: {error}")
+        sys.exit(f"no readable answer: {error}")
     sys.exit(0 if well else words)
 
 

@@ -1,4 +1,4 @@
-"""Alerts: how far each rule is from firing, what fired, who was told of it, and who saw it."""
+"""Alerts: how far each rule is from firing, what fired, which messages were sent, and who saw the alert."""
 
 from collections.abc import Iterator, Sequence
 from typing import cast
@@ -15,7 +15,7 @@ from pages.common.reads.recorded import known_indexes
 from pages.common.views import View
 from pages.common.words import alert_text, text
 from settings import PREFIX
-from store.alerts.events import Told
+from store.alerts.events import EventStatus
 from store.alerts.outlook import RuleStand
 from store.alerts.rules.rules import Severity, named
 from store.errors import StoreError
@@ -29,7 +29,7 @@ CHART_HEIGHT = 320
 
 
 def toolbar() -> str:
-    """Which index is shown."""
+    """Draw the choice of the index, and return the chosen one."""
     return st.selectbox("Index", [ALL, *known_indexes()], key="index", bind="query-params", width=200)
 
 
@@ -38,13 +38,13 @@ def shown(name: str) -> None:
         with st.skeleton(height=CHART_HEIGHT):
             alerts = reads.read_alerts(moments.these_ten_seconds())
     except StoreError:
-        return  # the header tells
+        return  # the header shows the error
     rules(alerts, name)
     try:
         chart(name)
         events(name)
     except StoreError:
-        return  # the header tells
+        return  # the header shows the error
 
 
 def rules(alerts: reads.Alerts, name: str) -> None:
@@ -52,23 +52,23 @@ def rules(alerts: reads.Alerts, name: str) -> None:
     st.header("Rules", anchor=False)
     if alerts.in_force and alerts.in_force.fault:
         fault = "  \n".join(map(text.escaped, alerts.in_force.fault.splitlines()))
-        st.warning(f"The rules from before go on: the file can't be used.  \n{fault}", icon=":material/warning:")
+        st.warning(f"The rules of before stay in force: the file can't be used.  \n{fault}", icon=":material/warning:")
     if alerts.in_force and alerts.in_force.left_out:
         faults = "  \n".join(map(text.escaped, alerts.in_force.left_out))
         st.warning(f"Rules of another version of Tickwell are left out.  \n{faults}", icon=":material/warning:")
     if not alerts.rules:
         no_rules()
         return
-    its = [rule for rule in alerts.rules if name == ALL or not rule.rule.indexes or name in rule.rule.indexes]
-    if sum(len(rule.stands) for rule in its) > MOST_STANDS:
-        table(its, name)
+    concerned = [rule for rule in alerts.rules if name == ALL or not rule.rule.indexes or name in rule.rule.indexes]
+    if sum(len(rule.stands) for rule in concerned) > MOST_STANDS:
+        table(concerned, name)
     else:
         with st.grid(min_column_width=330):
-            for rule in its:
+            for rule in concerned:
                 with st.container(border=True):
                     st.markdown(card(rule, name))
     st.caption(
-        who_is_told() if alerts.watched else f"No recorder is at work: nothing fires until one is. {who_is_told()}"
+        who_is_told() if alerts.watched else f"No recorder is running: nothing fires until one runs. {who_is_told()}"
     )
 
 
@@ -76,7 +76,7 @@ def no_rules() -> None:
     path = access.settings().alerts_file.name
     st.info(
         f"No rules. Copy `alerts.example.toml` to `{path}`, keep what you need, and change the numbers: the recorder "
-        f"takes them up at its next slot. {who_is_told()}",
+        f"uses them from its next slot on. {who_is_told()}",
         icon=":material/notifications_off:",
     )
 
@@ -84,18 +84,18 @@ def no_rules() -> None:
 def who_is_told() -> str:
     urls = access.settings().notify_urls
     if not urls:
-        return f"Alerts are shown here only, unless a rule tells somebody by itself: {PREFIX}NOTIFY_URLS is not set."
-    return f"Told by {', '.join(named(urls))}. `python -m poller alerts test` tries that out."
+        return f"Alerts are shown here only, unless a rule has addresses of its own: {PREFIX}NOTIFY_URLS is not set."
+    return f"Sent to {', '.join(named(urls))}. `python -m poller alerts test` tries them out."
 
 
-def card(its: RuleStand, name: str) -> str:
+def card(rule_stand: RuleStand, name: str) -> str:
     """A rule as Markdown."""
     zone = text.zone()
-    lines = [f"**{text.escaped(its.rule.name)}** {alert_text.badge(its.rule.severity)}"]
-    for condition, stands in alert_text.conditions(its).items():
+    lines = [f"**{text.escaped(rule_stand.rule.name)}** {alert_text.badge(rule_stand.rule.severity)}"]
+    for condition, stands in alert_text.conditions(rule_stand).items():
         lines.append(text.escaped(condition))
         lines += [alert_text.stand(each, zone) for each in stands if name in {ALL, each.index_name}]
-    terms = [alert_text.last_fired(its, zone), alert_text.terms(its.rule)]
+    terms = [alert_text.last_fired(rule_stand, zone), alert_text.terms(rule_stand.rule)]
     return "  \n".join([*lines, f":small[{text.escaped(', '.join(filter(None, terms)))}]"])
 
 
@@ -107,12 +107,19 @@ def table(rules: Sequence[RuleStand], name: str) -> None:
     st.dataframe(dict(zip(columns, zip(*rows, strict=True), strict=True)), hide_index=True, height=400)
 
 
-def table_rows(its: RuleStand, name: str) -> Iterator[tuple[str, ...]]:
+def table_rows(rule_stand: RuleStand, name: str) -> Iterator[tuple[str, ...]]:
     zone = text.zone()
-    for condition, stands in alert_text.conditions(its).items():
-        about = (its.rule.name, its.rule.severity, condition)
+    for condition, stands in alert_text.conditions(rule_stand).items():
+        about = (rule_stand.rule.name, rule_stand.rule.severity, condition)
         if not stands:
-            yield (*about, "", "", "", "", text.moment(its.fired_at, zone, seconds=True) if its.fired_at else "")
+            yield (
+                *about,
+                "",
+                "",
+                "",
+                "",
+                text.moment(rule_stand.fired_at, zone, seconds=True) if rule_stand.fired_at else "",
+            )
         for each in stands:
             if name in {ALL, each.index_name}:
                 fired = text.moment(each.fired_at, zone, seconds=True) if each.fired_at else ""
@@ -143,7 +150,7 @@ def chart(name: str) -> None:
         height=CHART_HEIGHT,
     )
     st.caption(
-        f"{alert_text.how_many(history.alerts)} Diamonds are critical, triangles warnings, dots for your information."
+        f"{alert_text.how_many(history.alerts)} Diamonds are critical, triangles are warnings, dots are information."
     )
 
 
@@ -181,26 +188,26 @@ def show_more() -> None:
     st.session_state["limit"] = st.session_state.get("limit", A_PAGE) + A_PAGE
 
 
-def listed(found: Sequence[Told]) -> None:
-    """Some events, with a button for each that waits to be acknowledged."""
+def listed(found: Sequence[EventStatus]) -> None:
+    """Draw some events, with a button for each one that waits to be acknowledged."""
     reader = sign_in.acknowledges_as(access.settings())
-    waiting = [told.event.id for told in found if told.acknowledged_at is None]
+    waiting = [status.event.id for status in found if status.acknowledged_at is None]
     if reader is None and waiting:
-        st.caption("To acknowledge alerts, sign in, or read on the machine that serves this page.")
+        st.caption("To acknowledge alerts, sign in, or open this page on the machine that serves it.")
     elif len(waiting) > 1:
         st.button(
             f"Acknowledge all {len(waiting)} shown", icon=":material/done_all:", on_click=acknowledge, args=(waiting,)
         )
-    for told in found:
+    for status in found:
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
-            st.markdown(in_words(told), width="stretch")
-            if reader and told.acknowledged_at is None:
+            st.markdown(in_words(status), width="stretch")
+            if reader and status.acknowledged_at is None:
                 st.button(
                     "Acknowledge",
-                    key=told.event.id,
+                    key=status.event.id,
                     icon=":material/done:",
                     on_click=acknowledge,
-                    args=([told.event.id],),
+                    args=([status.event.id],),
                     width="content",
                 )
 
@@ -212,18 +219,18 @@ def acknowledge(event_ids: Sequence[str]) -> None:
         st.session_state["not_noted"] = str(error)
 
 
-def in_words(told: Told) -> str:
+def in_words(status: EventStatus) -> str:
     """An event as Markdown."""
-    event, zone = told.event, text.zone()
+    event, zone = status.event, text.zone()
     over = " :green-badge[over]" if event.event == "over" else ""
     when = alert_text.when(event.at, zone)
     lines = [
         f"{alert_text.badge(event.severity)}{over} **{text.escaped(event.rule)}**, {when}",
         text.escaped(event.text),
-        f":small[{text.escaped(alert_text.became(told, moments.now(), zone))}]",
+        f":small[{text.escaped(alert_text.became(status, moments.now(), zone))}]",
     ]
-    if told.acknowledged_at:
-        seen = f"acknowledged by {told.reader}, {alert_text.when(told.acknowledged_at, zone)}"
+    if status.acknowledged_at:
+        seen = f"acknowledged by {status.reader}, {alert_text.when(status.acknowledged_at, zone)}"
         lines.append(f":small[{text.escaped(seen)}]")
     return "  \n".join(lines)
 
@@ -232,7 +239,7 @@ def page() -> None:
     try:
         name = toolbar()
     except StoreError:
-        return  # the header tells
+        return  # the header shows the error
     st.fragment(shown, run_every=access.refresh_every())(name)
 
 

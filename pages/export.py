@@ -25,7 +25,7 @@ TICKS, CANDLES = "Ticks", "Candles"
 INTERVALS = {name: interval for interval, name in INTERVAL_NAMES.items()}
 PREVIEW_HEIGHT = 320
 
-# Bytes of the largest file that leaves a host which doesn't serve our routes: it goes through the server's memory.
+# The largest file to offer on a host that doesn't serve our routes: there it goes through the server's memory.
 MOST_THROUGH_MEMORY = 50_000_000
 
 
@@ -51,8 +51,8 @@ def toolbar() -> tuple[ExportQuery, View]:
 
 
 HEALED = (
-    "Averages from the exchange's own charts, with which gaps were healed and older history was filled. The columns "
-    "`source` and `resolution_s` mark them."
+    "Averages from the exchange's own charts: they heal gaps and fill older history. The columns `source` and "
+    "`resolution_s` mark them."
 )
 
 
@@ -64,7 +64,7 @@ def candle_interval() -> timedelta:
 
 
 def exact_range() -> tuple[datetime, datetime]:
-    """The two times of an exact range, shown to be changed."""
+    """The two times of an exact range, with inputs to change them."""
     start, end = ranges.exact_range(None)
     with st.container(horizontal=True):
         ranges.edit(start, end)
@@ -72,7 +72,7 @@ def exact_range() -> tuple[datetime, datetime]:
 
 
 def preview(query: ExportQuery, view: View) -> bool:
-    """What lies in the range, with its gaps; whether anything does. Prices alone have a chart."""
+    """Draw the prices in the range, with their gaps; return whether it has rows. Only prices have a chart."""
     if not query.of_prices:
         if not (rows := estimate(query).rows):
             st.info("No rows in this range.", icon=":material/hourglass_empty:")
@@ -99,37 +99,37 @@ def preview(query: ExportQuery, view: View) -> bool:
 
 
 def size(query: ExportQuery) -> None:
-    """How large the file will be, before it is made."""
+    """Show how large the file will be before it is made."""
     about = estimate(query)
     st.markdown(f"About **{text.count(about.rows, 'row')}**, **{text.size(about.size)}**")
     if query.format == "xlsx" and about.rows > MOST_EXCEL_ROWS:
         st.warning(
-            f"A sheet of Excel holds {MOST_EXCEL_ROWS:,} rows: the file will end after so many. Parquet and CSV hold "
-            "them all.",
+            f"A sheet of Excel holds {MOST_EXCEL_ROWS:,} rows: the file will end after these. Parquet and CSV hold "
+            "all rows.",
             icon=":material/content_cut:",
         )
     if about.size > access.settings().exports_limit_bytes:
         st.warning(
-            f"That may be more than all exports may take, {access.settings().exports_limit}: choose less, or raise "
-            "TICKWELL_EXPORTS_LIMIT.",
+            f"The file may be larger than all exports together may be, {access.settings().exports_limit}: choose a "
+            "shorter range, or raise TICKWELL_EXPORTS_LIMIT.",
             icon=":material/database:",
         )
 
 
 def prepare(query: ExportQuery, choice: object) -> None:
-    """Start the export, anew if it failed before."""
+    """Start the export, and start it again if it failed before."""
     if export_job(query).failure:
         export_job.clear(query)
     st.session_state["prepared"] = choice, query
 
 
 def file(job: Job, unit: str) -> None:
-    """How far an export is, told in ticks or rows, then the file."""
+    """Show how far an export is, in ticks or rows, then the file."""
     if not job.over:
         read = f"{job.read:,} of {text.count(job.total, unit)} read" if job.total else f"Counting {unit}s"
         st.progress(job.read / job.total if job.total else 0.0, text=read)
     elif st.session_state.pop("watched", False):
-        st.rerun()  # as there is nothing to watch any more
+        st.rerun()  # so that this part is no longer refreshed every half second
     elif job.failure:
         st.error(f"Not exported. {text.escaped(str(job.failure))}", icon=":material/error:")
     else:
@@ -138,22 +138,23 @@ def file(job: Job, unit: str) -> None:
 
 
 def download(made: Export) -> None:
-    """The file, and what it came to."""
+    """Offer the file, with its rows and its hash."""
     if routes_are_served() or made.size <= MOST_THROUGH_MEMORY:
         offer(f"Download {text.size(made.size)}", made.query)
     else:
         st.warning(
             f"This host serves no files larger than {text.size(MOST_THROUGH_MEMORY)}: choose a shorter range. On a "
-            "machine of your own, the command below writes it.",
+            "machine of your own, the command below writes the file.",
             icon=":material/warning:",
         )
     rows = text.count(made.rows, "row")
-    cut = f", cut at what a sheet of Excel holds: it ends at {made.manifest['last']}" if made.manifest["capped"] else ""
+    cut = f", cut off where a sheet of Excel is full: it ends at {made.manifest['last']}"
+    cut = cut if made.manifest["capped"] else ""
     st.caption(f"`{made.query.file_name}`: {rows}{cut}. SHA-256 `{made.sha256}`")
 
 
 def programs(query: ExportQuery) -> None:
-    """The same query, to be copied."""
+    """Show the same query for programs, to be copied."""
     st.header("The same from a program", anchor=False)
     lines = code(query)
     for tab, (language, words) in zip(st.tabs(list(lines)), lines.values(), strict=True):
@@ -177,7 +178,7 @@ def page() -> None:
         query = prepared if job else query
         size(query)
     except StoreError:
-        return  # the header tells
+        return  # the header shows the error
     if job is None or job.failure:
         st.button("Make the file", on_click=prepare, args=(query, choice), icon=":material/draft:")
     if job:

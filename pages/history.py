@@ -27,7 +27,7 @@ AUTO, LINE, CANDLES = "Auto", "Line", "Candles"
 
 
 def zoom(to: Zoomed) -> None:
-    """Go to the range that the reader dragged over, or back to where they came from."""
+    """Go to the range that the reader dragged over, or back to the range before the last zoom."""
     st.session_state["zoomed"] = True
     st.session_state["zooms"] = st.session_state.get("zooms", 0) + 1
     back = st.session_state.setdefault("back", [])
@@ -46,7 +46,7 @@ def zoom(to: Zoomed) -> None:
 
 
 def toolbar() -> tuple[list[str], View]:
-    """The choices: which indexes, which range, as what."""
+    """Draw the choices, and return the indexes and what to draw of them."""
     known = known_indexes()
     with st.container(horizontal=True):
         names = st.multiselect("Index", known, default=known[:1], key="index", bind="query-params", width=320)
@@ -74,7 +74,7 @@ def toolbar() -> tuple[list[str], View]:
 
 
 def exact_range() -> tuple[datetime, datetime]:
-    """The two times of an exact range, shown to be changed."""
+    """The two times of an exact range, with inputs to change them."""
     start, end = ranges.exact_range(st.session_state.get("shown"))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         ranges.edit(start, end)
@@ -93,7 +93,7 @@ def shown(names: list[str], view: View) -> None:
         with st.skeleton(height=CHART_HEIGHT):
             history = read_history(moments.this_second(), tuple(names), view)
     except StoreError:
-        return  # the header tells
+        return  # the header shows the error
     st.session_state["shown"] = history.start, history.end
     if not any(len(frame) for frame in history.bars.values()):
         nothing_here(names, history)
@@ -116,7 +116,7 @@ def nothing_here(names: list[str], history: History) -> None:
 
 
 def download(history: History) -> None:
-    """What is drawn as a file; a bar once it is over."""
+    """Offer the drawn bars as a file; the last bar is included once it is over."""
     start = bucket(history.start, history.interval)  # the first bar is drawn as a whole
     query = ExportQuery(tuple(history.bars), start, history.end, history.interval)
     with st.popover("Download what I see", icon=":material/download:"):
@@ -130,29 +130,30 @@ def measures(history: History) -> None:
         several(found)
     else:
         single(*found.values())
-    longest = max(its.averages_s for its in found.values())
+    longest = max(each.averages_s for each in found.values())
     if longest:
         over = text.span(timedelta(seconds=longest))
-        st.caption(f"In part from averages over up to {over}: the true high, low and volatility lie further out.")
+        st.caption(f"Some bars are averages over up to {over}: the true high, low and volatility are more extreme.")
 
 
-def single(its: Measures) -> None:
+def single(numbers: Measures) -> None:
     with st.grid(min_column_width=130):
-        st.metric("Open", text.price(its.open))
-        st.metric("High", text.price(its.high))
-        st.metric("Low", text.price(its.low))
-        st.metric("Close", text.price(its.close))
+        st.metric("Open", text.price(numbers.open))
+        st.metric("High", text.price(numbers.high))
+        st.metric("Low", text.price(numbers.low))
+        st.metric("Close", text.price(numbers.close))
         st.metric(
-            f"Change, {text.direction(its.change)}" if round(its.change, 4) else "Change", text.change(its.change)
+            f"Change, {text.direction(numbers.change)}" if round(numbers.change, 4) else "Change",
+            text.change(numbers.change),
         )
-        st.metric("Realised volatility", volatility(its), help=VOLATILITY)
+        st.metric("Realised volatility", volatility(numbers), help=VOLATILITY)
 
 
-VOLATILITY = "Annualised, from the returns between the drawn bars; none is counted across a gap."
+VOLATILITY = "Annualised, from the returns between the drawn bars. No return is counted across a gap."
 
 
-def volatility(its: Measures) -> str:
-    return "—" if math.isnan(its.volatility) else f"{100 * its.volatility:.1f} %"
+def volatility(numbers: Measures) -> str:
+    return "—" if math.isnan(numbers.volatility) else f"{100 * numbers.volatility:.1f} %"
 
 
 def several(found: dict[str, Measures]) -> None:
@@ -160,11 +161,11 @@ def several(found: dict[str, Measures]) -> None:
         {
             "Index": list(map(text.pair, found)),
             **{
-                part.capitalize(): [text.price(getattr(its, part)) for its in found.values()]
+                part.capitalize(): [text.price(getattr(each, part)) for each in found.values()]
                 for part in ("open", "high", "low", "close")
             },
-            "Change": [text.change(its.change) for its in found.values()],
-            "Realised volatility": [volatility(its) for its in found.values()],
+            "Change": [text.change(each.change) for each in found.values()],
+            "Realised volatility": [volatility(each) for each in found.values()],
         },
         hide_index=True,
     )
@@ -183,7 +184,7 @@ def chart(history: History, view: View) -> None:
     live_chart(
         figure,
         key="history",
-        # Counted, as whoever goes back before the zoomed chart was drawn would find their zoom in the old view again.
+        # Each zoom gets a new view: else Back, pressed before the zoomed chart is drawn, would show the zoom again.
         view=f"{list(history.bars)} {view} {zone.key} {st.session_state.get('zooms', 0)}",
         alt=charts.describe(history.inside(), zone),
         height=CHART_HEIGHT,
@@ -193,7 +194,7 @@ def chart(history: History, view: View) -> None:
 
 
 def about(history: History, view: View) -> list[str]:
-    """What the chart can't say by itself."""
+    """What the chart can't say by itself, in sentences."""
     zone = text.zone()
     short = history.end - history.start < timedelta(hours=1)
     start, end = (text.moment(at, zone, seconds=short) for at in (history.start, history.end))
@@ -203,7 +204,7 @@ def about(history: History, view: View) -> list[str]:
     if longest:
         words.append(
             f"Dashed: averages over up to {text.span(timedelta(seconds=longest))}, from the exchange's own history"
-            f"{'; they have no high and low, so they are no candles' if view.candles else ''}."
+            f"{'; they have no high and low, so they are not candles' if view.candles else ''}."
         )
     if history.gaps:
         words.append(f"{gap_text.fates(history.gaps)}.")
@@ -216,7 +217,7 @@ def about(history: History, view: View) -> list[str]:
 
 
 def table(history: History) -> None:
-    """What is drawn, row by row."""
+    """Draw the drawn bars as a table, row by row."""
     rows = st.expander("Table of what is drawn", on_change="rerun", key="table")
     if rows.open:
         with rows:
@@ -242,7 +243,7 @@ def page() -> None:
     try:
         names, view = toolbar()
     except StoreError:
-        return  # the header tells
+        return  # the header shows the error
     refresh = access.refresh_every() if view.lives(moments.now()) else RENEWED_EVERY
     st.fragment(shown, run_every=refresh)(names, view)
 

@@ -39,7 +39,7 @@ def live() -> None:
             overview = read_overview(moments.this_second(), span)
     except StoreError:
         choice.empty()
-        return  # the header tells
+        return  # the header shows the error
     with above:
         cards_or_table(overview)
     rebased_chart(overview.history, span)
@@ -82,7 +82,7 @@ def index_card(card: Card, coverage: Coverage | None, now: datetime) -> None:
 
 
 def low_to_high(card: Card) -> float:
-    """Where the price stands between the low and the high of 24 h, from 0 to 1."""
+    """The place of the price between the low and the high of 24 h, from 0 to 1."""
     return (card.latest.price - card.low) / (card.high - card.low) if card.latest and card.high > card.low else 0.5
 
 
@@ -92,13 +92,13 @@ def range_in_words(card: Card) -> str:
 
 
 def coverage_in_words(coverage: Coverage) -> str:
-    """How much is known of what was due in 24 h: with fewer slots in the first of them."""
+    """The share of the slots due in 24 h that are known. A feed that is younger than 24 h had fewer slots due."""
     healed = f", {text.share(coverage.healed / coverage.due)} healed" if coverage.healed else ""
     return f"24 h coverage {text.share(coverage.share)} of {coverage.due:,} slots{healed}"
 
 
 def age(card: Card, now: datetime) -> str:
-    """How old the price of a card is; a stale one and an average are marked."""
+    """How old the price of a card is; stale prices and averages are marked."""
     if card.latest is None:
         return "No data yet"
     words = text.age_at(now - card.latest.ts, card.latest.ts.astimezone(text.zone()))
@@ -114,7 +114,7 @@ def is_stale(card: Card, now: datetime) -> bool:
 
 
 def index_table(overview: Overview, now: datetime) -> None:
-    """Many indexes, a row each."""
+    """Draw many indexes, a row for each."""
     cards, coverage = overview.cards, overview.coverage
     st.dataframe(
         {
@@ -142,7 +142,8 @@ def rebased_chart(history: History, span: str) -> None:
         st.info("Nothing is recorded in this range yet.", icon=":material/hourglass_empty:")
         return
     zone, drawn = text.zone(), st.session_state.get("drawn")
-    if drawn is None or drawn[0] is not history or drawn[1] != zone:  # the same object, as long as it looks the same
+    # A new object means new ticks; for the same one the figure is kept.
+    if drawn is None or drawn[0] is not history or drawn[1] != zone:
         figure = charts.rebased(history.bars, history.interval, zone)
         charts.set_range(figure, history.start, history.end, zone)
         add_marks(figure, history.gaps, history.start, history.end, zone)
@@ -151,13 +152,13 @@ def rebased_chart(history: History, span: str) -> None:
 
 
 def last_errors(overview: Overview) -> None:
-    """What kept slots from their ticks in the last 24 h, in words."""
+    """Show why slots had no ticks in the last 24 h, in words."""
     if not overview.troubles:
         if any(card.latest for card in overview.cards):
             st.caption(":green[:material/check_circle:] No error in the last 24 h.")
         return
     zone = text.zone()
-    st.markdown("**Last errors**, of 24 h")
+    st.markdown("**Errors** of the last 24 h")
     for trouble in overview.troubles:
         slots = "1 slot" if trouble.slots == 1 else f"{trouble.slots:,} slots"
         st.caption(

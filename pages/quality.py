@@ -1,4 +1,4 @@
-"""Quality: how complete the record is, which stretches are missing, why, and how each was closed."""
+"""Quality: how complete the record is, which slots are missing, why, and how each gap was closed."""
 
 from datetime import datetime
 
@@ -26,7 +26,7 @@ CALENDAR_HEIGHT, CHART_HEIGHT = 360, 280
 
 
 def toolbar() -> tuple[str, str]:
-    """The choices: which index, how many days."""
+    """Draw the choices, and return the index and the days."""
     known = known_indexes()
     with st.container(horizontal=True):
         name = st.selectbox("Index", [ALL, *known], key="index", bind="query-params", width=200)
@@ -41,12 +41,12 @@ def shown(name: str, days: str) -> None:
         with st.skeleton(height=CALENDAR_HEIGHT):
             quality = read_quality(moments.these_ten_seconds(), first_midnight(moments.now(), DAYS[days], text.zone()))
     except StoreError:
-        return  # the header tells
+        return  # the header shows the error
     hours = [each for each in quality.hours if name in {ALL, each.feed}]
     gaps = [gap for gap in quality.gaps if name in {ALL, gap.feed}]
     if not hours:
         st.info(
-            f"Nothing was due in these {DAYS[days]} days: no recorder was at work.", icon=":material/hourglass_empty:"
+            f"Nothing was due in these {DAYS[days]} days: no recorder was running.", icon=":material/hourglass_empty:"
         )
         return
     headline(in_order(totals(hours)), gaps, quality)
@@ -57,40 +57,42 @@ def shown(name: str, days: str) -> None:
 
 
 def in_order(found: list[Coverage]) -> list[Coverage]:
-    """As on every page: configured indexes first."""
+    """The indexes in the order of every page: configured ones first."""
     first = access.settings().indexes
-    return sorted(found, key=lambda its: first.index(its.feed) if its.feed in first else len(first))
+    return sorted(found, key=lambda coverage: first.index(coverage.feed) if coverage.feed in first else len(first))
 
 
 def headline(found: list[Coverage], gaps: list[Gap], quality: Quality) -> None:
-    """How complete each index is."""
-    its_gaps = {each.feed: [gap for gap in gaps if gap.feed == each.feed] for each in found}
+    """Show how complete each index is."""
+    gaps_by_feed = {each.feed: [gap for gap in gaps if gap.feed == each.feed] for each in found}
     if len(found) > MOST_CARDS:
-        headline_table(found, its_gaps)
+        headline_table(found, gaps_by_feed)
     else:
         with st.grid(min(len(found), 4), min_column_width=240):
             for each in found:
                 with st.container(border=True, key=f"coverage-{each.feed}"):
-                    card(each, its_gaps[each.feed], quality.end)
+                    card(each, gaps_by_feed[each.feed], quality.end)
     zone = text.zone()
     st.caption(f"Counted from {text.moment(quality.start, zone)} to {text.moment(quality.end, zone, seconds=True)}.")
 
 
-def card(its: Coverage, gaps: list[Gap], now: datetime) -> None:
-    st.metric(text.pair(its.feed), text.share(its.share))
+def card(coverage: Coverage, gaps: list[Gap], now: datetime) -> None:
+    st.metric(text.pair(coverage.feed), text.share(coverage.share))
     mark = (
         ":orange[:material/error:]" if any(gap.state == "open" for gap in gaps) else ":green[:material/check_circle:]"
     )
-    st.caption(f"of {text.count(its.due, 'slot')} known: {parts(its)}  \n{mark} {gap_text.waiting(gaps, now)}")
+    st.caption(
+        f"of {text.count(coverage.due, 'slot')} known: {parts(coverage)}  \n{mark} {gap_text.waiting(gaps, now)}"
+    )
 
 
-def parts(its: Coverage) -> str:
-    counted = (("live", its.live), ("healed", its.healed), ("missing", its.missing))
-    return ", ".join(f"{text.share(count / its.due)} {word}" for word, count in counted)
+def parts(coverage: Coverage) -> str:
+    counted = (("live", coverage.live), ("healed", coverage.healed), ("missing", coverage.missing))
+    return ", ".join(f"{text.share(count / coverage.due)} {word}" for word, count in counted)
 
 
 def headline_table(found: list[Coverage], gaps: dict[str, list[Gap]]) -> None:
-    """Many indexes, a row each."""
+    """Draw many indexes, a row for each."""
     st.dataframe(
         {
             "Index": [text.pair(each.feed) for each in found],
@@ -117,11 +119,11 @@ def calendar(hours: list[Coverage], gaps: list[Gap], quality: Quality) -> None:
         alt=gap_text.finding(hours, gaps, zone),
         height=CALENDAR_HEIGHT,
     )
-    st.caption("A square is an hour of all indexes shown. Where there is none, nothing was due.")
+    st.caption("Each square is an hour of all indexes shown. Where a square is missing, nothing was due.")
 
 
 def ledger(gaps: list[Gap]) -> None:
-    """Each gap: when, why, and what became of it."""
+    """List each gap: when, why, and what became of it."""
     st.header("Gaps", anchor=False)
     if not gaps:
         st.success("No gap in this range.", icon=":material/verified:")
@@ -146,7 +148,7 @@ def ledger(gaps: list[Gap]) -> None:
 
 
 def filtered(gaps: list[Gap]) -> list[Gap]:
-    """Those that the reader asks for."""
+    """The gaps that the reader chose."""
     with st.container(horizontal=True):
         state = st.segmented_control(
             "State", STATES, default=ALL, required=True, key="state", bind="query-params", wrap=False
@@ -156,7 +158,7 @@ def filtered(gaps: list[Gap]) -> list[Gap]:
         gap
         for gap in gaps
         if state in {ALL, gap.state.capitalize()}
-        and (cause == ALL or gap.cause.startswith(cause.lower()))  # the ledger adds the exchange's error code
+        and (cause == ALL or gap.cause.startswith(cause.lower()))  # the exchange's error code may follow
     ]
 
 
@@ -176,10 +178,13 @@ def tabulated(gaps: list[Gap]) -> dict[str, list[object]]:
 
 
 def how_recording_went(quality: Quality) -> None:
-    """Delays, the clock, and the disk."""
+    """Draw delays, the clock, and the disk."""
     st.header("Delay, clock and disk", anchor=False)
     if not quality.vitals:
-        st.info("Not measured in this range: a recorder does it once a minute.", icon=":material/hourglass_empty:")
+        st.info(
+            "Nothing was measured in this range: a running recorder measures once a minute.",
+            icon=":material/hourglass_empty:",
+        )
         return
     with st.grid(min_column_width=150):
         latest_minute(quality.latest)
@@ -203,8 +208,8 @@ def delays(quality: Quality) -> None:
         height=CHART_HEIGHT,
     )
     st.caption(
-        f"From the exchange's time of a tick to its being stored, over {text.span(quality.interval)} each: the median, "
-        "and the p99 of the worst minute. A difference of the clocks is part of it while it is less than 2 s."
+        f"The time from a tick's exchange time until it is stored, by {text.span(quality.interval)}: the median, and "
+        "the p99 of the worst minute. A difference of the clocks of less than 2 s is included."
     )
 
 
@@ -214,7 +219,7 @@ def latest_minute(latest: Vitals | None) -> None:
     st.metric(
         "This machine's clock",
         None if skew_s is None else vitals_text.clock(skew_s),
-        help="Against the exchange's, by the quickest reply of the last minute",
+        help="Compared with the exchange's clock, by the quickest reply of the last minute",
     )
 
 
@@ -230,7 +235,7 @@ def disk(growth: Growth) -> None:
 
 
 def errors(quality: Quality, name: str, days: str) -> None:
-    """Slots that failed, by kind."""
+    """Draw the slots that failed, by cause."""
     st.header("Errors by kind", anchor=False)
     failures = [each for each in quality.failures if name in {ALL, each.feed}]
     if not failures:
@@ -247,14 +252,15 @@ def errors(quality: Quality, name: str, days: str) -> None:
         alt=vitals_charts.describe_errors(failures),
         height=CHART_HEIGHT,
     )
-    st.caption(f"Slots without a tick {'an hour' if step < vitals_charts.DAY else 'a day'}, each index by itself.")
+    per = "hour" if step < vitals_charts.DAY else "day"
+    st.caption(f"Slots without a tick per {per}; each index counts separately.")
 
 
 def page() -> None:
     try:
         name, days = toolbar()
     except StoreError:
-        return  # the header tells
+        return  # the header shows the error
     st.fragment(shown, run_every="10s")(name, days)
 
 

@@ -1,4 +1,4 @@
-"""The command line: `python -m poller` records; its other commands look, try once, heal, back up, or simulate."""
+"""The command line: `python -m poller` records. Other commands show the record, heal it, back it up, or simulate."""
 
 from .commands.main import main
 

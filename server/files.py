@@ -1,13 +1,13 @@
-"""Files leave as they are."""
+"""Files that the server sends as they are, without compressing them again."""
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 
-class AsTheyAre:
-    """Keeps Streamlit's gzip from the files under a path: they are compressed already, and asked for in parts.
+class Uncompressed:
+    """Keeps Streamlit's gzip from the files under a path: they are compressed already, and clients ask for parts.
 
-    It compresses all that it doesn't know, such as Parquet, for a client that accepts that. So what lies below isn't
-    told that the client does.
+    Streamlit compresses every type that it does not know, such as Parquet, for a client that accepts gzip. This
+    middleware removes that header of the request, so the server below does not compress.
     """
 
     def __init__(self, app: ASGIApp, path: str) -> None:

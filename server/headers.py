@@ -1,11 +1,11 @@
-"""What each reply tells the browser that it must not do with it."""
+"""Headers that forbid the browser some uses of a reply."""
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _FOR_ALL = {
     "x-content-type-options": "nosniff",
-    # Streamlit Community Cloud shows an app in a frame of the app's own address.
+    # Streamlit Community Cloud shows an app in a frame of the same address.
     "content-security-policy": "frame-ancestors 'self'",
     # An address may carry a ticket or a view.
     "referrer-policy": "same-origin",
@@ -15,7 +15,7 @@ _FOR_API = {"cache-control": "no-store"}
 
 
 class SecurityHeaders:
-    """Adds headers to each reply that has not its own: to be taken as what it says it is, by this address alone."""
+    """Adds headers to each reply that lacks them: the browser keeps to its type, and only our own pages may use it."""
 
     def __init__(self, app: ASGIApp, api: str) -> None:
         self._app = app
@@ -25,9 +25,9 @@ class SecurityHeaders:
         async def add(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in (_FOR_ALL | _FOR_API if its_api else _FOR_ALL).items():
+                for name, value in (_FOR_ALL | _FOR_API if is_api else _FOR_ALL).items():
                     headers.setdefault(name, value)
             await send(message)
 
-        its_api = scope.get("path", "").startswith(f"{self._api}/")
+        is_api = scope.get("path", "").startswith(f"{self._api}/")
         await self._app(scope, receive, add if scope["type"] == "http" else send)

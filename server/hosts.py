@@ -1,8 +1,9 @@
-"""Under which names the server answers.
+"""The names under which the server answers.
 
 The page of another address may point its own name at 127.0.0.1 (DNS rebinding). The browser then takes this server for
-that page's own and hands its replies over; `Host` alone still tells. So a server for one machine answers under its own
-names, and a server that was told its names answers under these. docs/names.md says the same to those who run one.
+that page's own server and gives the page our replies. Only the header `Host` shows the difference. So a server for one
+machine answers under its own names, and a server that was given names answers under these. docs/names.md explains this
+to operators.
 """
 
 import ipaddress
@@ -20,16 +21,16 @@ _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^\s:/?#@,\\\[\]]+)(?::\d*)?", re.IGNORECA
 _NO_NAME = "must be one name or address, with its port or without"
 _UNKNOWN = (
     "this server is not known under that name; if it should be, put the name into Streamlit's option "
-    "browser.serverAddress (STREAMLIT_BROWSER_SERVER_ADDRESS), or several into server.allowedHosts"
+    "browser.serverAddress (STREAMLIT_BROWSER_SERVER_ADDRESS), or several names into server.allowedHosts"
 )
 
 
 class OwnNames:
-    """The names under which a server may be asked: localhost, the loopback addresses, this machine's, and those told.
+    """The names under which a server answers: localhost, loopback addresses, this machine's name, and given names.
 
-    - A server on a loopback address answers under these names alone.
-    - A server on another address with `reached_as` answers under these names and each IP address, which no page has.
-    - A server on another address without `reached_as` answers under every name: its names are known to its host alone.
+    - A server on a loopback address answers under these names only.
+    - A server on another address with `reached_as` answers under these names and each IP address: no page has one.
+    - A server on another address without `reached_as` answers under every name: only its host knows its names.
 
     Args:
         address: what the server listens on; None for all addresses.
@@ -39,17 +40,17 @@ class OwnNames:
     """
 
     def __init__(self, address: str | None, reached_as: Iterable[str] = (), also: Iterable[str] = ()) -> None:
-        told = {_name_in(each) for each in reached_as if each}
+        given = {_name_in(each) for each in reached_as if each}
         self._is_local = address is not None and _is_loopback(_plain(address))
-        self._is_open = not self._is_local and not told
-        self._names = {_plain(socket.gethostname()), *told, *map(_name_in, also)}
+        self._is_open = not self._is_local and not given
+        self._names = {_plain(socket.gethostname()), *given, *map(_name_in, also)}
 
     def add(self, address: str) -> None:
-        """Take the name in an address that leads here, too."""
+        """Also answer under the name in this address."""
         self._names.add(_name_in(address))
 
     def refusal(self, hosts: list[str]) -> JSONResponse | None:
-        """What to answer to a request with these `Host` headers; None if it may have what it asks for."""
+        """The answer that refuses a request with these `Host` headers; None if the request is allowed."""
         if self._is_open:
             return None
         found = _HOST.fullmatch(hosts[0]) if len(hosts) == 1 else None
@@ -66,9 +67,9 @@ class OwnNames:
 
 
 class Hosts:
-    """Refuses requests and sockets under a name that is not the server's: 421, or 400 for what is no name.
+    """Refuses requests and sockets under a foreign name: 421, or 400 when the header has no name.
 
-    X-Forwarded-Host counts for nothing: a page may send it to what the browser takes for the page's own server.
+    X-Forwarded-Host is ignored: a page may send that header to a server that the browser takes for the page's own.
     """
 
     def __init__(self, app: ASGIApp, names: OwnNames) -> None:
@@ -81,15 +82,15 @@ class Hosts:
         await (refusal or self._app)(scope, receive, send)
 
 
-def _name_in(told: str) -> str:
+def _name_in(given: str) -> str:
     """The name in what an operator wrote: a name, an address with its port, or a URL."""
-    authority = told.strip().rpartition("://")[2].partition("/")[0]
+    authority = given.strip().rpartition("://")[2].partition("/")[0]
     found = _HOST.fullmatch(authority)
     return _plain(found[1] if found else authority)
 
 
 def _plain(name: str) -> str:
-    """A name in lower case without the dot of the root; of an IP address the shortest form, without brackets."""
+    """A name in lower case without the dot of the root, or an IP address in its shortest form without brackets."""
     return str(_address(name) or name.lower().rstrip("."))
 
 

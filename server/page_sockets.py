@@ -1,4 +1,4 @@
-"""Who may hold a page's socket, over which all that a page shows is sent."""
+"""Who may hold the socket of a page. Streamlit sends the whole content of the page over it."""
 
 import asyncio
 import hashlib
@@ -9,7 +9,7 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 _READER = "_streamlit_user"
-"""The cookie in which Streamlit keeps, signed, who a reader is."""
+"""Streamlit keeps the signed identity of a reader in this cookie."""
 
 _SIGN_OUT = "/auth/logout"
 _MOST_ENDED = 10_000
@@ -17,11 +17,11 @@ _POLICY_VIOLATION = 1008
 
 
 class PageSockets:
-    """Refuses sockets to pages of other addresses, and ends those of a reader who signs out.
+    """Refuses sockets that pages of other addresses open, and ends the sockets of a reader who signs out.
 
-    Streamlit by itself takes them from any port of this machine and, to know its address, asks the internet meanwhile.
-    It looks at a reader's cookie only as a socket opens: what other tabs show would go on after the reader left, and
-    who kept the cookie could come back with it.
+    Streamlit itself accepts them from any port of this machine, and asks the internet for its own address meanwhile.
+    It checks a reader's cookie only when a socket opens. Without this class other tabs would go on after the reader
+    signed out, and a kept cookie would open new sockets.
     """
 
     def __init__(self, app: ASGIApp, origins: Collection[str] = ()) -> None:
@@ -35,7 +35,7 @@ class PageSockets:
             await self._socket(scope, receive, send)
             return
         await self._app(scope, receive, send)
-        # Not before the reply, which takes the cookie from the browser: a tab whose socket ends opens one at once.
+        # Wait for the reply, which removes the cookie from the browser: a tab opens a new socket as soon as one ends.
         if scope["type"] == "http" and scope["path"].endswith(_SIGN_OUT):
             self._end(_session(scope))
 
@@ -51,7 +51,7 @@ class PageSockets:
             await self._until_ended(session, scope, receive, send)
 
     def _is_ours(self, scope: Scope) -> bool:
-        """Was it opened by a page of the address that it is opened to? What is no browser does not tell."""
+        """Did a page of our own address open it? A client that is not a browser sends no Origin, and is allowed."""
         headers = HTTPConnection(scope).headers
         origin = headers.get("origin")
         return origin is None or origin in self._origins or origin.partition("://")[2] == headers.get("host")

@@ -1,4 +1,4 @@
-"""A script for the browser: sent compressed, kept for ever, and announced before the page asks for it."""
+"""A script for the browser: compressed, kept for ever, and announced before the page asks for it."""
 
 import gzip
 from functools import lru_cache
@@ -14,7 +14,7 @@ _FOR_EVER = "public, max-age=31536000, immutable"
 
 
 def script_route(path: str, file: Path) -> Route:
-    """A route that answers with a script. Its address must change with its content, as browsers keep it for ever."""
+    """A route that answers with a script. Change its address when its content changes: browsers keep it for ever."""
 
     def script(request: Request) -> Response:
         headers = {"cache-control": _FOR_EVER, "vary": "accept-encoding", "x-content-type-options": "nosniff"}
@@ -30,7 +30,7 @@ def script_route(path: str, file: Path) -> Route:
 class PreloadScript:
     """Lets the browser fetch a script while the page's own scripts load and its socket opens.
 
-    `url` is relative to the page. Replies with HTML are pages, but for those of the API, which have no charts.
+    `url` is relative to the page. Each reply with HTML counts as a page, except those of the API, which has no charts.
     """
 
     def __init__(self, app: ASGIApp, url: str) -> None:

@@ -9,15 +9,15 @@ _OPEN_FILES = Path("/dev/fd")
 
 
 def answer_at_once() -> None:
-    """Have the servers of this process send each reply without waiting for the client to acknowledge the part before.
+    """Have the servers of this process send each part of a reply without waiting for the last part's acknowledgement.
 
     Streamlit's server binds its socket with protocol 0, and asyncio sets TCP_NODELAY only where that is IPPROTO_TCP. So
-    over a connection that is kept alive each reply took 44 ms more. Connections inherit the option from the socket that
-    they are accepted on. Where there is none, as when pages run without a server, nothing happens; nor where the open
-    files are not listed, as on Windows.
+    each reply over a kept-alive connection took 44 ms more. A connection inherits the option from the listening
+    socket. Nothing happens where there is no such socket, as when pages run without a server, or where the open files
+    are not listed, as on Windows.
     """
     for number in _open_files():
-        with contextlib.suppress(OSError):  # it is no socket, or was closed meanwhile
+        with contextlib.suppress(OSError):  # the file is no socket, or was closed meanwhile
             _answer_at_once(number)
 
 
@@ -27,7 +27,7 @@ def _answer_at_once(number: int) -> None:
         if _is_tcp(opened) and opened.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
             opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     finally:
-        opened.detach()  # it stays open: it is its server's
+        opened.detach()  # the socket stays open: it belongs to its server
 
 
 def _open_files() -> list[int]:

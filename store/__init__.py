@@ -1,1 +1,1 @@
-"""Keeps what is recorded: one DuckDB file, used by several processes. The only package that imports duckdb."""
+"""Keeps the record: one DuckDB file, used by several processes. The only package that imports duckdb."""

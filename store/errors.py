@@ -3,14 +3,14 @@
 TickwellError
 └── StoreError                the database could not be read or written; the message says why
     ├── NoDatabaseError       nothing was recorded yet; a reader shows its empty state
-    ├── BusyError             another process kept the file too long; try again at the next slot
-    ├── UnreadableError       the file is damaged or no database; a recorder sets it aside and begins another
-    ├── OlderSchemaError      an older Tickwell wrote the file; a recorder migrates it
-    ├── NewerSchemaError      a newer Tickwell wrote the file; a person updates this one, and the file stays unchanged
-    ├── RefusedRecordError    the database refuses a row; a recorder sets it aside and stores the others
-    ├── ForeignExchangeError  the file has prices of another exchange; a person names another file or address
-    ├── FileError             a file to import is unreadable or lacks a column; the person who named it corrects it
-    └── RecorderError         another recorder is at work on the same file; a person stops one of them
+    ├── BusyError             another process kept the file for too long; try again at the next slot
+    ├── UnreadableError       the file is damaged or not a database; a recorder sets it aside and begins another
+    ├── OlderSchemaError      written by an older Tickwell; a recorder brings it up to this version
+    ├── NewerSchemaError      written by a newer Tickwell; a person updates this one, the file is left as it is
+    ├── RefusedRecordError    a row can't be stored as it is; a recorder sets it aside and stores the others
+    ├── ForeignExchangeError  prices of another exchange than the file's; a person names another file or address
+    ├── FileError             a file to import is unreadable or lacks a column; the user corrects command or file
+    └── RecorderError         another recorder is running on the same file; a person stops one of them
 """
 
 from settings import TickwellError
@@ -25,11 +25,11 @@ class NoDatabaseError(StoreError):
 
 
 class BusyError(StoreError):
-    """Another process kept the file too long. Try again; the message names the process if it is known."""
+    """Another process kept the file. Try again; the message names the process where it is known."""
 
 
 class UnreadableError(StoreError):
-    """The file is damaged or no database. A recorder sets it aside; readers say so until then.
+    """The file is damaged or not a database. A recorder sets it aside; readers say so until then.
 
     `log_alone` is true if only the write-ahead log can't be used.
     """
@@ -48,7 +48,7 @@ class NewerSchemaError(StoreError):
 
 
 class RefusedRecordError(StoreError):
-    """The database refuses one of the rows for good. A recorder sets that row aside and stores the others."""
+    """The database will never accept one of the rows. A recorder sets that row aside, and stores the others."""
 
 
 class ForeignExchangeError(StoreError):
@@ -56,7 +56,7 @@ class ForeignExchangeError(StoreError):
 
 
 class FileError(StoreError):
-    """A file to import can't be read or understood. A person corrects it; none of its rows were stored."""
+    """A file to import can't be read or understood. The user corrects the command or the file; nothing was stored."""
 
 
 class RecorderError(StoreError):

@@ -1,13 +1,13 @@
-"""Functions that hear the progress of long work."""
+"""The callbacks that report the progress of long work."""
 
 from collections.abc import Callable
 
 Tell = Callable[[int, int], None]
-"""Takes the number of steps that are done, and the number of all steps."""
+"""Called with the number of finished steps and of all steps."""
 
 TellWhat = Callable[[str, int, int], None]
-"""Takes the name of the work, the number of steps that are done, and the number of all steps."""
+"""Called with the current work in words, and with how much of it is done and how much there is."""
 
 
 def unheard(_done: int, _total: int) -> None:
-    """A `Tell` that does nothing."""
+    """A `Tell` that ignores progress."""

@@ -3,7 +3,7 @@
 import math
 from datetime import timedelta
 
-# Smaller values are written with an exponent; 0.00000000123456 is still written out.
+# The smallest value with all six significant digits written out, as in 0.00000000123456.
 _TINY = 1e-9
 
 _LONGEST_VALUE = 80
@@ -12,7 +12,7 @@ _LONGEST_VALUE = 80
 def decimals(value: float) -> int:
     """The number of digits after the point that suits a value: two from 100 on, six significant digits below 100.
 
-    The sign does not matter. 0 and NaN have two digits. A value below `_TINY` has as many digits as `_TINY`.
+    The sign does not count. 0 and NaN have two digits. A tiny value has as many digits as the smallest value above it.
     """
     size = abs(value)
     if size >= 100 or not size or math.isnan(size):
@@ -21,7 +21,7 @@ def decimals(value: float) -> int:
 
 
 def price(value: float) -> str:
-    """A price, rate or other value with digits that suit its size; a dash if it is not finite."""
+    """A price, rate or other value with digits that suit its size; a dash if it is not a number."""
     if not math.isfinite(value):
         return "–"
     if 0 < abs(value) < _TINY:
@@ -57,6 +57,6 @@ def duration(length: timedelta) -> str:
 
 
 def shortened(value: object) -> str:
-    """A value of a request as Python writes it, cut to 80 characters."""
+    """A value of a request as Python writes it, on one line, cut to a readable length."""
     text = repr(value)
     return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"

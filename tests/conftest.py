@@ -23,10 +23,10 @@ from store.models import Tick
 from tests import made_up
 
 START = datetime(2026, 11, 1, 12, tzinfo=UTC)
-"""A time for tests that don't care which."""
+"""A time for tests to which the time does not matter."""
 
 WHOLE = bool(os.environ.get("WHOLE"))
-"""Slow families of tests run whole, as `make whole` has them; else each family has a short form."""
+"""Slow families of tests run whole, as in `make whole`; otherwise each family runs its short form."""
 
 LIBRARIES = ("httpx", "httpcore", "stamina", "schedule", "asyncio", "urllib3", "requests")
 
@@ -50,11 +50,11 @@ SLOW_FIRST = (
     "poller/alerts/test_alerts_live.py",
     "store/backup/test_backup.py",
 )
-"""Files that take longest; those of the browser side by side, as they share what they start."""
+"""The slowest files. Files with browser tests stand together, since they share what they start."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the slow files first: one that begins last leaves all other cores idle."""
+    """Run the slow files first: a slow file that starts last leaves the other cores idle."""
     place = {Path(__file__).parent / name: number for number, name in enumerate(SLOW_FIRST)}
     items.sort(key=lambda item: place.get(item.path, len(place)))
 
@@ -80,7 +80,7 @@ def _no_certificates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
 
 @pytest.fixture(autouse=True)
 def _log_levels() -> Iterator[None]:
-    """What a command sets for its process ends with the test."""
+    """Reset the log levels that a command set for its process."""
     loggers = [logging.getLogger(name) for name in ("tickwell", *LIBRARIES)]
     before = [logger.level for logger in loggers]
     yield
@@ -90,13 +90,13 @@ def _log_levels() -> Iterator[None]:
 
 @pytest.fixture
 def database_file(tmp_path: Path) -> Path:
-    """Where a database may be made; nothing is there yet."""
+    """The path for a database; nothing exists there yet."""
     return tmp_path / "ticks.duckdb"
 
 
 @pytest.fixture(scope="session")
 def made_before(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a database with its tables and no rows, to be copied: making one takes a tenth of a second."""
+    """The folder of a database with empty tables, to be copied: making one takes a tenth of a second."""
     folder = tmp_path_factory.mktemp("made")
     Database(folder / "ticks.duckdb").migrate()
     return folder
@@ -132,7 +132,7 @@ def simulator() -> Iterator[Simulator]:
 
 @pytest.fixture
 def make_settings(database_file: Path) -> Callable[..., Settings]:
-    """Settings for a file in the test's folder and an address that refuses connections, unless told otherwise."""
+    """Settings with a file in the test's folder and an address that refuses connections; arguments change them."""
 
     def make(**changes: Any) -> Settings:
         return Settings(**{"database": database_file, "deribit_url": "http://127.0.0.1:9", **changes})
@@ -143,7 +143,7 @@ def make_settings(database_file: Path) -> Callable[..., Settings]:
 @pytest.fixture
 def command(database_file: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     """Run a command in this process, on the test's file."""
-    from poller.commands.main import main  # the many programs that take something of this module need none of it
+    from poller.commands.main import main  # most programs that import this module don't need it
 
     def invoke(*arguments: str, **settings: Any) -> Result:
         for name, value in {"database": database_file, "deribit_url": "http://127.0.0.1:9", **settings}.items():
@@ -154,13 +154,13 @@ def command(database_file: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..
 
 
 def tick(second: float = 0, index_name: str = "btc_usd", price: float = 100.0, **more: Any) -> Tick:
-    """A live tick so many seconds after START, heard 20 ms later."""
+    """A live tick `seconds` after START, received 20 ms later."""
     ts = START + timedelta(seconds=second)
     return Tick(index_name, ts, price, **{"received_at": ts + timedelta(milliseconds=20), **more})
 
 
 def wait_until(condition: Callable[[], Any], timeout_s: float = 10, look_again_s: float = 0.05) -> Any:
-    """The first true answer of a condition that something else brings about."""
+    """Wait until a condition is true, and return its answer."""
     deadline = time.monotonic() + timeout_s
     while not (answer := condition()):
         assert time.monotonic() < deadline, f"waited {timeout_s} s in vain for {condition}"
@@ -169,13 +169,13 @@ def wait_until(condition: Callable[[], Any], timeout_s: float = 10, look_again_s
 
 
 def reads_of(database: Database) -> int:
-    """How often a database was read by this process."""
+    """How often this process read a database."""
     counts, _ = database.meters.reads.read()
     return sum(counts)
 
 
 class Program:
-    """A program of ours in a process of its own; killed at the end of the `with` block if it still runs."""
+    """One of our programs in a process of its own; it is killed at the end of the `with` block if it still runs."""
 
     def __init__(self, *command: str, **settings: Any) -> None:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("TICKWELL_")}
@@ -200,7 +200,7 @@ class Program:
         self.process.communicate()
 
     def _started(self) -> list[psutil.Process]:
-        """It and all that it started, which would keep its output open."""
+        """The process and all that it started; those would keep its output open."""
         if self.process.poll() is not None:
             return []
         its = psutil.Process(self.process.pid)

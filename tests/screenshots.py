@@ -1,4 +1,4 @@
-"""Draws the README's pictures anew: the dashboard on simulated prices, with six hours recorded before."""
+"""Draws the pictures of the README: the dashboard on simulated prices, after six hours of recording."""
 
 import tempfile
 from datetime import timedelta
@@ -29,7 +29,7 @@ VIEWS = {
 
 
 def record(path: Path) -> None:
-    """A recorder's work of six hours, at once."""
+    """Six hours of a recorder's work, done at once."""
     database, now = Database(path), utc_now()
     database.migrate()
     start = (now - RECORDED).replace(second=0, microsecond=0)

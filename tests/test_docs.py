@@ -1,4 +1,4 @@
-"""What the documents say is so."""
+"""The documents say what is true."""
 
 import re
 import shlex

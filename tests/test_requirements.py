@@ -1,4 +1,4 @@
-"""What runs is pinned, and what tests it, with all that both need in turn. One file of each serves all Pythons."""
+"""All packages that run or test the project are pinned, with dependencies. One file each serves all Pythons."""
 
 import re
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ def applies(requirement: Requirement, extras: set[str]) -> bool:
 
 
 def needed(requirement: Requirement, seen: set[tuple[str, frozenset[str]]]) -> Iterator[NormalizedName]:
-    """The name of what is required and of all that it needs in turn on this Python."""
+    """The name of a requirement and of all its dependencies on this Python."""
     name, extras = canonicalize_name(requirement.name), requirement.extras
     if (name, frozenset(extras)) in seen:
         return
@@ -51,7 +51,7 @@ def test_each_requirement_is_an_exact_version_and_pinned_as_such(file, requireme
 
 
 @EACH_FILE
-def test_what_is_installed_for_them_is_pinned_in_the_version_that_is_installed(file):
+def test_each_installed_dependency_is_pinned_in_its_installed_version(file):
     installed = {name: f"=={distribution(name).version}" for name in all_needed(file)}
 
     assert len(installed) > len(OWN[file])
@@ -60,7 +60,7 @@ def test_what_is_installed_for_them_is_pinned_in_the_version_that_is_installed(f
 
 
 @EACH_FILE
-def test_nothing_is_pinned_that_nothing_needs(file):
+def test_each_pinned_package_is_needed(file):
     names = all_needed(file)
 
     assert [name for name, pin in PINNED[file].items() if applies(pin, set()) and name not in names] == []

@@ -35,7 +35,7 @@ class Files:
 
 @pytest.fixture
 def files(tmp_path, monkeypatch):
-    """A .env, a person's and a project's secrets, none of which is there yet."""
+    """The paths of a .env, and of the secrets of a person and of the project; none exists yet."""
     files = Files(tmp_path / ".env", tmp_path / "secrets.toml", tmp_path / "own.toml")
     monkeypatch.setitem(Settings.model_config, "env_file", files.env)
     monkeypatch.setitem(Settings.model_config, "toml_file", [files.own_secrets, files.secrets])
@@ -48,7 +48,7 @@ def refusal() -> str:
     return str(caught.value)
 
 
-def test_without_a_word_the_defaults_count():
+def test_without_any_setting_the_defaults_count():
     loaded = load()
 
     assert loaded.model_dump() == {
@@ -210,7 +210,7 @@ def test_a_name_in_the_env_file_that_is_no_setting_is_refused(files):
     assert refusal() == "TICKWELL_POLER is not a setting: did you mean TICKWELL_POLLER?"
 
 
-def test_what_is_not_ours_is_left_alone(files, monkeypatch):
+def test_names_without_our_prefix_are_ignored(files, monkeypatch):
     monkeypatch.setenv("POLL_SECONDS", "7")
     files.env.write_text("POLL_SECONDS=8\n")
     files.secrets.write_text('POLL_SECONDS = 9\npassword = "x"\n[auth]\nTICKWELL_POLL_SECONDS = 10\n')
@@ -232,7 +232,7 @@ def test_secrets_win_over_the_environment_that_wins_over_the_env_file_that_wins_
     assert seen == [5, 10, 20, 30, 40]
 
 
-def test_each_source_has_its_say_on_what_the_others_leave_out(files, given_):
+def test_each_source_supplies_the_settings_that_the_others_leave_out(files, given_):
     files.env.write_text("TICKWELL_POLLER=external\nTICKWELL_LOG_LEVEL=ERROR\n")
     files.secrets.write_text('TICKWELL_INDEXES = ["sol_usd", "xrp_usd"]\n')
     given_(LOG_LEVEL="DEBUG")
@@ -326,7 +326,7 @@ def test_secrets_that_cannot_be_read_are_refused_in_one_line(files, content):
 
 
 @pytest.mark.parametrize("name", [field.upper() for field in Settings.model_fields])
-def test_a_blank_value_counts_as_none_wherever_it_stands(files, given_, name):
+def test_a_blank_value_counts_as_unset_in_every_source(files, given_, name):
     default = load()
     given_(**{name: ""})
     files.env.write_text(f"TICKWELL_{name}=\n")
@@ -448,7 +448,7 @@ def test_each_setting_says_what_it_means_and_what_it_allows(field):
     assert Settings.allowed[field]
 
 
-def test_nothing_is_allowed_that_is_no_setting():
+def test_each_description_of_allowed_values_belongs_to_a_setting():
     assert Settings.allowed.keys() == Settings.model_fields.keys()
 
 
@@ -467,7 +467,7 @@ def test_the_size_of_the_exports_is_read_as_duckdb_reads_sizes(make_settings, wr
         ("HEARTBEAT_URL", "an address that starts with http:// or https://"),
     ],
 )
-def test_a_bad_address_is_not_shown_for_it_may_be_a_secret(given_, name, allowed):
+def test_a_bad_address_is_not_shown_because_it_may_be_a_secret(given_, name, allowed):
     given_(**{name: "my-secret"})
 
     assert refusal() == f"TICKWELL_{name}: must be {allowed}"

@@ -1,4 +1,4 @@
-"""What the settings say of who may read is kept, or the start is refused; and no secret is told."""
+"""The settings of sign-in hold, or the start is refused; no secret is ever shown."""
 
 import importlib.util
 import re
@@ -67,7 +67,7 @@ def test_each_provider_is_a_way_to_sign_in(secrets, auth, providers):
     assert sign_in.providers == providers
 
 
-def test_of_two_files_the_later_ones_auth_counts_whole_as_it_does_for_streamlit(secrets, tmp_path, monkeypatch):
+def test_the_auth_table_of_the_later_file_replaces_the_earlier_one_as_in_streamlit(secrets, tmp_path, monkeypatch):
     own = tmp_path / "own.toml"
     own.write_text(EMAILS + AUTH)
     secrets.write_text(TWO_PROVIDERS)
@@ -84,7 +84,7 @@ def test_addresses_without_auth_are_refused(secrets):
 
     assert refusal() == (
         "TICKWELL_ALLOWED_EMAILS is set, but nobody could sign in: put [auth] into Streamlit's secrets "
-        "(docs/sign-in.md), or everyone reads"
+        "(docs/sign-in.md), or take the setting away to let everyone read"
     )
 
 
@@ -92,7 +92,7 @@ def test_auth_without_addresses_is_refused(secrets):
     secrets.write_text(AUTH)
 
     assert refusal() == (
-        "[auth] is in the secrets, but not who may sign in: set TICKWELL_ALLOWED_EMAILS to their e-mail addresses"
+        "[auth] is in the secrets, but nobody is allowed to sign in: set TICKWELL_ALLOWED_EMAILS to their addresses"
     )
 
 
@@ -121,7 +121,7 @@ def test_auth_without_authlib_is_refused(secrets, monkeypatch):
         ),
         (
             TWO_PROVIDERS.replace("google", "my_google"),
-            "the name of a provider, as in [auth.google], must be without _",
+            "[auth.my_google] in the secrets: the name of a provider must be without _",
         ),
         (
             AUTH.replace("/oauth2callback", "/"),
@@ -136,7 +136,7 @@ def test_auth_without_authlib_is_refused(secrets, monkeypatch):
         ),
     ],
 )
-def test_what_would_fail_only_as_a_reader_signs_in_is_refused_at_the_start(secrets, auth, fault):
+def test_a_fault_that_would_only_show_when_a_reader_signs_in_stops_the_start(secrets, auth, fault):
     secrets.write_text(EMAILS + auth)
 
     assert refusal() == fault
@@ -176,7 +176,7 @@ def test_no_secret_is_in_the_text_of_settings_or_of_their_errors(secrets, monkey
         assert not [text for text in texts if secret in text]
 
 
-def test_tickets_are_signed_by_the_cookies_secret_or_by_the_token_but_not_with_either_as_it_is(secrets, monkeypatch):
+def test_the_key_of_tickets_is_derived_from_the_cookie_secret_or_the_token_and_is_neither(secrets, monkeypatch):
     monkeypatch.setenv("TICKWELL_API_TOKEN", TOKEN)
     by_token = load_to_serve().ticket_key
     secrets.write_text(EMAILS + AUTH)
@@ -206,27 +206,27 @@ def test_a_file_of_secrets_that_can_not_be_read_is_refused(monkeypatch):
 
 @pytest.fixture
 def named_by_nobody(secrets: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A file of secrets that nothing names yet."""
+    """A file of secrets that no option and no variable names yet."""
     secrets.write_text("TICKWELL_POLL_SECONDS = 7\n")
     monkeypatch.setitem(Settings.model_config, "toml_file", None)
     monkeypatch.delitem(sys.modules, "streamlit.config", raising=False)
     return secrets
 
 
-def test_in_streamlits_process_the_secrets_are_those_that_it_reads(named_by_nobody, monkeypatch):
+def test_in_streamlits_process_the_secrets_files_are_those_that_streamlit_reads(named_by_nobody, monkeypatch):
     options = {"secrets.files": [str(named_by_nobody)]}
     monkeypatch.setitem(sys.modules, "streamlit.config", SimpleNamespace(get_option=options.__getitem__))
 
     assert load().poll_seconds == 7
 
 
-def test_in_another_process_the_secrets_are_those_that_streamlits_variable_names(named_by_nobody, monkeypatch):
+def test_in_another_process_the_secrets_files_are_those_that_streamlits_variable_names(named_by_nobody, monkeypatch):
     monkeypatch.setenv("STREAMLIT_SECRETS_FILES", f"/nonexistent.toml {named_by_nobody}")
 
     assert load().poll_seconds == 7
 
 
-def test_in_another_process_the_secrets_are_else_those_of_the_person_and_of_the_project(named_by_nobody, monkeypatch):
+def test_in_another_process_the_default_secrets_files_are_the_persons_and_the_projects(named_by_nobody, monkeypatch):
     monkeypatch.delenv("STREAMLIT_SECRETS_FILES", raising=False)
     monkeypatch.setenv("HOME", str(named_by_nobody.parent))
     monkeypatch.setattr(settings, "ROOT", Path("/nonexistent"))
@@ -236,7 +236,7 @@ def test_in_another_process_the_secrets_are_else_those_of_the_person_and_of_the_
     assert load().poll_seconds == 7
 
 
-def test_the_template_of_the_secrets_says_what_is_still_to_be_filled_in(secrets):
+def test_the_refusal_of_the_unfilled_template_names_the_missing_keys(secrets):
     secrets.write_text((ROOT / ".streamlit/secrets.toml.example").read_text())
 
     assert refusal() == "the secrets lack cookie_secret in [auth], client_id in [auth], client_secret in [auth]"

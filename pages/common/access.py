@@ -1,4 +1,4 @@
-"""What pages are given: the settings of the server, for readers who may read, and the database and exports by them."""
+"""What pages receive: the server's settings, for readers who may read, and through them database and exports."""
 
 from datetime import timedelta
 
@@ -21,10 +21,10 @@ def settings_of_server() -> Settings:
 
 
 def settings() -> Settings:
-    """The settings of this server, for a reader who may read. Whatever a page reads, it comes by here.
+    """The settings of this server, for a reader who may read. Every read calls this function.
 
-    So nothing is told by a live part of a page whose reader signed out, or by a page's bare script on a host that runs
-    those.
+    So a reader who signed out gets nothing from a live part of a page, and neither does a page's bare script on a host
+    that runs such scripts.
     """
     settings = settings_of_server()
     if not sign_in.admits(settings):
@@ -43,5 +43,5 @@ def exports() -> Exports:
 
 
 def refresh_every() -> timedelta:
-    """How often a live part of a page is looked at again."""
+    """How often a live part of a page is refreshed."""
     return timedelta(seconds=min(settings().poll_seconds, 5))

@@ -1,4 +1,4 @@
-"""Where a browser or a program fetches an export, and how programs ask for it."""
+"""The address where a browser or a program fetches an export, and how programs ask for it."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -22,9 +22,9 @@ RENEWED_EVERY = tickets.GOOD_FOR / 2
 
 
 def offer(label: str, query: ExportQuery) -> None:
-    """A button that brings the file. Where the API is not open to everyone, draw it anew after `RENEWED_EVERY`.
+    """Draw a button that brings the file. If the API is not open to everyone, draw it again after `RENEWED_EVERY`.
 
-    On a host that doesn't serve our routes the file goes through the memory of this process: offer none that is large.
+    On a host that doesn't serve our routes the file goes through this process's memory: offer no large file there.
     """
     if routes_are_served():
         st.link_button(label, _link(query), icon=":material/download:")
@@ -44,16 +44,17 @@ def _content(query: ExportQuery) -> bytes:
 
 
 def _link(query: ExportQuery) -> str:
-    """The address for this reader's browser, relative to a page, as some hosts put a path before ours."""
+    """The address for this reader's browser, relative to a page, since some hosts put a path before ours."""
     key = access.settings().ticket_key
     ticket = f"&{tickets.PARAMETER}={tickets.sign(key, query.parameters)}" if key else ""
     return f"{_path(query)}{ticket}"
 
 
 def code(query: ExportQuery) -> Mapping[str, tuple[str, str]]:
-    """How programs ask for the same, by their names: a language for highlighting, and the lines.
+    """How programs ask for the same, by the program's name: a language for highlighting, and the lines.
 
-    pandas, polars and duckdb read Parquet: by its address, or where that asks for a token the file that curl saved.
+    pandas, polars and duckdb read Parquet by its address. If the API asks for a token, they read the file that curl
+    saved.
     """
     token = access.settings().api_token is not None
     parquet = replace(query, format="parquet")

@@ -1,4 +1,4 @@
-"""What stands above every page: its title, how recording goes, and in which zone times are shown."""
+"""The header of every page: its title, how the recording goes, and the time zone of the times."""
 
 import streamlit as st
 
@@ -28,7 +28,7 @@ def header(title: str) -> None:
 
 
 def _state() -> None:
-    """The recorder's state in words, the zone of the times, and a word on prices that nobody trades at."""
+    """The recorder's state in words, the zone of the times, and a warning about prices that are not real."""
     zone, now = text.zone(), moments.now()
     try:
         pulse = read_pulse(moments.this_second())
@@ -46,11 +46,12 @@ def _state() -> None:
         st.caption(times)
     if clock := clock_in_words(notice):
         st.warning(
-            f"{text.escaped(clock[0].upper() + clock[1:])}: times here are the exchange's.", icon=":material/schedule:"
+            f"{text.escaped(clock[0].upper() + clock[1:])}: times on this page are the exchange's.",
+            icon=":material/schedule:",
         )
     if pulse.set_aside:
         st.warning(f"Files {text.escaped(aside_in_words(pulse.set_aside))}", icon=":material/warning:")
     if access.settings().demo or pulse.exchange is Exchange.SIMULATOR:
-        st.warning("**Simulated prices.** They are made up by the built-in simulator.", icon=":material/science:")
+        st.warning("**Simulated prices.** The built-in simulator makes them up.", icon=":material/science:")
     elif pulse.exchange is Exchange.TEST:
         st.warning("**Prices of Deribit's test environment.** Nobody trades at them.", icon=":material/science:")

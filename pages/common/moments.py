@@ -1,4 +1,4 @@
-"""Moments, by the exchange's clock, that visitors share, so that they ask the same questions."""
+"""Times by the exchange's clock, rounded so that all visitors ask the same questions."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -11,12 +11,12 @@ SECOND = timedelta(seconds=1)
 
 
 def now() -> datetime:
-    """Now, by the exchange's clock: that of this machine may be wrong."""
+    """Now, by the exchange's clock, since this machine's clock may be wrong."""
     return exchange_now(settings().database)
 
 
 def this_second() -> datetime:
-    """Now, rounded up, so that visitors of the same second ask the same question."""
+    """Now, rounded up to the second, so that visitors of the same second ask the same question."""
     return now().replace(microsecond=0) + timedelta(seconds=1)
 
 
@@ -26,7 +26,7 @@ def this_minute() -> datetime:
 
 
 def these_ten_seconds() -> datetime:
-    """Now, rounded down to ten seconds: slots that are still to come don't count as missing."""
+    """Now, rounded down to ten seconds, so that slots that are still to come don't count as missing."""
     return datetime.fromtimestamp(int(now().timestamp()) // 10 * 10, UTC)
 
 

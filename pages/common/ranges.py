@@ -1,4 +1,4 @@
-"""The range that a reader chooses, one that ends now or one between two times, and how it stands in the address."""
+"""The range that a reader chooses, one that ends now or one between two times, and its form in the address."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -32,7 +32,7 @@ def choose_span(spans: Sequence[str], default: str) -> str:
 
 
 def exact_range(before: tuple[datetime, datetime] | None) -> tuple[datetime, datetime]:
-    """The range that stands in the address, else the one that was looked at before, else the last day."""
+    """The exact range in the address, else the range that was shown before, else the last day."""
     now = moments.now()
     start, end = _from_url() or before or (now - timedelta(days=1), now)
     st.query_params.update(start=to_url(start), end=to_url(end))
@@ -40,10 +40,10 @@ def exact_range(before: tuple[datetime, datetime] | None) -> tuple[datetime, dat
 
 
 def edit(start: datetime, end: datetime) -> None:
-    """Show the two times of an exact range, to be changed."""
+    """Show the two times of an exact range in inputs."""
     for name, label, at in (("start", "From", start), ("end", "To", end)):
         local = at.astimezone(text.zone()).replace(tzinfo=None, second=0, microsecond=0)
-        # Keyed by the time that it shows: a rerun may still carry times that the page has replaced meanwhile.
+        # The key holds the shown time, so that a late rerun can't bring back a time that was replaced.
         key = f"{name} {to_url(at)} {text.zone().key} {st.session_state.get('cleared', 0)}"
         st.datetime_input(
             label,
@@ -67,7 +67,7 @@ def look_at(start: datetime, end: datetime) -> None:
 
 
 def _from_url() -> tuple[datetime, datetime] | None:
-    """The exact range that stands in the URL, if one does."""
+    """The exact range in the URL; None without one."""
     written = [st.query_params.get(name, "") for name in ("start", "end")]
     if not any(written):
         return None
@@ -83,15 +83,15 @@ def _from_url() -> tuple[datetime, datetime] | None:
 
 
 def _leave_exact_range() -> None:
-    """Go to the range that the reader clicked: the address leaves out the default one, so it must not name another."""
+    """Go to the range that the reader clicked. The address omits the default range, so it must name no exact one."""
     for name in ("start", "end"):
         st.query_params.pop(name, None)
 
 
 def _typed(name: str, key: str, put: datetime) -> None:
-    """Move an end of the range in the address to the time that the reader gave; what they cleared is shown again.
+    """Move an end of the range in the address to the reader's time. An input that the reader cleared is shown again.
 
-    It is called too when a rerun still carries an input that the page has replaced meanwhile, as it was put there.
+    This is also called when a late rerun carries an input that the page has replaced: its time is the old one.
     """
     local = st.session_state[key]
     if local is None:

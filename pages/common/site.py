@@ -1,4 +1,4 @@
-"""The pages of the site: whatever lists them reads it here."""
+"""The pages of the site. Every list of pages comes from here."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +10,7 @@ LOGO = ROOT / "pages/common/logo.svg"
 
 @dataclass(frozen=True)
 class Page:
-    """A page: its script, counted from the project's root, its name, its sign, and a line that says what it shows."""
+    """A page: its script, relative to the project's root, its title, its icon, and a line that says what it shows."""
 
     path: str
     title: str
@@ -19,7 +19,7 @@ class Page:
 
     @property
     def name(self) -> str:
-        """The name of its script, which is its place in the address."""
+        """The name of its script, which is also its path in the address."""
         return Path(self.path).stem
 
 

@@ -1,4 +1,4 @@
-"""What a reader looks at: which range, as bars of which interval."""
+"""What a reader looks at: a range, and the interval of its bars."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from store.prices.bars import NICE_INTERVALS, nice_interval
 
 MOST_POINTS = 1500
-"""More points than this are not told apart on a screen: bars are chosen so that a line has no more."""
+"""A screen can't show more points than this: bars are chosen so that a line has no more."""
 
 MOST_ALERTS = 200
 """More marks than this can't be told apart on a chart."""
@@ -17,7 +17,7 @@ _MOST_CANDLES = 200
 _MOST_ASKED_FOR = 5000
 _SHORTEST = timedelta(seconds=1)
 EARLIEST, LATEST = datetime(2001, 1, 1, tzinfo=UTC), datetime(2101, 1, 1, tzinfo=UTC)
-"""No range reaches beyond these."""
+"""No range reaches beyond these times."""
 
 SPANS: Mapping[str, timedelta | None] = {
     "15m": timedelta(minutes=15),
@@ -29,7 +29,8 @@ SPANS: Mapping[str, timedelta | None] = {
     "1y": timedelta(days=365),
     "All": None,
 }
-"""Ranges that end now, as named on screen and in the URL. M is a month, m a minute; All begins with the first tick."""
+"""Ranges that end now, by their names on screen and in the URL. M is a month, m a minute; All begins with the first
+tick."""
 
 EXACT = "Exact"
 """The range between two times that the reader gave."""
@@ -37,13 +38,13 @@ EXACT = "Exact"
 
 @dataclass(frozen=True)
 class View:
-    """What is looked at.
+    """What to draw.
 
     Attributes:
         span: of `SPANS`, or `EXACT`.
         start, end: of an exact range, UTC, half-open.
         interval: of a bar; None for one that suits the range.
-        candles: bars are drawn as candles, so fewer of them suit a range.
+        candles: bars are drawn as candles, so a range has fewer of them.
     """
 
     span: str
@@ -53,7 +54,7 @@ class View:
     candles: bool = False
 
     def bounds(self, now: datetime, first: datetime) -> tuple[datetime, datetime]:
-        """Start and end; `first` is when all begins."""
+        """Start and end of the range; `first` is the start of "All"."""
         if self.start and self.end:
             return self.start, self.end
         length = SPANS[self.span]
@@ -82,18 +83,18 @@ def to_url(at: datetime) -> str:
 
 
 def first_midnight(now: datetime, days: int, zone: ZoneInfo) -> datetime:
-    """When the first of so many days of a zone began, today being the last; in UTC."""
+    """The start of the first of `days` days of a zone, today being the last; in UTC."""
     day = now.astimezone(zone).date() - timedelta(days=days - 1)
     return datetime.combine(day, time(), zone).astimezone(UTC)
 
 
 def from_wall(written: str, zone: ZoneInfo) -> datetime:
-    """A time that a clock on the wall of that zone shows."""
+    """The instant at which a wall clock of that zone shows this time."""
     return datetime.fromisoformat(written).replace(tzinfo=zone).astimezone(UTC)
 
 
 def within_reach(start: datetime, end: datetime) -> tuple[datetime, datetime]:
-    """A range with something in it: of this century, and a second long at least, around the same middle."""
+    """A range within this century, at least a second long, around the same middle."""
     start, end = (min(max(at, EARLIEST), LATEST) for at in (start, end))
     if end - start >= _SHORTEST:
         return start, end

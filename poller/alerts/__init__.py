@@ -1,1 +1,1 @@
-"""Alerts beside a recorder: judging, and telling people."""
+"""Alerts beside a recorder: judging rules, and sending messages to people."""

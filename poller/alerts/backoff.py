@@ -1,4 +1,4 @@
-"""Whose turn it is to be told: one event at a time for each target, and after a failure not before a while."""
+"""The queue of messages: one event at a time for each target, and a growing wait after each failure."""
 
 import random
 import time
@@ -9,24 +9,24 @@ from datetime import datetime
 from store.alerts.events import Pending
 
 FIRST_WAIT_S = 1.0
-"""Between the first two tries of a target. The wait doubles each time, up to five minutes.
+"""The wait between the first two tries of a target. It doubles each time, up to five minutes.
 
-Chance takes up to half of each wait away: targets that the same network fails don't all come back at once. stamina has
-the thread that waits sleep; here one thread waits for all targets.
+Chance shortens each wait by up to half: targets that fail on the same network don't all come back at once. stamina
+would sleep in the waiting thread; here one thread waits for all targets.
 """
 
 _LONGEST_WAIT_S = 300.0
 
 
-class Turns:
-    """What is still to be told, in memory.
+class MessageQueue:
+    """The events that are still to be sent, in memory.
 
     Args:
         steady: a clock in seconds that nobody sets.
         chance: a number from 0 to 1, another one each time.
         first_wait_s: between the first two tries of a target.
 
-    `busy` has the targets that are being told.
+    `busy` has the targets that a message is being sent to.
     """
 
     def __init__(
@@ -42,15 +42,15 @@ class Turns:
         self.busy: set[str] = set()
 
     def renew(self, pending: Sequence[Pending]) -> None:
-        """Take what is to be told anew from the database. Who waits after a failure still does."""
+        """Replace the events by those that the database has now. A target's wait after a failure goes on."""
         self._pending = sorted(pending, key=_order)
 
     def left(self) -> list[Pending]:
-        """All that is still to be told and isn't under way, the next first."""
+        """All events that are still to be sent and are not being sent, the next first."""
         return [each for each in self._pending if each.target not in self.busy]
 
     def due(self, now: datetime, known: Collection[str]) -> list[Pending]:
-        """What is to be told now, at most one event for each of the known targets. The least tried come first."""
+        """The events to send now, at most one for each of the known targets. The least tried come first."""
         found: dict[str, Pending] = {}
         for each in self.left():
             if each.target in known and each.event.send_after <= now and self._may_try(each.target):
@@ -58,7 +58,7 @@ class Turns:
         return list(found.values())
 
     def wait_s(self, now: datetime, known: Collection[str]) -> float | None:
-        """How long until something is due; None when that never comes by itself."""
+        """The seconds until an event is due; None if no event becomes due by itself."""
         waits = [
             max((each.event.send_after - now).total_seconds(), self._not_before.get(each.target, 0) - self._steady())
             for each in self.left()
@@ -66,14 +66,14 @@ class Turns:
         ]
         return max(0.0, min(waits)) if waits else None
 
-    def done(self, told: Pending) -> None:
-        """A target was told, or it is given up."""
-        self._take_out(told)
-        self._failures.pop(told.target, None)
-        self._not_before.pop(told.target, None)
+    def done(self, finished: Pending) -> None:
+        """Drop an event that was sent to its target or given up."""
+        self._take_out(finished)
+        self._failures.pop(finished.target, None)
+        self._not_before.pop(finished.target, None)
 
     def failed(self, tried: Pending) -> tuple[int, float]:
-        """A target could not be told: which failure in a row that is, and in how many seconds it is tried again."""
+        """Note that a try failed; return how many failed in a row and the seconds until the next try."""
         self._take_out(tried)
         self._pending = sorted([*self._pending, replace(tried, tries=tried.tries + 1)], key=_order)
         failures = self._failures.get(tried.target, 0)
@@ -86,10 +86,10 @@ class Turns:
     def _may_try(self, target: str) -> bool:
         return self._steady() >= self._not_before.get(target, 0)
 
-    def _take_out(self, those: Pending) -> None:
-        which = (those.target, those.event.id)
+    def _take_out(self, pending: Pending) -> None:
+        which = (pending.target, pending.event.id)
         self._pending = [each for each in self._pending if (each.target, each.event.id) != which]
-        self.busy.discard(those.target)
+        self.busy.discard(pending.target)
 
 
 def _order(pending: Pending) -> tuple[int, datetime, datetime]:

@@ -1,4 +1,4 @@
-"""Telling people of alerts, beside a recorder: at least once, until it is noted in the database that they were told."""
+"""Sending alerts to people, beside a recorder: each event at least once, until the database notes it as sent."""
 
 import contextlib
 import logging
@@ -23,21 +23,21 @@ from store.file.database import Database
 from store.file.locks import FileLock, beside
 from store.models import utc_now
 
-from .backoff import FIRST_WAIT_S, Turns
+from .backoff import FIRST_WAIT_S, MessageQueue
 from .notify import TIMEOUT_S, Kind, Message, NotifyError, Target
 
 log = logging.getLogger("tickwell.alerts")
 
 GIVE_UP_AFTER = timedelta(days=7)
 
-# So often it looks at the clock, at the lock, and whether another process left events. The database is read only when
-# there are some.
+# How often it looks at the clock, at the lock, and for events that another process left. It reads the database only
+# when there are some.
 _LOOK_AGAIN_S = 1.0
 
 # A recorder has 2 s to stop, and its own last write falls into them.
 _LAST_WAIT_S = 0.8
 
-# So many are given up in one transaction: some 20 ms.
+# The most events to give up in one transaction, which takes some 20 ms.
 _GIVEN_UP_AT_ONCE = 50
 
 _KINDS: Mapping[Severity, Kind] = {"info": "info", "warning": "warning", "critical": "failure"}
@@ -60,7 +60,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class _Tried:
-    """What came of telling one target of one event, or of giving that up."""
+    """The outcome of sending one event to one target, or of giving it up."""
 
     pending: Pending
     outcome: Outcome
@@ -69,16 +69,17 @@ class _Tried:
 
 
 class Delivery:
-    """Tells targets what they are still to be told, in threads of its own: one message at a time for each target.
+    """Sends events to targets, in threads of its own: one message at a time for each target.
 
-    One process at a time does so for a database file: it holds a lock beside it, from its first event on. A target that
-    hangs holds up no other one, and none of them a slot: what came of a try is a small write.
+    Only one process at a time sends for a database file: it holds a lock beside the file, from its first event on. A
+    target that hangs delays no other target, and none of them delays a slot: the outcome of a try is a small write.
 
     Args:
-        database: that the events are noted in.
-        addresses: where targets are told, by name; asked for each time.
+        database: the one that notes the events.
+        addresses: gives the address of each target, by name; called each time.
         clock: of the recorder.
-        gives_up: on what nobody took in a week, and on targets without an address. Else such events are left to others.
+        gives_up: on an event that was not sent within a week, and on a target without an address. Otherwise such
+            events are left to other processes.
         limits: how long it waits for what.
     """
 
@@ -96,7 +97,7 @@ class Delivery:
         self._lock = FileLock(beside(database.path, "alerts"))
         self._held = False
         self._targets: dict[SecretStr, Target] = {}
-        self._turns = Turns(first_wait_s=limits.first_wait_s)
+        self._to_send = MessageQueue(first_wait_s=limits.first_wait_s)
         self._tried: queue.SimpleQueue[_Tried] = queue.SimpleQueue()
         self._not_noted: list[_Tried] = []
         self._news = True
@@ -106,31 +107,31 @@ class Delivery:
         self._thread = threading.Thread(target=self._run, name="tickwell-delivery", daemon=True)
 
     def start(self) -> None:
-        """Begin with what is left from before."""
+        """Begin with the events that were left from before."""
         self._thread.start()
 
     def wake(self) -> None:
-        """Events were noted: look at once."""
+        """Look at once, because events were noted."""
         self._news = True
         self._woken.set()
 
     def cease(self) -> None:
-        """Begin nothing any more. What is under way may end within a second, else it is begun again another time."""
+        """Begin no new message. A running one may end within a second; otherwise it is sent again another time."""
         self._stop.set()
         self._woken.set()
 
     def stop(self) -> None:
-        """Cease, and wait for that."""
+        """Cease, and wait for the end."""
         self.cease()
         if self._thread.is_alive():
             self._thread.join(_LAST_WAIT_S + self._limits.store_s)
 
     @property
     def idle(self) -> bool:
-        """Is nothing left that one of the targets is to be told?"""
+        """Is no event left for the known targets?"""
         known = self._addresses()
-        left = any(each.target in known for each in self._turns.left())
-        return not (self._news or left or self._turns.busy)
+        left = any(each.target in known for each in self._to_send.left())
+        return not (self._news or left or self._to_send.busy)
 
     def _run(self) -> None:
         while not self._stop.is_set():
@@ -143,35 +144,35 @@ class Delivery:
             self._end()
 
     def _take_turns(self) -> float:
-        """Do what is due; in how many seconds to look again."""
+        """Do what is due; return the seconds until the next look."""
         wait_s = _LOOK_AGAIN_S
-        with self._trouble_told(), contextlib.suppress(NoDatabaseError):
+        with self._logged_trouble(), contextlib.suppress(NoDatabaseError):
             self._note()
             self._look_for_events()
-            if self._turns.left() and self._holds_the_lock():
+            if self._to_send.left() and self._holds_the_lock():
                 wait_s = self._tell()
         return wait_s
 
     @contextlib.contextmanager
-    def _trouble_told(self) -> Iterator[None]:
-        """Log that the database can't be used, once until it can."""
+    def _logged_trouble(self) -> Iterator[None]:
+        """Log that the database can't be used, once until it can be used again."""
         try:
             yield
         except StoreError as error:
             if not self._trouble:
-                log.warning("alerts wait to be told: %s", error)
+                log.warning("alerts are not sent until the database can be used: %s", error)
             self._trouble = True
         else:
             self._trouble = False
 
     def _look_for_events(self) -> None:
-        """Read what is to be told, if there is anything new."""
+        """Read the events that are to be sent, if there are new ones."""
         left_at = _changed_at(self._lock.path)
         if self._news or left_at != self._left_at:
             self._news = True
             with self._database.read(self._limits.store_s) as cursor:
                 self._news = False
-                self._turns.renew(events.pending(cursor))
+                self._to_send.renew(events.pending(cursor))
             self._left_at = left_at
 
     def _holds_the_lock(self) -> bool:
@@ -179,20 +180,20 @@ class Delivery:
             self._lock.release()
             self._held = False
         if not self._held and self._lock.try_acquire():
-            self._held = self._news = True  # whoever had it may have told some
+            self._held = self._news = True  # the last holder may have sent some events
             self._look_for_events()
         return self._held
 
     def _tell(self) -> float:
-        """Begin to tell what is due; in how many seconds the next is, at most until it looks again anyway."""
+        """Begin to send what is due; return the seconds until the next event, at most until the next look."""
         now, addresses = self._clock(), self._addresses()
         if self._gives_up:
             self._give_up(now, addresses)
-        for pending in self._turns.due(now, addresses):
-            self._turns.busy.add(pending.target)
+        for pending in self._to_send.due(now, addresses):
+            self._to_send.busy.add(pending.target)
             tell = partial(self._try, pending, self._target(addresses[pending.target]))
             threading.Thread(target=tell, name=f"tickwell-tell-{pending.target}", daemon=True).start()
-        wait_s = self._turns.wait_s(now, addresses)
+        wait_s = self._to_send.wait_s(now, addresses)
         return _LOOK_AGAIN_S if wait_s is None else min(wait_s, _LOOK_AGAIN_S)
 
     def _target(self, address: SecretStr) -> Target:
@@ -211,17 +212,17 @@ class Delivery:
     def _give_up(self, now: datetime, addresses: Mapping[str, SecretStr]) -> None:
         hopeless = [
             _Tried(each, "given up", now, reason)
-            for each in self._turns.left()
+            for each in self._to_send.left()
             if (reason := _why_to_give_up(each, now, addresses))
         ]
         portion = hopeless[:_GIVEN_UP_AT_ONCE]
         self._not_noted += portion
         self._note()
         for (target, reason), count in Counter((each.pending.target, each.detail) for each in portion).items():
-            log.warning("%s will not be told of %s: %s", target, "1 alert" if count == 1 else f"{count} alerts", reason)
+            log.warning("%s: %s given up: %s", target, "1 alert" if count == 1 else f"{count} alerts", reason)
 
     def _note(self) -> None:
-        """Note what came of tries. Until then nothing more is sent to their targets: so little is ever told twice."""
+        """Note the outcomes of tries. Until then their targets get no other event, so few events are sent twice."""
         while not self._tried.empty():
             self._not_noted.append(self._tried.get())
         if not self._not_noted:
@@ -236,20 +237,20 @@ class Delivery:
     def _conclude(self, tried: _Tried) -> None:
         target, rule = tried.pending.target, tried.pending.event.rule
         if tried.outcome == "failed":
-            failures, wait_s = self._turns.failed(tried.pending)
+            failures, wait_s = self._to_send.failed(tried.pending)
             level = logging.WARNING if failures == 1 else logging.INFO
-            log.log(level, "%s not told of %s, again in %.1f s: %s", target, rule, wait_s, tried.detail)
+            log.log(level, "%s: alert %s not sent, next try in %.1f s: %s", target, rule, wait_s, tried.detail)
             return
-        self._turns.done(tried.pending)
+        self._to_send.done(tried.pending)
         if tried.outcome == "sent":
-            log.info("%s told of %s", target, rule)
+            log.info("%s: alert %s sent", target, rule)
         else:
-            log.info("%s will not be told of %s: %s", target, rule, tried.detail)
+            log.info("%s: alert %s given up: %s", target, rule, tried.detail)
 
     def _end(self) -> None:
-        """Wait a moment for what is under way, and note what came of it."""
+        """Wait a moment for running tries, and note their outcomes."""
         deadline = time.monotonic() + _LAST_WAIT_S
-        missing = self._turns.busy - {tried.pending.target for tried in self._not_noted}
+        missing = self._to_send.busy - {tried.pending.target for tried in self._not_noted}
         with contextlib.suppress(queue.Empty):
             while missing and (left_s := deadline - time.monotonic()) > 0:
                 tried = self._tried.get(timeout=left_s)
@@ -258,19 +259,19 @@ class Delivery:
         try:
             self._note()
         except StoreError as error:
-            log.warning("not noted, so they may be told again: %s", error)
+            log.warning("alerts that were sent may be sent again, because that could not be noted: %s", error)
         finally:
             self._lock.release()
 
 
-def leave_word(database: Path) -> None:
-    """Let the process that tells people know that this one noted events."""
-    with contextlib.suppress(OSError):  # it belongs to another user: then they are told at the next occasion
+def announce_events(database: Path) -> None:
+    """Let the process that sends alerts know that this one noted events."""
+    with contextlib.suppress(OSError):  # the file belongs to another user: the events are sent a little later
         beside(database, "alerts").touch()
 
 
 def message_of(event: Event) -> Message:
-    """What a target is told of an event."""
+    """The message that a target gets of an event."""
     at = event.at.isoformat(sep=" ", timespec="milliseconds").removesuffix("+00:00")
     over = event.event == "over"
     return Message(
@@ -284,7 +285,7 @@ def _why_to_give_up(pending: Pending, now: datetime, addresses: Mapping[str, Sec
     if pending.target not in addresses:
         return "its address is gone"
     if now - pending.event.noted_at > GIVE_UP_AFTER:
-        return f"not told within {GIVE_UP_AFTER.days} days"
+        return f"not sent within {GIVE_UP_AFTER.days} days"
     return ""
 
 
@@ -293,7 +294,7 @@ def _as_noted(tried: _Tried) -> events.Delivery:
 
 
 def _changed_at(path: Path) -> int | None:
-    """When a file was written last, as a number; None while there is none."""
+    """When a file was written last, in nanoseconds; None without the file."""
     try:
         return path.stat().st_mtime_ns
     except OSError:

@@ -1,6 +1,6 @@
 """Alerts beside a recorder: the rules of its file, judged on all that its journal writes, in the same transaction.
 
-So an event is as durable as the tick that brought it, before anybody is told of it.
+So an event is as durable as the tick that caused it, before anybody gets a message.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ from store.alerts import events
 from store.alerts.events import Event
 from store.alerts.healings import Healings
 from store.alerts.in_force import put_in_force
-from store.alerts.judge import Company, Judge
+from store.alerts.judge import EventMaker, Judge
 from store.alerts.recall import recall
 from store.alerts.rules.kinds import AnyRule
 from store.alerts.rules.rule_file import load_rules
@@ -33,24 +33,24 @@ from .notify import check
 log = logging.getLogger("tickwell.alerts")
 
 EXAMPLE = ROOT / "alerts.example.toml"
-"""The rules of a demo that has none of its own."""
+"""The rules of a demo without a file of its own."""
 
 
 class UnjudgedError(TickwellError):
-    """The rules could not be judged; the log says why. The journal writes what it has without them."""
+    """The rules could not be judged; the log says why. The journal then writes its ticks and misses without them."""
 
 
-Stamp = tuple[int, int, int] | None
+FileState = tuple[int, int, int] | None
 
 
 class Alerts:
     """The rules of ALERTS_FILE and where they stand.
 
     Args:
-        settings: which file, and who is told.
-        database: that the journal writes into.
+        settings: name the file and the addresses.
+        database: the one that the journal writes into.
         clock: of the recorder.
-        wake: hears that events were noted.
+        wake: called after events were noted.
 
     Raises:
         SettingsError: the file can't be used, a line for each mistake; or apprise doesn't know an address.
@@ -67,7 +67,7 @@ class Alerts:
         check_addresses(settings)
         self._settings, self._database, self._clock, self._wake = settings, database, clock, wake
         self._path = file_of(settings)
-        self._stamp = _stamp(self._path)
+        self._file_state = _file_state(self._path)
         self._rules = read_rules(settings)
         self._fault = ""
         self._noted = False
@@ -77,19 +77,19 @@ class Alerts:
 
     @property
     def addresses(self) -> Mapping[str, SecretStr]:
-        """Where targets are told, by name."""
+        """The address of each target, by name."""
         return addresses(self._settings, self._rules)
 
     @contextlib.contextmanager
     def judging(
         self, ticks: Sequence[tuple[datetime, Tick]], misses: Sequence[Miss], wait_s: float
     ) -> Iterator[Callable[[Cursor], None]]:
-        """Lend what judges ticks and misses of slots. Use it inside the transaction that stores them.
+        """Lend a function that judges ticks and misses of slots. Call it inside the transaction that stores them.
 
         Raises:
-            BusyError, NoDatabaseError, OlderSchemaError, UnreadableError: what was recorded before can't be read, and
-                nothing can be written either.
-            UnjudgedError: the rules could not be judged; the transaction is spoilt.
+            BusyError, NoDatabaseError, OlderSchemaError, UnreadableError: the record can't be read, and nothing can be
+                written either.
+            UnjudgedError: the rules could not be judged; the transaction can't be used any more.
         """
         outcomes = _by_slot(ticks, misses)
         if self._judged_to is not None and outcomes[0][0] < self._judged_to:  # the clock went back
@@ -107,12 +107,12 @@ class Alerts:
             self._wake()
 
     def _look(self, cursor: Cursor, judge: Judge, outcomes: Sequence[tuple[datetime, Tick | Miss]]) -> list[Event]:
-        """Note what changes, and the rules when they did."""
+        """Note the changes, and the rules if they changed."""
         found: list[Event] = []
         self._judge = None
         with guarded("alerts"):
-            if judge.company.exchange is None:  # the first tick of a file tells
-                judge.company = replace(judge.company, exchange=exchange_of(cursor))
+            if judge.maker.exchange is None:  # the first tick of a file decides
+                judge.maker = replace(judge.maker, exchange=exchange_of(cursor))
             found += self._judged(cursor, judge, outcomes)
             events.append(cursor, found)
             self._judge, self._noted = judge, True
@@ -134,7 +134,7 @@ class Alerts:
         return [*found, *self._healings.events(cursor, judge, now)]
 
     def _ready(self, slot: datetime, wait_s: float) -> Judge:
-        """Who judges by the rules as they are now."""
+        """The judge with the rules as they are now."""
         judge: Judge | None = None
         of_the_file: StoreError | None = None
         with guarded("alerts"):
@@ -151,7 +151,7 @@ class Alerts:
 
     def _recalled(self, slot: datetime, wait_s: float) -> Judge:
         if not self._rules:
-            return Judge((), {}, {}, Company({}))
+            return Judge((), {}, {}, EventMaker({}))
         indexes, seconds = self._settings.indexes, self._settings.poll_seconds
         common = tuple(named(self._settings.notify_urls))
         targets = {
@@ -161,32 +161,32 @@ class Alerts:
             return recall(cursor, self._rules, indexes, seconds, slot, targets)
 
     def _forget(self) -> None:
-        """What was judged was not stored: begin again from what is."""
+        """Drop a judge whose result was not stored: the next one begins from what is stored."""
         self._judge = self._healings = None
 
     def _reload_if_changed(self) -> None:
-        stamp = _stamp(self._path)
-        if stamp == self._stamp:
+        state = _file_state(self._path)
+        if state == self._file_state:
             return
-        self._stamp, self._noted = stamp, False
+        self._file_state, self._noted = state, False
         try:
             self._rules = _rules_of(self._path, self._settings.indexes)
         except SettingsError as error:
             self._fault = str(error)
-            log.warning("the rules that there were go on: %s", self._fault)
+            log.warning("the rules of before stay in force: %s", self._fault)
         else:
             self._judge, self._fault = None, ""
             log.info("rules of %s: %d", self._path.name, len(self._rules))
 
 
 def file_of(settings: Settings) -> Path:
-    """The file of rules; for a demo without one, that of the examples."""
+    """The file of rules; for a demo without one, the file of examples."""
     path = settings.alerts_file
     return EXAMPLE if settings.demo and not path.exists() and not _asked_for(settings) else path
 
 
 def read_rules(settings: Settings) -> list[AnyRule]:
-    """The rules of a start; none where there is no file and none was asked for.
+    """The rules at the start; none where the file is missing and no setting names it.
 
     Raises:
         SettingsError: the file can't be used; a line for each mistake.
@@ -196,16 +196,16 @@ def read_rules(settings: Settings) -> list[AnyRule]:
 
 
 def check_addresses(settings: Settings) -> None:
-    """See to it that apprise knows those of NOTIFY_URLS.
+    """Check that apprise knows each address of NOTIFY_URLS.
 
     Raises:
-        SettingsError: it doesn't.
+        SettingsError: it doesn't know one.
     """
     check(settings.notify_urls, f"{PREFIX}NOTIFY_URLS")
 
 
 def addresses(settings: Settings, rules: Sequence[AnyRule]) -> dict[str, SecretStr]:
-    """Where targets are told, by name: those of NOTIFY_URLS, and those that rules have by themselves."""
+    """The address of each target, by name: those of NOTIFY_URLS, and those of single rules."""
     found = named(settings.notify_urls)
     for rule in rules:
         found |= named(rule.notify or (), rule.name)
@@ -224,8 +224,8 @@ def _asked_for(settings: Settings) -> bool:
     return "alerts_file" in settings.model_fields_set
 
 
-def _stamp(path: Path) -> Stamp:
-    """Tells one state of a file from another; None while there is none."""
+def _file_state(path: Path) -> FileState:
+    """A value that changes when the file changes; None without the file."""
     try:
         found = path.stat()
     except OSError:

@@ -1,6 +1,6 @@
-"""Messages to people, by apprise. It takes 25 MB and 0.2 s to load, so it is loaded when somebody has to be told.
+"""Messages to people, by apprise. It takes 25 MB and 0.2 s to load, so it is loaded for the first message.
 
-The addresses are secrets: no error and no log has any part of one but its service, such as "ntfy".
+The addresses are secrets: no error and no log has any part of an address but its service, such as "ntfy".
 """
 
 import logging
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from apprise import Apprise, AppriseResult
 
 TIMEOUT_S = 30.0
-"""So long one try may last. Apprise itself gives up after 4 s without an answer, but not on one that trickles in."""
+"""The longest time of one try. apprise gives up after 4 s of silence, but not on an answer that trickles in."""
 
 # Shorter parts of an address are hidden only where they stand alone: "a" is a part of most words.
 _LONG_ENOUGH = 4
 
-# What the system says of a connection that failed. Apprise keeps it to its debug log, in words that differ by service.
+# The system's words for a failed connection. apprise writes them to its debug log only, in words of each service.
 _OF_THE_SYSTEM = re.compile(r"\[Errno -?\d+\] ([\w ,'-]+)|timed out", re.ASCII)
 
 _MOST_LETTERS = 300
@@ -37,12 +37,12 @@ Kind = Literal["info", "success", "warning", "failure"]
 
 
 class NotifyError(TickwellError):
-    """A message did not get through; why stands in it, without the address. The delivery of alerts tries again."""
+    """A message was not sent. Its text says why, without the address. The delivery of alerts tries again."""
 
 
 @dataclass(frozen=True)
 class Message:
-    """What a person is to read; `kind` decides about colours and icons where a service has them."""
+    """A text for a person; services with colours or icons choose them by `kind`."""
 
     title: str
     body: str
@@ -50,7 +50,7 @@ class Message:
 
 
 class Target:
-    """Somebody who can be told, at an address. Tell one message at a time."""
+    """A person or service at an address. Send one message at a time."""
 
     def __init__(self, address: SecretStr, *, timeout_s: float = TIMEOUT_S) -> None:
         self._address = address
@@ -59,10 +59,10 @@ class Target:
         self._trying: threading.Thread | None = None
 
     def tell(self, message: Message) -> None:
-        """Send a message; return when the service has taken it.
+        """Send a message; return once the service has taken it.
 
         Raises:
-            NotifyError: it did not, as far as we know.
+            NotifyError: it did not take the message, as far as we know.
         """
         hangs = f"no answer within {self._timeout_s:g} s"
         if not self._over():
@@ -73,17 +73,17 @@ class Target:
             with guarded("notify"):
                 reasons.append(self._send(message))
 
-        # One that can be left behind: whatever it waits for, neither the next target nor the end of the process waits.
+        # The thread can be left behind: if it hangs, neither the next target nor the end of the process waits for it.
         self._trying = threading.Thread(target=send, name="tickwell-notify", daemon=True)
         self._trying.start()
         if not self._over():
             raise NotifyError(hangs)
-        reason = reasons[0] if reasons else "a mistake of ours, which the log describes"
+        reason = reasons[0] if reasons else "an error of Tickwell, which the log describes"
         if reason:
             raise NotifyError(reason)
 
     def _over(self) -> bool:
-        """Wait for a try that is under way, and tell whether it ended."""
+        """Wait for a running try, and return whether it ended."""
         if self._trying is not None:
             self._trying.join(self._timeout_s)
             if self._trying.is_alive():
@@ -92,7 +92,7 @@ class Target:
         return True
 
     def _send(self, message: Message) -> str:
-        """Send a message; why that failed, or nothing."""
+        """Send a message; return why that failed, or "" if it did not."""
         if self._service is None:
             self._service = _service(self._address)
         if self._service is None:
@@ -106,10 +106,10 @@ class Target:
 
 
 def check(addresses: Sequence[SecretStr], where: str) -> None:
-    """See to it that apprise knows each of some addresses.
+    """Check that apprise knows each address.
 
     Raises:
-        SettingsError: it doesn't; `where` they stand is in the message.
+        SettingsError: it doesn't know one; the message says `where` the addresses stand.
     """
     for number, address in enumerate(addresses, 1):
         if _service(address) is None:
@@ -124,8 +124,8 @@ def service_of(address: SecretStr) -> str:
 
 
 def _service(address: SecretStr) -> "Apprise | None":
-    """What sends to an address; None where apprise doesn't know it, or lacks what it needs for it."""
-    with _loading:  # it imports its services by itself, and two threads at once get half of them
+    """The sender for an address; None where apprise doesn't know it, or lacks a library for it."""
+    with _loading:  # apprise imports its services when asked, and two threads at once get half of them
         _keep_its_log()
         from apprise import Apprise, AppriseAsset
 
@@ -135,7 +135,7 @@ def _service(address: SecretStr) -> "Apprise | None":
             storage_mode="memory",  # no files
             pgp_autogen=False,
             pem_autogen=False,
-            async_mode=False,  # in our thread: those of its own hold up the end of the process
+            async_mode=False,  # its own threads would delay the end of the process
             service_timeout=0,
         )
         service = Apprise.instantiate(address.get_secret_value(), asset=asset)
@@ -143,28 +143,28 @@ def _service(address: SecretStr) -> "Apprise | None":
 
 
 def _keep_its_log() -> None:
-    """Have apprise log for us alone: that has reasons, which it tells in no other way, but addresses too."""
+    """Keep apprise's log from all handlers. Only the log has the reasons of failures, but it has addresses too."""
     logger = logging.getLogger("apprise")
     logger.propagate = False
     logger.setLevel(logging.DEBUG)
     if not logger.handlers:
-        logger.addHandler(logging.NullHandler())  # without any, Python would print it
+        logger.addHandler(logging.NullHandler())  # without a handler, Python would print it
 
 
 def _reason(result: "AppriseResult", address: SecretStr) -> str:
     """Why a message was not sent, in one line without any part of the address."""
-    told, details = [], []
+    warnings, details = [], []
     for entry in result.logs():
         if logging.getLevelName(entry.level) >= logging.WARNING:
-            told.append(entry.message)
+            warnings.append(entry.message)
         else:
             details += [found[1] or found[0] for found in _OF_THE_SYSTEM.finditer(entry.message)]
-    said = "; ".join(dict.fromkeys([*told, *details])) or "it was not accepted"
+    said = "; ".join(dict.fromkeys([*warnings, *details])) or "it was not accepted"
     return one_line(_without(_parts(address), " ".join(said.split())), _MOST_LETTERS)
 
 
 def _parts(address: SecretStr) -> Iterator[str]:
-    """All that stands in an address after its service: host, user, password, path, query, as they are and decoded."""
+    """All parts of an address after its service: host, user, password, path, query, each as written and decoded."""
     _, _, secret = address.get_secret_value().partition("://")
     for written in re.split(r"[/?&=@:#,\s]+", secret):
         yield from {written, unquote(written)} - {""}

@@ -1,4 +1,4 @@
-"""Watches, from a dashboard's process, over a recorder in a process of its own: when that is gone, people are told."""
+"""Watches, from the dashboard, over a recorder in a process of its own, and sends a message when it is gone."""
 
 import atexit
 import logging
@@ -13,7 +13,7 @@ from poller.timing.guard import guarded
 from settings import Settings
 from store.alerts import events
 from store.alerts.events import Kind
-from store.alerts.judge import Company
+from store.alerts.judge import EventMaker
 from store.alerts.rules.rules import Rule, named
 from store.errors import NoDatabaseError, StoreError
 from store.file.database import Cursor, Database
@@ -23,7 +23,7 @@ from store.health.status import stale_after_s
 from store.models import Exchange, utc_now
 from store.prices import ticks
 
-from .delivery import Delivery, leave_word
+from .delivery import Delivery, announce_events
 from .judging import check_addresses
 
 log = logging.getLogger("tickwell.alerts")
@@ -40,7 +40,7 @@ class Limits:
 
     Attributes:
         look_s: how often it looks at the recorder.
-        hand_over_s: how long it tries to tell that the recorder is back, before it leaves that to the recorder.
+        hand_over_s: how long it tries to send that the recorder is back, before it leaves that to the recorder.
     """
 
     look_s: float = 1.0
@@ -48,10 +48,10 @@ class Limits:
 
 
 class Watchdog:
-    """Notes that the recorder is gone, and that it is back, and tells NOTIFY_URLS of both.
+    """Notes that the recorder is gone, and that it is back, and sends both to NOTIFY_URLS.
 
-    While it is gone, events that it noted and did not deliver are told as well, as far as their targets are known here.
-    A recorder that was never started is none that could be gone.
+    While the recorder is gone, the watchdog also sends the events that the recorder noted and did not send, as far as
+    it knows their targets. It ignores a recorder that never started.
     """
 
     def __init__(
@@ -66,9 +66,9 @@ class Watchdog:
         self._database, self._clock, self._limits = database, clock, limits
         self._patience = timedelta(seconds=stale_after_s(settings.poll_seconds))
         self._addresses = named(settings.notify_urls)
-        self._company = Company({RULE.name: tuple(self._addresses)}, Exchange.SIMULATOR if settings.demo else None)
+        self._maker = EventMaker({RULE.name: tuple(self._addresses)}, Exchange.SIMULATOR if settings.demo else None)
         self._missed_at: datetime | None = None
-        self._told_gone: bool | None = None  # None until it is read
+        self._known_gone: bool | None = None  # None until it is read
         self._delivery: Delivery | None = None
         self._hand_over_at = 0.0
         self._trouble = False
@@ -79,7 +79,7 @@ class Watchdog:
         self._thread.start()
 
     def stop(self) -> None:
-        """End; a message that is under way may end within a second."""
+        """End; a running message may end within a second."""
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join()
@@ -91,13 +91,13 @@ class Watchdog:
                 self.look()
 
     def look(self) -> None:
-        """See how the recorder fares, and do what follows from that."""
+        """Look at the recorder, and note and send what changed."""
         try:
             notice = read_notice(self._database.path)
-            if notice is not None and notice.mode in ("embedded", "external"):  # others don't stay
+            if notice is not None and notice.mode in ("embedded", "external"):  # other modes don't last
                 self._alive(notice) if notice.alive else self._missing(notice)
         except NoDatabaseError:
-            self._trouble = False  # none is there yet, or any more: the recorder makes one
+            self._trouble = False  # the file does not exist: the recorder makes it
         except StoreError as error:
             if not self._trouble:
                 log.warning("the recorder can't be watched: %s", error)
@@ -110,35 +110,35 @@ class Watchdog:
         self._missed_at = self._missed_at or now
         if now - self._missed_at <= self._patience:
             return
-        if not self._told_gone:
+        if not self._known_gone:
             self._note("fired", now, lambda cursor: _gone_in_words(notice, cursor))
-            self._told_gone = True
+            self._known_gone = True
             self._deliver()
 
     def _alive(self, notice: Notice) -> None:
         self._missed_at = None
-        if self._told_gone is None:
+        if self._known_gone is None:
             with self._database.read(_STORE_WAIT_S) as cursor:
-                self._told_gone = _stands(cursor)
-        if self._told_gone:
+                self._known_gone = _stands(cursor)
+        if self._known_gone:
             who = process_in_words(notice)
             words = f"The recorder is back, {who}, since {notice.since:%Y-%m-%d %H:%M:%S} UTC"
             self._note("over", self._clock(), lambda _: words)
-            self._told_gone = False
+            self._known_gone = False
             self._deliver()
             self._hand_over_at = time.monotonic() + self._limits.hand_over_s
         elif self._delivery is not None and (self._delivery.idle or time.monotonic() > self._hand_over_at):
             self._end_delivery()
 
     def _note(self, event: Kind, now: datetime, said: Callable[[Cursor], str]) -> None:
-        """Note that it is gone or back, unless that was noted, and by whomever."""
+        """Note that the recorder is gone or back, unless any process noted that already."""
         with self._database.write(_STORE_WAIT_S) as cursor:
             if _stands(cursor) == (event == "fired"):
                 return
-            noted = self._company.event(RULE, CONDITION, "", event, now, now, said(cursor))
+            noted = self._maker.event(RULE, CONDITION, "", event, now, now, said(cursor))
             events.append(cursor, [noted])
         log.warning("%s", noted.text)
-        leave_word(self._database.path)
+        announce_events(self._database.path)
 
     def _deliver(self) -> None:
         if self._delivery is None:
@@ -155,14 +155,14 @@ class Watchdog:
 def start_watchdog(
     settings: Settings, *, clock: Callable[[], datetime] = utc_now, limits: Limits = Limits()
 ) -> Watchdog | None:
-    """Watch over the recorder from this process, where another one records and somebody is to be told.
+    """Watch over the recorder from this process, where another process records and NOTIFY_URLS has addresses.
 
-    It may be called at each run of a page script: one watchdog a process is enough. Whoever starts it need not stop it.
+    It may be called at each run of a page script: one process has one watchdog. It stops at the process's end.
 
     Raises:
-        SettingsError: apprise doesn't know one of NOTIFY_URLS, or a variable of the environment can't be used.
+        SettingsError: apprise doesn't know one of NOTIFY_URLS, or an environment variable can't be used.
     """
-    # The name of a thread keeps it single: Streamlit imports modules anew when their files change.
+    # The thread's name keeps it single: Streamlit imports modules again when their files change.
     name = f"tickwell-watchdog {settings.database}"
     if settings.poller != "external" or not settings.notify_urls or name in _thread_names():
         return None
@@ -180,7 +180,7 @@ def _thread_names() -> set[str]:
 
 
 def _stands(cursor: Cursor) -> bool:
-    """Was it noted that the recorder is gone, and not that it is back?"""
+    """Is the newest note that the recorder is gone, and not that it is back?"""
     standing = events.standings(cursor).get((RULE.name, CONDITION, ""))
     return standing is not None and standing.event == "fired"
 

@@ -1,4 +1,4 @@
-"""`python -m poller alerts`: is everybody reached who is to be told, and what would rules have come to?"""
+"""`python -m poller alerts`: does each address get its messages, and which alerts would rules have fired?"""
 
 import json
 import math
@@ -36,7 +36,7 @@ _AT_ONCE = 16
 
 @click.group()
 def alerts() -> None:
-    """Try out who is told of alerts, and what rules would have come to."""
+    """Try out the addresses of alerts, and what rules would have fired."""
 
 
 @alerts.command()
@@ -46,35 +46,35 @@ def test() -> None:
     settings = load()
     targets = addresses(settings, read_rules(settings))
     if not targets:
-        raise SettingsError(f"nobody is told of alerts: set {PREFIX}NOTIFY_URLS, or notify in a rule")
+        raise SettingsError(f"no address gets alerts: set {PREFIX}NOTIFY_URLS, or notify in a rule")
     check_environment(settings, tells=True)
     message = Message("Tickwell: test", f"Alerts will reach you here. Sent at {utc_now():%Y-%m-%d %H:%M:%S} UTC")
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        told = list(pool.map(partial(_told, message), targets, targets.values()))
-    if not all(told):
+        sent = list(pool.map(partial(_sent, message), targets, targets.values()))
+    if not all(sent):
         sys.exit(1)
 
 
-def _told(message: Message, name: str, address: SecretStr) -> bool:
-    """Tell a target, and say what came of it."""
+def _sent(message: Message, name: str, address: SecretStr) -> bool:
+    """Send a message to a target, and print the outcome."""
     try:
         Target(address).tell(message)
     except NotifyError as error:
-        click.echo(f"{name}: not told, {error}", err=True)
+        click.echo(f"{name}: not sent, {error}", err=True)
         return False
-    click.echo(f"{name}: told")
+    click.echo(f"{name}: sent")
     return True
 
 
 @alerts.command()
-@click.option("--from", "start", type=INSTANT, help="From this time on, ISO 8601; 30 days before the end without it.")
-@click.option("--to", "end", type=INSTANT, help="Up to this time; now without it.")
-@click.option("--rules", "path", metavar="FILE", type=click.Path(path_type=Path), help="Instead of alerts.toml.")
-@click.option("--json", "as_json", is_flag=True, help="An object, times in ISO 8601, UTC.")
+@click.option("--from", "start", type=INSTANT, help="From this time on, ISO 8601; 30 days before the end if left out.")
+@click.option("--to", "end", type=INSTANT, help="Up to this time; now if left out.")
+@click.option("--rules", "path", metavar="FILE", type=click.Path(path_type=Path), help="Rules in place of alerts.toml.")
+@click.option("--json", "as_json", is_flag=True, help="Print an object with times in ISO 8601, UTC.")
 @one_line
 def replay(start: datetime | None, end: datetime | None, path: Path | None, *, as_json: bool) -> None:
-    """List the alerts that rules would have come to on what is recorded; works beside a recorder."""
-    from store.alerts.replay.replay import replay as replayed  # it needs NumPy, which no other command waits for
+    """List the alerts that rules would have fired on the recorded ticks; works beside a recorder."""
+    from store.alerts.replay.replay import replay as replayed  # it loads NumPy, which no other command needs
 
     settings = load()
     database = database_of(settings)
@@ -94,7 +94,7 @@ def replay(start: datetime | None, end: datetime | None, path: Path | None, *, a
 
 
 def _in_words(found: "Replayed", rules: Sequence[AnyRule]) -> Iterator[str]:
-    """A line for each time that a rule fired, and for each rule how often it did."""
+    """A line for each time that a rule fired, and a line for each rule with how often it fired."""
     for event in found.events:
         if event.event == "fired":
             yield f"{event.at:%Y-%m-%d %H:%M:%S} UTC {event.severity:<8} {event.rule}: {event.text}"

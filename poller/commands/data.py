@@ -1,4 +1,4 @@
-"""The commands that heal, copy or make anew what is recorded: `backfill`, `backup`, `restore`, `rebuild`, `export`."""
+"""The commands that heal, copy or rebuild the record: `backfill`, `backup`, `restore`, `rebuild`, `export`."""
 
 import asyncio
 import sys
@@ -54,7 +54,9 @@ def back_up(folder: Path) -> None:
 
 @click.command("restore")
 @click.argument("folder", metavar="DIR", type=FOLDER)
-@click.option("--into", metavar="FILE", type=click.Path(path_type=Path), help="Instead of TICKWELL_DATABASE.")
+@click.option(
+    "--into", metavar="FILE", type=click.Path(path_type=Path), help="The new file, in place of TICKWELL_DATABASE."
+)
 @one_line
 def restore_from(folder: Path, into: Path | None) -> None:
     """Make a new database file from the backup in DIR."""
@@ -69,7 +71,7 @@ def restore_from(folder: Path, into: Path | None) -> None:
 @click.command()
 @one_line
 def rebuild() -> None:
-    """Make all candles anew of the ticks, and the gaps of what was noted of them; works beside a recorder."""
+    """Rebuild all candles from the ticks, and the gaps from their events; works beside a recorder."""
     database = database_of(load())
     with progress_bar("rebuilding") as tell:
         rebuild_candles(database, exchange_now(database.path), tell)
@@ -81,7 +83,7 @@ def rebuild() -> None:
 @click.command("export")
 @click.option("--index", "index_names", multiple=True, metavar="NAME", help="Only this index; may be given repeatedly.")
 @click.option("--start", type=INSTANT, default=EPOCH, help="From this time on, ISO 8601; UTC without a zone.")
-@click.option("--end", type=INSTANT, help="Up to this time; now without it.")
+@click.option("--end", type=INSTANT, help="Up to this time; now if left out.")
 @click.option(
     "--interval",
     type=INTERVAL,
@@ -90,7 +92,7 @@ def rebuild() -> None:
     help="Candles of this length, such as 1m.",
 )
 @click.option("--format", "format_", type=click.Choice(FORMATS), default="parquet", show_default=True)
-@click.option("--healed/--no-healed", default=True, help="With the points from the exchange's charts, or without.")
+@click.option("--healed/--no-healed", default=True, help="With or without the points from the exchange's charts.")
 @click.option("--to", metavar="PATH", type=click.Path(path_type=Path), help="Copy it to this file, or into a folder.")
 @one_line
 def export_to(

@@ -16,7 +16,7 @@ from store.intake.undo import undo
 from .parts import database_of, load, one_line, progress_bars
 
 NEWEST = 0
-"""Of `import --undo` without a number."""
+"""The number that `import --undo` means without a number: the newest import."""
 
 
 @click.command("import")
@@ -24,11 +24,15 @@ NEWEST = 0
 @click.option("--time", metavar="COLUMN", help="The column that has the time.")
 @click.option("--price", metavar="COLUMN", help="The column that has the price.")
 @click.option("--index-column", "index", metavar="COLUMN", help="The column that has the index name.")
-@click.option("--index", "index_name", metavar="NAME", help="The index that all prices are of.")
+@click.option("--index", "index_name", metavar="NAME", help="The index of all prices.")
 @click.option(
-    "--average", "resolution_s", metavar="SECONDS", type=click.IntRange(0), help="All prices are averages over these."
+    "--average",
+    "resolution_s",
+    metavar="SECONDS",
+    type=click.IntRange(0),
+    help="All prices are averages over this time.",
 )
-@click.option("--list", "listed", is_flag=True, help="Instead: list what was imported.")
+@click.option("--list", "listed", is_flag=True, help="List the imports so far.")
 @click.option(
     "--undo",
     "undone",
@@ -36,14 +40,16 @@ NEWEST = 0
     type=click.IntRange(0),
     is_flag=False,
     flag_value=NEWEST,
-    help="Instead: take the newest import back, or the one with this number.",
+    help="Undo the newest import, or the one with this number.",
 )
 @one_line
 def import_from(files: tuple[Path, ...], *, listed: bool, undone: int | None, **columns: Any) -> None:
     """Store the prices in Parquet or CSV files (.gz too); works beside a recorder and may be repeated."""
     asked = [name for name, it in (("FILES", files), ("--list", listed), ("--undo", undone is not None)) if it]
     if len(asked) != 1:
-        raise click.UsageError("name FILES, or --list, or --undo" if asked else "Missing argument 'FILES...'.")
+        raise click.UsageError(
+            "give FILES, or --list, or --undo, and no two of them" if asked else "Missing argument 'FILES...'."
+        )
     settings = load()
     if listed:
         _list_imports(database_of(settings))
@@ -56,7 +62,7 @@ def import_from(files: tuple[Path, ...], *, listed: bool, undone: int | None, **
 def _list_imports(database: Database) -> None:
     with database.read() as cursor:
         known = imports(cursor)
-    click.echo("\n".join(map(_import_in_words, known)) or "nothing was imported")
+    click.echo("\n".join(map(_import_in_words, known)) or "no imports")
 
 
 def _undo_import(database: Database, import_id: int | None) -> None:
@@ -64,10 +70,10 @@ def _undo_import(database: Database, import_id: int | None) -> None:
         with progress_bars() as tell:
             undone = undo(database, import_id, tell)
     except KeyboardInterrupt as error:
-        raise click.ClickException("interrupted: the same command does the rest") from error
+        raise click.ClickException("interrupted: run the same command again for the rest") from error
     click.echo(
-        f"import {undone.id} ({undone.path}) undone: ticks taken out {undone.taken:,}, averages back {undone.back:,}, "
-        f"gaps no longer healed {undone.reopened:,}"
+        f"import {undone.id} ({undone.path}) undone: ticks removed {undone.taken:,}, "
+        f"averages restored {undone.back:,}, gaps open again {undone.reopened:,}"
     )
 
 
@@ -80,19 +86,21 @@ def _import_files(settings: Settings, files: tuple[Path, ...], columns: dict[str
             for imported in import_files(database_of(settings), files, Columns(**columns), tell):
                 click.echo(_imported_in_words(imported))
     except KeyboardInterrupt as error:
-        raise click.ClickException("interrupted: what is stored stays, and the same command does the rest") from error
+        raise click.ClickException(
+            "interrupted: the stored ticks stay; run the same command again for the rest"
+        ) from error
 
 
 def _imported_in_words(imported: Imported) -> str:
-    lines = [f"{imported.path}: ticks stored {imported.stored:,}, there already {imported.left_out:,}"]
+    lines = [f"{imported.path}: ticks stored {imported.stored:,}, already stored {imported.left_out:,}"]
     if imported.another_price:
-        lines.append(f"  of those {imported.another_price:,} with another price: what was there is kept")
+        lines.append(f"  of these {imported.another_price:,} with another price: the stored price is kept")
     if imported.overruled:
-        lines.append(f"  averages that gave way to them: {imported.overruled:,}")
+        lines.append(f"  averages replaced by ticks: {imported.overruled:,}")
     if imported.healed:
         lines.append(f"  gaps healed: {imported.healed:,}")
     if imported.bad:
-        lines.append(f"  bad rows {imported.bad:,}, in {imported.bad_rows}, such as")
+        lines.append(f"  bad rows {imported.bad:,}, in {imported.bad_rows}, for example")
         lines += [f"    {example}" for example in imported.examples]
     return "\n".join(lines)
 
@@ -104,5 +112,5 @@ def _import_in_words(each: Import) -> str:
         became = "" if each.finished_at else ", not finished"
     return (
         f"{each.id}: {each.imported_at:%Y-%m-%d %H:%M:%S} UTC, {each.path}: ticks stored {each.stored:,}, "
-        f"there already {each.left_out:,}, averages that gave way {each.overruled:,}{became}"
+        f"already stored {each.left_out:,}, averages replaced {each.overruled:,}{became}"
     )

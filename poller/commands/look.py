@@ -1,4 +1,4 @@
-"""The commands that look at what is recorded: `status`, `gaps`, `verify`."""
+"""The commands that look at the record: `status`, `gaps`, `verify`."""
 
 import json
 from collections.abc import Iterator
@@ -22,20 +22,20 @@ from .words import gaps_in_words, report_in_words
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="The object that /api/health answers.")
+@click.option("--json", "as_json", is_flag=True, help="Print the object that /api/health answers.")
 @one_line
 def status(*, as_json: bool) -> None:
-    """Say how recording goes; works beside a recorder and without one."""
+    """Say how the recording goes; works beside a recorder and without one."""
     settings = load()
     report = health(database_of(settings), settings, exchange_now(settings.database))
     click.echo(json.dumps(report) if as_json else report_in_words(report))
 
 
 @click.command("gaps")
-@click.option("--json", "as_json", is_flag=True, help="A list of objects, times in ISO 8601, UTC, half-open.")
+@click.option("--json", "as_json", is_flag=True, help="Print a list of objects with times in ISO 8601, UTC, half-open.")
 @one_line
 def list_gaps(*, as_json: bool) -> None:
-    """List the gaps in the record: which slots, why, and what became of them."""
+    """List the gaps in the record: their slots, causes, and what became of them."""
     settings = load()
     now = exchange_now(settings.database)
     with database_of(settings).read() as cursor:
@@ -47,7 +47,7 @@ def list_gaps(*, as_json: bool) -> None:
 @click.argument("path", type=click.Path(path_type=Path))
 @one_line
 def verify(path: Path) -> None:
-    """Read a database file, a backup or exports as a whole and say what is wrong with them; exit 1 if anything is."""
+    """Check the whole of a database file, a backup or exports, and list what is wrong; exit 1 if anything is."""
     settings = load()
     found = list(_faults(path, settings))
     for fault in found:

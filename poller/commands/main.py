@@ -1,4 +1,4 @@
-"""All commands as one: `python -m poller` records, its other commands are those of the modules beside this one."""
+"""The command line: `python -m poller` records. Every other command is in a module beside this one."""
 
 import click
 

@@ -1,4 +1,4 @@
-"""What commands of all kinds share: the settings, each expected error in one line, and bars of how far they are."""
+"""What commands share: the settings, each expected error in one line, and progress bars."""
 
 import contextlib
 import sys
@@ -46,7 +46,7 @@ def known_indexes(database: Database, settings: Settings) -> list[str]:
 
 @contextlib.contextmanager
 def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on a terminal, told how many of how many steps are done."""
+    """A progress bar on a terminal; call what it yields with the number of finished steps and of all steps."""
     with click.progressbar(length=1, label=label, file=sys.stderr) as bar:
 
         def tell(done: int, total: int) -> None:
@@ -58,7 +58,7 @@ def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
 
 @contextlib.contextmanager
 def progress_bars() -> Iterator[Callable[[str, int, int], None]]:
-    """A bar on a terminal for each thing that is done, told how much of how much of it is; with rate and time left."""
+    """A progress bar for each kind of work, with rate and time left; call what it yields with kind and counts."""
     with contextlib.ExitStack() as stack:
         bar: Any = None
 

@@ -1,4 +1,4 @@
-"""The commands that record, or simulate what is recorded: `run`, `once`, `simulate`."""
+"""The commands that record or simulate: `run`, `once`, `simulate`."""
 
 import asyncio
 import contextlib
@@ -25,7 +25,7 @@ from .parts import database_of, load, one_line
 from .types import FOLDER
 from .words import outcome_in_words
 
-# How soon a signal, or the recorder's end, is noticed.
+# How soon a signal, or the end of the recorder, is noticed.
 _LOOK_AGAIN_S = 0.1
 
 
@@ -37,7 +37,7 @@ def run(folder: Path | None = None) -> None:
     settings = load()
     database = database_of(settings)
     recorder = Recorder(settings, database, "external")
-    # A handler may run in the midst of an Event's own work, and would wait for itself there: a SimpleQueue may be used.
+    # A signal handler may interrupt an Event's own work and would deadlock there. A SimpleQueue is safe.
     signals: queue.SimpleQueue[int] = queue.SimpleQueue()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, _: signals.put(number))
@@ -64,7 +64,7 @@ def _forget(signals: "queue.SimpleQueue[int]") -> None:
 
 @contextlib.contextmanager
 def _metrics_served(settings: Settings, database: Database) -> Iterator[None]:
-    """Serve metrics as long as the block lasts, where the settings ask for it."""
+    """Serve metrics during the block, where the settings ask for it."""
     if settings.metrics_port is None:
         yield
         return
@@ -77,7 +77,7 @@ def _metrics_served(settings: Settings, database: Database) -> Iterator[None]:
 @click.command()
 @one_line
 def once() -> None:
-    """Record one tick of each index, now; exit 1 if one of them fails."""
+    """Record one tick of each index now; exit 1 if an index fails."""
     settings = load()
     _tell(asyncio.run(poll_once(settings, database_of(settings))))
 
@@ -91,10 +91,16 @@ def _tell(outcomes: Sequence[Outcome]) -> None:
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", type=click.IntRange(0, 65535), default=8601, show_default=True, help="0 picks a free one.")
-@click.option("--seed", type=int, default=1, show_default=True, help="Another seed, other prices.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8601,
+    show_default=True,
+    help="Port to listen on; 0 picks a free one.",
+)
+@click.option("--seed", type=int, default=1, show_default=True, help="Another seed gives other prices.")
 def simulate(host: str, port: int, seed: int) -> None:
-    """Serve made-up prices the way Deribit serves real ones, with faults on demand (POST /faults)."""
+    """Serve simulated prices the way Deribit serves real ones, with faults on demand (POST /faults)."""
     simulator = Simulator(host, port, seed)
     try:
         simulator.start()

@@ -1,4 +1,4 @@
-"""What the options of commands are, beyond texts and numbers."""
+"""The types of command options, beyond texts and numbers."""
 
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -38,4 +38,4 @@ INSTANT = _Instant()
 """A time in ISO 8601; UTC without a zone."""
 
 INTERVAL = _Interval()
-"""The length of a candle, such as 1m; no length for ticks."""
+"""The length of a candle, such as 1m; zero for ticks."""

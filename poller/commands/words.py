@@ -1,4 +1,4 @@
-"""What commands say: outcomes, gaps, exports and reports in words."""
+"""What commands print: outcomes, gaps, exports and reports in words."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +21,7 @@ def outcome_in_words(outcome: Outcome) -> str:
 def exported_in_words(made: Export, path: Path) -> str:
     lines = [f"{path}: {made.query.rows_are} {made.rows:,}, bytes {made.size:,}, SHA-256 {made.sha256}"]
     if made.manifest["capped"]:
-        lines.append("  cut: a sheet of Excel holds no more rows. Ask for less, or for Parquet or CSV")
+        lines.append("  cut off: a sheet of Excel holds no more rows. Export a shorter range, or Parquet or CSV")
     return "\n".join(lines)
 
 

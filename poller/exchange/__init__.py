@@ -1,1 +1,1 @@
-"""The exchange client: asks Deribit's public methods and returns records."""
+"""The exchange client: it asks Deribit's public methods and returns records."""

@@ -1,31 +1,39 @@
-"""The request budget of a client: a token for each request, and each comes back a second later."""
+"""The request budget of a client. Each request takes a token, and each token comes back about a second later."""
 
 import asyncio
+import math
 import time
-from collections import deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable
+from contextvars import ContextVar
 
 from settings import MAX_REQUESTS_PER_SECOND
 
-# What can wait looks this often whether it may go.
-_LOOK_AGAIN_S = 0.05
+BACK_S = 0.95
+"""Seconds until a token comes back. With a whole second, slots that use all tokens would never catch up once late."""
 
-# Slots may use the whole budget for ever. What can wait goes after 5 s all the same, or no gap would ever heal.
+period_s: ContextVar[float] = ContextVar("period_s", default=0.0)
+"""Seconds between the slots of the feed that a task asks for. A request outside of any slot goes first."""
+
+# A request whose token is kept for others checks this often whether it still is.
+_LOOK_AGAIN_S = 0.01
+
+# Slots may use the whole budget for ever. A request that can wait goes after 5 s anyway, or no gap would ever heal.
 _LONGEST_S = 5.0
 
-# A timer is some milliseconds late. Where it is later than this, the process or its machine stood still.
+# A timer is some milliseconds late. When it is later than this, the process or its machine stood still.
 _LATE_S = 0.1
 
 
 class Budget:
-    """Lets at most so many requests begin in any second.
+    """Lets at most `a_second` requests begin in any second, or in 0.95 s while slots catch up.
 
-    Requests go in the order in which they ask, but what can wait lets all others go first, and leaves room for the
-    slots of the next second.
+    Requests for slots of one period go in the order in which they ask. Those of a longer period let the others go
+    first, and leave room for the next slots of these. A request that can wait lets all others go first.
 
     Args:
         a_second: how many requests may begin.
-        longest_s: after so many seconds a request that can wait goes, without a token.
+        longest_s: a request that can wait goes without a token after this many seconds.
         steady: seconds of a clock that nobody sets.
     """
 
@@ -37,49 +45,44 @@ class Budget:
         steady: Callable[[], float] = time.monotonic,
     ) -> None:
         self._a_second, self._longest_s, self._steady = a_second, longest_s, steady
-        self._taken_s: deque[tuple[float, bool]] = deque()
-        self._first, self._later = asyncio.Lock(), asyncio.Lock()
-        self._slots_wait = 0
-        self.due_soon: Callable[[], int] = int
-        """How many slots begin within a second; the recorder sets it."""
+        self._taken: deque[tuple[float, float]] = deque()
+        self._lines: defaultdict[float, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._waiting: Counter[float] = Counter()
+        self.due_soon: Callable[[float], int] = lambda _: 0
+        """How many slots of a period below so many seconds begin before a token is back; the recorder sets it."""
 
     async def take(self, *, can_wait: bool = False) -> None:
         """Wait for a token and take it."""
-        if can_wait:
-            async with self._later:
-                await self._take_later()
-        else:
-            self._slots_wait += 1
-            try:
-                async with self._first:
-                    self._taken_s.append((await self._freed_s(), False))
-            finally:
-                self._slots_wait -= 1
+        period = math.inf if can_wait else period_s.get()
+        self._waiting[period] += 1
+        try:
+            async with self._lines[period]:
+                await self._take(period)
+        finally:
+            self._waiting[period] -= 1
 
-    async def _freed_s(self) -> float:
-        """Wait for a token; when it came back. Taking it then, not a bit later, keeps long queues from growing late."""
-        left_s = self._until_free_s()
-        if left_s <= 0:
-            return self._steady()
-        due_s = self._steady() + left_s
-        await asyncio.sleep(left_s)
-        return due_s if self._steady() - due_s < _LATE_S else self._steady()
-
-    async def _take_later(self) -> None:
-        longest_s = self._steady() + self._longest_s
-        while self._until_free_s() > 0 or self._slots_wait or not self._leaves_room():
-            if self._steady() >= longest_s:
+    async def _take(self, period: float) -> None:
+        """Take a token as of when it came back. Counting from that time keeps a long queue on time."""
+        free_s = self._steady()
+        longest_s = free_s + self._longest_s
+        while (left_s := self._until_free_s()) > 0 or self._is_kept_from(period):
+            if period == math.inf and self._steady() >= longest_s:
                 return
-            await asyncio.sleep(_LOOK_AGAIN_S)
-        self._taken_s.append((self._steady(), True))
+            wait_s = left_s if left_s > 0 else _LOOK_AGAIN_S
+            free_s = self._steady() + wait_s
+            await asyncio.sleep(wait_s)
+        now_s = self._steady()
+        self._taken.append((free_s if now_s - free_s < _LATE_S else now_s, period))
 
     def _until_free_s(self) -> float:
-        """Seconds until a token is there; 0 or less if one is."""
+        """Seconds until a token is free; 0 or less if one is free now."""
         now_s = self._steady()
-        while self._taken_s and self._taken_s[0][0] <= now_s - 1:
-            self._taken_s.popleft()
-        return 0.0 if len(self._taken_s) < self._a_second else self._taken_s[0][0] + 1 - now_s
+        while self._taken and self._taken[0][0] <= now_s - BACK_S:
+            self._taken.popleft()
+        return 0.0 if len(self._taken) < self._a_second else self._taken[0][0] + BACK_S - now_s
 
-    def _leaves_room(self) -> bool:
-        """Would the slots of the next second still find their tokens?"""
-        return sum(waited for _, waited in self._taken_s) + self.due_soon() < self._a_second
+    def _is_kept_from(self, period: float) -> bool:
+        """Are all tokens for shorter periods, which wait for one or would not find one in their next slots?"""
+        if any(number for shorter, number in self._waiting.items() if shorter < period):
+            return True
+        return sum(taken >= period for _, taken in self._taken) + self.due_soon(period) >= self._a_second

@@ -1,4 +1,4 @@
-"""The exchange client: asks Deribit's public methods and returns records. Its wire format is in `wire`."""
+"""The exchange client: it asks Deribit's public methods and returns records. `wire` has the wire format."""
 
 import asyncio
 import time
@@ -25,36 +25,37 @@ from .request import Bounds, Way, fetch
 from .skew import Comparison
 from .wire import Reply, instant, items, mapping, price, read, reject, text
 
-# Prices under way at once. An index whose replies hang takes one place; at one tick a second there are 5 indexes at
-# most. The exchange allows 32 connections per address: this, all else and what outlives leave 4 to another process.
+# The most price requests at one time. An index whose replies hang takes one place; at one tick a second there are at
+# most 5 indexes. The exchange allows 32 connections per address: 20 prices, 4 others and 4 outliving requests leave 4
+# to another process.
 MOST_PRICES = 20
 MOST_OTHERS = 4
 
 ChartRange = Literal["1h", "1d", "2d", "1m", "1y", "all"]
 
-# A warm round trip takes about 0.15 s. The longest chart has some 4,000 points, 0.1 MB. A reply is made sense of in the
-# event loop, which stands still for 0.1 s per MB.
+# A warm round trip takes about 0.15 s. The longest chart has some 4,000 points, 0.1 MB. The event loop parses a reply
+# and stands still meanwhile, 0.1 s per MB.
 _TIMEOUT = httpx.Timeout(connect=3, read=4, write=3, pool=None)
 _BOUNDS = Bounds(seconds=10, most_bytes=1_000_000)
 _BOUNDS_OF_CHARTS = Bounds(seconds=30, most_bytes=1_000_000)
 
-# The exchange is said to keep an idle connection for 15 minutes. A poll each hour makes a new one.
+# The exchange is said to keep an idle connection for 15 minutes. A poll once an hour needs a new one anyway.
 _LIMITS = httpx.Limits(max_connections=MOST_PRICES + MOST_OTHERS + MOST, keepalive_expiry=300)
 
 _TEST_HOST = "test.deribit.com"
 
 _PRICE = "get_index_price"
 
-# No slot waits for these.
+# No slot waits for these methods.
 _CAN_WAIT = frozenset({"get_index_chart_data"})
 
-# A clock that is set by minutes is followed. A price from another hour is no price of now.
+# A clock that is set by minutes is followed. A price from another hour is not the current price.
 _FARTHEST = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
 class ChartPoint:
-    """The average price of an index from `ts` on, over the step of the chart that it belongs to."""
+    """The average price of an index over one step of its chart, from `ts` on."""
 
     ts: datetime
     price: float
@@ -71,17 +72,17 @@ class Status:
 class DeribitClient:
     """Reads Deribit's public methods over one connection pool, with at most 20 prices and 4 other requests at once.
 
-    Use it as an async context manager. Every method raises an `ExchangeError`, and only that, when no usable answer
-    came; after one that asks for a pause, the same question fails at once until the pause is over. After too many
-    requests all questions do, and after a method was switched off all questions of that method.
+    Use it as an async context manager. Every method raises an `ExchangeError`, and no other error, when no usable
+    answer came. An error may ask for a pause: the same question then fails at once until the pause is over. After
+    "too many requests" all questions fail so, and after a method was switched off all questions of that method.
 
-    Replies of another exchange than `exchange` are rejected.
+    A reply from another exchange than `exchange` is rejected.
 
-    Pauses are kept by `clock`. `local` is the clock of this machine: it tells when ticks are received, and `skew_s` is
-    counted from it. Every request takes a token of `budget` first; charts let all others go before them.
+    `clock` times the pauses. `local` is the clock of this machine: it gives `received_at`, and `skew_s` counts from it.
+    Every request takes a token of `budget` first; charts let all other requests go before them.
 
     Raises:
-        SettingsError: a variable of the environment, such as a proxy, can't be used.
+        SettingsError: an environment variable, such as a proxy, can't be used.
     """
 
     def __init__(
@@ -106,7 +107,7 @@ class DeribitClient:
         self._outliving = Outliving()
         self._pauses = Pauses(clock)
         self._compared = Comparison(steady)
-        self._told: dict[str, Exchange] = {}
+        self._first_said: dict[str, Exchange] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -116,44 +117,44 @@ class DeribitClient:
 
     @property
     def exchange(self) -> Exchange | None:
-        """Which exchange most indexes and methods said in their first reply; None before that and while they disagree.
+        """The exchange that most indexes and methods named in their first reply; None without a reply or a majority.
 
-        So one odd reply does not decide for all.
+        One odd reply does not decide for all.
         """
-        counts = Counter(self._told.values()).most_common(2)
+        counts = Counter(self._first_said.values()).most_common(2)
         return None if not counts or (len(counts) > 1 and counts[0][1] == counts[1][1]) else counts[0][0]
 
     @property
     def undecided(self) -> bool:
-        """Do the first replies disagree on which exchange it is? Then another method may decide it."""
-        return bool(self._told) and self.exchange is None
+        """Do the first replies disagree about which exchange it is? Then the reply of another method may decide."""
+        return bool(self._first_said) and self.exchange is None
 
     @property
     def paused_until(self) -> datetime | None:
-        """Until when the exchange wants not to be asked for a price; perhaps over by now."""
+        """The end of the pause that the exchange asked for prices; it may be past."""
         return self._pauses.until(_PRICE)
 
     @property
     def silent_until(self) -> datetime | None:
-        """Until when the exchange wants not to be asked at all; perhaps over by now."""
+        """The end of the pause that the exchange asked for all requests; it may be past."""
         return self._pauses.silent_until
 
     @property
     def skew_s(self) -> float | None:
-        """How far the exchange's clock is ahead of ours, as most questions tell; None without a reply or a majority."""
+        """How far the exchange's clock is ahead of ours, by most questions; None without a reply or a majority."""
         return self._compared.skew_s
 
     @property
     def disputed(self) -> bool:
-        """Do replies tell different times, none of them by a majority of questions?"""
+        """Do the replies show different times, and none of the times has a majority?"""
         return self._compared.disputed
 
     def forget_clocks(self) -> None:
-        """Begin the comparison of clocks anew: ours was set."""
+        """Start the comparison of clocks again, because our clock was set."""
         self._compared.forget()
 
     async def aclose(self) -> None:
-        """End what is under way and close the connections."""
+        """End all running requests and close the connections."""
         await self._outliving.aclose()
         await self._http.aclose()
 
@@ -164,7 +165,7 @@ class DeribitClient:
     async def index_price(self, index_name: str) -> Tick:
         """The price of an index now (get_index_price), at the time when the exchange sent it.
 
-        It is asked once: `poll` counts what is asked again.
+        It sends one request: the caller, `poll`, counts its own retries.
         """
         asked = f"{_PRICE} {index_name}"
         reply = await self.ask(_PRICE, index_name=index_name)
@@ -191,9 +192,9 @@ class DeribitClient:
         return frozenset(names)
 
     async def index_chart(self, index_name: str, chart_range: ChartRange) -> list[ChartPoint]:
-        """The averages of an index over a window that ends now (get_index_chart_data), as the exchange orders them.
+        """The averages of an index over a window that ends now (get_index_chart_data), in the exchange's order.
 
-        "1m" is one month. The step follows from the points; it isn't part of the reply.
+        "1m" is one month. The step follows from the points; the reply does not name it.
         """
         asked = f"get_index_chart_data {index_name} {chart_range}"
         reply = await self._ask_again_if_closed(
@@ -223,7 +224,7 @@ class DeribitClient:
         return Status(locked, tuple(map(text, indices)))
 
     async def _ask_again_if_closed(self, method: str, bounds: Bounds | None = None, **params: str) -> Reply:
-        """Ask, and once more at once if the kept connection was closed."""
+        """Ask, and ask once more at once if the kept connection was closed."""
         bounds = bounds or self._bounds
         try:
             return await self._ask(method, bounds, **params)
@@ -233,9 +234,9 @@ class DeribitClient:
     async def _ask(self, method: str, bounds: Bounds, **params: str) -> Reply:
         asked = " ".join([method, *params.values()])
         self._pauses.refuse(method, asked)
+        await self.budget.take(can_wait=method in _CAN_WAIT)
         async with self._places_of_prices if method == _PRICE else self._places:
-            await self.budget.take(can_wait=method in _CAN_WAIT)
-            self._pauses.refuse(method, asked)  # one may have begun while this request waited for its turn
+            self._pauses.refuse(method, asked)  # a pause may have begun while this request waited for its turn
             way = Way(self._through)
             return await self._outliving.run(asked, way, self._answer(method, params, asked, bounds, way))
 
@@ -249,12 +250,13 @@ class DeribitClient:
             raise
         self._see_whose(reply.exchange, params.get("index_name", method), asked)
         waited_s = self._steady() - asked_at_s
-        voter = asked if method == _PRICE else ""  # what is asked rarely has one vote in all: it soon is out of date
+        # All questions but prices share one vote: they are asked rarely, and their skew soon is out of date.
+        voter = asked if method == _PRICE else ""
         self._compared.note(voter, reply.sent_at, self.local(), waited_s=waited_s, handled_in=reply.handled_in)
         return reply
 
     def _see_when(self, sent_at: datetime, asked: str) -> None:
-        """Reject a price of another time than now, as all replies tell it."""
+        """Reject a price whose time is far from now, by the time that all replies show."""
         if self.skew_s is None:
             return
         now = self.local() + timedelta(seconds=self.skew_s)
@@ -262,8 +264,8 @@ class DeribitClient:
             reject(asked, "usOut", sent_at, f"a time within {span(_FARTHEST)} of {now:%Y-%m-%d %H:%M:%S} UTC")
 
     def _see_whose(self, exchange: Exchange, whom: str, asked: str) -> None:
-        """Reject a reply of another exchange; `whom` is the index or the method that was asked."""
-        self._told.setdefault(whom, exchange)
+        """Reject a reply from another exchange; `whom` is the index or the method that was asked."""
+        self._first_said.setdefault(whom, exchange)
         if exchange is not self.exchange:
-            others = f"while those before were of {self.exchange}" if self.exchange else "while others are not"
-            raise RejectedReplyError(f"{asked}: a reply of {exchange}, {others}")
+            others = f"but earlier replies came from {self.exchange}" if self.exchange else "but other replies did not"
+            raise RejectedReplyError(f"{asked}: the reply came from {exchange}, {others}")

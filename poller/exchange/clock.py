@@ -1,4 +1,4 @@
-"""The clock that a recorder keeps its slots by: the local one, corrected where it differs from the exchange's."""
+"""The clock that times a recorder's slots: the local clock, corrected where it differs from the exchange's."""
 
 import asyncio
 import contextlib
@@ -16,20 +16,20 @@ from .errors import ExchangeError
 
 log = logging.getLogger("tickwell.clock")
 
-# The clock of a machine that sleeps goes on. CLOCK_BOOTTIME is Linux's; macOS's CLOCK_MONOTONIC counts sleep too.
+# This clock must go on while the machine sleeps. Linux has CLOCK_BOOTTIME; macOS's CLOCK_MONOTONIC counts sleep too.
 _STEADY = next((getattr(time, name) for name in ("CLOCK_BOOTTIME", "CLOCK_MONOTONIC") if hasattr(time, name)), None)
 
-# A difference up to this is made up for little by little, so that no slot is skipped and none comes twice.
+# A difference up to this is corrected little by little, so that no slot is skipped and none comes twice.
 _SLEWED_S = 2 * OFF_S
 
-# Of the time that passes: a clock drifts by a thousandth of that.
+# The correction's share of the time that passes. A clock drifts by a thousandth of its time.
 _SLEW = 0.02
 
-# An exchange whose clock jumps for some replies moves no slot: only so many looks in a row, over so many seconds.
+# An exchange whose clock jumps for some replies moves no slot: it takes 5 looks in a row, over 30 seconds.
 _LOOKS = 5
 LOOKS_OVER_S = 30.0
 
-# Between two looks at the clock less than a second passes, unless the machine slept.
+# Two looks at the clock are less than a second apart, unless the machine slept.
 _SLEPT_S = 60.0
 
 _ANSWER_S = 1.0
@@ -41,19 +41,19 @@ def steady_s() -> float:
 
 
 class ExchangeClock:
-    """Tells the exchange's time, from any thread.
+    """Gives the exchange's time, in any thread.
 
-    A local clock that is off by less than `OFF_S` counts as right. One that is set does not move this clock, which goes
+    A local clock that is off by less than `OFF_S` counts as right. When somebody sets the local clock, this clock goes
     on steadily until the exchange was asked.
 
     Args:
         local: the clock of the machine.
         steady: as `steady_s`.
-        looks_over_s: how long replies tell another time before the exchange is asked.
+        looks_over_s: replies must show another time for this long before the exchange is asked.
 
     `ahead_s` is how far this clock is ahead of the local one. `sure` is true once a reply confirmed it since the start
     and since the local clock was set; until then the local clock counts. `asks` is true when the local clock was set,
-    the machine slept, or replies tell another time for a while: then `ask` before the next slot.
+    when the machine slept, or when replies show another time for a while: then call `ask` before the next slot.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class ExchangeClock:
         self._doubts = 0
         self._doubted_s = 0.0
         self._was_set = False
-        self._told_s = 0.0
+        self._logged_s = 0.0
         self._changing = threading.RLock()
         self.ahead_s = 0.0
         self.sure = False
@@ -88,15 +88,15 @@ class ExchangeClock:
             return local + timedelta(seconds=self.ahead_s)
 
     def _read(self) -> tuple[datetime, float]:
-        """Both clocks at the same time: of three readings the quickest, as something may come between the two."""
+        """Both clocks at the same instant. The quickest of three readings counts: a delay may split a reading."""
         readings = [(self._steady(), self._local(), self._steady()) for _ in range(3)]
         before, local, after = min(readings, key=lambda reading: reading[2] - reading[0])
         return local, (before + after) / 2
 
     async def ask(self, client: DeribitClient) -> timedelta:
-        """Ask the exchange what time it is; by how much another time of the exchange moved this clock.
+        """Ask the exchange for its time; return how far an unexpected answer moved this clock.
 
-        If no answer comes within a second, a clock that was set counts.
+        If no answer comes within a second, a local clock that was set counts as right.
         """
         was_set = self._was_set
         self.sure &= not was_set
@@ -105,15 +105,15 @@ class ExchangeClock:
         asked_at, moved = self(), timedelta(0)
         with contextlib.suppress(ExchangeError, TimeoutError):
             async with asyncio.timeout(_ANSWER_S):
-                told = await client.time()
-                moved = self._confirm(self.ahead_s + (told - asked_at - (self() - asked_at) / 2).total_seconds())
+                answer = await client.time()
+                moved = self._confirm(self.ahead_s + (answer - asked_at - (self() - asked_at) / 2).total_seconds())
         if not self.sure:
             with self._changing:
                 self.ahead_s = 0.0
         return timedelta(0) if was_set else moved
 
     def learn(self, client: DeribitClient) -> timedelta:
-        """Learn from the last replies; by how much that moved this clock at once, mostly by nothing."""
+        """Learn from the last replies; return how far that moved this clock at once, which is nothing as a rule."""
         with self._changing:
             self()
             now_s, skew_s = self._seen[1], client.skew_s
@@ -136,7 +136,7 @@ class ExchangeClock:
             return timedelta(0)
 
     def _confirm(self, skew_s: float) -> timedelta:
-        """Take what a reply tells; a difference that may come of its way changes nothing."""
+        """Take a reply's difference; one so small that the way of the reply explains it changes nothing."""
         with self._changing:
             self.sure, self._doubts = True, 0
             before_s = self.ahead_s
@@ -146,19 +146,19 @@ class ExchangeClock:
             return timedelta(seconds=self.ahead_s - before_s)
 
     def _doubt(self, client: DeribitClient, now_s: float) -> None:
-        """Replies tell another time: ask the exchange for its own once none agrees with this clock for a while."""
+        """Note that replies show another time. Once none agrees with this clock for a while, the exchange is asked."""
         if not self._doubts:
             self._doubted_s = now_s
         self._doubts += 1
-        client.forget_clocks()  # so that each look is at replies of its own
+        client.forget_clocks()  # each look is at new replies
         if self._doubts >= _LOOKS and now_s - self._doubted_s >= self._looks_over_s:
             self._doubts, self.asks = 0, True
 
     def _tell(self) -> None:
-        """Say how far the local clock is off, when that is news."""
-        if abs(self.ahead_s - self._told_s) < OFF_S:
+        """Log how far the local clock is off, when that changed."""
+        if abs(self.ahead_s - self._logged_s) < OFF_S:
             return
-        self._told_s = self.ahead_s
+        self._logged_s = self.ahead_s
         if abs(self.ahead_s) < OFF_S:
             log.info("this machine's clock agrees with the exchange's again")
         else:
@@ -166,5 +166,5 @@ class ExchangeClock:
 
 
 def _believed(skew_s: float) -> float:
-    """How far ahead of the local clock to be, when the exchange is by so much."""
+    """The difference to correct: nothing when it is less than `OFF_S`."""
     return skew_s if abs(skew_s) >= OFF_S else 0.0

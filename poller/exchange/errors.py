@@ -1,16 +1,16 @@
 """What can go wrong with the exchange, and who reacts.
 
 TickwellError
-└── ExchangeError               no tick came of a request; the message says what was asked and what came back
+└── ExchangeError               a request brought no tick; the message says what was asked and what came back
     ├── TemporaryError          the same request may succeed soon: ask again
     │   ├── UnreachableError    no reply: connection refused, no route, timeout
-    │   │   └── ClosedError     the kept connection turned out to be closed: a new one may do at once
+    │   │   └── ClosedError     the kept connection turned out to be closed: a new one may work at once
     │   ├── RateLimitedError    asked too often (HTTP 429 or code 10028): ask nothing before the pause is over
     │   └── UnavailableError    maintenance, settlement, 5xx: the exchange says that it can't answer now
     │       └── PausedError     not asked: a pause that the exchange asked for is not over
     └── PermanentError          the same request would fail again: a person looks at it
-        ├── RefusedError        the exchange refuses what was asked, an unknown index for one
-        └── RejectedReplyError  the reply is not what the exchange documents; we don't make a tick of it
+        ├── RefusedError        the exchange refuses the question, such as one for an unknown index
+        └── RejectedReplyError  the reply is not what the exchange documents; it becomes no tick
 """
 
 from datetime import timedelta
@@ -19,15 +19,15 @@ from poller.words import one_line
 from settings import TickwellError
 from store.models import Cause
 
-# The longest word of the exchange has 200 letters; what was asked, a code and a reason stand around it.
+# The longest word of the exchange has 200 letters; the question, a code and a reason stand around it.
 _LONGEST = 500
 
 
 class ExchangeError(TickwellError):
-    """A request brought no answer that can be used.
+    """A request brought no usable answer.
 
-    Its text is one line of at most 500 characters. `cause` is how the store files the failed slot; `code` is the
-    exchange's own error code, if it gave one; `pause` is how long it wants to be left alone.
+    Its text is one line of at most 500 characters. `cause` is how the store files the failed slot. `code` is the
+    exchange's own error code, if it gave one. `pause` is how long the exchange wants no request.
     """
 
     cause = Cause.EXCHANGE_ERROR
@@ -39,11 +39,11 @@ class ExchangeError(TickwellError):
 
 
 class TemporaryError(ExchangeError):
-    """The same request may succeed soon. The poll job asks again while the slot lasts."""
+    """The same request may succeed soon. The poll job asks again until the slot is over."""
 
 
 class UnreachableError(TemporaryError):
-    """No reply came. The poll job asks again; a person looks after the network if it goes on."""
+    """No reply came. The poll job asks again; if it goes on, a person checks the network."""
 
     cause = Cause.UNREACHABLE
 
@@ -57,11 +57,11 @@ class RateLimitedError(TemporaryError):
 
 
 class UnavailableError(TemporaryError):
-    """The exchange answers that it can't answer now. The client stays silent for `pause`, if there is one."""
+    """The exchange says that it can't answer now. The client stays silent for `pause`, if there is one."""
 
 
 class PausedError(UnavailableError):
-    """The client did not ask: a pause that the exchange asked for lasts for `left` more. The poll job waits for it."""
+    """The client did not ask: the exchange asked for a pause that lasts `left` longer. The poll job waits for it."""
 
     def __init__(self, message: str, *, code: int | None, left: timedelta) -> None:
         super().__init__(message, code=code)
@@ -69,7 +69,7 @@ class PausedError(UnavailableError):
 
 
 class PermanentError(ExchangeError):
-    """The same request would fail again. It isn't repeated before the next slot; a person looks at it."""
+    """The same request would fail again. The poll job waits for the next slot; a person looks at it."""
 
 
 class RefusedError(PermanentError):
@@ -77,6 +77,6 @@ class RefusedError(PermanentError):
 
 
 class RejectedReplyError(PermanentError):
-    """The reply is not what the exchange documents: cut off, no JSON, a price that is none. A person reports it."""
+    """The reply is not what the exchange documents: cut off, not JSON, an impossible price. A person reports it."""
 
     cause = Cause.REJECTED_REPLY

@@ -1,4 +1,4 @@
-"""Requests that outlive who asked: a connection that is being made is worth more than the slot that wanted it."""
+"""Requests that outlive their caller: a new connection is worth more than the slot that asked for it."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from .request import Way
 
 MOST = 4
-"""As many at most go on by themselves, and one at most for the same question."""
+"""At most this many requests outlive their callers, and at most one for the same question."""
 
 T = TypeVar("T")
 
@@ -15,9 +15,9 @@ T = TypeVar("T")
 class Outliving:
     """Runs requests, each in a task of its own.
 
-    A caller who gives up, because the slot is over, ends the request that goes over a kept connection. One that makes
-    a connection goes on instead, its reply unheard: the next slot finds the connection. At 400 ms of round trip a
-    connection and its first reply take 1.2 s, more than a slot of 1 s has.
+    A caller gives up when its slot is over. That ends a request over a kept connection. A request that makes a new
+    connection goes on instead, and its reply is ignored: the next slot finds the connection. At a round trip of 400 ms
+    a connection and its first reply take 1.2 s, longer than a slot of 1 s.
     """
 
     def __init__(self) -> None:
@@ -25,7 +25,7 @@ class Outliving:
         self._left: dict[str, asyncio.Task[Any]] = {}
 
     async def run(self, asked: str, way: Way, request: Coroutine[Any, Any, T]) -> T:
-        """What the request returns; `way` tells whether it makes a connection."""
+        """What the request returns; `way` says whether it makes a connection."""
         task = asyncio.create_task(request, name=asked)
         self._running.add(task)
         task.add_done_callback(self._ended)
@@ -40,7 +40,7 @@ class Outliving:
         return task.result()
 
     async def aclose(self) -> None:
-        """End all that run."""
+        """End all running requests."""
         running = set(self._running)
         for task in running:
             task.cancel()
@@ -54,4 +54,4 @@ class Outliving:
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._running.discard(task)
         if not task.cancelled():
-            task.exception()  # else asyncio logs that nobody asked for it
+            task.exception()  # otherwise asyncio logs that nobody retrieved it

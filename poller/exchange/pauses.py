@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from .errors import ExchangeError, PausedError, RateLimitedError
 from .wire import LONGEST_PAUSE_S
 
-# Codes that speak of the method that was asked, and codes that speak of all our requests. After any other error one
-# question pauses: an index that is told to wait costs no other index its slot.
+# Codes about the method that was asked, and codes about all our requests. Any other error pauses one question: a pause
+# for one index costs no other index its slot.
 _OF_ONE_METHOD = frozenset({13025, 13503})
 _OF_ALL_REQUESTS = frozenset({10028, 10066})
 _ALL = ""
@@ -30,16 +30,16 @@ class Pauses:
 
     @property
     def silent_until(self) -> datetime | None:
-        """Until when the exchange wants not to be asked at all; perhaps over by now."""
+        """The end of the pause that the exchange asked for all requests; it may be past."""
         return self._pauses[_ALL].until if _ALL in self._pauses else None
 
     def until(self, method: str) -> datetime | None:
-        """Until when the exchange wants not to be asked by a method, all its questions in one; perhaps over by now."""
-        its = (pause.until for paused, pause in self._pauses.items() if paused.startswith(method) or paused == _ALL)
-        return max(its, default=None)
+        """The end of the longest pause of a method, of its questions, or of all requests; it may be past."""
+        ends = (pause.until for paused, pause in self._pauses.items() if paused.startswith(method) or paused == _ALL)
+        return max(ends, default=None)
 
     def refuse(self, method: str, asked: str) -> None:
-        """See that a question may be asked now.
+        """Check that a question may be asked now.
 
         Raises:
             PausedError: its pause is not over.
@@ -56,7 +56,7 @@ class Pauses:
                 raise PausedError(words, code=pause.code, left=left)
 
     def note(self, error: ExchangeError, method: str, asked: str) -> None:
-        """Begin the pause that an error asks for, if it does."""
+        """Begin the pause that an error asks for, if it asks for one."""
         if isinstance(error, RateLimitedError) or error.code in _OF_ALL_REQUESTS:
             paused = _ALL
         else:

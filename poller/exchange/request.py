@@ -1,4 +1,4 @@
-"""One request to the exchange: bounded in time and in bytes, whatever it ends with told as an ExchangeError."""
+"""One request to the exchange, bounded in time and in bytes. Every failure becomes an ExchangeError."""
 
 import asyncio
 import os
@@ -18,29 +18,29 @@ from poller.words import one_line
 from .errors import ClosedError, UnreachableError
 from .wire import RawReply
 
-_GZIP = 31  # zlib's way to say: gzip's head and sum, the largest window
+_GZIP = 31  # for zlib: expect gzip's header and checksum, with the largest window
 _CONNECTING = ".connect_tcp.started"
 _TRAILING = attrgetter("_stream._httpcore_stream._stream._connection._h11_state.trailing_data")
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How long a request may last as a whole, in seconds, and how long its body may be, in bytes once unpacked."""
+    """The longest time of a whole request, in seconds, and the largest body, in bytes once unpacked."""
 
     seconds: float
     most_bytes: int
 
 
 class Way:
-    """How a request goes, as httpcore tells meanwhile; `through` names the proxy, for errors."""
+    """How a request goes, by the events of httpcore; `through` names the proxy, for errors."""
 
     def __init__(self, through: str = "") -> None:
         self.through = through
         self.new = False
-        """It makes a connection of its own: no kept one was free."""
+        """The request makes a connection of its own, because no kept one was free."""
 
     async def trace(self, event: str, _: object) -> None:
-        """Hear an event of httpcore."""
+        """Note an event of httpcore."""
         self.new |= event.endswith(_CONNECTING)
 
 
@@ -50,8 +50,8 @@ async def fetch(
     """Send a request and read its reply.
 
     Raises:
-        ClosedError: the connection had been kept, and turned out to be closed.
-        UnreachableError: there is no reply, or not all of it; the text says why.
+        ClosedError: the connection was a kept one, and turned out to be closed.
+        UnreachableError: no reply came, or only a part; the text says why.
     """
     try:
         async with (
@@ -70,7 +70,7 @@ async def fetch(
 
 
 async def _body_alone(response: httpx.Response, most: int) -> tuple[bytes, str]:
-    """As `_body`. A connection that brings more than the reply is closed, and the reply is not believed either."""
+    """As `_body`. If more than the reply came, the connection is closed and the reply is dropped."""
     body, trouble = await _body(response, most)
     if trouble or not _left_over(response):
         return body, trouble
@@ -79,9 +79,9 @@ async def _body_alone(response: httpx.Response, most: int) -> tuple[bytes, str]:
 
 
 def _left_over(response: httpx.Response) -> bytes:
-    """What came behind a reply in the same packet: httpcore would take it for the reply to the next question.
+    """The bytes that came after a reply in the same packet: httpcore would take them for the next reply.
 
-    httpcore has no public way to ask that. A stand-in for a connection has no such bytes.
+    httpcore has no public way to ask for them. A test's fake connection has no such bytes.
     """
     try:
         return bytes(_TRAILING(response.stream)[0])
@@ -90,9 +90,9 @@ def _left_over(response: httpx.Response) -> bytes:
 
 
 async def _body(response: httpx.Response, most: int) -> tuple[bytes, str]:
-    """The body, unpacked; or what is wrong with it.
+    """The unpacked body; or what is wrong with it.
 
-    It unpacks by itself: httpx unpacks a part as a whole, and a part of 64 kB may become 64 MB.
+    This function unpacks: httpx would unpack a part as a whole, and a part of 64 kB may become 64 MB.
     """
     coding = response.headers.get("content-encoding", "").strip().lower() or "identity"
     if coding not in {"identity", "gzip", "x-gzip"}:
@@ -106,7 +106,7 @@ async def _body(response: httpx.Response, most: int) -> tuple[bytes, str]:
             if max(came, len(body)) > most:
                 return b"", f"is longer than {most:,} bytes"
     except zlib.error as error:
-        return b"", f"is no gzip, as its head says: {error}"
+        return b"", f"is not gzip, although its header says so: {error}"
     if unzip is not None and came and not unzip.eof:
         return b"", "is cut off within its gzip"
     return bytes(body), ""
@@ -129,7 +129,7 @@ def reason_of(error: Exception) -> str:
 
 
 def _of_the_system(error: OSError, number: int) -> str:
-    # asyncio puts words of its own into strerror; the resolver and TLS have numbers of their own
+    # asyncio puts its own words into strerror; the resolver and TLS have numbers of their own
     numbered_apart = isinstance(error, socket.gaierror | ssl.SSLError)
     words = str(error.strerror) if numbered_apart else os.strerror(number)
     return words[:1].lower() + words[1:]

@@ -12,9 +12,9 @@ from .errors import ExchangeError, PausedError
 
 
 def count_retries(meters: Meters) -> None:
-    """Count them from now on, in this process: each as it is asked, not while it waits, for the wait may be cut short.
+    """Count each retry of this process when its request is sent; a wait before it may still be cut short.
 
-    It takes the place of stamina's own count, which would load the Prometheus client for a registry that nobody asks.
+    This replaces stamina's own count, which would load the Prometheus client for a registry that nobody reads.
     """
 
     @contextlib.contextmanager

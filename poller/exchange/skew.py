@@ -1,4 +1,4 @@
-"""How far the exchange's clock is ahead of ours, as its replies tell."""
+"""How far the exchange's clock is ahead of ours, by its replies."""
 
 import statistics
 import time
@@ -9,16 +9,16 @@ from datetime import datetime, timedelta
 
 from store.file.clock import OFF_S
 
-# One of 60 replies is quick: a connection that is kept, and nothing else under way.
+# One of 60 replies is quick: it comes over a kept connection while no other request runs.
 _KEPT = 60
 
-# A clock that was set, or that drifts, is seen after ten minutes at most, however rarely the exchange is asked.
+# A clock that was set, or that drifts, is noticed after at most ten minutes, however rarely the exchange is asked.
 _OLD_S = 600.0
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class _Compared:
-    """Seconds that a reply was on the way, how far it shows the exchange's clock ahead, and when that was."""
+    """The seconds that a reply was on the way, how far it shows the exchange's clock ahead, and when it came."""
 
     way_s: float
     skew_s: float
@@ -26,11 +26,11 @@ class _Compared:
 
 
 class Comparison:
-    """Compares clocks by the quickest of the last replies, as NTP does: both ways are taken to last equally long.
+    """Compares clocks by the quickest of the last replies, as NTP does. Both ways are assumed to take equally long.
 
     Each question has one vote, the quickest of its own last replies: one price with a wrong time outvotes no other.
 
-    `steady` counts seconds that nobody sets.
+    `steady` counts seconds of a clock that nobody sets.
     """
 
     def __init__(self, steady: Callable[[], float] = time.monotonic) -> None:
@@ -40,22 +40,22 @@ class Comparison:
     def note(
         self, asked: str, sent_at: datetime, heard_at: datetime, *, waited_s: float, handled_in: timedelta
     ) -> None:
-        """Note a reply: when the exchange sent it, when we heard it, and the seconds in between question and reply."""
+        """Note when the exchange sent a reply, when we received it, and how many seconds passed since the question."""
         way_s = waited_s - handled_in.total_seconds()
-        if way_s < 0:  # the exchange's own time for it can't be true
+        if way_s < 0:  # the exchange states an impossible time of its own
             way_s = waited_s
         skew_s = (sent_at - heard_at).total_seconds() + way_s / 2
         self._compared[asked].append(_Compared(way_s, skew_s, self.steady()))
 
     def forget(self) -> None:
-        """Forget all replies: our clock was set."""
+        """Forget all replies, because our clock was set."""
         self._compared.clear()
 
     @property
     def skew_s(self) -> float | None:
-        """How far the exchange's clock is ahead of ours, as most questions tell.
+        """How far the exchange's clock is ahead of ours, by most questions.
 
-        None without a reply in the last ten minutes, and while no majority of questions agrees.
+        None without a reply in the last ten minutes, or without a majority of questions.
         """
         votes = self._votes()
         if not votes:
@@ -66,7 +66,7 @@ class Comparison:
 
     @property
     def disputed(self) -> bool:
-        """Are there replies, and no majority of questions agrees?"""
+        """Are there replies, but no majority of questions that agree?"""
         return bool(self._votes()) and self.skew_s is None
 
     def _votes(self) -> list[float]:

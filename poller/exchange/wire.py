@@ -1,4 +1,4 @@
-"""Deribit's wire format: the bytes of a reply become records, or the error that they mean. All text is made one line.
+"""Deribit's wire format: the bytes of a reply become records, or the error that they mean. All text becomes one line.
 
 Source: docs.deribit.com (API v2.1.1) and recorded replies, read 2026-09.
 """
@@ -18,11 +18,11 @@ from store.models import Exchange
 from .errors import RateLimitedError, RefusedError, RejectedReplyError, UnavailableError
 
 SIMULATOR = "tickwell-simulator"
-"""The Server header of our simulator starts so; its prices never pass for the exchange's."""
+"""The Server header of our simulator starts with this; the simulator's prices never pass for the exchange's."""
 
 LONGEST_PAUSE_S = 60.0
 
-# "RPC Error Codes": those after which the same request may succeed, and the pause in seconds that they ask for.
+# From "RPC Error Codes": codes after which the same request may succeed, and the pause in seconds after each.
 _TOO_MANY_REQUESTS = 10028
 _RATE_LIMIT_PAUSE_S = 10.0
 _TEMPORARY_PAUSE_S: dict[int | None, float] = {
@@ -40,21 +40,21 @@ _TEMPORARY_PAUSE_S: dict[int | None, float] = {
     13888: 0.0,  # timed_out
 }
 
-# The column of the database that keeps a code.
+# The range of the database column that keeps a code.
 _CODES = range(-(2**31), 2**31)
 
 # The exchange opened in 2016; an instant outside these years is no exchange time.
 _FIRST_INSTANT = datetime(2015, 1, 1, tzinfo=UTC)
 _LAST_INSTANT = datetime(2100, 1, 1, tzinfo=UTC)
 
-# What a rejected reply shows of a value; a code has eleven characters at most.
+# How much of a value a rejection shows; a code has at most eleven characters.
 _SHOWN = 80
 _SHOWN_OF_CODE = 20
 
 
 @dataclass(frozen=True, slots=True)
 class RawReply:
-    """An HTTP response. `trouble` says why its body can't be used, or nothing; then `body` is empty."""
+    """An HTTP response. `trouble` says why its body can't be used, and then `body` is empty; otherwise it is ""."""
 
     status: int
     reason: str
@@ -65,7 +65,7 @@ class RawReply:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The `result` of an answer, how long the exchange took, when it sent it, and which exchange it was."""
+    """The `result` of a reply, how long the exchange took, when it sent it, and which exchange it was."""
 
     result: Any
     handled_in: timedelta
@@ -74,7 +74,7 @@ class Reply:
 
 
 def read(raw: RawReply, asked: str, *, of_test_host: bool = False) -> Reply:
-    """Make a reply of an HTTP response, or raise what it means. JSON-RPC errors come with HTTP 400."""
+    """Make a reply of an HTTP response, or raise the error that it means. JSON-RPC errors come with HTTP 400."""
     envelope = _envelope(raw.body)
     error = envelope.get("error") if isinstance(envelope, dict) else None
     _raise_if_unavailable(raw, error, asked)
@@ -86,7 +86,7 @@ def read(raw: RawReply, asked: str, *, of_test_host: bool = False) -> Reply:
         text = raw.body[: 4 * _SHOWN].decode("utf-8", "replace")
         reject(asked, f"HTTP {raw.status} body", text, "JSON with a result")
     if raw.status != HTTPStatus.OK or error is not None:
-        reject(asked, f"HTTP {raw.status} with a result and the error", error, "HTTP 200 and none")
+        reject(asked, f"HTTP {raw.status} with a result and the error", error, "HTTP 200 and no error")
     sent_at = instant(envelope.get("usOut"), 1e6, asked, "usOut")
     exchange = _exchange(raw, envelope, asked, of_test_host=of_test_host)
     return Reply(envelope["result"], _handled_in(envelope), sent_at, exchange)
@@ -132,17 +132,17 @@ def items(value: object, asked: str, name: str) -> list[Any]:
 
 
 def text(value: object) -> str:
-    """Any JSON value as one line; of an object or list the outermost levels and first items."""
+    """Any JSON value as one line; an object or list shows its outermost levels and first items."""
     return one_line(reprlib.repr(value) if isinstance(value, dict | list) else str(value))
 
 
 def reject(asked: str, name: str, value: object, expected: str) -> NoReturn:
-    """Raise what a part of a reply means that is not as documented."""
+    """Reject a reply with a part that is not as documented."""
     raise RejectedReplyError(f"{asked}: {name} is {text(value)[:_SHOWN]!r}, expected {expected}")
 
 
 def _envelope(body: bytes) -> Any:
-    """The JSON of a body; None for what is none, too deep, or has a number of thousands of digits."""
+    """The JSON of a body; None if it is not JSON, nested too deep, or has a number of thousands of digits."""
     try:
         return json.loads(body)
     except (ValueError, RecursionError):
@@ -174,7 +174,7 @@ def _exchange(raw: RawReply, envelope: dict[str, Any], asked: str, *, of_test_ho
 
 
 def _handled_in(envelope: dict[str, Any]) -> timedelta:
-    """The exchange's own time for a reply; nothing depends on it but the comparison of clocks."""
+    """The exchange's own time for a reply; only the comparison of clocks depends on it."""
     took_us = envelope.get("usDiff")
     return timedelta(microseconds=took_us) if isinstance(took_us, int) and 0 <= took_us < 60_000_000 else timedelta(0)
 
@@ -194,7 +194,7 @@ def _words(error: object) -> str:
 
 
 def _retry_after(raw: RawReply, otherwise_s: float) -> timedelta:
-    """The pause that the server states in seconds, if it does; none longer than a minute is believed."""
+    """The pause in seconds that the server states, if it states one; at most a minute."""
     stated = raw.headers.get("retry-after", "")
     seconds = float(stated) if stated.isdecimal() else otherwise_s
     return timedelta(seconds=min(seconds, LONGEST_PAUSE_S))

@@ -25,8 +25,6 @@ class Feed:
         ask: makes one request; it returns an `Observation` or raises an `ExchangeError`.
         append: stores observations, inside `Database.write`; for snapshots it is `store.ledger.arrivals.append`. An
             observation that is appended twice is stored once.
-        repeats: the meaning of an observation with the exchange time of the observation before. "miss": the exchange
-            repeated an old reply. "same": the exchange has nothing newer yet; the observation is appended as usual.
         history: "charts": the exchange's charts of averages heal gaps. None: nobody has the past of the feed, so a
             miss is unfillable at once.
     """
@@ -35,7 +33,6 @@ class Feed:
     period: timedelta
     ask: Callable[[DeribitClient], Awaitable[Observation]]
     append: Callable[[Cursor, Sequence[Any]], object]
-    repeats: Literal["miss", "same"]
     history: Literal["charts"] | None = None
 
 

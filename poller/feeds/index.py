@@ -17,7 +17,6 @@ def index_feeds(index_names: Iterable[str], period: timedelta) -> tuple[Feed, ..
             period,
             ask=methodcaller("index_price", name),
             append=ticks.append,
-            repeats="miss",
             history="charts",
         )
         for name in index_names

@@ -6,16 +6,18 @@ import random
 import time
 from collections.abc import AsyncGenerator, Sequence
 from datetime import datetime, timedelta
+from typing import Any, cast
 
 import stamina
 
+from poller.exchange.budget import period_s
 from poller.exchange.client import DeribitClient
 from poller.exchange.errors import ClosedError, ExchangeError, PausedError, TemporaryError, UnreachableError
 from poller.timing.guard import guarded
 from settings import MAX_REQUESTS_PER_SECOND
 from store.models import Cause, Miss
 
-from .feed import Feed, Outcome, requests_a_second
+from .feed import Feed, Observation, Outcome, requests_a_second
 
 # Replies that come within 5 ms of each other share a transaction (1 ms each on disk, more to open the file).
 _TOGETHER_S = 0.005
@@ -68,9 +70,15 @@ def retries_within_budget(feeds: Sequence[Feed]) -> int:
 async def _poll_feed(client: DeribitClient, feed: Feed, slot: datetime, seconds_left: float, retries: int) -> Outcome:
     if seconds_left <= 0:
         return missed_slot(slot, feed.name)
+    period_s.set(feed.period.total_seconds())
     outcome: Outcome | None = None
     with guarded(f"poll of {feed.name}"):
-        outcome = await _observed_or_missed(client, feed, slot, seconds_left, retries)
+        try:
+            outcome = await _observed_or_missed(client, feed, slot, seconds_left, retries)
+        except asyncio.CancelledError as error:
+            if cast("asyncio.Task[Outcome]", asyncio.current_task()).cancelling():
+                raise
+            raise RuntimeError("something that it waited for was cancelled") from error
     if outcome is None:
         return Miss(slot, feed.name, Cause.EXCHANGE_ERROR, "an error in Tickwell, which the log describes")
     return outcome
@@ -93,11 +101,18 @@ async def _observed_or_missed(
             ):
                 with attempt:
                     try:
-                        return await feed.ask(client)
+                        return _of(feed, await feed.ask(client))
                     except ExchangeError as error:
                         failure = error
                         raise
     return Miss(slot, feed.name, failure.cause, str(failure), failure.code)
+
+
+def _of(feed: Feed, observation: Any) -> Observation:
+    """An observation of a feed. One that is not what its record promises would spoil the slot for all of them."""
+    if not isinstance(observation, Observation) or observation.feed != feed.name:
+        raise TypeError(f"{feed.name} brought a {type(observation).__name__}, expected an observation of it")
+    return observation
 
 
 class _Again:

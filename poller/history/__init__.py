@@ -1,1 +1,1 @@
-"""What the exchange still has: charts that fill the time before the record and heal its gaps."""
+"""The history that the exchange keeps: charts that fill the time before the record and heal its gaps."""

@@ -1,4 +1,4 @@
-"""How the exchange is asked for charts: a few times, after waits, and never for long."""
+"""Asks the exchange for charts: a few times, with waits between, and never for long."""
 
 import asyncio
 import logging
@@ -17,17 +17,17 @@ from .charts import Chart, finished_chart
 
 log = logging.getLogger("tickwell.history")
 
-# Others' leases last 2 s at most: who found the file taken tries again about then.
+# A lease of another process lasts at most 2 s, so a retry after about that time finds the file free.
 _TAKEN_AGAIN_S = (1.0, 3.0)
 _LONGEST_PAUSE_S = 60.0
 
-# A chart that fails so often in a row is left out of the round, as others have their turn.
+# A chart that fails this often in a row is left out of the round, so that others have their turn.
 _TRIES = 3
 
 
 @dataclass(slots=True)
 class Asked:
-    """The charts that the exchange gave for an index, and the ranges that failed for now."""
+    """The charts that the exchange gave for an index, the ranges asked for, and the ranges that failed for now."""
 
     charts: list[Chart] = field(default_factory=list)
     ranges: list[ChartRange] = field(default_factory=list)
@@ -35,10 +35,10 @@ class Asked:
 
 
 class Asking:
-    """Asks for charts of one client.
+    """Asks for charts through one client.
 
     Args:
-        client: shared with the polls, pauses and all.
+        client: shared with the polls, and so are its pauses.
         clock: of the client.
         attempts: at each range; None for three.
         longest_s: how long a chart may take.
@@ -53,7 +53,7 @@ class Asking:
         )
 
     async def ask_for(self, asked: Asked, index_name: str, chart_range: ChartRange) -> list[ExchangeError]:
-        """Ask for a range; what went wrong for now, if anything did."""
+        """Ask for a range; return the error if it failed for now."""
         what = f"history of {index_name}, range {chart_range}"
         asked.ranges.append(chart_range)
         try:
@@ -82,7 +82,7 @@ class Asking:
         return finished_chart(points, asked_at + timedelta(seconds=self._client.skew_s or 0))
 
     def _silenced(self) -> bool:
-        """Do the polls wait too, as the exchange asked for?"""
+        """Do the polls pause too, because the exchange asked for it?"""
         return self._client.silent_until is not None and self._client.silent_until > self._clock()
 
 
@@ -91,17 +91,17 @@ def while_it_is(
 ) -> Callable[[Exception], bool | float]:
     """Try again after errors of a kind; the first of them is logged.
 
-    One that silences the polls too is worse: ten such pauses go by before history risks another.
+    An error that also silences the polls is worse: history waits ten such pauses before it asks again.
     """
-    told = False
+    logged = False
 
     def again(error: Exception) -> bool | float:
-        nonlocal told
+        nonlocal logged
         if not isinstance(error, kind) or isinstance(error, ForeignExchangeError):
             return False
-        if not told:
+        if not logged:
             log.warning("%s, waits: %s", what, error)
-            told = True
+            logged = True
         if isinstance(error, BusyError):
             return random.uniform(*_TAKEN_AGAIN_S)  # noqa: S311 it keeps no secret
         pause_s = error.pause.total_seconds() if isinstance(error, TemporaryError) else 0.0

@@ -1,4 +1,4 @@
-"""Backfill: what the exchange still knows of the time before an index was recorded, and of gaps in its record."""
+"""Backfill: the exchange's history of the time before an index was recorded, and of the gaps in its record."""
 
 import asyncio
 import contextlib
@@ -29,20 +29,20 @@ from .limits import Limits
 
 log = logging.getLogger("tickwell.history")
 
-# Requests a second: of what polling leaves of the budget half, as a second process may heal too, within these.
+# Requests a second, within these limits: half of the budget that polling leaves, as a second process may heal too.
 _MOST = 2.0
 _LEAST = 0.2
 
-# Less than a slot's own append waits, which then says who holds the file.
+# Less than a slot's own append waits, because that append reports who holds the file.
 _STORE_WAIT_S = 0.2
 
 _THREAD = "tickwell-history"
 
-# A gap is asked for again after twice as long each time.
+# The wait before a gap is asked for again doubles each time.
 _FIRST_RETRY = timedelta(seconds=30)
 _LAST_RETRY = timedelta(hours=1)
 
-# So many gaps of an index are considered at a time, the oldest first.
+# The most gaps of an index that are considered at a time, the oldest first.
 _MOST_GAPS = 5000
 
 _LIMITS = Limits()
@@ -50,18 +50,18 @@ _LIMITS = Limits()
 T = TypeVar("T")
 
 Tell = Callable[[str, int, int], None]
-"""Hears before each request what is done, the number of the request and how many there will be."""
+"""Called before each request with the kind of work, the number of the request and how many there will be."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Try:
-    """How often a gap was asked for, and when it may be again."""
+    """How often a gap was asked for, and when it may be asked for again."""
 
     number: int
     again_at: datetime
 
     def failed(self, now: datetime) -> "_Try":
-        """After another failure, twice as late."""
+        """The state after another failure: the wait is twice as long."""
         return _Try(self.number + 1, now + min(_FIRST_RETRY * 2 ** min(self.number, 10), _LAST_RETRY))
 
 
@@ -70,7 +70,7 @@ _NEVER = _Try(0, datetime.max.replace(tzinfo=UTC))
 
 @dataclass(frozen=True, slots=True)
 class _History:
-    """The ranges that are left to load of an index, when they may be asked for, and whether any had something."""
+    """The ranges of an index that are still to load, when to ask for them, and whether any had points."""
 
     ranges: tuple[ChartRange, ...]
     tried: _Try
@@ -78,7 +78,7 @@ class _History:
 
 
 def spacing_s(requests_a_second: float) -> float:
-    """Seconds between two requests for history, beside so many requests a second of the slots.
+    """Seconds between two requests for history, beside the slots' `requests_a_second`.
 
     Together they stay within the budget of the exchange.
     """
@@ -87,22 +87,22 @@ def spacing_s(requests_a_second: float) -> float:
 
 
 async def at_once() -> None:
-    """Wait for nothing."""
+    """Return at once."""
 
 
 class Backfill:
     """Fills indexes that have no history yet, and heals gaps, from the exchange's averages.
 
     Args:
-        client: shared with the polls, pauses and all.
+        client: shared with the polls, and so are its pauses.
         database: with its tables.
         spacing_s: seconds between two requests, at least.
-        tell: how far it is.
-        quiet: returns when a write of a tenth of a second disturbs nobody.
+        tell: called with the progress.
+        quiet: returns when a write of a tenth of a second delays no slot.
         clock: of the client.
-        attempts: at each request and each write; None for three at a request, and as many as it takes at a write.
+        attempts: at each request and each write; None for three at a request and no limit at a write.
         states: of the gaps to heal; unfillable ones are asked for once more.
-        without: feeds that the exchange keeps no history of: what they missed is unfillable at once.
+        without: feeds without a history at the exchange: their gaps are unfillable at once.
         limits: which ranges are asked for, and when.
     """
 
@@ -132,31 +132,31 @@ class Backfill:
         self._asking = Asking(client, clock, attempts, limits.longest_chart_s)
 
     async def find(self, until: datetime) -> None:
-        """Bring the ledger up to `until`, up to where all that came is stored."""
+        """Bring the ledger up to `until`, which must be before anything that still waits to be stored."""
         await self._undisturbed("gaps", partial(gaps.advance, self._database, until, self._clock(), _STORE_WAIT_S))
 
     async def fold(self, until: datetime) -> None:
-        """Store the candles whose time is over by `until`, up to where all that came is stored."""
+        """Store the candles that end by `until`, which must be before anything that still waits to be stored."""
         while await self._undisturbed("candles", partial(self._fold, until)):
             pass
 
     async def heal(self, index_names: Sequence[str], *, others: bool = True) -> list[Gap]:
-        """Fill what has no history yet of these indexes, and heal those gaps whose time has come: of others too.
+        """Load the history of these indexes and heal the gaps that are due; with `others`, the gaps of all feeds.
 
-        A range that is refused for good is left out; so is one that fails three times, until a later round. While the
-        database can't be written that is waited for. An index is asked for its history once in the life of this
-        object, unless ranges of it failed. Cancel it to end it early: what was fetched of the index it was at is
-        dropped then, and the next round fetches it again.
+        A range that is refused for good is left out. A range that fails three times is left out until a later round.
+        While the database can't be written, this waits. An index is asked for its history once in the life of this
+        object, unless ranges failed. Cancel it to end it early: it drops what it fetched for the current index, and
+        the next round fetches that again.
 
         Returns:
-            What became of gaps: pieces of them.
+            What became of gaps, piece by piece.
 
         Raises:
-            ExchangeError: with `attempts`: those at a range were used up; all else is done.
-            StoreError: with `attempts`, when these are used up.
+            ExchangeError: with `attempts`: those at a range were used up; all other work is done.
+            StoreError: with `attempts`, when those at a write are used up.
         """
         loading, due = await self._undisturbed("history", partial(self._look, index_names, others=others))
-        plan = {name: self._planned(name, loading.get(name), its) for name, its in due.items()}
+        plan = {name: self._planned(name, loading.get(name), gaps_due) for name, gaps_due in due.items()}
         total, number = sum(map(len, plan.values())), 0
         what = "loading history" if loading else "healing gaps"
         healed: list[Gap] = []
@@ -185,7 +185,7 @@ class Backfill:
         return more
 
     def _look(self, index_names: Sequence[str], *, others: bool) -> tuple[dict[str, _History], dict[str, list[Gap]]]:
-        """What history is to be loaded now, and the gaps of each index that are to be asked for now."""
+        """The history to load now, and the gaps of each index to ask for now."""
         with self._database.read(_STORE_WAIT_S) as cursor:
             more = sorted(
                 filter(is_index_name, gaps.feeds_with_gaps(cursor, self._states) - set(index_names)) if others else []
@@ -193,7 +193,7 @@ class Backfill:
             names = [*index_names, *more]
             filled = averages.filled(cursor, names)
             found = {name: gaps.oldest(cursor, name, self._states, limit=_MOST_GAPS) for name in names}
-        keys = {(gap.feed, gap.start) for its in found.values() for gap in its}
+        keys = {(gap.feed, gap.start) for of_one in found.values() for gap in of_one}
         self._tries = {key: tried for key, tried in self._tries.items() if key in keys}
         now = self._clock()
         for name in found.keys() - filled - set(self._without):
@@ -201,7 +201,7 @@ class Backfill:
         loading = {name: self._history[name] for name in found if name in self._history}
         return (
             {name: history for name, history in loading.items() if history.ranges and history.tried.again_at <= now},
-            {name: [gap for gap in its if self._again_at(gap) <= now] for name, its in found.items()},
+            {name: [gap for gap in of_one if self._again_at(gap) <= now] for name, of_one in found.items()},
         )
 
     def _planned(self, name: str, history: _History | None, due: Sequence[Gap]) -> tuple[ChartRange, ...]:
@@ -218,7 +218,8 @@ class Backfill:
     def _needed(self, due: Sequence[Gap]) -> tuple[ChartRange, ...]:
         """The ranges to ask for, finest first: those that reach into a gap, up to one that reaches over it.
 
-        One that was asked for in vain, as its reply was cut off, is asked for again, then coarser ones too.
+        After a failed try, for example a reply that was cut off, the same ranges are asked for again, then coarser
+        ones too.
         """
         needed: set[ChartRange] = set()
         now = self._clock()
@@ -238,7 +239,7 @@ class Backfill:
             log.info("the exchange has no history of %s", index_name)
 
     async def _keep(self, index_name: str, asked: Asked, due: Sequence[Gap]) -> list[Gap]:
-        """Store what came for an index, and note what became of its gaps."""
+        """Store the charts of an index, and note what became of its gaps."""
         what = f"history of {index_name}"
         all_asked = index_name in self._without or ("all" in asked.ranges and not asked.failed)
         stored, healed = await self._undisturbed(
@@ -249,7 +250,7 @@ class Backfill:
         return healed
 
     def _store(self, index_name: str, charts: Sequence[Chart], *, all_asked: bool) -> tuple[int, list[Gap]]:
-        """Store the finest first, so that the coarse ones fill only what is left."""
+        """Store the finest chart first, so that the coarse ones fill only what is left."""
         now = self._clock()
         lost = partial(hopeless, charts, now, all_asked=all_asked)
         exchange = self._client.exchange
@@ -269,18 +270,18 @@ class Backfill:
         return stored, healed
 
     def _checkpoint(self) -> None:
-        with contextlib.suppress(StoreError):  # each opening of the file would read it until the next one is due
+        with contextlib.suppress(StoreError):  # without it each opening of the file reads the log until the next one
             self._database.checkpoint_when_due(_STORE_WAIT_S)
 
     def _note_tries(self, due: Iterable[Gap], healed: Iterable[Gap]) -> None:
-        """Ask later for what is left of the gaps."""
+        """Set the next try for the rest of each gap."""
         now = self._clock()
         before = {gap.gap: self._tries.get((gap.feed, gap.start), _NEVER) for gap in due}
         for gap in (*due, *healed):
             self._tries[gap.feed, gap.start] = before.get(gap.gap, _NEVER).failed(now)
 
     async def _undisturbed(self, what: str, work: Callable[[], T]) -> T:
-        """Do work on the database in a thread when it disturbs nobody, as often as it takes."""
+        """Do work on the database in a thread when it delays no slot, and repeat it until it succeeds."""
 
         async def do() -> T:
             await self._quiet()
@@ -290,7 +291,7 @@ class Backfill:
 
 
 def _in_words(stored: int, charts: Sequence[Chart], healed: Sequence[Gap]) -> str:
-    words = [f"{len(healed)} pieces of gaps closed"] if healed else []
+    words = [f"{len(healed)} pieces of gaps healed or given up"] if healed else []
     if stored:
         first = min(ts for chart in charts for ts, _ in chart.points)
         words.insert(0, f"{stored} averages, the first of {first:%Y-%m-%d %H:%M} UTC")

@@ -1,4 +1,4 @@
-"""What a chart of the exchange has, and what it tells of the gaps that it was asked for."""
+"""What a chart of the exchange has, and what follows for the gaps that it was asked for."""
 
 import statistics
 from collections.abc import Mapping, Sequence
@@ -16,34 +16,34 @@ REACH: Mapping[ChartRange, timedelta] = {
     "1y": timedelta(days=365),
     "all": timedelta(days=36_500),
 }
-"""How far back each range of the exchange goes, about. The finest comes first."""
+"""About how far back each range of the exchange goes. The finest comes first."""
 
 RANGES = tuple(REACH)
 
-# What the exchange has not published by then it won't publish any more.
+# The exchange publishes no average later than this.
 _LATE = timedelta(days=2)
 
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """The points of one reply, and the seconds that each of them is an average over."""
+    """The points of one reply, and the seconds that each point is an average over."""
 
     resolution_s: int
     points: tuple[tuple[datetime, float], ...]
 
     def reaches(self, end: datetime) -> bool:
-        """Does it know of the time up to `end`?"""
+        """Does it have averages up to `end`?"""
         return bool(self.points) and max(self.points)[0] + timedelta(seconds=self.resolution_s) >= end
 
     def covers(self, start: datetime, end: datetime) -> bool:
-        """Does it begin before `start` and know of the time up to `end`?"""
+        """Does it begin before `start` and have averages up to `end`?"""
         return self.reaches(end) and min(self.points)[0] <= start
 
 
 def finished_chart(points: Sequence[ChartPoint], asked_at: datetime) -> Chart | None:
     """The points whose time was over when they were asked for, with the step of the reply: its median distance.
 
-    None for a reply of less than two points, whose step can't be told.
+    None for a reply of less than two points, which has no step.
     """
     instants = sorted({point.ts for point in points})
     if len(instants) < 2:
@@ -55,10 +55,10 @@ def finished_chart(points: Sequence[ChartPoint], asked_at: datetime) -> Chart | 
 
 
 def hopeless(charts: Sequence[Chart], now: datetime, start: datetime, end: datetime, *, all_asked: bool) -> bool:
-    """Will nobody ever have averages for what is left of a gap?
+    """Will the exchange never have averages for the rest of a gap?
 
-    So it is when it is too short for those that there are, as coarser ones are longer still, or when all ranges were
-    asked for and each of them goes on after it, or should by now.
+    That is so in two cases. The gap is too short for the averages of a chart that covers it: coarser charts have even
+    longer averages. Or all ranges were asked for, and each chart goes on after the gap or is too late to do so.
     """
     long_enough = [chart for chart in charts if chart.covers(start, end)]
     if any(end - start < timedelta(seconds=2 * chart.resolution_s) for chart in long_enough):

@@ -1,4 +1,4 @@
-"""The numbers that the work beside the slots keeps to, in one place."""
+"""The numbers of the work that runs beside the slots, in one place."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -10,15 +10,15 @@ from .charts import RANGES
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How often history is looked after, and how long it waits.
+    """How often history work runs, and how long it waits.
 
     Attributes:
         look_for_gaps_s: between two looks for gaps. A look costs some 5 ms, 40 ms where it has to open the file.
-        close_candles_s: between two foldings of candles, which are those of a minute and longer.
+        close_candles_s: between two foldings of candles, the shortest of which last a minute.
         checkpoint_s: between two checkpoints.
-        ripe: the age at which a gap is asked for: the averages of its last seconds are over by then.
+        ripe: the age at which a gap is asked for: the exchange has the averages of its last seconds by then.
         ranges: of the exchange's charts, finest first.
-        longest_chart_s: a chart of an hour takes half a second. One that trickles is given up.
+        longest_chart_s: a chart of an hour takes half a second; one that takes longer than this is given up.
     """
 
     look_for_gaps_s: float = 20.0

@@ -1,4 +1,4 @@
-"""What a recorder does beside its polls: it gets on while a poll, or the wait for the next one, runs."""
+"""The work of a recorder beside its polls. It goes on while a poll, or the wait for the next poll, runs."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -13,15 +13,15 @@ _LIMITS = Limits()
 
 
 class Background:
-    """Finds and heals gaps, loads history, stores candles and checkpoints. None waits for another.
+    """Finds and heals gaps, loads history, stores candles and checkpoints. None of them waits for another.
 
     Args:
         backfill: does these things.
-        index_names: that history is loaded of.
-        all_stored: returns, once nothing waits for the database, up to when all that came is in it.
-        healed: hears that nothing is being loaded any more.
+        index_names: whose history is loaded.
+        all_stored: waits until nothing waits for the database; returns the time up to which all replies are stored.
+        healed: called after each round of healing.
         checkpoint: folds the write-ahead log into the file when that is due.
-        limits: how often.
+        limits: how often each is done.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class Background:
         self._looked, self._limits = asyncio.Event(), limits
 
     async def run(self) -> None:
-        """Go on without end. When cancelled it gives up what it was at."""
+        """Run without end. When cancelled, it drops its current work."""
         async with asyncio.TaskGroup() as group:
             for keep in (self._keep_found, self._keep_healed, self._keep_folded, self._keep_checkpointed):
                 group.create_task(keep())
@@ -52,7 +52,7 @@ class Background:
             await asyncio.sleep(self._limits.look_for_gaps_s)
 
     async def _keep_healed(self) -> None:
-        """After each look for gaps; one that comes meanwhile is followed by another round."""
+        """Heal after each look for gaps; a look during a round is followed by another round."""
         while True:
             await self._looked.wait()
             self._looked.clear()

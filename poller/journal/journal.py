@@ -57,8 +57,7 @@ class Journal:
         limits: Limits = _LIMITS,
     ) -> None:
         self._limits = limits
-        self._feeds = {feed.name: feed for feed in feeds}
-        self._storing = Storing(database, clock, alerts, exchange, self._feeds)
+        self._storing = Storing(database, clock, alerts, exchange, {feed.name: feed for feed in feeds})
         self._database = database
         self._clock = clock
         self._exchange = exchange
@@ -125,13 +124,13 @@ class Journal:
         """
         self._take_in()
         try:
-            self._write_or_isolate(self._oldest(), wait_s)
+            self._write_or_isolate(*self._oldest(), wait_s)
         except (NoDatabaseError, OlderSchemaError, UnreadableError):
             self._database.migrate(wait_s)
             self._storing.forget_file()
             with self._changing:
                 self._runs[:0] = [run for run in self._open if run not in self._runs]  # the file that had them is gone
-            self._write_or_isolate(self._oldest(), wait_s)
+            self._write_or_isolate(*self._oldest(), wait_s)
         if self._taken_in and self.empty:
             self._file.remove()
             self._taken_in = False
@@ -225,8 +224,7 @@ class Journal:
             return outcome
         name = outcome.feed
         before, self._newest[name] = self._newest.get(name), outcome.ts
-        feed = self._feeds.get(name)
-        if before != outcome.ts or (feed is not None and feed.repeats == "same"):
+        if before != outcome.ts:
             return outcome
         detail = f"the exchange repeated its reply of {outcome.ts:%H:%M:%S.%f} UTC"
         return Miss(slot, name, Cause.REJECTED_REPLY, detail)
@@ -249,28 +247,31 @@ class Journal:
         self._taken_in = True
         log.info("took in %d ticks from %s", len(found.ticks), self._file.path.name)
 
-    def _oldest(self) -> list[Queued]:
-        """The oldest observations and misses. Both are of the same slots, because alerts judge a slot as a whole."""
+    def _oldest(self) -> tuple[list[Queued], list[Move]]:
+        """The oldest observations and misses. Both are of the same slots, because alerts judge a slot as a whole.
+
+        The moves of earlier records come with them. A later move changes these records as well, once they are written.
+        """
         most = self._limits.portion
         with self._changing:
-            portion, misses = self._observed[:most], self._misses[:most]
+            portion, misses, moves = self._observed[:most], self._misses[:most], list(self._moves)
             if len(self._observed) > most:
                 until, _ = self._observed[most]
                 misses = list(takewhile(lambda miss: miss.slot < until, misses))
         of_slots: tuple[Sequence[tuple[datetime, Observation] | Miss], ...] = (portion, misses)
-        return [*self._runs, *merge(*of_slots, key=_slot_of), *self._minutes]
+        return [*self._runs, *merge(*of_slots, key=_slot_of), *self._minutes], moves
 
-    def _write_or_isolate(self, records: Sequence[Queued], wait_s: float) -> None:
+    def _write_or_isolate(self, records: Sequence[Queued], moves: list[Move], wait_s: float) -> None:
         """Write records. If the database refuses one, write each half by itself, down to the refused record."""
         try:
-            self._write(records, wait_s)
+            self._write(records, moves, wait_s)
         except RefusedRecordError as error:
             if len(records) == 1:
                 self._set_aside(records[0], str(error))
                 return
             middle = len(records) // 2
-            self._write_or_isolate(records[:middle], wait_s)
-            self._write_or_isolate(records[middle:], wait_s)
+            self._write_or_isolate(records[:middle], moves, wait_s)
+            self._write_or_isolate(records[middle:], moves, wait_s)
 
     def _set_aside(self, queued: Queued, reason: str) -> None:
         record = queued[1] if isinstance(queued, tuple) else queued
@@ -285,12 +286,12 @@ class Journal:
             kind = type(queued[1]).__name__.lower()
             self._misses.append(_unavailable(*queued, f"the database refused the {kind}: {reason}"))
 
-    def _write(self, records: Sequence[Queued], wait_s: float) -> None:
-        moves = list(self._moves)
-        self._storing.store(records, moves, wait_s, stored=partial(self._note_stored, records, len(moves)))
+    def _write(self, records: Sequence[Queued], moves: list[Move], wait_s: float) -> None:
+        self._storing.store(records, moves, wait_s, stored=partial(self._note_stored, records, moves))
 
-    def _note_stored(self, records: Sequence[Queued], moves: int) -> None:
-        del self._moves[:moves]
+    def _note_stored(self, records: Sequence[Queued], moves: list[Move]) -> None:
+        del self._moves[: len(moves)]
+        moves.clear()  # the other half of the records needs them no more
         self._drop(records)  # drop them first: they are stored, even if a line below raises
         observed = [each[1] for each in records if isinstance(each, tuple)]
         self.written |= bool(observed)

@@ -1,4 +1,4 @@
-"""Which certificates are trusted: the certificates of the system, or the ones that the environment names."""
+"""The certificates that are trusted: the system's, or the ones that the environment names."""
 
 import os
 import ssl
@@ -14,14 +14,14 @@ _A_FOLDER = "a folder of certificates"
 
 
 def trusted() -> ssl.SSLContext:
-    """What verifies a server: the system's store, or what SSL_CERT_FILE and SSL_CERT_DIR name in its place.
+    """The context that verifies a server: the system's store, or SSL_CERT_FILE and SSL_CERT_DIR in its place.
 
     Raises:
-        SettingsError: one of them can't be used; one line that names it.
+        SettingsError: one of the two can't be used; one line that names it.
     """
     (_, file), (_, folders) = shared_variable("SSL_CERT_FILE"), shared_variable("SSL_CERT_DIR")
     if not file and not folders:
-        # It reads the store anew for each connection, in about 20 ms.
+        # It reads the store again for each connection, in about 20 ms.
         return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if file:
@@ -33,10 +33,10 @@ def trusted() -> ssl.SSLContext:
 
 
 def check_bundles() -> None:
-    """See that the library that sends messages can use the certificates that are named for it.
+    """Check that the library that sends messages can use the certificates that the environment names for it.
 
     Raises:
-        SettingsError: it can't; one line that names the variable.
+        SettingsError: it can't use them; one line that names the variable.
     """
     for variable in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
         _, path = shared_variable(variable)
@@ -47,7 +47,7 @@ def check_bundles() -> None:
 def _load(context: ssl.SSLContext, variable: str, path: str, allowed: str = _A_FILE) -> None:
     try:
         context.load_verify_locations(cafile=path)
-    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError: no PEM, or a folder
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError: the path is not PEM, or a folder
         raise _unusable(variable, path, allowed) from error
 
 

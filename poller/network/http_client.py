@@ -1,4 +1,4 @@
-"""Builds every HTTP client, and sees at the start that the environment lets them work."""
+"""Builds every HTTP client, and checks at the start that the environment lets them work."""
 
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 
@@ -18,18 +18,18 @@ FAILURES = (
     httpx.HTTPError,
     httpx.InvalidURL,
     httpx.StreamError,
-    OSError,  # ssl.SSLError too, which httpcore translates only while it connects
+    OSError,  # also ssl.SSLError, which httpcore translates only while it connects
     anyio.BrokenResourceError,
     anyio.ClosedResourceError,
     anyio.EndOfStream,
     h11.ProtocolError,
     SOCKSError,
-    AssertionError,  # httpcore's and socksio's words for a proxy that answers out of turn
+    AssertionError,  # httpcore and socksio raise it for a proxy that answers out of turn
     LookupError,
     RuntimeError,
     ValueError,
 )
-"""The exceptions that a request may end with. httpx translates most of them, and lets some through."""
+"""The exceptions that a request may end with. httpx translates most of them, but not all."""
 
 
 def http_client(
@@ -40,7 +40,7 @@ def http_client(
     It keeps no cookies and follows no redirects.
 
     Raises:
-        SettingsError: a variable of the environment can't be used; one line that names it.
+        SettingsError: an environment variable can't be used; one line that names it.
     """
     context, address = trusted(), proxy_of(url)
     proxy = httpx.Proxy(address) if address else None
@@ -58,10 +58,10 @@ def http_client(
 
 
 def check_environment(settings: Settings, *, tells: bool) -> None:
-    """See that the exchange, the heartbeat and, if anybody is told of alerts, these services can be asked.
+    """Check that requests to the exchange, the heartbeat and, with `tells`, the services of alerts can be sent.
 
     Raises:
-        SettingsError: an address or a variable of the environment can't be used; one line that names it.
+        SettingsError: an address or an environment variable can't be used; one line that names it.
     """
     if not settings.demo:
         _check_address("DERIBIT_URL", settings.deribit_url)
@@ -76,7 +76,7 @@ def check_environment(settings: Settings, *, tells: bool) -> None:
 
 
 def _check_address(name: str, url: str) -> None:
-    """See that httpx can use an address: it refuses some that the settings allow, such as one with an emoji."""
+    """Check that httpx can use an address: it refuses some that the settings allow, such as one with an emoji."""
     try:
         httpx.URL(url)
     except httpx.InvalidURL as error:

@@ -1,4 +1,4 @@
-"""Which proxy an address is asked through, by variables that programs share, such as HTTPS_PROXY and NO_PROXY."""
+"""The proxy for an address, by variables that programs share, such as HTTPS_PROXY and NO_PROXY."""
 
 import ipaddress
 import re
@@ -15,10 +15,10 @@ _ALLOWED = "the address of a proxy, such as http://proxy.example:8080 or socks5:
 
 
 def proxy_of(url: str) -> str | None:
-    """The address of the proxy for a URL, if there is one. This machine itself is never asked through a proxy.
+    """The address of the proxy for a URL; None without one. This machine itself is never asked through a proxy.
 
     Raises:
-        SettingsError: a variable of the environment can't be used; one line that names it.
+        SettingsError: an environment variable can't be used; one line that names it.
     """
     parts = _split(url)
     if parts is None or not parts.hostname or is_loopback(parts.hostname) or _is_exempt(parts.hostname):
@@ -27,10 +27,10 @@ def proxy_of(url: str) -> str | None:
 
 
 def check_proxies() -> None:
-    """See that each proxy that is set can be used, whatever address it is for.
+    """Check that each proxy that is set can be used, whatever address it is for.
 
     Raises:
-        SettingsError: one can't; one line that names the variable.
+        SettingsError: one can't be used; one line that names the variable.
     """
     for scheme in ("http", "https", "all"):
         _given(scheme)
@@ -51,7 +51,7 @@ def is_loopback(host: str) -> bool:
 
 
 def _given(scheme: str) -> str | None:
-    """The proxy that is set for a scheme, with a scheme of its own."""
+    """The proxy that is set for a scheme. A proxy written without a scheme gets http://."""
     written = getproxies().get(scheme)
     if not written:
         return None
@@ -67,12 +67,12 @@ def _is_usable(address: str) -> bool:
     try:
         httpx.URL(address)
         return parts is not None and parts.scheme in _KINDS and bool(parts.hostname) and parts.port != 0
-    except (ValueError, httpx.InvalidURL):  # a port that is none
+    except (ValueError, httpx.InvalidURL):  # the port is not a number of a port
         return False
 
 
 def _is_exempt(host: str) -> bool:
-    """Does NO_PROXY name a host, a domain that it is in, or a network? What it can't mean is ignored."""
+    """Does NO_PROXY name the host, a domain around it, or a network around it? Invalid entries are ignored."""
     return any(_names(entry.strip().lower(), host) for entry in getproxies().get("no", "").split(","))
 
 
@@ -107,6 +107,6 @@ def _split(url: str) -> SplitResult | None:
 
 
 def _shown(address: str) -> str:
-    """The address without user and password, or what may be one."""
+    """The address without its user and password, and without any part that may be a password."""
     without_user = re.sub(r"^(\w+://)?.*@", r"\1…@", address, flags=re.DOTALL)
     return one_line(re.sub(r"(?<=[\w.\]]):(?!\d*(/|$))[^/:\]]+(?=/|$)", ":…", without_user))

@@ -32,16 +32,18 @@ class CurrentRun:
         self._run: Run | None = None
         self._begun = asyncio.Event()
 
-    @property
-    def known_to(self) -> datetime | None:
-        """The slots of all feeds before this time are served or missed; None outside a run."""
-        return None if self._run is None else min(each.known_to for each in self._cadences)
+    def known_to(self, now: datetime) -> datetime | None:
+        """The slots of all feeds before this time are served or missed; None outside a run.
+
+        It is `now` at most, because another run may follow before the next slot of a long period.
+        """
+        return None if self._run is None else min(now, *(each.known_to for each in self._cadences))
 
     def has_begun_after(self, now: datetime) -> bool:
         """Is the newest slot of the run later than `now`? Then the clock was set back."""
         return self._run is not None and now < self._shortest.slot
 
-    async def begin(self, cadence: Cadence, slot: datetime) -> bool:
+    async def begin(self, cadence: Cadence, slot: datetime, now: datetime) -> bool:
         """Begin to serve a slot of a cadence, unless the slot lies before the run.
 
         A slot of a longer period waits until a run has begun.
@@ -49,7 +51,7 @@ class CurrentRun:
         Returns:
             Whether the slot was begun.
         """
-        if self._run is not None and slot - self._shortest.slot > self._shortest.period + _STALL:
+        if self._run is not None and now - self._shortest.slot > self._shortest.period + _STALL:
             log.warning("no poll between %s and %s", self._shortest.slot, slot)
             self.end()
         if self._run is None and cadence is self._shortest:

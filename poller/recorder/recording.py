@@ -11,6 +11,7 @@ from functools import partial
 
 import schedule
 
+from poller.exchange.budget import BACK_S
 from poller.exchange.client import DeribitClient
 from poller.exchange.clock import ExchangeClock
 from poller.exchange.errors import ExchangeError
@@ -46,7 +47,10 @@ log = logging.getLogger("tickwell.recorder")
 # Start no background write in the last 0.9 s before a slot: the slot's own write would wait for it.
 _HANDS_OFF = timedelta(seconds=0.9)
 
-_SECOND = timedelta(seconds=1)
+_TOKEN_BACK = timedelta(seconds=BACK_S)
+
+# All feeds of a slot have asked by then, even on a machine with a wrong clock, where slots begin a bit later.
+_ALL_ASK = timedelta(seconds=0.15)
 
 # Background work waits at most 1 s for the write of a slot, which normally takes milliseconds.
 _WRITTEN_SOON_S = 1.0
@@ -169,7 +173,9 @@ class Recording:
     async def _keep_slots(self, cadence: Cadence) -> None:
         async for slot in slots(cadence.period, self._time.now):
             with guarded("poll"):
-                if not cadence.knows(slot) and self._keep_lock() and await self._current_run.begin(cadence, slot):
+                if cadence.knows(slot) or not self._keep_lock():
+                    continue
+                if await self._current_run.begin(cadence, slot, self._clock()):
                     await self._serve(cadence)
 
     async def _serve(self, cadence: Cadence) -> None:
@@ -235,10 +241,14 @@ class Recording:
             waiting=self._journal.waiting,
         )
 
-    def _due_soon(self) -> int:
-        """The number of requests that the slots of the next second will make."""
-        now = self._clock()
-        return sum(len(each.feeds) for each in self._cadences if next_slot(now, each.period) - now <= _SECOND)
+    def _due_soon(self, period_s: float) -> int:
+        """The number of requests that slots of shorter periods make before a token that is taken now comes back."""
+        now, shorter = self._clock(), [each for each in self._cadences if each.period.total_seconds() < period_s]
+        return sum(
+            len(each.feeds)
+            for each in shorter
+            if now - each.slot < _ALL_ASK or each.slot + each.period - now <= _TOKEN_BACK
+        )
 
     def _next_try(self, cadence: Cadence) -> datetime:
         due = next_slot(self._clock(), cadence.period)
@@ -275,7 +285,7 @@ class Recording:
         """
         while True:
             await self._writer.idle.wait()
-            known_to = self._current_run.known_to
+            known_to = self._current_run.known_to(self._clock())
             if known_to is not None and self._clock.sure and self._journal.written and self._journal.empty:
                 return known_to
             async with self._served:

@@ -1,1 +1,1 @@
-"""A make-believe Deribit: the methods that Tickwell calls, with reproducible prices and faults on demand."""
+"""A simulated Deribit: the methods that Tickwell calls, with reproducible prices and faults on demand."""

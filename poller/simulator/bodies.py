@@ -1,4 +1,4 @@
-"""What the simulator sends: replies with their envelopes, the odd ones that faults ask for, and how a body goes out."""
+"""What the simulator sends: replies with their envelopes, the odd replies of faults, and how a body is sent."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -12,7 +12,7 @@ from .replies import Json, RpcError
 
 TOO_MANY_REQUESTS = (10028, "too_many_requests")
 
-# A body of 200 MB goes out in pieces: each handler then needs no more memory than this.
+# A body of 200 MB is sent in pieces of this size, so that no handler needs more memory.
 _PIECE_BYTES = 1 << 20
 
 Ending = Literal["as_promised", "reset", "cut_off", "hang_up"]
@@ -20,10 +20,10 @@ Ending = Literal["as_promised", "reset", "cut_off", "hang_up"]
 
 @dataclass(frozen=True)
 class Reply:
-    """What goes out over HTTP, and what becomes of the connection.
+    """An HTTP reply, and what happens to the connection.
 
-    ending: the connection is kept or closed as promised, or mistreated.
-    blanks: so many bytes of white space go before the body, which JSON allows.
+    ending: the connection is kept or closed as the header promises, or it is broken.
+    blanks: this many bytes of white space precede the body; JSON allows them.
     byte_every_s: seconds before each byte of the body; 0 sends it at once.
     """
 
@@ -37,11 +37,11 @@ class Reply:
 
     @property
     def length(self) -> int:
-        """Bytes that the head promises."""
+        """The bytes that the header promises."""
         return self.blanks + len(self.body)
 
     def pieces(self, head: bytes, pause: Callable[[float], object]) -> Iterator[bytes]:
-        """Head and body, in one piece unless a fault wants more; `pause` waits for seconds."""
+        """Header and body, in one piece unless a fault asks for more; `pause` waits for seconds."""
         body = self.body[: len(self.body) // 2] if self.ending == "cut_off" else self.body
         if self.byte_every_s:
             yield head
@@ -57,7 +57,7 @@ class Reply:
 
 @dataclass(frozen=True)
 class Stamp:
-    """The exchange's times of a call, what its envelope repeats, and whether it is the test environment's."""
+    """The exchange's times of a call, what its envelope repeats, and whether it comes from the test environment."""
 
     came: datetime
     leaves: datetime
@@ -78,14 +78,14 @@ def error_reply(error: RpcError, stamp: Stamp, status: int = 400, headers: Mappi
 
 
 def html_reply(status: int) -> Reply:
-    """A page as the edge in front of the exchange shows it."""
+    """The page that the edge in front of the exchange sends."""
     title = f"{status} {responses.get(status, 'Unknown')}"
     page = f"<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>\n"
     return Reply(status, page.encode(), "text/html")
 
 
 def replacement(fault: Fault, stamp: Stamp) -> Reply:
-    """The reply that a fault of a kind in `INSTEAD` puts in the place of a good one."""
+    """The reply that a fault of a kind in `INSTEAD` sends in place of a good one."""
     match fault.kind:
         case "error":
             return error_reply(RpcError(fault.code, fault.message, fault.data), stamp, fault.status or 400)
@@ -103,7 +103,7 @@ def replacement(fault: Fault, stamp: Stamp) -> Reply:
 
 
 def _nested(stamp: Stamp, depth: int) -> bytes:
-    """A result of lists in lists. Python's own encoder gives up at a thousand of them."""
+    """A result of lists in lists. Python's own encoder gives up at a depth of a thousand."""
     head, tail = stamp.envelope({"result": []}).split(b"[]")
     return head + b"[" * depth + b"]" * depth + tail
 

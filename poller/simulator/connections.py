@@ -1,4 +1,4 @@
-"""The HTTP side of the simulator: a thread for each connection, calls in, faults posted, replies out."""
+"""The HTTP side of the simulator: a thread for each connection takes calls and faults and sends replies."""
 
 import contextlib
 import json
@@ -33,9 +33,9 @@ _LAST_REPLIES_S = 0.5
 
 
 class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
-    """Holds its port from the making on, and listens when activated. Knows its open connections.
+    """Holds its port once it is made, and listens once it is activated. It knows its open connections.
 
-    name: what replies say in their Server header.
+    name: the Server header of its replies.
     """
 
     allow_reuse_address = True
@@ -64,7 +64,7 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         super().process_request(request, client_address)
 
     def shutdown_request(self, request: Any) -> None:
-        """Close without the usual half-close, which would spoil a reset."""
+        """Close without the usual half-close, which would keep a reset from being sent."""
         with self._changed:
             request.close()
             self._connections.pop(request, None)
@@ -74,22 +74,22 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         return self._connections.get(connection, False)
 
     def spare(self, connection: socket.socket) -> None:
-        """Leave a connection out when the others are cut: it brought the order, and carries the reply."""
+        """Spare a connection when the others are cut: it brought the fault, and carries the reply."""
         with self._changed:
             self._connections.pop(connection, None)
 
     def cut_connections(self) -> None:
-        """End what the other threads read and write, and give them a moment to close."""
+        """Cut all connections, and give their threads a moment to close them."""
         with self._changed:
             for connection in self._connections:
-                # ENOTCONN: the other side was faster.
+                # ENOTCONN: the other side closed first.
                 with contextlib.suppress(OSError):
                     connection.shutdown(socket.SHUT_RDWR)
             self._changed.wait_for(lambda: not self._connections, _LAST_REPLIES_S)
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """One connection. Each reply goes out in one write, at once, unless a fault wants it otherwise."""
+    """One connection. Each reply is sent in one write, at once, unless a fault asks for something else."""
 
     server: Server
     protocol_version = "HTTP/1.1"
@@ -97,7 +97,7 @@ class _Handler(BaseHTTPRequestHandler):
     _hanging_up = False
 
     def handle(self) -> None:
-        # The other side may leave at any time, and an outage cuts us off in the middle.
+        # The other side may leave at any time, and an outage cuts the connection.
         with contextlib.suppress(ConnectionError):
             super().handle()
 
@@ -139,7 +139,7 @@ class _Handler(BaseHTTPRequestHandler):
         return self.server.name
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 the name in http.server
-        """Stay quiet."""
+        """Log nothing."""
 
     def _body(self) -> bytes:
         length = self.headers.get("Content-Length", "0")
@@ -169,7 +169,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send(self, reply: Reply) -> None:
         if reply.ending == "reset":
-            # Zero seconds to linger: closing sends RST instead of FIN.
+            # With a linger time of zero, closing sends RST instead of FIN.
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.close_connection = True
             return

@@ -1,4 +1,4 @@
-"""The exchange behind the HTTP: one call in, one reply out, with its limits and whatever faults are at work."""
+"""The exchange behind the HTTP: one call in, one reply out, with its limits and the faults at work."""
 
 import dataclasses
 import json
@@ -19,10 +19,10 @@ _PARSE_ERROR = (-32700, "Parse error", {"reason": "invalid json"})
 
 
 class Bucket:
-    """The credits of one caller, in requests: so many at once, refilled continuously.
+    """The credits of one caller, counted in requests: `burst` at once, refilled continuously.
 
-    The defaults are those documented for an account: 50000 credits and 10000 a second at 500 a request
-    (docs.deribit.com/articles/rate-limits, read 2026-09); the exchange doesn't publish them for anonymous readers.
+    The defaults are documented for accounts: 50000 credits and 10000 a second at 500 a request
+    (docs.deribit.com/articles/rate-limits, read 2026-09). The exchange publishes none for anonymous readers.
     """
 
     def __init__(
@@ -52,8 +52,8 @@ class Exchange:
         seed: of the prices.
         clock: the instant, aware.
         bucket: of the rate limit; None for no limit.
-        pause: waits for so many seconds, or less if the server stops meanwhile.
-        testnet: replies say that they are the test environment's.
+        pause: waits for some seconds, or less if the server stops meanwhile.
+        testnet: whether replies say that they come from the test environment.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Exchange:
         self._testnet = testnet
 
     def post(self, body: bytes) -> Reply:
-        """Answer a JSON-RPC request; its `id` is echoed when it has one."""
+        """Answer a JSON-RPC request; the reply repeats its `id` if it has one."""
         try:
             request = _request(body)
         except RpcError as error:
@@ -79,7 +79,7 @@ class Exchange:
         return self.call(request["method"].removeprefix("public/"), request["params"], echo)
 
     def call(self, method: str, params: Mapping[str, str], echo: Mapping[str, Json] | None = None) -> Reply:
-        """Answer a call of a method, given without its "public/"; `echo` goes into the envelope."""
+        """Answer a call of a method, given without its "public/"; the envelope repeats `echo`."""
         faults = self._faults.active(method, params.get("index_name"))
         skew = timedelta(seconds=sum(fault.by_s for fault in faults if fault.kind == "skew"))
         came = self._clock() + skew
@@ -113,7 +113,7 @@ class Exchange:
 
 
 def _request(body: bytes) -> dict[str, Any]:
-    """The JSON-RPC request with all parameters as texts, as a query has them. Batches are refused, as recorded."""
+    """The JSON-RPC request with all parameters as texts, like a query's. Batches are refused, as by the exchange."""
     try:
         request = json.loads(body)
     except (ValueError, RecursionError) as error:

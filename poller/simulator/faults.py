@@ -1,4 +1,4 @@
-"""What can be made to go wrong, for how long, and for which calls."""
+"""The faults that can be asked for: how long each lasts, and which calls it affects."""
 
 import dataclasses
 import json
@@ -16,7 +16,7 @@ from .replies import OF_ONE_INDEX
 
 
 class FaultError(TickwellError):
-    """A fault was described wrongly. Whoever asked for it corrects the field that the message names."""
+    """The description of a fault is wrong. The caller corrects the field that the message names."""
 
 
 @dataclass(frozen=True)
@@ -24,13 +24,13 @@ class Fault:
     """One thing that goes wrong.
 
     kind: a key of `fields.KINDS`, which says what fields it takes.
-    method: the only method it bears on, e.g. "get_index_price"; None for every one it can bear on.
-    index_name: only calls that name this index count, e.g. "btc_usd"; None for all calls.
+    method: the only method that it affects, e.g. "get_index_price"; None for every method that it can affect.
+    index_name: it affects only calls for this index, e.g. "btc_usd"; None for all calls.
     seconds: how long it lasts; None for without end.
     times: after how many calls it ends; None for without end. Whichever comes first ends it.
     code, message, data: of the JSON-RPC error (error).
     status: of HTTP; None for the usual one, 400 (error) or 502 (html).
-    depth: how many lists are in each other (nested).
+    depth: how deep the lists are nested (nested).
     retry_after: seconds, sent as the header of that name; None for no header (rate_limit).
     delay_s: how late the reply starts (slow).
     every_s: seconds before each byte of the body (trickle).
@@ -97,12 +97,12 @@ class Fault:
         return fault
 
     def as_fields(self) -> dict[str, Any]:
-        """The fields that its kind takes, without those that are None."""
+        """The fields that its kind takes, without fields that are None."""
         fields = {name: getattr(self, name) for name in ("kind", *KINDS[self.kind])}
         return {name: value for name, value in fields.items() if value is not None}
 
     def bears_on(self, method: str, index_name: str | None) -> bool:
-        """Does a call of a method meet it? `index_name` is the one that the call names, if it does."""
+        """Does it affect a call of a method? `index_name` is the index that the call names, if it names one."""
         if self.kind == "outage":
             return False
         if self.kind == "delisted":  # the lists of names show it too
@@ -114,13 +114,13 @@ class Fault:
         if not fits(value):
             raise FaultError(f"{name} = {shown(value)}: must be {allowed}")
         if name == "method" and value != ONLY_FOR.get(self.kind, value):
-            raise FaultError(f"method = {shown(value)}: {self.kind} bears on {ONLY_FOR[self.kind]}")
+            raise FaultError(f"method = {shown(value)}: {self.kind} affects only {ONLY_FOR[self.kind]}")
 
     def _check_the_whole(self) -> None:
         if self.kind == "outage" and self.seconds is None:
-            raise FaultError("outage needs seconds: nobody could reach the simulator to end it")
+            raise FaultError("outage needs seconds: no request could reach the simulator to end it")
         if self.kind == "delisted" and self.index_name is None:
-            raise FaultError("delisted needs index_name: which index is published no more")
+            raise FaultError("delisted needs index_name: the index that is no longer published")
         if self.index_name is not None and self.method not in (None, *OF_ONE_INDEX):
             raise FaultError(f"index_name = {self.index_name!r}: calls of {self.method} name no index")
 
@@ -141,10 +141,10 @@ class _Posted:
 
 
 class Faults:
-    """The faults at work, shared by all threads. Each leaves by itself after its seconds or its times.
+    """The faults at work, shared by all threads. Each ends by itself after its seconds or its times.
 
     Args:
-        on_outage: called after an outage was added, in the thread that did it.
+        on_outage: called after an outage was added, in the same thread.
         monotonic: seconds of a clock that never steps.
     """
 
@@ -170,15 +170,15 @@ class Faults:
             self._changed.notify_all()
 
     def listing(self) -> list[Fault]:
-        """The faults at work, oldest first, each with what is left of its seconds and times."""
+        """The faults at work, oldest first, each with the seconds and times that are left."""
         with self._changed:
             now = self._drop_ended()
             return [posted.left(now) for posted in self._posted]
 
     def active(self, method: str, index_name: str | None = None) -> list[Fault]:
-        """The faults that a call meets, oldest first; it counts against the times of each.
+        """The faults that affect a call, oldest first; the call counts against the times of each.
 
-        index_name: that the call names, if it does.
+        index_name: the index that the call names, if it names one.
         """
         with self._changed:
             self._drop_ended()
@@ -191,7 +191,7 @@ class Faults:
             return [posted.fault for posted in chosen]
 
     def wait_until_over(self, kind: str) -> None:
-        """Return when no fault of a kind is at work any more."""
+        """Return once no fault of a kind is at work."""
         with self._changed:
             while True:
                 now = self._drop_ended()

@@ -9,7 +9,7 @@ from .replies import INDEX_NAMES, METHODS, WINDOWS
 
 _COMMON = ("method", "index_name", "seconds", "times")
 
-# For each kind the fields it takes besides `kind`.
+# The fields of each kind, besides `kind`.
 KINDS: dict[str, tuple[str, ...]] = {
     "error": (*_COMMON, "code", "message", "data", "status"),  # a JSON-RPC error
     "rate_limit": (*_COMMON, "retry_after"),  # HTTP 429, with the JSON-RPC error 10028
@@ -21,10 +21,10 @@ KINDS: dict[str, tuple[str, ...]] = {
     "hang_up": _COMMON,  # a good reply that promises keep-alive; the next request on the connection finds it closed
     "slow": (*_COMMON, "delay_s"),
     "trickle": (*_COMMON, "every_s"),  # a good reply, a byte at a time
-    "large_body": (*_COMMON, "size_bytes"),  # a good reply after so much white space
-    "skew": (*_COMMON, "by_s"),  # of usIn, usOut and get_time; prices are those of the shifted time
+    "large_body": (*_COMMON, "size_bytes"),  # a good reply after this much white space
+    "skew": (*_COMMON, "by_s"),  # shifts usIn, usOut and get_time; prices are those of the shifted time
     "settlement": ("method", "index_name", "seconds"),  # error 10041 in the first 10 s after 08:00 UTC
-    "bad_price": (*_COMMON, "value"),  # in the place of index_price
+    "bad_price": (*_COMMON, "value"),  # replaces index_price
     "jump": (*_COMMON, "factor"),  # of prices, not of history
     "truncated_chart": _COMMON,  # the second half of the points
     "other_step": (*_COMMON, "step_s", "window"),
@@ -33,7 +33,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "outage": ("seconds",),  # the port closed, all connections cut
 }
 
-# Kinds that take the place of the whole reply: only the first of them counts for a request, so they queue up.
+# Kinds that replace the whole reply. Only the first of them counts for a request, so that they queue up.
 INSTEAD = ("error", "rate_limit", "html", "not_json", "nested", "reset")
 
 ONLY_FOR = {
@@ -43,22 +43,22 @@ ONLY_FOR = {
     "other_step": "get_index_chart_data",
     "locked": "status",
 }
-"""Kinds that bear on one method alone."""
+"""Kinds that affect only one method."""
 
 BAD_PRICES = ("nan", "null", "negative", "zero", "text", "missing")
 
-# Threads can't wait for longer than 292 years, and a number beyond all floats can't be added to a clock's.
+# A thread can't wait for longer than 292 years, and a number beyond all floats can't be added to a clock's.
 _YEAR_S = 31_536_000
 
 _LINE = reprlib.Repr()
 _LINE.maxstring = _LINE.maxlong = _LINE.maxother = 80
 
 Check = tuple[Callable[[Any], bool], str]
-"""Does a value fit, and what is allowed in words?"""
+"""A check of a value, and the allowed values in words."""
 
 
 def shown(value: object) -> str:
-    """A value in one short line, whatever it is."""
+    """Any value in one short line."""
     return _LINE.repr(value)
 
 
@@ -101,7 +101,7 @@ CHECKS: dict[str, Check] = {
     "times": _whole_between(1, 10**9),
     "code": (_whole, "a whole number"),
     "message": (lambda value: isinstance(value, str), "a text"),
-    "data": (_writable, "what JSON can hold"),
+    "data": (_writable, "a value that JSON can hold"),
     "status": (
         lambda value: _whole(value) and (value == 200 or 400 <= value <= 599),
         "200, or a whole number from 400 to 599",
@@ -121,4 +121,4 @@ CHECKS: dict[str, Check] = {
         "a list of index names",
     ),
 }
-"""What is allowed in each field that is not left out."""
+"""The allowed values of each field, unless it is left out."""

@@ -1,9 +1,9 @@
 """A deterministic model of index prices: the same seed, index and second always give the same price.
 
 Nothing is stored, so any instant can be asked for, in any order and by any process. The logarithm of a price is a sum
-of noises with periods of 4^0, 4^1, … 4^13 seconds (2.1 years). Each is straight between independent values on its own
-grid, and its height grows with the square root of its period. The sum moves like a random walk from seconds to months
-but, unlike one, stays near its base price for ever.
+of noises with periods of 4^0, 4^1, … 4^13 seconds (2.1 years). Each noise is straight between independent values on its
+own grid, and its height grows with the square root of its period. The sum moves like a random walk from seconds to
+months but, unlike a random walk, stays near its base price for ever.
 """
 
 import hashlib
@@ -17,19 +17,19 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _YEAR_S = 365 * 86400
 
 _TOP_LEVEL = 13
-# The divisor makes steps of 1 s to 1 day show the stated volatility: 93 % to 116 % of it, measured.
+# The divisor makes steps of 1 s to 1 day show 93 % to 116 % of the stated volatility, measured.
 _HEIGHTS = tuple(2.0**level / math.sqrt(2.3) for level in range(_TOP_LEVEL + 1))
 
-# Share of the common noise in each return, as a correlation.
+# The share of the common noise in each return, as a correlation.
 _WITH_MARKET = 0.85
 _ON_ITS_OWN = math.sqrt(1 - _WITH_MARKET**2)
 
-# The finest step of the charts is 6 s: there, every published price counts.
+# The finest step of the charts is 6 s: such an average takes every published price.
 _AVERAGED_PRICES = 6
 _DOLLARS = ("usd", "usdc")
 _MAIN_COINS = ("btc", "eth")
 _SAME_AS = {"drbfix-btc": "btc", "drbfix-eth": "eth", "steth": "eth"}
-# Base price in USD and annualised volatility, where a hash of the name would give an odd one.
+# Base price in USD and annualised volatility, where a hash of the name would give odd ones.
 _KNOWN = {
     "btc": (80_000.0, 0.45),
     "eth": (3_000.0, 0.65),
@@ -58,7 +58,7 @@ def price(index_name: str, at: datetime, seed: int = 1) -> float:
 def average(index_name: str, start: datetime, step_s: int, seed: int = 1) -> float:
     """The mean price over [start, start + step_s), rounded to 6 decimals as in the exchange's charts.
 
-    Taken over at most 6 one-second prices, evenly spaced from `start`: exact for steps up to 6 s, a sample beyond.
+    The mean takes at most 6 one-second prices, evenly spaced from `start`: exact for steps up to 6 s, a sample beyond.
     """
     return _average(index_name, _second(start), step_s, seed)
 
@@ -114,10 +114,10 @@ def _hash(text: str) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest())
 
 
-# Neighbouring seconds share nearly all of their grid points: this many are three hours of one index, some 6 MB.
+# Neighbouring seconds share nearly all of their grid points: this many serve three hours of one index, some 6 MB.
 @lru_cache(maxsize=1 << 15)
 def _noise(stream: int, level: int, n: int) -> float:
-    """The sum of the noises from a level up, at the nth point of that level's grid, n * 4^level seconds."""
+    """The sum of the noises from a level up, at the nth point of that level's grid, which is n * 4^level seconds."""
     own = _HEIGHTS[level] * _normal(stream + (level << 48) + n)
     if level == _TOP_LEVEL:
         return own
@@ -129,8 +129,8 @@ def _noise(stream: int, level: int, n: int) -> float:
 
 
 def _normal(key: int) -> float:
-    """A nearly normal number for a key: the sum of four uniform ones, so never beyond 3.5 standard deviations."""
-    # splitmix64, https://prng.di.unimi.it/splitmix64.c; written out, as it runs a million times for a long chart
+    """A nearly normal number for a key: the sum of four uniform ones, so at most 3.5 standard deviations from 0."""
+    # splitmix64, https://prng.di.unimi.it/splitmix64.c; written inline, since a long chart runs it a million times
     z = (key * 0x9E3779B97F4A7C15) & 0xFFFFFFFFFFFFFFFF
     z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & 0xFFFFFFFFFFFFFFFF
     z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & 0xFFFFFFFFFFFFFFFF

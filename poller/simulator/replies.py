@@ -1,4 +1,4 @@
-"""What the exchange answers to each method: results as functions of the parameters, the instant and the seed.
+"""The exchange's answer to each method: results as functions of the parameters, the instant and the seed.
 
 The exchange's own documentation of these methods: docs.deribit.com/api-reference/market-data, read 2026-09.
 """
@@ -16,7 +16,7 @@ from .prices import average, price
 
 Json = Any
 
-# The documented enum of index_name; the exchange itself has some 190 by now.
+# The documented enum of index_name; the exchange has some 190 names by now.
 _AGAINST_USDC = (
     "ada algo avax bch bnb btc btcdvol buidl doge dot eurr eth ethdvol link ltc near paxg shib sol steth ton trump "
     "trx uni usde usyc xrp drbfix-btc drbfix-eth"
@@ -32,7 +32,7 @@ _BY_TYPE = {"all": INDEX_NAMES, "spot": SPOT, "derivative": DERIVATIVES}
 
 @dataclass(frozen=True)
 class Window:
-    """What a chart's `range` covers: a length up to now (or a fixed first instant), and the distance of its points."""
+    """The range of a chart: a length up to now (or from a fixed first instant), and the distance of its points."""
 
     step_s: int
     length: timedelta | None = None
@@ -54,7 +54,7 @@ _AVERAGED = timedelta(minutes=30)
 _SETTLEMENT = timedelta(seconds=10)
 
 
-# "all" takes half a second of computing, and a thread that computes gives way every 5 ms only: polls came 0.1 s late.
+# A chart of "all" takes half a second to compute. A computing thread gives way only every 5 ms: polls came 0.1 s late.
 _BREATH_S = 0.001
 
 
@@ -70,11 +70,11 @@ class RpcError(Exception):
 class Call:
     """One call of a method.
 
-    params: as they stand in a query, texts; unknown ones are ignored.
+    params: texts, as in a query; unknown ones are ignored.
     now: the instant of the reply, aware.
     seed: of the prices.
     windows: of the chart, by `range`.
-    delisted: indexes that are published no more.
+    delisted: indexes that are no longer published.
     """
 
     params: Mapping[str, str]
@@ -85,7 +85,7 @@ class Call:
 
 
 def answer(method: str, call: Call) -> Json:
-    """The `result` of a call; the method without its "public/".
+    """The `result` of a call of a method, given without its "public/".
 
     Raises:
         RpcError: the exchange would refuse the call.
@@ -96,7 +96,7 @@ def answer(method: str, call: Call) -> Json:
 
 
 def chart(index_name: str, window: Window, now: datetime, seed: int) -> list[list[float]]:
-    """Complete steps only, as [start in ms, average price], ascending; starts are multiples of the step."""
+    """The complete steps, as [start in ms, average price], ascending; starts are multiples of the step."""
     step_ms = window.step_s * 1000
     end = _ms(now) // step_ms * step_ms
     start = _ms(window.first) if window.length is None else end - window.length // timedelta(milliseconds=1)
@@ -108,7 +108,7 @@ def chart(index_name: str, window: Window, now: datetime, seed: int) -> list[lis
 
 
 def _in_breaths(instants: Iterable[int]) -> Iterator[int]:
-    """The same, with pauses that leave the interpreter to other threads: the demo polls in the same process."""
+    """The same instants, with pauses that let other threads run: the demo polls in the same process."""
     began = time.monotonic()
     for instant in instants:
         yield instant
@@ -129,7 +129,7 @@ def _index_price(call: Call) -> Json:
 
 
 def _delivery_price(index_name: str, now: datetime, seed: int) -> float | None:
-    """The running average in the half hour before expiry, of a price every 6 s as in the finest chart; else None."""
+    """In the half hour before expiry the running average of a price every 6 s, as in the finest chart; else None."""
     elapsed = _since_midnight(now) - (_EXPIRY - _AVERAGED)
     if not timedelta() <= elapsed < _AVERAGED:
         return None

@@ -1,4 +1,4 @@
-"""The simulator as a whole: its address, its start and stop, its outages."""
+"""The whole simulator: its address, its start and stop, its outages."""
 
 import threading
 from collections.abc import Callable
@@ -11,10 +11,10 @@ from .connections import BASE, FAULTS, SERVER_NAME, Server
 from .exchange import Bucket, Exchange
 from .faults import Faults
 
-# It says nothing of where prices come from: the exchange's own header is not documented.
+# A Server header that says nothing about the origin of prices: the exchange's own header is not documented.
 _SERVER_OF_OTHERS = "nginx"
 
-# How soon the accepting thread notices that it should end.
+# How soon the accepting thread notices that it must end.
 _LOOK_AGAIN_S = 0.02
 
 
@@ -23,18 +23,18 @@ def utc_now() -> datetime:
 
 
 class Simulator:
-    """A make-believe exchange on a port of this machine.
+    """A simulated exchange on a port of this machine.
 
     Its prices come from `price` at the second of each reply's `usOut`. Every reply carries the header
-    `server: tickwell-simulator/…`, by which a client tells them from real ones, unless a test has it pose as another.
+    `server: tickwell-simulator/…`, so that a client does not take it for a real one. Only `poses_as` changes that.
 
     Args:
         host: to listen on.
         port: 0 for a free one, known after the start.
         seed: of the prices.
         clock: gives the present, aware. Faults and limits run on a clock of their own.
-        limits: keep the exchange's, 100 requests at once and 20 a second, and 32 connections.
-        poses_as: for tests of what tells exchanges apart. One that poses has another header.
+        limits: keep the exchange's limits: 100 requests at once and 20 a second, and 32 connections.
+        poses_as: the exchange that replies claim to come from, for tests. Posing changes the header.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Simulator:
 
     @property
     def faults_url(self) -> str:
-        """Takes POST with a fault as JSON, GET for the list, DELETE to end all."""
+        """Takes POST with a fault as JSON, GET for the list, DELETE to end all faults."""
         return f"{self._origin}{FAULTS}"
 
     @property
@@ -81,10 +81,10 @@ class Simulator:
         return f"http://{host}:{self.port}"
 
     def start(self) -> None:
-        """Listen, in threads of its own; without effect when started. A stopped one starts again on the same port.
+        """Listen, in threads of its own. A second start has no effect. A stopped simulator keeps its port.
 
         Raises:
-            OSError: the port can't be had.
+            OSError: the port can't be used.
         """
         with self._lock:
             if self._server is None:
@@ -93,14 +93,14 @@ class Simulator:
                 self._listen()
 
     def stop(self) -> None:
-        """Close the port and all connections, end all faults. Takes less than a second; repeatable."""
+        """Close the port and all connections, end all faults. Takes less than a second; may be repeated."""
         self._stopped.set()
         with self._lock:
             self._close()
         self.faults.clear()
 
     def serve_forever(self) -> None:
-        """Start if need be and return once stopped by another thread. Ctrl-C stops it too, and is passed on."""
+        """Start if needed and return once another thread stops it. Ctrl-C stops it too, and is raised again."""
         self.start()
         try:
             self._stopped.wait()
@@ -115,12 +115,12 @@ class Simulator:
         self.stop()
 
     def _bind(self) -> None:
-        """Hold the port without listening: whoever connects is refused, and nobody else can take it."""
+        """Hold the port without listening: connections are refused, and no other process can take the port."""
         self._server = Server((self.host, self.port), self._exchange, self.faults, limits=self._limits, name=self._name)
         self.port = self._server.server_address[1]
 
     def _listen(self) -> None:
-        assert self._server is not None, "bound before"  # noqa: S101 a slip of ours, not of the world
+        assert self._server is not None, "bound before"  # noqa: S101 only our own mistake can break it
         self._server.server_activate()
         self._accepting = threading.Thread(
             target=self._server.serve_forever, args=(_LOOK_AGAIN_S,), name="simulator", daemon=True

@@ -1,4 +1,4 @@
-"""The guard around a job: what it raises is logged and stops nobody else."""
+"""The guard around a job: it logs what the job raises, and other jobs go on."""
 
 import contextlib
 import logging
@@ -9,7 +9,7 @@ log = logging.getLogger("tickwell.runner")
 
 @contextlib.contextmanager
 def guarded(name: str) -> Iterator[None]:
-    """Log whatever a job raises, so that it does not reach the loop that runs it. Being cancelled is no failure."""
+    """Log what a job raises, and keep it from the loop that runs the job. A cancelled job is not a failure."""
     try:
         yield
     except Exception:

@@ -1,4 +1,4 @@
-"""Jobs that run by the clock, such as each minute: `schedule` keeps them. Slots are not among them."""
+"""Jobs that run by the clock, such as each minute. `schedule` keeps them. Slots are not such jobs."""
 
 import asyncio
 import time
@@ -17,7 +17,7 @@ Plan = Callable[[schedule.Scheduler], None]
 
 
 def safely(name: str, job: Callable[[], None]) -> None:
-    """Run a job and log what it raises. `schedule` would run a job that raises again at once, and no other one."""
+    """Run a job and log what it raises. `schedule` would repeat a job that raises at once, and run no other."""
     with guarded(name):
         job()
 
@@ -25,8 +25,8 @@ def safely(name: str, job: Callable[[], None]) -> None:
 class Jobs:
     """Runs the jobs of a plan when they are due.
 
-    `schedule` reckons in the machine's local time. When that jumps back, as in autumn, a job would wait until the old
-    time comes again. So every job is planned anew after a jump.
+    `schedule` counts in the machine's local time. When that jumps back, as in autumn, a job would wait until the old
+    time comes again. So every job is planned again after a jump.
 
     Args:
         plan: adds the jobs. Each runs `safely` and returns soon.

@@ -1,7 +1,7 @@
-"""The event loop that the exchange client runs in, and threads for what would make it stand still.
+"""The event loop of the exchange client, and threads for work that would make it stand still.
 
-They are daemon threads of our own: asyncio's executor takes no work once the process ends, and its threads hold up that
-end until they are done.
+The threads are our own daemon threads: asyncio's executor takes no work once the process ends, and its threads delay
+that end until they are done.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ class Loop(asyncio.SelectorEventLoop):
 
 
 async def in_thread(work: Callable[[], T], name: str) -> T:
-    """What some blocking work returns. When cancelled, it still lasts until the work is done."""
+    """What some blocking work returns. A cancelled call still waits until the work is done."""
     outcome, thread = _start(asyncio.get_running_loop(), work, name)
     try:
         return await outcome
@@ -44,7 +44,7 @@ def _start(
     def run() -> None:
         try:
             handing = partial(hand_over, outcome.set_result, work())
-        except Exception as error:  # noqa: BLE001 it is for whoever waits
+        except Exception as error:  # noqa: BLE001 the waiting caller raises it
             handing = partial(hand_over, outcome.set_exception, error)
         with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile
             loop.call_soon_threadsafe(handing)

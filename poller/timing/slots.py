@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
-# A wait is cut into pieces of one second, to notice a clock that was set and a machine that slept.
+# A wait is cut into pieces of one second, so that a clock that was set and a machine that slept are noticed.
 _LOOK_AT_CLOCK_S = 1.0
 
 
@@ -20,7 +20,7 @@ def next_slot(instant: datetime, period: timedelta) -> datetime:
 
 
 def slots_between(last: datetime, current: datetime, period: timedelta) -> Iterator[datetime]:
-    """The slots after `last` and before `current`, both left out; none when the clock went back."""
+    """The slots after `last` and before `current`, both left out; none if the clock went back."""
     slot = last + period
     while slot < current:
         yield slot
@@ -34,12 +34,12 @@ async def slots(
 ) -> AsyncIterator[datetime]:
     """Yield each slot of `period` when it begins, by the clock `now`; without end.
 
-    A slot that began while the one before was served comes at once. The slots that went by meanwhile are left out. A
-    clock that is set back begins anew at its next slot.
+    If the next slot begins while a slot is served, it comes at once. Slots that ended meanwhile are left out. After the
+    clock is set back, the next slot is the next one on that clock.
 
     Args:
         period: of whole seconds.
-        now: the clock. It may take a while, as when it asks the exchange.
+        now: the clock. It may take a while, for example when it asks the exchange.
         wait: waits for some seconds.
     """
     due = next_slot(await now(), period)

@@ -1,1 +1,1 @@
-"""Alerts: rules, their judgement, and the events that come of it."""
+"""Alerts: rules, judging them, and the events that result."""

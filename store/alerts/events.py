@@ -1,4 +1,4 @@
-"""Events: what rules came to, noted before anybody is told, and what became of the telling. All is append-only."""
+"""Events of rules, noted before any message is sent, and the outcomes of the messages. All tables are append-only."""
 
 import math
 import uuid
@@ -118,21 +118,21 @@ WHERE id = $id
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A rule fired, or what it fired for is over.
+    """A rule fired, or the condition that it fired for is over.
 
     Attributes:
-        rule, condition: the rule's name, and what it watches for, in words.
-        index_name: of which index; empty for what concerns all of them.
-        event: "fired", or "over" when it may fire again.
+        rule, condition: the rule's name, and its condition in words.
+        index_name: of which index; empty if it concerns all of them.
+        event: "fired", or "over" when the rule may fire again.
         severity: of the rule.
-        at: exchange time of the tick, the slot, or when the gap was closed.
-        price: the newest price then; NaN where there is none.
-        value, threshold: in the unit of the rule; NaN where it has none.
-        text: what happened, in a line.
-        targets: the names of those who are to be told.
-        send_after: they are told then at the earliest.
+        at: exchange time of the tick or the slot, or when the gap was healed or given up.
+        price: the newest price then; NaN without one.
+        value, threshold: in the unit of the rule; NaN if the rule has none.
+        text: what happened, in one line.
+        targets: the names of the targets that get a message.
+        send_after: no message is sent before.
         noted_at: when it was noted, by the local clock.
-        id: its own.
+        id: unique.
     """
 
     rule: str
@@ -153,7 +153,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where a condition of a rule stood last: its last event, when that was, and when it last fired, if it has."""
+    """The last state of a condition: its last event, the time of that event, and when it last fired, if ever."""
 
     event: Kind
     at: datetime
@@ -162,7 +162,7 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """An event that a target is still to be told, and how often that was tried."""
+    """An event that is still to be sent to a target, and the number of tries so far."""
 
     target: str
     tries: int
@@ -171,7 +171,7 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What became of telling one target: the outcome of the last try, when that was, why it failed, and how many."""
+    """The outcome of sending an event to one target: of the last try, its time, why it failed, and how many tries."""
 
     target: str
     outcome: Outcome
@@ -181,8 +181,8 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """An event with what became of it: deliveries so far, and who acknowledged it when, if anybody did."""
+class EventStatus:
+    """An event with its deliveries so far, and the time and the reader of its acknowledgement, if there is one."""
 
     event: Event
     deliveries: tuple[Delivery, ...] = ()
@@ -196,7 +196,7 @@ def append(cursor: DuckDBPyConnection, events: Iterable[Event]) -> None:
 
 
 def standings(cursor: DuckDBPyConnection) -> dict[tuple[str, str, str], Standing]:
-    """Where each condition stood last that has any event, by rule, condition and index."""
+    """The last state of each condition that had an event, by rule, condition and index."""
     return {
         (rule, condition, index_name): Standing(event, from_column(at), fired_at and from_column(fired_at))
         for rule, condition, index_name, event, at, fired_at in cursor.execute(_STANDINGS).fetchall()
@@ -204,12 +204,12 @@ def standings(cursor: DuckDBPyConnection) -> dict[tuple[str, str, str], Standing
 
 
 def pending(cursor: DuckDBPyConnection) -> list[Pending]:
-    """Whom to tell what: those who were tried least first, and of these the oldest event. Quiet hours may lie ahead."""
+    """The events still to be sent to each target: the least tried first, then the oldest. Some are in quiet hours."""
     return [Pending(target, tries or 0, _event(row)) for target, tries, *row in cursor.execute(_PENDING).fetchall()]
 
 
 def note_delivery(cursor: DuckDBPyConnection, event_id: str, delivery: Delivery) -> None:
-    """Note what came of one try. Call it inside `Database.write`."""
+    """Note the outcome of one try. Call it inside `Database.write`."""
     cursor.execute(
         _DELIVERY,
         {
@@ -230,7 +230,7 @@ def fired(
     index_names: Sequence[str] | None = None,
     limit: int,
 ) -> list[Event]:
-    """The newest events in [start, end) at which a rule fired, descending, of some indexes or of all."""
+    """The newest events in [start, end) at which a rule fired, descending; of some indexes or of all."""
     names = None if index_names is None else list(index_names)
     values: dict[str, Any] = {"start": to_column(start), "end": to_column(end), "index_names": names, "limit": limit}
     return [_event(row) for row in cursor.execute(_FIRED, values).fetchall()]
@@ -243,15 +243,15 @@ def newest(
     severity: Severity | None = None,
     acknowledged: bool = True,
     limit: int,
-) -> list[Told]:
-    """The newest events that people are to know of, descending, with what became of them.
+) -> list[EventStatus]:
+    """The newest events that people see, descending, with their deliveries and acknowledgements.
 
     Args:
         cursor: of a read lease.
-        index_name: of this one only, unless None.
-        severity: with this one only, unless None.
-        acknowledged: those too that a reader has acknowledged.
-        limit: no more than these.
+        index_name: only events of this index, unless None.
+        severity: only events of this severity, unless None.
+        acknowledged: include events that a reader has acknowledged.
+        limit: at most this many.
     """
     values: dict[str, Any] = {
         "index_name": index_name,
@@ -259,11 +259,11 @@ def newest(
         "acknowledged": acknowledged,
         "limit": limit,
     }
-    return told(cursor, [_event(row) for row in cursor.execute(_NEWEST, values).fetchall()])
+    return statuses(cursor, [_event(row) for row in cursor.execute(_NEWEST, values).fetchall()])
 
 
-def told(cursor: DuckDBPyConnection, events: Sequence[Event]) -> list[Told]:
-    """What became of events, in their order."""
+def statuses(cursor: DuckDBPyConnection, events: Sequence[Event]) -> list[EventStatus]:
+    """The deliveries and acknowledgements of events, in the order of the events."""
     ids = {"ids": [event.id for event in events]}
     deliveries: dict[str, list[Delivery]] = {}
     for event_id, target, outcome, at, detail, tries in cursor.execute(_DELIVERIES, ids).fetchall():
@@ -272,11 +272,13 @@ def told(cursor: DuckDBPyConnection, events: Sequence[Event]) -> list[Told]:
         event_id: (from_column(at), reader)
         for event_id, at, reader in cursor.execute(_ACKNOWLEDGEMENTS, ids).fetchall()
     }
-    return [Told(event, tuple(deliveries.get(event.id, ())), *seen.get(event.id, (None, ""))) for event in events]
+    return [
+        EventStatus(event, tuple(deliveries.get(event.id, ())), *seen.get(event.id, (None, ""))) for event in events
+    ]
 
 
 def acknowledge(cursor: DuckDBPyConnection, event_id: str, at: datetime, reader: str) -> None:
-    """Note that a reader saw an event; the first one counts. Call it inside `Database.write`."""
+    """Note that a reader saw an event; only the first note counts. Call it inside `Database.write`."""
     cursor.execute(_ACKNOWLEDGE, {"id": event_id, "acknowledged_at": to_column(at), "reader": reader})
 
 

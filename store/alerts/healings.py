@@ -1,4 +1,4 @@
-"""What became of gaps, as rules hear of it: each healed or unfillable piece once, whoever noted it, and when."""
+"""The healed or unfillable pieces of gaps that rules judge: each piece once, whoever noted it, at any time."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -55,33 +55,33 @@ WHERE happened_at >= $since
 
 
 class Healings:
-    """The closed gaps that no rule has heard of yet.
+    """The healed or unfillable gaps that no rule has judged yet.
 
     Args:
         cursor: of a lease.
-        judge: its rules for gaps.
-        since: when the rules came into force; what was closed before is no news.
+        judge: with its rules for gaps.
+        since: when the rules came into force; earlier gaps cause no events.
     """
 
     def __init__(self, cursor: DuckDBPyConnection, judge: Judge, since: datetime) -> None:
         rules = [rule.name for rule in judge.gap_rules]
         ((mark,),) = cursor.execute(_NEWEST, {"since": to_column(since), "rules": rules}).fetchall()
         ((self._seen,),) = cursor.execute(_SEEN, {"since": mark}).fetchall()
-        self._told = set(cursor.execute(_TOLD, {"since": mark}).fetchall())
+        self._noted = set(cursor.execute(_TOLD, {"since": mark}).fetchall())
 
     def events(self, cursor: DuckDBPyConnection, judge: Judge, now: datetime) -> Iterator[Event]:
-        """The events of those that were noted since the last time."""
+        """The events of the gaps that were noted since the last call."""
         for row, gap, at in closed(cursor, EVER, FOR_EVER, self._seen) if judge.gap_rules else ():
             self._seen = row
             for event in judge.closed(gap, at, now):
-                if (event.rule, event.index_name, to_column(event.at), event.text) not in self._told:
+                if (event.rule, event.index_name, to_column(event.at), event.text) not in self._noted:
                     yield event
 
 
 def closed(
     cursor: DuckDBPyConnection, start: datetime, end: datetime, seen: int = -1
 ) -> Iterator[tuple[int, Gap, datetime]]:
-    """The gaps that were closed in a range of times, behind a row, with the row and the time of each."""
+    """The gaps that became healed or unfillable in [start, end) and after row `seen`, with row and time of each."""
     for row, name, first, last, slots, seconds, cause, detail, event, source, resolution_s, noted_at in cursor.execute(
         _CLOSED, {"seen": seen, "start": to_column(start), "end": to_column(end)}
     ).fetchall():

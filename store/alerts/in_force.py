@@ -1,4 +1,4 @@
-"""The rules that the recorder goes by, kept beside the events: pages show these, and not what a file might say."""
+"""The rules that the recorder uses, kept beside the events: pages show these rules, since the file may have changed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,10 +28,10 @@ class InForce:
     """The rules in force.
 
     Attributes:
-        rules: that can be used.
+        rules: the rules that can be used.
         since: when they came into force.
-        fault: what is wrong with the file if it says something else by now.
-        left_out: a line for each mistake in rules that another version took and this one does not.
+        fault: what is wrong with the file, if it was changed to something that can't be used.
+        left_out: a line for each mistake in rules that another version accepted and this version does not.
     """
 
     rules: tuple[AnyRule, ...]
@@ -41,7 +41,7 @@ class InForce:
 
 
 def rules_in_force(cursor: DuckDBPyConnection) -> InForce | None:
-    """Those of the recorder that is at work, or was last; None before any had rules to go by."""
+    """The rules of the running or last recorder; None before any recorder had rules."""
     found = cursor.execute(_NEWEST).fetchone()
     if found is None:
         return None
@@ -54,7 +54,7 @@ def put_in_force(cursor: DuckDBPyConnection, rules: Sequence[AnyRule], fault: st
     """Note rules, unless the last ones were the same. Call it inside `Database.write`.
 
     Returns:
-        Since when they are in force.
+        The time since which they are in force.
     """
     found = cursor.execute(_NEWEST).fetchone()
     if found is not None and found[1:] == (as_text(rules), fault):

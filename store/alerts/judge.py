@@ -1,4 +1,4 @@
-"""Judging: each tick and slot against each condition, in memory, and the events that come of it."""
+"""Judging: each tick and slot against each condition, in memory, and the events that result."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,19 +16,19 @@ from store.words import pair
 from .events import Event, Kind, Standing
 
 Standings = Mapping[tuple[str, str, str], Standing]
-"""Where conditions stood last, by rule, condition and index."""
+"""The last state of each condition, by rule, condition and index."""
 
 _NO_NUMBERS = (math.nan, math.nan, math.nan)
 
 
 class Watch:
-    """One condition of a rule on one index: where it stands, and when that changes.
+    """One condition of a rule on one index: its state, and when that changes.
 
     Args:
-        rule: whose condition it is.
-        way: where it looks.
+        rule: the rule of the condition.
+        way: the direction that the condition looks in.
         index_name: of which index.
-        standing: where it stood last; None when it has not had an event yet.
+        standing: its last state; None before its first event.
     """
 
     def __init__(self, rule: Condition, way: Way, index_name: str, standing: Standing | None = None) -> None:
@@ -39,12 +39,12 @@ class Watch:
         self.event: Kind | None = standing.event if standing else "over" if rule.from_outset else None
 
     def look(self, tape: Tape, at: datetime) -> tuple[Kind, Reading] | None:
-        """What changes at a time, if anything does. It fires when the condition holds, was over and has cooled down."""
+        """The change at a time, or None. It fires when the condition holds, was over before and has cooled down."""
         self.reading = reading = self.rule.read(tape, self.way)
         return None if reading is None else self.turn(reading, at)
 
     def turn(self, reading: Reading, at: datetime) -> tuple[Kind, Reading] | None:
-        """The same for what was read before."""
+        """The change at a time for a reading that was taken before."""
         if self.event == "over":
             if not reading.holds or not self.cooled_down(at):
                 return None
@@ -56,7 +56,7 @@ class Watch:
         return "over", reading
 
     def become(self, event: Kind, at: datetime) -> None:
-        """It began to hold, or is over, at a time."""
+        """Note that the condition began to hold, or is over, at a time."""
         self.event = event
         if event == "fired":
             self.fired_at = at
@@ -69,12 +69,12 @@ _MARKS: dict[Exchange | None, str] = {Exchange.SIMULATOR: "Simulated: ", Exchang
 
 
 @dataclass(frozen=True)
-class Company:
-    """Who hears of events, and how they are marked.
+class EventMaker:
+    """Makes events: it adds their targets, and marks prices that are not real.
 
     Attributes:
-        targets: the names of those who are told of a rule's events, by the name of the rule; nobody where it is absent.
-        exchange: that prices are of; each message says so if nobody trades at them.
+        targets: the names of the targets of a rule's events, by the name of the rule; a rule that is absent has none.
+        exchange: whose prices they are; each message says so unless they are of the real exchange.
     """
 
     targets: Mapping[str, tuple[str, ...]]
@@ -91,9 +91,9 @@ class Company:
         said: str,
         numbers: tuple[float, float, float] = _NO_NUMBERS,
         *,
-        told: bool = True,
+        sends: bool = True,
     ) -> Event:
-        """An event of a rule, of one index or, without its name, of all; `numbers` are price, value and threshold."""
+        """An event of a rule for one index, or for all without a name; `numbers` are price, value and threshold."""
         text = f"{pair(index_name)} {said}" if index_name else said
         return Event(
             rule.name,
@@ -104,7 +104,7 @@ class Company:
             at,
             *numbers,
             f"{_MARKS.get(self.exchange, '')}{text}",
-            self.targets.get(rule.name, ()) if told else (),
+            self.targets.get(rule.name, ()) if sends else (),
             rule.send_after(at),
             now,
         )
@@ -112,28 +112,28 @@ class Company:
     def change(
         self, watch: Watch, tape: Tape, event: Kind, reading: Reading, at: datetime, now: datetime, *, was_on: bool
     ) -> Event:
-        """The event that a condition begins to hold, or is over; then `was_on` tells whether it was known to hold."""
+        """The event that a condition begins to hold or is over. Then `was_on` says whether it was noted as holding."""
         rule, numbers = watch.rule, (tape.price, reading.value, reading.threshold)
         if event == "fired":
-            said, told = rule.told(tape, watch.way, reading), True
+            said, sends = rule.event_text(tape, watch.way, reading), True
         else:
             became = "over" if was_on else "ready"
-            said, told = f"{watch.condition}: {became}, {rule.progress(reading)}", rule.recovery and was_on
-        return self.event(rule, watch.condition, watch.index_name, event, at, now, said, numbers, told=told)
+            said, sends = f"{watch.condition}: {became}, {rule.progress(reading)}", rule.recovery and was_on
+        return self.event(rule, watch.condition, watch.index_name, event, at, now, said, numbers, sends=sends)
 
 
 class Judge:
-    """Judges what comes, in its order.
+    """Judges ticks and slots in their order.
 
     Args:
         rules: of the file.
-        tapes: of the indexes that are recorded, by name.
-        standings: where the conditions stood last.
-        company: who hears of it.
+        tapes: of the recorded indexes, by name.
+        standings: the last states of the conditions.
+        maker: makes the events.
     """
 
     def __init__(
-        self, rules: Sequence[AnyRule], tapes: Mapping[str, Tape], standings: Standings, company: Company
+        self, rules: Sequence[AnyRule], tapes: Mapping[str, Tape], standings: Standings, maker: EventMaker
     ) -> None:
         self.tapes = tapes
         self.watches = [
@@ -144,11 +144,11 @@ class Judge:
             for way in rule.ways
         ]
         self.gap_rules = [rule for rule in rules if isinstance(rule, GapClosed)]
-        self.by_tick, self.by_slot = self._those(by_tick=True), self._those(by_tick=False)
-        self.company = company
+        self.by_tick, self.by_slot = self._watches_by_index(by_tick=True), self._watches_by_index(by_tick=False)
+        self.maker = maker
 
     def heard(self, slot: datetime, tick: Tick, now: datetime) -> Iterator[Event]:
-        """The events that a tick of a slot brings. One that is not newer than the one before it is not judged."""
+        """The events that the tick of a slot causes. A tick that is not newer than the last one is not judged."""
         tape = self.tapes[tick.index_name]
         if tick.ts > tape.ts:
             tape.hear(tick.ts, tick.price)
@@ -156,16 +156,16 @@ class Judge:
         yield from self._served(slot, tick.index_name, now, heard=True)
 
     def missed(self, slot: datetime, index_name: str, now: datetime) -> Iterator[Event]:
-        """The events that a slot without a tick brings."""
+        """The events that a slot without a tick causes."""
         yield from self._served(slot, index_name, now, heard=False)
 
     def closed(self, gap: Gap, at: datetime, now: datetime) -> Iterator[Event]:
-        """The events that come of a gap that was healed, or given up, at a time."""
+        """The events that a healed or unfillable gap causes, at a time."""
         for rule in self.gap_rules:
             if rule.concerns(gap):
-                yield self.company.event(rule, rule.words(), gap.feed, "fired", at, now, rule.told(gap))
+                yield self.maker.event(rule, rule.words(), gap.feed, "fired", at, now, rule.event_text(gap))
 
-    def _those(self, *, by_tick: bool) -> dict[str, list[Watch]]:
+    def _watches_by_index(self, *, by_tick: bool) -> dict[str, list[Watch]]:
         these = [watch for watch in self.watches if watch.rule.by_tick == by_tick]
         return {name: [watch for watch in these if watch.index_name == name] for name in self.tapes}
 
@@ -181,4 +181,4 @@ class Judge:
             change = watch.look(tape, at)
             if change is not None:
                 event, reading = change
-                yield self.company.change(watch, tape, event, reading, at, now, was_on=was == "fired")
+                yield self.maker.change(watch, tape, event, reading, at, now, was_on=was == "fired")

@@ -18,7 +18,8 @@ from .judge import Watch
 from .recall import recall
 
 State = Literal["ready", "fired", "cooling down", "waiting", "unknown"]
-"""Of a condition. It waits while the price is beyond a level from the outset; it is unknown while too little is."""
+"""The state of a condition. It is "waiting" while the price is beyond a level from the start of recording on, and
+"unknown" while too little is recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +29,10 @@ class Stand:
     Attributes:
         condition: in words.
         index_name: of which index.
-        state: what it does when the condition holds next.
-        progress, distance: such as "1.2 % of 3 %" and "1.8 % to go"; empty where too little is known.
-        fired_at: when it last did.
-        ready_at: when its cool-down is over, while it lasts.
+        state: decides what happens when the condition holds next.
+        progress, distance: such as "1.2 % of 3 %" and "1.8 % to go"; empty where too little is recorded.
+        fired_at: when it last fired.
+        ready_at: the end of its cool-down, while that lasts.
     """
 
     condition: str
@@ -45,7 +46,7 @@ class Stand:
 
 @dataclass(frozen=True, slots=True)
 class RuleStand:
-    """How a rule stands: on each of its conditions and indexes, and when it last fired. Rules of gaps have no such."""
+    """How a rule stands on each of its conditions and indexes, and when it last fired. A rule of gaps has no stands."""
 
     rule: AnyRule
     stands: tuple[Stand, ...]
@@ -55,19 +56,19 @@ class RuleStand:
 def outlook(
     cursor: DuckDBPyConnection, rules: Sequence[AnyRule], index_names: Sequence[str], poll_seconds: int, now: datetime
 ) -> list[RuleStand]:
-    """How each rule stands, by what is recorded up to now.
+    """How each rule stands, by the record up to now.
 
     Args:
         cursor: of a read lease.
         rules: in force.
-        index_names: that are recorded.
+        index_names: the recorded indexes.
         poll_seconds: between two slots.
-        now: of the clock.
+        now: the current time.
     """
     slot = candles.floor(now, timedelta(seconds=poll_seconds))
     judge = recall(cursor, rules, index_names, poll_seconds, slot, {})
     for tape in judge.tapes.values():
-        tape.slot = max(tape.slot, tape.heard)  # the tick of this slot may be there already
+        tape.slot = max(tape.slot, tape.heard)  # the tick of this slot may be stored already
     stands: dict[str, list[Stand]] = {}
     for watch in judge.watches:
         stands.setdefault(watch.rule.name, []).append(_stand(watch, judge.tapes[watch.index_name], now))

@@ -1,7 +1,8 @@
-"""A judge who knows what was recorded before: made from the store, at the start and whenever the rules change.
+"""A judge that knows the stored ticks: made from the store at the start, and again when the rules change.
 
-Of the ticks of the time that rules look back on only those matter that are lower, or higher, than all that follow them.
-Candles tell in which minutes those are, so that a month takes no longer than the ticks of these minutes.
+Rules need the lows and highs of the time that they look back on. A tick matters only if it is lower, or higher, than
+all ticks after it. Candles show which minutes have such ticks, so only the ticks of these minutes are read: a month
+takes no longer.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,9 +21,9 @@ from store.models import Tick, from_column, to_column
 from store.prices import candles, ticks
 
 from . import events
-from .judge import Company, Judge
+from .judge import EventMaker, Judge
 
-# A candle with an average in it may show a low that no tick had: it rules out no minute before it.
+# A candle that includes an average may show a low that no observed tick had, so it must not rule out earlier minutes.
 _RECORDS = """
 WITH minutes AS (
     SELECT open_time, low, high, tick_count = observed_count AS observed
@@ -39,7 +40,7 @@ WITH minutes AS (
       AND resolution_s = 0
     GROUP BY 1
 ),
-beside_those_after AS (
+compared_with_later AS (
     SELECT
         open_time,
         low > min(low) FILTER (observed) OVER after AS above,
@@ -51,7 +52,7 @@ SELECT ts, price
 FROM ticks
 SEMI JOIN (
     SELECT open_time
-    FROM beside_those_after
+    FROM compared_with_later
     WHERE NOT coalesce(above AND below, false)
 ) ON time_bucket(INTERVAL 1 MINUTE, ts) = open_time
 WHERE index_name = $index_name
@@ -97,15 +98,15 @@ def recall(
     slot: datetime,
     targets: Mapping[str, tuple[str, ...]],
 ) -> Judge:
-    """A judge of what comes next.
+    """A judge of the next slots.
 
     Args:
         cursor: of a read lease.
         rules: of the file.
-        index_names: that are recorded.
+        index_names: the recorded indexes.
         poll_seconds: between two slots.
         slot: the next one.
-        targets: the names of those who are told of a rule's events, by the name of the rule.
+        targets: the names of the targets of a rule's events, by the name of the rule.
     """
     tapes = {
         name: _tape(cursor, [rule for rule in rules if _on(rule, name)], name, poll_seconds) for name in index_names
@@ -115,7 +116,7 @@ def recall(
         tapes[gap.feed].miss(gap.start, gap.end)
     for tape in tapes.values():
         tape.slot = slot - period
-    return Judge(rules, tapes, events.standings(cursor), Company(targets, exchange_of(cursor)))
+    return Judge(rules, tapes, events.standings(cursor), EventMaker(targets, exchange_of(cursor)))
 
 
 def _on(rule: AnyRule, index_name: str) -> bool:
@@ -141,7 +142,7 @@ def _newest(cursor: DuckDBPyConnection, index_name: str) -> Tick | None:
 
 
 def first_observed(cursor: DuckDBPyConnection, index_name: str) -> datetime | None:
-    """When the first tick of an index was observed."""
+    """The time of the first observed tick of an index; None without one."""
     ((hour,),) = cursor.execute(_FIRST_HOUR, {"index_name": index_name}).fetchall()
     start = hour or to_column(candles.floor(candles.closed_to(cursor) or EPOCH, HOUR))
     found = cursor.execute(_FIRST, {"index_name": index_name, "start": start}).fetchone()
@@ -149,7 +150,7 @@ def first_observed(cursor: DuckDBPyConnection, index_name: str) -> datetime | No
 
 
 def _records(cursor: DuckDBPyConnection, index_name: str, start: datetime) -> list[tuple[datetime, float]]:
-    """The ticks from the minute of `start` on that are lower, or higher, than all after them, and some more."""
+    """The ticks from the minute of `start` on that are lower, or higher, than all later ticks; also some others."""
     first = minute_of(start)
     closed_to = candles.closed_to(cursor) or first
     values = {"index_name": index_name, "start": to_column(first), "closed_to": to_column(closed_to)}
@@ -159,7 +160,7 @@ def _records(cursor: DuckDBPyConnection, index_name: str, start: datetime) -> li
 def _closes(
     cursor: DuckDBPyConnection, index_name: str, newest: datetime, length: timedelta
 ) -> list[tuple[datetime, float]]:
-    """The last price of each minute with a tick, of so long a time before the newest tick's minute."""
+    """The last price of each minute with a tick, in `length` before the minute of the newest tick."""
     end = minute_of(newest)
     values = {"index_name": index_name, "start": to_column(end - length), "end": to_column(end)}
     return [(from_column(minute), price) for minute, price in cursor.execute(_CLOSES, values).fetchall()]

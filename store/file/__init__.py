@@ -1,1 +1,1 @@
-"""The database file: who may open it and when, its schema, and who records into it."""
+"""The database file: who may open it and when, its schema, and which recorder writes it."""

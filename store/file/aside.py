@@ -1,4 +1,4 @@
-"""Files that can't be opened are set aside by a recorder, under a name that says so. None is deleted or overwritten."""
+"""A recorder sets a file aside that can't be opened, under a name that says so. No file is deleted or overwritten."""
 
 import contextlib
 from datetime import datetime, timedelta
@@ -8,15 +8,15 @@ _SECOND = timedelta(seconds=1)
 
 
 def log_of(database: Path) -> Path:
-    """Where DuckDB keeps the write-ahead log of a database file: what was committed since the last checkpoint."""
+    """The path of DuckDB's write-ahead log of a database file: what was committed since the last checkpoint."""
     return database.with_name(f"{database.name}.wal")
 
 
 def size_of(database: Path) -> int | None:
-    """How many bytes a database file takes together with its write-ahead log; None when there is neither."""
+    """The bytes of a database file together with its write-ahead log; None without either."""
     sizes = []
     for path in (database, log_of(database)):
-        with contextlib.suppress(OSError):  # it isn't there, perhaps since a moment ago
+        with contextlib.suppress(OSError):  # it does not exist, or was just deleted
             sizes.append(path.stat().st_size)
     return sum(sizes) if sizes else None
 
@@ -24,7 +24,7 @@ def size_of(database: Path) -> int | None:
 def set_aside(database: Path, at: datetime, *, log_alone: bool = False) -> list[Path]:
     """Rename a database file and its write-ahead log, or the log alone, to `<name>.unreadable-<UTC>`.
 
-    Call it with the lease held to write. The name has the time `at`, or the next second whose name is free.
+    Call it with the lease held to write. The name has the time `at`, or the next second with a free name.
 
     Returns:
         The new paths. The log keeps the name that DuckDB expects beside the file.
@@ -39,7 +39,7 @@ def set_aside(database: Path, at: datetime, *, log_alone: bool = False) -> list[
 
 
 def list_aside(database: Path) -> list[str]:
-    """The names of the files that were set aside, the oldest first, until somebody takes them away."""
+    """The names of the files that were set aside, the oldest first, until somebody moves them away."""
     try:
         names = [path.name for path in database.parent.iterdir()]
     except OSError:

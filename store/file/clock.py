@@ -1,4 +1,4 @@
-"""The exchange's time for readers: a recorder at work says in its notice how far this machine's clock is off."""
+"""The exchange's time for readers: the notice of a running recorder says how far this machine's clock is off."""
 
 import contextlib
 from datetime import datetime, timedelta
@@ -11,29 +11,29 @@ from store.models import CLOCKS_AGREE, utc_now
 from .recorder import Notice, read_notice
 
 OFF_S = CLOCKS_AGREE.total_seconds()
-"""A clock that differs from the exchange's by so many seconds is wrong."""
+"""A clock is wrong if it differs from the exchange's by this many seconds."""
 
 AHEAD = timedelta(minutes=10)
-"""A range that ends now has ticks that are so far ahead too: the clock may be wrong, and no recorder there to tell."""
+"""A range that ends now reaches this far ahead, since the clock may be wrong without a recorder that says so."""
 
 
 def exchange_now(database: Path, local: datetime | None = None) -> datetime:
-    """Now, by the exchange's clock as far as the recorder of a file knows it; else by the local clock.
+    """The time by the exchange's clock, if the recorder of the file knows it; else by the local clock.
 
     Args:
         database: the file.
-        local: what the local clock shows; now unless told.
+        local: the time of the local clock; None for now.
     """
     notice = None
-    with contextlib.suppress(StoreError):  # the reader is told by the read that follows
+    with contextlib.suppress(StoreError):  # the read that follows raises the same
         notice = read_notice(database)
     return corrected(notice, local or utc_now())
 
 
 def corrected(notice: Notice | None, local: datetime) -> datetime:
-    """What the local clock shows, corrected by what a recorder's notice says of it.
+    """The local time, corrected by a recorder's notice.
 
-    A recorder that ended no longer knows the clock: it may have been set since. But it was not earlier than its end.
+    A recorder that ended no longer knows the clock, which may have been set since. But now is not before its end.
     """
     if notice is None:
         return local
@@ -42,16 +42,16 @@ def corrected(notice: Notice | None, local: datetime) -> datetime:
 
 
 def off_in_words(skew_s: float) -> str:
-    """How far a clock is off that the exchange's is so many seconds ahead of, such as "3 min 2 s behind"."""
+    """How far a clock is off that the exchange's is `skew_s` ahead of, such as "3 min 2 s behind the exchange's"."""
     return f"{words.duration(timedelta(seconds=abs(skew_s)))} {'behind' if skew_s > 0 else 'ahead of'} the exchange's"
 
 
 def skew_s(notice: Notice | None) -> float:
-    """How far a recorder at work found its machine's clock to be behind the exchange's; 0 for one that is right."""
+    """How far a running recorder found its machine's clock to be behind the exchange's; 0 for a clock that is right."""
     return notice.skew_s if notice is not None and notice.alive and abs(notice.skew_s) >= OFF_S else 0.0
 
 
 def clock_in_words(notice: Notice | None) -> str:
-    """One line on a clock that a recorder at work found to be wrong; empty for one that is right."""
+    """One line about a clock that a running recorder found to be wrong; empty for a clock that is right."""
     off_s = skew_s(notice)
     return f"this machine's clock is {off_in_words(off_s)}" if off_s else ""

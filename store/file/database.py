@@ -1,8 +1,8 @@
 """One DuckDB file that several processes use: all access goes through a lease.
 
-DuckDB lets one process write, or many read, and refuses the rest. A `Database` hands out leases on the file: `read` and
-`write` open it, do their work and close it, ordered by two lock files beside it. A recorder that shares its process
-with the dashboard holds the file instead (`hold`) and lends cursors, but steps aside for whoever waits.
+DuckDB lets one process write, or several read, and refuses the rest. A `Database` hands out leases on the file: `read`
+and `write` open it, do their work and close it, ordered by two lock files beside it. A recorder in the dashboard's
+process holds the file instead (`hold`) and lends cursors, but steps aside when another process waits.
 """
 
 import contextlib
@@ -29,30 +29,31 @@ from .nesting import OwnLease
 from .opening import Config, connect, in_one_line, patiently
 
 Cursor = DuckDBPyConnection
-"""What a lease lends, for those who import no duckdb."""
+"""What a lease lends, for modules that don't import duckdb."""
 
 log = logging.getLogger("tickwell.store")
 
 WAIT_S = 5.0
-"""How long a lease is waited for unless told: longer than the 2 s that any lease may last."""
+"""The default wait for a lease: longer than the 2 s that any lease may last."""
 
 ROWS_A_LEASE = 2_000_000
-"""How many rows are looked at under one lease. Most looks take 20 ms for them, folding them into candles 0.2 s."""
+"""The most rows to process under one lease. Most queries take 20 ms for them; folding them into candles takes 0.2 s."""
 
 # Each query uses all cores: more readers at once than this finish no sooner, but make every lease longer. With 8 busy
-# sessions on 30 M ticks and 2 cores, a writer waited 6 s for theirs, and 3 s with this.
+# sessions on 30 M ticks and 2 cores, a writer waited 6 s for the readers without this limit, and 3 s with it.
 _MOST_READERS = 2
 
-# Closing a file checkpoints it, 860 KB each time; opening one replays its write-ahead log, 20 ms for 50 KB and
-# 180 ms for 1 MB (measured with appends of 2 rows). So leases close without, and the recorder checkpoints at this size.
+# Closing a file checkpoints it, 860 KB each time. Opening one replays its write-ahead log, 20 ms for 50 KB and 180 ms
+# for 1 MB (measured with appends of 2 rows). So leases close without a checkpoint; the recorder checkpoints at this
+# size.
 _CHECKPOINT_BYTES = 128 * 1024
 
 _STORAGE = "v1.5.0"
-"""Files are readable by DuckDB from this version on."""
+"""DuckDB can read the files from this version on."""
 
 
 class Database:
-    """A database file. Cheap to make; nothing is opened before the first lease."""
+    """A database file. Making the object is cheap; the first lease opens the file."""
 
     def __init__(self, path: Path, memory_limit: str = "256MB", limits: Limits = Limits()) -> None:
         self.path = real_path(path)
@@ -70,16 +71,16 @@ class Database:
 
     @contextlib.contextmanager
     def read(self, wait_s: float = WAIT_S) -> Iterator[DuckDBPyConnection]:
-        """Lend a cursor for reading. Use it for one page run or request, at most 2 s, then let go.
+        """Lend a cursor for reading. Use it for one page run or request, at most 2 s, then return it.
 
         A read inside another lease of the same thread is part of that lease and waits for nobody. Inside a `write` it
-        lends the cursor of the transaction, with its new rows: fetch what you asked before you read anew.
+        lends the cursor of the transaction, with its new rows: fetch the last result before you read again.
 
         Raises:
-            NoDatabaseError: there is no file, or no table in it, yet.
+            NoDatabaseError: the file, or its tables, don't exist yet.
             BusyError: others kept the file for longer than `wait_s`.
-            UnreadableError: the file is damaged or no database.
-            StoreError: it could not be opened, a query failed, or it is of a newer version.
+            UnreadableError: the file is damaged or not a database.
+            StoreError: it could not be opened, a query failed, or it was written by a newer version.
         """
         lease = partial(self._lease, time.monotonic() + wait_s, read_only=True)
         with (
@@ -92,10 +93,10 @@ class Database:
 
     @contextlib.contextmanager
     def one_lease(self) -> Iterator[None]:
-        """Have all reads of this thread within the block share one lease, which the first of them takes.
+        """Let all reads of this thread within the block share one lease, which the first of them takes.
 
-        It ends with the block, which thus may last 2 s, or with a write of the thread. A file that is held is lent for
-        each read all the same: that costs nothing, and a holder must be able to step aside soon.
+        It ends with the block, which may therefore last 2 s, or with a write of the thread. A held file is lent for
+        each read even so: that costs nothing, and its holder must be able to step aside soon.
         """
         with self._own.keeping() if self._held is None else contextlib.nullcontext():
             yield
@@ -106,7 +107,7 @@ class Database:
 
         Raises:
             RuntimeError: the thread is in a lease already, which is a mistake in our code.
-            Others: as `read`. Nothing was written when this raises.
+            Others: as `read`. Nothing was written then.
         """
         lease = partial(self._lease, time.monotonic() + wait_s, read_only=False)
         with (
@@ -119,7 +120,7 @@ class Database:
             try:
                 yield cursor
             except BaseException:
-                with contextlib.suppress(duckdb.Error):  # what went wrong may have ended the transaction
+                with contextlib.suppress(duckdb.Error):  # the error may have ended the transaction
                     cursor.execute("ROLLBACK")
                 raise
             held = self._held
@@ -128,21 +129,21 @@ class Database:
 
     @property
     def revision(self) -> object | None:
-        """Stands for what is stored: what was read under one revision is so as long as it is the same object.
+        """An object that changes with the stored rows: what was read under one object holds while it stays the same.
 
-        None, so that nothing read may be kept, unless this process holds the file and no transaction commits just now.
+        It is None if nothing that was read may be kept: if this process does not hold the file, or during a commit.
         """
         held = self._held
         return None if held is None else held.revision
 
     def migrate(self, wait_s: float = WAIT_S) -> None:
-        """Create the file and its tables, or bring them up to this version. For those who record into it.
+        """Create the file and its tables, or bring them up to this version. Readers never call it.
 
-        What can't be opened is set aside first, so that recording goes on; so is the log of a file that is gone.
+        A file that can't be opened is set aside first, so that recording goes on; so is a log without its file.
 
         Raises:
             NewerSchemaError: the file is newer than this version; it is left as it was.
-            StoreError: it could not be opened or written.
+            StoreError: the file could not be opened or written.
         """
         deadline = time.monotonic() + wait_s
         self._own.require_none()
@@ -152,12 +153,12 @@ class Database:
                 schema.migrate(connection)
 
     def create(self, fill: Callable[[DuckDBPyConnection], None], wait_s: float = WAIT_S) -> None:
-        """Make the file from what `fill` puts into an empty one. Readers see it when it is whole.
+        """Make the file by calling `fill` on an empty one. Readers see it once it is whole.
 
-        Others are waited for once it is filled.
+        It is filled first; only then does this wait for other processes.
 
         Raises:
-            StoreError: it, or the log of one, is there already; it was left as it was.
+            StoreError: the file, or a log of it, exists already; it was left as it was.
         """
         self._own.require_none()
         with self._translated():
@@ -183,7 +184,7 @@ class Database:
 
     @contextlib.contextmanager
     def hold(self) -> Iterator[None]:
-        """Keep the file open between leases of this process, as long as nobody else wants it."""
+        """Keep the file open between leases of this process, until another process wants it."""
         self._held = Held(self.path, self._opened, self._limits)
         try:
             with self._held.watching():
@@ -194,7 +195,7 @@ class Database:
 
     @contextlib.contextmanager
     def _lease(self, deadline: float, *, read_only: bool) -> Iterator[DuckDBPyConnection]:
-        """Lend a cursor once it is the turn of this thread, of this process, and no outsider has the file."""
+        """Lend a cursor once it is the turn of this thread and of this process, and no other program has the file."""
         with contextlib.ExitStack() as lease:
             with self._translated():
                 cursor = lease.enter_context(patiently(partial(self._turn, deadline, read_only=read_only), deadline))
@@ -213,7 +214,7 @@ class Database:
 
     @contextlib.contextmanager
     def _renewing(self) -> Iterator[None]:
-        """Have a held file opened anew after an error upon which DuckDB refuses all further work on it."""
+        """Open a held file again after an error after which DuckDB refuses all further work on it."""
         try:
             yield
         except (duckdb.FatalException, duckdb.InternalException):
@@ -223,7 +224,7 @@ class Database:
 
     @contextlib.contextmanager
     def _opened(self, deadline: float, *, read_only: bool) -> Iterator[DuckDBPyConnection]:
-        """A lease of its own: take the locks, open the file, close it, free the locks."""
+        """A single lease: take the locks, open the file, close it, free the locks."""
         if not self.path.exists():
             raise NoDatabaseError(f"nothing is recorded yet in {self.path}")
         with (
@@ -234,7 +235,7 @@ class Database:
 
     @contextlib.contextmanager
     def _opened_anyway(self, deadline: float) -> Iterator[DuckDBPyConnection]:
-        """A lease to write, on a file that is made when it is missing, or set aside when it can't be opened."""
+        """A lease to write; a missing file is made, and one that can't be opened is set aside."""
         with (
             self._one_writer(deadline),
             lease_locks(self.path, deadline, shared=False),
@@ -259,7 +260,7 @@ class Database:
 
     @contextlib.contextmanager
     def _filled(self, fill: Callable[[DuckDBPyConnection], None]) -> Iterator[Path]:
-        """A file under another name, to be moved to its own: at no moment is it there in part."""
+        """Fill a file under another name, to be renamed when it is whole: nobody ever sees a part of it."""
         new = self.path.with_name(f"{self.path.name}.new")
         try:
             with self._translated():
@@ -295,9 +296,9 @@ class Database:
     def _translated(
         self, kinds: type[Exception] | tuple[type[Exception], ...] = (duckdb.Error, OSError)
     ) -> Iterator[None]:
-        """Raise errors as StoreError that name the file.
+        """Raise errors as a StoreError that names the file.
 
-        Around a caller's block `kinds` is DuckDB's alone: an OSError of the block may be of any other file.
+        Around a caller's block, `kinds` has DuckDB's errors only: an OSError of the block may come from any other file.
         """
         try:
             yield

@@ -1,4 +1,4 @@
-"""Files on the disk: what they hash to, that they are written, and what the system refuses."""
+"""Files on the disk: hashing them, syncing them, and errors of the system in one line."""
 
 import contextlib
 import hashlib
@@ -25,7 +25,7 @@ def sync(path: Path) -> None:
 
 
 def put(path: Path, text: str, unfinished: str) -> None:
-    """Replace a file durably, as a whole. It is written beside it first, with the ending `unfinished`."""
+    """Replace a file durably, as a whole. The text is first written beside it, with the ending `unfinished`."""
     new = path.with_name(f"{path.name}{unfinished}")
     new.write_text(text)
     sync(new)
@@ -37,7 +37,7 @@ def put(path: Path, text: str, unfinished: str) -> None:
 def in_one_line(path: Path, what: str = "written") -> Iterator[None]:
     """Raise an error of the system as a StoreError, such as "/a/b can't be written: No space left on device".
 
-    The error names its file itself, or `path` is named.
+    It names the error's own file, or `path` if the error names none.
     """
     try:
         yield

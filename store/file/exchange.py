@@ -1,6 +1,6 @@
-"""Which exchange the prices of a file are of: the real one, its test environment or the simulator.
+"""The exchange whose prices a file has: the real one, its test environment or the simulator.
 
-It is noted with the first reply that goes into the file, and never changes. Prices that were imported are of nobody.
+It is noted with the first reply that is stored, and never changes. Imported prices belong to no exchange.
 """
 
 from datetime import datetime
@@ -35,15 +35,15 @@ WHERE database_name = current_database()
 
 
 def exchange_of(cursor: DuckDBPyConnection) -> Exchange | None:
-    """Which exchange the file's prices are of; None while no reply of any went into it."""
+    """The exchange whose prices the file has; None while no reply is stored."""
     noted = cursor.execute(_NOTED).fetchone()
     return None if noted is None else Exchange[noted[0].upper()]
 
 
 def refuse_another(cursor: DuckDBPyConnection, exchange: Exchange | None) -> None:
-    """See that replies of an exchange may go into the file; without a reply there is nothing to see.
+    """Check that replies of an exchange may be stored in the file; None always may.
 
-    A file that has nothing but imported prices takes those of the real exchange or of its test environment.
+    A file with only imported prices accepts those of the real exchange or of its test environment.
 
     Raises:
         ForeignExchangeError: the file has prices of another exchange.
@@ -62,12 +62,12 @@ def refuse_another(cursor: DuckDBPyConnection, exchange: Exchange | None) -> Non
 
 
 def admit(cursor: DuckDBPyConnection, exchange: Exchange | None, now: datetime) -> None:
-    """As `refuse_another`; what the file did not know yet is noted. Call it inside `Database.write`."""
+    """As `refuse_another`; also note the first exchange of the file. Call it inside `Database.write`."""
     refuse_another(cursor, exchange)
     if exchange is not None and exchange_of(cursor) is None:
         cursor.execute(_NOTE, {"name": exchange.name.lower(), "noted_at": to_column(now)})
 
 
 def _has_others(cursor: DuckDBPyConnection) -> bool:
-    """Has the file prices that are not the simulator's?"""
+    """Does the file have prices that are not the simulator's?"""
     return cursor.execute(_NOT_SIMULATED).fetchone() is not None

@@ -32,13 +32,13 @@ FROM duckdb_memory()
 class Limits:
     """How much of a held file DuckDB may keep in memory.
 
-    DuckDB keeps all that it has read, up to its own limit: 230 MB after the ledger of 60 M ticks was begun. Pages and
-    recorder read a few MB again and again. Closing the file frees all of it.
+    DuckDB keeps all that it has read, up to its own limit: 230 MB after the first look through the gaps of 60 M ticks.
+    Pages and recorder read a few MB again and again. Closing the file frees all of it.
 
     Attributes:
-        kept_bytes: a file of which more is kept is closed.
-        look_s: how often that is looked at. An export of 30 M ticks reads 30 MB a second: with a look each 20 s a
-            dashboard took 640 MB for one, with a look each second 500 MB.
+        kept_bytes: a file with more than this in memory is closed.
+        look_s: how often the memory is checked. An export of 30 M ticks reads 30 MB a second: with a check every 20 s
+            the dashboard took 640 MB for it, with a check every second 500 MB.
     """
 
     kept_bytes: int = 64 * 1024**2
@@ -48,8 +48,8 @@ class Limits:
 class Held:
     """The file kept open for this process until others wait for it or it takes much memory; the next use opens it.
 
-    Opening and closing take their time, or wait for others. They happen outside of `_changed`, one at a time, while
-    `_moving` is true; everybody else waits for the end of that until his own deadline.
+    Opening and closing take time, or wait for other processes. They happen outside of `_changed`, one at a time, while
+    `_moving` is true. Every other thread waits until they end, or until its own deadline.
     """
 
     def __init__(
@@ -74,16 +74,16 @@ class Held:
 
     @property
     def revision(self) -> object | None:
-        """Stands for what is in the file: another object after each change; None while that can't be told.
+        """An object that changes with the content of the file; None while changes can't be noticed.
 
-        It can't while the file is not open here, as then others may write it, and while a transaction commits.
+        They can't while the file is not open here, since others may write it then, and during a commit.
         """
         file = self._file
         return self._revision if file is not None and file == _identity(self._path) else None
 
     @contextlib.contextmanager
     def committing(self) -> Iterator[None]:
-        """Within the block what is in the file changes."""
+        """Within the block the content of the file changes."""
         self._revision = None
         try:
             yield
@@ -108,7 +108,7 @@ class Held:
             self._give_back(cursor)
 
     def renew(self) -> None:
-        """Close the file once the last cursor is back; the next use opens it anew."""
+        """Close the file once the last cursor is back; the next use opens it again."""
         with self._changed:
             self._stepping_aside = self._connection is not None
         self._close_when_unused()
@@ -116,7 +116,7 @@ class Held:
     def _take(self, deadline: float) -> DuckDBPyConnection:
         connection = self._connection
         if connection is not None and self._file != _identity(self._path):
-            self._step_aside(connection)  # it was deleted or replaced: what we hold is on no disk for anybody else
+            self._step_aside(connection)  # it was deleted or replaced: nobody else sees the file that we hold
         with self._changed:
             if not self._changed.wait_for(self._decided, deadline - time.monotonic()):
                 raise BusyError(f"{self._path.name} is {_WANTED if self._stepping_aside else _MOVING}")
@@ -132,8 +132,8 @@ class Held:
         return not (self._moving or self._stepping_aside)
 
     def _take_anew(self, deadline: float) -> DuckDBPyConnection:
-        """Open the file, and take the first cursor before anybody can have it closed."""
-        file = _identity(self._path)  # of a file that is replaced from here on, the next lease sees that it is another
+        """Open the file, and take the first cursor before another thread can close it."""
+        file = _identity(self._path)  # if the file is replaced from now on, the next lease notices
         with contextlib.ExitStack() as opening:
             connection = opening.enter_context(self._opened(deadline, read_only=False))
             schema.require_tables(connection)
@@ -143,7 +143,7 @@ class Held:
                 return self._cursor_of(connection)
 
     def _cursor_of(self, connection: DuckDBPyConnection) -> DuckDBPyConnection:
-        """A cursor, which keeps the file open until it is given back. Call with `_changed` held."""
+        """A cursor, which keeps the file open until it is returned. Call it with `_changed` held."""
         cursor = connection.cursor()
         self._users += 1
         return cursor
@@ -156,7 +156,7 @@ class Held:
         self._close_when_unused()
 
     def _step_aside(self, connection: DuckDBPyConnection) -> None:
-        """Close the file once the last cursor is back, unless that was done since it was opened as this connection."""
+        """Close the file once the last cursor is back, unless this connection was closed already."""
         with self._changed:
             if self._connection is connection:
                 self._stepping_aside = True
@@ -182,7 +182,7 @@ class Held:
 
     @contextlib.contextmanager
     def watching(self) -> Iterator[None]:
-        """Look for knocks as long as the block lasts, so that a quiet holder notices them too."""
+        """Look for knocks during the block, so that a holder without work notices them too."""
         done = threading.Event()
         watcher = threading.Thread(target=self._watch, args=(done,), name="tickwell-lease", daemon=True)
         watcher.start()
@@ -195,12 +195,12 @@ class Held:
     def _watch(self, done: threading.Event) -> None:
         while not done.wait(_LOOK_FOR_KNOCKS_S):
             connection = self._connection
-            with contextlib.suppress(StoreError, duckdb.Error, OSError):  # who can't look now can at the next turn
+            with contextlib.suppress(StoreError, duckdb.Error, OSError):  # the next turn looks again
                 if connection is not None and (knocked(self._path) or self._keeps_much()):
                     self._step_aside(connection)
 
     def _keeps_much(self) -> bool:
-        """Is so much of the file kept in memory that it should be closed to free that? Looked at now and then."""
+        """Does the file take so much memory that it should be closed? Checked every `look_s`."""
         if time.monotonic() < self._look_at_memory_at:
             return False
         self._look_at_memory_at = time.monotonic() + self._limits.look_s
@@ -215,7 +215,7 @@ class Held:
         return bool(kept > self._limits.kept_bytes)
 
     def close(self) -> None:
-        """Let go of the file, within two seconds if cursors are still out; after that the last of them does it."""
+        """Close the file. If cursors are out, wait up to two seconds; after that the last of them closes it."""
         with self._changed:
             self._ended = True
             self._changed.wait_for(lambda: not (self._users or self._moving), 2)
@@ -223,7 +223,7 @@ class Held:
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """Which file lies at a path: its device and number; None if there is none, or the system does not tell."""
+    """The device and number of the file at a path; None without a file, or if the system does not say."""
     try:
         found = os.stat(path)  # noqa: PTH116 a third of the time of Path.stat, at each lease
     except OSError:

@@ -1,4 +1,4 @@
-"""Locks on files, between threads and processes alike. The system frees those of a process that died."""
+"""Locks on files, between threads and between processes. The system frees the locks of a process that died."""
 
 import contextlib
 import errno
@@ -13,11 +13,11 @@ from portalocker import LockFlags
 
 from store.errors import BusyError, StoreError
 
-# Waiters look again every 2 ms. A blocking wait could not be given up, and a lock is mostly held for microseconds
-# (the gate) or 20 to 30 ms (a lease that opens the file).
+# A waiting caller looks again every 2 ms. A blocking wait could not be given up, and a lock is usually held for
+# microseconds (the gate) or 20 to 30 ms (a lease that opens the file).
 _LOOK_AGAIN_S = 0.002
 
-# Work that one does alone takes seconds.
+# Work under such a lock takes seconds.
 _ALONE_AGAIN_S = 0.1
 
 _NOT_FOR_US_TO_WRITE = (errno.EROFS, errno.EACCES)
@@ -26,8 +26,8 @@ _NOT_FOR_US_TO_WRITE = (errno.EROFS, errno.EACCES)
 class FileLock:
     """One lock file that this object may hold, shared or exclusively. Each object competes with every other.
 
-    With `to_read`, for those who change nothing, a folder that can't be written is no hindrance: the lock is taken on
-    the file that is there, and counts as taken where there is none.
+    With `to_read`, a reader can use a folder that can't be written: the lock is taken on the existing file, and counts
+    as taken without a file.
     """
 
     def __init__(self, path: Path, *, to_read: bool = False) -> None:
@@ -56,7 +56,7 @@ class FileLock:
         except portalocker.AlreadyLocked:
             file.close()
             return False
-        except portalocker.LockException as error:  # such as on a network drive that knows no locks
+        except portalocker.LockException as error:  # such as on a network drive without locks
             file.close()
             raise StoreError(f"{self.path} can't be locked: {error}") from error
         if not _is_at(file, self.path):  # deleted between opening and locking: others would lock another file
@@ -70,7 +70,7 @@ class FileLock:
 
         Args:
             deadline: on the clock of `time.monotonic`.
-            shared: with others that share it, too.
+            shared: other objects may hold it too, if they share it as well.
 
         Raises:
             BusyError: the deadline passed.
@@ -81,18 +81,18 @@ class FileLock:
             time.sleep(_LOOK_AGAIN_S)
 
     def release(self) -> None:
-        """Give the lock back; without effect when it isn't held."""
+        """Release the lock; without effect if it is not held."""
         if self._file is not None:
-            with contextlib.suppress(portalocker.LockException):  # closing it does the same where nobody forked
+            with contextlib.suppress(portalocker.LockException):  # closing does the same unless a process forked
                 portalocker.unlock(self._file)  # a process that was forked meanwhile shares the lock
             self._file.close()
             self._file = None
 
     def rewrite(self, text: str) -> None:
-        """Put a text into the file of the held lock, without effect when it isn't held.
+        """Write a text into the file of the held lock; without effect if the lock is not held.
 
-        The new text is written over the old one, then what is left of that is cut off: a reader that takes the first
-        JSON value of the file gets the old one or the new one, whole.
+        The new text overwrites the old one, then the rest of the old text is cut off. So a reader that takes the first
+        JSON value of the file gets the whole old one or the whole new one.
         """
         if self._file is not None:
             self._file.seek(0)
@@ -102,12 +102,12 @@ class FileLock:
 
 @contextlib.contextmanager
 def alone(path: Path, otherwise: str, deadline: float = 0.0) -> Iterator[None]:
-    """Hold a lock file that one holder at a time may have, of all threads and processes.
+    """Hold a lock file that only one thread of one process may hold at a time.
 
     Args:
         path: of the lock file; it is created when missing.
-        otherwise: the words of the BusyError for whoever comes second.
-        deadline: until when the lock is waited for, on the clock of `time.monotonic`.
+        otherwise: the text of the BusyError when another holder has it.
+        deadline: how long to wait for the lock, on the clock of `time.monotonic`.
     """
     lock = FileLock(path)
     while not lock.try_acquire():
@@ -124,8 +124,8 @@ def alone(path: Path, otherwise: str, deadline: float = 0.0) -> Iterator[None]:
 def lease_locks(database: Path, deadline: float, *, shared: bool) -> Iterator[None]:
     """Hold the lease on a database file: exclusively to write, shared to read.
 
-    Whoever waits for the lease holds the gate meanwhile, so that nobody can overtake: newcomers queue behind it, and a
-    holder that lingers (`knocked`) sees it and steps aside. With plain retry instead, 8 busy readers starved a writer.
+    A waiting process holds the gate meanwhile, so that nobody can overtake it: later ones queue behind the gate, and a
+    holder that keeps the lease (`knocked`) steps aside. With plain retries, 8 busy readers starved a writer.
     """
     gate, lease = (FileLock(beside(database, kind), to_read=shared) for kind in ("gate", "lease"))
     gate.acquire(deadline)
@@ -159,11 +159,11 @@ def _create(path: str, flags: int) -> int:
 
 
 def beside(database: Path, kind: str) -> Path:
-    """The path of a lock file that belongs to a database file, the same one for all names of the file."""
+    """The path of a lock file that belongs to a database file, the same for all names of the database file."""
     path = real_path(database)
     return path.with_name(f"{path.name}.{kind}")
 
 
 def real_path(path: Path) -> Path:
-    """Where a path leads through all links. A link that leads to itself is left as it is."""
+    """The path that a path leads to through all links. A link that leads to itself is left as it is."""
     return Path(os.path.realpath(path))

@@ -1,6 +1,6 @@
-"""What this process did since it began, counted as it goes: cheap enough for every lease and every poll.
+"""What this process did since it began, counted as it happens: cheap enough for every lease and every poll.
 
-Nothing here knows Prometheus: `store.health.metrics` makes its text of it when somebody asks.
+Nothing here knows Prometheus. `store.health.metrics` writes the counts as its text when asked.
 """
 
 import bisect
@@ -16,14 +16,14 @@ from store.models import Cause
 OK = "ok"
 
 POLL_OUTCOMES = (OK, *(cause.value for cause in Cause if cause is not Cause.STORE_UNAVAILABLE))
-"""What may come of a poll: its tick, or a cause. A database that can't be written is no poll's fault."""
+"""The outcomes of a poll: its tick, or a cause. A database that can't be written is no outcome of a poll."""
 
 BOUNDS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
-"""From an append that goes well to the longest wait for a lease."""
+"""From a typical append to the longest wait for a lease."""
 
 
 class Timer:
-    """How long something took, each time that it succeeded: counts between `BOUNDS_S`, and the seconds of all."""
+    """How long something took each time that it succeeded: a count for each of `BOUNDS_S`, and the sum of seconds."""
 
     def __init__(self) -> None:
         self._counts = [0] * (len(BOUNDS_S) + 1)
@@ -42,7 +42,7 @@ class Timer:
             self._seconds += seconds
 
     def read(self) -> tuple[list[int], float]:
-        """How many took up to each of `BOUNDS_S` and no less than the one before, then those beyond; and the sum."""
+        """The counts between each of `BOUNDS_S` and the bound before it, then the count beyond; and the sum."""
         with self._counting:
             return list(self._counts), self._seconds
 
@@ -54,9 +54,9 @@ class Meters:
     Attributes:
         reads: each read, from the wait for its lease to its end.
         writes: each transaction, from the wait for its lease until it is durable.
-        polls: what came of polls, by index and outcome; empty where no recorder runs.
+        polls: the outcomes of polls, by index and outcome; empty where no recorder runs.
         refused: records that the database refused.
-        retries: how often a request to the exchange was asked again; None where no recorder runs.
+        retries: how often a request to the exchange was repeated; None where no recorder runs.
     """
 
     reads: Timer = field(default_factory=Timer)
@@ -66,7 +66,7 @@ class Meters:
     retries: int | None = None
 
     def begin(self, index_names: Sequence[str]) -> None:
-        """A recorder begins in this process: what it has not seen yet counts zero, so that the first one shows."""
+        """A recorder begins in this process: every count exists with 0, so that the first event shows as a step."""
         for name in index_names:
             for outcome in POLL_OUTCOMES:
                 self.polls[name, outcome] += 0

@@ -1,4 +1,4 @@
-"""The lease that a thread is in: what the thread takes inside of it is the same lease."""
+"""The lease that a thread is in. What the thread takes inside of it is the same lease."""
 
 import contextlib
 import threading
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from duckdb import DuckDBPyConnection
 
 Take = Callable[[], AbstractContextManager[DuckDBPyConnection]]
-"""Takes a lease from others, which may mean to wait, and lends its cursor."""
+"""Takes a lease, perhaps after a wait, and lends its cursor."""
 
 
 @dataclass(eq=False)
@@ -17,11 +17,11 @@ class _Lease:
     """A lease of one thread.
 
     Attributes:
-        cursor: what was lent.
-        ends: gives the lease back to others.
+        cursor: the one that it lends.
+        ends: returns the lease.
         writes: it has a transaction.
-        uses: the blocks that it must outlast.
-        kept: one of these blocks is that of `OwnLease.keeping`, which reads nothing by itself.
+        uses: the number of blocks that use it.
+        kept: one of these blocks is that of `OwnLease.keeping`, which reads nothing itself.
     """
 
     cursor: DuckDBPyConnection
@@ -32,7 +32,7 @@ class _Lease:
 
 
 class OwnLease(threading.local):
-    """The lease that the asking thread is in, if it is in one.
+    """The lease that the calling thread is in, if it is in one.
 
     A lease ends with the last block that uses it, whichever thread leaves that block.
     """
@@ -71,7 +71,7 @@ class OwnLease(threading.local):
 
     @contextlib.contextmanager
     def keeping(self) -> Iterator[None]:
-        """Keep the lease that the first read of the block takes until the block ends or the thread writes."""
+        """Keep the lease of the block's first read until the block ends or the thread writes."""
         if self._keeps or self._current() is not None:
             yield
             return
@@ -83,7 +83,7 @@ class OwnLease(threading.local):
             self._keep_no_more()
 
     def require_none(self) -> None:
-        """See that the thread is in no lease. One that is merely kept ends.
+        """Check that the thread is in no lease. A lease that is only kept ends.
 
         Raises:
             RuntimeError: the thread is in a lease; a second one would wait for the end of the first.

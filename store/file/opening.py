@@ -1,4 +1,4 @@
-"""Opening a file with DuckDB: what it says when the file is damaged, and when a tool that is not ours holds it."""
+"""Opens a file with DuckDB, and recognises a damaged file and a file that another program holds."""
 
 import contextlib
 import re
@@ -19,25 +19,25 @@ Config = dict[str, str | bool | int | float | list[str]]
 
 _TRY_AGAIN_S = 0.05
 
-# What DuckDB 1.5 and 2.0 say of a file that no waiting and no person's rights will open. Whatever else they say, such
-# as of a full disk, a missing right or a newer storage version, leaves the file where it is.
+# DuckDB 1.5 and 2.0 say this of a file that no waiting and no right will open. On any other error, such as a full disk,
+# a missing right or a newer storage version, the file stays where it is.
 _DAMAGED = re.compile("is not a valid DuckDB database file|Could not read enough bytes|Corrupt database file")
 _LOG_DAMAGED = re.compile("WAL (checkpoint iteration )?does not match|Corrupt WAL file")
 
 
 class OutsiderError(BusyError):
-    """A tool that is not ours holds the file. `patiently` tries again; after the deadline it is a BusyError as any."""
+    """A program other than Tickwell holds the file. `patiently` tries again; after the deadline it is a BusyError."""
 
 
 @contextlib.contextmanager
 def patiently(take: Callable[[], AbstractContextManager[T]], deadline: float) -> Iterator[T]:
-    """Enter what `take` makes; try again while an outsider holds the file.
+    """Enter what `take` makes; try again while another program holds the file.
 
-    Nothing is held between two tries: one thread's patience costs no other thread or process its own try.
+    Nothing is held between two tries, so other threads and processes can try meanwhile.
 
     Args:
         take: makes the context to enter, a new one for each try.
-        deadline: on the clock of `time.monotonic`; there is no try without the time to wait for it.
+        deadline: on the clock of `time.monotonic`; there is no further try if the pause before it would end later.
     """
     refusal: OutsiderError | None = None
     while True:
@@ -48,7 +48,7 @@ def patiently(take: Callable[[], AbstractContextManager[T]], deadline: float) ->
                 if time.monotonic() + _TRY_AGAIN_S >= deadline:
                     raise
                 refusal = error
-            except BusyError as error:  # others were trying, until the deadline
+            except BusyError as error:  # other threads were trying until the deadline
                 if refusal is None:
                     raise
                 raise refusal from error
@@ -62,9 +62,9 @@ def connect(path: Path, config: Config, *, read_only: bool) -> DuckDBPyConnectio
     """Open a file. The connection does not checkpoint when it is closed.
 
     Raises:
-        OutsiderError: a tool that is not ours holds the file; the message names it.
-        UnreadableError: the file is damaged or no database.
-        duckdb.Error: anything else.
+        OutsiderError: a program other than Tickwell holds the file; the message names it.
+        UnreadableError: the file is damaged or not a database.
+        duckdb.Error: any other failure.
     """
     try:
         connection = duckdb.connect(path, read_only=read_only, config=config)
@@ -79,18 +79,18 @@ def connect(path: Path, config: Config, *, read_only: bool) -> DuckDBPyConnectio
 
 
 def holder(refusal: str) -> str | None:
-    """Who holds the file, from DuckDB's refusal to open it; None when it was refused for another reason."""
+    """The program that holds the file, from DuckDB's refusal to open it; None if the refusal has another reason."""
     found = re.search(r"held in (?:(?P<program>.+?) \()?PID (?P<pid>\d+)", refusal)
     if found is None:
         return None
-    if found["program"] is None:  # it runs in another container, where our process numbers mean nothing
+    if found["program"] is None:  # it runs in another container, whose process numbers mean nothing here
         return "a program that can't be seen from here"
     return f"{Path(found['program']).name}, PID {found['pid']}"
 
 
 def in_one_line(path: Path, error: Exception) -> str:
     """An error of a file as one line that names the file."""
-    words, _, _ = str(error).partition("Stack Trace:")  # DuckDB adds one to errors of its own making
+    words, _, _ = str(error).partition("Stack Trace:")  # DuckDB adds one to its internal errors
     return f"{path.name}: {' '.join(words.split())}"
 
 

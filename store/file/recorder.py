@@ -1,7 +1,7 @@
-"""Who records into a database file: one recorder at a time, and a notice that says how it fares.
+"""The recorder of a database file: only one at a time, and a notice that says how it is.
 
-The recorder holds a lock on `<database>.recorder` as long as it lives; the text of that file is its notice. So anybody
-can see how recording goes without opening the database, and a recorder that was killed is seen as gone at once.
+The recorder holds a lock on `<database>.recorder` as long as it lives. The text of that file is its notice. So anybody
+can see how the recording goes without opening the database, and a recorder that was killed counts as gone at once.
 """
 
 import contextlib
@@ -32,20 +32,20 @@ State = Literal[
     "store unavailable",
 ]
 
-# Containers number their processes themselves: the same number is another process in each. Linux tells by this link
-# which numbering is ours; where it is missing there is just one.
+# Containers number their processes separately: the same number is a different process in each. On Linux this link
+# identifies the numbering; without the link there is only one.
 _NUMBERING = Path("/proc/self/ns/pid")
 
-# A page that looks whether the recorder lives shares its lock for an instant; a starting recorder waits that out.
+# A page that checks whether the recorder lives shares its lock for an instant; a starting recorder waits that long.
 _SOMEBODY_LOOKS_S = 0.5
 
-# One that is at work has slots to serve meanwhile.
+# A running recorder must serve its slots meanwhile.
 _SOON_S = 0.1
 
 
 @dataclass(frozen=True)
 class Notice:
-    """How a recorder fares, in its own words.
+    """How a recorder is, in its own words.
 
     Attributes:
         pid: its process.
@@ -53,17 +53,17 @@ class Notice:
         since: when it started.
         poll_seconds, indexes, version: what it records, how often, with which version.
         state: what it does, or the cause of its trouble.
-        state_since: when that began.
-        detail: the facts of the trouble; for one index of several, which one.
-        retry_at: when it tries again; None while all is well.
+        state_since: when this state began.
+        detail: the facts of the trouble; if one index of several has it, its name too.
+        retry_at: when it tries again; None without trouble.
         waiting: ticks that wait because the database can't be written: in memory, or in a file once it was stopped.
-        refused: records that the database refused since it started; they are in a file beside it.
-        tries: how often in a row a recorder of this process ended by itself.
+        refused: records that the database refused since it started; they are in a file beside the database.
+        tries: how many times in a row a recorder of this process ended unexpectedly.
         failing: what is wrong with single indexes while others go on, by index name.
-        backfill: how far the loading of history is, such as "loading history, 5 of 12"; empty when there is none.
+        backfill: how far the loading of history is, such as "loading history, 5 of 12"; empty when none is loaded.
         alive: the recorder still holds its lock; not part of the text.
-        host: the name of the machine or container where `pid` counts, if it means nothing here; empty otherwise.
-        skew_s: how far its machine's clock is behind the exchange's, which all its times are by; 0 if it is right.
+        host: the name of the machine or container in which `pid` counts, if it is another one; otherwise empty.
+        skew_s: how far its machine's clock is behind the exchange's, by which all its times are; 0 if it is right.
     """
 
     pid: int
@@ -95,10 +95,10 @@ class RecorderLock:
         self._notice: Notice | None = None
 
     def acquire(self, notice: Notice, wait_s: float = _SOMEBODY_LOOKS_S) -> None:
-        """Become the recorder of the file, waiting for those who only look whether there is one.
+        """Become the recorder of the file. A reader that only checks for one delays this for an instant.
 
         Raises:
-            RecorderError: another recorder is at work; its PID and what to do are in the message.
+            RecorderError: another recorder is running; the message has its PID and what to do.
             StoreError: the folder can't be written.
         """
         with in_one_line(self._database.parent, "made"):
@@ -111,10 +111,10 @@ class RecorderLock:
         self.publish(notice)
 
     def keep(self) -> None:
-        """Take the lock anew if its file was deleted: a second recorder could begin meanwhile.
+        """Take the lock again if its file was deleted, because a second recorder could begin then.
 
         Raises:
-            RecorderError: one did.
+            RecorderError: a second recorder did begin.
             StoreError: the folder can't be written.
         """
         notice = self._notice
@@ -125,9 +125,9 @@ class RecorderLock:
             self._lock = anew._lock
 
     def publish(self, notice: Notice) -> None:
-        """Let everybody know how recording goes; nothing is written when nothing changed."""
+        """Publish how the recording goes; nothing is written if nothing changed."""
         if notice != self._notice:
-            with contextlib.suppress(OSError):  # a full disk stops no recorder; the next notice is tried again
+            with contextlib.suppress(OSError):  # a full disk stops no recorder; the next notice is written later
                 where = {"host": socket.gethostname(), "numbering": _numbering()}
                 self._lock.rewrite(json.dumps(asdict(notice) | where, default=datetime.isoformat))
                 self._notice = notice
@@ -138,10 +138,10 @@ class RecorderLock:
 
 
 def read_notice(database: Path) -> Notice | None:
-    """The notice of the recorder that is at work on a file or was last; None if there has been none we can read.
+    """The notice of the running or last recorder of a file; None without a notice that can be read.
 
     Raises:
-        StoreError: the system refused to let us look.
+        StoreError: the system refused to read it.
     """
     path = beside(database, "recorder")
     try:
@@ -149,7 +149,7 @@ def read_notice(database: Path) -> Notice | None:
         notice = _parsed(text)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (ValueError, LookupError, TypeError):  # empty, torn, or of a version that said other things
+    except (ValueError, LookupError, TypeError):  # empty, torn, or from a version with other fields
         return None
     except OSError as error:
         raise StoreError(f"{path} can't be read: {error.strerror}") from error
@@ -157,12 +157,12 @@ def read_notice(database: Path) -> Notice | None:
 
 
 def recorded_elsewhere(notice: Notice | None) -> bool:
-    """Is a living recorder of another process at work?"""
+    """Is a recorder of another process running?"""
     return notice is not None and notice.alive and (notice.host != "" or notice.pid != os.getpid())
 
 
 def process_in_words(notice: Notice) -> str:
-    """Which process a recorder is or was, such as "PID 4711", or "PID 1 on recorder" for one of another container."""
+    """The process of a recorder, such as "PID 4711", or "PID 1 on recorder" if it is in another container."""
     return f"PID {notice.pid} on {notice.host}" if notice.host else f"PID {notice.pid}"
 
 

@@ -1,9 +1,9 @@
-"""Rows of a table: put in, bound as one list a column, and read as they were at one instant, over many leases.
+"""Rows of a table: inserted as one list per column, and read as of one instant over many leases.
 
-The rows of an instant are those up to a number, unless rows are deleted. A checkpoint numbers rows anew after a DELETE
-(checked with DuckDB 1.5.5 and 2.0): they keep their order and close up, so later rows get numbers of earlier ones. So
-`AsOf` knows the last row and how many there are. While that row keeps its number and no row before it is gone, the rows
-before it are the same: what is appended comes after it.
+The rows of an instant are the rows below a row number, unless rows are deleted. After a DELETE a checkpoint numbers the
+rows again (checked with DuckDB 1.5.5 and 2.0): they keep their order and close up, so later rows get the numbers of
+earlier ones. So `AsOf` knows the last row and the number of rows. While that row keeps its number and no row before it
+is deleted, the rows are the same: appended rows come after it.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -32,8 +32,8 @@ class AsOf:
 
     Attributes:
         kind: whose table has them.
-        end: their row numbers are below it.
-        count: so many they are.
+        end: all their row numbers are below it.
+        count: the number of rows.
         last: the hash of the last one; None without any.
     """
 
@@ -49,20 +49,20 @@ class AsOf:
         return cls(kind, end, *_before(cursor, kind, end))
 
     def holds(self, cursor: DuckDBPyConnection) -> bool:
-        """Are all rows below `end`, and they alone, still those of the instant?"""
+        """Are the rows below `end` exactly the rows of the instant?"""
         return _before(cursor, self.kind, self.end) == (self.count, self.last)
 
 
 def insert(cursor: DuckDBPyConnection, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Add rows to a table of ours, if there are any. Call it inside `Database.write`.
+    """Add rows to one of our tables, if there are any. Call it inside `Database.write`.
 
-    A placeholder for each value takes as long with two rows, and 15 times as long with a thousand. A cast of each list
-    adds a third to the time of two rows: the columns of the table say of which types the values are.
+    A placeholder for each value would take as long for two rows, and 15 times as long for a thousand. A cast of each
+    list would add a third to the time of two rows; the columns of the table give the types instead.
 
     Args:
-        cursor: of that lease.
+        cursor: of the lease.
         table: its name, which never comes from outside.
-        columns: the names of those that the rows have values for, in their order.
+        columns: the names of the columns that the rows have values for, in the order of the values.
         rows: the values as the database keeps them, such as instants without a zone.
     """
     lists = [list(column) for column in zip(*rows, strict=True)]
@@ -72,7 +72,7 @@ def insert(cursor: DuckDBPyConnection, table: str, columns: Sequence[str], rows:
 
 
 def of_one_instant(database: Database, attempt: Callable[[], Made | None]) -> Made:
-    """What `attempt` makes of the rows of an instant. It is begun anew, twice at most, when it makes None: some went.
+    """The result of `attempt` on the rows of an instant. An attempt returns None if rows were deleted; three are made.
 
     Raises:
         StoreError: rows were deleted during each attempt.

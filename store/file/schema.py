@@ -1,4 +1,4 @@
-"""The tables: made by numbered steps, each applied once, in a transaction of its own, and recorded."""
+"""The tables. Numbered steps make them: each step is applied once, in a transaction of its own, and recorded."""
 
 import re
 from pathlib import Path
@@ -85,34 +85,34 @@ def version(connection: DuckDBPyConnection) -> int:
     """
     try:
         (applied,) = connection.execute(_VERSION).fetchall()[0]
-    except duckdb.CatalogException:  # asking the catalogue first costs 8 ms, at each lease
+    except duckdb.CatalogException:  # asking the catalogue first would cost 8 ms at each lease
         return 0
     if applied > newest():
         raise NewerSchemaError(
-            f"the database has schema {applied}, this version knows schemas up to {newest()}: update Tickwell; "
+            f"the database has schema {applied}, and this version knows schemas up to {newest()}: update Tickwell; "
             "the file was left as it is"
         )
     return int(applied)
 
 
 def require_tables(connection: DuckDBPyConnection) -> None:
-    """See that the tables are there and of this version.
+    """Check that the tables exist and have this version.
 
     Raises:
-        NoDatabaseError: there are none yet.
-        OlderSchemaError, NewerSchemaError: they are of another version.
+        NoDatabaseError: there are no tables yet.
+        OlderSchemaError, NewerSchemaError: they have another version.
     """
     found = version(connection)
     if not found:
         raise NoDatabaseError("nothing is recorded yet")
     if found < newest():
         raise OlderSchemaError(
-            f"the database has schema {found}, this version needs {newest()}: start a recorder, which updates it"
+            f"the database has schema {found}, and this version needs {newest()}: start a recorder, which updates it"
         )
 
 
 def ours() -> frozenset[str]:
-    """The names of all tables and views that any step makes."""
+    """The names of all tables and views that any step creates."""
     return frozenset(name for text in (_CREATE, *(step.read_text() for step in STEPS)) for name in _MADE.findall(text))
 
 
@@ -123,12 +123,12 @@ def quoted(name: str) -> str:
 
 
 def tables(connection: DuckDBPyConnection) -> list[str]:
-    """The names of all tables in the schema main, ours and those of others."""
+    """The names of all tables in the schema main, including those that are not ours."""
     return [name for (name,) in connection.execute(_TABLES).fetchall()]
 
 
 def elsewhere(connection: DuckDBPyConnection) -> list[str]:
-    """In words the views and schemas of others, which hold what `tables` doesn't name."""
+    """The views and schemas that are not ours, in words: they hold things that `tables` doesn't name."""
     return [words for (words,) in connection.execute(_ELSEWHERE, {"ours": sorted(ours())}).fetchall()]
 
 
@@ -138,12 +138,12 @@ def columns(connection: DuckDBPyConnection, table: str) -> list[tuple[str, str]]
 
 
 def migrate(connection: DuckDBPyConnection, up_to: int | None = None) -> None:
-    """Apply the steps that are missing. Each is on disk, in the file itself, before the next one starts.
+    """Apply the missing steps. Each step is on disk, in the file itself, before the next one starts.
 
     With `up_to`, the number of a step, the tables become those of an older version.
 
     Raises:
-        StoreError: a table of the user's own has a name that a step needs; what is in the file is left as it is.
+        StoreError: a table that is not ours has a name that a step needs; the file is left as it is.
     """
     applied = version(connection)
     for step in STEPS:

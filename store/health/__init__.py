@@ -1,1 +1,1 @@
-"""How recording fares: status, vitals, figures and metrics."""
+"""How the recording goes: status, vitals, figures and metrics."""

@@ -1,4 +1,4 @@
-"""What a file holds, in figures, at a cost that does not grow with its ticks: they are counted by the hour."""
+"""The figures of a file. They count by the hour, so their cost does not grow with the ticks."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from store.models import to_column
 from store.prices import candles, ticks
 
 SPAN = timedelta(hours=24)
-"""Coverage is of that time before now."""
+"""Coverage counts this time before now."""
 
 _TICKS = """
 SELECT
@@ -59,11 +59,11 @@ class Figures:
     """The figures of a file.
 
     Attributes:
-        observed, averages: how many ticks of each index are stored, of either kind.
-        newest: when the newest observation of each index was made; that of an average where there is none.
-        missed: how many slots of a feed brought nothing, by feed and cause.
+        observed, averages: how many stored ticks of each index are observed, and how many are averages.
+        newest: the time of the newest observation of each index; of the newest average if it has no observation.
+        missed: how many slots of a feed had no tick, by feed and cause.
         gap_s: how many seconds are missing, by feed and state.
-        coverage: the share of the last `SPAN` that is known of each feed of which anything was due.
+        coverage: the share of the last `SPAN` that is known, for each feed with slots due.
     """
 
     observed: dict[str, int]
@@ -75,7 +75,7 @@ class Figures:
 
 
 def figures(cursor: DuckDBPyConnection, index_names: Sequence[str], now: datetime) -> Figures:
-    """The figures of all indexes in the file; the newest tick is looked for of those that are named."""
+    """The figures of all indexes in the file; `newest` only of `index_names`."""
     start = candles.floor(candles.closed_to(cursor) or EPOCH, HOUR)
     counted = cursor.execute(_TICKS, {"start": to_column(start)}).fetchall()
     gap_s, shares = _completeness(cursor, now)
@@ -90,7 +90,7 @@ def figures(cursor: DuckDBPyConnection, index_names: Sequence[str], now: datetim
 
 
 def _completeness(cursor: DuckDBPyConnection, now: datetime) -> tuple[dict[tuple[str, str], float], dict[str, float]]:
-    """The seconds in gaps and the shares known. Gaps that were over for long are summed where they are."""
+    """The seconds in gaps and the shares known. Gaps that ended before the ledger's range are summed in SQL."""
     since = min(now - SPAN, gaps.watermark(cursor) or now)
     recent = gaps.ledger(cursor, since, now, now)
     before = cursor.execute(_GAPS_BEFORE, {"until": to_column(since)}).fetchall()
@@ -99,4 +99,4 @@ def _completeness(cursor: DuckDBPyConnection, now: datetime) -> tuple[dict[tuple
         seconds[feed, state] += length
     for gap in recent:
         seconds[gap.feed, gap.state] += (gap.end - gap.start).total_seconds()
-    return dict(seconds), {its.feed: its.share for its in coverage(cursor, recent, now - SPAN, now)}
+    return dict(seconds), {each.feed: each.share for each in coverage(cursor, recent, now - SPAN, now)}

@@ -1,7 +1,7 @@
-"""The metrics of Tickwell as Prometheus text: what the file holds, how its recorder fares, what this process did.
+"""The metrics of Tickwell as Prometheus text: what the file holds, how its recorder is, and what this process did.
 
-What the file holds is the same from every process and survives a restart. What a process did begins with it: polls and
-retries are told by the process that records, latencies by each of its own work.
+Every process gives the same metrics of the file, and they survive a restart. Metrics of a process begin with it: the
+recording process gives polls and retries, and each process gives the latencies of its own work.
 """
 
 import contextlib
@@ -32,14 +32,14 @@ from .status import stale_after_s
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
 WAIT_S = 2.0
-"""How long the file is waited for: a lease lasts as long at most, and Prometheus waits 10 s unless told."""
+"""How long to wait for the file: no lease lasts longer, and Prometheus waits 10 s by default."""
 
 
 def as_text(database: Database, settings: Settings, now: datetime, wait_s: float = WAIT_S) -> bytes:
-    """All metrics at a time, as Prometheus reads them.
+    """All metrics at a time, as Prometheus text.
 
-    It takes one read lease. Without a file, or if it can't be read within `wait_s`, the rest is told with
-    `tickwell_database_up` 0.
+    It takes one read lease. If the file is missing, or can't be read within `wait_s`, `tickwell_database_up` is 0 and
+    the metrics of the file are left out.
     """
     return generate_latest(_Tickwell(database, settings, now, wait_s))
 
@@ -94,9 +94,11 @@ def _of_recorder(notice: Notice | None) -> Iterator[Metric]:
 def _of_disk(database: Database) -> Iterator[Metric]:
     size = size_of(database.path) or 0
     yield _gauge("tickwell_database_bytes", "The database file with its write-ahead log.", size)
-    with contextlib.suppress(OSError):  # its folder isn't there yet
+    with contextlib.suppress(OSError):  # the folder does not exist yet
         yield _gauge(
-            "tickwell_disk_free_bytes", "Free on the disk that it is on.", shutil.disk_usage(database.path.parent).free
+            "tickwell_disk_free_bytes",
+            "Free bytes on the disk of the database.",
+            shutil.disk_usage(database.path.parent).free,
         )
 
 
@@ -114,7 +116,7 @@ def _of_process(meters: Meters) -> Iterator[Metric]:
     if meters.retries is not None:
         yield _counter(
             "tickwell_polls_total",
-            "Polls of this process, each index of a slot for itself, by what came of them.",
+            "Polls of this process, counted for each index of a slot, by outcome.",
             ("index_name", "outcome"),
             dict(meters.polls),
         )
@@ -147,7 +149,7 @@ def _of_file(found: Figures, configured: Sequence[str], now: datetime) -> Iterat
     )
     yield _counter(
         "tickwell_missed_slots_total",
-        "Slots that brought no tick while a recorder was at work.",
+        "Slots without a tick while a recorder ran.",
         ("index_name", "cause"),
         {(name, cause.value): 0 for name in names for cause in Cause} | found.missed,
     )

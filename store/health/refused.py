@@ -1,4 +1,4 @@
-"""Records that the database refuses: kept beside it with the reason, a line of JSON for each."""
+"""Records that the database refuses: they are kept in a file beside it with the reason, a line of JSON each."""
 
 import contextlib
 import json
@@ -16,15 +16,18 @@ from store.errors import RefusedRecordError, StoreError
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-# What the values of a row can bring about. Anything else, such as a full disk or a missing table, may pass.
+# The errors that values of a row can cause, in the database or in the code that appends it. Any other error, such as a
+# full disk or a missing table, may pass.
 _OF_THE_DATA = (
     duckdb.DataError,
     duckdb.IntegrityError,
     duckdb.InvalidInputException,
     duckdb.NotSupportedError,
     ValueError,
-    OverflowError,
     TypeError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
 )
 
 _MOST_WORDS = 200
@@ -32,10 +35,10 @@ _MOST_WORDS = 200
 
 @contextlib.contextmanager
 def refusals_told() -> Iterator[None]:
-    """Tell a refusal of the rows themselves from other trouble. Use it around their statements, in `Database.write`.
+    """Raise a refusal of the rows themselves as such. Use it around their statements, in `Database.write`.
 
     Raises:
-        RefusedRecordError: the database takes one of the rows never.
+        RefusedRecordError: the database will never accept one of the rows.
     """
     try:
         yield
@@ -45,12 +48,12 @@ def refusals_told() -> Iterator[None]:
 
 
 def file_of_refused(database: Path) -> Path:
-    """Where refused records are kept, until somebody takes the file away."""
+    """The file with the refused records. It grows until somebody moves it away."""
     return database.with_name(f"{database.name}.refused.jsonl")
 
 
 def keep_refused(database: Path, record: "DataclassInstance", reason: str, now: datetime) -> None:
-    """Add a record to the file of those that were refused; it is durable when this returns.
+    """Add a record to the file of refused records; the record is durable when this returns.
 
     Raises:
         StoreError: the file can't be written.
@@ -72,8 +75,8 @@ def keep_refused(database: Path, record: "DataclassInstance", reason: str, now: 
 
 
 def _plain(value: Any) -> Any:
-    """A value as JSON has it, whatever it is."""
-    if isinstance(value, int) and value.bit_length() > 64:  # Python turns none of many thousand digits into text
+    """Any value in JSON types."""
+    if isinstance(value, int) and value.bit_length() > 64:  # Python turns no number of thousands of digits into text
         return f"{hex(value)[:_MOST_WORDS]}, {value.bit_length()} bits"
     if value is None or isinstance(value, str | int | float):
         return value

@@ -1,4 +1,4 @@
-"""How recording goes, in one object for the command line, the API and the pages, and in words."""
+"""How the recording goes, in one object for the command line, the API and the pages, and in words."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, tzinfo
@@ -28,7 +28,7 @@ _TROUBLE = {
 
 
 _STARTS_WITHIN_S = 60
-"""From a recorder's start to its first slot, besides waiting for it."""
+"""The longest time from a recorder's start to its first slot, besides the wait for the slot."""
 
 
 def stale_after_s(poll_seconds: int) -> int:
@@ -37,15 +37,15 @@ def stale_after_s(poll_seconds: int) -> int:
 
 
 def health(database: Database, settings: Settings, now: datetime) -> dict[str, Any]:
-    """Everything that works and everything that doesn't, as JSON types; instants as ISO 8601 in UTC, ages in seconds.
+    """Every part that works and every part that doesn't, as JSON types; instants as ISO 8601 in UTC, ages in seconds.
 
-    `now` is the exchange's time, as `exchange_now` tells it.
+    `now` is the exchange's time, as `exchange_now` gives it.
 
-    `status` is "ok", "stale" when the newest tick of a configured index is older than `stale_after_s`, "empty" when
-    there is none at all, or "failed" when the database can't be read. `exchange` says whose prices the file has; None
-    while nobody's. `set_aside` names damaged files beside it. `feeds` has what the newest run meant to record: when the
-    newest of each came, its age, and whether that is "ok", "stale" for its period, or "empty". Of a log that is up to
-    when it is complete, its age, and "ok" or "late" with the reason.
+    `status` is "ok", "stale" when the newest tick of a configured index is older than `stale_after_s`, "empty" when no
+    index has a tick, or "failed" when the database can't be read. `exchange` names the exchange of the prices; None
+    without prices. `set_aside` names damaged files beside the database. `feeds` has the feeds of the newest run: when
+    the newest reply of each came, its age, and whether that is "ok", "stale" for its period, or "empty". For a log it
+    has the time up to which the log is complete, its age, and "ok" or "late" with the reason.
     """
     notice = read_notice(database.path)
     indexes: dict[str, Any] = {}
@@ -78,14 +78,14 @@ def health(database: Database, settings: Settings, now: datetime) -> dict[str, A
 def in_words(
     notice: Notice | None, age_s: float | None, now: datetime, zone: tzinfo = UTC, *, embedded: bool = False
 ) -> str:
-    """The recorder's state for a person, such as "exchange unreachable since 10:42, retrying in 8 s: no route to host".
+    """The recorder's state in words, such as "exchange unreachable since 10:42, retrying in 8 s: no route to host".
 
     Args:
-        notice: of the recorder that is at work or was last, if there was one.
+        notice: of the running or last recorder, if there was one.
         age_s: the age of the newest tick, if there is one.
-        now: the time of the words.
-        zone: what the times in the words are in.
-        embedded: this process was to record by itself; so it is told if another one does.
+        now: the current time.
+        zone: the zone of the times in the words.
+        embedded: this process was to record; so the words say if another process does.
     """
     if notice is None:
         return "not recording: no recorder was started yet"
@@ -98,8 +98,8 @@ def in_words(
 
 
 def aside_in_words(names: Sequence[str]) -> str:
-    """Which files could not be opened, and what to do about them."""
-    return f"set aside because they can't be opened, move them away once you have seen to them: {', '.join(names)}"
+    """The files that could not be opened, and what to do about them."""
+    return f"set aside because they can't be opened; move them away once you have checked them: {', '.join(names)}"
 
 
 def age_in_words(age_s: float) -> str:
@@ -149,7 +149,7 @@ def _gone_in_words(notice: Notice, now: datetime, zone: tzinfo) -> str:
 
 
 def _clock(instant: datetime, now: datetime, zone: tzinfo) -> str:
-    """The time of day, with its date when that isn't today's."""
+    """The time of day, with its date unless that is today."""
     local = instant.astimezone(zone)
     return f"{local:%H:%M}" if local.date() == now.astimezone(zone).date() else f"{local:%Y-%m-%d %H:%M}"
 
@@ -173,8 +173,8 @@ def _indexes(cursor: Cursor, settings: Settings, now: datetime) -> dict[str, Any
 
 
 def _feeds(cursor: Cursor, indexes: dict[str, Any], now: datetime) -> dict[str, Any]:
-    """What is to be recorded: the newest of each feed, and whether that is fresh."""
-    newest = {name: datetime.fromisoformat(its["last"]) for name, its in indexes.items()} | arrivals.newest(cursor)
+    """The feeds of the newest run: the newest reply of each, and whether it is fresh."""
+    newest = {name: datetime.fromisoformat(index["last"]) for name, index in indexes.items()} | arrivals.newest(cursor)
     periods = {feed: seconds for run in runs(cursor)[-1:] for feed, seconds in run.feeds.items()}
     snapshots = {feed: _feed(newest.get(feed), now, seconds) for feed, seconds in periods.items()}
     return snapshots | {feed: _log(log, now) for feed, log in logs(cursor).items()}
@@ -205,7 +205,7 @@ def _status(indexes: dict[str, Any], settings: Settings) -> str:
 
 
 def _is_starting(notice: Notice, now: datetime) -> bool:
-    """Is there a recorder whose first slot is still to come?"""
+    """Is a recorder running whose first slot is still to come?"""
     age_s = (now - notice.since).total_seconds()
     return notice.alive and notice.state == "starting" and age_s < notice.poll_seconds + _STARTS_WITHIN_S
 

@@ -1,4 +1,4 @@
-"""How recording fared, minute by minute: delays, the difference of clocks, sizes on disk."""
+"""How the recording went, minute by minute: delays, the difference of clocks, sizes on disk."""
 
 import shutil
 from collections.abc import Iterable, Sequence
@@ -62,12 +62,11 @@ class Vitals:
     Attributes:
         noted_at: the end of the minute.
         ticks: how many were stored in it.
-        delay_median_s, delay_p99_s: from exchange time to the end of the transaction that stored a tick; None when
-            there was none.
-        skew_s: how far the exchange's clock is ahead of ours, as most questions tell; None without a reply or a
-            majority.
+        delay_median_s, delay_p99_s: from exchange time to the end of the transaction that stored a tick; None without
+            a tick.
+        skew_s: how far the exchange's clock is ahead of ours, by most questions; None without a reply or a majority.
         database_bytes: the file with its write-ahead log.
-        free_bytes: on the disk that it is on.
+        free_bytes: on the disk of the file.
     """
 
     noted_at: datetime
@@ -81,7 +80,7 @@ class Vitals:
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """How the file grew from `first` to `last`, by `grown_bytes` to `database_bytes`; then `free_bytes` were left."""
+    """How the file grew from `first` to `last`: by `grown_bytes` to `database_bytes`, with `free_bytes` left."""
 
     first: datetime
     last: datetime
@@ -91,13 +90,13 @@ class Growth:
 
     @property
     def bytes_a_day(self) -> float | None:
-        """None when that is less than a day."""
+        """None when the file was measured for less than a day."""
         length = self.last - self.first
         return self.grown_bytes / (length / _DAY) if length >= _DAY else None
 
     @property
     def days_left(self) -> float | None:
-        """Until the disk is full at this growth; None when that isn't known or it doesn't grow."""
+        """Until the disk is full at this growth; None when the growth is unknown or not positive."""
         return self.free_bytes / self.bytes_a_day if self.bytes_a_day and self.bytes_a_day > 0 else None
 
 
@@ -128,7 +127,7 @@ def between(cursor: DuckDBPyConnection, start: datetime, end: datetime) -> list[
 
 
 def folded(cursor: DuckDBPyConnection, start: datetime, end: datetime, interval: timedelta) -> list[Vitals]:
-    """The minutes in [start, end) folded into intervals, ascending; `noted_at` is when one begins.
+    """The minutes in [start, end) folded into intervals, ascending; `noted_at` is the start of an interval.
 
     Each has the medians of its minutes' medians and skews, the highest of their p99, and the sizes at its end.
     """
@@ -138,7 +137,7 @@ def folded(cursor: DuckDBPyConnection, start: datetime, end: datetime, interval:
 
 
 def growth(cursor: DuckDBPyConnection, start: datetime, end: datetime) -> Growth | None:
-    """How the file grew in [start, end); None when nothing is known of that time."""
+    """How the file grew in [start, end); None when nothing was measured in it."""
     ((first, last, before, after, free),) = cursor.execute(
         _GROWTH, {"start": to_column(start), "end": to_column(end)}
     ).fetchall()

@@ -1,1 +1,1 @@
-"""What comes in from elsewhere: imports of Parquet and CSV files, and their undo."""
+"""Data from elsewhere: imports of Parquet and CSV files, and their undo."""

@@ -1,6 +1,6 @@
-"""Files of others: which column of a file is what, and how its rows are read as ticks.
+"""The columns of a foreign file: which column has what, and how its rows are read as ticks.
 
-A statement names the columns of a file by their place (c0, c1, ...), so that no name of theirs gets into SQL.
+A statement names the columns of a file by their place (c0, c1, ...), so that no name from the file gets into SQL.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,9 +17,9 @@ KNOWN_AS: Mapping[str, tuple[str, ...]] = {
     "source": ("source",),
     "resolution_s": ("resolution_s",),
 }
-"""How a column is called that nobody named, whatever its case; the first name that is there counts."""
+"""The names by which a column is found, in any case, unless the user names it; the first name that is there wins."""
 
-# A number tells its unit: 10^11 as seconds is the year 5138, as milliseconds 1973.
+# A number's size shows its unit: 10^11 as seconds is the year 5138, as milliseconds 1973.
 _FROM_NUMBER = """make_timestamp(CAST(round(CASE
             WHEN abs({number}) < 1e11 THEN {number} * 1e6
             WHEN abs({number}) < 1e14 THEN {number} * 1e3
@@ -27,7 +27,7 @@ _FROM_NUMBER = """make_timestamp(CAST(round(CASE
             WHEN abs({number}) < 1e20 THEN {number} / 1e3
         END) AS BIGINT))"""
 
-# As TIMESTAMP, DuckDB 2.0 would read a text's offset from UTC and drop it. A text without one is in the session's zone.
+# As TIMESTAMP, DuckDB 2.0 would drop a text's offset from UTC. A text without an offset is in the session's zone.
 _FROM_TEXT = "make_timestamp(epoch_us(TRY_CAST({text} AS TIMESTAMPTZ)))"
 
 _ROWS = """
@@ -50,7 +50,7 @@ _JUDGED = """
             WHEN ts IS NULL THEN 'time is missing or unreadable'
             WHEN ts < TIMESTAMP '2000-01-01' THEN 'time is before 2000'
             WHEN ts > $latest THEN 'time is in the future'
-            WHEN price IS NULL OR NOT isfinite(price) THEN 'price is missing or no number'
+            WHEN price IS NULL OR NOT isfinite(price) THEN 'price is missing or not a number'
             WHEN price <= 0 THEN 'price is not above 0'
             {resolutions}
         END AS fault
@@ -65,13 +65,13 @@ _GOOD = "SELECT * EXCLUDE fault FROM ({judged}) WHERE fault IS NULL"
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """What a file's columns mean. What is None is looked for by the names of `KNOWN_AS`.
+    """The columns of a file that the user named. A column that is None is found by the names of `KNOWN_AS`.
 
     Attributes:
-        time, price, index: the columns that have them.
-        index_name: the index that all prices are of, instead of a column for it.
-        resolution_s: what all prices are averages over, 0 for observations. Without it and without a column for it,
-            they are observations.
+        time, price, index: the names of these columns.
+        index_name: the index of all prices, in place of a column for it.
+        resolution_s: the seconds that all prices are averages over, 0 for observations. Without it, and without a
+            column for it, they are observations.
     """
 
     time: str | None = None
@@ -83,14 +83,14 @@ class Columns:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """How the rows of a Parquet file are read: a statement, with the values bound in it.
+    """How to read the rows of a Parquet file: a statement and the values bound in it.
 
     It gives index_name, ts (TIMESTAMP, UTC), price, received_at, source, resolution_s and row, counted from 0.
 
     Attributes:
-        rows, values: the statement and what is bound in it.
-        by_text: are times text, which costs much to read?
-        resolutions: does each row say what it is an average over?
+        rows, values: the statement and the values bound in it.
+        by_text: are times text, which is slow to read?
+        resolutions: does each row say what time it is an average over?
     """
 
     rows: str
@@ -99,11 +99,11 @@ class Statement:
     resolutions: bool = False
 
     def judged(self, latest: object, names: Sequence[str] | None) -> "Statement":
-        """The same with `fault`, why a row can't be a tick, NULL where it can.
+        """The same statement with `fault`: why a row can't be a tick, NULL where it can.
 
         Args:
-            latest: the time after which a tick can't be from.
-            names: the index names that are some; None if all are.
+            latest: no tick can be later than this.
+            names: the valid index names; None if all are valid.
         """
         judged = _JUDGED.format(
             rows=self.rows,
@@ -114,25 +114,25 @@ class Statement:
         return replace(self, rows=judged, values=self.values | bound)
 
     def unjudged(self) -> "Statement":
-        """The same with no `fault` anywhere, as all rows are known to be good."""
+        """The same statement with `fault` NULL everywhere, because all rows are known to be good."""
         return replace(self, rows=_UNJUDGED.format(rows=self.rows))
 
     def good(self) -> "Statement":
-        """Those of judged rows that can be ticks."""
+        """The rows of a judged statement that can be ticks."""
         return replace(self, rows=_GOOD.format(judged=self.rows))
 
 
 def reading(path: str, types: Mapping[str, str], columns: Columns, called: str) -> Statement:
-    """Say how a Parquet file is read.
+    """The statement that reads a Parquet file.
 
     Args:
         path: of the file.
         types: DuckDB's type of each of its columns, by name, in the file's order.
-        columns: what its reader said of them.
+        columns: the columns that the user named.
         called: the file, in words.
 
     Raises:
-        FileError: a column that is needed isn't there.
+        FileError: a needed column is missing.
     """
     places = {name: f"c{place}" for place, name in enumerate(types)}
     time = _column(places, "time", columns.time, called)
@@ -181,13 +181,13 @@ def _known(places: Mapping[str, str], what: str) -> str | None:
     return next((by_lower_case[name] for name in KNOWN_AS[what] if name in by_lower_case), None)
 
 
-def _instant(place: str, its_type: str) -> str:
+def _instant(place: str, column_type: str) -> str:
     """An expression for the instant in a column, as a TIMESTAMP in UTC."""
-    if its_type == "TIMESTAMP WITH TIME ZONE":
+    if column_type == "TIMESTAMP WITH TIME ZONE":
         return f"make_timestamp(epoch_us({place}))"
-    if its_type.startswith("TIMESTAMP") or its_type == "DATE":
+    if column_type.startswith("TIMESTAMP") or column_type == "DATE":
         return f"CAST({place} AS TIMESTAMP)"
     from_number = _FROM_NUMBER.format(number=f"TRY_CAST({place} AS DOUBLE)")
-    if its_type != "VARCHAR":
+    if column_type != "VARCHAR":
         return from_number
     return f"CASE WHEN contains({place}, '-') THEN {_FROM_TEXT.format(text=place)} ELSE {from_number} END"

@@ -1,8 +1,8 @@
-"""Which ticks are of which import, so that one can be taken back.
+"""Which ticks belong to which import, so that an import can be undone.
 
-Rows of `ticks` don't say it. Rows that an import puts where no import's rows are of that index and resolution are told
-by the span of their time: all that an import stored in it is theirs. Rows that go in between others are listed one by
-one, and a listed row is of no span. So a bulk import costs a few spans, and spans of one kind never overlap.
+Rows of `ticks` don't say it. Where no other import has rows of an index and resolution, the time span of the stored
+rows is noted, and all imported rows in the span belong to the import. Rows between other imports' rows are listed one
+by one, and a listed row belongs to no span. So a bulk import takes a few spans, and spans of one kind never overlap.
 """
 
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ SET
 WHERE id = $import_id
 """
 
-# Rows of the simulator are listed: its recorder may store such rows as well.
+# Rows of the simulator are listed, since its recorder may store such rows as well.
 _EXTENTS = """
 CREATE OR REPLACE TEMP TABLE extents AS
 WITH found AS (
@@ -115,12 +115,12 @@ class Import:
     Attributes:
         id: counted from 1.
         path: of the file.
-        imported_at: when it was begun.
+        imported_at: when it began.
         finished_at: when all of it was stored; None if it was interrupted.
-        undone_at: when it was taken back; None if it wasn't.
-        stored: so many rows became ticks.
-        left_out: so many didn't: something as fine was there.
-        overruled: so many averages gave way to them.
+        undone_at: when it was undone; None if it was not.
+        stored: how many rows became ticks.
+        left_out: how many rows were left out, because something as fine was stored.
+        overruled: how many averages these rows replaced.
     """
 
     id: int
@@ -134,19 +134,19 @@ class Import:
 
 
 def begin(cursor: DuckDBPyConnection, path: Path) -> int:
-    """Note an import; its id."""
+    """Note the begin of an import and return its id."""
     values = {"path": str(path), "imported_at": to_column(utc_now())}
     ((import_id,),) = cursor.execute(_BEGIN, values).fetchall()
     return int(import_id)
 
 
 def finish(cursor: DuckDBPyConnection, import_id: int) -> None:
-    """Note that all of it is stored."""
+    """Note that all rows of an import are stored."""
     cursor.execute(_FINISH, {"import_id": import_id, "finished_at": to_column(utc_now())})
 
 
 def count(cursor: DuckDBPyConnection, import_id: int, stored: int, left_out: int, overruled: int) -> None:
-    """Add to what an import came to."""
+    """Add to the counts of an import."""
     values = {"import_id": import_id, "stored": stored, "left_out": left_out, "overruled": overruled}
     cursor.execute(_COUNT, values)
 
@@ -154,12 +154,12 @@ def count(cursor: DuckDBPyConnection, import_id: int, stored: int, left_out: int
 def claim_portion(
     cursor: DuckDBPyConnection, import_id: int, first: datetime, last: datetime, resolution_s: int
 ) -> None:
-    """Note as an import's the rows of the table `portion`, from `first` to `last`, which are no ticks yet."""
+    """Note the rows of the table `portion`, from `first` to `last`, as an import's, before they become ticks."""
     _claim(cursor, import_id, _OF_PORTION, _SPANS_AND_ROWS, resolution_s, first, last)
 
 
 def claim_between(cursor: DuckDBPyConnection, import_id: int, first: datetime, last: datetime) -> None:
-    """Note as an import's all observations from `first` to `last`: it has just stored them where none was."""
+    """Note all observations from `first` to `last` as an import's, which just stored them where none was."""
     _claim(cursor, import_id, _OBSERVED, _SPANS, 0, first, last)
 
 

@@ -1,7 +1,7 @@
-"""Import: prices from files of others, stored as ticks with `source` import, and folded into candles along the way.
+"""Import: prices from foreign files, stored as ticks with `source` import, and folded into candles along the way.
 
-Rows go in by portions, a lease each, so recording goes on meanwhile. What is there already is left as it is: an import
-that was interrupted is just done again.
+Rows are stored in portions, a lease each, so recording goes on meanwhile. Stored ticks are left as they are: an import
+that was interrupted is simply repeated.
 """
 
 import contextlib
@@ -31,7 +31,7 @@ from .portions import STAYS_S, Count, store_portion
 from .reopening import reopen
 from .staging import Limits, Ready, ready
 
-# An average heals a slot that is nearer to its time than it is long.
+# An average heals a slot whose distance to the average's time is less than the average's length.
 _GAVE_WAY = """
 SELECT
     index_name,
@@ -51,12 +51,12 @@ class Imported:
 
     Attributes:
         path: of the file.
-        stored: so many are ticks now.
-        left_out: so many were there already, or are averages where something finer is.
-        another_price: so many of those have another price than what is there at their time.
-        overruled: so many averages gave way to them.
-        bad, bad_rows, examples: those that can't be ticks, as in `Ready`.
-        healed: so many gaps, or pieces of gaps, are healed by it.
+        stored: how many became ticks.
+        left_out: how many were stored already, or are averages where something finer is stored.
+        another_price: how many of the ones left out differ in price from the stored tick.
+        overruled: how many averages were replaced by the new ticks.
+        bad, bad_rows, examples: the rows that can't be ticks, as in `Ready`.
+        healed: how many gaps, or pieces of gaps, the new ticks healed.
     """
 
     path: Path
@@ -73,25 +73,25 @@ class Imported:
 def import_files(
     database: Database, paths: Sequence[Path], columns: Columns, tell: TellWhat, limits: Limits = Limits()
 ) -> Iterator[Imported]:
-    """Store the prices of files, one after the other. The database is made if there is none.
+    """Store the prices of files, one after the other. The database is made if it is missing.
 
     Args:
         database: an object that nobody else uses: it keeps the file until others want it.
         paths: of Parquet or CSV files.
-        columns: what is what in them.
-        tell: how far it is.
-        limits: how much goes in under one lease, and how often it is told how far it is.
+        columns: the columns that the user named.
+        tell: called with the progress.
+        limits: how many rows are stored under one lease, and how often progress is reported.
 
     Yields:
         What became of each file, when all of it is stored.
 
     Raises:
-        FileError: a file can't be used; of it nothing was stored.
-        StoreError: the database can't be used. What is stored stays, and is left out by the next import.
+        FileError: a file can't be used; nothing of it was stored.
+        StoreError: the database can't be used. Stored ticks stay, and the next import leaves them out.
     """
     for path in paths:
         if not path.is_file():
-            raise FileError(f"{path} is no file")
+            raise FileError(f"{path} is not a file")
     with folder_alone(database) as folder:
         database.migrate()
         for path in paths:
@@ -139,7 +139,7 @@ def _refuse_a_mix(database: Database, file: Ready) -> None:
             admit(cursor, Exchange.SIMULATOR, utc_now())
     except ForeignExchangeError as error:
         raise FileError(
-            f"{file.path} has the simulator's prices, {database.path} the exchange's: they don't mix"
+            f"{file.path} has the simulator's prices, and {database.path} has the exchange's: one file can't have both"
         ) from error
 
 
@@ -151,7 +151,7 @@ def _close_candles(database: Database) -> None:
 
 
 def _reopen(database: Database, import_id: int) -> None:
-    """Look again at the gaps that averages healed which gave way to the import."""
+    """Check again the gaps that were healed by averages that the import replaced."""
     with database.read(STAYS_S) as cursor:
         gave_way = cursor.execute(_GAVE_WAY, {"import_id": import_id}).fetchall()
     for index_name, first, last in gave_way:
@@ -159,7 +159,7 @@ def _reopen(database: Database, import_id: int) -> None:
 
 
 def _heal(database: Database, index_names: frozenset[str]) -> int:
-    """Note which gaps have ticks now; how many pieces of them are healed by that."""
+    """Note which gaps have ticks now; return how many pieces became healed."""
     with database.read(STAYS_S) as cursor:
         names = sorted(index_names & gaps.feeds_with_gaps(cursor, _UNHEALED))
     healed = 0
@@ -174,11 +174,11 @@ def _heal(database: Database, index_names: frozenset[str]) -> int:
 
 @contextlib.contextmanager
 def folder_alone(database: Database) -> Iterator[Path]:
-    """A folder for the one import or undo at a time, beside the database, where there is room for it."""
+    """A temporary folder beside the database, where there is room, for one import or undo at a time."""
     path = database.path.resolve()
     with in_one_line(path, "used"):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with alone(beside(path, "importing"), f"another import into {database.path}, or its undo, is at work"):
+        with alone(beside(path, "importing"), f"another import into {database.path}, or an undo, is running"):
             for remains in path.parent.glob(f"{glob.escape(path.name)}.import-*"):
                 shutil.rmtree(remains, ignore_errors=True)
             with tempfile.TemporaryDirectory(prefix=f"{path.name}.import-", dir=path.parent) as folder:

@@ -1,4 +1,4 @@
-"""Portions of a file become ticks, a lease each: at once, or in parts where much is stored already."""
+"""Stores the portions of a file as ticks, a lease each: at once, or in parts where much is stored already."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -38,7 +38,7 @@ FROM ticks
 WHERE ts BETWEEN $first AND $last
 """
 
-# Of rows at one time the first counts. They are neighbours, as rows come in the order of time.
+# The first of several rows at one time counts. They are neighbours, since rows come in the order of time.
 _DOUBLES = """
 CREATE OR REPLACE TEMP TABLE known AS
 WITH shared AS (
@@ -74,12 +74,12 @@ FROM {rows}
 _OF_FILE = "({rows}) WHERE row >= $first AND row < $end"
 
 STAYS_S = 60.0
-"""How long a file that others keep is waited for: an import has nobody who waits for it."""
+"""How long to wait for a file that others hold; no person waits for an import."""
 
 
 @dataclass(slots=True)
 class Count:
-    """What became of rows: as in `Imported`."""
+    """The counts of rows, as in `Imported`."""
 
     stored: int = 0
     left_out: int = 0
@@ -90,9 +90,9 @@ class Count:
 def store_portion(
     database: Database, file: Ready, import_id: int, portion: Portion, over_s: int, count: Count, most_stored: int
 ) -> None:
-    """Store what of a portion is an average over so many seconds, 0 for observations.
+    """Store the rows of a portion that are averages over `over_s` seconds, 0 for observations.
 
-    At most `most_stored` ticks that are there already are looked at under one lease.
+    One lease compares at most `most_stored` stored ticks.
     """
     with database.write(STAYS_S) as cursor:
         _, observed = _stored(cursor, portion.start, portion.last)
@@ -112,7 +112,7 @@ def store_portion(
 
 
 def _store_at_once(cursor: DuckDBPyConnection, file: Ready, import_id: int, portion: Portion, count: Count) -> None:
-    """Store observations where there is none, out of the file."""
+    """Store a file's observations where none is stored."""
     rows = _OF_FILE.format(rows=file.reading.rows)
     which = {"first": portion.first, "end": portion.end}
     insert = _INSERT.format(rows=rows, over_s=0)
@@ -124,7 +124,7 @@ def _store_at_once(cursor: DuckDBPyConnection, file: Ready, import_id: int, port
 def _store(
     cursor: DuckDBPyConnection, file: Ready, import_id: int, which: dict[str, int], count: Count, most_stored: int
 ) -> bool:
-    """Store those rows that are new; False if their time has so many stored ticks that they must be fewer."""
+    """Store the new rows; False if their time has too many stored ticks, so that fewer rows must be taken."""
     cursor.execute(_READ.format(rows=file.reading.rows), file.reading.values | which)
     ((rows, first, last),) = cursor.execute(_SPAN).fetchall()
     if not rows:
@@ -148,7 +148,7 @@ def _store(
 def _account(
     cursor: DuckDBPyConnection, import_id: int, first: datetime, last: datetime, found: Count, count: Count
 ) -> None:
-    """Have averages give way to what was stored from `first` to `last`, fold its candles and add it to the counts."""
+    """Let the stored ticks from `first` to `last` replace averages, fold their candles, and add to the counts."""
     gave_way = overruled.overrule(cursor, first, last, import_id)
     if found.stored or gave_way:
         candles.refold_between(cursor, first, last)
@@ -162,13 +162,13 @@ def _account(
 
 
 def _stored(cursor: DuckDBPyConnection, start: datetime, last: datetime) -> tuple[int, int]:
-    """How many ticks there are from `start` to `last`, and how many of them are observations."""
+    """How many ticks are stored from `start` to `last`, and how many of them are observations."""
     ((stored, observed),) = cursor.execute(_STORED, {"first": to_column(start), "last": to_column(last)}).fetchall()
     return stored, observed
 
 
 def _leave_out(cursor: DuckDBPyConnection, find: str, values: dict[str, Any]) -> int:
-    """Take rows of the portion out that are known; how many of those have another price."""
+    """Remove the rows of the portion that are stored already; return how many of them have another price."""
     cursor.execute(find, values)
     cursor.execute("DELETE FROM portion WHERE rowid IN (SELECT number FROM known)")
     ((another_price,),) = cursor.execute("SELECT count(*) FILTER (WHERE another_price) FROM known").fetchall()

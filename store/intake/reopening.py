@@ -1,4 +1,4 @@
-"""Gaps that are healed no more: what healed them was taken back, or gave way to something finer beside them."""
+"""Gaps that are no longer healed, because the ticks that healed them were undone or replaced by finer ones."""
 
 from datetime import datetime
 from functools import partial
@@ -31,12 +31,12 @@ WHERE feed = $index_name
 
 
 def reopen(database: Database, index_name: str, first: datetime, last: datetime) -> int:
-    """Look again at the healed gaps of an index in the time from which ticks went.
+    """Check again the healed gaps of an index in a time that lost ticks.
 
-    What nothing heals any more is unfillable if it was so before, else open.
+    A piece that nothing heals now is unfillable if it was so before, otherwise open.
 
     Returns:
-        How many pieces of gaps are not healed any more.
+        How many pieces of gaps are no longer healed.
     """
     values = {"index_name": index_name, "start": to_column(first), "end": to_column(last)}
     with database.read(STAYS_S) as cursor:

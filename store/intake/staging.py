@@ -1,6 +1,6 @@
-"""Files of others made ready for import: looked through once as a whole, with what can't be a tick put aside.
+"""Makes foreign files ready for import: checks each file once as a whole, and sets aside rows that can't be ticks.
 
-A Parquet file whose rows are in the order of time is read where it is. Of any other a sorted copy is made first.
+A Parquet file whose rows are in the order of time is read in place. Any other file is copied in order first.
 """
 
 import contextlib
@@ -51,7 +51,8 @@ _TYPES = "DESCRIBE FROM read_parquet($path)"
 _COUNT = "SELECT num_rows FROM parquet_file_metadata($path)"
 _NAMES = "SELECT DISTINCT index_name FROM ({rows})"
 
-# Two rows of an index at one time are told from two indexes at one time as far as a look at the two rows before can.
+# Each row is compared with the two rows before only. So three indexes at one instant look like possible duplicates,
+# which costs time but changes nothing.
 _SURVEY = """
 SELECT
     count(*),
@@ -115,9 +116,9 @@ class Limits:
     """The numbers of an import.
 
     Attributes:
-        rows: how many rows go in under one lease, which takes 0.4 s: a multiple of the rows in DuckDB's groups of them.
-        stored: how many of the rows that are stored already are looked at under one lease.
-        tell_s: how often it is told how far a long statement is.
+        rows: how many rows to store under one lease, which takes 0.4 s: a multiple of DuckDB's row groups.
+        stored: how many stored ticks to compare under one lease.
+        tell_s: how often a long statement reports its progress.
     """
 
     rows: int = 16 * 122_880
@@ -131,9 +132,9 @@ class Portion:
 
     Attributes:
         first, end: their places in the file, half-open.
-        rows: so many of them can be ticks.
+        rows: how many of them can be ticks.
         start, last: the times of the first and the last one.
-        doubled: may two of them be of one index and time?
+        doubled: may two of them have the same index and time?
     """
 
     first: int
@@ -149,15 +150,15 @@ class Ready:
     """A file whose rows can be read in the order of time.
 
     Attributes:
-        path: of the file that was named.
-        reading: how its good rows are read.
+        path: of the file that the user named.
+        reading: the statement that reads its good rows.
         portions: all of them, cut into portions.
-        index_names: the indexes that they are of.
-        resolutions: what their prices are averages over, in seconds, ascending; 0 for observations.
-        simulated: are any of them the simulator's?
-        bad: so many rows of the file can't be ticks.
-        bad_rows: the file that has those, with what is wrong with each; None if there are none.
-        examples: the first of them, in words.
+        index_names: the indexes that they have.
+        resolutions: the seconds that their prices are averages over, ascending; 0 for observations.
+        simulated: did the simulator make any of them?
+        bad: how many rows of the file can't be ticks.
+        bad_rows: the file with these rows, and what is wrong with each; None without bad rows.
+        examples: the first bad rows, in words.
     """
 
     path: Path
@@ -172,13 +173,13 @@ class Ready:
 
     @property
     def rows(self) -> int:
-        """So many rows can be ticks."""
+        """How many rows can be ticks."""
         return sum(portion.rows for portion in self.portions)
 
 
 @dataclass(slots=True)
 class _Survey:
-    """What is in a file's rows, as far as they are looked through."""
+    """What a file's rows have, as far as they were checked."""
 
     portions: list[Portion] = field(default_factory=list)
     ordered: bool = True
@@ -194,18 +195,18 @@ class _Survey:
 
 
 def ready(path: Path, columns: Columns, folder: Path, memory_limit: str, tell: TellWhat, limits: Limits) -> Ready:
-    """Look a file through; rows that can't be ticks are written to `<its name>.bad-rows.csv` beside it.
+    """Check a file; write rows that can't be ticks to `<its name>.bad-rows.csv` beside it.
 
     Args:
         path: of the file.
-        columns: what is what in it.
-        folder: for copies of it; they are needed as long as its rows are read.
+        columns: the columns that the user named.
+        folder: for copies of the file, which are needed until all rows are stored.
         memory_limit: DuckDB's own.
-        tell: how far it is.
+        tell: called with the progress.
         limits: of the import.
 
     Raises:
-        FileError: it can't be read, is neither Parquet nor CSV, or has no column for what is needed.
+        FileError: the file can't be read, is neither Parquet nor CSV, or lacks a needed column.
     """
     config: dict[str, Any] = {"memory_limit": memory_limit, "temp_directory": str(folder)}
     with _translated(path), duckdb.connect(config=config) as scratch:
@@ -214,7 +215,7 @@ def ready(path: Path, columns: Columns, folder: Path, memory_limit: str, tell: T
 
 
 class _Staging:
-    """A file that is made ready."""
+    """One file that is made ready."""
 
     def __init__(self, scratch: DuckDBPyConnection, path: Path, folder: Path, tell: TellWhat, limits: Limits) -> None:
         self._scratch = scratch
@@ -254,7 +255,7 @@ class _Staging:
         )
 
     def _survey(self, judged: Statement, count: int) -> _Survey:
-        """Look all rows through. A window without a partition keeps one core busy, so two portions at a time."""
+        """Check all rows, two portions at a time: a window without a partition keeps one core busy."""
         survey, rows = _Survey(), self._limits.rows
         starts = range(0, count, rows)
         with ThreadPoolExecutor(2) as pool:
@@ -265,7 +266,7 @@ class _Staging:
         return survey
 
     def _as_parquet(self) -> str:
-        """The path of the file, or of a copy of its texts if it is CSV, as a pattern that matches it alone."""
+        """A pattern that matches only the file, or only a copy of its texts if it is CSV."""
         suffixes = [suffix.lower() for suffix in self._path.suffixes if suffix.lower() != ".gz"][-1:]
         rejected, parquet = _NONE_REJECTED, self._path
         if _CSV.issuperset(suffixes) and suffixes:
@@ -279,11 +280,11 @@ class _Staging:
     def _put_aside(
         self, parquet: str, judged: Statement, *, all_good: bool
     ) -> tuple[int, Path | None, tuple[str, ...]]:
-        """Write the rows that can't be ticks to a file: how many, which file, and examples."""
+        """Write the rows that can't be ticks to a file; return how many, the file, and examples."""
         if all_good and not self._scratch.execute("FROM torn LIMIT 1").fetchall():
             return 0, None, ()
         values = judged.values | {"as_it_was": parquet}
-        self._run("putting bad rows aside of", _BAD.format(judged=judged.rows), values)
+        self._run("writing the bad rows of", _BAD.format(judged=judged.rows), values)
         target = self._path.with_name(f"{self._path.name}.bad-rows.csv")
         self._scratch.execute("COPY bad TO $target (FORMAT csv, HEADER)", {"target": str(target)})
         ((count,),) = self._scratch.execute("SELECT count(*) FROM bad").fetchall()
@@ -296,7 +297,7 @@ class _Staging:
         return Statement(_AS_IT_IS, {"path": glob.escape(target)}, resolutions=rows.resolutions)
 
     def _run(self, what: str, statement: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
-        """Execute what takes long, telling how far it is."""
+        """Execute a long statement and report its progress."""
         said = f"{what} {self._path.name}"
         with ThreadPoolExecutor(1) as pool:
             running = pool.submit(lambda: self._scratch.execute(statement, values).fetchall())
@@ -311,7 +312,7 @@ class _Staging:
 
 
 def _look(scratch: DuckDBPyConnection, judged: Statement, first: int, end: int) -> _Survey:
-    """Look some rows through."""
+    """Check some rows."""
     with scratch.cursor() as cursor:
         survey = _SURVEY.format(judged=judged.rows)
         found = cursor.execute(survey, judged.values | {"first": first, "end": end}).fetchall()
@@ -323,7 +324,7 @@ def _look(scratch: DuckDBPyConnection, judged: Statement, first: int, end: int) 
 
 
 def _names(scratch: DuckDBPyConnection, rows: Statement) -> set[str | None]:
-    """The index names that rows have, whatever they are."""
+    """All index names in the rows, valid or not."""
     return {name for (name,) in scratch.execute(_NAMES.format(rows=rows.rows), rows.values).fetchall()}
 
 

@@ -1,7 +1,7 @@
-"""Undo: an import is taken back. What it stored goes, and what it overruled comes back.
+"""Undo of an import: the ticks that it stored are removed, and the averages that they replaced are restored.
 
-It goes by stretches of time, a lease each, from the earliest on. Each transaction notes how far it got, so an undo that
-was killed is just done again. Gaps that only the import healed are looked at last.
+It works through stretches of time, a lease each, from the earliest on. Each transaction notes how far it got, so an
+undo that was killed is simply repeated. Gaps that only the import healed are checked last.
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from .reopening import reopen
 
 _MOST_TICKS = 500_000
 
-# So long a time is searched for gaps under one lease, as the ledger does.
+# One lease searches at most this time for gaps, as the ledger does.
 _SEARCHED = timedelta(days=10)
 _LONGEST_SLOT = timedelta(hours=1)
 
@@ -121,7 +121,7 @@ WHERE import_id = $import_id
   AND ts < $end
 """
 
-# An average heals a slot that is nearer to its time than it is long.
+# An average heals a slot whose distance to the average's time is less than the average's length.
 _EXTENTS = """
 SELECT
     index_name,
@@ -156,14 +156,14 @@ WHERE id = $import_id
 
 @dataclass(frozen=True, slots=True)
 class Undone:
-    """What taking an import back came to.
+    """The counts of an undo.
 
     Attributes:
         id: of the import.
         path: of its file.
-        taken: so many rows were taken out.
-        back: so many averages that it had overruled are ticks again.
-        reopened: so many gaps, or pieces of gaps, are open or unfillable again.
+        taken: how many rows were removed.
+        back: how many averages that it had replaced are ticks again.
+        reopened: how many gaps, or pieces of gaps, are open or unfillable again.
     """
 
     id: int
@@ -174,30 +174,30 @@ class Undone:
 
 
 def undo(database: Database, import_id: int | None, tell: TellWhat, most_ticks: int = _MOST_TICKS) -> Undone:
-    """Take an import back; the newest one unless it is named.
+    """Undo an import: the newest one, or the one with this id.
 
-    Rows that a later import left out because of this one don't come by this.
+    A later import may have left rows out because of this one. The undo does not store them.
 
     Args:
         database: an object that nobody else uses: it keeps the file until others want it.
         import_id: of the import.
-        tell: how far it is.
-        most_ticks: how many lie in the time that one lease is about; an hour may have more.
+        tell: called with the progress.
+        most_ticks: the most ticks in the time that one lease changes; a single hour may have more.
 
     Raises:
-        StoreError: there is no such import, it was taken back already, or the database can't be used. What is done
-            stays done; the next undo goes on.
+        StoreError: there is no such import, it was undone already, or the database can't be used. Finished work stays;
+            the next undo goes on.
     """
     with folder_alone(database), database.hold():
         with database.read(STAYS_S) as cursor:
-            its = _chosen(imports(cursor), import_id)
-        taken, back = _take_back(database, its, tell, most_ticks)
+            chosen = _chosen(imports(cursor), import_id)
+        taken, back = _take_back(database, chosen, tell, most_ticks)
         database.checkpoint_when_due(STAYS_S)
-        reopened = _look_at_gaps(database, its.id)
+        reopened = _look_at_gaps(database, chosen.id)
         with database.write(STAYS_S) as cursor:
-            cursor.execute(_OVERRULED_BY_OTHERS, {"import_id": its.id})
-            cursor.execute(_FINISH, {"import_id": its.id, "undone_at": to_column(utc_now())})
-    return Undone(its.id, Path(its.path), taken, back, reopened)
+            cursor.execute(_OVERRULED_BY_OTHERS, {"import_id": chosen.id})
+            cursor.execute(_FINISH, {"import_id": chosen.id, "undone_at": to_column(utc_now())})
+    return Undone(chosen.id, Path(chosen.path), taken, back, reopened)
 
 
 def _chosen(known: list[Import], import_id: int | None) -> Import:
@@ -209,19 +209,19 @@ def _chosen(known: list[Import], import_id: int | None) -> Import:
     return fitting[-1]
 
 
-def _take_back(database: Database, its: Import, tell: TellWhat, most_ticks: int) -> tuple[int, int]:
-    """Take the ticks of an import out; how many, and how many averages came back."""
+def _take_back(database: Database, undone: Import, tell: TellWhat, most_ticks: int) -> tuple[int, int]:
+    """Remove the ticks of an import; return how many, and how many averages were restored."""
     taken = back = 0
     more = True
     while more:
         with database.write(STAYS_S) as cursor:
-            start = _begins(cursor, its.id)
+            start = _begins(cursor, undone.id)
             if more := start is not None:
                 end = start + candles.longest_with_few(cursor, start, most_ticks)
-                removed, returned = _take_stretch_back(cursor, its.id, start, end)
+                removed, returned = _take_stretch_back(cursor, undone.id, start, end)
                 taken, back = taken + removed, back + returned
         database.checkpoint_when_due(STAYS_S)
-        tell(f"undoing import {its.id}", min(taken, its.stored), its.stored)
+        tell(f"undoing import {undone.id}", min(taken, undone.stored), undone.stored)
     return taken, back
 
 
@@ -244,7 +244,7 @@ def _take_stretch_back(cursor: DuckDBPyConnection, import_id: int, start: dateti
 
 
 def _look_at_gaps(database: Database, import_id: int) -> int:
-    """Note what the gaps are now that the import healed, and those that it hid; how many are not healed."""
+    """Note the gaps that the import healed or hid; return how many are not healed now."""
     with database.read(STAYS_S) as cursor:
         found = cursor.execute(_EXTENTS, {"import_id": import_id}).fetchall()
     reopened = 0
@@ -255,7 +255,7 @@ def _look_at_gaps(database: Database, import_id: int) -> int:
 
 
 def _uncover(database: Database, index_name: str, first: datetime, last: datetime) -> int:
-    """Note the gaps that were none while the import's ticks were there."""
+    """Note the gaps that the import's ticks had hidden; return how many."""
     with database.read(STAYS_S) as cursor:
         mark = gaps.watermark(cursor)
     start = first - _LONGEST_SLOT

@@ -36,12 +36,13 @@ def without(found: Iterable[Gap], noted: Iterable[Gap]) -> Iterator[Gap]:
         for known in islice(its, bisect_right(reached.get(gap.feed, []), start), None):
             if known.start >= gap.end:
                 break
-            yield from _cut(gap, start, known.start)
+            yield from cut(gap, start, known.start)
             start = max(start, known.end)
-        yield from _cut(gap, start, gap.end)
+        yield from cut(gap, start, gap.end)
 
 
-def _cut(gap: Gap, start: datetime, end: datetime) -> Iterator[Gap]:
+def cut(gap: Gap, start: datetime, end: datetime) -> Iterator[Gap]:
+    """What of a gap lies in [start, end); nothing without a slot in it."""
     count = len(slots(start, end, gap.poll_seconds))
     if count:
         yield (

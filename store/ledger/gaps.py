@@ -17,9 +17,11 @@ from store.file.database import Database
 from store.instants import EPOCH
 from store.models import Gap, GapState, from_column, to_column
 
-from .gap_pieces import joined, without
+from .due import at_slot, slot_number
+from .gap_pieces import cut, joined, without
 from .gap_table import COLUMNS, append, as_gaps
 from .missing import missing
+from .recent import Recent
 from .runs import runs
 
 ONGOING = timedelta(hours=1)
@@ -38,6 +40,17 @@ WHERE ended_at > $start
   AND started_at < $end
 ORDER BY feed, started_at
 """  # noqa: S608 the columns are the constant above
+
+# The outer hash mixes the bits of a row: a sum of inner ones could miss two rows that swap a value.
+_CHECKSUM = f"""
+SELECT count(*), sum(hash(hash({COLUMNS})))
+FROM gaps
+WHERE ended_at > $start
+  AND started_at < $end
+"""  # noqa: S608 the columns are the constant above
+
+# A page reads its gaps each second, and they rarely change. With 1,441 gaps a checksum takes 0.7 ms, the rows 4 ms.
+_recent = Recent[list[Gap]]()
 
 _OLDEST = f"""
 SELECT {COLUMNS}
@@ -78,13 +91,14 @@ def ledger(
     It has those of the last minutes too, up to the slots that may still be on their way. It is of all feeds unless some
     are named.
     """
-    noted, start = _noted(cursor, start, end, feeds), max(start, watermark(cursor) or start)
+    noted = [gap for gap in _noted_joined(cursor, start, end) if feeds is None or gap.feed in feeds]
+    start = max(start, watermark(cursor) or start)
     latest = [
         gap
         for arrived, its in _arrived(cursor, now)
         for gap in find(cursor, start, min(end, arrived), {feed for feed in its if feeds is None or feed in feeds})
     ]
-    return list(joined(sorted([*noted, *latest], key=lambda gap: (gap.feed, gap.start))))
+    return list(joined(sorted([*noted, *latest], key=lambda gap: (gap.feed, gap.start)))) if latest else noted
 
 
 def find(cursor: DuckDBPyConnection, start: datetime, end: datetime, feeds: Container[str] | None = None) -> list[Gap]:
@@ -150,11 +164,17 @@ def _over(found: Sequence[Gap], end: datetime, *, ongoing: bool) -> tuple[list[G
     """Those gaps that are over, and the time up to which nothing is left out."""
     if not ongoing:
         return list(found), end
-    going_on = {
-        hole.feed: hole.start for hole in _joined_holes(found) if hole.end >= end and end - hole.start < ONGOING
-    }
-    over = [gap for gap in found if gap.start < going_on.get(gap.feed, gap.end)]
+    going_on = {hole.feed: _kept_from(hole, end) for hole in _joined_holes(found) if hole.end >= end}
+    over = [part for gap in found for part in cut(gap, gap.start, min(gap.end, going_on.get(gap.feed, gap.end)))]
     return over, min([end, *going_on.values()])
+
+
+def _kept_from(hole: Gap, end: datetime) -> datetime:
+    """From when on a gap that goes on is left for the next time: a long one from a slot on that isn't over."""
+    if end - hole.start < ONGOING:
+        return hole.start
+    slot = at_slot(slot_number(end, hole.poll_seconds), hole.poll_seconds)
+    return slot if slot > hole.start else end
 
 
 def feeds_with_gaps(cursor: DuckDBPyConnection, states: Sequence[GapState]) -> set[str]:
@@ -187,6 +207,15 @@ def _noted(cursor: DuckDBPyConnection, start: datetime, end: datetime, feeds: Co
     """The noted gaps of some feeds or all that touch [start, end), by feed and start."""
     rows = cursor.execute(_NOTED, {"start": to_column(start), "end": to_column(end)}).fetchall()
     return list(as_gaps(row for row in rows if feeds is None or row[0] in feeds))
+
+
+def _noted_joined(cursor: DuckDBPyConnection, start: datetime, end: datetime) -> list[Gap]:
+    """The noted gaps that touch [start, end), as `ledger` has them. Change nothing in the list: others have it too."""
+    values = {"start": to_column(start), "end": to_column(end)}
+    ((count, checksum),) = cursor.execute(_CHECKSUM, values).fetchall()
+    if not count:
+        return []
+    return _recent.get((count, checksum), lambda: list(joined(as_gaps(cursor.execute(_NOTED, values).fetchall()))))
 
 
 def _joined_holes(gaps: Iterable[Gap]) -> list[Gap]:

@@ -9,8 +9,9 @@ from duckdb import DuckDBPyConnection
 from store.instants import HOUR, MINUTE
 from store.models import to_column
 
+from . import candles
 from .bar_gaps import gaps_before
-from .candles import closed_to, floor
+from .candles import floor
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,88 +63,85 @@ _AS_CANDLES = """
         resolution_s
 """
 
-_PARTS = f"""
-WITH inside AS (
+_INSIDE = f"""
 {_AS_CANDLES}
     FROM ticks
     WHERE index_name = $index_name
       AND ts >= $ticks_from
       AND ts < $end
-),
-beyond AS (
+"""
+
+# An average that covers an end of the range stands outside it, or its line would not reach that end. The columns of the
+# first are aggregates: ORDER BY with LIMIT takes 0.3 ms more.
+_COVERS_START = f"""
 {_AS_CANDLES}
     FROM (
         SELECT
-            unnest($instants::TIMESTAMP[]) AS ts,
-            unnest($prices::DOUBLE[]) AS price,
-            unnest($resolutions_s::INTEGER[]) AS resolution_s
+            max(ticks.ts) AS ts,
+            arg_max(ticks.price, ticks.ts) AS price,
+            arg_max(ticks.resolution_s, ticks.ts) AS resolution_s
+        FROM ticks
+        WHERE index_name = $index_name
+          AND ticks.ts BETWEEN $start - $longest AND $start
+          AND ticks.resolution_s > 0
+          AND ticks.ts + to_seconds(ticks.resolution_s) > $start
     )
-)
-"""
+    WHERE ts < $opens
+"""  # noqa: S608 the columns are the constant above
 
-_TICKS = f"""
-{_PARTS}
-SELECT
-    *,
-    resolution_s > 0 AS averaged
-FROM (FROM inside UNION ALL FROM beyond)
-ORDER BY open_time
-"""  # noqa: S608 the parts are the constants above
+_FOLLOWS_COVER = f"""
+{_AS_CANDLES}
+    FROM (
+        SELECT next.ts, next.price, next.resolution_s
+        FROM (
+            SELECT ts + to_seconds(resolution_s) AS covered_to
+            FROM ticks
+            WHERE index_name = $index_name
+              AND ts BETWEEN $end - $longest AND $end
+              AND resolution_s > 0
+              AND ts + to_seconds(resolution_s) > $end
+            ORDER BY ts DESC
+            LIMIT 1
+        ) AS last
+        JOIN ticks AS next ON next.ts <= last.covered_to
+        WHERE next.index_name = $index_name
+          AND next.ts BETWEEN $end AND $end + $longest
+        ORDER BY next.ts
+        LIMIT 1
+    )
+"""  # noqa: S608 the columns are the constant above
 
-# Of its averages a candle has the largest resolution alone, so in the judgement all of them count as that long.
-_BARS = f"""
-{_PARTS},
-closed AS (
+_CLOSED = """
     SELECT open_time, open, high, low, close, tick_count, observed_count, resolution_s
-    FROM {{candles}}
+    FROM {candles}
     WHERE index_name = $index_name
       AND open_time >= $opens
       AND open_time < $ticks_from
-)
+"""
+
+_TICKS = """
+SELECT
+    *,
+    resolution_s AS averaged_s
+FROM ({parts})
+ORDER BY open_time
+"""
+
+# Of its averages a candle has the largest resolution alone, so in the judgement all of them count as that long.
+_BARS = """
 SELECT
     time_bucket($interval, open_time) AS open_time,
     arg_min(open, parts.open_time) AS open,
     max(high) AS high,
     min(low) AS low,
     arg_max(close, parts.open_time) AS close,
-    CAST(sum(tick_count) AS BIGINT) AS tick_count,
-    CAST(sum(observed_count) AS BIGINT) AS observed_count,
+    sum(tick_count) AS tick_count,
+    sum(observed_count) AS observed_count,
     max(resolution_s) AS resolution_s,
-    sum(observed_count) = 0 OR 2 * sum((tick_count - observed_count) * resolution_s) > epoch($interval) AS averaged
-FROM (FROM inside UNION ALL FROM beyond UNION ALL FROM closed) AS parts
+    sum((tick_count - observed_count) * resolution_s) AS averaged_s
+FROM ({parts}) AS parts
 GROUP BY 1
 ORDER BY 1
-"""  # noqa: S608 the parts are the constants above
-
-# An average that covers an end of the range stands outside it, or its line would not reach that end.
-_COVERS_START = """
-SELECT ts, price, resolution_s
-FROM ticks
-WHERE index_name = $index_name
-  AND ts BETWEEN $start - $longest AND $start
-  AND resolution_s > 0
-  AND ts + to_seconds(resolution_s) > $start
-ORDER BY ts DESC
-LIMIT 1
-"""
-
-_FOLLOWS_COVER = """
-SELECT next.ts, next.price, next.resolution_s
-FROM (
-    SELECT ts + to_seconds(resolution_s) AS covered_to
-    FROM ticks
-    WHERE index_name = $index_name
-      AND ts BETWEEN $end - $longest AND $end
-      AND resolution_s > 0
-      AND ts + to_seconds(resolution_s) > $end
-    ORDER BY ts DESC
-    LIMIT 1
-) AS last
-JOIN ticks AS next ON next.ts <= last.covered_to
-WHERE next.index_name = $index_name
-  AND next.ts BETWEEN $end AND $end + $longest
-ORDER BY next.ts
-LIMIT 1
 """
 
 _COUNT_UP_TO = """
@@ -178,10 +176,21 @@ def bars(
         the bar consists of averages or mostly so, its high and low say nothing; `gap_before`, ticks are missing
         between this row and the one before. Empty bars are absent, not filled.
     """
-    frame = _folded(cursor, index_name, start, end, interval)
-    frame["gap_before"] = gaps_before(cursor, index_name, frame, interval)
-    frame["open_time"] = frame["open_time"].dt.tz_localize("UTC")
-    return frame
+    import pandas as pd
+
+    found = _folded(cursor, index_name, start, end, interval)
+    opened, observed, averaged_s = found["open_time"], found["observed_count"].astype("int64"), found["averaged_s"]
+    return pd.DataFrame(
+        {
+            "open_time": pd.DatetimeIndex(opened, tz="UTC"),
+            **{name: found[name] for name in ("open", "high", "low", "close")},
+            "tick_count": found["tick_count"].astype("int64"),
+            "observed_count": observed,
+            "resolution_s": found["resolution_s"],
+            "averaged": (observed == 0) | (2 * averaged_s > interval.total_seconds()),
+            "gap_before": gaps_before(cursor, index_name, opened, observed > 0, found["resolution_s"], interval),
+        }
+    )
 
 
 def fits(cursor: DuckDBPyConnection, index_name: str, start: datetime, end: datetime, at_most: int) -> bool:
@@ -204,31 +213,34 @@ def bucket(at: datetime, interval: timedelta) -> datetime:
 
 def _folded(
     cursor: DuckDBPyConnection, index_name: str, start: datetime, end: datetime, interval: timedelta
-) -> "pd.DataFrame":
+) -> dict[str, Any]:
+    """The columns of the bars, as arrays; `averaged_s` has the seconds that their averages are over in all.
+
+    The statement has only the parts that the range has: each more takes 0.2 to 0.9 ms. A frame would take 0.5 ms.
+    """
     opens = bucket(start, interval)
-    candles, ticks_from = _source(cursor, opens, end, interval)
-    values = {"index_name": index_name, "end": to_column(end), "ticks_from": to_column(ticks_from)}
-    values |= _beyond(cursor, index_name, start, end, opens)
-    if not interval:
-        return cursor.execute(_TICKS, values).df()
-    values |= {"opens": to_column(opens), "interval": interval}
-    return cursor.execute(_BARS.format(candles=candles), values).df()
+    mark, averaged_to = candles.marks(cursor)
+    table, ticks_from = _source(opens, end, interval, mark)
+    parts = [_INSIDE]
+    values: dict[str, Any] = {"index_name": index_name, "end": to_column(end), "ticks_from": to_column(ticks_from)}
+    if opens < ticks_from:
+        parts.append(_CLOSED.format(candles=table))
+        values |= {"opens": to_column(opens)}
+    if averaged_to is not None and start < averaged_to:
+        parts.append(_COVERS_START)
+        values |= {"opens": to_column(opens), "start": to_column(start), "longest": _LONGEST_AVERAGE}
+    if averaged_to is not None and end < averaged_to:
+        parts.append(_FOLLOWS_COVER)
+        values |= {"longest": _LONGEST_AVERAGE}
+    if interval:
+        values |= {"interval": interval}
+    folded = (_BARS if interval else _TICKS).format(parts="UNION ALL".join(parts))
+    return cursor.execute(folded, values).fetchnumpy()
 
 
-def _source(cursor: DuckDBPyConnection, opens: datetime, end: datetime, interval: timedelta) -> tuple[str, datetime]:
+def _source(opens: datetime, end: datetime, interval: timedelta, mark: datetime | None) -> tuple[str, datetime]:
     """The coarsest candles that bars of an interval consist of, and from when on ticks stand for them."""
     for table, length in (("candles_1h", HOUR), ("candles_1m", MINUTE)):
         if interval and not interval % length:
-            return table, max(opens, min(floor(end, length), floor(closed_to(cursor) or opens, length)))
-    return "candles_1m", opens
-
-
-def _beyond(
-    cursor: DuckDBPyConnection, index_name: str, start: datetime, end: datetime, opens: datetime
-) -> dict[str, list[Any]]:
-    """The average that covers the start and the row that follows one that covers the end, outside of the bars."""
-    values = {"index_name": index_name, "longest": _LONGEST_AVERAGE}
-    before = cursor.execute(_COVERS_START, {**values, "start": to_column(start)}).fetchall()
-    after = cursor.execute(_FOLLOWS_COVER, {**values, "end": to_column(end)}).fetchall()
-    rows = [*(row for row in before if row[0] < to_column(opens)), *after]
-    return {name: [row[part] for row in rows] for part, name in enumerate(("instants", "prices", "resolutions_s"))}
+            return table, max(opens, min(floor(end, length), floor(mark or opens, length)))
+    return "", opens

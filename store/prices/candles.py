@@ -24,6 +24,11 @@ SELECT closed_to
 FROM candles_closed
 """
 
+_MARKS = """
+SELECT closed_to, averaged_to
+FROM candles_closed
+"""
+
 _SET_CLOSED = """
 UPDATE candles_closed
 SET closed_to = $closed_to
@@ -118,6 +123,12 @@ def closed_to(cursor: DuckDBPyConnection) -> datetime | None:
     """The whole minute up to which all candles are stored; None while there are none."""
     ((at,),) = cursor.execute(_CLOSED_TO).fetchall()
     return None if at is None else from_column(at)
+
+
+def marks(cursor: DuckDBPyConnection) -> tuple[datetime | None, datetime | None]:
+    """What `closed_to` says, and the end of the last average of any index; None while there are none."""
+    ((closed, averaged),) = cursor.execute(_MARKS).fetchall()
+    return closed and from_column(closed), averaged and from_column(averaged)
 
 
 def close(cursor: DuckDBPyConnection, until: datetime, most_ticks: int = ROWS_A_LEASE) -> bool:

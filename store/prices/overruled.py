@@ -135,7 +135,13 @@ _REACH_OF_ALL = """
 UPDATE candles_closed
 SET averaged_to = (
     SELECT max(ts + to_seconds(resolution_s))
-    FROM ticks
+    FROM (
+        SELECT ts, resolution_s
+        FROM ticks
+        UNION ALL
+        SELECT ts, resolution_s
+        FROM overruled
+    )
     WHERE resolution_s > 0
 )
 """
@@ -213,5 +219,5 @@ def reach(cursor: DuckDBPyConnection, end: datetime) -> None:
 
 
 def reach_of_all(cursor: DuckDBPyConnection) -> None:
-    """Note anew how far the averages in `ticks` reach."""
+    """Note anew how far averages reach, those that are overruled too: they may come back."""
     cursor.execute(_REACH_OF_ALL)

@@ -47,6 +47,19 @@ ORDER BY ts DESC
 LIMIT $limit OFFSET $offset
 """
 
+# The newest tick lies after an hour before the end of the candles. Aggregates take less time for an hour and more for a
+# day, and that end is years ago while candles are made anew. With a limit of 50 or fewer rows DuckDB finds them first and
+# then their other columns by a join, which takes 0.3 ms more.
+_NEWEST = """
+SELECT index_name, ts, received_at, price, source, resolution_s
+FROM ticks
+WHERE index_name = $index_name
+  AND ts >= $start
+  AND resolution_s = 0
+ORDER BY ts DESC
+LIMIT 51
+"""
+
 # Up to this offset DuckDB finds a page of 30 million ticks by itself in 6 ms; at 1 million it took 8 s.
 _NEAR = 1000
 
@@ -142,7 +155,12 @@ def latest(cursor: DuckDBPyConnection, index_name: str) -> Tick | None:
 
     An average says so by its `resolution_s`.
     """
-    observed = newest_first(cursor, index_name, limit=1)
+    mark = candles.closed_to(cursor)
+    start = _EVER if mark is None else to_column(mark - HOUR)
+    found = cursor.execute(_NEWEST, {"index_name": index_name, "start": start}).fetchall()
+    if found:
+        return _tick(found[0])
+    observed = [] if mark is None else newest_first(cursor, index_name, limit=1)
     return observed[0] if observed else _newest_average(cursor, index_name)
 
 

@@ -51,6 +51,6 @@ def timestamps(reply: httpx.Response) -> list[int]:
 
 
 def detail(reply: httpx.Response) -> str:
-    """Why it was refused; the reply says nothing else."""
+    """The reason of a refusal; the reply has nothing else."""
     assert (reply.status_code, list(reply.json())) == (422, ["detail"])
     return str(reply.json()["detail"])

@@ -1,4 +1,4 @@
-"""Who may ask the API what, over real HTTP."""
+"""Who may ask the API which question, over real HTTP."""
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -39,7 +39,7 @@ Ask = Callable[..., httpx.Response]
 
 @pytest.fixture
 def ask(server, make_settings, database) -> Iterator[Ask]:
-    """Asks the API, with such settings as were given last."""
+    """Asks the API, with the settings of this call or of the last one."""
     api, url = server
     with httpx.Client(base_url=url) as client:
 
@@ -105,7 +105,7 @@ def test_another_token_is_refused_and_not_repeated(ask, with_token, sent):
 
     assert reply.status_code == 401
     assert reply.headers["www-authenticate"] == 'Bearer realm="Tickwell"'
-    assert reply.json() == {"detail": "the token that was sent is not TICKWELL_API_TOKEN's value"}
+    assert reply.json() == {"detail": "the token that was sent is not the value of TICKWELL_API_TOKEN"}
     assert TOKEN not in reply.text + str(reply.headers)
 
 
@@ -148,7 +148,7 @@ def test_a_ticket_opens_the_export_that_it_was_signed_for(request, ask, kind, me
 
 @pytest.mark.parametrize(("kind", "status"), [("with_token", 401), ("with_sign_in", 403), ("with_both", 401)])
 @pytest.mark.parametrize("fault", ["altered", "expired", "for another query", "of another key", "empty"])
-def test_a_ticket_that_does_not_hold_opens_nothing_and_the_reply_says_what_to_do(request, ask, kind, status, fault):
+def test_an_invalid_ticket_opens_nothing_and_the_reply_says_what_to_do(request, ask, kind, status, fault):
     settings = request.getfixturevalue(kind)
     ticket = {
         "altered": "x" + tickets.sign(settings.ticket_key, QUERY),

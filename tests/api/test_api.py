@@ -73,7 +73,7 @@ def test_a_list_is_json_without_spaces_whatever_is_in_the_name_of_the_index(clie
     assert [item["ticker"] for item in reply.json()] == [name, name]
 
 
-def test_prices_come_newest_first_ten_unless_told_and_from_an_offset(client, database):
+def test_prices_come_newest_first_ten_by_default_and_from_an_offset(client, database):
     append(database, *[tick(second) for second in range(20)])
 
     page = client.get("/prices/", params={"ticker": "btc_usd"})
@@ -91,7 +91,7 @@ def test_a_known_index_without_ticks_is_not_found(client, database, path):
     assert "btc_usd" in reply.json()["detail"]
 
 
-def test_an_offset_behind_the_last_tick_is_not_found(client, database):
+def test_an_offset_beyond_the_last_tick_is_not_found(client, database):
     append(database, tick())
 
     reply = client.get("/prices/", params={"ticker": "btc_usd", "offset": 1})
@@ -99,7 +99,7 @@ def test_an_offset_behind_the_last_tick_is_not_found(client, database):
     assert reply.status_code == 404
 
 
-def test_no_offset_is_too_large_to_be_not_found(client, database):
+def test_even_the_largest_offset_is_answered_with_not_found(client, database):
     append(database, tick())
 
     assert client.get("/prices/", params={"ticker": "btc_usd", "offset": 10**40}).status_code == 404
@@ -116,7 +116,7 @@ def test_before_anything_is_recorded_a_range_of_a_configured_index_is_empty(clie
     assert (reply.status_code, reply.json()) == (200, [])
 
 
-def test_averages_pass_for_prices_nowhere(client, database):
+def test_averages_are_nowhere_among_the_prices(client, database):
     append(database, tick(3))
     with database.write() as cursor:
         averages.append(cursor, "btc_usd", [(START + timedelta(seconds=second), 50.0) for second in (-6, 6)], 6)
@@ -162,7 +162,7 @@ def test_an_unknown_index_is_refused_by_name(client, request, route, recorded):
 
 
 @pytest.mark.parametrize("route", [*ROUTES, f"/candles?ticker={{}}&start={SECOND}&end={SECOND}"])
-def test_an_unknown_index_is_told_which_are_known(client, database, route):
+def test_the_refusal_of_an_unknown_index_lists_the_known_ones(client, database, route):
     append(database, tick(index_name="sol_usdc"))
 
     reply = client.get(route.format("nope_usd"))
@@ -170,7 +170,7 @@ def test_an_unknown_index_is_told_which_are_known(client, database, route):
     assert detail(reply) == "ticker = 'nope_usd': must be one of btc_usd, eth_usd, sol_usdc"
 
 
-def test_an_unknown_index_is_looked_up_in_no_tick(database, make_settings):
+def test_an_unknown_index_is_refused_without_reading_ticks(database, make_settings):
     asked: list[Cursor] = []
 
     with pytest.raises(HTTPException, match="nope_usd"):
@@ -231,7 +231,7 @@ def test_a_range_may_be_given_in_milliseconds_and_includes_the_tick_of_its_last_
     assert timestamps(reply) == [SECOND * 1000 + 200, SECOND * 1000 + 1234]
 
 
-def test_a_range_ends_now_unless_told(client, database):
+def test_a_range_without_an_end_ends_now(client, database):
     append(database, tick(), Tick("btc_usd", utc_now(), 1.0), Tick("btc_usd", utc_now() + timedelta(hours=1), 2.0))
 
     assert [Decimal(item["price"]) for item in filtered(client).json()] == [100, 1]
@@ -243,7 +243,7 @@ def test_a_range_without_ticks_is_empty(client, database):
     assert (reply.status_code, reply.json()) == (200, [])
 
 
-def test_a_range_is_whole_whatever_its_limit_and_offset(client, database):
+def test_limit_and_offset_do_not_shorten_a_range(client, database):
     append(database, *[tick(second) for second in range(150)])
 
     assert len(filtered(client, limit=1, offset=5).json()) == 150
@@ -271,7 +271,7 @@ def test_more_than_100_000_ticks_are_refused_with_a_way_out(client, database):
 
 @pytest.mark.parametrize("name", ["start_timestamp", "end_timestamp"])
 @pytest.mark.parametrize("number", [10**14 + 1, SECOND * 10**6, 10**40, -1])
-def test_what_is_neither_seconds_nor_milliseconds_is_refused(client, database, name, number):
+def test_a_number_that_is_neither_seconds_nor_milliseconds_is_refused(client, database, name, number):
     reply = filtered(client, **{name: number})
 
     assert detail(reply) == f"{name} = {number}: must be seconds or milliseconds since 1970"
@@ -319,7 +319,7 @@ def test_health_is_red_until_ticks_are_fresh(server, client, database, make_sett
     assert fresh.json()["indexes"]["btc_usd"]["ticks"] == 2
 
 
-def test_a_database_that_cannot_be_read_is_said_in_one_line(client, database_file):
+def test_an_unreadable_database_is_reported_in_one_line(client, database_file):
     database_file.write_text("not a database, but long enough to look like one " * 100)
 
     prices, health = client.get("/prices/btc_usd/latest"), client.get("/health")
@@ -341,7 +341,7 @@ def test_milliseconds_survive_the_way_there_and_back(milliseconds):
 
 
 def behind(database: Database, seconds: float) -> RecorderLock:
-    """A recorder at work, which found this machine's clock to be so far behind the exchange's."""
+    """A running recorder that found this machine's clock to be `skew_s` behind the exchange's."""
     lock, now = RecorderLock(database.path), utc_now()
     lock.acquire(Notice(812, "external", now, 5, ("btc_usd",), "1", "recording", now, skew_s=seconds))
     return lock
@@ -360,7 +360,7 @@ def test_a_tick_that_is_minutes_ahead_of_the_clock_is_answered(client, database)
     assert health["indexes"]["btc_usd"]["age_s"] == 0
 
 
-def test_with_a_clock_that_is_behind_now_is_the_exchanges(client, database):
+def test_with_a_slow_clock_now_is_the_exchanges_now(client, database):
     newest = utc_now() + timedelta(minutes=30)
     append(database, Tick("btc_usd", newest, 2.0), Tick("eth_usd", newest, 3.0))
     lock = behind(database, 1801)

@@ -65,7 +65,7 @@ def test_candles_ascend_and_minutes_without_ticks_are_absent(client, database):
     ],
 )
 @pytest.mark.parametrize("closed", [True, False])
-def test_those_are_given_that_open_from_the_start_to_before_the_end(client, database, start, end, found, closed):
+def test_a_candle_is_in_the_range_that_it_opens_in(client, database, start, end, found, closed):
     append(database, *[tick(second) for second in range(0, 300, 20)])
     with database.write() as cursor:
         candles.close(cursor, START + timedelta(seconds=300 if closed else 0))
@@ -76,7 +76,7 @@ def test_those_are_given_that_open_from_the_start_to_before_the_end(client, data
     assert all(candle["tick_count"] == 3 for candle in reply.json())
 
 
-def test_a_range_ends_now_unless_told(client, database):
+def test_a_range_without_an_end_ends_now(client, database):
     start = utc_now() - timedelta(minutes=2)
     append(database, tick(start.timestamp() + 90 - SECOND), tick(start.timestamp() + 3600 - SECOND))
 
@@ -116,7 +116,7 @@ def test_every_interval_that_the_store_folds_into_has_a_name():
     assert list(INTERVALS)[::6] == ["1s", "1m", "2h", "1w"]
 
 
-def test_averages_are_marked_and_none_of_outside_the_range_is_among_them(client, database):
+def test_averages_are_marked_and_none_from_outside_the_range_is_included(client, database):
     append(database, tick(0, price=7))
     with database.write() as cursor:
         hours = [(START + timedelta(hours=hour), 50.0) for hour in (-1, 1, 2)]

@@ -1,4 +1,4 @@
-"""What can't be answered is answered in one line; what is only read is read by GET and HEAD."""
+"""A bad request gets one line, and only GET and HEAD are allowed."""
 
 import pytest
 
@@ -9,13 +9,13 @@ from tests.support.stored import append
 from .conftest import SECOND, detail, filtered
 
 
-def test_what_is_missing_is_named(client, database):
+def test_a_missing_parameter_is_named(client, database):
     assert detail(client.get("/prices/filter")) == (
         "ticker is missing: it must be given; start_timestamp is missing: it must be given"
     )
 
 
-def test_everything_that_is_wrong_is_said_at_once(client, database):
+def test_all_faults_of_a_request_are_named_at_once(client, database):
     reply = filtered(client, limit=0, offset=-1)
 
     assert detail(reply) == (
@@ -24,13 +24,13 @@ def test_everything_that_is_wrong_is_said_at_once(client, database):
 
 
 @pytest.mark.parametrize("text", ["a\nb\r\n", "\x00", "\u2028", "ü" * 1000])
-def test_a_refusal_is_one_short_line_whatever_was_sent(client, database, text):
+def test_a_refusal_is_one_short_line_for_any_input(client, database, text):
     for reply in (filtered(client, limit=text), filtered(client, ticker=text)):
         assert len(detail(reply).splitlines()) == 1
         assert len(detail(reply)) < 250
 
 
-def test_an_error_of_a_validator_of_ours_is_said_in_its_own_words():
+def test_an_error_of_our_own_validator_keeps_its_words():
     error = {"loc": ("query", "start"), "type": "value_error", "msg": "Value error, must be a time", "input": "x"}
 
     assert in_one_line([error]) == "start = 'x': must be a time"
@@ -38,7 +38,7 @@ def test_an_error_of_a_validator_of_ours_is_said_in_its_own_words():
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
 @pytest.mark.parametrize("path", ["/health", "/prices/", "/prices/filter", "/prices/btc_usd/latest", "/candles"])
-def test_nothing_can_be_written_and_the_reply_says_what_is_allowed(client, database, method, path):
+def test_other_methods_are_refused_and_the_reply_names_the_allowed_ones(client, database, method, path):
     reply = client.request(method, path)
 
     assert (reply.status_code, reply.headers["allow"]) == (405, "GET, HEAD")

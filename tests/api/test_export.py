@@ -38,7 +38,7 @@ def exported(client: httpx.Client, **params: object) -> httpx.Response:
     return client.get("/export", params={**RANGE, **params})  # type: ignore[dict-item]
 
 
-def test_ticks_of_all_indexes_as_parquet_unless_told_otherwise(client: httpx.Client, recorded: Database):
+def test_the_default_is_ticks_of_all_indexes_as_parquet(client: httpx.Client, recorded: Database):
     reply = client.get("/export")
 
     assert reply.status_code == 200
@@ -90,7 +90,7 @@ def test_command_line_and_route_give_the_same_bytes(
     assert exported(client, ticker="btc_usd").content == path.read_bytes()
 
 
-def test_a_client_that_has_the_file_is_told_that_it_is_the_same(client: httpx.Client, recorded: Database):
+def test_a_client_that_has_the_file_gets_not_modified(client: httpx.Client, recorded: Database):
     tag = exported(client).headers["etag"]
 
     again = client.get("/export", params=RANGE, headers={"if-none-match": tag})
@@ -172,7 +172,7 @@ def test_a_range_without_ticks_gives_a_file_without_rows(client: httpx.Client, r
         ({"healed": "perhaps"}, "healed = 'perhaps': must be a valid boolean"),
     ],
 )
-def test_what_cannot_be_exported_is_one_line(client: httpx.Client, recorded: Database, params, says: str):
+def test_a_bad_export_is_refused_in_one_line(client: httpx.Client, recorded: Database, params, says: str):
     assert says in detail(client.get("/export", params=params))
 
 
@@ -182,7 +182,7 @@ def is_taken(places: threading.BoundedSemaphore) -> bool:
     return not free
 
 
-def test_so_many_wait_for_their_files_and_others_are_asked_to_come_again(
+def test_four_requests_wait_for_their_files_and_further_ones_get_retry_after(
     server, client: httpx.Client, recorded: Database, make_settings
 ):
     app, _ = server

@@ -1,4 +1,4 @@
-"""/health tells how recording goes: everything to who may know it, and a stranger enough for a look."""
+"""/health says how the recording goes: every fact with access, and status and ages to a stranger."""
 
 import asyncio
 import threading
@@ -45,7 +45,7 @@ class Watched(Recent):
 
 @pytest.fixture(params=["token", "sign-in", "both"])
 def closed(request, make_settings, tmp_path, monkeypatch) -> Settings:
-    """Settings with which a program needs a token, or is not let in at all."""
+    """Settings that ask programs for a token, or let no program in."""
     if request.param != "token":
         secrets = tmp_path / "secrets.toml"
         secrets.write_text(EMAILS + AUTH)
@@ -56,7 +56,7 @@ def closed(request, make_settings, tmp_path, monkeypatch) -> Settings:
 
 @pytest.fixture
 def serve(server, database: Database) -> Iterator[Callable[..., httpx.Client]]:
-    """A client of a server of fresh and of stale ticks, which a recorder works on."""
+    """A client of a server with fresh and stale ticks and a running recorder."""
     app, url = server
     append(database, Tick("btc_usd", utc_now() - timedelta(seconds=3), 101_515.7), tick(index_name="eth_usd"))
     lock = RecorderLock(database.path)
@@ -72,7 +72,7 @@ def serve(server, database: Database) -> Iterator[Callable[..., httpx.Client]]:
 
 
 @pytest.mark.parametrize("sent", [None, "", TOKEN, f"Bearer {TOKEN}x", "Bearer", "Bearer None"])
-def test_a_stranger_is_told_the_status_and_the_ages_alone(serve, closed, sent):
+def test_a_stranger_gets_only_the_status_and_the_ages(serve, closed, sent):
     reply = serve(closed).get("/health", headers={} if sent is None else {"authorization": sent})
 
     said = reply.json()
@@ -82,7 +82,7 @@ def test_a_stranger_is_told_the_status_and_the_ages_alone(serve, closed, sent):
     assert 3 <= ages["btc_usd"] < 60 < ages["eth_usd"]
 
 
-def test_with_the_token_everything_is_told(serve, make_settings):
+def test_a_request_with_the_token_gets_everything(serve, make_settings):
     client = serve(make_settings(api_token=TOKEN))
 
     said = client.get("/health", headers={"authorization": f"Bearer {TOKEN}"}).json()
@@ -92,11 +92,11 @@ def test_with_the_token_everything_is_told(serve, make_settings):
     assert said["poller"]["pid"] == RECORDING.pid
 
 
-def test_where_the_api_is_open_everything_is_told(serve, make_settings, database):
+def test_where_the_api_is_open_every_request_gets_everything(serve, make_settings, database):
     assert serve(make_settings()).get("/health").json()["database"]["path"] == str(database.path)
 
 
-def test_a_second_is_answered_by_one_read_whoever_asks(serve, make_settings):
+def test_one_read_answers_all_requests_of_a_second(serve, make_settings):
     health = Watched(kept_s=600)
     client = serve(make_settings(api_token=TOKEN), health=health)
 

@@ -40,7 +40,7 @@ def test_an_instant_is_iso_8601_or_a_number_and_utc_unless_it_says_otherwise(tex
         *("0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59-01:00"),
     ],
 )
-def test_what_is_no_instant_is_refused_in_one_line(client, database, text):
+def test_any_other_text_is_refused_in_one_line(client, database, text):
     reply = client.get("/candles", params={"ticker": "btc_usd", "start": text})
 
     assert detail(reply) == (

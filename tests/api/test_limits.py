@@ -1,4 +1,4 @@
-"""A request that brings more than a route has a use for is refused, and what it brings is not kept."""
+"""A request that brings more than a route can use is refused, and its content is not kept."""
 
 import asyncio
 import socket
@@ -23,7 +23,7 @@ async def length(request: Request) -> Response:
 
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
-    """Of a server with one route, which tells how long the body was."""
+    """The port of a server with one route, which answers with the length of the body."""
     inner = Starlette(routes=[Route("/length", length, methods=["GET", "POST"])])
     inner.add_middleware(Limits)
     with serving(Starlette(routes=[Mount("/api", inner)])) as address:
@@ -69,7 +69,7 @@ def test_a_small_body_that_comes_in_pieces_reaches_its_route_whole(port):
 
 
 @pytest.mark.parametrize("size", [LARGEST_BODY + 1, 10**15])
-def test_a_body_that_says_that_it_is_too_large_is_refused_unread(port, size):
+def test_a_body_with_too_large_a_declared_length_is_refused_unread(port, size):
     assert answer(port, request(f"Content-Length: {size}\r\n")) == TOO_LARGE
 
 
@@ -104,7 +104,7 @@ def test_a_client_that_leaves_amid_its_body_leaves_the_route_with_what_there_was
     assert heard == [{"type": "http.request", "body": b"abc", "more_body": False}]
 
 
-def test_what_is_no_request_is_left_alone():
+def test_an_event_that_is_no_request_passes_unchanged():
     heard: list[Scope] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:

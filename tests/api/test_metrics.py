@@ -1,4 +1,4 @@
-"""What operators ask the API: its metrics, and whether ticks are fresh."""
+"""Operators ask the API for its metrics and for its health."""
 
 import asyncio
 from collections.abc import Callable
@@ -56,7 +56,7 @@ def test_metrics_are_prometheus_text(get: Get, database: Database):
     assert 100 <= float(age.split()[1]) < 110
 
 
-def test_metrics_are_there_although_the_database_is_not(get: Get, database_file):
+def test_metrics_are_there_without_a_database(get: Get, database_file):
     missing = get("/metrics")
     database_file.write_text("not a database, but long enough to look like one " * 100)
 

@@ -1,4 +1,4 @@
-"""The OpenAPI document says what the API really does: schemathesis asks for all that it allows and forbids."""
+"""The OpenAPI document matches the API: schemathesis tries all that it allows and forbids."""
 
 import json
 import re
@@ -88,7 +88,7 @@ def schemathesis(folder: Path, document: dict[str, Any], url: str, mode: str, ph
     return subprocess.run([*command, *options], cwd=folder, capture_output=True, text=True, check=False).stdout
 
 
-def test_whatever_the_document_allows_is_answered_as_it_says(url, tmp_path):
+def test_each_request_that_the_document_allows_is_answered_as_documented(url, tmp_path):
     fitting = narrowed(document(url), FITTING)
 
     said = schemathesis(tmp_path, fitting, url, "positive", "coverage,fuzzing,stateful")
@@ -97,13 +97,13 @@ def test_whatever_the_document_allows_is_answered_as_it_says(url, tmp_path):
     assert f"Tested: {len(operations(fitting))}" in said
 
 
-def test_whatever_the_document_forbids_is_refused_as_it_says(url, tmp_path):
+def test_each_request_that_the_document_forbids_is_refused_as_documented(url, tmp_path):
     said = schemathesis(tmp_path, narrowed(document(url), {"ticker": TICKERS}), url, "negative", "coverage,fuzzing")
 
     assert re.search(r"No issues found in [\d.]+s", said), said
 
 
-def test_each_route_says_what_it_answers_when_it_can_not_and_each_parameter_what_it_means(url):
+def test_each_route_documents_its_errors_and_each_parameter_its_meaning(url):
     for operation in operations(document(url)):
         assert operation["description"]
         parameters = operation.get("parameters", [])

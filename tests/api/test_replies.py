@@ -15,7 +15,7 @@ PATHS = [
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("wrapped", ["{}", '"other", {}', "W/{}", "*"])
-def test_what_the_client_has_is_not_sent_again(client, database, path, wrapped):
+def test_a_body_that_the_client_has_is_not_sent_again(client, database, path, wrapped):
     append(database, tick())
     first = client.get(path)
 
@@ -27,7 +27,7 @@ def test_what_the_client_has_is_not_sent_again(client, database, path, wrapped):
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_what_has_changed_since_is_sent(client, database, path):
+def test_a_body_that_changed_is_sent(client, database, path):
     append(database, tick())
     first = client.get(path)
     append(database, tick(1))
@@ -40,5 +40,5 @@ def test_what_has_changed_since_is_sent(client, database, path):
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_nothing_is_kept_without_asking_whether_it_is_still_so(client, database, path):
+def test_a_client_must_ask_before_it_uses_a_kept_body(client, database, path):
     assert client.get(path).headers["cache-control"] == "no-cache"

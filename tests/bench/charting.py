@@ -17,7 +17,7 @@ from tests.bench.long_history import history
 from tests.bench.row import FEW, SMALL, TICKS, Row, medians_ms
 
 INDEX = "btc_usd"
-ROUNDS = 5 if SMALL else 15
+ROUNDS = 9 if SMALL else 15
 MOST_POINTS = 1500
 PRICES = ["open", "high", "low", "close"]
 SPANS = {

@@ -14,9 +14,11 @@ from streamlit.testing.v1 import AppTest
 
 from tests.bench.apart import do
 from tests.bench.bare_elements import BLOCKS, Element
+from tests.bench.row import SMALL
 from tests.pages.conftest import Open, pages_of
 
-PAGES = ("", "history?range=1d", "history?range=1y&chart=Candles", "quality", "alerts", "export?range=1y")
+_OTHERS = ("history?range=1d", "history?range=1y&chart=Candles", "quality", "alerts", "export?range=1y")
+PAGES = ("",) if SMALL else ("", *_OTHERS)
 """The addresses of our pages that are measured, without the slash."""
 
 _FROM_1980_MS = 3e11

@@ -24,7 +24,7 @@ from tests.bench.serving import missed
 from tests.support.dashboard import Dashboard
 
 ROWS = min(30_000_000, TICKS // 2)
-ROUNDS = 2
+ROUNDS = 1 if SMALL else 2
 REPEATED = 3 if SMALL else 1
 BUDGET = None if SMALL else 1.1
 INDEXES = ("btc_usd", "eth_usd")

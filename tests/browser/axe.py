@@ -1,4 +1,4 @@
-"""axe-core in a page: what keeps people from using it."""
+"""axe-core in a page: the faults that keep people from using it."""
 
 import time
 
@@ -6,13 +6,13 @@ from axe_playwright_python.base import AXE_SCRIPT  # type: ignore[import-untyped
 from playwright.sync_api import Page
 
 STREAMLITS_OWN = {
-    # The names that were chosen are white on the primary colour, which also is the colour of chosen words on the dark
+    # The chosen names are white on the primary colour. That is also the colour of chosen words on the dark
     # background: no colour has enough contrast to both.
     "color-contrast": "[data-testid=stMultiSelect] span[title]",
-    # The parts of a time, each of them reached by keyboard too, and the cross that clears all names, 22.5 px wide.
+    # The parts of a time, which the keyboard reaches too, and the cross that clears all names, 22.5 px wide.
     "target-size": "[data-testid=stDateTimeInput] [role=spinbutton], [data-testid=stMultiSelect] button",
 }
-"""For each rule the elements that break it and that a page can't change."""
+"""For each rule, the elements of Streamlit that break it and that a page can't change."""
 
 _SERIOUS = """
 own => axe
@@ -26,18 +26,18 @@ own => axe
 
 
 def add_axe(page: Page) -> None:
-    """Give axe-core to a page that is loaded."""
+    """Load axe-core into a page."""
     page.evaluate(AXE_SCRIPT)
 
 
 def serious(page: Page) -> list[str]:
-    """What keeps people from using the page as it stands."""
+    """The faults that keep people from using the page in its current state."""
     found: list[str] = page.evaluate(_SERIOUS, STREAMLITS_OWN)
     return found
 
 
 def lasting(page: Page) -> list[str]:
-    """The same without what is gone within 5 s: colours fade while a page runs."""
+    """The faults that are still there after 5 s: colours fade while a page runs."""
     until = time.monotonic() + 5
     while (found := serious(page)) and time.monotonic() < until:
         continue

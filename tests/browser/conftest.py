@@ -23,9 +23,9 @@ from tests.support.dashboard import Dashboard, dashboard_at, free_port
 from tests.support.history import with_history
 
 
-@pytest.fixture(scope="package")  # not longer: while it is open, no other test can run an event loop
+@pytest.fixture(scope="package")  # no wider scope: while it is open, no other test can run an event loop
 def playwright() -> Iterator[Playwright]:
-    """What drives Chromium; where there is none the test is skipped, or fails if REQUIRE_BROWSER is set."""
+    """Playwright with a Chromium. Without a Chromium the test is skipped, or fails if REQUIRE_BROWSER is set."""
     if find_chromium() is None:
         reason = "no Chromium was found on the PATH"
         if os.environ.get("REQUIRE_BROWSER"):
@@ -62,7 +62,7 @@ def contexts(
 
 @pytest.fixture
 def open_page(contexts: Callable[..., BrowserContext]) -> Iterator[Callable[..., Page]]:
-    """Opens an address in a page of its own: in a visitor's browser, in a time zone, with further HTTP headers."""
+    """Opens an address in a new page: in a visitor's browser, in a time zone, with further HTTP headers."""
     with ExitStack() as stack:
 
         def go(
@@ -86,7 +86,7 @@ def open_page(contexts: Callable[..., BrowserContext]) -> Iterator[Callable[...,
 
 @pytest.fixture
 def start_dashboard(database_file, simulator) -> Iterator[Callable[..., Dashboard]]:
-    """Starts a dashboard on the test's database and simulator, at one second, unless told otherwise."""
+    """Starts a dashboard, by default on the test's database and simulator, at one second."""
     with ExitStack() as stack:
 
         def start(script: str = "dashboard.py", **settings: Any) -> Dashboard:
@@ -98,7 +98,7 @@ def start_dashboard(database_file, simulator) -> Iterator[Callable[..., Dashboar
 
 @pytest.fixture(scope="package")
 def live(tmp_path_factory) -> Iterator[Dashboard]:
-    """One that records the simulator each second into a file that has a year of history. Tests leave it as it is."""
+    """A dashboard that records the simulator each second into a file with a year of history. Tests don't change it."""
     file = tmp_path_factory.mktemp("live") / "ticks.duckdb"
     with_history(file, utc_now() - timedelta(seconds=30))
     with (
@@ -113,7 +113,7 @@ def live(tmp_path_factory) -> Iterator[Dashboard]:
 
 @pytest.fixture(scope="package")
 def stale(tmp_path_factory) -> Iterator[Dashboard]:
-    """One without a recorder, on a file whose last tick is three hours old."""
+    """A dashboard without a recorder, on a file whose last tick is three hours old."""
     file = tmp_path_factory.mktemp("stale") / "ticks.duckdb"
     with_history(file, utc_now() - timedelta(hours=3))
     with dashboard_at(free_port(), database=file, poller="external") as dashboard:
@@ -122,7 +122,7 @@ def stale(tmp_path_factory) -> Iterator[Dashboard]:
 
 @pytest.fixture(scope="package")
 def empty(tmp_path_factory) -> Iterator[Dashboard]:
-    """One without a recorder and without a file."""
+    """A dashboard without a recorder and without a file."""
     file = tmp_path_factory.mktemp("empty") / "ticks.duckdb"
     with dashboard_at(free_port(), database=file, poller="external") as dashboard:
         yield dashboard
@@ -130,7 +130,7 @@ def empty(tmp_path_factory) -> Iterator[Dashboard]:
 
 @pytest.fixture(scope="package")
 def failed(tmp_path_factory) -> Iterator[Dashboard]:
-    """One whose file is no database."""
+    """A dashboard whose file is not a database."""
     file = tmp_path_factory.mktemp("failed") / "ticks.duckdb"
     file.write_text("This is no database.\n")
     with dashboard_at(free_port(), database=file, poller="external") as dashboard:

@@ -1,4 +1,4 @@
-"""Alerts in a browser: marks on charts outlive a refresh, and who sits at the machine acknowledges."""
+"""Alerts in a browser: marks on charts outlive a refresh, and a reader at the machine acknowledges."""
 
 from datetime import timedelta
 
@@ -24,13 +24,13 @@ def alerted(database_file) -> Database:
 
 @pytest.fixture
 def dashboard(alerted):
-    """One without a recorder, on a file with three alerts."""
+    """A dashboard without a recorder, on a file with three alerts."""
     with dashboard_at(free_port(), database=alerted.path, poller="external") as dashboard:
         yield dashboard
 
 
 @pytest.mark.parametrize("path", ["/history?range=15m", "/history?range=15m&chart=Candles", "/alerts?range=1h"])
-def test_marks_of_alerts_stand_at_their_price_and_outlive_a_refresh(live: Dashboard, open_page, path):
+def test_marks_of_alerts_are_at_their_price_and_outlive_a_refresh(live: Dashboard, open_page, path):
     page = open_page(live.url + path)
     drawn(page)
     wait_until(lambda: "alert" in seen(page).traces)
@@ -56,7 +56,7 @@ def test_a_reader_at_the_machine_acknowledges_an_alert(dashboard, alerted: Datab
     assert newest.reader == "local"
 
 
-def test_behind_a_proxy_nobody_acknowledges(dashboard, open_page):
+def test_a_reader_behind_a_proxy_can_not_acknowledge(dashboard, open_page):
     page = open_page(dashboard.url + "/alerts", headers={"X-Forwarded-For": "192.0.2.7"})
 
     expect(page.get_by_text("To acknowledge alerts, sign in")).to_be_visible(timeout=20_000)

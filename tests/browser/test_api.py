@@ -1,4 +1,4 @@
-"""The API under the documented start command: its page in the browser, and what travels compressed."""
+"""The API under the documented start command: its page in the browser, and compression."""
 
 import httpx
 import pytest
@@ -9,7 +9,7 @@ from store.models import utc_now
 pytestmark = pytest.mark.browser
 
 
-def test_the_docs_page_shows_and_tries_each_route_without_asking_anybody_else(live, open_page):
+def test_the_docs_page_shows_and_tries_each_route_without_asking_another_host(live, open_page):
     asked: list[str] = []
     failed: list[str] = []
     page = open_page("about:blank")
@@ -33,7 +33,7 @@ def test_the_docs_page_shows_and_tries_each_route_without_asking_anybody_else(li
     assert failed == []
 
 
-def test_json_travels_compressed_for_who_accepts_that(live):
+def test_json_is_compressed_for_a_client_that_accepts_gzip(live):
     day_ago = int(utc_now().timestamp()) - 86_400
     query: dict[str, str | int] = {
         "ticker": "btc_usd",

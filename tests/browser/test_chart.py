@@ -1,4 +1,4 @@
-"""The chart in the browser: drawn in place, in the theme's colours, with a stand-in where its script is missing."""
+"""The chart in the browser: drawn in place, in the theme's colours, with a substitute where its script is missing."""
 
 import itertools
 from datetime import timedelta
@@ -54,7 +54,7 @@ def test_zoom_and_hover_outlive_refreshes_without_a_blank_frame(live, open_page)
 
 
 def point_at_ticks(page: Page) -> None:
-    """Move the mouse over the newer half until the chart tells prices; right after a drag it doesn't listen."""
+    """Move the mouse over the newer half until the chart shows prices; right after a drag it ignores the mouse."""
     chart = box(drawn(page))
     steps = itertools.cycle([0, 1])
 
@@ -83,7 +83,7 @@ def test_the_chart_follows_a_change_of_theme_without_a_reload(stale, open_page, 
 
 
 @pytest.mark.parametrize("path", PRICES.values(), ids=PRICES)
-def test_where_its_script_is_not_served_streamlits_own_chart_stands_in(stale, open_page, path):
+def test_where_its_script_is_not_served_streamlits_own_chart_replaces_it(stale, open_page, path):
     page = open_page("about:blank")
     page.route("**/api/plotly.js*", lambda route: route.abort())
 

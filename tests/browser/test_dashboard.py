@@ -1,4 +1,4 @@
-"""The dashboard as a person meets it: a real server, a real browser, a simulated exchange."""
+"""The dashboard as a reader uses it: a real server, a real browser, a simulated exchange."""
 
 import re
 import shutil
@@ -66,7 +66,7 @@ def test_prices_move_on_the_open_page_without_a_reload(start_dashboard, open_pag
     expect(page.get_by_text("Simulated prices")).to_be_visible()
 
 
-def test_a_new_servers_first_visitor_finds_another_page_than_the_first_whole(start_dashboard, open_page):
+def test_the_first_visitor_of_a_new_server_gets_any_page_whole(start_dashboard, open_page):
     dashboard = start_dashboard(poller="external")
 
     page = open_page(f"{dashboard.url}/history")
@@ -78,7 +78,7 @@ def test_a_new_servers_first_visitor_finds_another_page_than_the_first_whole(sta
     expect(page.get_by_test_id("stSidebarNav")).to_have_count(0)
 
 
-def test_an_outage_is_said_with_its_reason_and_ends_by_itself(start_dashboard, open_page, simulator, database_file):
+def test_an_outage_is_shown_with_its_reason_and_ends_by_itself(start_dashboard, open_page, simulator, database_file):
     dashboard = start_dashboard()
     dashboard.wait_for_ticks()
     page = open_page(f"{dashboard.url}/?span=15m")
@@ -109,7 +109,7 @@ def test_without_an_exchange_the_page_says_so_within_10_s(start_dashboard, open_
     expect(page.get_by_text("No data yet")).to_have_count(2)
 
 
-def test_times_are_of_the_readers_zone_and_the_switch_to_utc_outlives_a_change_of_page_and_a_reload(stale, open_page):
+def test_times_are_in_the_readers_zone_and_the_switch_to_utc_outlives_a_change_of_page_and_a_reload(stale, open_page):
     page = open_page(stale.url, zone="Asia/Tokyo")
     expect(page.get_by_text("Times are Asia/Tokyo")).to_be_visible(timeout=10_000)
     wait_until(lambda: abs(range_in(page, "Asia/Tokyo")[1] - utc_now()) < timedelta(hours=4))
@@ -128,7 +128,7 @@ def test_times_are_of_the_readers_zone_and_the_switch_to_utc_outlives_a_change_o
     expect(page.get_by_text("Asia/Tokyo")).to_have_count(0)
 
 
-def test_an_open_page_goes_on_by_itself_when_its_server_is_started_anew(database_file, simulator, open_page):
+def test_an_open_page_goes_on_by_itself_when_its_server_restarts(database_file, simulator, open_page):
     port = free_port()
     settings = {"database": database_file, "deribit_url": simulator.url, "poll_seconds": 1}
     with dashboard_at(port, **settings) as dashboard:
@@ -147,7 +147,7 @@ def test_an_open_page_goes_on_by_itself_when_its_server_is_started_anew(database
         assert page.evaluate("window.kept")
 
 
-def test_the_demo_moves_within_15_s_in_a_file_of_its_own(start_dashboard, open_page, database_file):
+def test_the_demo_shows_new_prices_within_15_s_from_a_file_of_its_own(start_dashboard, open_page, database_file):
     dashboard = start_dashboard(demo="true", deribit_url="http://127.0.0.1:9")
 
     page = open_page(dashboard.url)
@@ -204,7 +204,7 @@ def test_a_bad_setting_stops_the_start_with_one_line(start_dashboard):
     assert error == "Error: TICKWELL_POLL_SECONDS = '0': must be a whole number from 1 to 3600\n"
 
 
-def test_beside_a_recorder_an_address_that_nobody_knows_stops_the_start_with_one_line(start_dashboard):
+def test_beside_a_recorder_an_unknown_alert_address_stops_the_start_with_one_line(start_dashboard):
     dashboard = start_dashboard(poller="external", notify_urls="strange://s3cret")
 
     code, _, error = dashboard.program.finish()
@@ -213,7 +213,7 @@ def test_beside_a_recorder_an_address_that_nobody_knows_stops_the_start_with_one
     assert error == "Error: TICKWELL_NOTIFY_URLS: the 1st address, strange, is not one that apprise knows\n"
 
 
-def test_bad_rules_of_alerts_stop_the_start_with_a_line_each(start_dashboard, tmp_path):
+def test_each_bad_alert_rule_stops_the_start_with_a_line(start_dashboard, tmp_path):
     rules = tmp_path / "alerts.toml"
     rules.write_text('[[rule]]\nname = "a"\nkind = "b"\n[[rule]]\nname = "c"\nkind = "stale"\n')
     dashboard = start_dashboard(alerts_file=rules)
@@ -239,7 +239,7 @@ def test_a_stopped_server_ends_its_run_and_frees_the_file(start_dashboard, datab
 
 @pytest.fixture
 def project_copy(tmp_path):
-    """The project's files in a folder of their own, to be changed."""
+    """A copy of the project's files, for tests that change them."""
     copy = tmp_path / "copy"
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
@@ -283,7 +283,7 @@ def test_saving_source_files_leaves_one_recorder_that_misses_no_slot(
     assert found == list(range(found[0], found[-1] + 1))
 
 
-def test_both_processes_of_the_procfile_share_one_file_without_a_word_of_locks(database_file, simulator):
+def test_both_processes_of_the_procfile_share_one_file_without_errors_about_locks(database_file, simulator):
     port = free_port()
     settings = {"database": database_file, "deribit_url": simulator.url, "poll_seconds": 1}
     environment = [f"TICKWELL_{name.upper()}={value}\n" for name, value in settings.items()]
@@ -306,7 +306,7 @@ def test_both_processes_of_the_procfile_share_one_file_without_a_word_of_locks(d
     assert found == list(range(found[0], found[-1] + 1))
 
 
-def test_where_it_can_not_record_it_serves_and_says_why(start_dashboard, open_page, database_file):
+def test_a_dashboard_that_can_not_record_serves_and_says_why(start_dashboard, open_page, database_file):
     with_history(database_file, utc_now())
     beside(database_file, "recorder").symlink_to("/nonexistent/folder")
 

@@ -1,4 +1,4 @@
-"""Every page in every state. A visit opens a page once and notes what there is to see; each test reads the notes."""
+"""Every page in every state. A visit opens a page once and notes what it sees; each test reads the notes."""
 
 import contextlib
 import re
@@ -25,7 +25,7 @@ VIEWS = PAGES | {"History": "/history?range=Exact"}
 BACKGROUNDS = {"light": "rgb(251, 252, 253)", "dark": "rgb(15, 21, 28)"}
 WIDE, NARROW = 1280, 390
 LOOKS: list[Look] = [("light", WIDE), ("light", NARROW), ("dark", WIDE), ("dark", NARROW)]
-"""Axe sees each page with fresh ticks in all of these looks. In other states a page has other boxes: two looks do."""
+"""axe checks each page with fresh ticks in all of these looks. In other states only boxes differ: two looks suffice."""
 NOTHING = {
     "Overview": "No data yet",
     "History": "No ticks of BTC / USD",
@@ -44,14 +44,14 @@ class Visit:
     """What a visit to a page saw.
 
     text: all words of the page.
-    headings: those of the first level.
+    headings: the headings of the first level.
     boxes: the words of each box for information, warnings and errors.
-    tracebacks: how many boxes for a traceback there are.
-    charts: how many of our charts there are.
+    tracebacks: the number of boxes with a traceback.
+    charts: the number of our charts.
     asked: the addresses of all requests and sockets.
-    kept, filled: the place of the chart before its script was there, and of the drawn chart; None without a chart.
+    kept, filled: the place of the chart before its script came, and of the drawn chart; None without a chart.
     overflow: pixels by which the page is wider than a narrow window.
-    serious: what axe finds, by colour scheme and width.
+    serious: the findings of axe, by colour scheme and width.
     """
 
     text: str
@@ -68,7 +68,7 @@ class Visit:
 
 @pytest.fixture(scope="module")
 def visits(request: pytest.FixtureRequest, contexts: Callable[..., BrowserContext]) -> Visits:
-    """The visit to a page, by its title, of the dashboard in a state; made when it is first asked for."""
+    """The visit to a page, by its title, of the dashboard in a state; made on first use."""
 
     @cache
     def visit(state: str, title: str) -> Visit:
@@ -108,7 +108,7 @@ def visited(page: Page, url: str, looks: Sequence[Look], *, with_chart: bool) ->
 
 
 def place_without_its_script(page: Page, url: str) -> FloatRect | None:
-    """Open a page and note where its first chart will be, before the script of the charts is let through."""
+    """Open a page and note the place of its first chart before the charts' script is let through."""
     held: list[Route] = []
 
     def hold(route: Route) -> None:
@@ -125,7 +125,7 @@ def place_without_its_script(page: Page, url: str) -> FloatRect | None:
 
 
 def looked_at(page: Page, looks: Sequence[Look]) -> dict[str, Any]:
-    """What axe finds in each look, and how much too wide the page is when it is narrow."""
+    """The findings of axe in each look, and the overflow of the page in a narrow window."""
     add_axe(page)
     found = {}
     for scheme, width in looks:
@@ -137,7 +137,7 @@ def looked_at(page: Page, looks: Sequence[Look]) -> dict[str, Any]:
 
 
 def lasting_overflow(page: Page) -> int:
-    """By how many pixels the page is too wide, once it has taken its place in the window or 5 s have passed."""
+    """The pixels by which the page is too wide, once it fits the window or 5 s have passed."""
     with contextlib.suppress(AssertionError):
         wait_until(lambda: overflow(page) == 0, timeout_s=5)
     return overflow(page)
@@ -145,7 +145,7 @@ def lasting_overflow(page: Page) -> int:
 
 @every_state
 @every_page
-def test_it_is_whole_without_a_traceback_and_no_wider_than_a_phone(visits: Visits, state, title):
+def test_a_page_is_whole_without_a_traceback_and_no_wider_than_a_phone(visits: Visits, state, title):
     seen = visits(state, title)
 
     assert len(seen.headings) == 1
@@ -156,14 +156,14 @@ def test_it_is_whole_without_a_traceback_and_no_wider_than_a_phone(visits: Visit
 
 @every_state
 @every_page
-def test_nothing_serious_stands_in_anybodys_way(visits: Visits, state, title):
+def test_axe_finds_no_serious_fault(visits: Visits, state, title):
     seen = visits(state, title)
 
     assert {where: found for where, found in seen.serious.items() if found} == {}
 
 
 @every_page
-def test_before_the_first_tick_it_says_so(visits: Visits, title):
+def test_before_the_first_tick_a_page_says_so(visits: Visits, title):
     seen = visits("empty", title)
 
     assert NO_RECORDER in seen.text
@@ -172,21 +172,21 @@ def test_before_the_first_tick_it_says_so(visits: Visits, title):
 
 
 @every_page
-def test_without_a_recorder_it_shows_what_there_is_and_says_so(visits: Visits, title):
+def test_without_a_recorder_a_page_shows_the_record_and_says_so(visits: Visits, title):
     seen = visits("stale", title)
 
     assert NO_RECORDER in seen.text
     assert seen.charts > 0
 
 
-def test_a_price_that_is_old_says_how_old(visits: Visits):
+def test_an_old_price_shows_its_age(visits: Visits):
     seen = visits("stale", "Overview")
 
     assert len(re.findall(r"Stale, 3 h old, \d\d:\d\d:\d\d", seen.text)) == 2
 
 
 @every_page
-def test_a_file_that_is_no_database_is_named_with_what_is_wrong(visits: Visits, title):
+def test_a_file_that_is_no_database_is_named_with_its_fault(visits: Visits, title):
     seen = visits("failed", title)
 
     (box,) = seen.boxes
@@ -195,7 +195,7 @@ def test_a_file_that_is_no_database_is_named_with_what_is_wrong(visits: Visits, 
 
 
 @every_page
-def test_until_the_charts_script_is_there_its_place_is_kept(visits: Visits, title):
+def test_the_place_of_a_chart_is_kept_until_its_script_arrives(visits: Visits, title):
     seen = visits("stale", title)
 
     assert seen.kept is not None
@@ -204,7 +204,7 @@ def test_until_the_charts_script_is_there_its_place_is_kept(visits: Visits, titl
 
 
 @every_page
-def test_no_page_asks_another_machine_for_anything(visits: Visits, title):
+def test_no_page_sends_a_request_to_another_host(visits: Visits, title):
     seen = visits("live", title)
 
     assert {urlsplit(url).hostname for url in seen.asked if not url.startswith(("data:", "blob:"))} == {"localhost"}
@@ -212,7 +212,7 @@ def test_no_page_asks_another_machine_for_anything(visits: Visits, title):
     assert any("plotly" in url for url in seen.asked)
 
 
-def test_axe_sees_what_it_should(empty: Dashboard, open_page: Callable[..., Page]):
+def test_axe_finds_a_fault_that_was_put_into_a_page(empty: Dashboard, open_page: Callable[..., Page]):
     page = open_page(empty.url)
     expect(page.get_by_test_id("stAlert").first).to_be_visible(timeout=20_000)
     add_axe(page)

@@ -1,4 +1,4 @@
-"""The Export page in a real browser: the file that is made, followed by its link, is what programs get."""
+"""The Export page in a real browser: its link brings the same file that programs get."""
 
 import io
 import shlex
@@ -21,7 +21,7 @@ PRINT = "\nprint(len(frame), frame['ts'].min(), frame['ts'].dtype)"
 
 @pytest.fixture
 def page(live: Dashboard, open_page: Callable[..., Page]) -> Page:
-    """The Export page over an exact range that is over."""
+    """The Export page with an exact range in the past."""
     live.wait_for_ticks(1)
     first = pd.Timestamp(live.health()["indexes"]["btc_usd"]["first"])  # type: ignore[index]
     start, end = (f"{at:%Y-%m-%dT%H:%M:%SZ}" for at in (first, first + pd.Timedelta(days=100)))
@@ -31,7 +31,7 @@ def page(live: Dashboard, open_page: Callable[..., Page]) -> Page:
 
 
 def made(page: Page, path: Path) -> bytes:
-    """What the link of the page brings, once the file is made."""
+    """The content behind the page's link, once the file is made."""
     page.get_by_role("button", name="Make the file").click()
     with page.expect_download() as download:
         page.get_by_role("link", name="Download").click()
@@ -49,8 +49,8 @@ def test_the_file_is_made_and_downloaded_under_a_name_that_says_what_it_is(page:
 
 
 @pytest.mark.parametrize("program", ["pandas", "polars"])
-def test_the_lines_for_a_program_read_the_same(page: Page, tmp_path: Path, program: str, monkeypatch):
-    monkeypatch.delenv("SSL_CERT_DIR")  # without a certificate polars asks nobody
+def test_the_lines_for_programs_read_the_same_file(page: Page, tmp_path: Path, program: str, monkeypatch):
+    monkeypatch.delenv("SSL_CERT_DIR")  # without a certificate polars sends no request
     page.get_by_role("tab", name=program).click()
     lines = page.get_by_role("tabpanel").locator("code:visible").inner_text()
 
@@ -71,7 +71,9 @@ def test_the_line_for_curl_saves_the_same_bytes(page: Page, tmp_path: Path):
     assert saved.read_bytes() == made(page, tmp_path / "its.parquet")
 
 
-def test_what_history_draws_is_downloaded_from_there(live: Dashboard, open_page: Callable[..., Page], tmp_path: Path):
+def test_the_bars_that_history_draws_can_be_downloaded_there(
+    live: Dashboard, open_page: Callable[..., Page], tmp_path: Path
+):
     page = open_page(f"{live.url}/history")
     drawn(page)
 

@@ -46,7 +46,7 @@ def address(history: str, start: datetime, end: datetime, **more: str) -> str:
 
 
 def wait_for_range(page: Page, start: datetime, end: datetime, zone: str = NEW_YORK) -> None:
-    """Until the chart shows a range, as near as a mouse can be led, with its ticks, and the address has it too."""
+    """Wait until the chart and the address show a range, as exactly as a mouse can be led, with its ticks."""
 
     def there():
         shown = range_in(page, zone)
@@ -72,12 +72,12 @@ def part(start: float, end: float) -> tuple[datetime, datetime]:
 
 
 def in_new_york(wall: str) -> datetime:
-    """The instant of a time on a clock there."""
+    """The instant at which a clock in New York shows a time."""
     return datetime.fromisoformat(wall).replace(tzinfo=ZoneInfo(NEW_YORK))
 
 
 class Line:
-    """The line between a page and its server, which can hold the server's answers back."""
+    """The connection between a page and its server; it can hold the server's answers back."""
 
     def __init__(self, page: Page) -> None:
         self._page = page
@@ -103,7 +103,7 @@ class Line:
 
     @contextmanager
     def answers_held(self) -> Iterator[None]:
-        """Until the end of the block the page hears nothing."""
+        """Hold back all answers to the page during the block."""
         self._answers = []
         yield
         held, self._answers = self._answers, None
@@ -111,11 +111,11 @@ class Line:
             page_side.send(message)
 
     def wait_for_questions(self, count: int) -> None:
-        """Until the page has sent so many more."""
+        """Wait until the page has sent this many more messages."""
         enough = self._questions + count
 
         def sent() -> bool:
-            self._page.evaluate("null")  # in such calls the line is served
+            self._page.evaluate("null")  # Playwright handles the held messages only during a call
             return self._questions >= enough
 
         wait_until(sent)
@@ -125,7 +125,7 @@ def caption(page: Page):
     return page.get_by_text(re.compile(r"2026, .+ to .+ 2026, "))
 
 
-def test_a_drag_zooms_to_finer_bars_and_at_last_to_single_ticks(history, open_page):
+def test_drags_zoom_to_finer_bars_and_finally_to_single_ticks(history, open_page):
     page = open_page(address(history, *WHOLE), zone=NEW_YORK)
     drawn(page)
     expect(caption(page)).to_contain_text("bars of 10 s")
@@ -142,7 +142,7 @@ def test_a_drag_zooms_to_finer_bars_and_at_last_to_single_ticks(history, open_pa
 
 
 @pytest.mark.parametrize("way", ["button", "double click", "browser"])
-def test_earlier_ranges_come_back(history, open_page, way):
+def test_back_and_double_click_return_to_earlier_ranges(history, open_page, way):
     page = open_page(address(history, *WHOLE), zone=NEW_YORK)
     drag(page, 0.4, 0.8)
     wait_for_range(page, *part(0.4, 0.8))
@@ -161,7 +161,7 @@ def test_earlier_ranges_come_back(history, open_page, way):
     expect(caption(page)).to_contain_text("bars of 10 s")
 
 
-def test_whoever_goes_back_before_a_zoom_was_answered_sees_the_earlier_range(history, open_page):
+def test_back_before_a_zoom_is_answered_shows_the_earlier_range(history, open_page):
     page = open_page(address(history, *WHOLE), zone=NEW_YORK)
     drag(page, 0.4, 0.8)
     wait_for_range(page, *part(0.4, 0.8))
@@ -175,7 +175,7 @@ def test_whoever_goes_back_before_a_zoom_was_answered_sees_the_earlier_range(his
     assert range_in_address(page) == first
 
 
-def test_what_is_asked_before_a_zoom_is_answered_does_not_undo_it(history, open_page):
+def test_a_refresh_before_a_zoom_is_answered_does_not_undo_it(history, open_page):
     page = open_page("about:blank", zone=NEW_YORK)
     line = Line(page)
     page.goto(address(history, *WHOLE))

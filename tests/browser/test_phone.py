@@ -55,7 +55,7 @@ def test_a_finger_on_the_chart_scrolls_the_page_and_does_not_zoom(page):
 
 
 def swipe(page: Page, x: float, y: float, by: int) -> None:
-    """Draw a finger down over the screen, by so many pixels."""
+    """Swipe a finger down over the screen, by this many pixels."""
     finger = page.context.new_cdp_session(page)
     touches = [("touchStart", y), *(("touchMove", y + by * step / 10) for step in range(1, 11))]
     for kind, at in touches:

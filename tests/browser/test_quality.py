@@ -1,4 +1,4 @@
-"""Quality in a browser: an outage that was healed and one that is open, in the calendar, the ledger and the charts."""
+"""Quality in a browser: a healed outage and an open one, in the calendar, the ledger and the charts."""
 
 import re
 from datetime import timedelta
@@ -25,7 +25,7 @@ OUTAGE = 5 * MINUTE
 
 @pytest.fixture(scope="module")
 def outages(tmp_path_factory):
-    """A dashboard of a day in which one outage of five minutes was healed, and another is open; no recorder is up."""
+    """A dashboard without a recorder, of a day with a healed and an open outage of five minutes."""
     file = tmp_path_factory.mktemp("outages") / "ticks.duckdb"
     with_outages(Database(file))
     with dashboard_at(free_port(), database=file, poller="external", indexes="btc_usd") as dashboard:
@@ -83,7 +83,7 @@ def test_its_charts_follow_a_change_of_theme_without_a_reload(outages, open_page
     assert page.evaluate("window.kept")
 
 
-def test_where_the_charts_script_is_not_served_streamlits_own_charts_stand_in(outages, open_page):
+def test_where_the_charts_script_is_not_served_streamlits_own_charts_replace_them(outages, open_page):
     page = open_page("about:blank")
     page.route("**/api/plotly.js*", lambda route: route.abort())
 
@@ -124,7 +124,7 @@ def test_the_ledger_is_filtered_and_the_filter_is_in_the_address(outages, open_p
 
 
 @pytest.mark.parametrize("chart", ["Line", "Candles"])
-def test_a_day_of_history_marks_what_was_healed_and_what_is_missing(outages, open_page, chart):
+def test_a_day_of_history_marks_healed_and_missing_gaps(outages, open_page, chart):
     page = open_page(f"{outages.url}/history?range=1d&chart={chart}")
 
     drawn(page)
@@ -141,7 +141,7 @@ def test_a_day_of_history_marks_what_was_healed_and_what_is_missing(outages, ope
     assert min(widths) >= 3
 
 
-def test_all_of_it_fits_on_a_phone(outages, open_page):
+def test_the_page_fits_on_a_phone(outages, open_page):
     page = open_page(f"{outages.url}/quality?days=90d", phone=True)
     expect(page.locator(".tickwell-chart.drawn")).to_have_count(3, timeout=20_000)
 

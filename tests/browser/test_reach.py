@@ -1,4 +1,4 @@
-"""What can be reached of a dashboard from outside, and what foreign and slow clients can do to it."""
+"""Which parts of a dashboard can be reached from outside, and what foreign and slow clients can do to it."""
 
 import http.client
 import json
@@ -82,7 +82,7 @@ WAYS = [
 
 
 def asked(dashboard: Dashboard, path: str, method: str = "GET") -> tuple[int, bytes]:
-    """Status and body of the reply to a request whose path is sent as it is."""
+    """Status and body of the reply to a request with exactly this path."""
     connection = http.client.HTTPConnection(urlsplit(dashboard.url).netloc, timeout=10)
     connection.request(method, path)
     reply = connection.getresponse()
@@ -111,7 +111,7 @@ def test_no_file_of_the_project_is_served_whatever_the_way_to_it(empty, file):
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"])
 @pytest.mark.parametrize("path", ["/api/health", "/api/prices/btc_usd/latest", "/api/plotly.js", "/", "/history"])
-def test_nothing_of_ours_takes_anything(empty, path, method):
+def test_none_of_our_routes_accepts_data(empty, path, method):
     status, _ = asked(empty, path, method)
 
     assert status in {404, 405}
@@ -154,7 +154,7 @@ def test_nothing_is_answered_under_the_name_of_another_address(empty, path):
 
 
 def stream(dashboard: Dashboard, origin: str) -> None:
-    """Open a page's socket as a page of an origin does, at the address of the dashboard."""
+    """Open a page's socket with the Origin header of another page."""
     address = urlsplit(dashboard.url).netloc
     with connect(f"ws://{address}/_stcore/stream", origin=Origin(origin), subprotocols=[Subprotocol("streamlit")]):
         pass
@@ -194,7 +194,7 @@ def test_a_request_that_brings_too_much_is_refused(empty):
 
 @contextmanager
 def slow_clients(dashboard: Dashboard, count: int) -> Iterator[None]:
-    """Clients of each kind that ask for much and read nothing of it, or do not come to the end of what they ask."""
+    """Clients of each kind that ask for much and read nothing, or never finish their request."""
     host, port = urlsplit(dashboard.url).hostname, urlsplit(dashboard.url).port
     start = int((utc_now() - timedelta(days=1)).timestamp())
     requests = [
@@ -213,13 +213,13 @@ def slow_clients(dashboard: Dashboard, count: int) -> Iterator[None]:
 
 
 def received_seconds(database_file: Path) -> list[int]:
-    """When ticks were received live, in whole seconds."""
+    """The whole seconds in which live ticks were received."""
     with Database(database_file).read() as cursor:
         found = ticks.history(cursor, "btc_usd", utc_now() - timedelta(minutes=5), utc_now())
     return [int(tick.received_at.timestamp()) for tick in found if tick.received_at is not None]
 
 
-def test_slow_clients_cost_no_slot_and_stand_in_nobodys_way(start_dashboard, database_file):
+def test_slow_clients_cost_no_slot_and_delay_no_other_client(start_dashboard, database_file):
     database = Database(database_file)
     database.migrate()
     with database.write() as cursor:

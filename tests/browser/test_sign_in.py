@@ -1,4 +1,4 @@
-"""Signing in as a person meets it: a real server, a real browser, a real OpenID provider."""
+"""Signing in as a reader does it: a real server, a real browser, a real OpenID provider."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,7 +29,7 @@ SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
 @pytest.fixture(scope="module")
 def provider() -> Iterator[str]:
-    """The address of an OpenID provider that takes any address for an account's, and any client for one of its own."""
+    """The address of an OpenID provider that accepts any e-mail address as an account, and any client."""
     port = free_port()
     with Program("oidc_provider_mock", "--port", str(port)):
         url = f"http://localhost:{port}"
@@ -45,7 +45,7 @@ def reached(url: str) -> bool:
 
 
 def secrets_of(file: Path, port: int, provider: str, names: tuple[str, ...] = (), **settings: str) -> Path:
-    """Write the secrets of a dashboard whose readers sign in with a provider, or with each of those names."""
+    """Write the secrets of a dashboard whose readers sign in with one provider, or with several named ones."""
     client = [
         'client_id = "tickwell"',
         f'client_secret = "{CLIENT_SECRET}"',
@@ -89,14 +89,14 @@ def private_at(folder: Path, provider: str, names: tuple[str, ...] = (), **setti
 
 @pytest.fixture(scope="module")
 def private(tmp_path_factory, provider) -> Iterator[Private]:
-    """One that has a token for programs, too."""
+    """A private dashboard that also has a token for programs."""
     with private_at(tmp_path_factory.mktemp("private"), provider, api_token=TOKEN) as private:
         yield private
 
 
 @pytest.fixture
 def visitor(contexts) -> Iterator[Callable[..., BrowserContext]]:
-    """A browser of its own for each visitor, with no cookie in it."""
+    """Opens a new browser for each visitor, without cookies."""
     visitors: list[BrowserContext] = []
 
     def visit(**options) -> BrowserContext:
@@ -137,7 +137,7 @@ def expect_to_be_asked(page: Page) -> None:
 
 
 @pytest.mark.parametrize("path", ["/history?range=1d", "/nothing"])
-def test_who_is_not_signed_in_is_asked_to_whatever_page_they_come_for_and_nothing_is_sent(private, visitor, path):
+def test_a_reader_who_is_not_signed_in_gets_nothing_but_the_sign_in_page_at_any_address(private, visitor, path):
     page = visitor().new_page()
     frames: list[str | bytes] = []
     page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: frames.extend([frame])))
@@ -201,7 +201,7 @@ def test_signing_out_in_one_tab_ends_the_others_and_the_cookie(private, visitor)
     expect_to_be_asked(opened(thief, private.url))
 
 
-def test_one_readers_signing_out_leaves_another_in(private, visitor):
+def test_signing_out_leaves_other_readers_signed_in(private, visitor):
     one, other = (opened(visitor(), private.url) for _ in range(2))
     for page in (one, other):
         sign_in(page, READER)
@@ -216,7 +216,7 @@ def test_one_readers_signing_out_leaves_another_in(private, visitor):
     assert other.evaluate("window.kept") is True
 
 
-def test_it_records_whoever_is_or_is_not_signed_in(private, visitor):
+def test_recording_does_not_depend_on_who_is_signed_in(private, visitor):
     before = private.dashboard.wait_for_ticks()["indexes"]["btc_usd"]["ticks"]
 
     expect_to_be_asked(opened(visitor(), private.url))
@@ -226,7 +226,7 @@ def test_it_records_whoever_is_or_is_not_signed_in(private, visitor):
 
 @pytest.fixture(scope="module")
 def of_two_providers(tmp_path_factory, provider) -> Iterator[Private]:
-    """One whose readers choose where they sign in, and that has no token."""
+    """A private dashboard with two providers and without a token."""
     with private_at(tmp_path_factory.mktemp("two"), provider, ("google", "example")) as private:
         yield private
 
@@ -240,7 +240,7 @@ def test_each_of_two_providers_lets_readers_in(of_two_providers, visitor, name):
     drawn(page)
 
 
-def test_signing_in_stands_in_nobodys_way_and_fits_on_a_phone(private, visitor):
+def test_the_sign_in_page_has_no_serious_fault_and_fits_on_a_phone(private, visitor):
     page = opened(visitor(phone=True), private.url)
     page.emulate_media(reduced_motion="reduce")
 
@@ -258,7 +258,7 @@ def test_signing_in_stands_in_nobodys_way_and_fits_on_a_phone(private, visitor):
 
 
 def expect_to_be_fit_for_all(page: Page) -> None:
-    """Not wider than the window, and nothing serious for axe in light and dark."""
+    """Expect no overflow, and no serious finding of axe in light and dark."""
     add_axe(page)
     assert overflow(page) == 0
     for scheme in SCHEMES:
@@ -293,7 +293,7 @@ def test_no_secret_is_in_any_log_page_reply_or_error(tmp_path, provider, visitor
         assert not [each for each in (*told, out, err) if secret in each]
 
 
-def test_a_fence_with_a_fault_stops_the_start_with_one_line_and_no_secret(tmp_path, provider):
+def test_a_faulty_sign_in_stops_the_start_with_one_line_and_no_secret(tmp_path, provider):
     port = free_port()
     secrets = secrets_of(tmp_path / "secrets.toml", port, provider, api_token="too-short")
 

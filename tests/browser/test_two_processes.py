@@ -1,4 +1,4 @@
-"""Recorder and dashboard in a process each, on one file, both as busy as they get.
+"""A recorder and a dashboard in two processes on one file, both under full load.
 
 The short form, by `make whole`, has 2 M ticks and a session for each page. The long one, by `make load`, has 30 M ticks
 and eight sessions for a minute. How long ticks took to the disk is printed.
@@ -52,7 +52,7 @@ _TROUBLE = re.compile(r"can't be read|locked|held by|busy|page failed|wanted els
 
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[Stage]:
-    """A long history, on which a recorder is at work; exchange and recorder have a process each."""
+    """A file with a long history and a running recorder; the exchange and the recorder have a process each."""
     (tmp_path / "stage").mkdir()
     stage = Stage(tmp_path / "stage")
     stage.database.migrate()
@@ -74,7 +74,7 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
 
 @contextlib.contextmanager
 def asking(dashboard: Dashboard) -> Iterator[list[httpx.Response]]:
-    """A program asks the API for the newest price as long as the block lasts; what it was answered."""
+    """Ask the API for the newest price during the block; yields the answers."""
     done, answers = threading.Event(), list[httpx.Response]()
 
     def ask() -> None:
@@ -91,7 +91,7 @@ def asking(dashboard: Dashboard) -> Iterator[list[httpx.Response]]:
 
 
 def spare_the_processor() -> None:
-    """Let the browsers yield to all others, as if they ran on other machines."""
+    """Lower the priority of the browsers, as if they ran on other machines."""
     for process in psutil.process_iter(["name"]):
         if "chrom" in process.info["name"]:
             with contextlib.suppress(psutil.NoSuchProcess):

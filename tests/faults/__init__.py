@@ -1,4 +1,4 @@
-"""What can go wrong, done to real recorders: nothing acknowledged may be lost, nothing invented, all else explained.
+"""Faults, injected into real recorders: no acknowledged tick may be lost or invented, and each empty slot is explained.
 
-`python -m tests.faults` does each of it many times and prints a table; the tests do each once.
+`python -m tests.faults` injects each fault many times and prints a table; the tests inject each once.
 """

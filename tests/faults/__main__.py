@@ -1,4 +1,4 @@
-"""Injects every kind of fault many times and prints what became of it: `python -m tests.faults [part of a name] …`."""
+"""Injects every kind of fault many times and prints the results: `python -m tests.faults [part of a name] …`."""
 
 import sys
 import tempfile

@@ -13,13 +13,13 @@ FAILING, *OTHERS = INDEXES
 _SLOTS = 20
 _SLOTS_IN_SHORT = 4
 
-# A reply that trickles keeps a chart for as long as the client lets it; another index comes after that.
+# A reply that trickles delays a chart until the client gives up; another index comes after that.
 _HEALED_WITHIN_S = 150
 _HEALED_WITHIN_S_IN_SHORT = 45
 
 
 def one_index(stage: Stage, times: int, **fault: Any) -> None:
-    """Every reply about one index is odd for a while."""
+    """Every reply about one index is faulty for a while."""
     for _ in range(times):
         _begin(stage, Fault(index_name=FAILING, **fault))
         with no_slot_lost(stage, OTHERS):
@@ -29,7 +29,7 @@ def one_index(stage: Stage, times: int, **fault: Any) -> None:
 
 
 def one_method(method: str, stage: Stage, times: int, **fault: Any) -> None:
-    """Every reply of one method, not of the one that gives prices, is odd for a while."""
+    """Every reply of one method other than the price's is faulty for a while."""
     for _ in range(times):
         _begin(stage, Fault(method=method, **fault))
         with no_slot_lost(stage, INDEXES):
@@ -49,7 +49,7 @@ def chart_of_one_index(stage: Stage, times: int) -> None:
 
 
 def delisted(stage: Stage, times: int) -> None:
-    """The exchange no longer publishes an index that has ticks: at the start, and from some moment on."""
+    """The exchange no longer publishes an index with ticks: from the start, or from a later moment on."""
     for _ in range(times):
         _begin(stage, Fault("delisted", index_name=FAILING))
         with no_slot_lost(stage, OTHERS):
@@ -62,7 +62,7 @@ def delisted(stage: Stage, times: int) -> None:
 
 
 def tls(stage: Stage, times: int) -> None:
-    """The connection breaks in the middle of each reply about one index, by turns with a spoilt record and without."""
+    """The connection breaks in the middle of each reply about one index, in turn with a spoilt record and without."""
     for _ in range(times):
         with Front(stage.simulator, stage.folder.with_name(f"{stage.folder.name}.pem")) as front:
             stage.url, stage.certificate = front.url, str(front.certificate)
@@ -88,7 +88,7 @@ def _begin(stage: Stage, *faults: Fault) -> None:
 
 
 def _over(stage: Stage, others: Sequence[str]) -> None:
-    """What failed works again: all of it records, and the gaps of the others heal, unless they did before."""
+    """The failure ends: all indexes record, and the gaps of the other indexes heal, unless they did before."""
     stage.simulator.faults.clear()
     began = time.monotonic()
     stage.wait_for(1)

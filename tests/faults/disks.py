@@ -1,4 +1,4 @@
-"""What the disk can refuse."""
+"""Refusals of the disk."""
 
 import contextlib
 

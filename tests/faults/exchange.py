@@ -1,4 +1,4 @@
-"""What the exchange can do wrong, and the clocks."""
+"""Faults of the exchange, and of the clocks."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -58,7 +58,7 @@ def clock_stands_still(stage: Stage, times: int) -> None:
 
 
 def charts(change: Callable[[list[Any]], list[Any]], stage: Stage, times: int) -> None:
-    """Charts whose points are not as documented, while an outage is healed by them."""
+    """Charts have undocumented points while they heal an outage."""
     answer = stage.simulator._exchange._result
 
     def changed(method: str, *more: Any) -> Any:
@@ -114,7 +114,7 @@ def clock_set(seconds: float, stage: Stage, times: int) -> None:
 
 
 def summer_time_ends(stage: Stage, times: int) -> None:
-    """The hour that local clocks show twice, in a zone that has it."""
+    """Local time shows an hour twice, in a zone with summer time."""
     for _ in range(times):
         stage.start(zone="Europe/Berlin")
         with stage.injected_once():

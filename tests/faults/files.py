@@ -1,4 +1,4 @@
-"""What can become of the database file and what lies beside it."""
+"""Damage to the database file and to the files beside it."""
 
 import shutil
 from collections.abc import Callable
@@ -67,7 +67,7 @@ def log_without_its_file(stage: Stage, times: int) -> None:
 
 
 def torn_log(stage: Stage, times: int) -> None:
-    """The end of a commit is missing that nobody was told of, as after a power cut."""
+    """The end of an unacknowledged commit is missing, as after a power cut."""
     with recording(stage):
         for _ in range(times):
             with stage.injected_once():

@@ -1,4 +1,4 @@
-"""Processes that are killed in the middle of something."""
+"""Processes that are killed in the middle of their work."""
 
 import time
 from datetime import timedelta
@@ -23,7 +23,7 @@ SELECT
 
 
 def kill_recorder(stage: Stage, times: int) -> None:
-    """At random moments, half of them in the tenth of a second in which a slot is written."""
+    """Kill it at random moments, half of them in the tenth of a second in which a slot is written."""
     for _ in range(times):
         with stage.injected_once():
             stage.start()
@@ -50,7 +50,7 @@ def kill_while_healing(stage: Stage, times: int) -> None:
 
 
 def kill_in_a_busy_loop(how: str, stage: Stage, times: int) -> None:
-    """A process that does nothing but append and checkpoint, so that each kill meets one of the two."""
+    """Kill a process that only appends and checkpoints, so that each kill interrupts one of the two."""
     database = Database(stage.file)
     database.migrate()
     acknowledged = -1
@@ -98,7 +98,7 @@ def kill_while_creating(stage: Stage, times: int) -> None:
 
 
 def kill_while_closing_candles(stage: Stage, times: int) -> None:
-    """Candles are made anew when the process is killed: those that are there are those of their ticks."""
+    """Kill a process that rebuilds candles: the stored candles match their ticks."""
     seconds = 200_000
     stage.database.migrate()
     with stage.database.write() as cursor:
@@ -126,7 +126,7 @@ def kill_while_closing_candles(stage: Stage, times: int) -> None:
 
 
 def kill_backup(stage: Stage, times: int) -> None:
-    """A backup is killed while a recorder records: the one before stays whole, and the next one finds its way."""
+    """Kill a backup beside a recorder: the backup before it stays whole, and the next one succeeds."""
     folder = stage.folder.with_name(f"{stage.folder.name}.backup")
     with_outage(stage, ago=timedelta(days=40), lasting=timedelta(days=39))
     with recording(stage):
@@ -146,7 +146,7 @@ def kill_backup(stage: Stage, times: int) -> None:
 
 
 def kill_reader(stage: Stage, times: int) -> None:
-    """A reader is killed while it holds a lease: the recorder goes on at once and loses no slot."""
+    """Kill a reader that holds a lease: the recorder goes on at once and loses no slot."""
     with recording(stage):
         for _ in range(times):
             with stage.injected_once(), start("keep_reading", stage.file) as reader:

@@ -1,4 +1,4 @@
-"""The kinds of fault, by name. Each is a function that injects it, waits until it is over, and checks its own."""
+"""The kinds of fault, by name. Each has a function that injects it, waits until it is over, and checks the outcome."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ from tests.store import files as damages
 class Kind:
     """A fault, and how it is staged.
 
-    inject: does it on a stage, so many times.
+    inject: injects it on a stage a number of times.
     kills: how often the long form ends a process with kill -9; 0 for a fault of another kind.
     times: how often the long form injects one of another kind.
-    mode: of the recorder, see `Stage`.
-    at: what the clocks show when it begins; None for the present.
+    mode: of the recorder; see `Stage`.
+    at: the time of the clocks when it begins; None for the present.
     small_disk: on a file system of its own with 24 MB.
     mounts: it needs the right to mount.
-    poses_as: whose prices the simulator's pass for.
+    poses_as: the exchange that the simulator claims to be.
     """
 
     inject: Callable[[Stage, int], None]
@@ -36,7 +36,7 @@ class Kind:
     poses_as: Exchange = Exchange.SIMULATOR
 
 
-# Replies that nobody expects, each with the fault that brings it.
+# Unexpected replies, each with the fault that causes it.
 ODD_REPLIES: dict[str, dict[str, Any]] = {
     "an error code of 2**70": {"kind": "error", "code": 2**70},
     "a lone surrogate in a message": {"kind": "error", "message": "\ud83d"},
@@ -139,7 +139,7 @@ KINDS: dict[str, Kind] = {
 
 
 def first_of_families(kinds: Mapping[str, Kind]) -> dict[str, Kind]:
-    """The first of those kinds that are injected by the same function into a recorder of the same mode."""
+    """For each function and mode of the recorder, the first kind that uses them."""
     families: dict[tuple[object, str], str] = {}
     for name, kind in kinds.items():
         families.setdefault((getattr(kind.inject, "func", kind.inject), kind.mode), name)

@@ -1,4 +1,4 @@
-"""What other programs, other exchanges and other clocks do to a recorder."""
+"""Effects of other programs, other exchanges and other clocks on a recorder."""
 
 import csv
 import subprocess
@@ -25,12 +25,12 @@ from tests.store.processes import line, start
 _KEPT_S = 60
 _KEPT_S_IN_SHORT = 8
 
-# Some portions of `import_in_portions`.
+# The number of rows: some portions of `import_in_portions`.
 _IMPORTED_S = 40_000
 
 
 def kept_beside_pages(stage: Stage, times: int) -> None:
-    """A foreign program has the file for long, while pages wait for it in the recorder's own process."""
+    """A foreign program holds the file for a long time, while pages in the recorder's process wait for it."""
     with recording(stage), open_pages(stage.port, "", "history") as visits, no_slot_lost(stage, INDEXES):
         for _ in range(times):
             with stage.injected_once(), kept_by_others(stage):
@@ -40,7 +40,7 @@ def kept_beside_pages(stage: Stage, times: int) -> None:
 
 
 def stopped_meanwhile(stage: Stage, times: int) -> None:
-    """The recorder is stopped while a foreign program has the file: the next one stores what waited."""
+    """The recorder is stopped while a foreign program has the file: the next recorder stores the waiting ticks."""
     stage.start()
     stage.wait_for(2)
     for _ in range(times):
@@ -57,7 +57,7 @@ def stopped_meanwhile(stage: Stage, times: int) -> None:
 
 
 def another_exchange(stage: Stage, times: int) -> None:
-    """The address of another exchange beside a file with the prices of one: nothing of it gets in."""
+    """The address leads to another exchange than the file's: none of its prices is stored."""
     with recording(stage):
         for _ in range(times):
             for other in set(Exchange) - {Exchange.REAL}:
@@ -69,7 +69,7 @@ def another_exchange(stage: Stage, times: int) -> None:
 
 
 def clock_off(seconds: float, stage: Stage, times: int) -> None:
-    """The clock of the recorder's machine is wrong from its start on: no slot is lost, or counted as a gap besides."""
+    """The machine's clock is wrong from the recorder's start on: no slot is lost or counted as a gap."""
     for _ in range(times):
         remove(stage)
         stage.set_clocks(recorder_s=seconds)
@@ -83,7 +83,7 @@ def clock_off(seconds: float, stage: Stage, times: int) -> None:
 
 
 def kill_import(stage: Stage, times: int) -> None:
-    """An import is killed while a recorder records; the same import then brings the rest."""
+    """Kill an import beside a recorder; the same import then stores the rest."""
     file = stage.folder.with_name(f"{stage.folder.name}.csv")
     _write(file, until=datetime.now(UTC).replace(microsecond=0) - timedelta(days=2))
     with recording(stage):
@@ -117,7 +117,7 @@ def _write(file: Path, until: datetime) -> None:
 
 
 def _waits(stage: Stage, slots: int) -> None:
-    """So many slots of all indexes wait for the file."""
+    """Do this many slots of all indexes wait for the file?"""
 
     def waiting() -> bool:
         notice = read_notice(stage.file)
@@ -127,7 +127,7 @@ def _waits(stage: Stage, slots: int) -> None:
 
 
 def _refused(stage: Stage, exchange: Simulator, *command: str) -> None:
-    """A command ends with one line that names both exchanges."""
+    """Check that a command ends with one line that names both exchanges."""
     settings = {"database": stage.file, "deribit_url": exchange.url, "poll_seconds": 1, "log_level": "ERROR"}
     name = " ".join(command) or "run"
     with Program("poller", *command, **settings) as program:
@@ -143,7 +143,7 @@ def _refused(stage: Stage, exchange: Simulator, *command: str) -> None:
 
 
 def _rows(stage: Stage) -> dict[str, int]:
-    """How many rows each table has."""
+    """The number of rows of each table."""
     with stage.database.read() as cursor:
         return {
             table: cursor.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0] for table in schema.tables(cursor)

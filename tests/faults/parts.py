@@ -1,4 +1,4 @@
-"""What faults are made of: a recorder that records, an outage, a disk that is small or read-only."""
+"""Building blocks of faults: a running recorder, an outage, a disk that is small or read-only."""
 
 import contextlib
 import os
@@ -29,7 +29,7 @@ MINUTE = timedelta(minutes=1)
 
 @contextlib.contextmanager
 def recording(stage: Stage) -> Iterator[None]:
-    """A recorder that has recorded, and that is stopped at the end."""
+    """A running recorder that has recorded already; it is stopped at the end."""
     stage.start()
     stage.wait_for(2)
     yield
@@ -38,7 +38,7 @@ def recording(stage: Stage) -> Iterator[None]:
 
 
 def with_outage(stage: Stage, ago: timedelta = 20 * MINUTE, lasting: timedelta = 5 * MINUTE) -> None:
-    """A file whose recorder was cut off so long ago, for so long, and has no older history to load."""
+    """A file with an outage of this length, this long ago, and with older history, so that none is loaded."""
     end = utc_now().replace(microsecond=0)
     database = stage.database
     database.migrate()
@@ -77,7 +77,7 @@ def with_old_schema(file: Path) -> None:
 
 
 def kill_a_migration(stage: Stage) -> float:
-    """Kill a process somewhere between the start and the end of `Database.migrate`; when that was."""
+    """Kill a process during `Database.migrate`; return the time."""
     with start("migrate", stage.file) as program:
         assert line(program) == "ready"
         time.sleep(stage.random.random() / 5)  # until the moment of the kill
@@ -88,21 +88,21 @@ def kill_a_migration(stage: Stage) -> float:
 
 
 def sound(folder: Path) -> None:
-    """Nothing is wrong with a backup."""
+    """Check that a backup is sound."""
     manifest = what_it_holds(folder)
     assert manifest is not None
     assert list(faults_of_backup(folder, manifest, "256MB")) == []
 
 
 def remove(stage: Stage) -> None:
-    """Begin anew in the same folder."""
+    """Remove the database, so that a new one begins in the same folder."""
     for path in stage.folder.iterdir():
         path.unlink()
     stage.forget()
 
 
 def fill(folder: Path, leaving: int) -> None:
-    """Fill a small disk, but for so many bytes."""
+    """Fill a small disk except for this many bytes."""
     with (folder / "filling").open("wb", buffering=0) as file:
         free = os.statvfs(folder)
         with contextlib.suppress(OSError):
@@ -113,7 +113,7 @@ def fill(folder: Path, leaving: int) -> None:
 
 @contextlib.contextmanager
 def no_slot_lost(stage: Stage, names: Sequence[str]) -> Iterator[None]:
-    """Count, of the time that the block lasts, the slots of these indexes whose tick is not durable by its end."""
+    """Count the slots of these indexes during the block whose tick is not durable by its end."""
     began = int(time.time()) + 1
     try:
         yield
@@ -129,9 +129,9 @@ def count_lost(stage: Stage, names: Sequence[str], began: int, until: int) -> No
 
 @contextlib.contextmanager
 def kept_by_others(stage: Stage) -> Iterator[None]:
-    """A program that knows nothing of leases has the file open as long as the block lasts."""
+    """A program that knows no leases has the file open during the block."""
     with contextlib.ExitStack() as stack:
-        # A process that holds the file closes it for the lease of another one, and then takes it back within a second.
+        # A holder closes the file for another process's lease, and takes it back within a second.
         with lease_locks(stage.file, time.monotonic() + 20, shared=False):
             tool = stack.enter_context(start("hold_like_a_foreign_tool", stage.file))
             assert line(tool) == "held"
@@ -139,7 +139,7 @@ def kept_by_others(stage: Stage) -> Iterator[None]:
 
 
 def told(stage: Stage, state: str, detail: str = "") -> None:
-    """Wait until the recorder says so where everybody looks."""
+    """Wait until the recorder's notice says so."""
 
     def says() -> bool:
         notice = read_notice(stage.file)
@@ -150,7 +150,7 @@ def told(stage: Stage, state: str, detail: str = "") -> None:
 
 @contextlib.contextmanager
 def mounted(folder: Path, *options: str | Path) -> Iterator[None]:
-    """Mount something on a folder, as long as the block lasts."""
+    """Mount something on a folder during the block."""
     subprocess.run(["mount", *options, folder], check=True, capture_output=True)
     try:
         yield
@@ -165,7 +165,7 @@ def small_disk(folder: Path) -> contextlib.AbstractContextManager[None]:
 
 @contextlib.contextmanager
 def read_only(folder: Path) -> Iterator[None]:
-    """Lay the folder over itself so that nobody can open anything in it to write."""
+    """Mount the folder over itself, read-only."""
     copy = folder.with_name(f"{folder.name}.read-only")
     copy.mkdir(exist_ok=True)
     with mounted(copy, "--bind", folder):
@@ -175,7 +175,7 @@ def read_only(folder: Path) -> Iterator[None]:
 
 
 def may_mount(folder: Path) -> bool:
-    """Has this process the right to mount?"""
+    """Does this process have the right to mount?"""
     try:
         with small_disk(folder):
             return True

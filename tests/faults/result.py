@@ -1,4 +1,4 @@
-"""What became of a fault."""
+"""The result of a fault."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -10,10 +10,10 @@ from store.instants import EPOCH
 
 @dataclass
 class Result:
-    """What became of a fault that was injected so many times. Without an `error`, and with zeros, all is well.
+    """The result of a fault that was injected several times. All is well if `error` is empty and the losses are 0.
 
-    others_lost: slots without a tick of what the fault has nothing to do with; None if nobody counted them.
-    note: what a kind of fault counted by itself, in words.
+    others_lost: lost slots of feeds that the fault does not concern; None if they were not counted.
+    note: further counts of this kind of fault, in words.
     """
 
     fault: str
@@ -35,10 +35,10 @@ class Result:
 def empty_slots(
     rows: Sequence[tuple[Any, ...]], index_names: Sequence[str], now: datetime
 ) -> Iterator[tuple[str, datetime]]:
-    """The seconds up to now, between an index's first and last observation, in which none was made on either clock.
+    """The seconds between an index's first and last observation in which no observation was made on either clock.
 
-    A row is an index's name, the time of a price and the price, the seconds that it is an average over, and the time
-    when it was received, which what was imported has none of; times are in microseconds since 1970.
+    A row has the index, the time of a price, the price, the seconds that it is an average over, and the time
+    of receipt, which imported rows lack; times are in microseconds since 1970.
     """
     for index_name in index_names:
         observed = [row for row in rows if row[0] == index_name and not row[3] and row[4]]

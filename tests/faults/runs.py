@@ -1,4 +1,4 @@
-"""Runs faults side by side, and tells in a table what became of them."""
+"""Runs faults side by side, and prints a table of their results."""
 
 import contextlib
 import statistics
@@ -27,9 +27,9 @@ _SUMMED = ("times", "acknowledged", "lost", "invented", "unexplained", "others_l
 
 
 def run(name: str, folder: Path, times: int, seed: int, *, long: bool = False) -> Result:
-    """Inject one fault so often; whatever goes wrong meanwhile is in the result.
+    """Inject one fault several times; the result has every failure.
 
-    long: what may last longer than it must does.
+    long: use the long form of the fault.
     """
     kind = KINDS[name]
     folder.mkdir(parents=True)
@@ -47,16 +47,16 @@ def run(name: str, folder: Path, times: int, seed: int, *, long: bool = False) -
 def run_all(
     folder: Path, times: dict[str, int], at_once: int, seed: int = 1, *, long: bool = False
 ) -> Iterator[Result]:
-    """Inject several faults so often each, and tell of each when it is over.
+    """Inject each fault several times, and report each when it is over.
 
-    A machine with too much to do loses slots too: a fault after which others lost some, and nothing else is wrong, is
-    staged once more, alone.
+    An overloaded machine loses slots too. If the only failure of a fault is that other feeds lost slots, it is
+    injected once more, alone.
     """
     again: list[str] = []
     with ThreadPoolExecutor(at_once) as pool:
         futures = [
             pool.submit(run, name, folder / f"fault_{number}", its, seed + number, long=long)
-            for number, (name, its) in reversed(list(enumerate(times.items())))  # the short ones come last
+            for number, (name, its) in reversed(list(enumerate(times.items())))  # the short faults come last
         ]
         for future in as_completed(futures):
             result = future.result()
@@ -84,12 +84,12 @@ def table(results: Sequence[Result]) -> str:
 
 
 def kills(results: Sequence[Result]) -> int:
-    """How many processes were killed."""
+    """The number of killed processes."""
     return sum(each.times for each in results if KINDS[each.fault].kills)
 
 
 def chosen(*, mounts: bool) -> dict[str, Kind]:
-    """The faults that can be injected here."""
+    """The faults that this machine allows to inject."""
     return {name: kind for name, kind in KINDS.items() if mounts or not kind.mounts}
 
 

@@ -1,4 +1,4 @@
-"""Where a fault happens: a recorder in a process of its own, an exchange, a file, and what must be true of it."""
+"""The stage of a fault: a recorder in a process of its own, an exchange, a file, and the checks of the file."""
 
 import contextlib
 import json
@@ -35,19 +35,19 @@ FROM ticks
 
 
 class Stage:
-    """A file in a folder, recorded each second by one process at a time; `with` ends all that runs.
+    """A file in a folder, recorded each second by one process at a time; `with` ends all processes.
 
     Args:
         folder: an empty one.
-        seed: of what is left to chance.
+        seed: of the random numbers.
         mode: of the recorder; or "dashboard", a whole one with the recorder in its process.
         ahead_s: how far the clocks of exchange and recorder are ahead of the machine's.
-        long: what may last longer than it must does.
-        poses_as: whose prices the simulator's pass for.
+        long: use the long form of the fault.
+        poses_as: the exchange that the simulator claims to be.
 
-    `url` is the exchange's, the simulator's of this process unless set. `certificate` is a file that recorders trust
-    besides. `delays_s` has for each observation the seconds from its exchange time until it was durable. `settings` are
-    the recorder's besides file, exchange and period. A dashboard serves on `port` and writes what it says into `log`.
+    `url` is the exchange's address, by default our simulator's. `certificate` is a file that recorders trust
+    as well. `delays_s` has the seconds from exchange time until durable for each observation. `settings` are
+    the recorder's, besides file, exchange and period. A dashboard serves on `port` and writes its output to `log`.
     """
 
     def __init__(
@@ -121,7 +121,7 @@ class Stage:
             listener.start()
 
     def stop(self) -> str:
-        """Stop recording as a service manager does; what the recorder said on stderr."""
+        """Stop recording as a service manager does; return the recorder's stderr."""
         assert self._program is not None
         self._program.process.terminate()
         return self.end()
@@ -133,7 +133,7 @@ class Stage:
         self.end()
 
     def end(self) -> str:
-        """Wait for the end of the recorder; what it said on stderr."""
+        """Wait for the end of the recorder; return its stderr."""
         assert self._program is not None
         self._program.process.wait(30)
         for listener in self._listeners:
@@ -143,7 +143,7 @@ class Stage:
         return "".join(self._said)
 
     def wait_for(self, count: int = 2, timeout_s: float = 40, names: Sequence[str] = INDEXES) -> None:
-        """Wait until each index has so many observations more than now, made durable."""
+        """Wait until each index has this many more durable observations than now."""
         with self._heard:
             wanted = {name: self._observations(name) + count for name in names}
             if not self._heard.wait_for(
@@ -153,7 +153,7 @@ class Stage:
                 raise AssertionError(f"no {count} ticks in {timeout_s:g} s, but {had}")
 
     def wait_until_healed(self, timeout_s: float = 90, names: Sequence[str] = INDEXES) -> None:
-        """Wait until every gap that is over is healed, or given up as averages of 6 s can't reach into so few slots."""
+        """Wait until every finished gap is healed, or given up because it is too short for averages of 6 s."""
 
         def healed() -> bool:
             now = utc_now()
@@ -169,14 +169,14 @@ class Stage:
 
     @contextlib.contextmanager
     def stopped(self) -> Iterator[None]:
-        """The recorder is down as long as the block lasts."""
+        """Stop the recorder during the block."""
         self.stop()
         yield
         self.start()
 
     @contextlib.contextmanager
     def injected_once(self) -> Iterator[None]:
-        """A fault lasts as long as the block; then it must be over within seconds, and how many is noted."""
+        """A fault lasts during the block; the seconds until it is over after that are noted, and limited."""
         self.injected += 1
         yield
         started = time.monotonic()
@@ -186,44 +186,44 @@ class Stage:
     # What goes wrong
 
     def set_clocks(self, *, recorder_s: float = 0, exchange_s: float = 0) -> None:
-        """Move the clocks, of the recorder's machine and of the exchange."""
+        """Set the clocks of the recorder's machine and of the exchange."""
         self.exchange_ahead_s += exchange_s
         new = self._ahead_file.with_suffix(".new")
         new.write_text(str(float(self._ahead_file.read_text()) + recorder_s))
         new.rename(self._ahead_file)
 
     def exchange_fails(self, kind: str, seconds: float = 2.5, **fields: Any) -> None:
-        """Let the exchange do something wrong for a while."""
+        """Inject a fault into the exchange for a while."""
         self.simulator.faults.add(Fault(kind, seconds=seconds, **fields))
         wait_until(lambda: not self.simulator.faults.listing(), timeout_s=seconds + 5)
 
     def damage(self, spoil: Callable[[Path], object]) -> None:
-        """Spoil the file while nobody records. What is in it then counts neither as kept nor as lost.
+        """Damage the file while no recorder runs. Its ticks then count neither as kept nor as lost.
 
-        It must be kept as it is then, under another name.
+        The damaged file must be kept unchanged, under another name.
         """
         spoil(self.file)
         self._damaged += [path.read_bytes() for path in (self.file, log_of(self.file)) if path.exists()]
         self.forget()
 
     def forget(self) -> None:
-        """What was acknowledged until now was deleted by somebody."""
+        """Drop all acknowledged ticks so far, because the test deleted them."""
         with self._heard:
             self._acknowledged.clear()
 
     # What must be true
 
     def seconds(self, index_name: str) -> list[int]:
-        """The seconds since 1970 of which an observation was acknowledged, ascending."""
+        """The seconds since 1970 with an acknowledged observation, ascending."""
         with self._heard:
             return sorted(
                 ts // 1_000_000 for name, ts, _, step in self._acknowledged if name == index_name and not step
             )
 
     def result(self, fault: str) -> Result:
-        """Compare what the file has with what was acknowledged, what the exchange said, and what was due.
+        """Compare the file with the acknowledged ticks, the exchange's replies, and the slots that were due.
 
-        A fault that compared by itself has set `counted`, how many ticks were acknowledged.
+        A fault with a comparison of its own has set `counted` to the number of acknowledged ticks.
         """
         if self.counted is not None:
             return Result(
@@ -259,7 +259,7 @@ class Stage:
         )
 
     def failed(self, fault: str, error: Exception) -> Result:
-        """What there is to say when the fault was not over as it should have been."""
+        """The description of a fault that did not end in time."""
         with self._heard:
             acknowledged = len(self._acknowledged)
         words = str(error) or traceback.extract_tb(error.__traceback__)[-1].line
@@ -291,7 +291,7 @@ class Stage:
                 self._heard.notify_all()
 
     def _listen_to_errors(self, program: Program) -> None:
-        """Read them as they come: a recorder whose errors nobody takes stands still once a pipe is full, at 64 KB."""
+        """Read stderr as it comes: a recorder hangs once its pipe is full, at 64 KB."""
         assert program.process.stderr is not None
         self._said.extend(program.process.stderr)
 
@@ -300,6 +300,6 @@ class Stage:
 
 
 def free_port() -> int:
-    """One that nobody has just now."""
+    """A port that is free now."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         return int(taken.getsockname()[1])

@@ -1,4 +1,4 @@
-"""A recorder that is killed while it tells people of alerts: everybody hears of each, and doubles have one reason."""
+"""A recorder is killed while it sends alerts: each alert arrives, and each double message has the same reason."""
 
 import time
 from collections import Counter
@@ -12,7 +12,7 @@ from tests.support.webhook import Webhook
 
 _EVENTS_A_KILL = 16
 
-# Fires and is over again and again as the price moves, so that events come up while others are told.
+# This rule fires and is over again and again, so that events occur while others are sent.
 _RULES = """
 [[rule]]
 name = "Each move"
@@ -82,7 +82,7 @@ def _compare(stage: Stage, webhook: Webhook, may_come_twice: Counter[str]) -> No
 
 
 def _noted(stage: Stage) -> dict[str, int]:
-    """What each event that is to be told says, and how often it was noted as sent."""
+    """The text of each event with targets, and how often it was noted as sent."""
     with stage.database.read() as cursor:
         return dict(cursor.execute(_NOTED).fetchall())
 

@@ -1,6 +1,6 @@
-"""Ten kinds of fault once, side by side: nothing acknowledged is lost, nothing invented, empty slots explained.
+"""Ten kinds of fault, once each and side by side: no tick is lost or invented, and empty slots are explained.
 
-`make whole` injects a kind of each family, `make faults` all kinds of each family, many times.
+`make whole` injects one kind of each family, `make faults` all kinds of all families, many times.
 """
 
 from collections.abc import Iterator
@@ -58,7 +58,7 @@ def results_in_order(results: dict[str, Result]) -> list[str]:
     return [name for name in KINDS if name in results]
 
 
-def test_a_fault_that_is_not_survived_shows_in_the_table(tmp_path, monkeypatch):
+def test_a_failed_fault_shows_in_the_table(tmp_path, monkeypatch):
     def lose(stage, times):
         stage.start()
         stage.wait_for(2)
@@ -82,7 +82,7 @@ def test_a_fault_that_is_not_survived_shows_in_the_table(tmp_path, monkeypatch):
     assert "file is missing: 3 counted" in table([replace(by_name["file is missing"], note="3 counted")])
 
 
-def test_no_proxy_of_the_shell_comes_between(tmp_path, monkeypatch):
+def test_proxies_of_the_shell_are_ignored(tmp_path, monkeypatch):
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     monkeypatch.setenv("NO_PROXY", "::1/128")
@@ -93,7 +93,7 @@ def test_no_proxy_of_the_shell_comes_between(tmp_path, monkeypatch):
         stage.wait_for(1)
 
 
-def test_a_fault_that_cost_others_a_slot_is_staged_once_more_alone(tmp_path, monkeypatch):
+def test_a_fault_that_cost_others_a_slot_is_injected_once_more_alone(tmp_path, monkeypatch):
     staged = []
 
     def lose_once(stage, times):

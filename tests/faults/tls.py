@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from poller.simulator.server import Simulator
 
-# Application data in TLS 1.2's form, as both versions have it, 64 bytes long, that no key has made.
+# A record of application data in the form of TLS 1.2 and 1.3: 64 bytes that no key encrypted.
 _SPOILT_RECORD = b"\x17\x03\x03\x00\x40" + bytes(64)
 
 
@@ -24,10 +24,10 @@ class Front(socketserver.ThreadingTCPServer):
     """Passes calls on to a simulator.
 
     Args:
-        simulator: that answers.
+        simulator: answers the calls.
         certificate: a file to make, for localhost.
 
-    `fails` is the index whose replies break the connection, `broken` how many did.
+    `fails` is the index whose replies break the connection; `broken` counts them.
     """
 
     daemon_threads = True
@@ -86,12 +86,12 @@ class _Handler(socketserver.BaseRequestHandler):
             os.write(connection.fileno(), _SPOILT_RECORD)
         else:
             os.write(connection.fileno(), _SPOILT_RECORD[:20])
-        # Without a farewell of TLS.
+        # Close without TLS's closing message.
         os.close(connection.detach())
 
 
 def _target(asked: Any) -> str:
-    """What the next request asks for; empty when none comes."""
+    """The target of the next request; empty without one."""
     first = asked.readline().split()
     while asked.readline().strip():
         pass
@@ -99,7 +99,7 @@ def _target(asked: Any) -> str:
 
 
 def _certify(path: Path) -> None:
-    """Write a key and a certificate that is its own authority."""
+    """Write a key and a self-signed certificate."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
     now = datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""Pages that are open without a browser: sessions over the protocol that Streamlit's script in a browser speaks."""
+"""Open pages without a browser: sessions over the protocol of Streamlit's browser script."""
 
 import contextlib
 import threading
@@ -16,10 +16,10 @@ from tests.conftest import wait_until
 
 
 class Visit:
-    """One reader of one page, who refreshes what refreshes itself; `with` ends the visit.
+    """A reader of a page that refreshes its live parts; `with` ends the visit.
 
     `page` is the page's path without its slash; the parameters of an address may follow it after a `?`. `runs` counts
-    how often the page, or a part of it, was drawn.
+    the runs of the page or of a part of it.
     """
 
     def __init__(self, port: int, page: str) -> None:
@@ -69,7 +69,7 @@ class Visit:
             self.runs += 1
 
     def _run(self, fragment: str = "") -> bytes:
-        """An order to run the page, or a part of it."""
+        """A message to run the page, or a part of it."""
         order = BackMsg()
         order.rerun_script.page_name, _, order.rerun_script.query_string = self._page.partition("?")
         if fragment:
@@ -80,6 +80,6 @@ class Visit:
 
 @contextlib.contextmanager
 def open_pages(port: int, *pages: str) -> Iterator[list[Visit]]:
-    """Pages of a dashboard, open as long as the block lasts."""
+    """Pages of a dashboard, open during the block."""
     with ExitStack() as stack:
         yield [stack.enter_context(Visit(port, page)) for page in pages]

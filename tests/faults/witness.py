@@ -1,13 +1,13 @@
-"""A recorder that says each tick it made durable.
+"""A recorder that prints each tick that it made durable.
 
 `python -m tests.faults.witness <mode> <file with seconds> <zone> <certificate> [<port> <log>]`
 
-Settings come from the environment, as for `python -m poller`; proxies don't. Its clock is ahead of the machine's by the
-seconds in the file, its local time is that of the zone. It trusts the certificate in a file, if one is named. In the
-mode "dashboard" it is a whole one on a port, on the machine's clock, that logs into a file.
+Settings come from the environment, as for `python -m poller`, but proxies don't. Its clock is ahead by the
+seconds in the file. Its local time is that of the zone. It trusts the certificate in a file, if one is named. In the
+mode "dashboard" it is a whole dashboard on a port, on the machine's clock, with its log in a file.
 
-A line on stdout is written after the commit has returned, so that what was said was acknowledged; it begins with the
-time of that.
+Each line on stdout is written after the commit has returned, so its tick is acknowledged; it begins with the
+time of the commit.
 """
 
 import contextlib
@@ -31,7 +31,7 @@ from store.file.database import WAIT_S, Cursor, Database
 from store.models import utc_now
 
 Row = tuple[str, int, float, int]
-"""Of a tick: its index, its time in microseconds, its price, and the seconds that it is an average over."""
+"""A tick: its index, its time in microseconds, its price, and the seconds that it is an average over."""
 
 _OPTIONS = ("--server.headless=true", "--server.address=127.0.0.1", "--browser.gatherUsageStats=false")
 
@@ -43,7 +43,7 @@ WHERE rowid >= ?
 
 
 class Witnessed(Database):
-    """Says what each transaction added to the ticks, once it is durable."""
+    """Prints the ticks of each transaction once it is durable."""
 
     out: TextIO = sys.stdout
 
@@ -53,7 +53,7 @@ class Witnessed(Database):
         with super().write(wait_s) as cursor:
             ((before,),) = cursor.execute("SELECT count(*) FROM ticks").fetchall()
             yield cursor
-            with contextlib.suppress(Exception):  # what the block did may have ended the transaction
+            with contextlib.suppress(Exception):  # the block may have ended the transaction
                 added = cast("list[Row]", cursor.execute(_ROWS, [before]).fetchall())
         if added:
             self.out.write(json.dumps([time.time(), added]) + "\n")

@@ -1,4 +1,4 @@
-"""The files that hosts read, as far as the tests must understand them."""
+"""The files that hosts read, parsed as far as the tests need it."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from settings import ROOT
 
 UNIT = ROOT / "deploy/tickwell.service"
 INSTALLED = Path("/opt/tickwell")
-"""Where the unit expects the project."""
+"""The folder in which the unit expects the project."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def copy_into_image(app: Path) -> None:
 
 
 def services(*profiles: str) -> dict[str, Any]:
-    """The services of compose.yaml that start with these profiles; the shell knows the same ${…} as Compose does."""
+    """The services of compose.yaml that start with these profiles; the shell expands ${…} as Compose does."""
     script = f"cat <<END\n{(ROOT / 'compose.yaml').read_text()}\nEND\n"
     environment = {"PATH": os.environ["PATH"], "COMPOSE_PROFILES": ",".join(profiles)}
     text = subprocess.run(["sh"], input=script, env=environment, capture_output=True, text=True, check=True).stdout
@@ -81,7 +81,7 @@ def services(*profiles: str) -> dict[str, Any]:
 
 
 def settings_of(service: Mapping[str, Any], folder: Path) -> dict[str, str]:
-    """The variables that Compose hands to a service of a project in a folder: of a name in several files the last."""
+    """The variables that Compose gives to a service of a project in a folder; the last of several files wins."""
     found: dict[str, str] = {}
     for file in service["env_file"]:
         assert (folder / file["path"]).is_file() or file["required"] is False
@@ -91,7 +91,7 @@ def settings_of(service: Mapping[str, Any], folder: Path) -> dict[str, str]:
 
 
 def unit() -> dict[str, list[str]]:
-    """The settings of the systemd unit's [Service], each with all that it is set to."""
+    """The settings of the systemd unit's [Service], each with all of its values."""
     found: dict[str, list[str]] = {}
     for line in UNIT.read_text().partition("[Service]")[2].partition("[Install]")[0].splitlines():
         if line and not line.startswith("#"):

@@ -1,4 +1,4 @@
-"""A host: a folder with the project as it is deployed, and programs that are started in it as hosts do."""
+"""A host: a folder with the deployed project, and programs that are started in it as hosts do."""
 
 import contextlib
 import os
@@ -24,7 +24,7 @@ from tests.store.processes import CONTAINER
 USER = 1000
 BIN = Path(sys.executable).parent
 
-# Any user but root, without rights but the one to read where the test's Python may lie, such as in root's home.
+# Any user except root, without rights except to read the place of the test's Python, such as root's home.
 _RIGHTS = "-all,+dac_read_search"
 _NOBODY = (
     *("setpriv", "--reuid", str(USER), "--regid", str(USER), "--clear-groups", "--no-new-privs"),
@@ -34,7 +34,7 @@ IS_ROOT = os.geteuid() == 0 and shutil.which("setpriv") is not None
 
 
 class Host:
-    """A folder for the project, a database in it that alone may be written, and an exchange."""
+    """A folder for the project, with a database as the only thing that may be written, and an exchange."""
 
     def __init__(self, app: Path, exchange: str) -> None:
         self.app = app
@@ -57,7 +57,7 @@ class Host:
         }
 
     def run(self, command: Sequence[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-        """Run a command beside what was started, to its end."""
+        """Run a command to its end beside the started programs."""
         return subprocess.run(
             [*(_NOBODY if IS_ROOT else ()), *command],
             cwd=self.app,
@@ -71,7 +71,7 @@ class Host:
         wait_until(lambda: health(self.database, self.settings, utc_now())["status"] == "ok", 30, 0.1)
 
     def ends_of_runs(self) -> list[bool]:
-        """Of each run that was recorded: did it end in an orderly way?"""
+        """For each recorded run, whether it ended in an orderly way."""
         with self.database.read() as cursor:
             return [run.ended_at is not None for run in runs.runs(cursor)]
 
@@ -79,7 +79,7 @@ class Host:
 class Started:
     """A program of a host; killed at the end of the `with` block if it still runs.
 
-    As root it is some other user's, and with `contained` the first process of its numbering, as in a container.
+    If the test runs as root, another user runs it. With `contained` it is process number 1, as in a container.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class Started:
         self._process.communicate()
 
     def stop(self) -> tuple[int, str]:
-        """Send SIGTERM, as all hosts do; the exit code and all that was said."""
+        """Send SIGTERM, as all hosts do; return the exit code and the output."""
         target = psutil.Process(self._process.pid)
         (target.children()[0] if self._contained else target).send_signal(signal.SIGTERM)
         said, _ = self._process.communicate(timeout=10)

@@ -1,4 +1,4 @@
-"""The image has what the project needs, and nothing that is nobody's business."""
+"""The image has what the project needs, and no other file."""
 
 import os
 import re
@@ -17,7 +17,7 @@ from tests.support.rooms import ARROWS
 
 _LIST = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
 
-# What may lie in a project's folder and must not get into an image.
+# Files that may lie in a project's folder and must not get into an image.
 SECRETS = [
     ".env",
     ".git/config",
@@ -37,7 +37,7 @@ SECRETS = [
 
 @pytest.fixture
 def project(tmp_path):
-    """The project's files, and secrets among them."""
+    """The project's files, with secrets among them."""
     listed = subprocess.run(_LIST, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     for name in [*listed.splitlines(), *SECRETS]:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -80,7 +80,7 @@ def test_the_image_runs_as_a_user_without_rights_and_keeps_its_data_in_the_volum
         (("recorder", "more"), "", {"dashboard": "external", "recorder": ""}),
     ],
 )
-def test_the_env_file_says_who_records_unless_there_is_a_recorder_of_its_own(project, profiles, in_env, pollers):
+def test_the_env_file_decides_who_records_unless_the_profile_has_a_recorder(project, profiles, in_env, pollers):
     (project / ".env").write_text("" if in_env is None else f"TICKWELL_POLLER={in_env}\n")
 
     started = services(*profiles)
@@ -96,7 +96,7 @@ def test_each_service_may_write_the_volume_alone_and_has_time_to_stop(profiles):
         assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
 
 
-def test_the_unit_starts_it_again_however_it_ended_and_gives_it_time_to_stop():
+def test_the_unit_restarts_the_recorder_after_any_end_and_gives_it_time_to_stop():
     assert unit()["Restart"] == ["always"]
     assert "StartLimitIntervalSec=0" in UNIT.read_text().splitlines()
     assert 30 < int(unit()["TimeoutStopSec"][0]) < 90
@@ -137,7 +137,7 @@ def test_the_workflow_does_all_checks_on_each_push_and_pull_request():
     assert os.access(ROOT / ".ci/run", os.X_OK)
 
 
-def test_what_runs_before_a_commit_are_the_projects_own_tools():
+def test_the_pre_commit_hooks_are_the_projects_own_tools():
     (own,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
     programs = [shlex.split(hook["entry"])[0] for hook in own["hooks"]]
 

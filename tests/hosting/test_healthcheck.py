@@ -18,17 +18,17 @@ SCRIPT = ROOT / "deploy/healthcheck.py"
 
 
 def report(status: str = "ok", **poller: object) -> str:
-    """What /api/health answers of a recorder that is at work."""
+    """The answer of /api/health with a running recorder."""
     return json.dumps({"status": status, "poller": {"starting": False, "words": "recording, 2 s old"} | poller})
 
 
 def report_for_all(status: str = "ok", *, starting: bool = False) -> str:
-    """What it answers a stranger where readers sign in."""
+    """The answer of /api/health to a stranger where readers sign in."""
     return json.dumps({"status": status, "poller": {"starting": starting}, "indexes": {}})
 
 
 def check(monkeypatch, *arguments: str, stdin: str = "") -> object:
-    """What the check ends with: 0, or the words on stderr with which it ends with 1."""
+    """The outcome of the check: 0, or the line on stderr when it ends with 1."""
     monkeypatch.setattr(sys, "argv", [str(SCRIPT), *arguments])
     monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
     with pytest.raises(SystemExit) as ended:
@@ -43,7 +43,7 @@ def check(monkeypatch, *arguments: str, stdin: str = "") -> object:
         *(report_for_all(), report_for_all("empty", starting=True)),
     ],
 )
-def test_it_is_well_with_fresh_ticks_and_until_its_first_slot(monkeypatch, said):
+def test_a_container_is_well_with_fresh_ticks_and_until_its_first_slot(monkeypatch, said):
     assert check(monkeypatch, stdin=said) == 0
 
 
@@ -54,18 +54,18 @@ def test_it_is_well_with_fresh_ticks_and_until_its_first_slot(monkeypatch, said)
         (report("empty", words="not recording"), "empty: not recording"),
         (report("failed", words="recording"), "failed: recording"),
         (report_for_all("stale"), "stale"),
-        ("", "no answer that could be read: Expecting value: line 1 column 1 (char 0)"),
-        ("{}", "no answer that could be read: 'status'"),
-        ("[]", "no answer that could be read: list indices must be integers or slices, not str"),
+        ("", "no readable answer: Expecting value: line 1 column 1 (char 0)"),
+        ("{}", "no readable answer: 'status'"),
+        ("[]", "no readable answer: list indices must be integers or slices, not str"),
     ],
 )
-def test_it_is_not_well_otherwise_and_says_why(monkeypatch, said, words):
+def test_a_container_is_not_well_otherwise_and_the_check_says_why(monkeypatch, said, words):
     assert check(monkeypatch, stdin=said) == words
 
 
 @contextmanager
 def answering(status: int, said: str) -> Iterator[str]:
-    """The address of a dashboard that answers one request so."""
+    """The address of a dashboard that answers one request with this status and body."""
 
     class Health(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -84,13 +84,13 @@ def answering(status: int, said: str) -> Iterator[str]:
 
 
 @pytest.mark.parametrize(("status", "said"), [(200, report()), (503, report("empty", starting=True))])
-def test_a_dashboard_is_asked_and_what_it_says_counts_more_than_its_status(monkeypatch, status, said):
+def test_the_body_of_a_dashboards_answer_counts_more_than_its_status(monkeypatch, status, said):
     with answering(status, said) as url:
         assert check(monkeypatch, url) == 0
 
 
 @pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy"])
-def test_a_proxy_for_the_world_is_not_asked_for_this_container(monkeypatch, name):
+def test_the_check_ignores_proxies(monkeypatch, name):
     for other in ("no_proxy", "NO_PROXY", "REQUEST_METHOD"):
         monkeypatch.delenv(other, raising=False)
     monkeypatch.setenv(name, f"http://127.0.0.1:{free_port()}")

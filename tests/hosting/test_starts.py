@@ -19,7 +19,7 @@ from tests.hosting.stage import BIN, Host, Started, health_under, wait_until_wel
 from tests.support.dashboard import free_port
 
 ENDED = {0, -signal.SIGTERM}
-"""Exit codes of an orderly end: a web server ends by the signal that stopped it, if it isn't process number 1."""
+"""Exit codes of an orderly end. A web server ends by its stop signal, unless it is process number 1."""
 
 _VISIT = """
 from pages.common.site import PAGES
@@ -32,7 +32,7 @@ for page in PAGES:
 
 @pytest.fixture
 def host(tmp_path, simulator):
-    """A folder with what the image has, and no more."""
+    """A folder with the files of the image, and no others."""
     app = tmp_path / "copy"
     app.mkdir()
     copy_into_image(app)
@@ -44,7 +44,7 @@ def host(tmp_path, simulator):
 
 
 def here(words: list[str], app: Path, port: int) -> list[str]:
-    """A command of the image as it is in the host's folder, on a free port."""
+    """A command of the image, adapted to the host's folder and a free port."""
     return [word.replace("8501", str(port)).replace(image().workdir, str(app)) for word in words]
 
 
@@ -147,7 +147,7 @@ def test_the_unit_of_systemd_records_into_the_one_folder_that_it_may_write(host)
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd-analyze")
-def test_the_unit_of_systemd_has_no_word_that_systemd_does_not_know(tmp_path):
+def test_systemd_knows_each_setting_of_the_unit(tmp_path):
     copy = tmp_path / UNIT.name
     copy.write_text(UNIT.read_text().replace(f"{INSTALLED}/.venv/bin", str(BIN)).replace(str(INSTALLED), str(ROOT)))
 

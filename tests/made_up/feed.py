@@ -11,8 +11,8 @@ from store.models import Snapshot
 
 
 def moon_feed(planet: str, period: timedelta) -> Feed:
-    """A feed of the moons of a planet."""
-    return Feed(f"moons/{planet}", period, ask=partial(ask, planet=planet), append=arrivals.append, repeats="same")
+    """The moons of a planet."""
+    return Feed(f"moons/{planet}", period, ask=partial(ask, planet=planet), append=arrivals.append)
 
 
 async def ask(client: DeribitClient, planet: str) -> Snapshot:

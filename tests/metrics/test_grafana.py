@@ -1,4 +1,4 @@
-"""The dashboard for Grafana is one that Grafana reads."""
+"""Grafana understands the dashboard."""
 
 import json
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ COLUMNS = 24
 
 
 def not_understood(given: Any, read: Any, path: str = "") -> Iterator[str]:
-    """What of a document is not there any more, or another, in what was read of it."""
+    """The parts of a document that are missing or different after Grafana's schema read it."""
     if isinstance(given, dict) and isinstance(read, dict):
         for key, its in given.items():
             yield from not_understood(its, read.get(key), f"{path}/{key}")
@@ -26,7 +26,7 @@ def not_understood(given: Any, read: Any, path: str = "") -> Iterator[str]:
         yield f"{path}: {given!r} was read as {read!r}"
 
 
-def test_grafanas_own_schema_knows_all_that_the_dashboard_says():
+def test_grafanas_own_schema_knows_every_field_of_the_dashboard():
     plugins.register_default_plugins()
 
     read = json.loads(JSONEncoder().encode(Dashboard.from_json(DASHBOARD)))
@@ -34,7 +34,7 @@ def test_grafanas_own_schema_knows_all_that_the_dashboard_says():
     assert list(not_understood(DASHBOARD, read)) == []
 
 
-def test_panels_have_a_title_a_reason_and_a_place_of_their_own():
+def test_each_panel_has_a_title_a_description_and_a_place_of_its_own():
     places = set[tuple[int, int]]()
     for panel in DASHBOARD["panels"]:
         at = panel["gridPos"]

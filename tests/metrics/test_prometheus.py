@@ -44,7 +44,7 @@ Series = list[dict[str, Any]]
 
 
 def program(name: str) -> str:
-    """The path of a program of Prometheus; without it a test is skipped, or fails if REQUIRE_PROMETHEUS is set."""
+    """The path of a program of Prometheus. Without it a test is skipped, or fails if REQUIRE_PROMETHEUS is set."""
     path = shutil.which(name)
     if path is None:
         reason = f"no {name} was found on the PATH"
@@ -56,14 +56,14 @@ def program(name: str) -> str:
 
 @dataclass(frozen=True)
 class Prometheus:
-    """A Prometheus at work, with what it scrapes; each job's exchange can be made to fail."""
+    """A running Prometheus with its targets; the exchange of each job can be made to fail."""
 
     url: str
     targets: dict[str, str]
     exchanges: dict[str, Simulator]
 
     def query(self, expression: str) -> Series:
-        """What it answers now."""
+        """The answer of Prometheus to a query, now."""
         reply = httpx.get(f"{self.url}/api/v1/query", params={"query": expression})
         answer = reply.json()
         assert answer["status"] == "success", answer
@@ -71,7 +71,7 @@ class Prometheus:
         return found
 
     def numbers(self, expression: str) -> dict[tuple[str, ...], float]:
-        """The values of its answer by the values of their labels, without those that are no numbers."""
+        """The values of its answer by the values of their labels, without NaN."""
         values = {
             tuple(series["metric"][name] for name in sorted(series["metric"])): float(series["value"][1])
             for series in self.query(expression)
@@ -106,7 +106,7 @@ def answers(url: str) -> bool:
 
 @pytest.fixture(scope="module")
 def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
-    """It scrapes, each second, a dashboard and a recorder in a process each, and a dashboard that records."""
+    """A Prometheus that scrapes a dashboard, a recorder, and a dashboard that records, each second."""
     program("prometheus")
     folder = tmp_path_factory.mktemp("prometheus")
     apart, embedded, headless, own = (free_port() for _ in range(4))
@@ -133,7 +133,7 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
 
 
 def filled_in(expression: str, job: str) -> str:
-    """An expression as Grafana sends it, with the jobs that are chosen and a window that fits the range."""
+    """An expression as Grafana sends it, with the chosen jobs and a window that fits the range."""
     return expression.replace("$job", job).replace("$__rate_interval", "10s")
 
 
@@ -173,7 +173,7 @@ def test_an_exchange_that_fails_shows_as_retries_failed_polls_and_missed_slots(p
 @pytest.mark.parametrize(
     "metric", ["tickwell_ticks_stored_total", "tickwell_missed_slots_total", "tickwell_gap_seconds"]
 )
-def test_both_processes_tell_the_same_of_the_file(prometheus: Prometheus, metric: str):
+def test_both_processes_give_the_same_metrics_of_the_file(prometheus: Prometheus, metric: str):
     told = f'without (job, instance) ({metric}{{job=~"{TWO_PROCESSES}", index_name="btc_usd"}})'
     alike = f"(max {told} == min {told}) and (count {told} == 2)"
 
@@ -183,7 +183,7 @@ def test_both_processes_tell_the_same_of_the_file(prometheus: Prometheus, metric
 
 
 @pytest.mark.parametrize("expression", ALERTS)
-def test_each_alert_can_be_asked_and_is_about_metrics_that_are_there(prometheus: Prometheus, expression: str):
+def test_each_alert_can_be_evaluated_and_uses_metrics_that_exist(prometheus: Prometheus, expression: str):
     prometheus.query(expression)
 
     for name in re.findall(r"tickwell_\w+", expression):

@@ -29,18 +29,18 @@ installed_components = cache(manifest_scanner.scan_component_manifests)
 
 @pytest.fixture
 def open_page(database_file: Path) -> Iterator[Open]:
-    """Opens a page of the dashboard on the test's database, which another process would record into."""
+    """Opens a page of the dashboard on the test's database, with the setting that another process records."""
     with pages_of(database_file) as open_page:
         yield open_page
 
 
 @contextmanager
 def pages_of(database_file: Path) -> Iterator[Open]:
-    """A function that opens a page, given its name, the zone of the visitor's browser, and the address's parameters."""
+    """A function that opens a page by its name, the visitor's time zone, and the address's parameters."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TICKWELL_DATABASE", str(database_file))
         patch.setenv("TICKWELL_POLLER", "external")
-        # Tells Streamlit what the lifespan of the server tells it: pages/ are not its old kind of pages. AppTest resets
+        # Tells Streamlit, as the server's lifespan does, that pages/ is not its old kind of pages. AppTest resets
         # that before each run, here on a class of its own.
         patch.setattr(PagesManager, "uses_pages_directory", False)
         patch.setattr(app_test, "PagesManager", type("PagesOfTests", (PagesManager,), {}))
@@ -62,7 +62,7 @@ def _open(name: str = "overview", timezone: str | None = None, **address: Any) -
 
 @contextmanager
 def recorder(database: Database, **changes: Any) -> Iterator[None]:
-    """Another process is at work on the database, and this is how."""
+    """Publish the notice of a running recorder in another process."""
     now = utc_now()
     facts = {"pid": 812, "mode": "external", "since": now, "poll_seconds": 5, "indexes": ("btc_usd", "eth_usd")}
     lock = RecorderLock(database.path)
@@ -72,22 +72,22 @@ def recorder(database: Database, **changes: Any) -> Iterator[None]:
 
 
 def warnings(page: AppTest) -> list[str]:
-    """What stands in boxes, but for the recorder that no test of a page starts."""
+    """The texts of warning boxes, without the one that no recorder was started."""
     return [box.value for box in page.warning if "no recorder was started yet" not in box.value]
 
 
 def errors(page: AppTest) -> list[str]:
-    """What stands in red boxes, as it is read."""
+    """The texts of error boxes, without Markdown escapes."""
     return [box.value.replace("\\", "") for box in page.error]
 
 
 def captions(page: AppTest) -> list[str]:
-    """What stands in small letters below the header."""
+    """The captions below the header."""
     return [caption.value for caption in page.caption if "Times are" not in caption.value]
 
 
 def chart(page: AppTest, key: str) -> dict[str, Any]:
-    """What the chart in the browser gets, with its figure unpacked: times as text, other typed arrays as they are."""
+    """The input of the chart in the browser, with its figure unpacked: times as text, other typed arrays unchanged."""
     data = json.loads(page.get_by_key(key).proto.json)
     figure = json.loads(data["figure"])
     for trace in figure["data"]:
@@ -104,5 +104,5 @@ def times(packed: dict[str, str]) -> list[datetime]:
 
 
 def parts(page: AppTest, key: str) -> list[str]:
-    """Of which parts a chart consists."""
+    """The parts of a chart."""
     return [trace["meta"]["part"] for trace in chart(page, key)["figure"]["data"]]

@@ -1,4 +1,4 @@
-"""Frames of bars as the store gives them, written down by hand."""
+"""Frames of bars as the store gives them, written by hand."""
 
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
@@ -31,11 +31,11 @@ def frame(
     interval: timedelta = MINUTE,
     resolution_s: int = 3600,
 ) -> pd.DataFrame:
-    """Bars that close at these prices, each an interval after the one before; None is a gap.
+    """Bars that close at these prices, one per interval; None is a gap.
 
     Args:
         closes: of the bars.
-        averaged: the places of those that are averages, over `resolution_s`.
+        averaged: the places of the bars that are averages, over `resolution_s`.
         spread: how far high and low are from the close.
         start: when the first one opens.
         interval: between two of them.

@@ -1,4 +1,4 @@
-"""The Export page says how large a file will be, makes it while one watches, and shows how programs ask for it."""
+"""The Export page says how large a file will be, makes it with progress, and shows how programs ask for it."""
 
 import json
 import os
@@ -34,7 +34,7 @@ SECOND = timedelta(seconds=1)
 
 
 def recent(count: int, name: str = "btc_usd") -> list[Tick]:
-    """So many ticks, one a second, that end two minutes ago."""
+    """Store ticks, one a second, that end two minutes ago."""
     last = utc_now().replace(microsecond=0) - 2 * MINUTE
     return [Tick(name, last - number * SECOND, 100.0 + number % 7) for number in reversed(range(count))]
 
@@ -50,12 +50,12 @@ def words(page: AppTest) -> str:
 
 
 def button(page: AppTest):
-    """What makes the file, if it is to be made."""
+    """The button that makes the file, if there is one."""
     return next((each for each in page.button if each.label == "Make the file"), None)
 
 
 def made(page: AppTest) -> AppTest:
-    """The page once its file is there, or once it is said why there is none."""
+    """The page once its file is made or has failed."""
     button(page).click().run()
     wait_until(lambda: page.run() and not page.get("progress"))
     assert not page.exception
@@ -111,7 +111,7 @@ def test_another_choice_asks_for_another_file(open_page: Open, recorded: Databas
     assert not page.get("link_button")
 
 
-def test_what_was_made_stays_as_it_is_while_time_goes_on(open_page: Open, recorded: Database):
+def test_a_made_file_stays_the_same_as_time_passes(open_page: Open, recorded: Database):
     page = made(open_page("export"))
     before = asked(page)
 
@@ -138,7 +138,7 @@ def test_progress_is_shown_in_ticks_while_the_file_is_made(open_page: Open, reco
     assert page.get("link_button")
 
 
-def test_an_exact_range_stands_in_the_address(open_page: Open, recorded: Database):
+def test_an_exact_range_is_kept_in_the_address(open_page: Open, recorded: Database):
     last = utc_now().replace(microsecond=0, second=0) - 3 * MINUTE
     start, end = (f"{at:%Y-%m-%dT%H:%M:%SZ}" for at in (last - MINUTE, last))
 
@@ -156,7 +156,7 @@ def test_all_of_an_index_begins_with_its_first_tick(open_page: Open, recorded: D
     assert any("600 rows" in caption for caption in captions(page))
 
 
-def test_the_preview_tells_of_gaps(open_page: Open, recorded: Database):
+def test_the_preview_shows_gaps(open_page: Open, recorded: Database):
     begin = utc_now() - timedelta(hours=2)
     with recorded.write() as cursor:
         runs.note(cursor, Run(begin, {"btc_usd": 5}, "1"))
@@ -169,14 +169,14 @@ def test_the_preview_tells_of_gaps(open_page: Open, recorded: Database):
     assert any("open" in caption for caption in captions(page))
 
 
-def test_nothing_is_made_of_nothing(open_page: Open, database: Database):
+def test_a_range_without_ticks_offers_no_file(open_page: Open, database: Database):
     page = open_page("export")
 
     assert [box.value for box in page.info] == ["No ticks in this range."]
     assert not button(page)
 
 
-def test_without_a_database_the_page_says_that_nothing_is_there(open_page: Open):
+def test_without_a_database_the_page_says_that_there_are_no_ticks(open_page: Open):
     page = open_page("export")
 
     assert not page.exception
@@ -190,7 +190,7 @@ def test_an_index_must_be_chosen(open_page: Open, recorded: Database):
     assert [box.value for box in page.info] == ["Choose an index."]
 
 
-def test_a_sheet_that_will_be_cut_is_told_before(open_page: Open, recorded: Database):
+def test_a_sheet_that_will_be_cut_off_is_announced_before(open_page: Open, recorded: Database):
     with recorded.write() as cursor:
         cursor.execute(
             "INSERT INTO ticks SELECT 'btc_usd', $last - to_milliseconds(n * 60), NULL, 100, 'live', 0 "
@@ -209,19 +209,19 @@ def in_range(end: datetime, form: str) -> tuple[ExportQuery, dict[str, str]]:
     return query, {"format": form, "start": in_iso(query.start), "end": in_iso(query.end)}
 
 
-def test_a_sheet_that_was_cut_is_told(open_page: Open, recorded: Database):
+def test_a_sheet_that_was_cut_off_says_so(open_page: Open, recorded: Database):
     query, address = in_range(utc_now().replace(microsecond=0) - 3 * MINUTE, "Excel")
     exports.Exports(recorded, 10**9, exports.Limits(sheet=50)).make(query)
 
     page = made(open_page("export", **address))
 
-    assert any("50 rows, cut at what a sheet of Excel holds: it ends at" in caption for caption in captions(page))
+    assert any("50 rows, cut off where a sheet of Excel is full: it ends at" in caption for caption in captions(page))
 
 
-def test_an_export_that_has_no_room_is_told_before_and_refused(open_page: Open, recorded: Database, monkeypatch):
+def test_an_export_without_room_is_announced_before_and_refused(open_page: Open, recorded: Database, monkeypatch):
     monkeypatch.setenv("TICKWELL_EXPORTS_LIMIT", "1kB")
     page = open_page("export")
-    assert any("more than all exports may take, 1kB" in box for box in warnings(page))
+    assert any("larger than all exports together may be, 1kB" in box for box in warnings(page))
 
     made(page)
 
@@ -244,7 +244,7 @@ def test_an_export_that_failed_can_be_tried_again(open_page: Open, recorded: Dat
     assert not page.error
 
 
-def test_where_routes_are_not_served_the_file_leaves_through_memory(open_page: Open, recorded: Database):
+def test_where_routes_are_not_served_the_file_goes_through_memory(open_page: Open, recorded: Database):
     page = open_page("export")
     page.session_state["plotly is not served"] = True
 
@@ -300,7 +300,7 @@ def test_the_command_line_that_is_shown_makes_the_file_that_was_made(
     assert copy.read_bytes() == path.read_bytes()
 
 
-def test_where_the_api_asks_for_a_token_the_lines_show_where_it_goes(open_page: Open, recorded: Database, monkeypatch):
+def test_where_the_api_asks_for_a_token_the_lines_have_a_place_for_it(open_page: Open, recorded: Database, monkeypatch):
     monkeypatch.setenv("TICKWELL_API_TOKEN", "a-token-of-many-letters")
     page = open_page("export")
 

@@ -1,4 +1,4 @@
-"""The header, the same on every page: how recording goes, in words and in the visitor's time zone."""
+"""The header, the same on every page: how the recording goes, in words and in the visitor's time zone."""
 
 import re
 from datetime import timedelta
@@ -16,7 +16,7 @@ from store.prices import averages
 from tests.pages.conftest import captions, chart, errors, recorder, warnings
 from tests.support.stored import append
 
-BANNER = "**Simulated prices.** They are made up by the built-in simulator."
+BANNER = "**Simulated prices.** The built-in simulator makes them up."
 
 
 @pytest.mark.parametrize("its", PAGES, ids=lambda its: its.name)
@@ -30,7 +30,7 @@ def test_each_page_has_its_title_and_before_anything_is_recorded_it_says_so(open
     assert not page.exception
 
 
-def test_recording_is_said_with_the_age_of_the_newest_tick(open_page, database):
+def test_the_header_shows_recording_with_the_age_of_the_newest_tick(open_page, database):
     append(database, Tick("btc_usd", utc_now(), 100_000.0))
 
     with recorder(database):
@@ -53,7 +53,7 @@ def test_an_average_does_not_make_recording_look_fresh(open_page, database):
     assert "recording, 3 h old" in page.caption[0].value
 
 
-def test_trouble_with_the_exchange_is_said_in_words_and_in_the_time_of_the_visitor(open_page, database):
+def test_trouble_with_the_exchange_is_shown_in_words_and_in_the_visitors_time(open_page, database):
     now = utc_now()
     append(database, Tick("btc_usd", now, 100_000.0))
     trouble = {"state": "unreachable", "detail": "refused *twice*", "retry_at": now + timedelta(minutes=1)}
@@ -90,7 +90,7 @@ def test_files_that_were_set_aside_are_named(open_page, database_file):
     assert text.escaped(list_aside(database_file)[0]) in words
 
 
-def test_what_keeps_this_process_from_recording_is_said(open_page, database_file, monkeypatch):
+def test_the_reason_why_this_process_does_not_record_is_shown(open_page, database_file, monkeypatch):
     monkeypatch.setenv("TICKWELL_POLLER", "embedded")
     database_file.with_name(f"{database_file.name}.recorder").mkdir()
 
@@ -111,14 +111,14 @@ def test_a_bad_setting_is_shown_as_its_one_line(open_page, monkeypatch):
 
 
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "America/St_Johns", "UTC"])
-def test_times_are_those_of_the_browser_and_say_so(open_page, zone):
+def test_times_are_in_the_browsers_zone_which_is_named(open_page, zone):
     page = open_page(timezone=zone)
 
     assert page.caption[0].value == f"Times are {zone}."
 
 
 @pytest.mark.parametrize("zone", [None, "Etc/Unknown", "Mars/Olympus", "Europe", "../../etc/passwd", "/etc/passwd"])
-def test_a_browser_without_a_zone_that_is_known_here_gets_utc(open_page, zone):
+def test_a_browser_without_a_known_zone_gets_utc(open_page, zone):
     page = open_page(timezone=zone)
 
     assert page.caption[0].value == "Times are UTC."
@@ -136,7 +136,7 @@ def test_the_switch_shows_utc_and_back(open_page):
     assert shown == ["Times are UTC.", "Times are Europe/Berlin."]
 
 
-def test_the_switch_stands_in_the_address(open_page):
+def test_the_switch_is_kept_in_the_address(open_page):
     page = open_page(timezone="Europe/Berlin", utc="true")
 
     assert page.toggle(key="utc").value is True
@@ -153,7 +153,7 @@ def test_observed_prices_and_averages_have_no_banner(open_page, database):
     assert warnings(page) == []
 
 
-def test_simulated_prices_stand_under_a_banner(open_page, database):
+def test_simulated_prices_have_a_banner(open_page, database):
     now = utc_now()
     with database.write() as cursor:
         admit(cursor, Exchange.SIMULATOR, now)
@@ -164,7 +164,7 @@ def test_simulated_prices_stand_under_a_banner(open_page, database):
     assert warnings(page) == [BANNER]
 
 
-def test_prices_of_the_test_environment_stand_under_a_banner_too(open_page, database):
+def test_prices_of_the_test_environment_have_a_banner_too(open_page, database):
     append(database, Tick("btc_usd", utc_now(), 100_000.0))
     with database.write() as cursor:
         admit(cursor, Exchange.TEST, utc_now())
@@ -174,7 +174,7 @@ def test_prices_of_the_test_environment_stand_under_a_banner_too(open_page, data
     assert warnings(page) == ["**Prices of Deribit's test environment.** Nobody trades at them."]
 
 
-def test_a_demo_stands_under_the_banner_before_its_first_tick(open_page, monkeypatch):
+def test_a_demo_has_the_banner_before_its_first_tick(open_page, monkeypatch):
     monkeypatch.setenv("TICKWELL_DEMO", "true")
 
     page = open_page()
@@ -182,7 +182,7 @@ def test_a_demo_stands_under_the_banner_before_its_first_tick(open_page, monkeyp
     assert warnings(page) == [BANNER]
 
 
-def test_a_clock_that_is_wrong_is_said_and_ages_are_right(open_page, database):
+def test_a_wrong_clock_is_shown_and_ages_are_right(open_page, database):
     now = utc_now() + timedelta(seconds=182)
     append(database, Tick("btc_usd", now, 100_000.0), Tick("eth_usd", now, 4000.0))
 
@@ -190,7 +190,7 @@ def test_a_clock_that_is_wrong_is_said_and_ages_are_right(open_page, database):
         overview = open_page("overview")
         history = open_page("history", range="15m")
 
-    line = "This machine's clock is 3 min 2 s behind the exchange's: times here are the exchange's."
+    line = "This machine's clock is 3 min 2 s behind the exchange's: times on this page are the exchange's."
     assert warnings(overview) == warnings(history) == [line]
     assert re.search(r"recording, \d s old", overview.caption[0].value)
     assert not any("Stale" in caption for caption in captions(overview))

@@ -1,4 +1,4 @@
-"""History in each of its states, whatever stands in its address."""
+"""History in each of its states, for any parameters in its address."""
 
 import json
 import re
@@ -19,7 +19,7 @@ from tests.support.events import alert, note
 from tests.support.stored import append
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
-"""Of the ticks that `seeded` stores, the first."""
+"""The time of the first tick that `seeded` stores."""
 
 HOUR_OF_TICKS = {"start": "2026-11-01T12:00Z", "end": "2026-11-01T13:00Z"}
 
@@ -33,7 +33,7 @@ def seeded(database):
 
 
 def average(database, index_name: str, hours: Iterable[int]) -> None:
-    """Store averages over an hour, so many hours from noon."""
+    """Store averages over an hour, at these hours after noon."""
     with database.write() as cursor:
         averages.append(cursor, index_name, [(NOON + timedelta(hours=hour), 90.0) for hour in hours], 3600)
 
@@ -43,7 +43,7 @@ def measures(page: AppTest) -> dict[str, str]:
 
 
 def shown_range(page: AppTest) -> Any:
-    """The wall-clock times from which to which the chart goes."""
+    """The wall-clock times at which the chart begins and ends."""
     return chart(page, "history")["figure"]["layout"]["xaxis"]["range"]
 
 
@@ -69,7 +69,7 @@ def test_the_first_index_is_shown_over_a_day_as_a_line(open_page, database):
     assert not page.exception
 
 
-def test_a_stale_index_is_shown_with_the_range_that_it_is_recorded_in(open_page, seeded):
+def test_an_empty_range_names_the_range_in_which_the_index_is_recorded(open_page, seeded):
     page = open_page("history", range="15m")
 
     assert re.fullmatch(
@@ -92,7 +92,7 @@ def test_a_range_in_the_address_is_shown_exactly_and_in_utc(open_page, seeded):
     )
 
 
-def test_a_range_in_the_address_is_utc_also_for_who_sees_another_clock(open_page, seeded):
+def test_a_range_in_the_address_is_utc_in_every_time_zone(open_page, seeded):
     page = open_page("history", timezone="Asia/Kathmandu", **HOUR_OF_TICKS)
 
     assert shown_range(page) == ["2026-11-01 17:45:00", "2026-11-01 18:45:00"]
@@ -109,7 +109,7 @@ def test_the_switch_shows_the_chart_in_utc(open_page, seeded):
     assert page.datetime_input[0].value == datetime(2026, 11, 1, 12)  # noqa: DTZ001
 
 
-def test_a_short_range_is_told_to_the_second(open_page, seeded):
+def test_a_short_range_is_shown_to_the_second(open_page, seeded):
     page = open_page("history", start="2026-11-01T12:00:30Z", end="2026-11-01T12:10:30.5Z")
 
     assert captions(page)[0].startswith("1 Nov 2026, 12:00:30 to 1 Nov 2026, 12:10:30, single ticks.")
@@ -127,7 +127,7 @@ def test_a_short_range_is_told_to_the_second(open_page, seeded):
     ],
     ids=["words", "an empty end", "no end", "no start", "month 13", "before all years"],
 )
-def test_what_is_no_time_in_the_address_is_told_in_one_line(open_page, database, address):
+def test_a_bad_time_in_the_address_is_reported_in_one_line(open_page, database, address):
     append(database, Tick("btc_usd", utc_now(), 100.0))
 
     page = open_page("history", **address)
@@ -137,7 +137,7 @@ def test_what_is_no_time_in_the_address_is_told_in_one_line(open_page, database,
     assert not page.exception
 
 
-def test_a_range_that_ends_before_it_starts_is_told_in_one_line(open_page, database):
+def test_a_range_that_ends_before_it_starts_is_reported_in_one_line(open_page, database):
     append(database, Tick("btc_usd", utc_now(), 100.0))
 
     page = open_page("history", start="2026-11-02", end="2026-11-01")
@@ -156,7 +156,7 @@ def test_a_range_that_ends_before_it_starts_is_told_in_one_line(open_page, datab
         ("2200-01-01", "2300-01-01", "Pacific/Kiritimati"),
     ],
 )
-def test_a_range_beyond_all_records_fails_nowhere(open_page, seeded, start, end, timezone):
+def test_a_range_far_from_any_record_is_shown_without_an_error(open_page, seeded, start, end, timezone):
     page = open_page("history", timezone=timezone, start=start, end=end)
 
     assert warnings(page) == []
@@ -169,7 +169,7 @@ def test_a_range_beyond_all_records_fails_nowhere(open_page, seeded, start, end,
     [{"index": "nope_usd", "range": "nope", "chart": "nope", "bars": "nope", "utc": "nope"}, {"bars": "5000d"}],
     ids=["words", "too long"],
 )
-def test_what_the_address_cannot_mean_is_ignored(open_page, database, address):
+def test_impossible_choices_in_the_address_are_ignored(open_page, database, address):
     append(database, Tick("btc_usd", utc_now(), 100.0))
 
     page = open_page("history", **address)
@@ -182,7 +182,7 @@ def test_what_the_address_cannot_mean_is_ignored(open_page, database, address):
     assert not page.exception
 
 
-def test_no_index_chosen_asks_for_one(open_page, seeded):
+def test_without_an_index_the_page_asks_for_one(open_page, seeded):
     page = open_page("history", **HOUR_OF_TICKS)
 
     page.multiselect(key="index").set_value([]).run()
@@ -238,15 +238,13 @@ def test_an_index_without_ticks_in_the_range_does_not_keep_the_others_from_being
 def test_measures_in_part_of_averages_say_so(open_page, seeded):
     page = open_page("history", start="2026-10-31T12:00Z", end="2026-11-01T13:00Z")
 
-    assert captions(page)[1].startswith("In part from averages over up to 1 h: ")
+    assert captions(page)[1].startswith("Some bars are averages over up to 1 h: ")
 
 
 def test_measures_leave_out_what_lies_beyond_the_range(open_page, database):
     day = 86_400
-    averages = [
-        Tick("btc_usd", NOON + timedelta(days=n), 100.0 + n, source="chart", resolution_s=day) for n in range(4)
-    ]
-    append(database, *averages)
+    with database.write() as cursor:
+        averages.append(cursor, "btc_usd", [(NOON + timedelta(days=n), 100.0 + n) for n in range(4)], day)
 
     page = open_page("history", start="2026-11-02T00:00Z", end="2026-11-03T18:00Z")
 
@@ -260,7 +258,7 @@ def test_history_that_begins_within_the_range_says_since_when_it_is_recorded(ope
     assert captions(page)[0].endswith("BTC / USD is recorded since 31 Oct 2026, 12:00.")
 
 
-def test_averages_are_a_line_apart_and_told_in_words(open_page, seeded):
+def test_averages_are_a_line_of_their_own_and_mentioned_in_words(open_page, seeded):
     page = open_page("history", start="2026-10-31T12:00Z", end="2026-11-01T13:00Z")
 
     assert parts(page, "history") == ["line", "averages"]
@@ -268,14 +266,14 @@ def test_averages_are_a_line_apart_and_told_in_words(open_page, seeded):
     assert "averages in part" in chart(page, "history")["alt"]
 
 
-def test_candles_say_that_averages_are_none(open_page, seeded):
+def test_candles_say_that_averages_are_not_candles(open_page, seeded):
     page = open_page("history", chart="Candles", bars="1h", start="2026-10-31T12:00Z", end="2026-11-01T13:00Z")
 
     assert parts(page, "history") == ["candles", "averages"]
     assert len(chart(page, "history")["figure"]["data"][0]["x"]) == 1
     assert (
         "Dashed: averages over up to 1 h, from the exchange's own history; "
-        "they have no high and low, so they are no candles."
+        "they have no high and low, so they are not candles."
     ) in captions(page)[0]
 
 
@@ -295,7 +293,7 @@ def test_bars_can_be_chosen(open_page, seeded):
     assert len(chart(page, "history")["figure"]["data"][-1]["x"]) == 4
 
 
-def test_bars_that_do_not_suit_another_range_give_way_to_those_that_do(open_page, seeded):
+def test_a_bar_length_that_does_not_suit_a_new_range_is_replaced(open_page, seeded):
     page = open_page("history", bars="1s", **HOUR_OF_TICKS)
 
     page.segmented_control(key="range").set_value("1y").run()
@@ -304,7 +302,7 @@ def test_bars_that_do_not_suit_another_range_give_way_to_those_that_do(open_page
     assert not page.exception
 
 
-def test_the_table_has_what_is_drawn_once_it_is_opened(open_page, seeded):
+def test_the_table_has_the_drawn_bars_once_it_is_opened(open_page, seeded):
     address = {"start": "2026-11-01T10:00Z", "end": "2026-11-01T12:03Z"}
     page = open_page("history", timezone="Asia/Kathmandu", **address)
     closed = len(page.dataframe)
@@ -347,7 +345,7 @@ def test_an_end_of_the_range_can_be_typed_in_the_time_of_the_visitor(open_page, 
     assert measures(page)["Open"] == "115.00"
 
 
-def test_an_end_that_is_typed_before_the_start_is_told_and_the_range_stays(open_page, seeded):
+def test_an_end_typed_before_the_start_is_reported_and_the_range_stays(open_page, seeded):
     page = open_page("history", **HOUR_OF_TICKS)
 
     page.datetime_input[1].set_value(datetime(2026, 10, 1)).run()  # noqa: DTZ001
@@ -384,7 +382,7 @@ def test_the_chart_is_described_and_zooms(open_page, seeded):
     assert drawn["zooms"] is True
 
 
-def test_where_the_script_of_the_chart_is_not_served_streamlits_own_chart_stands_in(open_page, seeded):
+def test_where_the_script_of_the_chart_is_not_served_streamlits_own_chart_replaces_it(open_page, seeded):
     page = open_page("history", **HOUR_OF_TICKS)
 
     page.session_state["plotly is not served"] = True
@@ -397,7 +395,7 @@ def test_where_the_script_of_the_chart_is_not_served_streamlits_own_chart_stands
 
 
 @pytest.mark.parametrize("drawn", ["Line", "Candles"])
-def test_gaps_are_marked_and_told(open_page, seeded, drawn):
+def test_gaps_are_marked_and_described(open_page, seeded, drawn):
     with seeded.write() as cursor:
         gaps.note(
             cursor,
@@ -417,7 +415,7 @@ def test_gaps_are_marked_and_told(open_page, seeded, drawn):
     assert captions(page)[0].endswith("1 gap of 1 min is open; 1 gap of 5 min is healed with 6 s averages.")
 
 
-def test_gaps_of_each_index_that_is_shown_are_told(open_page, seeded):
+def test_gaps_of_each_shown_index_are_described(open_page, seeded):
     append(seeded, *(Tick("eth_usd", NOON + timedelta(minutes=minute), 100.0 + minute) for minute in range(60)))
     with seeded.write() as cursor:
         gaps.note(cursor, [ledgers.gap(600), ledgers.gap(600, feed="eth_usd")], NOON)
@@ -436,7 +434,7 @@ def test_a_range_within_a_gap_says_so(open_page, seeded):
     assert page.info[0].value.endswith("1 gap of 30 min is open.")
 
 
-def test_what_is_drawn_can_be_downloaded(open_page, seeded):
+def test_the_drawn_bars_can_be_downloaded(open_page, seeded):
     page = open_page("history", **HOUR_OF_TICKS, bars="5m")
 
     asked = [parse_qs(link.proto.url.partition("?")[2]) for link in page.get("link_button")]
@@ -453,7 +451,7 @@ def test_single_ticks_are_downloaded_as_ticks(open_page, seeded):
     assert asked["ticker"] == ["btc_usd"]
 
 
-def test_where_routes_are_not_served_what_is_drawn_leaves_through_memory(open_page, seeded):
+def test_where_routes_are_not_served_the_drawn_bars_go_through_memory(open_page, seeded):
     page = open_page("history", **HOUR_OF_TICKS)
     page.session_state["plotly is not served"] = True
     page.run()
@@ -462,7 +460,7 @@ def test_where_routes_are_not_served_what_is_drawn_leaves_through_memory(open_pa
 
 
 def marks(page: AppTest) -> list[tuple[str, list[Any], list[float]]]:
-    """The severity of each kind of alert that is marked, when these were and at which price."""
+    """The marks of alerts by severity, with their times and prices."""
     drawn = [trace for trace in chart(page, "history")["figure"]["data"] if trace["meta"]["part"] == "alert"]
     return [(trace["meta"]["severity"], trace["x"], trace["y"]) for trace in drawn]
 
@@ -494,7 +492,7 @@ def test_among_several_indexes_an_alert_is_marked_on_their_scale(open_page, seed
     assert [y for _, _, y in marks(page)] == [[pytest.approx(120)]]
 
 
-def test_of_very_many_alerts_the_newest_are_marked(open_page, seeded):
+def test_only_the_newest_of_very_many_alerts_are_marked(open_page, seeded):
     note(seeded, *(alert(at=NOON + timedelta(seconds=second), price=100.0) for second in range(250)))
 
     page = open_page("history", **HOUR_OF_TICKS)

@@ -15,13 +15,13 @@ from tests.support.stored import append
 
 
 def described(page: AppTest, number: int = 0) -> str:
-    """What a card says beside its change."""
+    """The words of a card besides its change."""
     words: str = page.metric[number].proto.delta_description
     return words
 
 
 def drawings(page: AppTest) -> list[str]:
-    """What the drawings on the cards say to those who don't see them."""
+    """The labels of the drawings on the cards, for readers who can't see them."""
     return re.findall(r'role="img" aria-label="(.*?)"', " ".join(html.value for html in page.html))
 
 
@@ -59,7 +59,7 @@ def test_a_card_shows_price_change_range_and_age(open_page, database):
     ("price", "delta", "words"),
     [(101.0, "+1.00 %", "up in 24 h"), (99.0, "-1.00 %", "down in 24 h"), (100.0, "0.00 %", "unchanged in 24 h")],
 )
-def test_a_change_is_told_in_words_too(open_page, database, price, delta, words):
+def test_a_change_is_also_in_words(open_page, database, price, delta, words):
     now = utc_now()
     append(database, Tick("btc_usd", now - timedelta(hours=24), 100.0), Tick("btc_usd", now, price))
 
@@ -209,7 +209,7 @@ def test_a_day_without_errors_says_so(open_page, database):
     assert captions(page)[-1].endswith("No error in the last 24 h.")
 
 
-def test_errors_of_the_last_day_are_told_by_cause_in_the_time_of_the_visitor(open_page, database):
+def test_errors_of_the_last_day_are_shown_by_cause_in_the_visitors_time(open_page, database):
     now = utc_now().replace(microsecond=0)
     append(database, Tick("btc_usd", now, 100.0))
     slots = [now - timedelta(minutes=minute) for minute in (12, 11, 10)]
@@ -227,7 +227,7 @@ def test_errors_of_the_last_day_are_told_by_cause_in_the_time_of_the_visitor(ope
 
 
 def covered(database, missing: int, healed: int, ahead_s: float = 0) -> None:
-    """A run of 1,000 slots up to now at 5 s, in which some slots failed, and some of these were healed."""
+    """A run of 1,000 slots up to now at 5 s; some slots failed, and some of these were healed."""
     end = datetime.fromtimestamp(int(utc_now().timestamp() + ahead_s) // 5 * 5, UTC)
     slots = [end - timedelta(seconds=5 * number) for number in range(1000, 0, -1)]
     begin = slots[500]
@@ -256,7 +256,7 @@ def covered(database, missing: int, healed: int, ahead_s: float = 0) -> None:
         (20, 30, r"24 h coverage (\S+) % of (?:1,00\d|99\d) slots, (\S+) % healed", [98, 3]),
     ],
 )
-def test_a_card_tells_how_complete_its_last_24_hours_are(open_page, database, missing, healed, words, percent):
+def test_a_card_shows_how_complete_its_last_24_hours_are(open_page, database, missing, healed, words, percent):
     covered(database, missing, healed)
 
     page = open_page()
@@ -298,7 +298,7 @@ def test_gaps_are_marked_in_the_chart(open_page, database):
     assert parts(page, "all-indexes")[-2:] == ["healed", "missing"]
 
 
-def test_an_index_whose_ticks_all_failed_is_not_said_to_be_whole(open_page, database, monkeypatch):
+def test_an_index_without_any_tick_does_not_count_as_complete(open_page, database, monkeypatch):
     monkeypatch.setenv("TICKWELL_INDEXES", ",".join(["btc_usd", *(f"x{number}_usd" for number in range(12))]))
     covered(database, 0, 0)
     now = utc_now().replace(microsecond=0)

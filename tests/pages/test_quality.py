@@ -27,7 +27,7 @@ def now() -> datetime:
 
 @pytest.fixture
 def record(database, now):
-    """Notes a run of a day of two indexes at 5 s up to now, and these gaps: nothing else was missing."""
+    """Notes a run of two indexes at 5 s over the last day, and these gaps; nothing else was missing."""
 
     def note(*its: Gap) -> None:
         with database.write() as cursor:
@@ -39,7 +39,7 @@ def record(database, now):
 
 
 def gap(now: datetime, minutes: float, state: Any = "open", **more: Any) -> Gap:
-    """One of btc_usd of a minute, so many minutes ago."""
+    """A gap of a minute of btc_usd, this many minutes ago."""
     start = now - minutes * MINUTE
     return ledgers.gap(0, 60, state)._replace(start=start, end=start + MINUTE, gap=start, **more)
 
@@ -70,12 +70,12 @@ def causes(page: AppTest) -> list[str]:
 def test_before_anything_is_recorded_it_says_so(open_page):
     page = open_page("quality")
 
-    assert [box.value for box in page.info] == ["Nothing was due in these 30 days: no recorder was at work."]
+    assert [box.value for box in page.info] == ["Nothing was due in these 30 days: no recorder was running."]
     assert not page.metric
     assert not page.exception
 
 
-def test_a_file_that_is_no_database_is_told_by_the_header_alone(open_page, database_file):
+def test_only_the_header_reports_a_file_that_is_no_database(open_page, database_file):
     database_file.write_text("This is no database.\n")
 
     page = open_page("quality")
@@ -85,7 +85,7 @@ def test_a_file_that_is_no_database_is_told_by_the_header_alone(open_page, datab
     assert not page.exception
 
 
-def test_a_whole_record_is_told_proudly(open_page, record):
+def test_a_record_without_gaps_says_so(open_page, record):
     record()
 
     page = open_page("quality")
@@ -97,7 +97,7 @@ def test_a_whole_record_is_told_proudly(open_page, record):
     assert not page.exception
 
 
-def test_a_headline_has_the_shares_of_slots_and_the_gaps_that_wait(open_page, record, now):
+def test_a_headline_has_the_shares_of_slots_and_the_open_gaps(open_page, record, now):
     record(gap(now, 60), gap(now, 50, "unfillable"), gap(now, 40, "healed"))
 
     page = open_page("quality")
@@ -108,7 +108,7 @@ def test_a_headline_has_the_shares_of_slots_and_the_gaps_that_wait(open_page, re
     assert re.search("1 gap open, the first for 1 h( 1 min)?; 1 unfillable", btc)  # a minute may have passed since
 
 
-def test_the_calendar_shows_each_hour_and_tells_what_is_open(open_page, record, now):
+def test_the_calendar_shows_each_hour_and_describes_open_gaps(open_page, record, now):
     record(gap(now, 60), gap(now, 6 * 60, "healed"))
 
     page = open_page("quality")
@@ -148,7 +148,7 @@ def test_the_ledger_has_the_newest_gap_first_and_how_each_was_closed(open_page, 
         ({"index": "eth_usd"}, ["recorder down"]),
     ],
 )
-def test_the_ledger_is_filtered_by_what_stands_in_the_address(open_page, record, now, address, shown):
+def test_the_ledger_is_filtered_by_the_address(open_page, record, now, address, shown):
     record(
         gap(now, 10, "healed"),
         gap(now, 20, cause="recorder down", feed="eth_usd"),
@@ -162,7 +162,7 @@ def test_the_ledger_is_filtered_by_what_stands_in_the_address(open_page, record,
     assert not page.exception
 
 
-def test_a_filter_that_nothing_passes_says_so_and_can_be_taken_back(open_page, record, now):
+def test_a_filter_without_a_match_says_so_and_can_be_removed(open_page, record, now):
     record(gap(now, 10))
 
     page = open_page("quality", state="Healed")
@@ -172,7 +172,7 @@ def test_a_filter_that_nothing_passes_says_so_and_can_be_taken_back(open_page, r
     assert causes(page) == ["unreachable"]
 
 
-NOT_MEASURED = "Not measured in this range: a recorder does it once a minute."
+NOT_MEASURED = "Nothing was measured in this range: a running recorder measures once a minute."
 
 
 def test_one_index_is_shown_alone(open_page, record, now):
@@ -184,7 +184,7 @@ def test_one_index_is_shown_alone(open_page, record, now):
     assert [box.value for box in page.success] == ["No gap in this range."]
 
 
-def test_the_days_begin_at_midnight_of_the_reader(open_page, record, now):
+def test_days_begin_at_midnight_in_the_readers_zone(open_page, record, now):
     record()
 
     page = open_page("quality", timezone="Europe/Berlin", days="7d")
@@ -222,7 +222,7 @@ def test_dozens_of_indexes_become_a_table(open_page, database, now, monkeypatch)
     assert not page.metric
 
 
-def test_delays_the_clock_and_the_disk_are_told(open_page, record, database, now):
+def test_delays_the_clock_and_the_disk_are_shown(open_page, record, database, now):
     record()
     measured(
         database,
@@ -254,7 +254,7 @@ def test_a_clock_that_is_off_by_more_than_a_second_is_a_warning(open_page, recor
     assert [("clock is wrong" in box) for box in warnings(page)] == [True] * (words == "1.5 s behind")
 
 
-def test_delays_of_long_ago_are_no_state_of_now(open_page, record, database, now):
+def test_old_delays_are_not_shown_as_current(open_page, record, database, now):
     record()
     measured(database, *(minute(now - timedelta(hours=hours), skew_s=5) for hours in (30, 3)))
 
@@ -275,7 +275,7 @@ def test_delays_of_long_ago_are_no_state_of_now(open_page, record, database, now
         (2, 2_000_000, 10**9, "1 MB", "3 years"),
     ],
 )
-def test_the_disk_is_full_when_the_growth_of_the_last_days_says(
+def test_the_time_until_the_disk_is_full_follows_from_the_last_days_growth(
     open_page, record, database, now, days, grown, free, growth, full_in
 ):
     record()
@@ -291,7 +291,7 @@ def test_the_disk_is_full_when_the_growth_of_the_last_days_says(
     assert (told["Growth a day"], told["Disk full in"]) == (growth, full_in)
 
 
-@pytest.mark.parametrize(("days", "step"), [("7d", "an hour"), ("90d", "a day")])
+@pytest.mark.parametrize(("days", "step"), [("7d", "hour"), ("90d", "day")])
 def test_errors_are_drawn_by_kind(open_page, record, database, now, days, step):
     record()
     with database.write() as cursor:
@@ -301,7 +301,7 @@ def test_errors_are_drawn_by_kind(open_page, record, database, now, days, step):
     page = open_page("quality", days=days)
 
     assert chart(page, "errors")["alt"] == "Slots that failed: unreachable 3."
-    assert f"Slots without a tick {step}, each index by itself." in captions(page)
+    assert f"Slots without a tick per {step}; each index counts separately." in captions(page)
 
 
 def test_errors_of_another_index_are_not_shown(open_page, record, database, now):

@@ -1,4 +1,4 @@
-"""Who may read a page, and what who may not is shown."""
+"""Which readers may read a page, and what the others see."""
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -51,7 +51,7 @@ def test_an_address_that_is_allowed_may_read_in_any_case(user):
         (None, {"X-Real-IP": "192.168.1.7"}, False),
     ],
 )
-def test_behind_a_proxy_nobody_sits_at_the_machine(address, headers, here):
+def test_a_reader_behind_a_proxy_does_not_count_as_at_the_machine(address, headers, here):
     assert at_this_machine(address, headers) == here
 
 
@@ -63,19 +63,19 @@ def test_behind_a_proxy_nobody_sits_at_the_machine(address, headers, here):
         ({"email": "`[a](http://evil.example)`"}, "`[a](http://evil.example)` is not among"),
         (
             {"email": "reader@example.com", "email_verified": False},
-            "Whether `reader@example.com` is yours has not been verified where you signed in.",
+            "`reader@example.com` is not verified: the service you signed in with has not confirmed that it is yours.",
         ),
-        ({"email": "reader@example.com", "email_verified": "false"}, "Whether `reader@example.com` is yours"),
-        ({"preferred_username": "reader@example.com"}, "The account that you signed in with tells no e-mail address."),
-        ({"email": None}, "The account that you signed in with tells no e-mail address."),
+        ({"email": "reader@example.com", "email_verified": "false"}, "`reader@example.com` is not verified"),
+        ({"preferred_username": "reader@example.com"}, "The account that you signed in with has no e-mail address."),
+        ({"email": None}, "The account that you signed in with has no e-mail address."),
     ],
 )
-def test_any_other_is_refused_with_the_reason(user, why):
+def test_any_other_account_is_refused_with_the_reason(user, why):
     assert (refusal(user, ALLOWED) or "").startswith(why)
 
 
 @pytest.mark.parametrize("name", [page.name for page in PAGES])
-def test_who_is_not_signed_in_is_asked_to_and_sees_nothing_else(open_page, database, sign_in, name):
+def test_a_reader_who_is_not_signed_in_sees_only_the_request_to_sign_in(open_page, database, sign_in, name):
     append(database, tick())
     sign_in()
 
@@ -84,7 +84,7 @@ def test_who_is_not_signed_in_is_asked_to_and_sees_nothing_else(open_page, datab
     assert not page.exception
     assert texts(page)[:2] == [
         "Sign in",
-        "This dashboard is private. Sign in with an account that its owner lets in.",
+        "This dashboard is private. Sign in with an account that its operator allows.",
     ]
     assert [button.label for button in page.button] == ["Sign in"]
     assert not page.metric
@@ -101,7 +101,7 @@ def test_each_provider_has_its_button(open_page, sign_in):
 
 
 @pytest.mark.parametrize("script", [page.name for page in PAGES])
-def test_a_pages_bare_script_tells_nothing_to_who_is_not_signed_in(open_page, database, sign_in, script):
+def test_a_pages_bare_script_shows_nothing_to_a_reader_who_is_not_signed_in(open_page, database, sign_in, script):
     append(database, tick())
     sign_in()
 
@@ -111,7 +111,7 @@ def test_a_pages_bare_script_tells_nothing_to_who_is_not_signed_in(open_page, da
     assert len(page.main) == 0
 
 
-def test_without_auth_nobody_is_asked(open_page, database):
+def test_without_auth_no_reader_has_to_sign_in(open_page, database):
     append(database, tick())
 
     page = open_page()
@@ -120,7 +120,7 @@ def test_without_auth_nobody_is_asked(open_page, database):
     assert page.metric
 
 
-def test_half_a_fence_is_told_instead_of_a_page(open_page, sign_in, database, tmp_path):
+def test_an_incomplete_sign_in_is_reported_instead_of_a_page(open_page, sign_in, database, tmp_path):
     sign_in()
     (tmp_path / "secrets.toml").write_text(EMAILS)
 
@@ -129,7 +129,7 @@ def test_half_a_fence_is_told_instead_of_a_page(open_page, sign_in, database, tm
     assert errors(page) == [
         (
             "TICKWELL_ALLOWED_EMAILS is set, but nobody could sign in: put [auth] into Streamlit's secrets "
-            "(docs/sign-in.md), or everyone reads"
+            "(docs/sign-in.md), or take the setting away to let everyone read"
         )
     ]
     assert not page.metric

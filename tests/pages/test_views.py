@@ -1,4 +1,4 @@
-"""A view says which range and which bars; times survive the way into a URL and back."""
+"""A view has a range and bars; times are unchanged by the way into a URL and back."""
 
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -37,7 +37,7 @@ def test_a_span_ends_now(span, length):
     assert View(span).bounds(NOW, FIRST) == (NOW - length, NOW)
 
 
-def test_a_month_and_a_minute_are_told_apart_by_their_capital():
+def test_a_capital_letter_distinguishes_a_month_from_a_minute():
     assert (SPANS["1M"], SPANS["15m"]) == (timedelta(days=30), timedelta(minutes=15))
 
 
@@ -70,7 +70,7 @@ def test_a_line_has_no_more_points_than_a_screen_can_show(span):
     assert span / View("1d").auto_interval(span, poll_seconds=5) <= MOST_POINTS
 
 
-def test_candles_are_fewer_and_each_of_several_ticks():
+def test_a_range_has_fewer_candles_than_bars_and_several_ticks_in_each():
     line, candles = View("1d"), View("1d", candles=True)
 
     assert line.auto_interval(timedelta(days=1), poll_seconds=5) == timedelta(minutes=1)
@@ -79,7 +79,7 @@ def test_candles_are_fewer_and_each_of_several_ticks():
     assert candles.auto_interval(timedelta(minutes=15), poll_seconds=60) == timedelta(minutes=5)
 
 
-def test_a_reader_can_choose_bars_of_which_a_range_has_two_to_five_thousand():
+def test_a_reader_can_choose_bar_lengths_with_two_to_five_thousand_bars():
     day = intervals_for(timedelta(days=1))
 
     assert (day[0], day[-1]) == (timedelta(seconds=30), timedelta(hours=12))
@@ -170,4 +170,4 @@ def test_days_begin_at_a_midnight_of_the_zone_in_summer_and_winter_time(zone, da
     found = first_midnight(datetime(2026, 11, 1, 21, tzinfo=UTC), days, ZoneInfo(zone))
 
     assert found == begins
-    assert found.tzinfo is UTC  # an hour later than a time of Berlin may be two hours later
+    assert found.tzinfo is UTC  # adding an hour to a time in Berlin may add two hours

@@ -20,7 +20,7 @@ Answer = Callable[[str], bytes | Iterable[bytes]]
 
 
 class Clock:
-    """The present, which stands until it is moved."""
+    """A clock that stands still until it is moved."""
 
     def __init__(self, now: datetime = NOW) -> None:
         self.now = now
@@ -32,7 +32,7 @@ class Clock:
         self.now += timedelta(seconds=seconds)
 
     def steady(self) -> float:
-        """Seconds that pass with it."""
+        """Seconds that pass with this clock."""
         return (self.now - NOW).total_seconds()
 
 
@@ -46,12 +46,12 @@ class MovedClock:
         return datetime.now(UTC) + timedelta(seconds=self.ahead_s)
 
     def slot_in(self, seconds: float, period_s: int) -> None:
-        """Move it so that a slot begins so many seconds from now."""
+        """Move it so that a slot begins in `seconds`."""
         self.ahead_s += (-self().timestamp() - seconds) % period_s
 
 
 def recorded(name: str) -> Any:
-    """A reply of the exchange, or the result in one."""
+    """A recorded reply of the exchange, or its result."""
     return json.loads((RECORDED / f"{name}.json").read_text())
 
 
@@ -86,7 +86,7 @@ def http(body: bytes, status: str = "200 OK", *headers: str) -> bytes:
 
 
 class ScriptedServer(socketserver.ThreadingTCPServer):
-    """Sends for each request the bytes, or parts of them, that a function makes of its target, then closes."""
+    """Answers each request with the bytes, or their parts, that a function makes of its target, then closes."""
 
     daemon_threads = True
     allow_reuse_address = True
@@ -121,7 +121,7 @@ class _Conversation(socketserver.StreamRequestHandler):
         reply = server.answer(target)
         with server.counting:
             server.at_once -= 1
-        with contextlib.suppress(ConnectionError):  # nobody waits for it any more
+        with contextlib.suppress(ConnectionError):  # the client gave up
             for part in (reply,) if isinstance(reply, bytes) else reply:
                 self.connection.sendall(part)
 
@@ -133,7 +133,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def serve() -> Iterator[Callable[[Answer], ScriptedServer]]:
-    """Start servers that answer as told; they end with the test."""
+    """Start servers that answer by a function; they end with the test."""
     with ExitStack() as stack:
 
         def start(answer: Answer) -> ScriptedServer:

@@ -1,4 +1,4 @@
-"""Words of others fit into a log, a page and the database."""
+"""Foreign text fits into a log, a page and the database."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""What is compressed on its way to the client under Streamlit, and what isn't."""
+"""Under Streamlit JSON is compressed on its way to the client, and files are not."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from streamlit.web.server.starlette.starlette_gzip_middleware import SelectiveGZipMiddleware
 
-from server.files import AsTheyAre
+from server.files import Uncompressed
 from tests.api.conftest import served_at
 
 NUMBERS = list(range(10_000))
@@ -30,13 +30,13 @@ def file(request: Request) -> Response:
 def client() -> Iterator[httpx.Client]:
     app = Starlette(
         routes=[Route("/api/candles", numbers), Route("/api/export", file), Route("/elsewhere", file)],
-        middleware=[Middleware(AsTheyAre, path="/api/export"), Middleware(SelectiveGZipMiddleware)],
+        middleware=[Middleware(Uncompressed, path="/api/export"), Middleware(SelectiveGZipMiddleware)],
     )
     with served_at(app) as url, httpx.Client(base_url=url, headers={"accept-encoding": "gzip"}) as client:
         yield client
 
 
-def test_json_is_compressed_for_who_accepts_that(client):
+def test_json_is_compressed_for_a_client_that_accepts_gzip(client):
     reply = client.get("/api/candles")
 
     assert reply.headers["content-encoding"] == "gzip"
@@ -63,6 +63,6 @@ def test_a_socket_is_left_alone(client):
         heard.append(scope)
 
     with pytest.raises(StopIteration):
-        AsTheyAre(app, "/api/export")(scope, None, None).send(None)  # type: ignore[arg-type]
+        Uncompressed(app, "/api/export")(scope, None, None).send(None)  # type: ignore[arg-type]
 
     assert heard == [scope]

@@ -1,4 +1,4 @@
-"""Each reply says what a browser must not do with it."""
+"""The headers of each reply forbid a browser some uses of it."""
 
 import asyncio
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ def client() -> Iterator[httpx.Client]:
 
 
 @pytest.mark.parametrize("path", ["/", "/api/plain", "/missing"])
-def test_a_reply_is_for_pages_of_this_address_alone_and_is_what_it_says_it_is(client, path):
+def test_a_reply_may_only_be_used_by_pages_of_this_address_and_keeps_its_type(client, path):
     headers = client.get(path, headers={"origin": "http://evil.example"}).headers
 
     assert headers["x-content-type-options"] == "nosniff"
@@ -50,11 +50,11 @@ def test_a_reply_is_for_pages_of_this_address_alone_and_is_what_it_says_it_is(cl
 @pytest.mark.parametrize(
     ("path", "kept"), [("/", None), ("/apiary", None), ("/api/plain", "no-store"), ("/api/missing", "no-store")]
 )
-def test_what_the_api_answers_is_not_kept(client, path, kept):
+def test_browsers_may_not_keep_replies_of_the_api(client, path, kept):
     assert client.get(path).headers.get("cache-control") == kept
 
 
-def test_a_route_may_say_otherwise(client):
+def test_a_route_may_set_the_header_itself(client):
     headers = client.get("/api/kept").headers
 
     assert headers.get_list("cache-control") == ["public"]

@@ -40,7 +40,7 @@ async def stream(socket: WebSocket) -> None:
 
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
-    """Of a server with a page and a socket for each set of names."""
+    """The port of a server with a page and a socket, for each set of names."""
     routes = [Route("/page", page), WebSocketRoute("/stream", stream)]
     mounts = [Mount(f"/{kind}", Hosts(Starlette(routes=routes), names)) for kind, names in SERVERS.items()]
     with serving(Starlette(routes=mounts)) as address:
@@ -68,17 +68,17 @@ def test_each_server_answers_under_the_names_of_its_machine(port, kind, host):
 
 
 @pytest.mark.parametrize("host", ["prices.example.com", "allowed.example:8501", "[2001:db8:0::1]"])
-def test_a_server_for_this_machine_answers_under_the_names_that_it_was_told(port, host):
+def test_a_server_for_this_machine_answers_under_its_given_names(port, host):
     assert answer(port, "/local/page", f"Host: {host}") == (200, "a page")
 
 
 @pytest.mark.parametrize("host", ["prices.example.com.", "a.example.org:8501", "a.b.EXAMPLE.org", *ADDRESSES])
-def test_a_server_for_others_answers_under_the_names_that_it_was_told_and_each_address(port, host):
+def test_a_server_for_others_answers_under_its_given_names_and_each_address(port, host):
     assert answer(port, "/told/page", f"Host: {host}") == (200, "a page")
 
 
 @pytest.mark.parametrize("host", [*FOREIGN, *ADDRESSES, "a name", "", "a, b"])
-def test_a_server_for_others_that_knows_no_name_answers_under_each(port, host):
+def test_a_server_for_others_without_given_names_answers_under_every_name(port, host):
     assert answer(port, "/open/page", f"Host: {host}") == (200, "a page")
 
 
@@ -100,7 +100,7 @@ def test_a_foreign_name_is_refused_in_one_line_that_says_what_to_set(port, kind,
     assert status == 421
     assert json.loads(body) == {
         "detail": f"Host = '{host}': this server is not known under that name; if it should be, put the name into "
-        "Streamlit's option browser.serverAddress (STREAMLIT_BROWSER_SERVER_ADDRESS), or several into "
+        "Streamlit's option browser.serverAddress (STREAMLIT_BROWSER_SERVER_ADDRESS), or several names into "
         "server.allowedHosts"
     }
 
@@ -113,7 +113,7 @@ def test_a_foreign_name_is_refused_in_one_line_that_says_what_to_set(port, kind,
     ],
 )
 @pytest.mark.parametrize("kind", ["local", "told", "any"])
-def test_what_is_no_name_is_refused(port, kind, host):
+def test_a_header_without_a_valid_name_is_refused(port, kind, host):
     status, body = answer(port, f"/{kind}/page", f"Host: {host}")
 
     assert status == 400
@@ -130,12 +130,12 @@ def test_no_name_and_two_names_are_refused(port, headers):
 @pytest.mark.parametrize(
     "header", ["X-Forwarded-Host: localhost", "Forwarded: host=localhost", "Origin: http://localhost"]
 )
-def test_no_other_header_makes_up_for_the_name(port, header):
+def test_no_other_header_replaces_the_host_header(port, header):
     assert answer(port, "/local/page", "Host: evil.example", header)[0] == 421
     assert answer(port, "/local/page", "Host: localhost", header.replace("localhost", "evil.example"))[0] == 200
 
 
-def test_the_line_shows_of_a_long_name_its_beginning(port):
+def test_the_refusal_shows_only_the_beginning_of_a_long_name(port):
     _, body = answer(port, "/local/page", f"Host: {'x' * 5000}")
 
     assert len(body) < 400
@@ -151,7 +151,7 @@ def test_a_socket_is_opened_under_the_same_names(port, host, status):
     assert answered == status
 
 
-def test_a_name_can_be_told_later():
+def test_a_name_can_be_added_later():
     names = OwnNames("::1")
     assert names.refusal(["prices.example.net"]) is not None
 
@@ -168,7 +168,7 @@ def test_a_name_can_be_told_later():
         *((None, False), ("0.0.0.0", False), ("::", False), ("192.0.2.7", False), ("unix:///run/tickwell", False)),  # noqa: S104
     ],
 )
-def test_a_server_that_was_told_nothing_checks_names_on_this_machines_own_addresses(address, checked):
+def test_a_server_without_given_names_checks_names_only_on_loopback_addresses(address, checked):
     assert (OwnNames(address).refusal(["evil.example"]) is not None) == checked
 
 

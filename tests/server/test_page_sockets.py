@@ -25,7 +25,7 @@ ENDED: list[str] = []
 
 
 async def page(socket: WebSocket) -> None:
-    """Tells as whom it was opened, whenever it is asked."""
+    """Answers each message with the identity that the socket was opened with."""
     await socket.accept()
     reader = socket.cookies.get("_streamlit_user", "nobody")
     try:
@@ -44,7 +44,7 @@ def sign_out(request: Request) -> Response:
 
 @pytest.fixture
 def address() -> Iterator[str]:
-    """Of a server of pages' sockets, without its scheme."""
+    """The address of a server with sockets of pages, without its scheme."""
     app = Starlette(
         routes=[WebSocketRoute("/stream", page), Route("/auth/logout", sign_out), Route("/page", sign_out)],
         middleware=[Middleware(PageSockets, origins=[ALLOWED])],
@@ -109,7 +109,7 @@ def test_signing_out_ends_all_sockets_of_the_reader_and_of_no_other(address):
         assert told(other) == "second"
 
 
-def test_after_signing_out_the_cookie_opens_sockets_of_nobody(address):
+def test_after_signing_out_the_cookie_opens_only_anonymous_sockets(address):
     leave(address, "first")
 
     with opened(address, "first") as socket, opened(address, "second") as other:
@@ -117,7 +117,7 @@ def test_after_signing_out_the_cookie_opens_sockets_of_nobody(address):
         assert told(other) == "second"
 
 
-def test_who_is_not_signed_in_signs_out_without_effect(address):
+def test_signing_out_without_being_signed_in_has_no_effect(address):
     with opened(address) as socket, opened(address, "reader") as other:
         leave(address, None)
 
@@ -125,14 +125,14 @@ def test_who_is_not_signed_in_signs_out_without_effect(address):
         assert told(other) == "reader"
 
 
-def test_another_address_than_that_to_sign_out_ends_nothing(address):
+def test_a_request_to_another_address_than_sign_out_ends_no_socket(address):
     with opened(address, "reader") as socket:
         httpx.get(f"http://{address}/page", cookies={"_streamlit_user": "reader"})
 
         assert told(socket) == "reader"
 
 
-def test_a_socket_that_is_left_is_forgotten(address):
+def test_a_closed_socket_is_forgotten(address):
     with opened(address, "reader") as one, opened(address, "reader") as two:
         told(one)
         told(two)

@@ -1,4 +1,4 @@
-"""The script for the browser over real HTTP: compressed for who takes it, kept for ever, announced with each page."""
+"""The script for the browser over real HTTP: compressed on request, kept for ever, announced with each page."""
 
 import asyncio
 import re
@@ -46,13 +46,13 @@ APP = Starlette(
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[httpx.Client]:
-    """A client of a server with one page, one script, and what is neither."""
+    """A client of a server with one page, one script, and a route that is neither."""
     with served_at(APP) as url, httpx.Client(base_url=url) as client:
         yield client
 
 
 @pytest.mark.parametrize("accepted", ["gzip", "gzip, deflate, br, zstd"])
-def test_the_script_is_compressed_for_who_accepts_that_and_the_same_when_unpacked(client, accepted):
+def test_the_script_is_compressed_for_a_client_that_accepts_gzip_and_the_same_when_unpacked(client, accepted):
     reply = client.get(PLOTLY_URL, headers={"accept-encoding": accepted})
 
     assert reply.headers["content-encoding"] == "gzip"
@@ -61,7 +61,7 @@ def test_the_script_is_compressed_for_who_accepts_that_and_the_same_when_unpacke
 
 
 @pytest.mark.parametrize("accepted", ["identity", "br", ""])
-def test_the_script_is_sent_as_it_is_to_who_does_not_accept_gzip(client, accepted):
+def test_the_script_is_sent_as_it_is_to_a_client_that_does_not_accept_gzip(client, accepted):
     reply = client.get(PLOTLY_URL, headers={"accept-encoding": accepted})
 
     assert "content-encoding" not in reply.headers
@@ -79,21 +79,21 @@ def test_the_script_may_be_kept_for_ever_by_browsers_and_caches(client, accepted
     assert reply.headers["x-content-type-options"] == "nosniff"
 
 
-def test_a_page_announces_the_script_beside_what_it_announces_itself(client):
+def test_a_page_announces_the_script_besides_its_own_links(client):
     reply = client.get("/")
 
     assert reply.text == "<p>A page</p>"
     assert reply.headers.get_list("link") == ["<other.css>; rel=preload; as=style", LINK]
 
 
-def test_a_page_of_the_api_announces_no_script_as_it_has_no_chart(client):
+def test_a_page_of_the_api_announces_no_script(client):
     reply = client.get("/api/docs")
 
     assert reply.headers.get_list("link") == ["<other.css>; rel=preload; as=style"]
 
 
 @pytest.mark.parametrize("path", ["/numbers", "/bare", "/missing", PLOTLY_URL])
-def test_what_is_no_page_announces_nothing(client, path):
+def test_a_reply_that_is_no_page_announces_nothing(client, path):
     reply = client.get(path)
 
     assert "link" not in reply.headers

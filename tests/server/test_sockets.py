@@ -1,4 +1,4 @@
-"""Replies leave at once, whoever opened the socket that is listened on."""
+"""Replies are sent at once over every listening socket of the process."""
 
 import asyncio
 import os
@@ -17,7 +17,7 @@ from server.sockets import answer_at_once
 
 @contextmanager
 def accepted(listening: socket.socket) -> Iterator[socket.socket]:
-    """A connection as the server of a listening socket gets it."""
+    """A connection that a server accepts from a listening socket."""
     with socket.create_connection(listening.getsockname()[:2]):
         listening.settimeout(5)
         connection, _ = listening.accept()
@@ -26,7 +26,7 @@ def accepted(listening: socket.socket) -> Iterator[socket.socket]:
 
 
 def waits(connection: socket.socket) -> bool:
-    """Does it hold a small part of a reply back until the one before was acknowledged?"""
+    """Does it hold back a small part of a reply until the last part was acknowledged?"""
     return not connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
@@ -37,7 +37,7 @@ def listening(request) -> Iterator[socket.socket]:
         yield listening
 
 
-def test_a_connection_to_streamlits_socket_waits_unless_told_otherwise(listening):
+def test_a_connection_to_streamlits_socket_waits_by_default(listening):
     with accepted(listening) as before:
         assert waits(before)
 
@@ -63,7 +63,7 @@ def test_the_servers_start_has_its_connections_answer_at_once(listening, monkeyp
         assert not waits(connection)
 
 
-def test_sockets_that_listen_for_nobody_on_tcp_and_other_files_are_left_alone(tmp_path):
+def test_other_sockets_and_files_are_left_alone(tmp_path):
     with ExitStack() as stack:
         connected, _ = (stack.enter_context(end) for end in socket.socketpair())
         datagrams = stack.enter_context(socket.socket(type=socket.SOCK_DGRAM))

@@ -1,4 +1,4 @@
-"""The database that the last version before feeds left behind; fixtures/README.md says what was recorded into it."""
+"""The database of the last version before feeds; fixtures/README.md says what was recorded into it."""
 
 import gzip
 import json
@@ -38,13 +38,13 @@ def unpack_backup(folder: Path) -> None:
 
 
 def recorded_answers() -> dict[str, Any]:
-    """What the version that made the file answered, as JSON types."""
+    """The answers of the version that made the file, as JSON types."""
     found: dict[str, Any] = json.loads(gzip.decompress((_FIXTURES / "before-feeds.json.gz").read_bytes()))
     return found
 
 
 def answers(database: Database) -> dict[str, Any]:
-    """All that is read of a file, as JSON types, without the names that columns and fields have."""
+    """All answers that can be read from a file, as JSON types, without the names of columns and fields."""
     with database.read() as cursor:
         found = {**dict(_of_ledger(cursor)), **dict(_of_prices(cursor)), **dict(_of_alerts(cursor))}
     settings = Settings(indexes="btc_usd,eth_usd", poll_seconds=5)

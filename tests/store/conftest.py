@@ -13,12 +13,12 @@ from store.file import schema
 from store.file.database import Database
 
 QUERIES = {"alerts", "ledger", "prices"}
-"""Rooms whose tests ask and note in SQL, and care for no file: they share one that stays open."""
+"""Rooms whose tests only use SQL and don't depend on the file: they share one that stays open."""
 
 
 @pytest.fixture(scope="module")
 def open_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    """Kept open for the tests of a module, as opening costs 20 ms of the processor. Each test finds it empty."""
+    """One database for the tests of a module, since opening takes 20 ms of CPU time. Each test finds it empty."""
     folder: Path = tmp_path_factory.mktemp("open")
     database = Database(folder / "ticks.duckdb")
     database.migrate()
@@ -28,7 +28,7 @@ def open_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database
 
 @pytest.fixture(scope="module")
 def make_empty(open_database: Database) -> Callable[[], None]:
-    """Makes the rows of the open database those of a new one."""
+    """Resets the rows of the open database to those of a new one."""
     with open_database.read() as cursor:
         tables = set(schema.tables(cursor)) & schema.ours() - {"migrations"}
         first = {table: cursor.execute(f"FROM {table}").fetchall() for table in sorted(tables)}
@@ -60,12 +60,12 @@ def database(request: pytest.FixtureRequest) -> Database:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Where a backup may be made; nothing is there yet."""
+    """The path for a backup; nothing exists there yet."""
     return tmp_path / "backup"
 
 
 class FirstLook:
-    """The first look that the holder of a file takes for others who wait; it lasts until the test lets it end.
+    """The first look of a file's holder for waiting processes; it lasts until the test ends it.
 
     Attributes:
         knocked: does it find that somebody waits?

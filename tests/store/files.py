@@ -1,4 +1,4 @@
-"""What is done to a database file by hand: folding its log, opening it, making an older one, and damaging it."""
+"""Manual changes of a database file: folding its log, opening it, making an older one, and damaging it."""
 
 import contextlib
 import os
@@ -17,7 +17,7 @@ OF_SCHEMA_2 = Path(__file__).parent / "fixtures/backup-of-schema-2"
 
 
 def checkpoint(database: Database) -> None:
-    """Fold the write-ahead log into the file, however small it is."""
+    """Fold the write-ahead log into the file, even a small one."""
     database.checkpoint_when_due(from_bytes=0)
 
 

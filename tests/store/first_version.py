@@ -1,4 +1,4 @@
-"""The database that the first version left behind; fixtures/README.md says what was recorded into it."""
+"""The database of the first version; fixtures/README.md says what was recorded into it."""
 
 import gzip
 from datetime import UTC, datetime
@@ -55,7 +55,7 @@ def unpack(database_file: Path) -> None:
 
 
 def is_up_to_date(database: Database) -> bool:
-    """Did a recorder see to it?"""
+    """Has a recorder updated it?"""
     try:
         with database.read():
             return True
@@ -64,13 +64,13 @@ def is_up_to_date(database: Database) -> bool:
 
 
 def ticks_in(database_file: Path) -> list[Any]:
-    """All that was observed up to END, read without any code of ours."""
+    """All observations up to END, read without our own code."""
     with duckdb.connect(database_file) as connection:
         return connection.execute(_TICKS, {"end": END.replace(tzinfo=None)}).fetchall()
 
 
 def unequal_candles(database_file: Path) -> list[Any]:
-    """Candles of the time up to END that differ from their ticks, read without any code of ours."""
+    """Candles up to END that differ from their ticks, read without our own code."""
     with duckdb.connect(database_file) as connection:
         return [
             row

@@ -1,4 +1,4 @@
-"""Histories to look for gaps in: what a recorder would have stored, slot by slot."""
+"""Histories with gaps to find: the rows that a recorder would have stored, slot by slot."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -17,12 +17,12 @@ NOBODY_ANSWERS = "connection refused"
 
 
 def at(second: float) -> datetime:
-    """So many seconds after START."""
+    """The time that is this many seconds after START."""
     return START + timedelta(seconds=second)
 
 
 def ran(cursor: Cursor, start_s: float, end_s: float | None, poll_seconds: int = 5, *index_names: str) -> None:
-    """Note a run; without an end it goes on, or was killed."""
+    """Note a run; a run without an end goes on, or was killed."""
     run = Run(at(start_s), dict.fromkeys(index_names or ("btc_usd",), poll_seconds), "0.1.0")
     runs.note(cursor, run)
     if end_s is not None:
@@ -66,14 +66,14 @@ def found(database: Database, now_s: float, start_s: float = 0, end_s: float | N
 
 
 def in_short(gaps: Iterable[Gap]) -> list[tuple[float, float, int, str]]:
-    """Of each gap the seconds from START, the number of slots and the cause."""
+    """The seconds from START, the number of slots and the cause of each gap."""
     return [
         ((gap.start - START).total_seconds(), (gap.end - START).total_seconds(), gap.slots, gap.cause) for gap in gaps
     ]
 
 
 class Counting:
-    """A cursor that counts what it is asked, and the rows that it answers."""
+    """A cursor that counts its queries and the rows of their results."""
 
     def __init__(self, cursor: Cursor) -> None:
         self.cursor, self.asked, self.fetched = cursor, 0, 0

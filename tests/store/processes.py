@@ -1,6 +1,6 @@
-"""What other processes do to a database file while a test looks on: `python -m tests.store.processes <what> <file> …`.
+"""Processes that use a database file during a test: `python -m tests.store.processes <what> <file> …`.
 
-Each says on stdout how far it got, a line at a time, and most go on until they are killed.
+Each prints its progress to stdout, a line at a time, and most run until they are killed.
 """
 
 import contextlib
@@ -34,14 +34,14 @@ from store.prices import candles, ticks
 from tests.conftest import START, Program, tick
 
 CONTAINER = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
-"""The part of a container that the store can notice: process numbers of its own."""
+"""The only part of a container that matters to the store: its own process numbers."""
 
 COPIES = 200
-"""So many indexes tick in each second of `append_until_killed`: a kill that halves a transaction would show."""
+"""The number of indexes in each second of `append_until_killed`: a kill that halved a transaction would show."""
 
 
 def line(program: Program) -> str:
-    """The next line that a process says; empty when it ended."""
+    """The next line that a process prints; empty when it ended."""
     assert program.process.stdout is not None
     return str(program.process.stdout.readline()).rstrip()
 
@@ -66,14 +66,14 @@ def wait_for_the_kill() -> None:
 
 
 def hold_like_a_foreign_tool(path: Path) -> None:
-    """Open the file with DuckDB alone, as its command line does."""
+    """Open the file with plain DuckDB, as its command line does."""
     with duckdb.connect(path):
         say("held")
         wait_for_the_kill()
 
 
 def hold_like_a_foreign_tool_once_it_can(path: Path) -> None:
-    """As somebody who tries again until the file is free."""
+    """As `hold_like_a_foreign_tool`, but try again until the file is free."""
     while True:
         with contextlib.suppress(duckdb.IOException):
             hold_like_a_foreign_tool(path)
@@ -86,7 +86,7 @@ def migrate(path: Path) -> None:
 
 
 def export_busily(path: Path) -> None:
-    """Export all ticks, anew again and again."""
+    """Export all ticks again and again."""
     exports = Exports(Database(path), 10**10)
     while True:
         made = exports.make(ExportQuery(("btc_usd", "eth_usd"), EPOCH, utc_now()))
@@ -101,14 +101,14 @@ def back_up(path: Path, folder: str) -> None:
 
 
 def rebuild_candles(path: Path) -> None:
-    """Make candles anew, in many parts, again and again."""
+    """Rebuild candles in many parts, again and again."""
     say("ready")
     while True:
         candles.rebuild(Database(path), START + timedelta(days=2), most_ticks=0)
 
 
 def import_in_portions(path: Path, file: str) -> None:
-    """Import a file in many portions, and say when one is stored."""
+    """Import a file in many portions, and print a line when one is stored."""
 
     def tell(what: str, done: int, total: int) -> None:
         if what.startswith("importing"):
@@ -118,20 +118,20 @@ def import_in_portions(path: Path, file: str) -> None:
 
 
 def undo_in_stretches(path: Path, import_id: str) -> None:
-    """Take an import back in many stretches, and say when one is done."""
+    """Undo an import in many stretches, and print a line when one is done."""
     undo(Database(path), int(import_id), lambda _, done, __: say(done), most_ticks=10)
     wait_for_the_kill()
 
 
 def keep_reading(path: Path) -> None:
-    """Take a lease for reading and don't let go."""
+    """Take a lease for reading and keep it."""
     with Database(path).read():
         say("reading")
         wait_for_the_kill()
 
 
 def fork_in_a_lease(path: Path) -> None:
-    """Fork while the locks of a lease are held; give them back, and let the fork live on."""
+    """Fork while the locks of a lease are held; release them, and let the fork live on."""
     with lease_locks(path, time.monotonic() + 5, shared=False):
         if not os.fork():
             wait_for_the_kill()
@@ -148,7 +148,7 @@ def keep_writing(path: Path) -> None:
 
 
 def read_busily(path: Path, readers: str) -> None:
-    """Read again and again, on so many threads, each with a database object of its own."""
+    """Read again and again in several threads, each with a database object of its own."""
     at_work = threading.Barrier(int(readers) + 1)
 
     def read() -> None:
@@ -205,19 +205,19 @@ def keep_held(path: Path) -> None:
 
 
 def in_container(path: Path, what: str) -> None:
-    """Become the first process of a numbering of its own, and do something else on this list."""
+    """Become process number 1 of a new numbering, and run another function of this module."""
     command = [*CONTAINER, sys.executable, "-m", "tests.store.processes", what, str(path)]
     os.execvp(command[0], command)  # noqa: S606 it takes the place of this process
 
 
 def look_who_records(path: Path) -> None:
-    """Say what a dashboard that was to record by itself says of the recorder."""
+    """Print what a dashboard that was to record says about the recorder."""
     say(health(Database(path), Settings(database=path), START)["poller"]["words"])
     wait_for_the_kill()
 
 
 def record(path: Path) -> None:
-    """Be the recorder of the file, unless another one is."""
+    """Be the recorder of the file, unless it has another one."""
     now = utc_now()
     notice = Notice(os.getpid(), "external", START, 5, ("btc_usd",), "0.1.0", "recording", now - timedelta(seconds=1))
     lock = RecorderLock(path)

@@ -27,7 +27,7 @@ NAMES = ("Io", "Europa", "Ganymede")
 
 
 def snapshot(second: float) -> Snapshot:
-    """What the feed brought 2 s after a slot."""
+    """A reply of the feed 2 s after a slot."""
     ts = at(second + 2)
     return Snapshot(FEED, ts, ts + timedelta(seconds=0.1), tuple((name, 0.5, at(HOUR)) for name in NAMES))
 
@@ -39,7 +39,7 @@ def store(database: Database, seconds: Iterable[float]) -> None:
 
 @pytest.fixture
 def recorded(moons: Database) -> Database:
-    """An hour of an index each second and of the feed each 5 min, two slots of which failed."""
+    """An hour of an index each second and of the feed every 5 min, with two failed slots of the feed."""
     with moons.write() as cursor:
         runs.note(cursor, Run(at(0), {"btc_usd": 1, FEED: 300}, "1", at(HOUR)))
         observed(cursor, range(HOUR))
@@ -64,7 +64,7 @@ def test_its_rows_are_stored_once(recorded: Database):
         assert arrivals.newest(cursor) == {FEED: at(3302)}
 
 
-def test_a_slot_that_failed_is_a_gap_with_its_cause_that_nobody_can_fill(recorded: Database):
+def test_a_failed_slot_is_an_unfillable_gap_with_its_cause(recorded: Database):
     before = of_feed(found(recorded, 2 * HOUR))
     gaps.advance(recorded, at(HOUR), at(2 * HOUR), wait_s=1)
     noted = of_feed(found(recorded, 2 * HOUR))
@@ -108,7 +108,7 @@ def test_health_says_how_old_its_newest_snapshot_is(recorded: Database, make_set
     assert [hours_later[feed]["state"] for feed in ("btc_usd", FEED)] == ["stale", "stale"]
 
 
-def test_verify_tells_rows_of_it_that_are_unsound_or_there_twice(recorded: Database):
+def test_verify_reports_its_unsound_and_duplicate_rows(recorded: Database):
     assert list(faults_of_database(recorded)) == []
     with recorded.write() as cursor:
         cursor.execute("INSERT INTO moons SELECT * REPLACE (1.5 AS phase) FROM moons WHERE moon_name = 'Io' LIMIT 2")

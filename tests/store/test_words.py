@@ -37,12 +37,12 @@ def test_a_price_has_digits_that_suit_its_size(value, shown):
 @pytest.mark.parametrize(
     ("value", "digits"), [(0, 2), (float("nan"), 2), (float("inf"), 2), (-250, 2), (-0.5, 6), (1e-9, 14), (5e-324, 14)]
 )
-def test_any_value_has_a_number_of_digits(value, digits):
+def test_every_float_has_a_number_of_digits(value, digits):
     assert words.decimals(value) == digits
 
 
 @given(value=st.floats(-1e9, 1e9).filter(lambda value: abs(value) >= 1e-9))
-def test_a_price_is_told_to_a_cent_or_to_six_significant_digits(value):
+def test_a_price_is_shown_to_a_cent_or_to_six_significant_digits(value):
     told = float(words.price(value).replace(",", ""))
 
     assert told == pytest.approx(value, abs=0.005 if abs(value) >= 100 else 0, rel=0 if abs(value) >= 100 else 5e-6)
@@ -69,7 +69,7 @@ def test_an_index_is_shown_as_the_pair_that_it_prices(name, pair):
         (timedelta(weeks=1), "7 d"),
     ],
 )
-def test_a_length_of_time_is_told_in_its_largest_whole_unit(length, shown):
+def test_a_length_of_time_is_shown_in_its_largest_whole_unit(length, shown):
     assert words.span(length) == shown
 
 

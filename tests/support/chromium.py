@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, FloatRect, Locator, Page, Playwright, e
 from pages.common import site
 
 PAGES = {page.title: f"/{page.name}" if number else "/" for number, page in enumerate(site.PAGES)}
-"""The path of each page by its title."""
+"""The title and the path of each page."""
 
 
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
@@ -24,11 +24,11 @@ PHONE: dict[str, Any] = {
     "is_mobile": True,
     "device_scale_factor": 2,
 }
-"""The options of a browser context that imitates a phone."""
+"""The options of a browser context like a phone's."""
 
 
 def find_chromium() -> str | None:
-    """The path of a Chromium on this machine; the headless shell comes first, because it is faster."""
+    """The path of a Chromium on this machine. The build without windows is preferred: it is faster."""
     names = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
     return next(filter(None, map(shutil.which, names)), None)
 
@@ -55,7 +55,7 @@ plot => ({
 
 @dataclass(frozen=True)
 class Seen:
-    """What a chart shows: its range in the reader's time zone, and its traces by their part."""
+    """What a chart shows: its range in wall-clock time of the reader's zone, and its traces by `part`."""
 
     start: datetime
     end: datetime
@@ -63,14 +63,14 @@ class Seen:
 
 
 def seen(page: Page) -> Seen:
-    """What the chart shows now."""
+    """Read what the chart shows now."""
     found = drawn(page).locator(".js-plotly-plot").evaluate(_TO_SEE)
     start, end = map(datetime.fromisoformat, found["range"])
     return Seen(start, end, {trace["part"]: trace for trace in found["traces"]})
 
 
 def range_in(page: Page, zone: str) -> tuple[datetime, datetime]:
-    """The first and the last instant of the chart, for a reader in `zone`."""
+    """The instants of the chart's range, for a reader in that zone."""
     now = seen(page)
     start, end = (at.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC) for at in (now.start, now.end))
     return start, end
@@ -87,7 +87,7 @@ def range_in_address(page: Page) -> tuple[datetime, datetime] | None:
 
 
 def box(locator: Locator) -> FloatRect:
-    """Scroll an element into view; return its place in the window."""
+    """The place of an element in the window, once it is scrolled into view."""
     locator.scroll_into_view_if_needed()
     found = locator.bounding_box()
     assert found is not None
@@ -95,7 +95,7 @@ def box(locator: Locator) -> FloatRect:
 
 
 def drag(page: Page, start: float, end: float) -> None:
-    """Drag the mouse over the chart, from `start` to `end` as fractions of its width."""
+    """Drag the mouse over the chart, from one fraction of its width to another."""
     area = box(drawn(page).locator(".nsewdrag"))
     y = area["y"] + area["height"] / 2
     page.mouse.move(area["x"] + start * area["width"], y)
@@ -105,7 +105,7 @@ def drag(page: Page, start: float, end: float) -> None:
 
 
 def overflow(page: Page) -> int:
-    """The number of pixels by which the page is wider than its window."""
+    """The pixels by which the page is wider than its window."""
     wider: int = page.evaluate(
         "Math.max(...[document.documentElement, document.querySelector('[data-testid=stMain]')]"
         ".map(each => each.scrollWidth - each.clientWidth))"

@@ -20,7 +20,7 @@ REPLY = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(GOOD) + GOOD
 
 @contextlib.asynccontextmanager
 async def listening(answer: Streams, **options: Any) -> AsyncIterator[int]:
-    """The port of a server that runs while the block lasts; its connections end with it."""
+    """The port of a server during the block; then its connections end."""
     tasks: list[asyncio.Task[None]] = []
 
     async def conversation(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -28,7 +28,7 @@ class Dashboard:
     token: str = ""
 
     def health(self) -> dict[str, Any] | None:
-        """The answer of /api/health; None while there is no answer."""
+        """The answer of /api/health; None while it does not answer."""
         headers = {"authorization": f"Bearer {self.token}"} if self.token else {}
         try:
             report: dict[str, Any] = httpx.get(f"{self.url}/api/health", headers=headers, timeout=5).json()
@@ -37,7 +37,7 @@ class Dashboard:
         return report
 
     def wait_for_ticks(self, count: int = 1) -> dict[str, Any]:
-        """Wait until each index has at least this number of ticks; return the health."""
+        """Wait until each index has this many ticks, and return the health."""
 
         def enough() -> dict[str, Any] | None:
             report = self.health()
@@ -56,7 +56,7 @@ NO_SECRETS = Path("/nonexistent/secrets.toml")
 def dashboard_at(
     port: int, script: str = "dashboard.py", secrets: Path = NO_SECRETS, **settings: Any
 ) -> Iterator[Dashboard]:
-    """A dashboard that answers or has ended. It gets none of this machine's secrets."""
+    """A dashboard that serves, or that has ended already. It knows none of this machine's secrets."""
     options = ["--server.address", "localhost", "--server.headless", "true", "--server.port", str(port)]
     options += ["--secrets.files", str(secrets)]
     with Program("streamlit", "run", script, *options, **settings) as program:

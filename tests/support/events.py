@@ -1,4 +1,4 @@
-"""Makes and notes events of alerts, and reads their deliveries."""
+"""Events of alerts for tests in which their cause does not matter, and their deliveries."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,7 +12,7 @@ CONDITION = "moves 3 % within 15 min"
 
 
 def alert(text: str = "BTC / USD fell 3.2 %", targets: Sequence[str] = ("json",), **more: Any) -> Event:
-    """An event of a rule that fired just now and is due for delivery at once."""
+    """An event of a rule that fired just now, to be sent at once."""
     now = utc_now()
     fields: dict[str, Any] = {
         "rule": "Sharp move",

@@ -17,7 +17,7 @@ def nobody_listens(_: str, __: int, ___: int) -> None: ...
 
 
 def written(path: Path, header: str, *rows: tuple[Any, ...]) -> Path:
-    """Write a CSV file, packed if its name ends with ".gz"; return its path."""
+    """A CSV file, compressed if its name ends in .gz."""
     text = "\n".join([header, *(",".join(map(str, row)) for row in rows)])
     path.write_bytes(gzip.compress(text.encode()) if path.suffix == ".gz" else text.encode())
     return path

@@ -32,7 +32,7 @@ def with_history(file: Path, end: datetime, index_names: tuple[str, ...] = ("btc
 
 
 def with_alerts(database: Database, at: datetime, index_name: str) -> None:
-    """Note one alert of each severity at the same time: one was sent, one failed, and one waits."""
+    """One alert of each severity at the same time: one was sent, one could not be sent, and one waits."""
     now = price(index_name, at)
     told, failed, waits = (
         alert(f"{severity} at {now:.2f}", ["ntfy"], severity=severity, index_name=index_name, at=at, price=now)

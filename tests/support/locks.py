@@ -9,7 +9,7 @@ from store.file.locks import FileLock
 
 
 def is_locked(lock_file: Path) -> bool:
-    """Does somebody hold this lock, exclusively or shared?"""
+    """Is this lock held, exclusively or shared?"""
     lock = FileLock(lock_file)
     free = lock.try_acquire()
     lock.release()
@@ -17,7 +17,7 @@ def is_locked(lock_file: Path) -> bool:
 
 
 def refusal(database: Database) -> str:
-    """Why another thread gets no lease to read at once; empty if it gets one."""
+    """The error if another thread can't get a lease to read at once; empty if it can."""
 
     def read() -> str:
         try:
@@ -31,5 +31,5 @@ def refusal(database: Database) -> str:
 
 
 def is_wanted(database: Database) -> bool:
-    """Has the holder of the file noticed that somebody waits? From then it grants no other lease."""
+    """Has the file's holder noticed a waiting process? Then it lends the file to no one else."""
     return "wanted elsewhere" in refusal(database)

@@ -1,4 +1,4 @@
-"""A recipient of alerts: a real server on a local port that keeps its messages, or misbehaves."""
+"""A receiver of alerts: a real server on a local port that keeps its messages, or misbehaves."""
 
 import json
 import threading
@@ -7,20 +7,20 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal, Self
 
 SECRET = "hooks/T0pS3cret"
-"""The path of its address; many services have a token in the path."""
+"""The path of its address. Many services have a token there."""
 
 Manner = Literal["accept", "refuse", "hang", "drop", "trickle"]
 
 
 class Webhook:
-    """Takes JSON by POST as long as the `with` block lasts.
+    """Takes JSON by POST during the `with` block.
 
     Attributes:
-        messages: the accepted bodies, in order; `times` has the time.monotonic of each.
-        calls: the method and path of each request, whatever its outcome.
-        manner: the answer to the next request: accept it; refuse it with 500; hang without an answer; drop the
-            connection; trickle an answer that never ends. A request that hangs does so until the block ends.
-        delay_s: how long it takes to accept a request.
+        messages: the bodies that it accepted, in order; `times` has the times by time.monotonic.
+        calls: the method and path of each request, accepted or not.
+        manner: what it does with the next request: accept it; refuse it with 500; hang without an answer; drop the
+            connection; trickle an answer that never ends. What hangs goes on hanging until the block ends.
+        delay_s: how long it takes to accept one.
     """
 
     def __init__(self, manner: Manner = "accept", *, delay_s: float = 0) -> None:
@@ -59,7 +59,7 @@ class Webhook:
 
     @property
     def idle(self) -> bool:
-        """Has it accepted all requests so far?"""
+        """Has it accepted every message so far?"""
         return len(self.messages) == len(self.calls)
 
     @property

@@ -1,1 +1,1 @@
-"""The chart component of the pages, and the bundle of Plotly that it runs on."""
+"""The chart component of the pages, and the Plotly bundle that it uses."""

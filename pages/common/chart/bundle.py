@@ -1,7 +1,7 @@
-"""Plotly's script for the browser: its finance bundle, a quarter of the whole, has all that our charts draw.
+"""Plotly's script for the browser: its finance bundle is a quarter of the whole and draws all our charts.
 
 plotly.js 4.1.0, MIT licence, from npm's plotly.js-finance-dist-min: `npm pack plotly.js-finance-dist-min@4.1.0`. On
-two cores a page with one chart painted it after 1.3 s, and after 2.1 s with the whole bundle, both compressed and
+two cores a page painted its chart after 1.3 s with it, and after 2.1 s with the whole bundle, both compressed and
 preloaded.
 """
 

@@ -1,4 +1,4 @@
-// One chart over Plotly.react: it is drawn again in place, so zoom and hover outlive each refresh.
+// One chart over Plotly.react: it is redrawn in place, so zoom and hover outlive each refresh.
 const charts = new WeakMap();
 
 function plotly(url) {
@@ -47,7 +47,7 @@ function template(theme) {
   };
 }
 
-// The worse an hour, the more its square stands out; hatching tells them apart without their colours.
+// The worse an hour, the more its square stands out; hatching shows the class without colours.
 const hatched = (color, theme, shape) => ({
   color,
   line: { color, width: 1 },
@@ -60,14 +60,14 @@ const HOURS = {
   lost: (theme) => hatched(theme.down, theme, "x"),
 };
 
-// The worse an alert, the larger its mark; its shape tells the severity without its colour.
+// The worse an alert, the larger its mark; the shape shows the severity without colours.
 const ALERTS = {
   info: (theme) => ({ color: theme.muted, symbol: "circle", size: 8 }),
   warning: (theme) => ({ color: theme.orange, symbol: "triangle-up", size: 11 }),
   critical: (theme) => ({ color: theme.down, symbol: "diamond", size: 13 }),
 };
 
-// Up is hollow and down is filled, so that candles can be told apart without their colours.
+// Up is hollow and down is filled, so that candles can be read without colours.
 function paint(trace, theme) {
   const { series, part } = trace.meta ?? {};
   const color = theme.palette[series % theme.palette.length];
@@ -101,11 +101,11 @@ function figureOf(state) {
     paint(trace, theme);
     if (trace.x?.bdata) trace.x = times(trace.x);
   });
-  const touch = matchMedia("(pointer: coarse)").matches; // there, a drag scrolls the page
+  const touch = matchMedia("(pointer: coarse)").matches; // on touch screens a drag scrolls the page
   const { view, height } = state.data;
   const dragmode = touch ? false : "zoom";
   Object.assign(layout, { template: template(theme), dragmode, uirevision: view, height, autosize: true });
-  // Kept by ourselves: Plotly's uirevision gives a zoom up as soon as the range below it moves on.
+  // We keep the zoom ourselves: Plotly's uirevision drops it as soon as the range below it moves on.
   if (state.zoom?.view === view) layout.xaxis.range = state.zoom.range;
   if (state.root.clientWidth < 500) layout.xaxis.nticks = 4;
   return { data, layout };
@@ -137,7 +137,7 @@ function listen(state, Plotly) {
   state.root.onkeydown = (event) => onKey(event, state, Plotly, zoomOut);
 }
 
-// Arrows read one point after the other, + and - zoom, 0 shows all again.
+// Arrow keys read one point after the other, + and - zoom, 0 shows the whole range again.
 function onKey(event, state, Plotly, zoomOut) {
   const { plot } = state;
   const zoom = (factor) => {
@@ -169,7 +169,7 @@ function read(state, Plotly, step) {
   state.last = next;
   Plotly.Fx.hover(state.plot, [{ curveNumber: next.curveNumber, pointNumber: next.pointNumber }]);
   const format = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium", timeZone: "UTC" });
-  // x is wall-clock time already
+  // x is already wall-clock time
   const words = next.words?.replaceAll("<br>", ", ") ?? `${next.name}, ${format.format(next.x)}: ${next.price.toLocaleString()}`;
   state.root.querySelector(".reading").textContent = words;
 }
@@ -181,7 +181,7 @@ function pointsInView(plot) {
   const pointsOf = (trace, curveNumber) =>
     Array.from(trace.x, (x, pointNumber) => ({
       ...{ curveNumber, pointNumber, name: trace.name, words: trace.hovertext?.[pointNumber] },
-      x: plot._fullLayout.xaxis.d2c(x) + (trace.base?.[pointNumber] ?? 0) * 3.6e6, // of a calendar's square, its hour
+      x: plot._fullLayout.xaxis.d2c(x) + (trace.base?.[pointNumber] ?? 0) * 3.6e6, // the hour of a calendar's square
       price: (trace.y ?? trace.close)[pointNumber],
     }));
   return plot._fullData

@@ -1,7 +1,7 @@
-"""The chart: drawn in place by a component of our own, so that zoom and hover outlive each refresh.
+"""The chart: our own component draws it in place, so that zoom and hover outlive each refresh.
 
-`st.plotly_chart` hashes the figure into its element's identity, so that each change mounts it anew. It stands in,
-without that promise, where Plotly's script isn't served by our own route.
+`st.plotly_chart` hashes the figure into its element's identity, so that each change mounts it again. It is only used
+on hosts that don't serve Plotly's script from our route, and zoom and hover end with each refresh there.
 """
 
 import base64
@@ -19,7 +19,7 @@ from plotly.utils import PlotlyJSONEncoder
 from .bundle import PLOTLY_URL
 
 Zoomed = list[str] | Literal["out"]
-"""The wall-clock times that a reader zoomed to, or that they want to see more again."""
+"""The wall-clock times that a reader zoomed to; "out" to zoom out."""
 
 _FOLDER = Path(__file__).parent
 _HTML = """
@@ -39,10 +39,10 @@ _NOT_SERVED = "plotly is not served"
 
 
 def packed(figure: go.Figure) -> str:
-    """A figure as JSON with its numbers and times as typed arrays: half the bytes, and no text to be made or read.
+    """A figure as JSON with its numbers and times as typed arrays: half the bytes, and no text to write or parse.
 
-    Times are milliseconds, of the clock on the wall since 1970: chart.js makes text of them, as Plotly takes a number
-    for a time of the browser's zone.
+    Times are milliseconds since 1970 on the wall clock. chart.js turns them into text: Plotly would take a number for a
+    time of the browser's zone.
     """
     drawn = figure.to_plotly_json()
     for trace in drawn["data"]:
@@ -59,7 +59,7 @@ def _typed(values: npt.NDArray[np.floating]) -> dict[str, str]:
 
 
 def routes_are_served() -> bool:
-    """Does this host serve our own routes? Until a chart of the session found out, that is supposed."""
+    """Does this host serve our own routes? The answer is yes until a chart of the session finds out otherwise."""
     return not st.session_state.get(_NOT_SERVED)
 
 
@@ -77,10 +77,10 @@ def live_chart(
     Args:
         figure: from a builder of `charts`.
         key: of the chart on its page.
-        view: what is looked at. While it stays the same, so does what the reader zoomed to.
-        alt: what the figure shows, for those who don't see it.
+        view: what is shown. While it stays the same, the reader's zoom stays too.
+        alt: what the figure shows, for readers who can't see it.
         height: in pixels.
-        on_zoom: called as a widget's callback when the reader zooms; without it, zooming happens in the browser alone.
+        on_zoom: called as a widget's callback when the reader zooms; without it, only the browser zooms.
     """
     if not routes_are_served():
         figure.update_layout(height=height)

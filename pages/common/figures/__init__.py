@@ -1,1 +1,1 @@
-"""Figures of Plotly, built of what the store returned."""
+"""Plotly figures, built from what the store returned."""

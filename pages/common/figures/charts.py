@@ -1,6 +1,6 @@
 """Chart builders: pure functions from bars to a figure. The browser adds the colours of the theme.
 
-A trace says in `meta` what it is: which `series` (its place in the palette) and which `part` of it.
+Each trace has `meta`: its `series` (the place in the palette) and its `part` of the series.
 """
 
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ Floats = npt.NDArray[np.float64]
 Times = npt.NDArray[np.datetime64]
 Trace = dict[str, Any]
 
-# More lines than this can't be told apart by a legend or a common hover box: each is named where the pointer is.
+# A legend or a common hover box can't tell more lines than this apart: then only the line at the pointer is named.
 _MOST_NAMED = 10
 _LINE = {"mode": "lines"}
 _DOTS = {"mode": "markers", "hoverinfo": "skip", "showlegend": False}
@@ -39,14 +39,14 @@ _MARGIN = {"l": 8, "r": 8, "t": 32, "b": 8}
 
 
 def price_line(bars: pd.DataFrame, index_name: str, interval: timedelta, zone: ZoneInfo) -> go.Figure:
-    """The price of one index: a line through the closes inside a band of lows and highs; averages are a line apart."""
+    """The price of one index: a line of closes in a band of lows and highs. Averages are a line of their own."""
     digits = text.decimals(_typical(bars["close"]))
     lines = _lines(bars, bars["close"], text.pair(index_name), zone, 0, f"%{{y:,.{digits}f}}")
     return _figure([*_band(bars, zone), *lines], interval, f",.{digits}~f")
 
 
 def candles(bars: pd.DataFrame, index_name: str, interval: timedelta, zone: ZoneInfo) -> go.Figure:
-    """Candles of one index. A bar of averages has no true high and low: those are a line."""
+    """Candles of one index. A bar of averages has no true high and low, so such bars are a line."""
     observed = bars[~bars["averaged"]]
     digits = text.decimals(_typical(bars["close"]))
     drawn: Trace = {
@@ -85,31 +85,31 @@ def lines(bars: Mapping[str, pd.DataFrame], interval: timedelta, zone: ZoneInfo)
 
 
 def set_range(figure: go.Figure, start: datetime, end: datetime, zone: ZoneInfo) -> None:
-    """Show exactly that range, however little of it is recorded."""
+    """Show exactly this range, even where little of it is recorded."""
     wall = [at.astimezone(zone).replace(tzinfo=None).isoformat(sep=" ") for at in (start, end)]
     figure.update_layout(xaxis_range=wall)
 
 
 def describe(bars: Mapping[str, pd.DataFrame], zone: ZoneInfo) -> str:
-    """What a chart shows, in words, for those who don't see it: each index's way from where to where."""
+    """What a chart shows, in words, for readers who can't see it: where the price of each index begins and ends."""
     found = [_described(name, frame, zone) for name, frame in bars.items() if len(frame)]
     return " ".join(found) or "No prices in this range."
 
 
 def _described(index_name: str, frame: pd.DataFrame, zone: ZoneInfo) -> str:
-    its = measured(frame)
+    measures = measured(frame)
     first, last = (text.moment(frame["open_time"].iloc[row], zone) for row in (0, -1))
     gaps = int(frame["gap_before"].sum())
     return (
-        f"{text.pair(index_name)} from {first} to {last}: {text.change_in_words(its.change)} "
-        f"from {text.price(its.open)} to {text.price(its.close)}, low {text.price(its.low)}, "
-        f"high {text.price(its.high)}{', averages in part' if its.averages_s else ''}"
+        f"{text.pair(index_name)} from {first} to {last}: {text.change_in_words(measures.change)} "
+        f"from {text.price(measures.open)} to {text.price(measures.close)}, low {text.price(measures.low)}, "
+        f"high {text.price(measures.high)}{', averages in part' if measures.averages_s else ''}"
         f"{f', {gaps} gaps' if gaps > 1 else ', 1 gap' if gaps else ''}."
     )
 
 
 def _band(bars: pd.DataFrame, zone: ZoneInfo) -> list[Trace]:
-    """The area between lows and highs, one closed shape for each stretch of observed bars; none if it has no height."""
+    """The area between lows and highs, a closed shape for each stretch of observed bars; none if it has no height."""
     begins = (bars["gap_before"] | bars["averaged"]).cumsum()[~bars["averaged"]]
     x: list[Times] = []
     y: list[Floats] = []
@@ -119,7 +119,7 @@ def _band(bars: pd.DataFrame, zone: ZoneInfo) -> list[Trace]:
         y += [stretch["high"].to_numpy(), stretch["low"].to_numpy()[::-1], np.array([np.nan])]
     if not (x and (bars["high"] > bars["low"]).any()):
         return []
-    # Nobody reads numbers off it, so it has half their digits.
+    # The band has half the digits: hovering shows no numbers for it.
     shape = {"x": np.concatenate(x), "y": np.concatenate(y).astype("float32"), "fill": "toself", "mode": "lines"}
     return [{"type": "scatter", **shape, "hoverinfo": "skip", "showlegend": False, "meta": _meta(0, "band")}]
 
@@ -134,7 +134,7 @@ def _lines(
     *,
     observed: bool = True,
 ) -> list[Trace]:
-    """The observed part of a series unless told not to, its averages, and dots where a bar stands alone."""
+    """The observed part of a series if `observed`, its averages, and dots where a bar stands alone."""
     averaged = bars["averaged"].to_numpy()
     begins = bars["gap_before"].to_numpy(copy=True)
     begins[:1] = True
@@ -154,7 +154,7 @@ def _lines(
 
 
 def _joined(values: pd.Series, averaged: npt.NDArray[np.bool_], gap_before: npt.NDArray[np.bool_]) -> pd.Series:
-    """The averages, with the observed neighbours that their line leads to."""
+    """The averages, with the observed neighbours that their line connects to."""
     shown = averaged.copy()
     connected = ~gap_before[1:]
     shown[1:] |= averaged[:-1] & connected
@@ -163,7 +163,7 @@ def _joined(values: pd.Series, averaged: npt.NDArray[np.bool_], gap_before: npt.
 
 
 def _broken(bars: pd.DataFrame, zone: ZoneInfo, *columns: pd.Series) -> tuple[Times, list[Floats]]:
-    """Wall-clock times and columns, with an empty row in each gap, where the line breaks."""
+    """Wall-clock times and columns, with an empty row in each gap to break the line."""
     x = _wall(bars["open_time"], zone)
     at = np.flatnonzero(bars["gap_before"].to_numpy()[1:]) + 1
     middles = x[at - 1] + (x[at] - x[at - 1]) / 2
@@ -171,7 +171,7 @@ def _broken(bars: pd.DataFrame, zone: ZoneInfo, *columns: pd.Series) -> tuple[Ti
 
 
 def _wall(times: pd.Series, zone: ZoneInfo) -> Times:
-    """Times as a clock on the wall of that zone shows them: Plotly knows no time zones, and takes numbers for local."""
+    """Times as a wall clock of that zone shows them: Plotly knows no time zones, and takes numbers for local times."""
     wall: Times = times.dt.tz_convert(zone).dt.tz_localize(None).to_numpy(dtype="datetime64[ms]")
     return wall
 
@@ -187,7 +187,7 @@ def _meta(series: int, part: str) -> dict[str, int | str]:
 def _figure(
     drawn: list[Trace], interval: timedelta, y_format: str | None, layout: Mapping[str, Any] = MappingProxyType({})
 ) -> go.Figure:
-    """A figure of some traces. Made at once, as each later change of a figure is validated anew."""
+    """A figure of some traces, built at once: Plotly checks a figure again after each later change."""
     clock = "%H:%M" if interval >= timedelta(minutes=1) else "%H:%M:%S"
     x_axis = {"type": "date", "hoverformat": f"%-d %b %Y, {clock}", "automargin": True, **layout.get("xaxis", {})}
     common = {

@@ -1,6 +1,6 @@
 """The calendar of coverage: a square for each hour of each day, coloured by what became of its slots.
 
-The bundle of the browser has no heatmap, so each square is a bar of its own: a day wide, from one hour to the next.
+The browser's bundle has no heatmap. So each square is a bar of its own: a day wide, from one hour to the next.
 """
 
 from collections import defaultdict
@@ -23,16 +23,16 @@ CLASSES: dict[Class, str] = {
     "missing": "missing in part",
     "lost": "mostly missing",
 }
-"""What an hour can be, from good to bad, as named in the legend."""
+"""The classes of an hour, from good to bad, by their names in the legend."""
 
 _DAY_MS = 86_400_000
 _SQUARE = 0.88
-"""How much of its place a square takes, so that neighbours stand apart."""
+"""The share of its place that a square fills, so that neighbours don't touch."""
 
 
 @dataclass(frozen=True)
 class Hour:
-    """An hour of the day on the clocks of a zone, over one index or several: slots due, healed and missing."""
+    """An hour of the day on the clocks of a zone, for one index or several: slots due, healed and missing."""
 
     day: date
     hour: int
@@ -48,7 +48,7 @@ class Hour:
 
     @property
     def words(self) -> str:
-        """When it was, and what is known of it."""
+        """When the hour was, and how much of it is known."""
         when = f"{self.day:%a} {self.day.day} {self.day:%b %Y}, {self.hour:02}:00 to {(self.hour + 1) % 24:02}:00"
         if self.looks == "live":
             return f"{when}<br>all of {text.count(self.due, 'slot')} live"
@@ -63,8 +63,8 @@ class Hour:
 def on_the_wall(hours: Iterable[Coverage], zone: ZoneInfo) -> list[Hour]:
     """The hours as a clock in that zone shows them, ascending.
 
-    Hours are counted from a midnight of that zone, so they agree with its clock also where it is half an hour off. The
-    hour that a clock shows twice in autumn is one square with the slots of both; the one that it skips has none.
+    Hours count from a midnight of that zone, so they match its clock even where it is half an hour off. The hour that
+    comes twice in autumn is one square with the slots of both. The hour that is skipped in spring has none.
     """
     found: defaultdict[tuple[date, int], list[Coverage]] = defaultdict(list)
     for each in hours:
@@ -73,11 +73,11 @@ def on_the_wall(hours: Iterable[Coverage], zone: ZoneInfo) -> list[Hour]:
     return [
         Hour(
             *key,
-            sum(each.due for each in its),
-            sum(each.healed for each in its),
-            sum(each.missing for each in its),
+            sum(each.due for each in same_hour),
+            sum(each.healed for each in same_hour),
+            sum(each.missing for each in same_hour),
         )
-        for key, its in sorted(found.items())
+        for key, same_hour in sorted(found.items())
     ]
 
 

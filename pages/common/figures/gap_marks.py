@@ -1,4 +1,4 @@
-"""Marks of gaps along the time axis: they show also what is too short to be seen as a break or dashes in a line."""
+"""Marks of gaps along the time axis. They also show gaps too short to be seen as a break or dashes in a line."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,17 +11,17 @@ from pages.common.words import gap_text, text
 from store.models import Gap
 
 _MOST_MARKS = 240
-"""A mark is no shorter than this part of the range, some four pixels: so each one is seen."""
+"""A mark has at least this fraction of the range, some four pixels, so that each mark is seen: 1/240."""
 
 _HEIGHT = 1 / 45
-"""Of a mark, as a part of the chart's."""
+"""The height of a mark, as a part of the chart's height."""
 
 _NAMES = {"healed": "healed gap", "missing": "gap"}
 
 
 @dataclass(frozen=True)
 class Mark:
-    """A stretch of the axis that stands for gaps of one kind."""
+    """A stretch of the axis that marks gaps of one kind."""
 
     start: datetime
     end: datetime
@@ -29,15 +29,15 @@ class Mark:
 
 
 def add_marks(figure: go.Figure, gaps: Iterable[Gap], start: datetime, end: datetime, zone: ZoneInfo) -> None:
-    """Mark the gaps in [start, end) on the time axis, healed ones and those that are missing."""
+    """Mark the gaps in [start, end) on the time axis: healed gaps, and gaps that are missing."""
     found = sorted(gaps, key=lambda gap: gap.start)
     kinds = {
         "healed": [gap for gap in found if gap.state == "healed"],
         "missing": [gap for gap in found if gap.state != "healed"],
     }
-    for part, its in kinds.items():
-        if its:
-            _add(figure, list(marks(its, start, end)), part, zone)
+    for part, of_kind in kinds.items():
+        if of_kind:
+            _add(figure, list(marks(of_kind, start, end)), part, zone)
     if found:
         figure.update_layout(
             yaxis2={"overlaying": "y", "range": [0, 1], "fixedrange": True, "visible": False}, barmode="overlay"
@@ -45,7 +45,7 @@ def add_marks(figure: go.Figure, gaps: Iterable[Gap], start: datetime, end: date
 
 
 def marks(gaps: Sequence[Gap], start: datetime, end: datetime) -> Iterator[Mark]:
-    """A mark for each gap; those that would touch are one. Gaps are ascending by start."""
+    """A mark for each gap; marks that would touch become one. Gaps are ascending by start."""
     shortest = (end - start) / _MOST_MARKS
     mark: Mark | None = None
     for gap in gaps:

@@ -1,4 +1,4 @@
-"""What a range of bars comes to: open, high, low, close, change and realised volatility."""
+"""The measures of a range of bars: open, high, low, close, change and realised volatility."""
 
 import math
 from dataclasses import dataclass
@@ -17,8 +17,8 @@ class Measures:
         open, high, low, close: of the range, in the quote currency.
         volatility: realised volatility, annualised, as a fraction: the root of the summed squared logarithmic returns
             from close to close, over the years between them. No return is counted across a gap. NaN below two returns.
-        averages_s: the longest time in seconds that a tick of the range is an average over; then high and low are
-            those of averages, and the volatility is too small. 0 when all was observed.
+        averages_s: the longest time in seconds that a tick of the range is an average over. Then high and low are
+            the averages' own, and the volatility is too small. 0 when all ticks were observed.
     """
 
     open: float

@@ -1,7 +1,7 @@
-"""The small drawing on a card: the price of 24 h as an area, and where it stands between its low and its high.
+"""The small drawing on a card: the price of 24 h as an area, and its place between the low and the high.
 
-Plain HTML in the text's own colour: `st.metric` draws its sparkline with Vega, which every visitor would load and run
-for it (0.3 s of the first view on two cores), and which draws itself anew at each refresh. `st.html` lets no SVG in.
+It is plain HTML in the text's own colour. `st.metric` would draw it with Vega, which every visitor would load and run
+(0.3 s of the first view on two cores) and which draws again at each refresh. `st.html` allows no SVG.
 """
 
 import html
@@ -36,7 +36,7 @@ def sparkline(closes: Sequence[float], position: float, label: str) -> str:
     Args:
         closes: evenly spaced; NaN breaks the area.
         position: of the newest price, from 0 at the low to 1 at the high.
-        label: what is to be seen, for those who don't see it.
+        label: what the drawing shows, for readers who can't see it.
     """
     stretches = _stretches(closes)
     area = [point for stretch in stretches for point in [(stretch[0][0], 100), *stretch, (stretch[-1][0], 100)]]

@@ -1,4 +1,4 @@
-"""Charts of how recording went: delays from exchange time to stored time, and errors by kind."""
+"""Charts of how the recording went: delays from exchange time to stored time, and errors by cause."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -22,20 +22,20 @@ _TICKS_S = [scale * step for scale in (0.001, 0.01, 0.1, 1, 10) for step in (1, 
 
 
 def delays(vitals: Sequence[Vitals], interval: timedelta, zone: ZoneInfo) -> go.Figure:
-    """Median and p99 over time; where no tick was stored the lines break. On a logarithmic scale: p99 has peaks."""
+    """Median and p99 over time, with breaks where no tick was stored. The scale is logarithmic: p99 has peaks."""
     figure = go.Figure()
     rows = list(_with_breaks(vitals, interval))
     x = np.array([_wall(at, zone) for at, _ in rows], dtype="datetime64[ms]")
     for series, (name, part) in enumerate((("median", "delay_median_s"), ("p99", "delay_p99_s"))):
         figure.add_scatter(
             x=x,
-            y=np.array([its and getattr(its, part) for _, its in rows], dtype=float),
+            y=np.array([row and getattr(row, part) for _, row in rows], dtype=float),
             mode="lines",
             name=name,
             hovertemplate="%{y:.3~s}s<extra>%{fullData.name}</extra>",
             meta={"series": series, "part": "line"},
         )
-    # A clock that is far behind the exchange's makes delays negative, and they have no logarithm.
+    # A clock far behind the exchange's makes delays negative, and a negative number has no logarithm.
     positive = all(each.delay_median_s is None or each.delay_median_s > 0 for each in vitals)
     figure.update_layout(
         yaxis={
@@ -49,7 +49,7 @@ def delays(vitals: Sequence[Vitals], interval: timedelta, zone: ZoneInfo) -> go.
 
 
 def describe_delays(vitals: Sequence[Vitals]) -> str:
-    """What the chart of delays shows, for those who don't see it."""
+    """What the chart of delays shows, for readers who can't see it."""
     medians = sorted(each.delay_median_s for each in vitals if each.delay_median_s is not None)
     highest = max((each.delay_p99_s for each in vitals if each.delay_p99_s is not None), default=None)
     if not medians or highest is None:
@@ -92,7 +92,7 @@ def describe_errors(failures: Sequence[Failures]) -> str:
 
 
 def _with_breaks(vitals: Sequence[Vitals], interval: timedelta) -> list[tuple[datetime, Vitals | None]]:
-    """Each row with its time, and an empty one wherever some are missing."""
+    """Each row with its time, and an empty row where some are missing."""
     rows: list[tuple[datetime, Vitals | None]] = [(each.noted_at, each) for each in vitals[:1]]
     for before, each in pairwise(vitals):
         if each.noted_at - before.noted_at > 1.5 * interval:
@@ -102,17 +102,17 @@ def _with_breaks(vitals: Sequence[Vitals], interval: timedelta) -> list[tuple[da
 
 
 def end_of(at: datetime, step: timedelta, zone: ZoneInfo) -> datetime:
-    """When the bar that shows an instant ends."""
+    """The end of the bar that shows an instant."""
     return _begin(at, step, zone) + step
 
 
 def _begin(hour: datetime, step: timedelta, zone: ZoneInfo) -> datetime:
-    """When the hour or the day that it is part of begins."""
+    """The start of the hour, or of the day around it."""
     return hour if step < DAY else datetime.combine(hour.astimezone(zone).date(), time(), zone)
 
 
 def _wall(at: datetime, zone: ZoneInfo) -> datetime:
-    """A time as a clock on the wall of that zone shows it."""
+    """A time as a wall clock of that zone shows it."""
     return at.astimezone(zone).replace(tzinfo=None)
 
 

@@ -10,7 +10,7 @@ from pages.common import sign_in
 from pages.common.access import database, settings
 from pages.common.moments import now, this_second
 from store.alerts import events
-from store.alerts.events import Told
+from store.alerts.events import EventStatus
 from store.alerts.in_force import InForce, rules_in_force
 from store.alerts.outlook import RuleStand, outlook
 from store.alerts.rules.rules import Severity
@@ -51,7 +51,7 @@ def read_alerts(at: datetime) -> Alerts:
 @st.cache_data(ttl="900ms", max_entries=64, show_spinner=False)
 def newest_alerts(
     at: datetime, index_name: str | None, severity: Severity | None, limit: int, *, acknowledged: bool
-) -> list[Told]:
+) -> list[EventStatus]:
     """The newest events of alerts at this second, and what became of them.
 
     Raises:

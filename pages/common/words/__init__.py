@@ -1,1 +1,1 @@
-"""What pages say: times, counts, prices, gaps and alerts in words."""
+"""The words of the pages: times, counts, prices, gaps and alerts."""

@@ -1,11 +1,11 @@
-"""Alerts in words: how a rule and its conditions stand, and what became of an event."""
+"""Alerts in words: how a rule and its conditions stand, and which messages of an event were sent."""
 
 from collections.abc import Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from pages.common.views import MOST_ALERTS
-from store.alerts.events import Delivery, Event, Told
+from store.alerts.events import Delivery, Event, EventStatus
 from store.alerts.outlook import RuleStand, Stand
 from store.alerts.rules.condition import Condition
 from store.alerts.rules.kinds import AnyRule
@@ -43,70 +43,70 @@ def when(at: datetime, zone: ZoneInfo) -> str:
     return f"{local:%H:%M:%S}" if local.date() == today else text.moment(at, zone, seconds=True)
 
 
-def stand(its: Stand, zone: ZoneInfo) -> str:
+def stand(current: Stand, zone: ZoneInfo) -> str:
     """How a condition stands on an index, as Markdown, such as "BTC / USD: 1.2 % of 3 %, 1.8 % to go"."""
-    progress = f" **{text.escaped(its.progress)}**" if its.progress else ""
-    return f"{_ICONS[its.state]} {text.pair(its.index_name)}:{progress}{_state(its, zone)}"
+    progress = f" **{text.escaped(current.progress)}**" if current.progress else ""
+    return f"{_ICONS[current.state]} {text.pair(current.index_name)}:{progress}{_state(current, zone)}"
 
 
-def _state(its: Stand, zone: ZoneInfo) -> str:
-    match its.state:
+def _state(current: Stand, zone: ZoneInfo) -> str:
+    match current.state:
         case "fired":
-            return f", fired {when(its.fired_at, zone)}" if its.fired_at else ", fired"
+            return f", fired {when(current.fired_at, zone)}" if current.fired_at else ", fired"
         case "cooling down":
-            until = f" until {when(its.ready_at, zone)}" if its.ready_at else ""
-            return f", {text.escaped(its.distance)}, cooling down{until}"
+            until = f" until {when(current.ready_at, zone)}" if current.ready_at else ""
+            return f", {text.escaped(current.distance)}, cooling down{until}"
         case "waiting":
-            return ", beyond it already: first it has to be back"
+            return ", beyond the level already: it must come back first"
         case "unknown":
             return " too little is known yet"
         case "ready":
-            return f", {text.escaped(its.distance)}"
+            return f", {text.escaped(current.distance)}"
 
 
 def terms(rule: AnyRule) -> str:
-    """What goes for all conditions of a rule."""
+    """What applies to all conditions of a rule."""
     words = []
     if isinstance(rule, Condition) and rule.cool_down:
         words.append(f"cool-down {text.span(rule.cool_down)}")
     if isinstance(rule, Condition) and rule.recovery:
-        words.append("tells when it is over")
+        words.append("sends a message when it is over")
     if rule.quiet:
         words.append(f"quiet {rule.quiet}")
     if rule.notify == ():
-        words.append("tells nobody")
+        words.append("sends no message")
     return ", ".join(words)
 
 
-def conditions(its: RuleStand) -> dict[str, list[Stand]]:
-    """What a rule watches for, in words, and how that stands on each index."""
-    if isinstance(its.rule, GapClosed):
-        return {its.rule.words(): []}
+def conditions(rule_stand: RuleStand) -> dict[str, list[Stand]]:
+    """The conditions of a rule in words, and how each stands on each index."""
+    if isinstance(rule_stand.rule, GapClosed):
+        return {rule_stand.rule.words(): []}
     found: dict[str, list[Stand]] = {}
-    for each in its.stands:
+    for each in rule_stand.stands:
         found.setdefault(each.condition, []).append(each)
     return found
 
 
-def last_fired(its: RuleStand, zone: ZoneInfo) -> str:
-    return f"last fired {when(its.fired_at, zone)}" if its.fired_at else "never fired"
+def last_fired(rule_stand: RuleStand, zone: ZoneInfo) -> str:
+    return f"last fired {when(rule_stand.fired_at, zone)}" if rule_stand.fired_at else "never fired"
 
 
-def became(told: Told, now: datetime, zone: ZoneInfo) -> str:
-    """What became of telling people of an event."""
-    if not told.event.targets:
+def became(status: EventStatus, now: datetime, zone: ZoneInfo) -> str:
+    """The outcome of sending an event, for each target."""
+    if not status.event.targets:
         return "shown here only"
-    last = {delivery.target: delivery for delivery in told.deliveries}
-    return "; ".join(_became(target, last.get(target), told.event, now, zone) for target in told.event.targets)
+    last = {delivery.target: delivery for delivery in status.deliveries}
+    return "; ".join(_became(target, last.get(target), status.event, now, zone) for target in status.event.targets)
 
 
 def _became(target: str, last: Delivery | None, event: Event, now: datetime, zone: ZoneInfo) -> str:
     if last is None and event.send_after > now:
-        return f"{target} waits for the end of quiet hours, {when(event.send_after, zone)}"
+        return f"{target}: waits for the end of quiet hours, {when(event.send_after, zone)}"
     if last is None:
-        return f"{target} waits to be told"
+        return f"{target}: not sent yet"
     if last.outcome == "sent":
-        return f"{target} told {when(last.at, zone)}"
+        return f"{target}: sent {when(last.at, zone)}"
     if last.outcome == "given up":
-        return f"{target} not told, given up: {last.detail}"
-    return f"{target} not told yet, tried {'once' if last.tries == 1 else f'{last.tries} times'}: {last.detail}"
+        return f"{target}: not sent, given up: {last.detail}"
+    return f"{target}: not sent yet, tried {'once' if last.tries == 1 else f'{last.tries} times'}: {last.detail}"

@@ -1,4 +1,4 @@
-"""Gaps in words: what became of them, and which of them still wait."""
+"""Gaps in words: what became of them, and which are still open."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -18,7 +18,7 @@ def fates(gaps: Sequence[Gap]) -> str:
     kinds: dict[tuple[int, str], list[Gap]] = {}
     for gap in gaps:
         kinds.setdefault((_STATES.index(gap.state), fate(gap)), []).append(gap)
-    return "; ".join(_kind(fate, its) for (_, fate), its in sorted(kinds.items()))
+    return "; ".join(_kind(fate, of_kind) for (_, fate), of_kind in sorted(kinds.items()))
 
 
 def fate(gap: Gap) -> str:
@@ -31,12 +31,12 @@ def fate(gap: Gap) -> str:
 
 
 def named(gap: Gap, zone: ZoneInfo) -> str:
-    """One gap: of what, from when to when, and why."""
+    """One gap: its feed, its start and end, and its cause."""
     return f"{text.pair(gap.feed)}, {text.stretch(gap.start, gap.end, zone)}, {gap.cause}"
 
 
 def finding(hours: Sequence[Coverage], gaps: Sequence[Gap], zone: ZoneInfo) -> str:
-    """What a calendar shows: how much is known, and which gaps are open."""
+    """What a calendar shows: the share that is known, and which gaps are open."""
     due = sum(each.due for each in hours)
     missing = sum(each.missing for each in hours)
     open_gaps = sorted((gap for gap in gaps if gap.state == "open"), key=lambda gap: gap.start, reverse=True)
@@ -49,7 +49,7 @@ def finding(hours: Sequence[Coverage], gaps: Sequence[Gap], zone: ZoneInfo) -> s
 
 
 def waiting(gaps: Sequence[Gap], now: datetime) -> str:
-    """How many gaps are open, with the age of the oldest, and how many nobody can heal."""
+    """How many gaps are open, with the age of the oldest, and how many are unfillable."""
     starts = [gap.start for gap in gaps if gap.state == "open"]
     lost = sum(gap.state == "unfillable" for gap in gaps)
     if not starts:

@@ -17,13 +17,13 @@ UTC_SWITCH = "utc"
 
 
 def age_at(age: timedelta, at: datetime) -> str:
-    """How old a tick is, and when it was: the day too once that may not be today's."""
+    """How old a tick is, and its time; with the day from an age of 12 h on, since it may not be today."""
     clock = f"{at:%H:%M:%S}" if age < timedelta(hours=12) else f"{at:%Y-%m-%d %H:%M}"
     return f"{age_in_words(age.total_seconds())}, {clock}"
 
 
 def counted_since(start: datetime, end: datetime, zone: ZoneInfo) -> str:
-    """Over which time a change is counted: 24 h, or less while that is all that was recorded."""
+    """The time over which a change is counted: 24 h, or less while less was recorded."""
     if end - start >= timedelta(hours=23, minutes=55):
         return "in 24 h"
     local = start.astimezone(zone)
@@ -32,7 +32,7 @@ def counted_since(start: datetime, end: datetime, zone: ZoneInfo) -> str:
 
 
 def count(number: int, one: str) -> str:
-    """How many there are of something, such as "1 gap" or "1,200 gaps"."""
+    """A number with its noun, such as "1 gap" or "1,200 gaps"."""
     return f"1 {one}" if number == 1 else f"{number:,} {one}s"
 
 
@@ -52,13 +52,13 @@ def size(amount: float) -> str:
 
 
 def moment(at: datetime, zone: ZoneInfo, *, seconds: bool = False) -> str:
-    """A time for people, in a zone, such as "22 Nov 2026, 18:25"."""
+    """A time for readers, in a zone, such as "22 Nov 2026, 18:25"."""
     local = at.astimezone(zone)
     return f"{local.day} {local:%b %Y, %H:%M:%S}" if seconds else f"{local.day} {local:%b %Y, %H:%M}"
 
 
 def stretch(first: datetime, last: datetime, zone: ZoneInfo) -> str:
-    """From when to when, to the second; the day once where both are of the same."""
+    """Start and end, to the second; the day only once if both are on the same day."""
     if first == last:
         return f"at {moment(first, zone, seconds=True)}"
     end = last.astimezone(zone)
@@ -69,11 +69,11 @@ def stretch(first: datetime, last: datetime, zone: ZoneInfo) -> str:
 
 
 def zone() -> ZoneInfo:
-    """The time zone that times are shown in: the browser's, or UTC where it doesn't say or the switch is on."""
+    """The time zone of the shown times: the browser's, or UTC if the browser names none or the switch is on."""
     browsers = None if st.session_state.get(UTC_SWITCH) else st.context.timezone
     try:
         return ZoneInfo(browsers or "UTC")
-    except (ZoneInfoNotFoundError, ValueError, OSError):  # such as "Etc/Unknown", or a newer zone than ours
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # such as "Etc/Unknown", or a zone newer than our list
         return ZoneInfo("UTC")
 
 
@@ -84,13 +84,13 @@ def change(fraction: float) -> str:
 
 
 def share(fraction: float) -> str:
-    """A share in percent, cut and not rounded: what isn't whole is never 100 %, what isn't nothing never 0 %."""
+    """A share in percent, cut and not rounded: a part never shows 100 %, and something never shows 0 %."""
     percent = math.floor(10_000 * fraction) / 100
     return "100 %" if fraction >= 1 else "under 0.01 %" if 0 < fraction < 1e-4 else f"{percent:.2f} %"
 
 
 def direction(fraction: float) -> str:
-    """The sign of a change as a word, as it would be read from two decimals."""
+    """The sign of a change as a word, by the change rounded to two decimals."""
     rounded = round(100 * fraction, 2)
     return "unchanged" if rounded == 0 else "up" if rounded > 0 else "down"
 
@@ -102,5 +102,5 @@ def change_in_words(fraction: float) -> str:
 
 
 def escaped(words: str) -> str:
-    """Words of others, such as an error of the exchange, so that Markdown shows them as they are."""
+    """Foreign words, such as an error of the exchange, so that Markdown shows them as they are."""
     return re.sub(r"([\\`*_{}\[\]()#+!|<>~$:])", r"\\\1", words)

@@ -1,4 +1,4 @@
-"""How recording went, in words: the clock and the disk."""
+"""How the recording went, in words: the clock and the disk."""
 
 from store.health.vitals import Growth
 
@@ -8,23 +8,23 @@ _MOST_DAYS = 3650
 _CLEARLY_OFF_S = 1
 
 CLOCK_IS_WRONG = (
-    "This machine's clock is wrong: ticks keep the exchange's time, and from 2 s on slots and delays do too. Let it be "
-    "set from the network (Linux: `timedatectl set-ntp true`; macOS: Date & Time, set automatically)."
+    "This machine's clock is wrong. Ticks keep the exchange's time; slots and delays do too once the difference is "
+    "2 s. Set the clock from the network (Linux: `timedatectl set-ntp true`; macOS: Date & Time, set automatically)."
 )
 
 
 def clock(skew_s: float) -> str:
-    """How this machine's clock goes, when the exchange's is so far ahead of it."""
+    """How far this machine's clock is off, given how far the exchange's clock is ahead of it."""
     return "exact" if abs(skew_s) < 0.0005 else f"{text.delay(abs(skew_s))} {'behind' if skew_s > 0 else 'ahead'}"
 
 
 def clearly_off(skew_s: float | None) -> bool:
-    """Should somebody set the clock?"""
+    """Is the clock so wrong that somebody should set it?"""
     return skew_s is not None and abs(skew_s) > _CLEARLY_OFF_S
 
 
 def full_in(growth: Growth) -> str | None:
-    """When the disk will be full at this growth; None while that isn't known."""
+    """When the disk will be full at this growth; None while the growth is not known."""
     if growth.bytes_a_day is None:
         return None
     days = growth.days_left

@@ -1,1 +1,1 @@
-"""What rules would have come to over ticks that are stored."""
+"""The events that rules would have caused on stored ticks."""

@@ -1,6 +1,6 @@
-"""What an index did minute by minute, and tick by tick where that is asked for: as arrays, for a replay.
+"""The prices of an index by minute, and by tick where needed, as arrays for a replay.
 
-Only observations are in it. Times are microseconds since 1970, minutes are counted from the first one.
+The arrays have observations only. Times are microseconds since 1970. Minutes are counted from the first one.
 """
 
 import contextlib
@@ -73,8 +73,8 @@ class Limits:
     """The numbers of a replay.
 
     Attributes:
-        lease_s: how old a lease gets: others wait that long for the file, and opening it for each question costs 30 ms.
-        days: how many days of ticks are kept in memory; a day at one second takes 1.4 MB.
+        lease_s: the longest time to keep a lease: others wait that long for the file, and each opening costs 30 ms.
+        days: the most days of ticks to keep in memory; a day at one second takes 1.4 MB.
     """
 
     lease_s: float = 0.5
@@ -82,7 +82,7 @@ class Limits:
 
 
 class Leases:
-    """A cursor for one question after the other, on leases that are given back now and then."""
+    """A cursor for one query after the other. Its lease is returned from time to time."""
 
     def __init__(self, database: Database, lease_s: float) -> None:
         self._database = database
@@ -99,7 +99,7 @@ class Leases:
         self._cursor = None
 
     def cursor(self) -> DuckDBPyConnection:
-        """Of a lease that is not old. Ask it, and forget it.
+        """A cursor of a lease that is not old. Use it for one query only.
 
         Raises:
             StoreError: as of `Database.read`.
@@ -114,7 +114,7 @@ class Leases:
 
 @dataclass(frozen=True)
 class Minutes:
-    """Lowest, highest and last price of each minute from `start_us` on; NaN for a minute without any."""
+    """The lowest, highest and last price of each minute from `start_us` on; NaN for a minute without a tick."""
 
     start_us: int
     lows: Floats
@@ -127,16 +127,16 @@ class Minutes:
 
     @property
     def known(self) -> npt.NDArray[np.bool_]:
-        """In which of them was anything observed?"""
+        """For each minute, whether anything was observed."""
         return ~np.isnan(self.lows)
 
     def days(self, start: datetime) -> set[int]:
-        """The days from `start` on, counted from it, in which anything was observed."""
+        """The days from `start` on, numbered from it, in which anything was observed."""
         begins_us = self.start_us + np.flatnonzero(self.known) * MINUTE_US
         return set(((begins_us[begins_us >= microseconds(start)] - microseconds(start)) // DAY_US).tolist())
 
     def number(self, at_us: int) -> int:
-        """The minute that an instant lies in."""
+        """The number of the minute that an instant lies in."""
         return (at_us - self.start_us) // MINUTE_US
 
     def begins_us(self, number: int) -> int:
@@ -144,7 +144,7 @@ class Minutes:
 
 
 def read_minutes(leases: Leases, index_name: str, start: datetime, end: datetime) -> Minutes:
-    """The minutes of an index in a range, from candles where those tell of observations alone."""
+    """The minutes of an index in a range: from candles where these have observations only, else from ticks."""
     first_us = microseconds(start) // MINUTE_US * MINUTE_US
     count = max(0, -(-(microseconds(end) - first_us) // MINUTE_US))
     minutes = Minutes(first_us, *(np.full(count, np.nan) for _ in range(3)))
@@ -170,7 +170,7 @@ def _fill(minutes: Minutes, found: dict[str, Any]) -> None:
 
 
 class Ticks:
-    """The ticks of an index, read a day at a time when they are asked for."""
+    """The ticks of an index, read one day at a time when needed."""
 
     def __init__(self, leases: Leases, index_name: str, most_days: int) -> None:
         self._leases, self._index_name, self._most_days = leases, index_name, most_days

@@ -1,4 +1,4 @@
-"""Replaying what slots decide, with a tick or without: where ticks were missing, and where that leaves the hour."""
+"""Replays the conditions that slots decide: where ticks were missing, and what share of an hour that is."""
 
 import bisect
 import heapq
@@ -18,7 +18,7 @@ from store.models import Gap
 
 @dataclass(frozen=True)
 class SlotChange:
-    """A condition of `watch` began to hold, or is over, with the slot that is the last one of `tape`."""
+    """A condition of `watch` began to hold, or is over; the slot is the last one of `tape`."""
 
     watch: Watch
     event: Kind
@@ -28,7 +28,7 @@ class SlotChange:
 
 
 class Holes:
-    """When ticks of an index were missing: stretches, ascending and apart, whatever their causes."""
+    """The times without ticks of an index: ascending and apart, whatever their causes."""
 
     def __init__(self, gaps: Iterable[Gap]) -> None:
         self.starts: list[datetime] = []
@@ -43,12 +43,12 @@ class Holes:
         self._missing = list(accumulate(lengths, initial=timedelta(0)))
 
     def began(self, at: datetime) -> datetime | None:
-        """When the stretch began that an instant lies in; None where nothing was missing."""
+        """The start of the hole that an instant lies in; None outside of holes."""
         place = bisect.bisect_right(self.starts, at) - 1
         return self.starts[place] if place >= 0 and at < self.ends[place] else None
 
     def missing(self, start: datetime, end: datetime) -> timedelta:
-        """How much of [start, end) was missing."""
+        """How much of [start, end) is missing."""
         return self._missing_before(end) - self._missing_before(start)
 
     def _missing_before(self, at: datetime) -> timedelta:
@@ -57,7 +57,7 @@ class Holes:
 
 
 class _Slot(Tape):
-    """A slot as conditions read it, with nothing but what was missing before it."""
+    """A tape with one slot and the holes before it, for conditions to read."""
 
     def __init__(self, holes: Holes, slot: datetime, poll_seconds: int) -> None:
         super().__init__(poll_seconds, timedelta(0))
@@ -69,7 +69,7 @@ class _Slot(Tape):
 
 
 def changes(watches: Sequence[Watch], holes: Holes, stretches: Iterable[Stretch]) -> Iterator[SlotChange]:
-    """What becomes of the conditions on an index while a recorder was at work on it."""
+    """The changes of the conditions on an index while a recorder ran."""
     cooled: list[datetime] = []
     for stretch in stretches:
         numbers = _numbers(stretch, holes)
@@ -97,9 +97,10 @@ def _looked(watches: Sequence[Watch], tape: Tape) -> Iterator[SlotChange]:
 
 
 def _numbers(stretch: Stretch, holes: Holes) -> set[int]:
-    """The slots of a stretch at which anything may change.
+    """The slots of a stretch at which a condition may change.
 
-    They are the first one, those without a tick and the first after them, and those at which these leave the hour.
+    These are the first slot, each slot without a tick and the first slot after it, and the slots at which a hole leaves
+    the hour that coverage counts.
     """
     period = timedelta(seconds=stretch.poll_seconds)
     found = {stretch.slots.start}

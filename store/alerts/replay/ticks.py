@@ -1,8 +1,8 @@
-"""Replaying what ticks decide: minute by minute where candles can tell, tick by tick where they can't.
+"""Replays the conditions that ticks decide: by minute where candles suffice, by tick elsewhere.
 
-For each minute two bounds are read by the condition itself, from the best and from the worst that its ticks may have
-been. Where the best doesn't hold, no tick does. So of a year only those minutes are looked at tick by tick in which the
-condition may begin to hold, or be over.
+The condition itself reads two bounds for each minute, from the best and from the worst prices that its ticks may have
+had. If the condition does not hold for the best, it holds for no tick. So only the minutes in which a condition may
+begin to hold, or be over, are read tick by tick.
 """
 
 import itertools
@@ -23,7 +23,7 @@ from store.instants import MINUTE
 
 from .minutes import MICROSECOND, MINUTE_US, Floats, Minutes, Ticks, Times, instant, microseconds
 
-# Sums that are added up in another order differ by less.
+# Adding the same numbers in another order changes a sum by less than this.
 _ROUNDING = 1e-9
 
 
@@ -38,13 +38,13 @@ class Change:
     was_on: bool
 
 
-class Story:
-    """What was observed of an index, for conditions to be replayed on.
+class PriceHistory:
+    """The observed prices of an index, to replay conditions on.
 
     Args:
-        minutes: from as long before the replay begins as any of them looks back.
+        minutes: from as long before the start as any condition looks back.
         ticks: of the same index.
-        since: when its first tick was observed.
+        since: the time of its first observed tick.
     """
 
     def __init__(self, minutes: Minutes, ticks: Ticks, since: datetime | None) -> None:
@@ -53,7 +53,7 @@ class Story:
         self._rolled: dict[tuple[str, int], Floats] = {}
 
     def changes(self, watch: Watch, start: datetime, end: datetime) -> Iterator[Change]:
-        """What becomes of a condition in [start, end)."""
+        """The changes of a condition in [start, end)."""
         if not self.minutes.count:
             return
         first_us, last_us = microseconds(start), microseconds(end)
@@ -71,7 +71,7 @@ class Story:
             number += 1
 
     def rolled(self, what: str, count: int) -> Floats:
-        """The lowest or highest price of each minute and those before it, `count` in all; NaN where there is none."""
+        """The lowest or highest price of each minute and those before it, `count` in all; NaN without a price."""
         if (what, count) not in self._rolled:
             values = self.minutes.lows if what == "low" else self.minutes.highs
             window = pd.Series(values).rolling(count, min_periods=1)
@@ -79,7 +79,7 @@ class Story:
         return self._rolled[what, count]
 
     def volatility(self, over: timedelta) -> Floats:
-        """Realised volatility as it stands in each minute, but for rounding; NaN where too little is known."""
+        """Realised volatility in each minute, but for rounding; NaN where too few minutes have prices."""
         returns = min(over // MINUTE - 1, self.minutes.count)
         squares = pd.Series(np.log(self.minutes.closes)).diff() ** 2
         window = squares.rolling(returns, min_periods=1)
@@ -96,13 +96,14 @@ class Story:
         return may_hold[may_hold >= first], may_be_over[may_be_over >= first]
 
     def _bound(self, watch: Watch, *, best: bool) -> Any:
-        """What the condition reads of the best, or the worst, of each minute: arrays in the place of numbers."""
+        """What the condition reads of the best, or the worst, prices of each minute: arrays in place of numbers."""
         return watch.rule.read(cast("Tape", _Bound(self, watch.way, best=best)), watch.way)
 
     def _within(self, watch: Watch, number: int, first_us: int, last_us: int) -> Iterator[Change]:
-        """What the ticks of a minute change."""
+        """The changes that the ticks of a minute cause."""
         seen = _Seen(self, number)
-        reading = cast("Reading", watch.rule.read(cast("Tape", seen), watch.way))  # else the minute were not possible
+        # It has a reading: a minute without one is not among the possible minutes.
+        reading = cast("Reading", watch.rule.read(cast("Tape", seen), watch.way))
         columns = np.broadcast_arrays(*reading, seen.price)[:5]
         value, threshold, holds, over, reference = columns
         inside = (seen.times_us >= first_us) & (seen.times_us < last_us)
@@ -125,11 +126,11 @@ class Story:
 
 
 class _Bound:
-    """The best that the ticks of each minute may be for a condition that looks one way, or the worst."""
+    """The best, or the worst, prices that the ticks of each minute may have for a condition of one direction."""
 
-    def __init__(self, story: Story, way: Way, *, best: bool) -> None:
-        minutes = story.minutes
-        self._story, self._best = story, best
+    def __init__(self, history: PriceHistory, way: Way, *, best: bool) -> None:
+        minutes = history.minutes
+        self._history, self._best = history, best
         self.price = minutes.highs if (way == "up") == best else minutes.lows
 
     def lowest(self, within: timedelta) -> Floats:
@@ -141,35 +142,35 @@ class _Bound:
     def range_before(self, length: timedelta) -> tuple[Floats, Floats]:
         if not self._best:
             return self._touched("low", length), self._touched("high", length)
-        # Where no minute lies in it as a whole, whatever was before the tick may have been broken.
+        # Where the length contains no whole minute, any price before the tick may have been broken.
         low, high = self._whole("low", length), self._whole("high", length)
         return np.where(np.isnan(low), np.inf, low), np.where(np.isnan(high), -np.inf, high)
 
     def volatility(self, over: timedelta) -> Floats:
-        value = self._story.volatility(over)
+        value = self._history.volatility(over)
         rounding = _ROUNDING * (value + 1)
         return value + rounding if self._best else value - rounding
 
     def _touched(self, what: str, length: timedelta) -> Floats:
-        """Of all minutes that the time before some tick of a minute touches, and that minute."""
-        return self._story.rolled(what, 1 - (-length // MINUTE))
+        """Over all minutes that the length before some tick of a minute touches, and that minute itself."""
+        return self._history.rolled(what, 1 - (-length // MINUTE))
 
     def _whole(self, what: str, length: timedelta) -> Floats:
-        """Of the minutes that lie in the time before each tick of a minute as a whole."""
+        """Over the minutes that lie wholly within the length before every tick of a minute."""
         count = length // MINUTE - 1
         if count < 1:
-            return np.full(self._story.minutes.count, np.nan)
-        rolled = self._story.rolled(what, count)
+            return np.full(self._history.minutes.count, np.nan)
+        rolled = self._history.rolled(what, count)
         return np.concatenate([[np.nan], rolled[:-1]])
 
 
 class _Seen:
-    """The ticks of a minute, each with what was before it."""
+    """The ticks of a minute, each with the prices before it."""
 
-    def __init__(self, story: Story, number: int) -> None:
-        self._story, self._number = story, number
-        self._begins_us = story.minutes.begins_us(number)
-        self.times_us, self.price = story.ticks.between(self._begins_us, self._begins_us + MINUTE_US)
+    def __init__(self, history: PriceHistory, number: int) -> None:
+        self._history, self._number = history, number
+        self._begins_us = history.minutes.begins_us(number)
+        self.times_us, self.price = history.ticks.between(self._begins_us, self._begins_us + MINUTE_US)
 
     def lowest(self, within: timedelta) -> Floats:
         return np.fmin(self._before("low", within), self.price)
@@ -178,28 +179,28 @@ class _Seen:
         return np.fmax(self._before("high", within), self.price)
 
     def range_before(self, length: timedelta) -> tuple[Floats, Floats]:
-        known = self.times_us - length // MICROSECOND >= self._story.since_us
+        known = self.times_us - length // MICROSECOND >= self._history.since_us
         low, high = (np.where(known, self._before(what, length), np.nan) for what in ("low", "high"))
         return low, high
 
     def volatility(self, over: timedelta) -> float | None:
         first = max(0, self._number - over // MINUTE)
-        closes = self._story.minutes.closes[first : self._number].tolist()
+        closes = self._history.minutes.closes[first : self._number].tolist()
         known = [pair for pair in itertools.pairwise(closes) if not any(map(math.isnan, pair))]
         return realised([square(*pair) for pair in known], over)
 
     def _before(self, what: str, length: timedelta) -> Floats:
-        """The lowest or highest price of so long a time before each tick, without it; NaN where there is none."""
+        """The lowest or highest price of `length` before each tick, without the tick itself; NaN without a price."""
         extreme = np.fmin if what == "low" else np.fmax
         start_us = self.times_us - length // MICROSECOND
-        # Ticks up to the next whole minute, then whole minutes, then ticks of this one.
+        # These are ticks up to the next whole minute, then whole minutes, then the earlier ticks of this minute.
         whole_us = min(self._begins_us, -(-int(start_us[-1] + 1) // MINUTE_US) * MINUTE_US)
-        times_us, prices = self._story.ticks.between(int(start_us[0]), max(whole_us, int(start_us[0])))
-        values = self._story.minutes.lows if what == "low" else self._story.minutes.highs
-        between = values[max(0, self._story.minutes.number(whole_us)) : self._number]
+        times_us, prices = self._history.ticks.between(int(start_us[0]), max(whole_us, int(start_us[0])))
+        values = self._history.minutes.lows if what == "low" else self._history.minutes.highs
+        between = values[max(0, self._history.minutes.number(whole_us)) : self._number]
         inner = extreme.reduce(between, initial=np.nan)
         first = np.append(extreme.accumulate(prices[::-1])[::-1], np.nan)[np.searchsorted(times_us, start_us)]
-        if start_us[-1] >= self._begins_us:  # a window that is shorter than what is heard of the minute
+        if start_us[-1] >= self._begins_us:  # the length is shorter than the time of this minute's ticks
             return self._slid(extreme, times_us, prices, start_us)
         last = np.append(np.nan, extreme.accumulate(self.price)[:-1])
         found: Floats = extreme(extreme(first, inner), last)

@@ -1,1 +1,1 @@
-"""The rules of alerts: their kinds, the conditions that they watch, and the file that they come from."""
+"""The rules of alerts: their kinds, their conditions, and the file that they come from."""

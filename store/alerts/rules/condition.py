@@ -1,8 +1,8 @@
-"""What a rule watches for: a condition, read off the tape of an index.
+"""The condition of a rule, read from the tape of an index.
 
-A rule that looks both ways is two conditions. A condition holds once its value has reached its threshold, and is over
-when the value has gone back by the rule's hysteresis, in percent of the threshold: in between, nothing changes. So a
-price that dances on a level sets off one alert.
+A rule that looks both ways has two conditions. A condition holds once its value has reached its threshold. It is over
+when the value has gone back by the rule's hysteresis, in percent of the threshold. In between nothing changes, so a
+price that moves around a level causes one alert.
 """
 
 import math
@@ -16,7 +16,7 @@ from .rules import LONGEST_LENGTH, Length, Rule
 from .tape import Tape
 
 Way = Literal["up", "down", ""]
-"""Where a condition looks; kinds that have no direction look nowhere."""
+"""The direction that a condition looks in; kinds without a direction have ""."""
 
 Direction = Literal["up", "down", "either"]
 
@@ -29,8 +29,8 @@ class Reading(NamedTuple):
     Attributes:
         value, threshold: in the unit of the rule.
         holds: the value has reached the threshold.
-        over: it is away from it by the hysteresis.
-        reference: the price that this one is compared with; NaN where there is none.
+        over: the value has gone back by the hysteresis.
+        reference: the price that this one is compared with; NaN without one.
     """
 
     value: float
@@ -41,13 +41,13 @@ class Reading(NamedTuple):
 
 
 class Condition(Rule):
-    """A rule of something that holds or is over; it fires once each time that it begins to hold."""
+    """A rule with a condition that holds or is over; it fires each time that the condition begins to hold."""
 
     by_tick: ClassVar[bool] = True
-    """Judged by each tick, else by each slot, whether it brought one or not."""
+    """Judged with each tick; otherwise with each slot, with or without a tick."""
 
     from_outset: ClassVar[bool] = True
-    """It fires even if it holds when it is looked at for the first time."""
+    """It fires even if the condition holds when it is read for the first time."""
 
     cool_down: Length = Field(timedelta(minutes=15), description=f"{A_LENGTH}, up to 365d", le=LONGEST_LENGTH)
     hysteresis: float = Field(
@@ -63,27 +63,27 @@ class Condition(Rule):
 
     @property
     def looks_back(self) -> timedelta:
-        """So far back prices are needed."""
+        """How far back it needs prices."""
         return timedelta(0)
 
     @abstractmethod
     def words(self, way: Way) -> str:
-        """The condition in words, by which it is also told from others."""
+        """The condition in words, which also identify it."""
 
     @abstractmethod
     def read(self, tape: Tape, way: Way) -> Reading | None:
-        """How it stands; None where too little is known."""
+        """How the condition stands; None where too little is known."""
 
     @abstractmethod
-    def told(self, tape: Tape, way: Way, reading: Reading) -> str:
+    def event_text(self, tape: Tape, way: Way, reading: Reading) -> str:
         """What happened when it fired, in one line."""
 
     @abstractmethod
     def progress(self, reading: Reading) -> str:
-        """How far it is, such as "1.2 % of 3 %"."""
+        """How far the condition is, such as "1.2 % of 3 %"."""
 
     def distance(self, reading: Reading) -> str:
-        """How far it is from firing, such as "1.8 % to go"."""
+        """How far the condition is from firing, such as "1.8 % to go"."""
         return "holds" if reading.holds else self.to_go(reading)
 
     @abstractmethod
@@ -100,12 +100,12 @@ class Directed(Condition):
 
 
 def back(rule: Condition, threshold: float) -> float:
-    """Below this, what reached the threshold is over."""
+    """The bound below which a value that reached the threshold is over."""
     return threshold * (1 - rule.hysteresis / 100)
 
 
 def beside(rule: Condition, value: float, level: float, way: Way, *, touches: bool) -> Reading:
-    """Is a price beyond a level, or on it where touching it is enough?"""
+    """Is a price beyond a level? With `touches`, a price on the level counts too."""
     if way == "up":
         holds, over = value > level, value < back(rule, level)
     else:
@@ -119,7 +119,7 @@ def away(reading: Reading) -> str:
 
 
 def number(value: float) -> str:
-    """With at most two decimals from 1 on, else with six significant digits."""
+    """A number with at most two decimals from 1 on, and with six significant digits below."""
     return f"{value:,.2f}".rstrip("0").rstrip(".") if abs(value) >= 1 else f"{value:.6g}"
 
 

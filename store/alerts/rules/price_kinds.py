@@ -15,7 +15,7 @@ from .tape import Tape
 
 
 class Move(Directed):
-    """The price moved so far within a window, from its low up to now, or from its high down to now."""
+    """The price moved by a threshold within a window, up from the window's low or down from its high."""
 
     kind: Literal["move"]
     percent: float | None = Field(None, description="a number above 0, in percent", strict=True, gt=0)
@@ -48,7 +48,7 @@ class Move(Directed):
         threshold = self._threshold
         return Reading(value, threshold, value >= threshold, value < back(self, threshold), reference)
 
-    def told(self, tape: Tape, way: Way, reading: Reading) -> str:
+    def event_text(self, tape: Tape, way: Way, reading: Reading) -> str:
         moved = "rose" if way == "up" else "fell"
         return (
             f"{moved} {self._shown(reading.value)} within {span(self.within)}, from {price(reading.reference)} to "
@@ -70,7 +70,7 @@ class Move(Directed):
 
 
 class Level(Directed):
-    """The price crossed a level. One that it is beyond from the outset is no crossing."""
+    """The price crossed a level. A price that is beyond it from the start is no crossing."""
 
     from_outset: ClassVar[bool] = False
 
@@ -87,7 +87,7 @@ class Level(Directed):
     def read(self, tape: Tape, way: Way) -> Reading:
         return beside(self, tape.price, self.price, way, touches=True)
 
-    def told(self, tape: Tape, way: Way, reading: Reading) -> str:
+    def event_text(self, tape: Tape, way: Way, reading: Reading) -> str:
         return f"crossed {number(self.price)} {'upwards' if way == 'up' else 'downwards'}: {price(tape.price)}"
 
     def progress(self, reading: Reading) -> str:
@@ -98,7 +98,7 @@ class Level(Directed):
 
 
 class RangeBreak(Directed):
-    """The price went above the high, or below the low, of the hours before. They have to be known as a whole."""
+    """The price went above the high, or below the low, of the hours before, all of which must be recorded."""
 
     kind: Literal["range_break"]
     hours: float = Field(description="a number above 0 and up to 720", strict=True, gt=0, le=720)
@@ -120,7 +120,7 @@ class RangeBreak(Directed):
         low, high = before
         return beside(self, tape.price, high if way == "up" else low, way, touches=False)
 
-    def told(self, tape: Tape, way: Way, reading: Reading) -> str:
+    def event_text(self, tape: Tape, way: Way, reading: Reading) -> str:
         where = "above the high" if way == "up" else "below the low"
         return f"broke {where} of {number(self.hours)} h, {price(reading.threshold)}: {price(tape.price)}"
 
@@ -132,7 +132,7 @@ class RangeBreak(Directed):
 
 
 class Volatility(Condition):
-    """Realised volatility of the closes of minutes is above so many percent a year."""
+    """Realised volatility of the minutes' closes is above a percentage a year."""
 
     kind: Literal["volatility"]
     above: float = Field(description="a number above 0, in percent a year", strict=True, gt=0)
@@ -154,7 +154,7 @@ class Volatility(Condition):
             return None
         return Reading(value, self.above, value > self.above, value < back(self, self.above))
 
-    def told(self, tape: Tape, way: Way, reading: Reading) -> str:
+    def event_text(self, tape: Tape, way: Way, reading: Reading) -> str:
         shown = f"{percent(reading.value)} a year, above {percent(self.above)}"
         return f"realised volatility over {span(self.over)} is {shown}"
 

@@ -1,4 +1,4 @@
-"""The kinds of rules that watch the record: ticks that don't come, and what becomes of gaps."""
+"""The kinds of rules that watch the record: ticks that don't come, and gaps that are healed or unfillable."""
 
 import math
 from datetime import timedelta
@@ -16,7 +16,7 @@ from .tape import Tape
 
 
 class Stale(Condition):
-    """So many slots went by since the newest tick."""
+    """A number of slots passed since the newest tick."""
 
     by_tick: ClassVar[bool] = False
 
@@ -29,7 +29,7 @@ class Stale(Condition):
     def read(self, tape: Tape, way: Way) -> Reading:
         return Reading(tape.late, self.slots, tape.late >= self.slots, tape.late < self.slots)
 
-    def told(self, tape: Tape, way: Way, reading: Reading) -> str:
+    def event_text(self, tape: Tape, way: Way, reading: Reading) -> str:
         return f"no tick for {slots(reading.value)}, {span(reading.value * tape.period)}: {_newest(tape)}"
 
     def progress(self, reading: Reading) -> str:
@@ -40,7 +40,7 @@ class Stale(Condition):
 
 
 class LowCoverage(Condition):
-    """Of the ticks that were due in the hour up to now too few came. Gaps that were healed later count as missing."""
+    """Too few of the ticks that were due in the last hour came. A gap that is healed later still counts as missing."""
 
     by_tick: ClassVar[bool] = False
 
@@ -58,7 +58,7 @@ class LowCoverage(Condition):
         over = value >= min(100, self.below * (1 + self.hysteresis / 100))
         return Reading(value, self.below, value < self.below, over)
 
-    def told(self, tape: Tape, way: Way, reading: Reading) -> str:
+    def event_text(self, tape: Tape, way: Way, reading: Reading) -> str:
         missing = span(round((1 - reading.value / 100) * HOUR.total_seconds()) * timedelta(seconds=1))
         return f"coverage of the last hour is {percent(reading.value)}, under {percent(self.below)}: {missing} missing"
 
@@ -70,7 +70,7 @@ class LowCoverage(Condition):
 
 
 class GapClosed(Rule):
-    """A gap was healed, or turned out to be unfillable. Each time is an event of its own."""
+    """A gap was healed, or became unfillable. Each time is an event of its own."""
 
     kind: Literal["gap"]
     becomes: Literal["healed", "unfillable", "either"] = Field("either", description="healed, unfillable or either")
@@ -81,13 +81,13 @@ class GapClosed(Rule):
         return f"gap {what}" + (f", of {span(self.at_least)} or more" if self.at_least else "")
 
     def concerns(self, gap: Gap) -> bool:
-        its = not self.indexes or gap.feed in self.indexes
-        return its and self.becomes in {"either", gap.state} and gap.end - gap.start >= self.at_least
+        is_named = not self.indexes or gap.feed in self.indexes
+        return is_named and self.becomes in {"either", gap.state} and gap.end - gap.start >= self.at_least
 
-    def told(self, gap: Gap) -> str:
+    def event_text(self, gap: Gap) -> str:
         became = f"healed by {gap.healed_by}" if gap.state == "healed" else "can't be filled"
         return f"gap from {gap.start:%Y-%m-%d %H:%M:%S} to {gap.end:%Y-%m-%d %H:%M:%S} UTC {became}"
 
 
 def _newest(tape: Tape) -> str:
-    return "none was ever heard" if math.isnan(tape.price) else f"the newest is of {tape.ts:%Y-%m-%d %H:%M:%S} UTC"
+    return "no tick ever came" if math.isnan(tape.price) else f"the newest is from {tape.ts:%Y-%m-%d %H:%M:%S} UTC"

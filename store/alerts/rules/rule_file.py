@@ -1,4 +1,4 @@
-"""Reading alerts.toml, and what of it is kept beside the events, so that pages know what the recorder goes by."""
+"""Reads alerts.toml, and writes rules as text beside the events, so that pages know the rules of the recorder."""
 
 import json
 import tomllib
@@ -37,7 +37,7 @@ def load_rules(path: Path, recorded: Collection[str]) -> list[AnyRule]:
     tables = written.pop("rule", [])
     if written or not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
         what = ", ".join(written) or "rule"
-        raise SettingsError(f"{path.name}, {what}: each rule must begin with [[rule]], and nothing else stands there")
+        raise SettingsError(f"{path.name}, {what}: each rule must begin with [[rule]], and nothing else is allowed")
     try:
         rules = _RULES.validate_python(tables)
     except ValidationError as error:
@@ -55,10 +55,10 @@ def as_text(rules: Sequence[AnyRule]) -> str:
 
 
 def from_text(text: str) -> tuple[list[AnyRule], list[str]]:
-    """What `as_text` made, perhaps in another version of Tickwell.
+    """The rules in a text of `as_text`, perhaps from another version of Tickwell.
 
     Returns:
-        The rules, and a line for each mistake in those that this version does not take: they are left out.
+        The rules, and a line for each mistake in a rule that this version does not accept: such rules are left out.
     """
     rules: list[AnyRule] = []
     faults: list[str] = []
@@ -71,14 +71,14 @@ def from_text(text: str) -> tuple[list[AnyRule], list[str]]:
 
 
 def _common_faults(rules: Sequence[AnyRule], recorded: Collection[str]) -> Iterator[str]:
-    """What is wrong with rules that are right by themselves."""
+    """The mistakes that only show between rules, or between rules and recorded indexes."""
     for name, count in Counter(rule.name for rule in rules).items():
         if count > 1:
-            yield f"rule {name}: its name must be its own, {count} rules have it"
+            yield f"rule {name}: its name must be unique, and {count} rules have it"
     for rule in rules:
         for index_name in rule.indexes:
             if index_name not in recorded:
-                yield f"rule {rule.name}: indexes names {index_name}, must be of {', '.join(recorded)}"
+                yield f"rule {rule.name}: indexes names {index_name}, must be among {', '.join(recorded)}"
 
 
 def _fault(tables: Sequence[Mapping[str, Any]], fault: Mapping[str, Any]) -> str:
@@ -103,7 +103,7 @@ def _fault(tables: Sequence[Mapping[str, Any]], fault: Mapping[str, Any]) -> str
 
 
 def _description(model: type[BaseModel], names: Sequence[str | int]) -> str:
-    """What may stand in a field, or in one of a table that stands there."""
+    """The allowed values of a field, or of a field in its table."""
     by_name = {field.alias or name: field for name, field in model.model_fields.items()}
     if len(names) > 1 and names[0] == "quiet":
         return _description(Quiet, names[1:])

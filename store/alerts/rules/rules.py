@@ -1,6 +1,6 @@
-"""The rules of alerts.toml: checked, with one clear line for each mistake.
+"""The rules of alerts.toml, checked, with one clear line for each mistake.
 
-All rules share whom they concern and whom they disturb (`Rule`); what each kind watches for is in `kinds`.
+`Rule` has what all rules share: which indexes they concern and whom they notify. `kinds` has what each kind watches.
 """
 
 import re
@@ -25,10 +25,10 @@ from settings import is_notify_url
 Severity = Literal["info", "warning", "critical"]
 
 LONGEST = timedelta(days=30)
-"""No rule looks further back."""
+"""The longest time that a rule looks back."""
 
 LONGEST_LENGTH = timedelta(days=365)
-"""No length of time in a rule is longer."""
+"""The longest time in a rule."""
 
 _LENGTH = re.compile(r"(\d{1,9})\s*(s|m|h|d)")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -64,7 +64,7 @@ Length = Annotated[
 
 
 class Quiet(BaseModel):
-    """Hours in which nobody is disturbed: an event waits until they end. They may span midnight."""
+    """Hours in which no message is sent: an event waits until they end. They may span midnight."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
@@ -75,10 +75,10 @@ class Quiet(BaseModel):
     )
 
     def ends_after(self, at: datetime) -> datetime:
-        """When somebody may be disturbed, at the earliest: at once, or when the quiet hours are over.
+        """The earliest time for a message: at once, or when the quiet hours are over.
 
-        An hour that the clocks repeat has their end twice. One that the clocks skip has no end: then the quiet is over
-        as long after the skipped hour as the end would have been in it.
+        An hour that the clocks repeat has its end twice. An end within a skipped hour is moved: the quiet is over as
+        long after the skipped hour as the end lies within it.
         """
         if not self._covers(at):
             return at
@@ -101,15 +101,15 @@ class Quiet(BaseModel):
 
 
 class Rule(BaseModel):
-    """What all rules have; the description of a field says what may stand in it.
+    """The fields that all rules have; the description of a field says which values are allowed.
 
-    `notify` is None where NOTIFY_URLS are told. It is a secret, and no part of what is stored.
+    `notify` is None for a rule that notifies NOTIFY_URLS. It is secret, and is never stored.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    name: str = Field(description="a name of its own, of 1 to 80 letters", min_length=1, max_length=80, strict=True)
-    indexes: tuple[str, ...] = Field((), description="a list of recorded index names; all of them without it")
+    name: str = Field(description="a unique name of 1 to 80 letters", min_length=1, max_length=80, strict=True)
+    indexes: tuple[str, ...] = Field((), description="a list of recorded index names; all of them if left out")
     severity: Severity = Field("warning", description="info, warning or critical")
     quiet: Quiet | None = Field(None, description='a table such as { from = "22:00", to = "07:00", zone = "UTC" }')
     notify: tuple[SecretStr, ...] | None = Field(
@@ -124,14 +124,14 @@ class Rule(BaseModel):
         return urls
 
     def send_after(self, at: datetime) -> datetime:
-        """When an event of a time may be told, at the earliest."""
+        """The earliest time at which a message for an event at `at` may be sent."""
         return self.quiet.ends_after(at) if self.quiet else at
 
 
 def named(urls: Sequence[SecretStr], rule: str = "") -> dict[str, SecretStr]:
-    """Addresses by names that tell nothing of them: their service, such as "tgram", and a number from the second on.
+    """Addresses by names that reveal nothing: their service, such as "tgram", and a number from the second one on.
 
-    Those that a rule has by itself carry its name.
+    The addresses of one rule have the rule's name after them.
     """
     found: dict[str, SecretStr] = {}
     counts: dict[str, int] = {}

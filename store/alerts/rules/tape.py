@@ -1,7 +1,7 @@
-"""What the rules need to know of an index, kept up to date tick by tick and slot by slot, at a cost of microseconds.
+"""What the rules need to know of an index, updated with each tick and slot within microseconds.
 
-Only observations are on it: an average, with which a gap was healed later, neither sets off an alert nor moves the high
-or low that a price is compared with.
+The tape has observations only: an average that healed a gap later causes no alert, and does not change the high or low
+that a price is compared with.
 """
 
 import math
@@ -15,14 +15,14 @@ from store.instants import EVER, HOUR, MINUTE
 
 MINUTES_A_YEAR = 365 * 24 * 60
 
-# What is out of sight is dropped from a list once it is that long: dropping costs as much as what is kept.
+# Old items are dropped once a list has this many: dropping costs as much as the items that are kept.
 _DROP_AT = 4096
 
 
 class Extremes:
-    """The lowest, or the highest, price since any time within a window that moves on.
+    """The lowest, or the highest, price since any time within a moving window.
 
-    A price is forgotten once a later one is as low: of those that are left each is the lowest from its time on.
+    A price is dropped once a later one is as low. So each price that is left is the lowest from its time on.
     """
 
     def __init__(self, length: timedelta, *, lowest: bool) -> None:
@@ -42,18 +42,18 @@ class Extremes:
             del self._times[:gone], self._prices[:gone]
 
     def since(self, start: datetime) -> float | None:
-        """It among the prices from `start` on; None if there are none."""
+        """The lowest, or highest, price from `start` on; None without a price."""
         at = bisect_left(self._times, start)
         return self._prices[at] if at < len(self._prices) else None
 
 
 class Tape:
-    """An index as the rules see it.
+    """The recent prices and slots of an index, as the rules see them.
 
     Args:
         poll_seconds: between two of its slots.
-        length: how far back prices are looked at.
-        since: when its first tick was observed, if there is one already.
+        length: how far back prices are kept.
+        since: the time of its first observed tick, if it has one already.
     """
 
     def __init__(self, poll_seconds: int, length: timedelta, since: datetime | None = None) -> None:
@@ -72,9 +72,9 @@ class Tape:
         self._missing_s = 0.0
 
     def recall(self, ticks: Iterable[tuple[datetime, float]], closes: Iterable[tuple[datetime, float]]) -> None:
-        """Take what was recorded before: the closes of minutes that are over, and ticks up to the newest one.
+        """Take stored prices: the closes of whole minutes, and ticks up to the newest one.
 
-        Ticks may be left out that are neither lower nor higher than all that follow them.
+        Ticks that are neither lower nor higher than all ticks after them may be left out.
         """
         for minute, close in closes:
             self.close_minute(minute, close)
@@ -83,7 +83,7 @@ class Tape:
             self.ts, self.price = ts, price
 
     def hear(self, ts: datetime, price: float) -> None:
-        """The newest price. It is later than all before."""
+        """Take the newest price, which is later than all before."""
         if self.ts is not EVER and minute_of(ts) > minute_of(self.ts):
             self.close_minute(minute_of(self.ts), self.price)
         self._keep()
@@ -91,13 +91,13 @@ class Tape:
         self.ts, self.price = ts, price
 
     def _keep(self) -> None:
-        """Put the price that is about to be followed by another one among those before."""
+        """Move the newest price to the earlier ones, because another one follows."""
         if self.ts is not EVER:
             self._lows.add(self.ts, self.price)
             self._highs.add(self.ts, self.price)
 
     def close_minute(self, minute: datetime, close: float) -> None:
-        """The last price of a minute that is over. It is later than all before."""
+        """Take the last price of a whole minute, which is later than all before."""
         follows = bool(self._minutes) and minute - self._minutes[-1] == MINUTE
         self._squares.append(square(self._close, close) if follows else math.nan)
         self._minutes.append(minute)
@@ -118,7 +118,7 @@ class Tape:
         return self.price if before is None or self.price > before else before
 
     def range_before(self, length: timedelta) -> tuple[float, float] | None:
-        """Low and high of the time before the newest tick; None if they are not known of all of it."""
+        """Low and high of the time before the newest tick; None if a part of the time is not known."""
         start = self.ts - length
         if self.since is None or self.since > start:
             return None
@@ -128,7 +128,7 @@ class Tape:
     def volatility(self, over: timedelta) -> float | None:
         """Realised volatility in percent a year, of the closes of the whole minutes before the newest tick.
 
-        Its mean is taken for nought. None where less than half of the returns from minute to minute are known.
+        Its mean return is assumed to be 0. None where less than half of the returns from minute to minute are known.
         """
         if over not in self._volatility:
             self._volatility[over] = self._realised(over)
@@ -136,7 +136,7 @@ class Tape:
 
     def _realised(self, over: timedelta) -> float | None:
         first = bisect_left(self._minutes, minute_of(self.ts) - over)
-        # The first close of the time has its return from before it.
+        # The return of the first close needs a close before the time, so it is left out.
         return realised([each for each in self._squares[first + 1 :] if not math.isnan(each)], over)
 
     @property
@@ -145,7 +145,7 @@ class Tape:
         return (self.slot - self.heard) // self.period
 
     def serve(self, slot: datetime, *, heard: bool) -> None:
-        """What came of the next slot. Those that were left out since the last one brought nothing."""
+        """Take the outcome of the next slot. A slot that was left out since the last one had no tick."""
         if self.slot is not EVER and slot - self.slot > self.period:
             self.miss(self.slot + self.period, slot)
         if heard:
@@ -155,14 +155,14 @@ class Tape:
         self.slot = slot
 
     def miss(self, start: datetime, end: datetime) -> None:
-        """In [start, end), later than all before, ticks were due and none came."""
+        """Note that ticks were due and none came in [start, end), which is later than all before."""
         if self.heard is EVER:
             self.heard = start - self.period
         self._missing.append((start, end))
         self._missing_s += (end - start).total_seconds()
 
     def coverage(self) -> float:
-        """The share of the hour up to the end of the last slot, in percent, in which ticks came as they were due."""
+        """The share of the hour up to the end of the last slot in which the due ticks came, in percent."""
         start = self.slot + self.period - HOUR
         while self._missing and self._missing[0][0] < start:
             first, last = self._missing.popleft()
@@ -179,7 +179,7 @@ def square(before: float, close: float) -> float:
 
 
 def realised(squares: Sequence[float], over: timedelta) -> float | None:
-    """Volatility in percent a year, from the squares of the returns that are known of a time."""
+    """Volatility in percent a year, from the squares of the known returns of a time."""
     if not squares or 2 * len(squares) < over // MINUTE - 1:
         return None
     return 100 * math.sqrt(math.fsum(squares) / len(squares) * MINUTES_A_YEAR)

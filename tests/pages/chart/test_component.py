@@ -31,7 +31,7 @@ def test_numbers_keep_their_digits_and_their_gaps():
     )
 
 
-def test_what_is_no_array_of_numbers_stays_as_it_is():
+def test_other_values_stay_as_they_are():
     found = trace(x=AT, y=[1, 2], hovertext=np.array(["a", "b"], dtype=object))
 
     assert found["x"] == ["2026-11-01T12:00:00", "2026-11-01T12:00:00.007000"]

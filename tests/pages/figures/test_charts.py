@@ -19,7 +19,7 @@ Points = list[tuple[str, float | None]]
 
 
 def traces(figure: go.Figure) -> dict[str, Any]:
-    """By what they are part of."""
+    """The traces by their `part`."""
     return {trace.meta["part"]: trace for trace in figure.data}
 
 
@@ -71,7 +71,7 @@ def test_a_gap_breaks_the_line_in_its_middle():
     ],
     ids=["in the middle", "first", "last", "all", "only one"],
 )
-def test_a_bar_alone_between_gaps_is_a_dot_as_no_line_leads_there(closes, alone):
+def test_a_bar_alone_between_gaps_is_a_dot(closes, alone):
     drawn = line_of(*closes)
 
     assert [y for _, y in points(drawn["alone"]) if y is not None] == alone
@@ -111,7 +111,7 @@ def test_the_names_of_averages_say_so():
     assert drawn["line"].legendgroup == drawn["averages"].legendgroup
 
 
-def test_only_averages_are_no_observed_line():
+def test_bars_of_averages_only_have_no_observed_line():
     assert list(line_of(100.0, 101.0, averaged=[0, 1])) == ["averages"]
 
 
@@ -143,7 +143,7 @@ def test_the_band_has_a_shape_for_each_stretch_of_observed_bars():
 @pytest.mark.parametrize(
     "more", [{"spread": 0.0}, {"spread": 5.0, "averaged": [0, 1]}], ids=["single ticks", "averages"]
 )
-def test_there_is_no_band_where_no_high_is_above_a_low_or_all_are_averages(more):
+def test_there_is_no_band_without_height_or_of_averages_only(more):
     assert "band" not in line_of(100.0, 101.0, **more)
 
 
@@ -151,7 +151,7 @@ def test_the_band_lies_below_the_line():
     assert list(line_of(100.0, 101.0, spread=5.0)) == ["band", "line"]
 
 
-def test_candles_have_open_high_low_and_close_and_a_range_slider_is_not_there():
+def test_candles_have_open_high_low_and_close_and_no_range_slider():
     drawn = charts.candles(frame(100.0, 101.0, spread=5.0), "btc_usd", MINUTE, UTC_ZONE)
 
     candles = traces(drawn)["candles"]
@@ -164,7 +164,7 @@ def test_candles_have_open_high_low_and_close_and_a_range_slider_is_not_there():
     assert drawn.layout.xaxis.rangeslider.visible is False
 
 
-def test_averages_are_no_candles_but_a_line_that_meets_them():
+def test_averages_are_not_candles_but_a_line_that_meets_them():
     drawn = candles_of(100.0, 101.0, 102.0, 103.0, averaged=[0, 1], spread=5.0)
 
     assert clocks(drawn["candles"]) == ["12:02:00", "12:03:00"]
@@ -185,7 +185,7 @@ def test_candles_of_observed_bars_have_no_line():
 
 
 @pytest.mark.parametrize("build", [charts.price_line, charts.candles])
-def test_a_chart_of_nothing_can_be_drawn(build):
+def test_a_chart_without_bars_can_be_drawn(build):
     figure = build(frame(), "btc_usd", MINUTE, UTC_ZONE)
 
     assert all(not len(trace.x) for trace in traces(figure).values())
@@ -232,7 +232,7 @@ def test_more_than_ten_indexes_are_named_where_the_pointer_is(indexes, legend, h
     ],
     ids=["summer", "clocks go forward", "clocks go back"],
 )
-def test_times_are_those_of_a_clock_on_the_wall_of_the_reader(start, wall):
+def test_times_are_wall_clock_times_in_the_readers_zone(start, wall):
     bars = frame(100.0, 101.0, 102.0, start=start, interval=HALF_HOUR)
 
     drawn = traces(charts.price_line(bars, "btc_usd", HALF_HOUR, BERLIN))
@@ -268,7 +268,7 @@ def test_prices_have_digits_that_suit_their_size(price, digits):
 
 
 @pytest.mark.parametrize(("interval", "clock"), [(timedelta(0), "%H:%M:%S"), (MINUTE, "%H:%M")])
-def test_seconds_are_told_where_bars_are_shorter_than_a_minute(interval, clock):
+def test_seconds_are_shown_where_bars_are_shorter_than_a_minute(interval, clock):
     figure = charts.price_line(frame(100.0, 101.0), "btc_usd", interval, UTC_ZONE)
 
     assert figure.layout.xaxis.hoverformat == f"%-d %b %Y, {clock}"
@@ -283,7 +283,7 @@ def test_a_chart_shows_exactly_the_range_that_was_asked_for_in_wall_clock_times(
     assert figure.layout.yaxis.fixedrange is True
 
 
-def test_a_chart_is_described_by_where_each_index_went():
+def test_the_description_of_a_chart_says_how_each_index_moved():
     bars = {"btc_usd": frame(100_000.0, 98_270.0, spread=500.0), "xrp_usd": frame(2.0, 2.5)}
 
     words = charts.describe(bars, BERLIN)
@@ -306,7 +306,7 @@ def test_a_chart_is_described_by_where_each_index_went():
     ],
     ids=["whole", "one gap", "two gaps", "averages"],
 )
-def test_a_description_tells_of_gaps_and_averages(bars, end):
+def test_a_description_mentions_gaps_and_averages(bars, end):
     words = charts.describe({"xrp_usd": bars}, UTC_ZONE)
 
     assert "unchanged from 1.00000 to 1.00000" in words
@@ -314,5 +314,5 @@ def test_a_description_tells_of_gaps_and_averages(bars, end):
 
 
 @pytest.mark.parametrize("bars", [{}, {"btc_usd": frame()}], ids=["no index", "no bar"])
-def test_a_chart_of_nothing_says_so(bars):
+def test_a_chart_without_bars_says_so(bars):
     assert charts.describe(bars, UTC_ZONE) == "No prices in this range."

@@ -15,7 +15,7 @@ DAY = date(2026, 11, 1)
 
 
 def squares(*hours: Hour) -> dict[str, Any]:
-    """The traces of a calendar of one day by what their squares are."""
+    """The traces of a calendar of one day, by the class of their squares."""
     return {trace.meta["part"]: trace for trace in calendar(hours, DAY, DAY).data}
 
 
@@ -23,7 +23,7 @@ def squares(*hours: Hour) -> dict[str, Any]:
     ("healed", "missing", "looks"),
     [(0, 0, "live"), (1, 0, "healed"), (720, 0, "healed"), (0, 1, "missing"), (9, 360, "missing"), (0, 361, "lost")],
 )
-def test_an_hour_looks_as_bad_as_its_slots(healed, missing, looks):
+def test_the_class_of_an_hour_follows_from_its_slots(healed, missing, looks):
     assert Hour(DAY, 12, 720, healed, missing).looks == looks
 
 

@@ -1,4 +1,4 @@
-"""Gaps are marked on the time axis, so that each is seen however short it is."""
+"""Gaps are marked on the time axis, so that even the shortest is seen."""
 
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -26,13 +26,13 @@ def test_a_gap_is_marked_from_its_start_to_its_end():
     assert list(trace.width) == [2 * HOUR / timedelta(milliseconds=1)]
 
 
-def test_marks_stand_on_the_clocks_of_the_zone():
+def test_marks_are_at_wall_clock_times_of_the_zone():
     (trace,) = marked(gap(3600, 7200), zone="Asia/Kathmandu").data
 
     assert list(trace.x) == [datetime(2026, 11, 1, 19, 45)]  # noqa: DTZ001
 
 
-def test_healed_gaps_are_marked_apart_from_those_that_are_missing():
+def test_healed_and_missing_gaps_have_marks_of_their_own():
     healed, missing = marked(gap(0, state="open"), gap(3600, state="healed"), gap(7200, state="unfillable")).data
 
     assert (healed.meta["part"], len(healed.x)) == ("healed", 1)
@@ -42,13 +42,13 @@ def test_healed_gaps_are_marked_apart_from_those_that_are_missing():
     )
 
 
-def test_a_short_gap_has_a_mark_that_is_seen():
+def test_a_short_gap_has_a_visible_mark():
     (mark,) = marks([gap(3600, 5)], NOON, NOON + DAY)
 
     assert (mark.start, mark.end) == (NOON + HOUR, NOON + HOUR + SHORTEST)
 
 
-def test_marks_that_would_touch_are_one_and_tell_of_all():
+def test_marks_that_would_touch_become_one_that_describes_all():
     first, second = marks([gap(0, 5), gap(100, 5), gap(7200, 5)], NOON, NOON + DAY)
 
     assert (len(first.gaps), len(second.gaps)) == (2, 1)

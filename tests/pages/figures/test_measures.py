@@ -1,4 +1,4 @@
-"""Measures of a range are what its bars come to."""
+"""The measures of a range follow from its bars."""
 
 import math
 import statistics
@@ -23,7 +23,7 @@ def test_a_range_opens_with_its_first_bar_and_closes_with_its_last():
     assert its.change == pytest.approx(0.1)
 
 
-def test_the_longest_average_of_a_range_is_told():
+def test_the_measures_name_the_longest_average_of_a_range():
     assert measured(frame(1.0, 2.0)).averages_s == 0
     assert measured(frame(1.0, 2.0, averaged=[1], resolution_s=60)).averages_s == 60
 
@@ -67,5 +67,5 @@ def test_fewer_than_two_returns_have_no_volatility(closes):
     assert math.isnan(measured(frame(*closes)).volatility)
 
 
-def test_a_price_that_stands_still_has_no_volatility_at_all():
+def test_a_constant_price_has_a_volatility_of_zero():
     assert measured(frame(100.0, 100.0, 100.0)).volatility == 0.0

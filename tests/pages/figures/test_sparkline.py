@@ -1,4 +1,4 @@
-"""A sparkline draws each stretch of prices, and nothing where there is none."""
+"""A sparkline draws each stretch of prices, and nothing in a gap."""
 
 import math
 import re
@@ -66,7 +66,7 @@ def test_prices_that_are_all_equal_are_in_the_middle(closes):
 
 
 @given(closes=st.lists(st.just(NAN) | st.floats(1e-9, 1e9), max_size=60), known=st.floats(1e-9, 1e9))
-def test_no_point_of_any_drawing_is_outside_it(closes, known):
+def test_every_point_is_inside_the_drawing(closes, known):
     drawn = polygons(sparkline([known, *closes], 0.5, ""))
 
     assert len(drawn) == 2
@@ -74,11 +74,11 @@ def test_no_point_of_any_drawing_is_outside_it(closes, known):
 
 
 @pytest.mark.parametrize(("position", "left"), [(0.0, "0.0%"), (0.25, "25.0%"), (1.0, "100.0%")])
-def test_a_dot_says_where_the_price_stands_between_low_and_high(position, left):
+def test_a_dot_shows_the_place_of_the_price_between_low_and_high(position, left):
     assert f"position:absolute;left:{left};" in sparkline([1.0], position, "")
 
 
-def test_the_label_is_text_whatever_it_says():
+def test_the_label_is_always_plain_text():
     drawing = sparkline([1.0], 0.5, '"><script>alert(1)</script> {high} & low')
 
     assert 'aria-label="&quot;&gt;&lt;script&gt;alert(1)&lt;/script&gt; {high} &amp; low"' in drawing

@@ -42,7 +42,7 @@ def test_a_clock_that_is_behind_does_not_hide_the_delays(median_s, scale):
     assert figure.layout.yaxis.type == scale
 
 
-def test_delays_are_told_in_words():
+def test_delays_are_described_in_words():
     words = vitals_charts.describe_delays([minute(0, 0.08), minute(1, 0.12, 2.5), minute(2, None, None)])
 
     assert words.endswith("the median is 80 ms to 120 ms, the highest p99 2.5 s.")
@@ -77,7 +77,7 @@ def test_the_days_of_errors_are_those_of_the_reader():
     assert list(in_utc.y) == [3, 4]
 
 
-def test_errors_are_told_in_words_the_most_frequent_first():
+def test_errors_are_described_in_words_the_most_frequent_first():
     words = vitals_charts.describe_errors([failed(0, 3), failed(1, 1000, Cause.MISSED_SLOT), failed(2, 4)])
 
     assert words == "Slots that failed: missed slot 1,000, unreachable 7."

@@ -27,11 +27,11 @@ UTC_ZONE = ZoneInfo("UTC")
         ),
     ],
 )
-def test_what_became_of_gaps_is_told_by_kind_the_open_ones_first(gaps, words):
+def test_gaps_are_described_by_state_the_open_ones_first(gaps, words):
     assert gap_text.fates(gaps) == words
 
 
-def test_no_gaps_have_no_fate():
+def test_without_gaps_there_are_no_words():
     assert gap_text.fates([]) == ""
 
 
@@ -41,7 +41,7 @@ def test_a_gap_is_named_by_its_index_time_and_cause():
     assert named == "BTC / USD, 1 Nov 2026, 17:45:00 to 17:50:00, exchange error 11051"
 
 
-def test_a_finding_names_what_is_known_and_the_newest_open_gaps():
+def test_a_finding_names_the_known_share_and_the_newest_open_gaps():
     gaps = [gap(number * 900, cause=f"exchange error {number}") for number in range(5)]
 
     found = gap_text.finding([hour(0), hour(1, missing=300)], [*gaps, gap(9000, state="healed")], UTC_ZONE)

@@ -22,7 +22,7 @@ BERLIN = ZoneInfo("Europe/Berlin")
         (timedelta(days=3), "3 d old, 2026-11-01 12:00"),
     ],
 )
-def test_an_age_is_told_in_its_largest_unit_with_the_day_once_that_may_not_be_todays(age, words):
+def test_an_age_is_in_its_largest_unit_with_the_day_from_12_hours_on(age, words):
     assert text.age_at(age, NOON) == words
 
 
@@ -39,7 +39,7 @@ def test_a_change_says_since_when_until_a_day_is_recorded(counted, words):
     assert text.counted_since(NOON, NOON + counted, BERLIN) == words
 
 
-def test_a_moment_is_told_in_the_zone_of_the_reader():
+def test_a_moment_is_shown_in_the_readers_zone():
     late = datetime(2026, 7, 3, 22, 5, 9, tzinfo=UTC)
 
     assert text.moment(late, ZoneInfo("UTC")) == "3 Jul 2026, 22:05"
@@ -54,7 +54,7 @@ def test_a_moment_is_told_in_the_zone_of_the_reader():
         (timedelta(hours=11), "1 Nov 2026, 13:00:00 to 2 Nov 2026, 00:00:00"),
     ],
 )
-def test_a_stretch_names_its_day_once_where_both_ends_are_of_the_same(lasts, words):
+def test_a_stretch_within_a_day_names_the_day_once(lasts, words):
     assert text.stretch(NOON, NOON + lasts, BERLIN) == words
 
 
@@ -76,7 +76,7 @@ def test_a_change_has_its_sign_and_its_words_agree_with_it(fraction, signed, dir
     assert text.change_in_words(fraction) == words
 
 
-def test_words_of_others_are_not_read_as_markdown():
+def test_foreign_words_are_not_read_as_markdown():
     assert text.escaped("a *b* [c](d) :red[e]") == r"a \*b\* \[c\]\(d\) \:red\[e\]"
     assert text.escaped("`$x$` <b> ~~|# !{_}+\\") == r"\`\$x\$\` \<b\> \~\~\|\# \!\{\_\}\+\\"
 
@@ -101,7 +101,7 @@ def test_a_share_is_whole_only_when_nothing_is_missing(fraction, words):
 
 
 @pytest.mark.parametrize(("number", "shown"), [(0, "0 gaps"), (1, "1 gap"), (2, "2 gaps"), (12_000, "12,000 gaps")])
-def test_a_count_is_one_or_many(number, shown):
+def test_a_count_has_its_noun_in_singular_or_plural(number, shown):
     assert text.count(number, "gap") == shown
 
 

@@ -1,4 +1,4 @@
-"""Each kind of rule beside a real recorder: prices jump, the exchange goes away, and a webhook hears of it once."""
+"""Each kind of rule beside a real recorder: prices jump, the exchange fails, and a webhook gets each event once."""
 
 import time
 from dataclasses import dataclass, replace
@@ -27,7 +27,7 @@ from tests.support.webhook import Webhook
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
 
 FACTOR = 1.1
-"""By which all prices jump."""
+"""The factor by which all prices jump."""
 
 RULES = """
 [[rule]]
@@ -75,9 +75,9 @@ KINDS = ("move", "level", "range_break", "volatility", "stale", "coverage", "gap
 
 @dataclass
 class Story:
-    """What came of it: the events, when each message was heard by the recorder's clock, and what is recorded.
+    """The outcome: the events, when each message arrived by the recorder's clock, and the record.
 
-    `level` is what the rule of that kind has, `spike` the highest price before the recorder began, at `begin`.
+    `level` is the price of the level rule; `spike` is the highest price before the recorder began, at `begin`.
     """
 
     fired: list[Event]
@@ -104,7 +104,7 @@ def observed(at: datetime) -> Tick:
 
 
 def seed(database: Database, now: datetime) -> Tick:
-    """Seventy minutes at a second, of which five are missing; one price, ten minutes ago, is higher than all."""
+    """Seventy minutes at one second, five of them missing; one price, ten minutes ago, is the highest."""
     database.migrate()
     spike = observed(now - 10 * MINUTE)
     spike = replace(spike, price=spike.price * 1.02)
@@ -122,7 +122,7 @@ def seed(database: Database, now: datetime) -> Tick:
 def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     folder = tmp_path_factory.mktemp("alerts")
     clock = MovedClock()
-    clock.slot_in(6, 60)  # the minute that the jump is in is over soon
+    clock.slot_in(6, 60)  # the minute of the jump ends soon
     database = Database(folder / "ticks.duckdb")
     begin = clock().replace(microsecond=0)
     spike = seed(database, begin)
@@ -157,7 +157,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
 
 
 def happen(simulator: Simulator, webhook: Webhook, database: Database) -> None:
-    """Prices jump, and stay where they are; then the exchange is away for some slots, and is back."""
+    """Let prices jump and stay there; then let the exchange fail for some slots."""
 
     def heard(*rules: str) -> bool:
         titles = " ".join(webhook.titles)
@@ -179,14 +179,16 @@ def happen(simulator: Simulator, webhook: Webhook, database: Database) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_each_kind_of_rule_fires_exactly_once_and_is_heard_within_a_slot_and_a_second(story: Story, kind: str):
+def test_each_kind_of_rule_fires_exactly_once_and_its_message_arrives_within_a_slot_and_a_second(
+    story: Story, kind: str
+):
     assert [event.rule for event in story.fired].count(kind) == 1
     (heard,) = [at for title, at in story.heard.items() if title.startswith(f"Tickwell: {kind},")]
 
     assert timedelta(0) < heard - story.event(kind).at < 2 * SECOND
 
 
-def test_a_move_has_the_price_and_how_far_it_came(story: Story):
+def test_a_move_has_the_price_and_its_change(story: Story):
     event = story.event("move")
     lowest = min(tick.price for tick in story.before(event, 20 * SECOND))
 
@@ -242,7 +244,7 @@ def test_coverage_is_the_share_of_the_seconds_of_an_hour_that_have_a_tick(story:
     assert event.value + 100 / 3600 >= event.threshold
 
 
-def test_a_healed_gap_is_the_one_that_was_there(story: Story):
+def test_the_event_of_a_healed_gap_has_its_times(story: Story):
     event = story.event("gap")
 
     start, end = (f"{story.begin - number * MINUTE:%Y-%m-%d %H:%M:%S}" for number in (40, 35))

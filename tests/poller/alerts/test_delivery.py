@@ -1,4 +1,4 @@
-"""Every event reaches every target, whatever fails meanwhile, and what was noted as sent is never sent again."""
+"""Every event reaches every target in spite of failures, and an event noted as sent is never sent again."""
 
 import logging
 import threading
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from poller.alerts.delivery import Delivery, Limits, leave_word, message_of
+from poller.alerts.delivery import Delivery, Limits, announce_events, message_of
 from store.alerts import events
 from store.file.database import Database
 from store.file.locks import FileLock, beside
@@ -46,7 +46,7 @@ def clock() -> MovedClock:
 
 @pytest.fixture
 def start(database: Database, addresses: dict[str, SecretStr], clock: MovedClock) -> Iterator[Start]:
-    """Start deliveries, of the test's database unless told otherwise; they end with the test."""
+    """Start deliveries, by default of the test's database; they end with the test."""
     started: list[Delivery] = []
 
     def begin(**more: object) -> Delivery:
@@ -67,7 +67,7 @@ def no_reads_for(database: Database, seconds: float) -> bool:
     return reads_of(database) == before
 
 
-def test_what_a_target_reads_says_which_rule_how_bad_when_and_why():
+def test_a_message_has_rule_severity_time_and_reason():
     at = datetime(2026, 11, 27, 14, 25, 7, 816_649, tzinfo=UTC)
 
     fired, over = (message_of(alert("BTC / USD fell 3.2 %", at=at, event=event)) for event in ("fired", "over"))
@@ -82,7 +82,7 @@ def test_the_severity_of_a_rule_is_the_kind_of_its_message(severity, kind):
     assert message_of(alert(severity=severity)).kind == kind
 
 
-def test_what_was_left_from_before_is_told_and_noted(start: Start, database: Database, webhook: Webhook, caplog):
+def test_an_event_left_from_before_is_sent_and_noted(start: Start, database: Database, webhook: Webhook, caplog):
     caplog.set_level(logging.INFO, "tickwell")
     note(database, alert("a"), alert("b"))
     start()
@@ -91,10 +91,10 @@ def test_what_was_left_from_before_is_told_and_noted(start: Start, database: Dat
 
     assert webhook.texts == ["a", "b"]
     assert deliveries(database) == [("a", "json", "sent", ""), ("b", "json", "sent", "")]
-    wait_until(lambda: caplog.messages.count("json told of Sharp move") == 2)
+    wait_until(lambda: caplog.messages.count("json: alert Sharp move sent") == 2)
 
 
-def test_an_event_is_told_at_once_when_it_wakes_it(start: Start, database: Database, webhook: Webhook):
+def test_an_event_is_sent_at_once_when_the_delivery_is_woken(start: Start, database: Database, webhook: Webhook):
     delivery = start()
     wait_until(lambda: delivery.idle)
     note(database, alert("now"))
@@ -106,7 +106,7 @@ def test_an_event_is_told_at_once_when_it_wakes_it(start: Start, database: Datab
     assert webhook.times[0] - noted < 1
 
 
-def test_nothing_pending_means_no_look_at_the_database_and_no_lock(start: Start, database: Database):
+def test_without_pending_events_neither_the_database_nor_the_lock_is_touched(start: Start, database: Database):
     delivery = start()
     wait_until(lambda: delivery.idle and reads_of(database))
 
@@ -114,7 +114,7 @@ def test_nothing_pending_means_no_look_at_the_database_and_no_lock(start: Start,
     assert not beside(database.path, "alerts").exists()
 
 
-def test_what_was_noted_as_sent_is_never_sent_again(start: Start, database: Database, webhook: Webhook):
+def test_an_event_noted_as_sent_is_never_sent_again(start: Start, database: Database, webhook: Webhook):
     note(database, alert("once"))
     first = start()
     wait_until(lambda: texts_sent(database) == ["once"])
@@ -127,7 +127,9 @@ def test_what_was_noted_as_sent_is_never_sent_again(start: Start, database: Data
     assert webhook.texts == ["once", "twice"]
 
 
-def test_each_target_is_told(start: Start, database: Database, webhook: Webhook, addresses: dict[str, SecretStr]):
+def test_each_target_gets_the_event(
+    start: Start, database: Database, webhook: Webhook, addresses: dict[str, SecretStr]
+):
     with Webhook() as other:
         addresses["json 2"] = SecretStr(other.address)
         note(database, alert("both", ("json", "json 2")))
@@ -151,7 +153,7 @@ def test_a_target_that_fails_is_tried_until_it_takes_it(start: Start, database, 
     wait_until(lambda: texts_sent(database) == ["a"])
     assert webhook.texts == ["a"]
     assert all("otification" in detail for _, _, outcome, detail in deliveries(database) if outcome == "failed")
-    told = [record for record in caplog.records if "not told of Sharp move, again in" in record.getMessage()]
+    told = [record for record in caplog.records if "alert Sharp move not sent, next try in" in record.getMessage()]
     assert {record.levelno for record in told[:1]} == {logging.WARNING}
     assert {record.levelno for record in told[1:]} == {logging.INFO}
     ours = "".join(record.getMessage() for record in caplog.records if record.name.startswith("tickwell"))
@@ -171,7 +173,7 @@ def test_a_dead_network_is_survived(start: Start, database, addresses: dict[str,
     assert deliveries(database)[0][3].endswith("Connection refused")
 
 
-def test_a_target_that_hangs_holds_up_no_other_one(start: Start, database, webhook, addresses: dict[str, SecretStr]):
+def test_a_target_that_hangs_delays_no_other_one(start: Start, database, webhook, addresses: dict[str, SecretStr]):
     with Webhook("hang") as hanging:
         addresses["json 2"] = SecretStr(hanging.address)
         note(database, *(alert(str(number), ("json", "json 2")) for number in range(5)))
@@ -186,7 +188,7 @@ def test_a_target_that_hangs_holds_up_no_other_one(start: Start, database, webho
     assert took_s < 4  # when apprise gives up the one that hangs
 
 
-def test_one_that_trickles_is_a_failed_try_after_a_while(start: Start, database: Database, webhook: Webhook):
+def test_an_answer_that_trickles_is_a_failed_try_after_a_while(start: Start, database: Database, webhook: Webhook):
     webhook.manner = "trickle"
     note(database, alert("a"))
 
@@ -195,7 +197,7 @@ def test_one_that_trickles_is_a_failed_try_after_a_while(start: Start, database:
     wait_until(lambda: ("a", "json", "failed", "no answer within 0.3 s") in deliveries(database))
 
 
-def test_quiet_hours_are_waited_for_without_looking_at_the_database(
+def test_an_event_waits_for_the_end_of_quiet_hours_without_reads_of_the_database(
     start: Start, database: Database, webhook: Webhook, clock: MovedClock
 ):
     note(database, alert("later", send_after=clock() + timedelta(hours=1)))
@@ -211,7 +213,9 @@ def test_quiet_hours_are_waited_for_without_looking_at_the_database(
     assert (quiet, before) == (True, [])
 
 
-def test_what_nobody_took_in_a_week_is_given_up(start: Start, database: Database, webhook: Webhook, clock, caplog):
+def test_an_event_that_was_not_sent_in_a_week_is_given_up(
+    start: Start, database: Database, webhook: Webhook, clock, caplog
+):
     webhook.manner = "refuse"
     note(database, alert("a"))
     delivery = start()
@@ -219,8 +223,8 @@ def test_what_nobody_took_in_a_week_is_given_up(start: Start, database: Database
 
     clock.ahead_s = 7 * 86_400 + 60
 
-    wait_until(lambda: deliveries(database)[-1] == ("a", "json", "given up", "not told within 7 days"))
-    wait_until(lambda: "json will not be told of 1 alert: not told within 7 days" in caplog.messages)
+    wait_until(lambda: deliveries(database)[-1] == ("a", "json", "given up", "not sent within 7 days"))
+    wait_until(lambda: "json: 1 alert given up: not sent within 7 days" in caplog.messages)
     tries = len(webhook.calls)
     note(database, alert("b", noted_at=clock()))
     delivery.wake()
@@ -228,7 +232,7 @@ def test_what_nobody_took_in_a_week_is_given_up(start: Start, database: Database
     assert [outcome for text, _, outcome, _ in deliveries(database) if text == "a"].count("given up") == 1
 
 
-def test_events_without_an_address_are_given_up_at_once_however_many(start: Start, database: Database, webhook, caplog):
+def test_any_number_of_events_without_an_address_is_given_up_at_once(start: Start, database: Database, webhook, caplog):
     note(database, *(alert(str(number), ("ntfy",)) for number in range(120)), alert("told"))
 
     start()
@@ -237,12 +241,14 @@ def test_events_without_an_address_are_given_up_at_once_however_many(start: Star
     assert {outcome for text, _, outcome, _ in deliveries(database) if text != "told"} == {"given up"}
     assert {detail for text, _, _, detail in deliveries(database) if text != "told"} == {"its address is gone"}
     assert webhook.texts == ["told"]
-    said = [message for message in caplog.messages if "ntfy will not be told" in message and "alert" in message]
-    assert said[0] == "ntfy will not be told of 50 alerts: its address is gone"
+    said = [message for message in caplog.messages if message.startswith("ntfy: ") and "given up" in message]
+    assert said[0] == "ntfy: 50 alerts given up: its address is gone"
     assert len(said) == 3
 
 
-def test_one_that_gives_nothing_up_leaves_others_what_is_theirs(start: Start, database: Database, webhook, clock):
+def test_a_delivery_that_gives_nothing_up_leaves_unknown_targets_to_others(
+    start: Start, database: Database, webhook, clock
+):
     note(database, alert("unknown", ("json of Mine",)), alert("old", noted_at=clock() - timedelta(days=8)))
 
     delivery = start(gives_up=False)
@@ -252,7 +258,7 @@ def test_one_that_gives_nothing_up_leaves_others_what_is_theirs(start: Start, da
     assert len(deliveries(database)) == 1
 
 
-def test_one_process_at_a_time_tells_and_the_next_one_goes_on_from_there(start: Start, database, webhook: Webhook):
+def test_one_process_at_a_time_sends_and_the_next_one_goes_on_from_there(start: Start, database, webhook: Webhook):
     other = FileLock(beside(database.path, "alerts"))
     assert other.try_acquire()
     note(database, alert("a"), alert("b"))
@@ -270,7 +276,7 @@ def test_one_process_at_a_time_tells_and_the_next_one_goes_on_from_there(start: 
     assert (before, webhook.texts) == ([], ["b"])
 
 
-def test_it_keeps_the_lock_and_takes_it_anew_when_its_file_is_deleted(start: Start, database, webhook: Webhook):
+def test_it_keeps_the_lock_and_takes_it_again_when_its_file_is_deleted(start: Start, database, webhook: Webhook):
     note(database, alert("a"))
     delivery = start()
     wait_until(lambda: texts_sent(database) == ["a"])
@@ -289,22 +295,22 @@ def test_it_keeps_the_lock_and_takes_it_anew_when_its_file_is_deleted(start: Sta
     free.release()
 
 
-def test_word_from_another_process_is_heard(start: Start, database: Database, webhook: Webhook):
+def test_events_that_another_process_announces_are_sent(start: Start, database: Database, webhook: Webhook):
     note(database, alert("a"))
     delivery = start()
     wait_until(lambda: delivery.idle)
     note(database, alert("b"))
 
-    leave_word(database.path)
+    announce_events(database.path)
 
     wait_until(lambda: webhook.texts == ["a", "b"])
 
 
-def test_word_that_can_not_be_left_is_no_reason_to_fall(tmp_path: Path):
-    leave_word(tmp_path / "missing" / "ticks.duckdb")
+def test_a_failed_announcement_raises_nothing(tmp_path: Path):
+    announce_events(tmp_path / "missing" / "ticks.duckdb")
 
 
-def test_a_database_that_is_not_there_yet_is_waited_for(start: Start, database: Database, tmp_path, webhook, caplog):
+def test_it_waits_for_a_missing_database(start: Start, database: Database, tmp_path, webhook, caplog):
     later = Database(tmp_path / "later" / "ticks.duckdb")
     start(database=later)
     assert no_reads_for(later, 0.1)
@@ -316,7 +322,7 @@ def test_a_database_that_is_not_there_yet_is_waited_for(start: Start, database: 
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
-def test_a_database_that_can_not_be_written_delays_and_doubles_nothing(
+def test_a_database_that_can_not_be_written_causes_no_second_message(
     start: Start, database: Database, webhook: Webhook, caplog
 ):
     note(database, alert("a"), alert("b"))
@@ -326,16 +332,17 @@ def test_a_database_that_can_not_be_written_delays_and_doubles_nothing(
 
     with database.write():
         wait_until(lambda: webhook.texts == ["a"])
-        wait_until(lambda: sum("alerts wait to be told" in message for message in caplog.messages) == 1)
+        waits = "alerts are not sent until the database can be used"
+        wait_until(lambda: sum(waits in message for message in caplog.messages) == 1)
         time.sleep(1.2)  # to see that nothing more is sent
         during = list(webhook.texts)
 
     wait_until(lambda: texts_sent(database) == ["a", "b"])
     assert (during, webhook.texts) == (["a"], ["a", "b"])
-    assert sum("alerts wait to be told" in message for message in caplog.messages) == 1
+    assert sum("alerts are not sent until the database can be used" in message for message in caplog.messages) == 1
 
 
-def test_a_stop_lets_what_is_under_way_end_and_notes_it(start: Start, database: Database, webhook: Webhook):
+def test_a_stop_lets_a_running_message_end_and_notes_it(start: Start, database: Database, webhook: Webhook):
     webhook.delay_s = 0.4
     note(database, alert("a"), alert("b"))
     delivery = start()
@@ -348,7 +355,7 @@ def test_a_stop_lets_what_is_under_way_end_and_notes_it(start: Start, database: 
     assert texts_sent(database) == webhook.texts == ["a"]
 
 
-def test_a_stop_leaves_what_hangs_to_be_told_again(start: Start, database: Database, webhook: Webhook):
+def test_after_a_stop_a_message_that_hung_is_sent_again(start: Start, database: Database, webhook: Webhook):
     webhook.manner = "hang"
     note(database, alert("a"))
     delivery = start()
@@ -373,15 +380,18 @@ def test_a_stop_that_can_not_note_says_so(start: Start, database: Database, webh
     with database.write():
         delivery.stop()
 
-    assert any(message.startswith("not noted, so they may be told again: ") for message in caplog.messages)
+    assert any(
+        message.startswith("alerts that were sent may be sent again, because that could not be noted: ")
+        for message in caplog.messages
+    )
     assert deliveries(database) == []
 
 
-def test_a_stop_before_the_start_is_no_reason_to_fall(database: Database):
+def test_a_stop_before_the_start_raises_nothing(database: Database):
     Delivery(database, dict).stop()
 
 
-def test_a_mistake_of_ours_does_not_end_it(
+def test_an_error_in_our_code_does_not_end_the_delivery(
     start: Start, database: Database, webhook: Webhook, addresses: dict[str, SecretStr], caplog
 ):
     failing = True
@@ -399,7 +409,7 @@ def test_a_mistake_of_ours_does_not_end_it(
     wait_until(lambda: webhook.texts == ["a"])
 
 
-def test_its_threads_never_hold_up_the_end_of_the_process(start: Start, database: Database, webhook: Webhook):
+def test_its_threads_never_delay_the_end_of_the_process(start: Start, database: Database, webhook: Webhook):
     webhook.manner = "hang"
     note(database, alert("a"))
     start()

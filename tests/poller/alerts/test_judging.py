@@ -1,4 +1,4 @@
-"""What a journal writes is judged in the same transaction, by the rules that stand in the file by then."""
+"""Rules judge all that a journal writes, in the same transaction, as they are in the file then."""
 
 import logging
 import os
@@ -82,13 +82,13 @@ def in_force(database: Database) -> InForce:
 
 
 def change(file: Path, text: str) -> None:
-    """Another text, at a later time even where the clock of files is coarse."""
+    """Write another text, with a later time even where file times are coarse."""
     before = file.stat().st_mtime_ns
     file.write_text(text)
     os.utime(file, ns=(before + 1_000_000, before + 1_000_000))
 
 
-def test_an_event_is_stored_with_the_tick_that_brought_it_and_then_told(start, database):
+def test_an_event_is_stored_with_the_tick_that_caused_it_and_then_sent(start, database):
     woken: list[list[Event]] = []
     journal = start(wake=lambda: woken.append(found(database)))
 
@@ -123,7 +123,7 @@ def test_a_recorder_that_starts_again_goes_on_where_it_was(start, database):
     assert [event.condition for event in found(database)] == ["rises 1 % within 10 s", "falls 1 % within 10 s"]
 
 
-def test_what_could_not_be_written_is_judged_again_when_it_can(start, database):
+def test_ticks_that_could_not_be_written_are_judged_again_when_they_can(start, database):
     journal = start()
     write(journal, 0, 100)
     do(database, "ALTER TABLE ticks RENAME TO taken")
@@ -157,7 +157,7 @@ def test_while_others_have_the_file_ticks_wait_and_are_judged_later(start, datab
 
 def test_a_mistake_in_judging_costs_no_tick(start, database, caplog):
     journal = start()
-    write(journal, 0, 0)  # a move from nought has no percentage
+    write(journal, 0, 0)  # a move from 0 has no percentage
     write(journal, 1, 101)
     write(journal, 20, 101)
 
@@ -198,7 +198,7 @@ def test_an_event_that_spoils_its_transaction_costs_no_tick(start, database):
         assert len(ticks.newest_first(cursor, "btc_usd", limit=10)) == 2
 
 
-def test_what_was_recorded_before_is_waited_for_while_others_have_the_file(start, database):
+def test_judging_waits_for_the_record_while_others_have_the_file(start, database):
     journal = start()
     journal.add(slot(0), [tick(0, price=100)])
 
@@ -244,7 +244,7 @@ def test_a_broken_file_leaves_the_rules_from_before_at_work_and_says_so(start, d
 
     assert [event.rule for event in found(database)] == ["move"]
     assert in_force(database).fault.startswith("alerts.toml, rule 1: has no kind")
-    assert caplog.text.count("the rules that there were go on") == 1
+    assert caplog.text.count("the rules of before stay in force") == 1
     change(file, MOVE)
     write(journal, 3, 101)
     assert in_force(database).fault == ""
@@ -261,7 +261,7 @@ def test_a_file_that_is_gone_leaves_its_rules_at_work(start, database, file):
     assert in_force(database).fault == "alerts.toml can't be read: No such file or directory"
 
 
-def test_a_gap_that_is_closed_meanwhile_is_told_at_the_next_slot(start, database, file):
+def test_a_gap_that_is_closed_meanwhile_causes_its_event_at_the_next_slot(start, database, file):
     file.write_text('[[rule]]\nname = "gap"\nkind = "gap"')
     journal = start()
     write(journal, 0, 100)
@@ -297,7 +297,7 @@ def test_rules_may_come_later(start, database, file):
     assert [event.at for event in found(database)] == [slot(1)]
 
 
-def test_whom_a_rule_tells_is_in_its_events(database, make_settings, file):
+def test_the_targets_of_a_rule_are_in_its_events(database, make_settings, file):
     file.write_text(MOVE + STALE + 'notify = ["json://mine", "json://other"]')
     settings = make_settings(
         alerts_file=file, poll_seconds=1, indexes=("btc_usd",), notify_urls=("ntfy://a", "json://b/c")
@@ -332,7 +332,7 @@ def test_without_a_file_there_are_no_rules(make_settings, monkeypatch, tmp_path)
     assert read_rules(make_settings()) == []
 
 
-def test_a_demo_without_rules_of_its_own_goes_by_the_examples(make_settings, monkeypatch, tmp_path):
+def test_a_demo_without_rules_of_its_own_uses_the_examples(make_settings, monkeypatch, tmp_path):
     monkeypatch.setattr("settings.ROOT", tmp_path)
 
     assert len(read_rules(make_settings(demo=True))) == EXAMPLE.read_text().count("[[rule]]")
@@ -355,7 +355,7 @@ def test_what_happens_is_logged(start, caplog):
     assert "move: BTC / USD rose 1 % within 10 s, from 100.00 to 101.00" in caplog.text
 
 
-def test_when_the_clock_goes_back_slots_are_judged_on(start, database, file):
+def test_slots_are_still_judged_after_the_clock_went_back(start, database, file):
     file.write_text(STALE)
     journal = start()
     write(journal, 0, 100)

@@ -1,4 +1,4 @@
-"""Messages reach a real receiver; when one doesn't, the reason is told and the address is not."""
+"""Messages reach a real receiver; a failure is reported with its reason and without the address."""
 
 import os
 import socket
@@ -45,7 +45,7 @@ def test_a_message_arrives_as_it_is_with_its_title_and_kind():
     assert (message["title"], message["message"], message["type"]) == (HELLO.title, HELLO.body, "failure")
 
 
-def test_a_message_whose_sender_was_killed_in_the_middle_is_none():
+def test_a_message_whose_sender_was_killed_in_the_middle_does_not_arrive():
     with Webhook() as webhook:
         with socket.create_connection(("127.0.0.1", webhook.port)) as cut:
             cut.sendall(b"POST / HTTP/1.1\r\nContent-Length: 20\r\n\r\n{")
@@ -54,7 +54,7 @@ def test_a_message_whose_sender_was_killed_in_the_middle_is_none():
     assert webhook.titles == [HELLO.title]
 
 
-def test_a_target_can_be_told_again():
+def test_a_target_can_get_a_second_message():
     with Webhook() as webhook:
         again = target(webhook.address)
         for _ in range(3):
@@ -70,27 +70,27 @@ def test_a_target_can_be_told_again():
         ("drop", "A Connection error occurred sending JSON notification to …."),
     ],
 )
-def test_a_refusal_is_told_in_one_line_without_the_address(manner, reason):
+def test_a_refusal_is_reported_in_one_line_without_the_address(manner, reason):
     with Webhook(manner) as webhook:
         said = refusal(target(webhook.address))
 
     assert said == reason
 
 
-def test_a_dead_network_is_told_with_the_reason_of_the_system():
+def test_a_dead_network_is_reported_with_the_reason_of_the_system():
     said = refusal(target(refused_port()))
 
     assert said == "A Connection error occurred sending JSON notification to ….; Connection refused"
 
 
-def test_a_receiver_that_never_answers_is_given_up_by_apprise_after_seconds():
+def test_apprise_gives_up_a_receiver_that_never_answers_after_seconds():
     with Webhook("hang") as webhook:
         said = refusal(target(f"{webhook.address}&rto=0.2"))
 
     assert said == "A Connection error occurred sending JSON notification to ….; timed out"
 
 
-def test_an_answer_that_trickles_in_is_waited_for_no_longer_than_told_and_holds_one_thread():
+def test_an_answer_that_trickles_in_is_given_up_in_time_and_holds_one_thread():
     with Webhook("trickle") as webhook:
         slow = target(webhook.address, timeout_s=0.3)
         began = time.monotonic()
@@ -149,7 +149,7 @@ except SettingsError as error:
         ("mailto://reader:Passw0rd@127.0.0.1:9?from=me@example.org&to=you@example.org", "Passw0rd"),
     ],
 )
-def test_other_services_tell_nothing_of_their_addresses_either(address, secret, monkeypatch):
+def test_other_services_reveal_nothing_of_their_addresses_either(address, secret, monkeypatch):
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
 
@@ -160,7 +160,7 @@ def test_other_services_tell_nothing_of_their_addresses_either(address, secret, 
     assert 0 < len(said) <= 300
 
 
-def test_an_address_that_apprise_does_not_know_is_refused_at_the_start_without_telling_it():
+def test_an_address_that_apprise_does_not_know_is_refused_at_the_start_and_not_shown():
     known, unknown = SecretStr("ntfy://my-topic"), SecretStr("tgram://not-a-token")
 
     with pytest.raises(SettingsError) as raised:
@@ -172,32 +172,32 @@ def test_an_address_that_apprise_does_not_know_is_refused_at_the_start_without_t
 @pytest.mark.parametrize(
     ("number", "written"), [(1, "1st"), (2, "2nd"), (3, "3rd"), (4, "4th"), (11, "11th"), (13, "13th"), (21, "21st")]
 )
-def test_the_place_of_an_address_is_said_as_people_count(number, written):
+def test_the_place_of_an_address_is_an_ordinal_number(number, written):
     known = [SecretStr("ntfy://my-topic")] * (number - 1)
 
     with pytest.raises(SettingsError, match=f"the {written} address, bogus,"):
         check([*known, SecretStr("bogus://x")], "here")
 
 
-def test_addresses_that_apprise_knows_pass():
+def test_addresses_that_apprise_knows_are_accepted():
     check([SecretStr("ntfy://my-topic"), SecretStr("json://127.0.0.1/path")], "here")
 
 
-def test_an_address_of_no_service_is_no_reason_to_fall():
+def test_an_address_of_an_unknown_service_raises_only_a_notify_error():
     assert refusal(target("bogus://x")) == "its address is not one that apprise knows"
 
 
-def test_a_mistake_of_ours_is_a_failed_try_and_logged(monkeypatch, caplog):
+def test_an_error_in_our_code_is_a_failed_try_and_logged(monkeypatch, caplog):
     def fail(*_: object) -> str:
         raise ZeroDivisionError
 
     monkeypatch.setattr("apprise.Apprise.notify", fail)
 
-    assert refusal(target("ntfy://my-topic")) == "a mistake of ours, which the log describes"
+    assert refusal(target("ntfy://my-topic")) == "an error of Tickwell, which the log describes"
     assert "the job notify failed" in caplog.messages
 
 
-def test_a_refusal_without_words_is_told_as_such(monkeypatch):
+def test_a_refusal_without_words_says_that_it_was_not_accepted(monkeypatch):
     with Webhook() as webhook:
         silent = target(webhook.address)
         monkeypatch.setattr("apprise.plugins.custom_json.NotifyJSON.send", lambda *_, **__: False)
@@ -205,7 +205,7 @@ def test_a_refusal_without_words_is_told_as_such(monkeypatch):
         assert refusal(silent) == "it was not accepted"
 
 
-def test_it_writes_no_files(tmp_path: Path):
+def test_sending_writes_no_files(tmp_path: Path):
     program = """
 import sys
 from pydantic import SecretStr

@@ -1,4 +1,4 @@
-"""People are told once that the recorder is gone, and once that it is back, whoever is restarted meanwhile."""
+"""One message says that the recorder is gone, and one that it is back, also across restarts."""
 
 import atexit
 import logging
@@ -43,7 +43,7 @@ def settings(make_settings: Callable[..., Settings], webhook: Webhook) -> Settin
 
 @pytest.fixture
 def watch(settings: Settings, database: Database, clock: Clock) -> Iterator[Callable[..., Watchdog]]:
-    """Make watchdogs that look when they are told to; what they began ends with the test."""
+    """Make watchdogs that look only when the test calls them; their threads end with the test."""
     made = []
 
     def make(hand_over_s: float = 5) -> Watchdog:
@@ -57,7 +57,7 @@ def watch(settings: Settings, database: Database, clock: Clock) -> Iterator[Call
 
 @pytest.fixture
 def recorder(database: Database) -> Iterator[RecorderLock]:
-    """At work; it recorded nine seconds."""
+    """A running recorder that recorded nine seconds."""
     with database.write() as cursor:
         ticks.append(cursor, [tick(9)])
     lock = RecorderLock(database.path)
@@ -78,7 +78,7 @@ def look_for(watchdog: Watchdog, clock: Clock, seconds: float) -> None:
     watchdog.look()
 
 
-def test_a_recorder_that_is_gone_is_told_once_and_once_that_it_is_back(watch, recorder, clock, database, webhook):
+def test_one_message_says_that_the_recorder_is_gone_and_one_that_it_is_back(watch, recorder, clock, database, webhook):
     watchdog = watch()
     watchdog.look()
 
@@ -97,7 +97,7 @@ def test_a_recorder_that_is_gone_is_told_once_and_once_that_it_is_back(watch, re
     assert webhook.titles[:2] == ["Tickwell: Recorder, critical", "Tickwell: Recorder, over"]
 
 
-def test_a_recorder_that_is_started_again_at_once_was_not_gone(watch, recorder, clock, database):
+def test_a_recorder_that_is_restarted_at_once_does_not_count_as_gone(watch, recorder, clock, database):
     watchdog = watch()
     for _ in range(3):
         recorder.release()
@@ -114,7 +114,7 @@ def noted(database: Database) -> list[str]:
         return [told.event.text for told in events.newest(cursor, limit=10)]
 
 
-def test_a_dashboard_that_is_started_again_repeats_nothing(watch, recorder, clock, database):
+def test_a_restarted_dashboard_repeats_no_message(watch, recorder, clock, database):
     recorder.release()
     look_for(watch(), clock, 31)
     look_for(watch(), clock, 31)
@@ -132,7 +132,7 @@ def test_a_dashboard_that_is_started_again_repeats_nothing(watch, recorder, cloc
         ("refused", "The recorder, PID 4711, ended at 2026-11-01 12:00:30 UTC: no such index"),
     ],
 )
-def test_why_a_recorder_ended_is_told_where_it_said_so(watch, recorder, clock, database, state, words):
+def test_the_message_has_the_reason_that_the_recorder_gave(watch, recorder, clock, database, state, words):
     recorder.publish(notice(state=state, state_since=START + timedelta(seconds=30), detail="no such index"))
     recorder.release()
 
@@ -141,13 +141,13 @@ def test_why_a_recorder_ended_is_told_where_it_said_so(watch, recorder, clock, d
     assert noted(database) == [words]
 
 
-def test_what_never_recorded_can_not_be_gone(watch, clock, database):
+def test_a_recorder_that_never_started_does_not_count_as_gone(watch, clock, database):
     look_for(watch(), clock, 31)
 
     assert noted(database) == []
 
 
-def test_one_that_was_not_to_stay_is_not_gone(watch, recorder, clock, database):
+def test_a_recorder_for_a_single_poll_does_not_count_as_gone(watch, recorder, clock, database):
     recorder.publish(notice(mode="once"))
     recorder.release()
 
@@ -156,7 +156,7 @@ def test_one_that_was_not_to_stay_is_not_gone(watch, recorder, clock, database):
     assert noted(database) == []
 
 
-def test_meanwhile_what_the_recorder_left_is_told_and_then_that_is_left_to_the_recorder(
+def test_the_watchdog_sends_what_the_recorder_left_until_the_recorder_is_back(
     watch, recorder, clock, database, webhook
 ):
     note(database, alert("left behind", send_after=START, noted_at=START))
@@ -176,7 +176,9 @@ def test_meanwhile_what_the_recorder_left_is_told_and_then_that_is_left_to_the_r
     assert webhook.texts[-1] == BACK
 
 
-def test_what_nobody_takes_is_left_to_the_recorder_after_a_moment(watch, recorder, clock, database, webhook):
+def test_an_event_that_can_not_be_sent_is_left_to_the_recorder_after_a_moment(
+    watch, recorder, clock, database, webhook
+):
     webhook.manner = "refuse"
     watchdog = watch(hand_over_s=0)
     recorder.release()
@@ -210,7 +212,7 @@ def test_a_database_that_can_not_be_read_is_logged_once_until_it_can(watch, reco
     assert noted(database) == [GONE]
 
 
-def test_a_recorder_that_has_no_database_yet_is_at_work(settings, tmp_path, clock, caplog):
+def test_a_recorder_without_a_database_yet_counts_as_running(settings, tmp_path, clock, caplog):
     lock = RecorderLock(tmp_path / "new.duckdb")
     lock.acquire(notice())
 
@@ -249,7 +251,7 @@ def test_a_process_has_one_watchdog_that_looks_by_itself(begin, settings, record
 
 
 @pytest.mark.parametrize("changes", [{"poller": "embedded"}, {"notify_urls": ()}])
-def test_without_anything_to_watch_or_anybody_to_tell_there_is_none(begin, settings, changes):
+def test_without_a_recorder_to_watch_or_an_address_there_is_no_watchdog(begin, settings, changes):
     assert begin(settings.model_copy(update=changes)) is None
 
 

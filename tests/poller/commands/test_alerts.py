@@ -1,4 +1,4 @@
-"""The commands of alerts: everybody who is to be told is tried, and rules are replayed over what is recorded."""
+"""The commands of alerts: each address gets a test message, and rules are replayed over the record."""
 
 import json
 from collections.abc import Callable
@@ -41,49 +41,51 @@ def rules(tmp_path: Path) -> Path:
     return path
 
 
-# Who is told
+# Sending a test message
 
 
-def test_a_test_tells_each_address_without_a_database(command: Callable[..., Result], database_file, rules, tmp_path):
+def test_a_test_sends_a_message_to_each_address_without_a_database(
+    command: Callable[..., Result], database_file, rules, tmp_path
+):
     with Webhook() as common, Webhook() as own:
         rules.write_text(RULES + f'notify = ["{own.address}"]\n')
 
         done = command("alerts", "test", alerts_file=rules, notify_urls=f"{common.address},{common.address}")
 
     assert done.exit_code == 0, done.stderr
-    assert sorted(done.stdout.splitlines()) == ["json 2: told", "json of never: told", "json: told"]
+    assert sorted(done.stdout.splitlines()) == ["json 2: sent", "json of never: sent", "json: sent"]
     assert done.stderr == ""
     assert common.titles == ["Tickwell: test"] * 2
     assert own.titles == ["Tickwell: test"]
     assert not database_file.exists()
 
 
-def test_a_test_says_who_was_not_told_and_why_without_the_address(command: Callable[..., Result]):
+def test_a_test_says_which_target_got_no_message_and_why_without_the_address(command: Callable[..., Result]):
     with Webhook() as hears, Webhook("refuse") as refuses:
         done = command("alerts", "test", notify_urls=f"{refuses.address},{hears.address},strange://{SECRET}")
 
     assert done.exit_code == 1
-    assert done.stdout == "json 2: told\n"
-    reasons = dict(line.split(": not told, ") for line in done.stderr.splitlines())
+    assert done.stdout == "json 2: sent\n"
+    reasons = dict(line.split(": not sent, ") for line in done.stderr.splitlines())
     assert "Internal Server Error" in reasons["json"] or "500" in reasons["json"]
     assert reasons["strange"] == "its address is not one that apprise knows"
     assert SECRET not in done.stderr
     assert len(hears.messages) == 1
 
 
-def test_a_test_without_anybody_to_tell_says_what_to_set(command: Callable[..., Result]):
+def test_a_test_without_addresses_says_what_to_set(command: Callable[..., Result]):
     done = command("alerts", "test")
 
     assert done.exit_code == 1
-    assert done.stderr == "Error: nobody is told of alerts: set TICKWELL_NOTIFY_URLS, or notify in a rule\n"
+    assert done.stderr == "Error: no address gets alerts: set TICKWELL_NOTIFY_URLS, or notify in a rule\n"
 
 
-# What would have been
+# Replays
 
 
 @pytest.fixture
 def recorded(database: Database) -> Database:
-    """An hour in each of two days: twice a jump on the first, once on the second."""
+    """An hour on each of two days, with two jumps on the first and one on the second."""
     with database.write() as cursor:
         for start, jumps in ((0, (600, 1800)), (86_400, (600,))):
             runs.note(cursor, Run(START + timedelta(seconds=start), {"btc_usd": 1}, "0"))
@@ -118,7 +120,7 @@ def test_a_replay_lists_what_fired_and_how_often_each_rule_did(command, recorded
     assert later.stdout.splitlines()[-2] == "move: fired once, on 2026-11-02"
 
 
-def test_a_replay_for_programs_has_all_numbers(command, recorded, rules):
+def test_a_replay_as_json_has_all_numbers(command, recorded, rules):
     done = replay(command, rules, "--json", "--from", "2026-11-02T12:00+00:00")
 
     found = json.loads(done.stdout)
@@ -157,13 +159,13 @@ def test_numbers_that_a_rule_does_not_have_are_null(command, recorded, rules):
     assert (event["price"], event["value"], event["threshold"]) == (None, None, None)
 
 
-def test_a_replay_is_of_the_rules_in_force_and_of_thirty_days_unless_told_otherwise(command, recorded, rules):
+def test_a_replay_uses_the_rules_in_force_and_thirty_days_by_default(command, recorded, rules):
     done = command("alerts", "replay", "--to", "2026-11-03", alerts_file=rules)
 
     assert done.stdout.splitlines()[-3] == "days: 30, of these with observations: 2"
 
 
-def test_what_can_not_be_replayed_is_refused_in_one_line(command, recorded, rules, tmp_path):
+def test_a_replay_that_can_not_be_is_refused_in_one_line(command, recorded, rules, tmp_path):
     backwards = command("alerts", "replay", "--from", "2026-11-03", "--to", "2026-11-02", "--rules", str(rules))
     absent = replay(command, tmp_path / "absent.toml")
     rules.write_text('[[rule]]\nname = "odd"\nkind = "oddity"\n')

@@ -44,7 +44,7 @@ class Running:
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """For all tests that only look at it."""
+    """One recorder for all tests that only read its state."""
     file = tmp_path_factory.mktemp("running") / "ticks.duckdb"
     with Simulator(limits=False) as simulator:
         settings = {"database": file, "deribit_url": simulator.url, "poll_seconds": 1}
@@ -74,7 +74,7 @@ def only_line(text: str) -> str:
 
 
 @pytest.mark.parametrize(("arguments", "number"), [((), signal.SIGTERM), (("run",), signal.SIGINT)])
-def test_a_signal_stops_recording_promptly_and_all_is_written(
+def test_a_signal_stops_recording_promptly_with_all_ticks_written(
     database_file: Path, simulator: Simulator, arguments, number
 ):
     settings = {"database": database_file, "deribit_url": simulator.url, "poll_seconds": 1, "indexes": "btc_usd"}
@@ -129,7 +129,7 @@ def test_a_bad_setting_ends_the_start_in_one_line():
     assert only_line(err) == "Error: TICKWELL_POLL_SECONDS = 'often': must be a whole number from 1 to 3600"
 
 
-def test_more_indexes_than_the_exchange_bears_are_refused_in_one_line(command):
+def test_too_many_indexes_are_refused_in_one_line(command):
     result = command("run", poll_seconds=1, indexes=",".join(f"coin{i}_usd" for i in range(12)))
 
     assert result.exit_code == 1
@@ -138,7 +138,7 @@ def test_more_indexes_than_the_exchange_bears_are_refused_in_one_line(command):
     assert line.endswith("at most 5 are allowed, so poll at most 5 indexes, or every 3 s")
 
 
-def test_an_address_that_is_none_ends_the_start_in_one_line(database_file: Path):
+def test_a_bad_address_ends_the_start_in_one_line(database_file: Path):
     with Program("poller", database=database_file, deribit_url="http://exchange.test:port") as program:
         code, _, err = program.finish()
 
@@ -148,7 +148,7 @@ def test_an_address_that_is_none_ends_the_start_in_one_line(database_file: Path)
     )
 
 
-def test_an_unknown_command_is_a_matter_of_usage(command):
+def test_an_unknown_command_is_a_usage_error(command):
     result = command("recrod")
 
     assert result.exit_code == 2
@@ -162,7 +162,7 @@ def test_the_version_can_be_asked_for(command):
 # once
 
 
-def test_once_records_and_tells_each_tick(database_file: Path, simulator: Simulator):
+def test_once_records_and_prints_each_tick(database_file: Path, simulator: Simulator):
     with Program("poller", "once", database=database_file, deribit_url=simulator.url) as program:
         code, out, err = program.finish()
 
@@ -186,7 +186,7 @@ def test_once_fails_when_an_index_does(command, simulator: Simulator):
     assert recorded.endswith("UTC (simulator)")
 
 
-def test_once_leaves_a_recorder_alone(command, running: Running):
+def test_once_is_refused_beside_a_recorder(command, running: Running):
     result = command("once", **running.settings)
 
     assert (result.exit_code, result.stdout) == (1, "")
@@ -234,7 +234,7 @@ def test_status_works_without_anything_recorded(command, database_file: Path):
     assert not database_file.exists()
 
 
-def test_status_tells_of_a_recorder_that_was_killed(command, database: Database):
+def test_status_reports_a_recorder_that_was_killed(command, database: Database):
     with database.write() as cursor:
         ticks.append(cursor, [tick()])
     lock = RecorderLock(database.path)
@@ -268,10 +268,10 @@ def test_status_names_the_files_that_were_set_aside(command, database_file: Path
     lines = command("status").stdout.splitlines()
 
     (aside,) = list_aside(database_file)
-    assert f"files set aside because they can't be opened, move them away once you have seen to them: {aside}" in lines
+    assert f"files set aside because they can't be opened; move them away once you have checked them: {aside}" in lines
 
 
-def test_status_tells_what_is_wrong_with_the_database(command, database_file: Path):
+def test_status_says_what_is_wrong_with_the_database(command, database_file: Path):
     database_file.write_text("no database")
 
     result = command("status")
@@ -285,7 +285,7 @@ def test_status_tells_what_is_wrong_with_the_database(command, database_file: Pa
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_the_simulator_tells_its_address_answers_and_stops_on_a_signal(number):
+def test_the_simulator_prints_its_address_answers_and_stops_on_a_signal(number):
     with Program("poller", "simulate", "--port", "0", "--seed", "7") as program:
         assert program.process.stdout is not None
         line = program.process.stdout.readline()
@@ -358,7 +358,7 @@ def test_a_stop_that_waits_for_others_says_so_and_a_second_signal_ends_it_with_t
 
 
 def with_an_outage(database_file: Path, source: Literal["live", "simulator"] = "simulator") -> None:
-    """Ten minutes at 5 s up to now, of which two in the middle failed, and history, so that none is loaded."""
+    """Ten minutes at 5 s up to now, two of them without ticks, and older history so that none is loaded."""
     now = datetime.fromtimestamp(int(utc_now().timestamp()) // 5 * 5, UTC)
     slots = [now - timedelta(seconds=each) for each in range(600, -1, -5)]
     out = slots[40:64]
@@ -469,7 +469,7 @@ def test_backfill_of_a_demo_asks_a_simulator_of_its_own(command, database_file: 
 
 
 @pytest.mark.parametrize("arguments", [("gaps",), ("backfill",)])
-def test_where_nothing_is_recorded_there_is_nothing_to_heal(command, database_file: Path, arguments):
+def test_without_a_record_there_is_nothing_to_heal(command, database_file: Path, arguments):
     result = command(*arguments)
 
     assert (result.exit_code, result.stdout) == (1, "")
@@ -505,7 +505,7 @@ def test_a_backup_beside_a_recorder_is_verified_and_restored(command, database: 
     assert set(before) <= set(stored_ticks(into)) <= set(stored_ticks(database.path))
 
 
-def test_what_is_lost_is_restored_to_where_it_was(command, database: Database, tmp_path: Path):
+def test_a_lost_file_is_restored_to_its_path(command, database: Database, tmp_path: Path):
     with database.write() as cursor:
         ticks.append(cursor, [tick()])
     command("backup", str(tmp_path / "backup"))
@@ -520,7 +520,7 @@ def test_what_is_lost_is_restored_to_where_it_was(command, database: Database, t
     assert stored_ticks(database.path) == [tick()]
 
 
-def test_what_is_damaged_is_said_line_by_line(command, database: Database, tmp_path: Path):
+def test_each_damage_is_one_line(command, database: Database, tmp_path: Path):
     with database.write() as cursor:
         ticks.append(cursor, [tick()])
     command("backup", str(tmp_path / "backup"))
@@ -563,7 +563,7 @@ def test_candles_are_rebuilt_from_the_ticks(command: Callable[..., Result], data
     assert (minutes, hours) == (1439, 23)  # those of the newest tick are still open
 
 
-def test_gaps_are_rebuilt_from_what_was_noted_of_them(command: Callable[..., Result], database: Database):
+def test_gaps_are_rebuilt_from_their_events(command: Callable[..., Result], database: Database):
     with database.write() as cursor:
         gaps.note(cursor, [Gap("btc_usd", START, START + timedelta(seconds=60), 12, 5, "unreachable", "")], START)
         cursor.execute("DELETE FROM gaps")

@@ -1,4 +1,4 @@
-"""The command that exports writes the file that page and API give, and says what is in it."""
+"""The export command writes the same file as the page and the API, and says what is in it."""
 
 import json
 from collections.abc import Callable
@@ -29,7 +29,7 @@ def recorded(database: Database) -> Database:
     return database
 
 
-def test_all_that_is_recorded_is_exported_unless_told_otherwise(command: Callable[..., Result], recorded: Database):
+def test_the_whole_record_is_exported_by_default(command: Callable[..., Result], recorded: Database):
     done = command("export")
 
     assert done.exit_code == 0
@@ -64,7 +64,7 @@ def test_an_export_is_copied_to_a_file(command, recorded: Database, tmp_path: Pa
     assert len(pd.read_parquet(path)) == 200
 
 
-def test_where_nothing_can_be_written_the_refusal_is_one_line(command, recorded: Database, tmp_path: Path):
+def test_a_target_that_can_not_be_written_is_refused_in_one_line(command, recorded: Database, tmp_path: Path):
     refused = command("export", "--to", str(tmp_path / "nowhere/mine.parquet"))
 
     assert refused.exit_code == 1
@@ -73,7 +73,7 @@ def test_where_nothing_can_be_written_the_refusal_is_one_line(command, recorded:
     )
 
 
-def test_a_sheet_that_was_cut_is_said(command, recorded: Database):
+def test_a_sheet_that_was_cut_off_is_reported(command, recorded: Database):
     query = ExportQuery(("btc_usd", "eth_usd"), START, START + timedelta(hours=1), format="xlsx")
     Exports(recorded, 10**9, Limits(sheet=150)).make(query)
 
@@ -81,7 +81,7 @@ def test_a_sheet_that_was_cut_is_said(command, recorded: Database):
 
     assert ": ticks 150, bytes" in done.stdout
     assert done.stdout.splitlines()[1:] == [
-        "  cut: a sheet of Excel holds no more rows. Ask for less, or for Parquet or CSV"
+        "  cut off: a sheet of Excel holds no more rows. Export a shorter range, or Parquet or CSV"
     ]
     (path,) = recorded.path.with_name("exports").glob("*.xlsx")
     assert json.loads(manifest_of(path).read_text())["last"] == "2026-11-01T12:01:14+00:00"

@@ -1,4 +1,4 @@
-"""The command that imports files says what became of their rows, and gets in no recorder's way."""
+"""The import command says what became of each row, and delays no recorder."""
 
 import contextlib
 import os
@@ -33,7 +33,7 @@ def stored_ticks(database_file: Path, index_name: str = "btc_usd", since: dateti
         return ticks.history(cursor, index_name, since, utc_now())
 
 
-def test_files_are_imported_and_what_became_of_their_rows_is_said(
+def test_the_outcome_of_each_row_of_an_imported_file_is_reported(
     command: Callable[..., Result], database_file: Path, tmp_path: Path
 ):
     path = tmp_path / "prices.csv"
@@ -43,15 +43,15 @@ def test_files_are_imported_and_what_became_of_their_rows_is_said(
 
     assert done.exit_code == 0
     assert done.stdout.splitlines() == [
-        f"{path}: ticks stored 2, there already 1",
-        "  of those 1 with another price: what was there is kept",
-        f"  bad rows 1, in {path}.bad-rows.csv, such as",
-        "    price is missing or no number: 1793534401, x",
+        f"{path}: ticks stored 2, already stored 1",
+        "  of these 1 with another price: the stored price is kept",
+        f"  bad rows 1, in {path}.bad-rows.csv, for example",
+        "    price is missing or not a number: 1793534401, x",
     ]
     assert [each.price for each in stored_ticks(database_file, "sol_usdc")] == [100.5, 101]
 
 
-def test_gaps_that_an_import_heals_are_said(command, database: Database, tmp_path: Path):
+def test_gaps_that_an_import_heals_are_reported(command, database: Database, tmp_path: Path):
     with database.write() as cursor:
         gap = Gap("btc_usd", START, START + timedelta(seconds=20), 4, 5, "unreachable", "no route", gap=START)
         gaps.note(cursor, [gap], START)
@@ -60,7 +60,7 @@ def test_gaps_that_an_import_heals_are_said(command, database: Database, tmp_pat
 
     done = command("import", "--index", "btc_usd", "--average", "0", str(path))
 
-    assert done.stdout.splitlines() == [f"{path}: ticks stored 4, there already 0", "  gaps healed: 1"]
+    assert done.stdout.splitlines() == [f"{path}: ticks stored 4, already stored 0", "  gaps healed: 1"]
 
 
 def test_an_import_is_listed_and_undone(command, database: Database, tmp_path: Path):
@@ -68,7 +68,7 @@ def test_an_import_is_listed_and_undone(command, database: Database, tmp_path: P
         averages.append(cursor, "btc_usd", [(START, 50.0)], 60)
     path = tmp_path / "prices.csv"
     path.write_text("ts,price\n1793534400,100.5\n1793534401,101\n")
-    assert command("import", "--list").stdout == "nothing was imported\n"
+    assert command("import", "--list").stdout == "no imports\n"
 
     done = command("import", "--index", "btc_usd", str(path))
     again = command("import", "--index", "btc_usd", str(path))
@@ -76,22 +76,18 @@ def test_an_import_is_listed_and_undone(command, database: Database, tmp_path: P
     listed = command("import", "--list")
 
     assert done.stdout.splitlines() == [
-        f"{path}: ticks stored 2, there already 0",
-        "  averages that gave way to them: 1",
+        f"{path}: ticks stored 2, already stored 0",
+        "  averages replaced by ticks: 1",
     ]
-    assert again.stdout.splitlines() == [f"{path}: ticks stored 0, there already 2"]
+    assert again.stdout.splitlines() == [f"{path}: ticks stored 0, already stored 2"]
     assert [each.stdout for each in undone] == [
-        f"import 2 ({path}) undone: ticks taken out 0, averages back 0, gaps no longer healed 0\n",
-        f"import 1 ({path}) undone: ticks taken out 2, averages back 1, gaps no longer healed 0\n",
+        f"import 2 ({path}) undone: ticks removed 0, averages restored 0, gaps open again 0\n",
+        f"import 1 ({path}) undone: ticks removed 2, averages restored 1, gaps open again 0\n",
     ]
     at = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC"
     first, second = listed.stdout.splitlines()
-    assert re.fullmatch(
-        rf"1: {at}, {path}: ticks stored 2, there already 0, averages that gave way 1, undone {at}", first
-    )
-    assert re.fullmatch(
-        rf"2: {at}, {path}: ticks stored 0, there already 2, averages that gave way 0, undone {at}", second
-    )
+    assert re.fullmatch(rf"1: {at}, {path}: ticks stored 2, already stored 0, averages replaced 1, undone {at}", first)
+    assert re.fullmatch(rf"2: {at}, {path}: ticks stored 0, already stored 2, averages replaced 0, undone {at}", second)
     with database.read() as cursor:
         assert cursor.execute("SELECT price, resolution_s FROM ticks").fetchall() == [(50.0, 60)]
 
@@ -108,14 +104,15 @@ def test_an_undo_that_is_interrupted_says_so(command, database: Database, tmp_pa
         code, _, said = program.stop(signal.SIGINT)
     lease.release()
 
-    assert (code, said.splitlines()[-1]) == (1, "Error: interrupted: the same command does the rest")
-    assert re.search(r"there already 0, averages that gave way 0$", command("import", "--list").stdout.strip())
+    assert code == 1
+    assert "Error: interrupted: run the same command again for the rest" in said.splitlines()
+    assert re.search(r"already stored 0, averages replaced 0$", command("import", "--list").stdout.strip())
 
 
 @pytest.mark.parametrize(
     ("arguments", "says", "code"),
     [
-        (["nowhere.csv"], "Error: nowhere.csv is no file", 1),
+        (["nowhere.csv"], "Error: nowhere.csv is not a file", 1),
         (
             ["--index", "BTC", "a.csv"],
             "Error: --index BTC: must be an index name as Deribit spells it, such as btc_usd",
@@ -123,9 +120,9 @@ def test_an_undo_that_is_interrupted_says_so(command, database: Database, tmp_pa
         ),
         (["--average", "-1", "a.csv"], "Error: Invalid value for '--average': -1 is not in the range x>=0.", 2),
         ([], "Error: Missing argument 'FILES...'.", 2),
-        (["--undo", "1", "a.csv"], "Error: name FILES, or --list, or --undo", 2),
+        (["--undo", "1", "a.csv"], "Error: give FILES, or --list, or --undo, and no two of them", 2),
         (["--undo", "a.csv"], "Error: Invalid value for '--undo': 'a.csv' is not a valid integer range.", 2),
-        (["--list", "--undo"], "Error: name FILES, or --list, or --undo", 2),
+        (["--list", "--undo"], "Error: give FILES, or --list, or --undo, and no two of them", 2),
     ],
 )
 def test_an_import_that_cannot_be_is_refused_in_one_line(command, arguments: list[str], says: str, code: int):
@@ -167,7 +164,7 @@ def test_an_interrupted_import_says_so_and_the_next_does_the_rest(database: Data
 
     assert (code, err.splitlines()[-1]) == (
         1,
-        "Error: interrupted: what is stored stays, and the same command does the rest",
+        "Error: interrupted: the stored ticks stay; run the same command again for the rest",
     )
     assert done[0] == 0
     with database.read() as cursor:
@@ -192,7 +189,7 @@ def test_recording_goes_on_while_a_file_is_imported(database_file: Path, simulat
         recorder.stop(signal.SIGTERM)
 
     assert code == 0, err
-    assert re.match(rf"{path}: ticks stored [\d,]+, there already [\d,]+\n", out)
+    assert re.match(rf"{path}: ticks stored [\d,]+, already stored [\d,]+\n", out)
     with Database(database_file).read() as cursor:
         assert gaps.ledger(cursor, begin, end, utc_now()) == []
         ((late,),) = cursor.execute("SELECT count(*) FROM misses").fetchall()

@@ -1,4 +1,4 @@
-"""What commands say of an outcome."""
+"""The words of commands for an outcome."""
 
 from datetime import UTC, datetime
 
@@ -6,7 +6,7 @@ from poller.commands.words import outcome_in_words
 from store.models import Snapshot
 
 
-def test_a_snapshot_is_told_by_its_rows():
+def test_a_snapshot_is_shown_by_its_number_of_rows():
     at = datetime(2026, 11, 1, 12, tzinfo=UTC)
 
     told = outcome_in_words(Snapshot("options/BTC", at, at, (("BTC-1", 1.0), ("BTC-2", 2.0))))

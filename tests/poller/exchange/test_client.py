@@ -38,7 +38,7 @@ URL = "https://www.deribit.com/api/v2"
 PRICE_URL = f"{URL}/public/get_index_price?index_name=btc_usd"
 CHART_URL = f"{URL}/public/get_index_chart_data?index_name=btc_usd&range=1h"
 
-# Every code in the table of the exchange's errors that matter to a public poller, with the pause that we make of it.
+# Every code in the exchange's table of errors that matters to a public poller, with our pause for it.
 TEMPORARY_CODES = {
     10066: 1,
     10040: 0,
@@ -130,14 +130,14 @@ def test_requests_name_the_project_and_its_version(httpx_mock: HTTPXMock):
         (None, "live"),
     ],
 )
-def test_only_a_server_that_calls_itself_the_simulator_is_one(httpx_mock: HTTPXMock, server, source):
+def test_only_a_server_that_calls_itself_the_simulator_counts_as_one(httpx_mock: HTTPXMock, server, source):
     headers = {"server": server} if server else {}
     httpx_mock.add_response(url=PRICE_URL, json=recorded("success"), headers=headers)
 
     assert ask(price).source == source
 
 
-def test_the_simulator_is_known_for_what_it_is(simulator: Simulator):
+def test_ticks_of_the_simulator_are_marked_so(simulator: Simulator):
     assert ask(price, simulator.url).source == "simulator"
 
 
@@ -150,7 +150,7 @@ def test_unknown_fields_and_any_order_of_fields_are_accepted(httpx_mock: HTTPXMo
     assert (tick.ts, tick.price) == (NOW, 1.5)
 
 
-def test_a_whole_number_is_a_price_too(httpx_mock: HTTPXMock):
+def test_a_price_may_be_a_whole_number(httpx_mock: HTTPXMock):
     httpx_mock.add_response(url=PRICE_URL, json=envelope({"index_price": 81110}))
 
     tick = ask(price)
@@ -166,7 +166,7 @@ def test_a_whole_number_is_a_price_too(httpx_mock: HTTPXMock):
         (status, http(json.dumps(envelope({"locked": "false"})).encode()), MOST_OTHERS),
     ],
 )
-def test_only_so_many_requests_are_under_way_at_once(serve, question: Question[object], reply: bytes, most: int):
+def test_the_number_of_concurrent_requests_is_limited(serve, question: Question[object], reply: bytes, most: int):
     all_are_here = threading.Barrier(most)
 
     def answer(_: str) -> bytes:
@@ -189,7 +189,7 @@ def test_only_so_many_requests_are_under_way_at_once(serve, question: Question[o
     "value",
     ["NaN", "Infinity", "1e999", "null", "-1.5", "0", "-0.0", '"n/a"', '"100.5"', "true", "[1]", "{}", "9" * 400],
 )
-def test_a_price_that_is_none_is_rejected(httpx_mock: HTTPXMock, value):
+def test_an_impossible_price_is_rejected(httpx_mock: HTTPXMock, value):
     body = json.dumps(envelope({"index_price": "VALUE"})).replace('"VALUE"', value)
     httpx_mock.add_response(url=PRICE_URL, text=body)
 
@@ -203,7 +203,7 @@ def test_a_price_that_is_none_is_rejected(httpx_mock: HTTPXMock, value):
 
 
 @pytest.mark.parametrize("value", BAD_PRICES)
-def test_no_bad_price_of_the_simulator_becomes_a_tick(simulator: Simulator, value):
+def test_a_bad_price_of_the_simulator_becomes_no_tick(simulator: Simulator, value):
     simulator.faults.add(Fault("bad_price", value=value))
 
     assert isinstance(failure(price, simulator.url), RejectedReplyError)
@@ -230,7 +230,7 @@ def test_a_reply_without_any_time_is_rejected(httpx_mock: HTTPXMock):
 
 
 @pytest.mark.parametrize("result", [None, [], "100", 100, True])
-def test_a_result_that_is_no_object_is_rejected(httpx_mock: HTTPXMock, result):
+def test_a_result_that_is_not_an_object_is_rejected(httpx_mock: HTTPXMock, result):
     httpx_mock.add_response(url=PRICE_URL, json=envelope(result))
 
     assert f"result is '{result}', expected an object" in str(failure(price))
@@ -255,7 +255,7 @@ def test_a_result_that_is_no_object_is_rejected(httpx_mock: HTTPXMock, result):
     ],
     ids=lambda body: body[:30].decode("ascii", "replace"),
 )
-def test_a_body_that_is_no_reply_is_rejected(httpx_mock: HTTPXMock, body):
+def test_a_body_that_is_not_a_reply_is_rejected(httpx_mock: HTTPXMock, body):
     httpx_mock.add_response(url=PRICE_URL, content=body)
 
     error = failure(price)
@@ -267,7 +267,7 @@ def test_a_body_that_is_no_reply_is_rejected(httpx_mock: HTTPXMock, body):
 
 
 @pytest.mark.parametrize("http_status", [302, 404])
-def test_a_page_of_somebody_else_is_rejected(httpx_mock: HTTPXMock, http_status):
+def test_a_page_of_another_server_is_rejected(httpx_mock: HTTPXMock, http_status):
     httpx_mock.add_response(url=PRICE_URL, html="<html>Moved</html>", status_code=http_status)
 
     error = failure(price)
@@ -280,7 +280,7 @@ def test_a_page_of_somebody_else_is_rejected(httpx_mock: HTTPXMock, http_status)
 
 
 @pytest.mark.parametrize(("code", "pause_s"), TEMPORARY_CODES.items())
-def test_a_temporary_error_of_the_exchange_is_one(httpx_mock: HTTPXMock, code, pause_s):
+def test_a_temporary_error_of_the_exchange_is_a_temporary_error(httpx_mock: HTTPXMock, code, pause_s):
     httpx_mock.add_response(url=PRICE_URL, json=refusal(code, "try_later"), status_code=400)
 
     error = failure(price)
@@ -292,7 +292,7 @@ def test_a_temporary_error_of_the_exchange_is_one(httpx_mock: HTTPXMock, code, p
 
 
 @pytest.mark.parametrize("code", PERMANENT_CODES)
-def test_a_permanent_error_of_the_exchange_is_one(httpx_mock: HTTPXMock, code):
+def test_a_permanent_error_of_the_exchange_is_a_permanent_error(httpx_mock: HTTPXMock, code):
     httpx_mock.add_response(url=PRICE_URL, json=refusal(code, "never"), status_code=400)
 
     error = failure(price)
@@ -319,14 +319,14 @@ def test_an_unknown_index_is_refused_by_the_simulator_as_by_the_exchange(simulat
 
 
 @pytest.mark.parametrize("data", [None, "words", ["words"]])
-def test_an_error_without_a_reason_is_told_without_one(httpx_mock: HTTPXMock, data):
+def test_an_error_without_a_reason_is_shown_without_one(httpx_mock: HTTPXMock, data):
     httpx_mock.add_response(url=PRICE_URL, json=refusal(10001, "error", data=data), status_code=400)
 
     assert str(failure(price)) == "get_index_price btc_usd: 10001 error"
 
 
 @pytest.mark.parametrize("code", [None, "10040", 10040.5, [10040]])
-def test_an_error_whose_code_is_no_whole_number_is_permanent(httpx_mock: HTTPXMock, code):
+def test_an_error_whose_code_is_not_a_whole_number_is_permanent(httpx_mock: HTTPXMock, code):
     httpx_mock.add_response(url=PRICE_URL, json=refusal(code), status_code=400)
 
     error = failure(price)
@@ -381,7 +381,7 @@ async def twice(client: DeribitClient) -> tuple[ExchangeError, ExchangeError]:
     ],
 )
 @pytest.mark.parametrize(("retry_after", "pause_s"), [(None, 10), ("7", 7)])
-def test_being_asked_too_often_silences_the_client_however_it_is_said(
+def test_each_form_of_too_many_requests_silences_the_client(
     httpx_mock: HTTPXMock, http_status, body, retry_after, pause_s
 ):
     headers = {} if retry_after is None else {"retry-after": retry_after}
@@ -420,7 +420,7 @@ def test_an_error_that_asks_for_a_pause_gets_it(httpx_mock: HTTPXMock, code):
 
 
 @pytest.mark.parametrize("code", [13025, 13503])
-def test_a_method_that_is_switched_off_silences_itself_but_no_other(httpx_mock: HTTPXMock, clock: Clock, code):
+def test_a_method_that_is_switched_off_pauses_no_other_method(httpx_mock: HTTPXMock, clock: Clock, code):
     chart_url = f"{URL}/public/get_index_chart_data?index_name=btc_usd&range=1h"
     httpx_mock.add_response(url=chart_url, json=refusal(code), status_code=400)
     httpx_mock.add_response(url=PRICE_URL, json=envelope({"index_price": 1.5}))
@@ -441,7 +441,7 @@ def test_a_method_that_is_switched_off_silences_itself_but_no_other(httpx_mock: 
 
 
 @pytest.mark.parametrize("code", [10041, 11051, 11056])
-def test_an_index_that_is_told_to_wait_silences_no_other_question(httpx_mock: HTTPXMock, clock: Clock, code):
+def test_a_pause_of_one_index_pauses_no_other_question(httpx_mock: HTTPXMock, clock: Clock, code):
     httpx_mock.add_response(url=PRICE_URL, json=refusal(code), status_code=400)
     httpx_mock.add_response(url=PRICE_URL.replace("btc", "eth"), json=envelope({"index_price": 1.5}))
 
@@ -611,14 +611,14 @@ def test_a_reply_that_breaks_off_makes_the_exchange_unreachable(serve, reply):
     assert len(server.targets) == 1
 
 
-def test_a_refused_connection_is_told_in_the_systems_words():
+def test_a_refused_connection_is_reported_in_the_systems_words():
     error = failure(price, "http://127.0.0.1:9/api/v2")
 
     assert isinstance(error, UnreachableError)
     assert str(error) == "connection refused"
 
 
-def test_of_several_refused_addresses_one_is_told(monkeypatch: pytest.MonkeyPatch):
+def test_one_of_several_refused_addresses_is_reported(monkeypatch: pytest.MonkeyPatch):
     address = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 9))
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [address, address])
 
@@ -627,7 +627,7 @@ def test_of_several_refused_addresses_one_is_told(monkeypatch: pytest.MonkeyPatc
 
 # macOS numbers these errors from 1, as it does those of the system
 @pytest.mark.parametrize("number", [socket.EAI_NONAME, 8])
-def test_a_name_that_is_not_known_is_told_in_the_resolvers_words(monkeypatch: pytest.MonkeyPatch, number):
+def test_an_unknown_name_is_reported_in_the_resolvers_words(monkeypatch: pytest.MonkeyPatch, number):
     def look_up(*_: object, **__: object) -> None:
         raise socket.gaierror(number, "Name or service not known")
 
@@ -639,7 +639,7 @@ def test_a_name_that_is_not_known_is_told_in_the_resolvers_words(monkeypatch: py
     assert str(error) == "name or service not known"
 
 
-def test_a_failed_handshake_is_told_as_one(simulator: Simulator):
+def test_a_failed_handshake_is_reported_as_one(simulator: Simulator):
     error = failure(price, simulator.url.replace("http://", "https://"))
 
     assert isinstance(error, UnreachableError)
@@ -656,7 +656,7 @@ def test_no_reply_in_time_makes_the_exchange_unreachable_without_another_try(htt
     assert str(error) == f"no reply in time ({timeout.__name__})"
 
 
-def test_an_error_without_words_is_told_by_its_name(httpx_mock: HTTPXMock):
+def test_an_error_without_words_is_reported_by_its_name(httpx_mock: HTTPXMock):
     httpx_mock.add_exception(httpx.ReadError(""), url=PRICE_URL)
 
     error = failure(price)
@@ -689,7 +689,7 @@ def test_the_simulator_publishes_its_names(simulator: Simulator):
 
 
 @pytest.mark.parametrize("item", [1, None, ["btc_usd"], {}, {"name": 1}, {"title": "btc_usd"}])
-def test_a_name_that_is_none_is_rejected(httpx_mock: HTTPXMock, item):
+def test_an_index_name_of_another_type_is_rejected(httpx_mock: HTTPXMock, item):
     httpx_mock.add_response(url=f"{URL}/public/get_supported_index_names", json=envelope(["btc_usd", item]))
 
     error = failure(names)
@@ -699,7 +699,7 @@ def test_a_name_that_is_none_is_rejected(httpx_mock: HTTPXMock, item):
 
 
 @pytest.mark.parametrize("result", [None, {}, "btc_usd"])
-def test_names_that_are_no_list_are_rejected(httpx_mock: HTTPXMock, result):
+def test_names_that_are_not_a_list_are_rejected(httpx_mock: HTTPXMock, result):
     httpx_mock.add_response(url=f"{URL}/public/get_supported_index_names", json=envelope(result))
 
     assert str(failure(names)).endswith("expected a list")
@@ -761,7 +761,7 @@ def test_the_exchanges_clock_has_milliseconds(httpx_mock: HTTPXMock):
 
 
 @pytest.mark.parametrize("result", [None, "1789939036123", 1789939036123.5, True, 1789939036, {}])
-def test_a_time_that_is_none_is_rejected(httpx_mock: HTTPXMock, result):
+def test_an_impossible_time_is_rejected(httpx_mock: HTTPXMock, result):
     httpx_mock.add_response(url=f"{URL}/public/get_time", json=envelope(result))
 
     assert isinstance(failure(exchange_time), RejectedReplyError)
@@ -788,7 +788,7 @@ def test_the_status_is_read_as_text_and_as_boolean(httpx_mock: HTTPXMock, result
     "result",
     [None, [], {}, {"locked": None}, {"locked": "yes"}, {"locked": 1}, {"locked": "true", "locked_indices": "btc_usd"}],
 )
-def test_a_status_that_is_none_is_rejected(httpx_mock: HTTPXMock, result):
+def test_an_unknown_status_is_rejected(httpx_mock: HTTPXMock, result):
     httpx_mock.add_response(url=f"{URL}/public/status", json=envelope(result))
 
     assert isinstance(failure(status), RejectedReplyError)
@@ -799,7 +799,7 @@ def test_a_status_that_is_none_is_rejected(httpx_mock: HTTPXMock, result):
 
 @pytest.mark.parametrize("ahead_s", [-60.0, 0.0, 0.25])
 def test_the_clocks_are_compared_by_the_quickest_reply(httpx_mock: HTTPXMock, ahead_s):
-    """Each reply takes 0.1 s there and back but the first, whose way there took a second longer."""
+    """Each way of a reply takes 0.1 s, except the first way there, which takes a second longer."""
     clock, way_s = Clock(), [1.1, 0.1, 0.1]
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -824,7 +824,7 @@ def test_the_clocks_are_compared_by_the_quickest_reply(httpx_mock: HTTPXMock, ah
     assert quicker == pytest.approx([ahead_s, ahead_s])
 
 
-def test_clocks_are_compared_anew_when_ours_was_set(httpx_mock: HTTPXMock):
+def test_the_comparison_of_clocks_restarts_when_ours_was_set(httpx_mock: HTTPXMock):
     reply = envelope({"index_price": 1.5}) | {"usDiff": 0}
     httpx_mock.add_response(url=PRICE_URL, json=reply, is_reusable=True)
     clock = Clock()
@@ -871,7 +871,7 @@ TEST_URL = "https://test.deribit.com/api/v2"
         (URL, {}, "nginx, tickwell-simulator/1", Exchange.SIMULATOR),
     ],
 )
-def test_the_first_reply_tells_which_exchange_it_is(httpx_mock: HTTPXMock, url, reply, server, exchange):
+def test_the_first_reply_shows_which_exchange_it_is(httpx_mock: HTTPXMock, url, reply, server, exchange):
     httpx_mock.add_response(json=envelope(NOW_US // 1000) | reply, headers={"server": server})
 
     async def before_and_after(client: DeribitClient) -> list[Exchange | None]:
@@ -893,12 +893,14 @@ def test_a_reply_of_another_exchange_is_rejected(httpx_mock: HTTPXMock):
             await price(client)
         return first.price, str(rejected.value), (await price(client)).price
 
-    words = "get_index_price btc_usd: a reply of Deribit's test environment, while those before were of Deribit"
+    words = (
+        "get_index_price btc_usd: the reply came from Deribit's test environment, but earlier replies came from Deribit"
+    )
     assert ask(three) == (1.5, words, 3.5)
 
 
 def test_one_odd_reply_does_not_decide_which_exchange_it_is(httpx_mock: HTTPXMock):
-    """The first reply of all says that it is of the test environment, and so does one index."""
+    """The very first reply claims to come from the test environment, and so does one index."""
     names = {name: f"{URL}/public/{name}" for name in ("get_supported_index_names", "get_index_price_names")}
     httpx_mock.add_response(url=names["get_supported_index_names"], json=envelope(["btc_usd"]) | {"testnet": True})
     httpx_mock.add_response(url=names["get_index_price_names"], json=envelope(["btc_usd"]))
@@ -908,14 +910,14 @@ def test_one_odd_reply_does_not_decide_which_exchange_it_is(httpx_mock: HTTPXMoc
     httpx_mock.add_response(url=PRICE_URL.replace("btc", "eth"), json=odd, is_reusable=True)
 
     async def all_of_them(client: DeribitClient) -> list[object]:
-        with pytest.raises(RejectedReplyError, match="while others are not"):
+        with pytest.raises(RejectedReplyError, match="but other replies did not"):
             await client.supported_index_names()
         told: list[object] = [client.exchange, (await price(client)).price, client.exchange]
-        with pytest.raises(RejectedReplyError, match="while others are not"):
+        with pytest.raises(RejectedReplyError, match="but other replies did not"):
             await client.index_price("eth_usd")
         told.append(client.undecided)
         await client.time()
-        with pytest.raises(RejectedReplyError, match="while those before were of Deribit"):
+        with pytest.raises(RejectedReplyError, match="but earlier replies came from Deribit"):
             await client.index_price("eth_usd")
         return [*told, (await price(client)).price, client.exchange]
 
@@ -923,7 +925,7 @@ def test_one_odd_reply_does_not_decide_which_exchange_it_is(httpx_mock: HTTPXMoc
 
 
 @pytest.mark.parametrize("off_s", [-5 * 3600, 3600, 70 * 365 * 86_400])
-def test_a_price_of_another_time_is_rejected(serve, clock: Clock, off_s):
+def test_a_price_from_another_time_is_rejected(serve, clock: Clock, off_s):
     def answer(target: str) -> bytes:
         sent_at = NOW + timedelta(seconds=off_s if "eth_usd" in target else 0)
         return price_reply(sent_at=sent_at) if "price" in target else reply(NOW_US // 1000)
@@ -944,20 +946,20 @@ def test_a_price_of_another_time_is_rejected(serve, clock: Clock, off_s):
 @pytest.mark.parametrize(
     ("status", "more", "words"),
     [
-        (302, {}, "HTTP 302 with a result and the error is 'None', expected HTTP 200 and none"),
-        (206, {}, "HTTP 206 with a result and the error is 'None', expected HTTP 200 and none"),
-        (200, {"error": "boom"}, "HTTP 200 with a result and the error is 'boom', expected HTTP 200 and none"),
+        (302, {}, "HTTP 302 with a result and the error is 'None', expected HTTP 200 and no error"),
+        (206, {}, "HTTP 206 with a result and the error is 'None', expected HTTP 200 and no error"),
+        (200, {"error": "boom"}, "HTTP 200 with a result and the error is 'boom', expected HTTP 200 and no error"),
         (200, {"testnet": 1}, "testnet is '1', expected true or false"),
     ],
 )
-def test_a_result_beside_what_contradicts_it_is_rejected(httpx_mock: HTTPXMock, status, more, words):
+def test_a_result_with_a_contradicting_status_or_error_is_rejected(httpx_mock: HTTPXMock, status, more, words):
     httpx_mock.add_response(url=PRICE_URL, json=envelope({"index_price": 1.5}) | more, status_code=status)
 
     assert str(failure(price)) == f"get_index_price btc_usd: {words}"
 
 
 @pytest.mark.parametrize(("http_status", "body"), [(400, json.dumps(refusal(-32602))), (502, "<html></html>")])
-def test_an_error_says_nothing_of_which_exchange_it_is(httpx_mock: HTTPXMock, http_status, body):
+def test_an_error_does_not_decide_which_exchange_it_is(httpx_mock: HTTPXMock, http_status, body):
     httpx_mock.add_response(url=PRICE_URL, text=body, status_code=http_status)
 
     async def after_an_error(client: DeribitClient) -> Exchange | None:

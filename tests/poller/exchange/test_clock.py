@@ -1,4 +1,4 @@
-"""The clock that a recorder keeps its slots by: what it learns, from whom, and what moves it."""
+"""The clock that times a recorder's slots: what it learns, from which replies, and what moves it."""
 
 import asyncio
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ NOWHERE = "http://127.0.0.1:9/api/v2"
 
 @dataclass
 class Replies:
-    """A client by what its last replies told of the exchange's clock."""
+    """A client, reduced to what its last replies show of the exchange's clock."""
 
     skew_s: float | None = None
     disputed: bool = False
@@ -41,7 +41,7 @@ class Machine:
         self.steady_s += seconds
 
     def learn(self, skew_s: float | None, after_s: float = 1.0) -> float:
-        """By how many seconds a reply, after some time, moved the clock at once."""
+        """The seconds by which a reply, after some time, moved the clock at once."""
         self.passes(after_s)
         self.replies.skew_s = skew_s
         return self.clock.learn(cast("Any", self.replies)).total_seconds()
@@ -59,20 +59,20 @@ def machine() -> Machine:
 
 @pytest.fixture
 def sure(machine: Machine) -> Machine:
-    """Its clock is right, and a reply said so."""
+    """A machine with a right clock, which a reply confirmed."""
     machine.learn(0.01)
     return machine
 
 
 @pytest.fixture
 def simulator() -> Iterator[Simulator]:
-    """An exchange whose clock stands."""
+    """An exchange with a clock that stands still."""
     with Simulator(limits=False, clock=Clock(NOW)) as simulator:
         yield simulator
 
 
 def ask(machine: Machine, url: str) -> float:
-    """By how many seconds the answer moved the clock."""
+    """The seconds by which the answer moved the clock."""
 
     async def with_a_client() -> timedelta:
         async with DeribitClient(url, clock=machine.clock, local=machine.local) as client:
@@ -116,14 +116,14 @@ def test_a_local_clock_that_is_set_moves_no_slot(sure: Machine, seconds):
 
     assert sure.clock() == before + timedelta(seconds=1)
     assert sure.clock.asks
-    assert sure.learn(0.0) == 0  # what is told of the clock before it was set is of no use
+    assert sure.learn(0.0) == 0  # replies from before the clock was set are ignored
 
 
 def test_once_the_exchange_confirms_the_time_a_clock_that_was_set_is_known_to_be_wrong(
     sure: Machine, simulator: Simulator, caplog
 ):
     caplog.set_level("INFO")
-    sure.local.move(-301)  # it showed a second more than the exchange's
+    sure.local.move(-301)  # it was a second ahead of the exchange's
     sure.clock()
 
     ask(sure, simulator.url)
@@ -137,7 +137,7 @@ def test_once_the_exchange_confirms_the_time_a_clock_that_was_set_is_known_to_be
     ]
 
 
-def test_a_clock_that_is_set_right_is_said_to_agree_again(simulator: Simulator, caplog):
+def test_the_log_says_when_a_clock_agrees_again(simulator: Simulator, caplog):
     caplog.set_level("INFO")
     machine = Machine(NOW - timedelta(seconds=300))
     machine.learn(300.0, after_s=0)
@@ -172,8 +172,8 @@ def test_a_machine_that_slept_asks_and_keeps_its_time_if_nobody_answers(machine:
     assert (machine.ahead_s, machine.clock.sure, machine.clock.asks) == (180, True, False)
 
 
-def test_where_no_clock_counts_the_sleep_the_exchange_tells_how_long_it_was(sure: Machine):
-    sure.local.move(3600)  # set by the host that let it sleep
+def test_without_a_clock_that_counts_sleep_the_exchange_shows_its_length(sure: Machine):
+    sure.local.move(3600)  # set by the host when it woke
     sure.clock()
 
     with Simulator(limits=False, clock=sure.local) as exchange:
@@ -190,11 +190,11 @@ def test_an_exchange_whose_clock_jumps_for_a_while_moves_nothing(sure: Machine):
 
     assert set(moved) == {0}
     assert sure.ahead_s == 0
-    assert sure.replies.forgotten == 40  # so that each look is at replies of its own
+    assert sure.replies.forgotten == 40  # each look is at new replies
 
 
 def asks_after(machine: Machine, skew_s: float | None, after_s: float = 1.0) -> int:
-    """How many replies in a row that tell another time make the clock ask; none of them moves it."""
+    """How many replies in a row with another time make the clock ask; none of them moves it."""
     for number in range(1, 100):
         assert machine.learn(skew_s, after_s) == 0
         if machine.clock.asks:
@@ -211,7 +211,7 @@ def test_an_exchange_whose_clock_stays_elsewhere_is_asked_and_followed(sure: Mac
     assert sure.ahead_s == moved_s == pytest.approx(60, abs=0.5)
 
 
-def test_prices_alone_that_tell_another_time_than_the_exchanges_own_move_nothing(sure: Machine):
+def test_prices_with_another_time_than_the_exchanges_own_move_nothing(sure: Machine):
     asks_after(sure, 3600.0)
 
     with Simulator(limits=False, clock=sure.local) as exchange:
@@ -227,11 +227,11 @@ def test_replies_that_disagree_make_the_clock_ask(sure: Machine):
     assert asks_after(sure, None) == 31
 
 
-def test_far_apart_looks_are_not_enough_by_their_distance(sure: Machine):
+def test_a_few_looks_far_apart_do_not_make_the_clock_ask(sure: Machine):
     assert asks_after(sure, 60.0, after_s=50) == 5
 
 
-def test_a_drift_is_made_up_for_little_by_little(machine: Machine):
+def test_a_drift_is_corrected_little_by_little(machine: Machine):
     machine.learn(180.0)
 
     moved = [machine.learn(181.0) for _ in range(40)]
@@ -242,7 +242,7 @@ def test_a_drift_is_made_up_for_little_by_little(machine: Machine):
     assert machine.ahead_s == 181
 
 
-def test_a_clock_that_is_put_right_little_by_little_is_left_alone_in_the_end(machine: Machine):
+def test_a_clock_that_becomes_right_little_by_little_is_no_longer_corrected_in_the_end(machine: Machine):
     machine.learn(2.5)
 
     for _ in range(130):

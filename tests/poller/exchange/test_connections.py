@@ -1,4 +1,4 @@
-"""Connections are kept, outlive a slot that is too short to make one, and break without harm to others."""
+"""Connections are kept, outlive a slot that is too short to make one, and break without effect on others."""
 
 import asyncio
 import contextlib
@@ -34,7 +34,7 @@ UNASKED = REPLY.replace(b"1.5", b"7.5")
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A key and a certificate for this machine that nobody else signed."""
+    """A key and a self-signed certificate for this machine."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
     now = dt.datetime.now(dt.UTC)
@@ -59,18 +59,18 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def trusted(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The certificate, which the environment names."""
+    """The certificate, named by the environment."""
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     monkeypatch.delenv("SSL_CERT_DIR")
     return certificate
 
 
 class Exchange:
-    """Answers one request after the other over each connection; an index in `stuck` is never answered.
+    """Answers the requests of each connection one by one; an index in `stuck` gets no answer.
 
-    The reply of an index in `doubled` is followed by another one that nobody asked for.
+    After the reply for an index in `doubled` comes a second reply without a request.
 
-    With a certificate it speaks TLS; with `round_trip_s` it is that far away.
+    With a certificate it speaks TLS; `round_trip_s` is the round trip to it.
     """
 
     def __init__(self, certificate: Path | None = None, *, round_trip_s: float = 0) -> None:
@@ -83,7 +83,7 @@ class Exchange:
 
     @contextlib.asynccontextmanager
     async def serving(self) -> AsyncIterator[str]:
-        """Its base address, as long as the block lasts."""
+        """Its base address, during the block."""
         context = None
         if self.certificate is not None:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -122,7 +122,7 @@ class Exchange:
 async def late(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, first_s: float, *, then_s: float = 0
 ) -> None:
-    """Hand on what comes, each part so much later; the first part by `first_s`."""
+    """Pass on each part after a delay; the first part after `first_s`."""
     loop, wait_s = asyncio.get_running_loop(), first_s
     while part := await reader.read(65536):
         loop.call_later(wait_s, writer.write, part)
@@ -139,7 +139,7 @@ def with_client(exchange: Exchange, question: Callable[[DeribitClient], Awaitabl
 
 
 async def slots(client: DeribitClient, count: int, period_s: float, *names: str) -> list[dict[str, Outcome]]:
-    """What comes of each index in so many slots, one right after the other."""
+    """The outcomes of each index in several slots, one right after the other."""
     outcomes = []
     began = time.monotonic()
     for number in range(count):
@@ -158,7 +158,7 @@ def kinds(outcomes: list[dict[str, Outcome]], name: str = "btc_usd") -> list[typ
 
 
 def test_a_link_too_slow_to_connect_within_a_slot_ticks_after_two_slots(trusted: Path):
-    """As at 400 ms and a slot of 1 s: connection and reply take three round trips, the reply alone one."""
+    """As at 400 ms and a slot of 1 s: a connection and its reply take three round trips, a reply alone takes one."""
     exchange = Exchange(trusted, round_trip_s=0.24)
 
     outcomes = with_client(exchange, lambda client: slots(client, 4, 0.6, "btc_usd", "eth_usd"))
@@ -200,7 +200,7 @@ def test_a_kept_connection_that_died_costs_one_slot():
     assert kinds(with_client(exchange, before_and_after))[1:] == [Tick, Miss, Tick, Tick]
 
 
-def test_indexes_that_are_stuck_take_no_place_of_others():
+def test_indexes_that_hang_take_no_place_of_others():
     exchange = Exchange()
     exchange.stuck = {"eth_usd", "sol_usd", "xrp_usd"}
 
@@ -212,7 +212,7 @@ def test_indexes_that_are_stuck_take_no_place_of_others():
     assert len(exchange.targets) == 5 * 4
 
 
-def test_a_reply_that_nobody_asked_for_answers_no_other_question():
+def test_a_reply_without_a_request_answers_no_other_question():
     exchange = Exchange()
     exchange.doubled.add("eth_usd")
 
@@ -228,7 +228,7 @@ def test_a_reply_that_nobody_asked_for_answers_no_other_question():
     assert exchange.connections == 2
 
 
-def test_a_client_ends_what_outlives_its_slot():
+def test_a_client_that_closes_ends_the_requests_that_outlive_their_slots():
     exchange = Exchange()
     exchange.stuck = {"btc_usd"}
 
@@ -268,15 +268,13 @@ def test_a_certificate_that_the_environment_names_is_trusted(trusted: Path):
     assert tick.price == 1.5
 
 
-def test_a_certificate_that_nobody_names_is_refused_with_its_cause(certificate: Path):
+def test_an_unknown_certificate_is_refused_with_its_cause(certificate: Path):
     with pytest.raises(UnreachableError, match="certificate verify failed: self-signed certificate"):
         with_client(Exchange(certificate), lambda client: client.index_price("btc_usd"))
 
 
 @pytest.mark.parametrize("system", [True, False])
-def test_without_a_name_for_them_the_certificates_are_the_systems(
-    certificate: Path, monkeypatch: pytest.MonkeyPatch, system
-):
+def test_by_default_the_systems_certificates_are_trusted(certificate: Path, monkeypatch: pytest.MonkeyPatch, system):
     monkeypatch.delenv("SSL_CERT_DIR")
     paths = ssl.get_default_verify_paths()._replace(cafile=str(certificate))
     monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: paths)
@@ -298,7 +296,7 @@ def test_without_a_name_for_them_the_certificates_are_the_systems(
 
 @pytest.fixture
 def broken(trusted: Path) -> Callable[[bytes], Streams]:
-    """A server that completes the handshake and hears the request, then sends raw bytes in place of a record."""
+    """A server that completes the handshake and reads the request, then sends raw bytes in place of a record."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(trusted)
 
@@ -336,7 +334,7 @@ def broken(trusted: Path) -> Callable[[bytes], Streams]:
     ],
     ids=["a flipped bit", "half a record", "nothing", "no TLS"],
 )
-def test_tls_that_breaks_is_a_miss_of_that_index_alone(broken, raw, words):
+def test_broken_tls_is_a_miss_of_that_index_only(broken, raw, words):
     async def asking() -> dict[str, Outcome]:
         async with listening(broken(raw)) as port, DeribitClient(f"https://127.0.0.1:{port}/api/v2") as client:
             (outcome,) = await slots(client, 1, 0.5, "btc_usd", "eth_usd")

@@ -1,4 +1,4 @@
-"""Whatever the exchange sends becomes a tick or one clean line that says why it doesn't."""
+"""Each reply of the exchange becomes a tick, or one clean line that says why not."""
 
 import asyncio
 import gzip
@@ -28,7 +28,7 @@ GOOD = json.dumps(envelope({"index_price": 1.5})).encode()
 
 
 def failure(url: str) -> ExchangeError:
-    """What asking for a price ends with."""
+    """The error of a request for a price."""
 
     async def asking() -> None:
         async with DeribitClient(url, clock=Clock()) as client:
@@ -40,7 +40,7 @@ def failure(url: str) -> ExchangeError:
 
 
 def meaning(body: bytes, status: int = 200, reason: str = "OK") -> ExchangeError:
-    """What the body of a reply means that is no answer."""
+    """The error that the body of a reply means."""
     with pytest.raises(ExchangeError) as raised:
         read(RawReply(status, reason, {}, body), "get_index_price btc_usd")
     return raised.value
@@ -50,7 +50,7 @@ def meaning(body: bytes, status: int = 200, reason: str = "OK") -> ExchangeError
 
 
 @pytest.mark.parametrize("code", [2**31, -(2**31) - 1, 2**70, True, 10041.0, "10041", None, [1], {}, 10**4000])
-def test_a_code_that_no_column_holds_is_none(code):
+def test_a_code_too_large_for_the_column_is_dropped(code):
     error = meaning(json.dumps(refusal(code)).encode(), 400)
 
     assert isinstance(error, RefusedError)
@@ -58,7 +58,7 @@ def test_a_code_that_no_column_holds_is_none(code):
 
 
 @pytest.mark.parametrize("code", [2**31 - 1, -(2**31)])
-def test_a_code_that_the_column_holds_is_kept(code):
+def test_a_code_that_fits_the_column_is_kept(code):
     assert meaning(json.dumps(refusal(code)).encode(), 400).code == code
 
 
@@ -74,7 +74,7 @@ def test_a_code_that_the_column_holds_is_kept(code):
     ],
     ids=["surrogate", "control", "long", "code", "list", "reason"],
 )
-def test_words_of_the_exchange_are_told_as_one_short_line(error, line):
+def test_words_of_the_exchange_become_one_short_line(error, line):
     body = json.dumps({"error": error}).encode()
 
     assert str(meaning(body, 400)) == f"get_index_price btc_usd: {line}"
@@ -86,7 +86,7 @@ def test_the_reason_of_an_edge_is_one_short_line_too():
     assert str(error) == "get_index_price btc_usd: HTTP 502 Bad Gateway" + "!" * 189
 
 
-def test_a_page_in_place_of_a_reply_is_told_by_its_beginning():
+def test_a_page_in_place_of_a_reply_is_shown_by_its_beginning():
     error = meaning(b"<!DOCTYPE html>\n<html>" + b"<p>Please wait</p>" * 10_000)
 
     shown = "<!DOCTYPE html> <html>" + "<p>Please wait</p>" * 4
@@ -99,7 +99,7 @@ def test_a_page_in_place_of_a_reply_is_told_by_its_beginning():
     ids=["lists", "objects", "digits", "fewer digits", "fewer lists"],
 )
 @pytest.mark.parametrize("body", ['{"usOut": PART, "result": 1}', '{"result": PART}', '{"error": {"code": PART}}'])
-def test_what_python_can_hardly_read_is_rejected(body, part):
+def test_json_that_python_can_hardly_read_is_rejected(body, part):
     error = meaning(body.replace("PART", part).encode())
 
     assert isinstance(error, RejectedReplyError | RefusedError)
@@ -185,7 +185,7 @@ def test_a_packed_reply_is_unpacked(serve: Serve):
         (
             "gzip",
             b"not packed",
-            "is no gzip, as its head says: Error -3 while decompressing data: incorrect header check",
+            "is not gzip, although its header says so: Error -3 while decompressing data: incorrect header check",
         ),
         ("gzip", gzip.compress(GOOD)[:-9], "is cut off within its gzip"),
         ("br", GOOD, "is packed by 'br', expected gzip or nothing"),
@@ -199,14 +199,14 @@ def test_a_body_that_can_not_be_unpacked_is_rejected_with_its_cause(serve: Serve
     assert str(error) == f"get_index_price btc_usd: HTTP 200 body {trouble}"
 
 
-def test_a_page_of_the_edge_that_can_not_be_unpacked_is_a_temporary_error_all_the_same(serve: Serve):
+def test_a_page_of_the_edge_that_can_not_be_unpacked_is_still_a_temporary_error(serve: Serve):
     error = failure(serve(lambda _: http(b"?", "502 Bad Gateway", "Content-Encoding: br")).url)
 
     assert isinstance(error, UnavailableError)
     assert str(error) == "get_index_price btc_usd: HTTP 502 Bad Gateway"
 
 
-def test_an_empty_body_may_be_said_to_be_packed(serve: Serve):
+def test_an_empty_body_may_claim_to_be_packed(serve: Serve):
     error = failure(serve(lambda _: http(b"", "200 OK", "Content-Encoding: gzip")).url)
 
     assert str(error) == "get_index_price btc_usd: HTTP 200 body is '', expected JSON with a result"
@@ -308,7 +308,7 @@ def test_a_reply_that_trickles_in_is_given_up(serve: Serve, asked):
         (IndexError("out of range"), "out of range"),
     ],
 )
-def test_whatever_a_request_ends_with_is_told_as_its_cause(httpx_mock: HTTPXMock, raised, words):
+def test_every_failure_of_a_request_is_reported_by_its_cause(httpx_mock: HTTPXMock, raised, words):
     httpx_mock.add_exception(raised)
 
     error = failure("https://www.deribit.com/api/v2")

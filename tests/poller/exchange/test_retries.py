@@ -1,4 +1,4 @@
-"""A retry counts when the exchange is asked again."""
+"""A retry counts once its request is sent."""
 
 import asyncio
 from collections.abc import Iterator
@@ -38,7 +38,7 @@ def test_each_further_request_counts(meters: Meters):
     assert meters.retries == 2
 
 
-def test_one_that_the_end_of_its_slot_cuts_off_does_not(meters: Meters):
+def test_a_retry_cut_off_by_the_end_of_its_slot_does_not_count(meters: Meters):
     async def until_the_end_of_a_slot() -> None:
         async with asyncio.timeout(0.1):
             await fail(UnavailableError("maintenance"))
@@ -49,14 +49,14 @@ def test_one_that_the_end_of_its_slot_cuts_off_does_not(meters: Meters):
     assert meters.retries is None
 
 
-def test_one_that_waited_for_the_end_of_a_pause_does_not(meters: Meters):
+def test_a_request_that_waited_for_the_end_of_a_pause_does_not_count(meters: Meters):
     with stamina.set_testing(True, attempts=3), pytest.raises(PausedError):
         asyncio.run(fail(PausedError("paused", code=10041, left=timedelta(seconds=2))))
 
     assert meters.retries is None
 
 
-def test_a_database_that_is_tried_again_does_not(meters: Meters):
+def test_a_database_that_is_tried_again_does_not_count_count_count(meters: Meters):
     with stamina.set_testing(True, attempts=3), pytest.raises(BusyError):
         asyncio.run(fail(BusyError("held")))
 

@@ -1,4 +1,4 @@
-"""The quickest of the last replies tells how far the exchange's clock is ahead."""
+"""The quickest of the last replies shows how far the exchange's clock is ahead."""
 
 from datetime import timedelta
 
@@ -11,7 +11,7 @@ QUICK = timedelta(0)
 
 
 class Steady:
-    """Seconds that pass when told."""
+    """Seconds that pass when the test says so."""
 
     def __init__(self) -> None:
         self.now_s = 0.0
@@ -21,7 +21,7 @@ class Steady:
 
 
 def note(clock: Comparison, skew_s: float, way_s: float, handled_in: timedelta = QUICK, asked: str = "btc") -> None:
-    """Note a reply that shows that skew, heard now."""
+    """Note a reply with this skew, received now."""
     sent_at = NOW + timedelta(seconds=skew_s - way_s / 2)
     clock.note(asked, sent_at, NOW, waited_s=way_s + handled_in.total_seconds(), handled_in=handled_in)
 
@@ -62,7 +62,7 @@ def test_one_question_whose_replies_are_an_hour_off_is_outvoted_however_quick_it
 
 
 @pytest.mark.parametrize(("skews_s", "told_s"), [((0.0, 1.9), 0.0), ((0.0, 2.0), None), ((0.0, 0.0, 60, 60), None)])
-def test_without_a_majority_that_agrees_no_skew_is_told(skews_s, told_s):
+def test_without_a_majority_there_is_no_skew(skews_s, told_s):
     clock = Comparison(Steady())
     for number, skew_s in enumerate(skews_s):
         note(clock, skew_s, 0.1, asked=str(number))
@@ -71,7 +71,7 @@ def test_without_a_majority_that_agrees_no_skew_is_told(skews_s, told_s):
     assert clock.disputed == (told_s is None)
 
 
-def test_a_question_that_is_asked_no_more_loses_its_vote_after_ten_minutes():
+def test_a_question_that_is_no_longer_asked_loses_its_vote_after_ten_minutes():
     steady = Steady()
     clock = Comparison(steady)
     note(clock, 3600.0, 0.1, asked="eth")

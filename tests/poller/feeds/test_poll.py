@@ -4,8 +4,10 @@ import threading
 import time
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from datetime import timedelta
 from operator import attrgetter
+from typing import Any
 
 import pytest
 import stamina
@@ -267,8 +269,7 @@ def test_the_first_wait_grows_with_the_length_of_the_slot(httpx_mock: HTTPXMock,
 
     set_on_retry_hooks([remember])
     try:
-        with pytest.raises(asyncio.CancelledError):
-            polled(URL, seconds_left=seconds_left, retries=1)
+        miss(URL, seconds_left=seconds_left, retries=1)
     finally:
         set_on_retry_hooks(None)
 
@@ -398,6 +399,34 @@ def test_an_unexpected_error_is_a_miss_of_that_index_alone(simulator: Simulator,
     assert eth == Miss(NOW, "eth_usd", Cause.EXCHANGE_ERROR, "an error in Tickwell, which the log describes")
     assert caplog.messages == ["the job poll of eth_usd failed"]
     assert "ZeroDivisionError" in caplog.text
+
+
+async def be_cancelled(_: DeribitClient) -> Tick:
+    raise asyncio.CancelledError
+
+
+async def bring_text(_: DeribitClient) -> Any:
+    return "100.0"
+
+
+async def bring_another(client: DeribitClient) -> Tick:
+    return await client.index_price("btc_usd")
+
+
+@pytest.mark.parametrize("ask", [be_cancelled, bring_text, bring_another])
+def test_a_feed_that_breaks_its_promise_costs_no_other_one_its_slot(simulator: Simulator, caplog, ask):
+    btc, eth = feeds(BOTH)
+
+    async def collect() -> list[Outcome]:
+        async with DeribitClient(simulator.url) as client:
+            batches = poll(client, [replace(eth, ask=ask), btc], NOW, seconds_left=5, retries=0)
+            return [outcome async for batch in batches for outcome in batch]
+
+    failed, tick = sorted(asyncio.run(collect()), key=lambda outcome: isinstance(outcome, Tick))
+
+    assert failed == Miss(NOW, "eth_usd", Cause.EXCHANGE_ERROR, "a mistake of ours, which the log describes")
+    assert isinstance(tick, Tick)
+    assert "the job poll of eth_usd failed" in caplog.messages
 
 
 @given(indexes=st.integers(1, 60), poll_seconds=st.integers(1, 3600))

@@ -63,7 +63,7 @@ def without_waits() -> Iterator[None]:
 
 
 class Counted:
-    """The chart requests that a simulator answers from here on."""
+    """Counts the chart requests that a simulator answers from now on."""
 
     def __init__(self, simulator: Simulator) -> None:
         self._simulator = simulator
@@ -100,7 +100,7 @@ def resolutions(database: Database, index_name: str = "btc_usd") -> Counter[int]
 
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """What was warned of by us."""
+    """Our own warnings in the log."""
     ours = [record for record in caplog.records if record.name.startswith("tickwell")]
     return [record.getMessage() for record in ours if record.levelno == logging.WARNING]
 
@@ -110,7 +110,7 @@ def milliseconds(instant: datetime) -> int:
 
 
 def scripted(*replies: tuple[str, Sequence[tuple[datetime, float]]]) -> Callable[[str], bytes]:
-    """Charts as told, by the end of the request's target; those of which nothing is told are empty."""
+    """A server of given charts, chosen by the end of the request's target; any other chart is empty."""
 
     def answer(target: str) -> bytes:
         points = next((points for end, points in replies if target.endswith(end)), [])
@@ -139,11 +139,11 @@ def test_each_range_fills_only_what_finer_ones_left(simulator: Simulator, databa
     rows = stored(database)
     assert all(ts + timedelta(seconds=step_s) <= later for (ts, _, _, step_s), (later, *_) in pairwise(rows))
     gaps_s = [(later - ts).total_seconds() - step_s for (ts, _, _, step_s), (later, *_) in pairwise(rows)]
-    assert max(gaps_s) < 86_400  # where a coarse average is left out because a finer one begins in its time
+    assert max(gaps_s) < 86_400  # a coarse average is left out where a finer one begins in its time
     assert resolutions(database)[6] == 600
 
 
-def test_ticks_that_are_there_stand_and_leave_out_what_covers_them(simulator: Simulator, database: Database):
+def test_stored_ticks_stay_and_leave_out_averages_that_cover_them(simulator: Simulator, database: Database):
     observed = [Tick("btc_usd", NOW - timedelta(minutes=30, seconds=second), 1.5, "simulator") for second in range(60)]
     with database.write() as cursor:
         ticks.append(cursor, observed)
@@ -170,7 +170,7 @@ def test_the_step_is_that_of_the_reply(simulator: Simulator, database: Database)
     assert found[60] > 2 * 1440 - 70
 
 
-def test_half_a_chart_is_kept_as_far_as_it_goes(simulator: Simulator, database: Database):
+def test_the_averages_of_half_a_chart_are_kept(simulator: Simulator, database: Database):
     simulator.faults.add(Fault("truncated_chart"))
 
     load(simulator.url, database)
@@ -180,7 +180,7 @@ def test_half_a_chart_is_kept_as_far_as_it_goes(simulator: Simulator, database: 
     assert found[6] == 300
 
 
-def test_what_two_ranges_say_of_an_instant_is_stored_once_from_the_finer_one(serve, database: Database):
+def test_an_instant_in_two_ranges_is_stored_once_from_the_finer_one(serve, database: Database):
     hours = [(NOW - timedelta(hours=number), 1.0) for number in (9, 8, 7)]
     days = [(hours[0][0] - timedelta(days=number), 2.0) for number in (3, 2, 1, 0)]
 
@@ -192,7 +192,7 @@ def test_what_two_ranges_say_of_an_instant_is_stored_once_from_the_finer_one(ser
     ]
 
 
-def test_points_on_no_grid_are_stored_as_they_are(serve, database: Database):
+def test_points_off_the_grid_are_stored_as_they_are(serve, database: Database):
     instants = [
         NOW - timedelta(days=1) + timedelta(milliseconds=each) for each in (0, 61_007, 119_993, 180_501, 900_900)
     ]
@@ -212,7 +212,7 @@ def test_a_reply_without_a_step_is_ignored(serve, database: Database, caplog, po
 
 
 @given(st.lists(st.floats(-1e6, 1e6), max_size=20), st.floats(-1e6, 1e6))
-def test_a_chart_has_the_median_distance_of_its_points_and_those_that_were_over(seconds, asked_s):
+def test_a_chart_has_the_median_step_and_only_finished_points(seconds, asked_s):
     points = [ChartPoint(NOW + timedelta(seconds=second), 1.0) for second in seconds]
     asked_at = NOW + timedelta(seconds=asked_s)
 
@@ -254,7 +254,7 @@ def test_a_second_start_asks_for_nothing(simulator: Simulator, database: Databas
     assert caplog.messages == []
 
 
-def test_an_index_that_is_new_is_filled_beside_one_that_is_not(simulator: Simulator, database: Database):
+def test_a_new_index_is_filled_beside_one_with_history(simulator: Simulator, database: Database):
     load(simulator.url, database)
     counted = Counted(simulator)
 
@@ -264,7 +264,7 @@ def test_an_index_that_is_new_is_filled_beside_one_that_is_not(simulator: Simula
     assert resolutions(database, "eth_usd") == resolutions(database, "btc_usd")
 
 
-def test_an_index_that_the_exchange_knows_nothing_of_is_asked_for_again_at_the_next_start(serve, database: Database):
+def test_an_index_without_history_at_the_exchange_is_asked_for_again_at_the_next_start(serve, database: Database):
     server = serve(scripted())
 
     load(server.url, database)
@@ -285,7 +285,7 @@ def test_the_log_has_a_line_for_each_index_and_one_at_the_end(simulator: Simulat
     ]
 
 
-def test_progress_is_told_before_each_request(simulator: Simulator, database: Database):
+def test_progress_is_reported_before_each_request(simulator: Simulator, database: Database):
     counted = Counted(simulator)
     told: list[tuple[str, int, int, int]] = []
 
@@ -314,7 +314,7 @@ def test_requests_are_apart_and_one_at_a_time(serve, database: Database):
 
 
 @given(poll_seconds=st.integers(1, 3600), data=st.data())
-def test_history_and_polls_together_stay_within_the_budget_unless_history_would_stand_still(poll_seconds, data):
+def test_history_and_polls_stay_within_the_budget_unless_history_would_stand_still(poll_seconds, data):
     indexes = data.draw(st.integers(1, min(1000, MAX_REQUESTS_PER_SECOND * poll_seconds)))
 
     spacing = spacing_s(indexes / poll_seconds)
@@ -337,7 +337,7 @@ def test_a_range_that_is_refused_is_left_out_with_one_warning(simulator: Simulat
     ]
 
 
-def test_a_range_whose_reply_is_none_is_left_out(serve, simulator: Simulator, database: Database):
+def test_a_range_with_an_unusable_reply_is_left_out(serve, simulator: Simulator, database: Database):
     simulator.faults.add(Fault("not_json", method=CHART, times=1))
 
     load(simulator.url, database)
@@ -347,7 +347,7 @@ def test_a_range_whose_reply_is_none_is_left_out(serve, simulator: Simulator, da
 
 @pytest.mark.usefixtures("without_waits")
 @pytest.mark.parametrize("kind", ["html", "error", "reset"])
-def test_trouble_that_goes_away_is_waited_out_and_told_once(simulator: Simulator, database: Database, caplog, kind):
+def test_history_waits_for_the_end_of_trouble_and_logs_it_once(simulator: Simulator, database: Database, caplog, kind):
     simulator.faults.add(Fault(kind, method=CHART, times=2))
 
     load(simulator.url, database)
@@ -357,7 +357,7 @@ def test_trouble_that_goes_away_is_waited_out_and_told_once(simulator: Simulator
     assert warning.startswith("history of btc_usd, range 1h, waits: ")
 
 
-def test_an_exchange_that_is_away_and_comes_back_is_waited_for(simulator: Simulator, database: Database):
+def test_history_waits_for_an_exchange_that_fails_for_a_while(simulator: Simulator, database: Database):
     simulator.faults.add(Fault("outage", seconds=0.5))
 
     load(simulator.url, database)
@@ -393,7 +393,7 @@ def test_a_pause_makes_history_wait_ten_times_as_long_as_the_polls():
     assert 600 <= waits_s[2] <= 720
 
 
-def test_a_database_that_is_taken_is_tried_again_when_a_lease_must_be_over():
+def test_a_busy_database_is_tried_again_when_a_lease_must_be_over():
     again = while_it_is(StoreError, "history")
 
     waits_s = [again(BusyError("taken")) for _ in range(100)]
@@ -403,7 +403,7 @@ def test_a_database_that_is_taken_is_tried_again_when_a_lease_must_be_over():
 
 
 @pytest.mark.usefixtures("without_waits")
-def test_a_database_that_is_taken_is_waited_for_and_told_once(simulator: Simulator, database: Database, caplog):
+def test_history_waits_for_a_busy_database_and_logs_it_once(simulator: Simulator, database: Database, caplog):
     tries = []
     counted = Counted(simulator)
     with ExitStack() as elsewhere:
@@ -469,11 +469,11 @@ def test_a_load_that_is_ended_while_it_writes_leaves_all_or_nothing(simulator: S
 # Gaps
 
 Stretch = tuple[timedelta, timedelta]
-"""How long before NOW it began, and ended."""
+"""The start and end of an outage, as times before NOW."""
 
 
 def record(database: Database, since: timedelta, *outages: Stretch, poll_seconds: int = 5) -> None:
-    """Ticks up to NOW but for some outages, and an average long ago, so that no history is loaded."""
+    """Ticks up to NOW except for some outages, and an old average, so that no history is loaded."""
     first = int((NOW - since).timestamp()) // poll_seconds * poll_seconds
     slots = [datetime.fromtimestamp(each, UTC) for each in range(first, int(NOW.timestamp()) + 1, poll_seconds)]
     out = [slot for slot in slots if any(NOW - began <= slot < NOW - ended for began, ended in outages)]
@@ -494,7 +494,7 @@ def record(database: Database, since: timedelta, *outages: Stretch, poll_seconds
 
 
 def backfill(url: str, database: Database, *moves_s: float, **options: Any) -> list[list[Gap]]:
-    """What became of gaps in rounds, between which the clock moves."""
+    """What became of gaps, in rounds with moves of the clock between them."""
 
     async def rounds() -> list[list[Gap]]:
         clock = Clock()
@@ -511,7 +511,7 @@ def backfill(url: str, database: Database, *moves_s: float, **options: Any) -> l
 
 
 def told(database: Database) -> list[tuple[str, str | None]]:
-    """State and healer of each gap in the ledger."""
+    """The state of each gap in the ledger, and what healed it."""
     with database.read() as cursor:
         return [(gap.state, gap.healed_by) for gap in ledger(cursor, EPOCH, NOW, NOW)]
 
@@ -536,7 +536,7 @@ def test_an_outage_of_minutes_is_healed_at_six_seconds_by_one_request(simulator:
     assert told(database) == [("healed", "simulator, 6 s")]
 
 
-def test_an_outage_of_three_days_is_healed_at_the_finest_steps_that_there_are(simulator, database: Database):
+def test_an_outage_of_three_days_is_healed_with_the_finest_steps_that_exist(simulator, database: Database):
     days = timedelta(days=1)
     record(database, 4 * days, (3 * days, minutes(2)), poll_seconds=60)
 
@@ -572,7 +572,7 @@ def test_healing_again_changes_nothing(simulator: Simulator, database: Database)
         (timedelta(days=400), timedelta(days=40), ["1y", "all"]),
     ],
 )
-def test_only_the_ranges_that_reach_a_gap_are_asked_for_the_finest_first(serve, database, began, ended, asked):
+def test_only_ranges_that_reach_a_gap_are_asked_for_finest_first(serve, database, began, ended, asked):
     record(database, began + timedelta(hours=1), (began, ended), poll_seconds=600)
     server = serve(scripted())
 
@@ -602,7 +602,7 @@ def test_a_fresh_gap_waits_until_its_averages_are_over(simulator: Simulator, dat
     assert counted.so_far == 1
 
 
-def test_a_gap_that_a_cut_off_chart_left_is_asked_for_again_then_coarser_and_given_up_at_the_end(serve, database):
+def test_a_gap_left_by_a_cut_off_chart_is_asked_for_again_then_coarser_then_given_up(serve, database):
     record(database, minutes(50), (minutes(40), minutes(30)))
     server = serve(scripted(("1h", [(NOW - minutes(number), 1.0) for number in (3, 2, 1)])))
 
@@ -614,7 +614,7 @@ def test_a_gap_that_a_cut_off_chart_left_is_asked_for_again_then_coarser_and_giv
     assert told(database) == [("unfillable", None)]
 
 
-def test_a_gap_that_is_tried_in_vain_is_left_alone_for_a_while(serve, database):
+def test_a_gap_that_was_tried_in_vain_waits_before_the_next_try(serve, database):
     record(database, minutes(50), (minutes(40), minutes(30)))
     server = serve(scripted())
 
@@ -633,7 +633,7 @@ def test_history_that_ends_before_a_gap_leaves_it_open(serve, database: Database
     assert told(database) == [("open", None)]
 
 
-def test_what_no_history_reaches_after_days_is_given_up(serve, database: Database):
+def test_a_gap_that_no_history_reaches_after_days_is_given_up(serve, database: Database):
     days = timedelta(days=1)
     record(database, 400 * days, (390 * days, 380 * days), poll_seconds=3600)
     old = [(NOW - number * days, 1.0) for number in (900, 899, 898)]
@@ -643,7 +643,7 @@ def test_what_no_history_reaches_after_days_is_given_up(serve, database: Databas
     assert told(database) == [("unfillable", None)]
 
 
-def test_gaps_of_an_index_that_is_recorded_no_more_are_healed_too(simulator: Simulator, database: Database):
+def test_gaps_of_an_index_that_is_no_longer_recorded_are_healed_too(simulator: Simulator, database: Database):
     record(database, minutes(30), (minutes(20), minutes(15)))
     with database.write() as cursor:
         cursor.execute("UPDATE ticks SET index_name = 'sol_usdc'")
@@ -665,17 +665,17 @@ def test_more_gaps_than_a_lease_closes_are_all_closed(simulator: Simulator, data
     assert {state for state, _ in told(database)} <= {"healed", "unfillable"}
 
 
-def test_the_log_tells_what_became_of_gaps(simulator: Simulator, database: Database, caplog):
+def test_the_log_says_what_became_of_gaps(simulator: Simulator, database: Database, caplog):
     record(database, minutes(30), (minutes(20), minutes(15)))
 
     backfill(simulator.url, database)
 
     (line,) = caplog.messages
     assert line.startswith("history of btc_usd: ")
-    assert line.endswith("; 1 pieces of gaps closed")
+    assert line.endswith("; 1 pieces of gaps healed or given up")
 
 
-def test_attempts_that_are_used_up_end_it(serve, database: Database):
+def test_used_up_attempts_end_the_backfill(serve, database: Database):
     record(database, minutes(30), (minutes(20), minutes(15)))
     server = serve(lambda _: http(b"<html>", "502 Bad Gateway"))
 
@@ -704,7 +704,7 @@ def rounds(url: str, database: Database, *names: str, moves_s: Sequence[float] =
 
 
 def failing(index_name: str, chart_range: str, status: str = "500 Internal Server Error") -> Callable[[str], bytes]:
-    """An exchange that fails for one range of one index, and has three points in all others."""
+    """An exchange that fails for one range of one index, and has three points in every other range."""
     points = [[milliseconds(NOW - timedelta(days=number)), 1.0] for number in (9, 8, 7)]
 
     def answer(target: str) -> bytes:
@@ -716,7 +716,7 @@ def failing(index_name: str, chart_range: str, status: str = "500 Internal Serve
 
 
 @pytest.mark.usefixtures("without_waits")
-def test_a_chart_that_keeps_failing_is_tried_three_times_and_holds_up_nothing(serve, database: Database, caplog):
+def test_a_chart_that_keeps_failing_is_tried_three_times_and_delays_no_other(serve, database: Database, caplog):
     server = serve(failing("btc_usd", "1y"))
 
     rounds(server.url, database, "btc_usd", "eth_usd")
@@ -734,7 +734,7 @@ def test_a_chart_that_keeps_failing_is_tried_three_times_and_holds_up_nothing(se
 
 
 @pytest.mark.usefixtures("without_waits")
-def test_what_failed_of_a_history_is_asked_for_again_after_waits_that_grow(serve, database: Database):
+def test_failed_ranges_of_a_history_are_asked_for_again_after_growing_waits(serve, database: Database):
     server = serve(failing("btc_usd", "1y"))
 
     rounds(server.url, database, "btc_usd", moves_s=(29, 2, 59, 2))
@@ -793,8 +793,8 @@ def test_a_chart_that_trickles_is_given_up(serve, database: Database, caplog):
 
 
 @pytest.mark.parametrize("corrected_s", [0, 10])
-def test_averages_are_told_finished_by_the_exchanges_clock(serve, database: Database, corrected_s):
-    """The local clock is ten seconds ahead, and the last average goes on for five more."""
+def test_the_exchanges_clock_decides_which_averages_are_finished(serve, database: Database, corrected_s):
+    """The local clock is ten seconds ahead, and the last average ends in five seconds."""
     points = [(NOW - timedelta(seconds=second), float(second)) for second in (13, 7, 1)]
     local, clock = (Clock(NOW + timedelta(seconds=ahead_s)) for ahead_s in (10, 10 - corrected_s))
 
@@ -807,14 +807,14 @@ def test_averages_are_told_finished_by_the_exchanges_clock(serve, database: Data
     assert [price for _, price, *_ in stored(database)] == [13.0, 7.0]
 
 
-def test_a_pause_of_one_method_is_no_reason_to_wait_ten_times_as_long():
+def test_history_does_not_wait_ten_times_as_long_after_a_pause_of_one_method():
     again = while_it_is(TemporaryError, "history", lambda: False)
 
     assert again(RateLimitedError("too many", pause=timedelta(seconds=30))) == 30.0
 
 
 @pytest.mark.usefixtures("without_waits")
-def test_attempts_that_are_used_up_are_told_when_all_else_is_done(serve, database: Database):
+def test_used_up_attempts_are_raised_after_all_other_work(serve, database: Database):
     server = serve(failing("btc_usd", "1h", "502 Bad Gateway"))
 
     with pytest.raises(UnavailableError, match="HTTP 502"):
@@ -824,7 +824,7 @@ def test_attempts_that_are_used_up_are_told_when_all_else_is_done(serve, databas
     assert stored(database, "eth_usd")
 
 
-def test_the_simulators_averages_do_not_get_among_those_of_the_exchange(simulator: Simulator, database: Database):
+def test_averages_of_the_simulator_are_not_stored_among_the_exchanges(simulator: Simulator, database: Database):
     with database.write() as cursor:
         ticks.append(cursor, [Tick("btc_usd", NOW, 1.0)])
 

@@ -1,4 +1,4 @@
-"""A dashboard that its host puts to sleep is healed when it wakes, and what its disk lost comes back as averages."""
+"""A dashboard that its host put to sleep heals its gap when it wakes, and fills a lost disk with averages."""
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -38,7 +38,7 @@ def clock() -> MovedClock:
 
 @pytest.fixture
 def wake(clock: MovedClock, make_settings: Callable[..., Settings], database_file) -> Iterator[Wake]:
-    """Start the recorder of a dashboard, which looks for gaps soon."""
+    """Start the recorder of a dashboard with short waits between its looks for gaps."""
     limits = Limits(history=HistoryLimits(look_for_gaps_s=0.5, ripe=timedelta(seconds=4)))
     started: list[Recorder] = []
     with Simulator(limits=False, clock=clock) as simulator:
@@ -56,7 +56,7 @@ def wake(clock: MovedClock, make_settings: Callable[..., Settings], database_fil
 
 
 def wait_for(condition: Callable[[], Any]) -> None:
-    """Look so seldom that the recorder can get on."""
+    """Wait for a condition with few looks, so that the recorder can work."""
     wait_until(condition, timeout_s=60, look_again_s=0.3)
 
 
@@ -74,7 +74,7 @@ def rows(database_file) -> list[tuple[datetime, str, int]]:
 
 
 def night(wake: Wake, clock: MovedClock, database_file) -> tuple[datetime, datetime]:
-    """Record a few ticks into a file that has its history, and sleep; the last tick before, and the time of waking."""
+    """Record a few ticks into a file with history, and sleep; return the last tick before and the time of waking."""
     database = Database(database_file)
     database.migrate()
     with database.write() as cursor:
@@ -87,7 +87,7 @@ def night(wake: Wake, clock: MovedClock, database_file) -> tuple[datetime, datet
 
 
 def states(database_file, now: datetime) -> dict[str, Any]:
-    """The slots that are missing, by what became of them."""
+    """The missing slots, by the state of their gap."""
     with Database(database_file).read() as cursor:
         found = gaps.ledger(cursor, EPOCH, now, now)
     return {gap.state: sum(each.slots for each in found if each.state == gap.state) for gap in found}
@@ -108,7 +108,7 @@ def test_the_time_asleep_is_healed_from_the_exchange_and_marked_as_averages(wake
     assert sum(became.values()) - became["healed"] < 120
 
 
-def test_after_the_disk_was_lost_the_exchanges_own_history_fills_a_new_file(wake, clock, database_file):
+def test_after_a_lost_disk_the_exchanges_history_fills_a_new_file(wake, clock, database_file):
     slept, woke = night(wake, clock, database_file)
     for path in database_file.parent.iterdir():
         path.unlink()

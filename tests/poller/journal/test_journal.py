@@ -17,7 +17,7 @@ from poller.journal.storing import Shift
 from store.errors import BusyError, StoreError
 from store.file import schema
 from store.file.aside import list_aside
-from store.file.database import Database
+from store.file.database import Cursor, Database
 from store.health import vitals
 from store.health.vitals import Vitals
 from store.ledger import runs
@@ -797,7 +797,31 @@ def test_slots_of_a_run_are_moved_by_multiples_of_their_own_periods(journal: Jou
     assert stored_misses(database) == [miss(300, feed="books/BTC"), miss(500)]
 
 
-def test_a_run_at_the_right_time_is_not_moved(journal: Journal):
+def test_a_run_that_is_moved_while_it_is_written_in_halves_is_moved_with_all_of_its_slots(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+):
+    journal = Journal(database)
+    by = timedelta(seconds=200)
+    refusals = [ValueError("a row that is none")]
+    note = runs.note
+
+    def refuse_once(cursor: Cursor, run: Run) -> None:
+        if refusals:
+            journal.move_run(RUN, by, [Shift(tuple(RUN.feeds), slot(2), by)])
+            raise refusals.pop()
+        note(cursor, run)
+
+    monkeypatch.setattr(runs, "note", refuse_once)
+    journal.begin_run(RUN)
+    journal.add(slot(1), [miss(1), miss(2)])
+    journal.flush(1)
+    journal.flush(1)
+
+    assert stored_runs(database) == [replace(RUN, started_at=RUN.started_at + by)]
+    assert stored_misses(database) == [miss(201), miss(202)]
+
+
+def test_a_run_that_is_in_its_place_is_not_moved(journal: Journal):
     journal.begin_run(RUN)
     journal.flush(1)
 

@@ -1,4 +1,4 @@
-"""Proxies and certificates of the environment are honoured, or one line names the variable."""
+"""Proxies and certificates from the environment are used, or one line names the bad variable."""
 
 import asyncio
 import gc
@@ -111,7 +111,7 @@ def test_this_machine_is_never_asked_through_a_proxy(monkeypatch: pytest.MonkeyP
         ("", "a.example", False),
     ],
 )
-def test_hosts_that_no_proxy_names_are_asked_directly(monkeypatch: pytest.MonkeyPatch, no_proxy, host, exempt):
+def test_hosts_in_no_proxy_are_asked_directly(monkeypatch: pytest.MonkeyPatch, no_proxy, host, exempt):
     monkeypatch.setenv("HTTPS_PROXY", "http://p:1")
     monkeypatch.setenv("NO_PROXY", no_proxy)
 
@@ -193,7 +193,7 @@ def test_a_socks_proxy_that_fails_makes_the_exchange_unreachable(monkeypatch: py
     assert said.startswith(f"{words} (through the proxy socks5://127.0.0.1:")
 
 
-def test_a_proxy_that_refuses_is_told_as_such(serve: Serve, monkeypatch: pytest.MonkeyPatch):
+def test_a_proxy_that_refuses_is_reported_as_such(serve: Serve, monkeypatch: pytest.MonkeyPatch):
     proxy = serve(lambda _: http(b"", "407 Proxy Authentication Required"))
     monkeypatch.setenv("HTTPS_PROXY", proxy.url.removesuffix("/api/v2"))
 
@@ -201,7 +201,7 @@ def test_a_proxy_that_refuses_is_told_as_such(serve: Serve, monkeypatch: pytest.
         price("https://exchange.example/api/v2")
 
 
-def test_a_proxy_that_is_gone_is_told_as_such_without_its_password(monkeypatch: pytest.MonkeyPatch):
+def test_a_missing_proxy_is_reported_as_such_without_its_password(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("HTTPS_PROXY", "http://user:Passw0rd@127.0.0.1:9")
 
     with pytest.raises(UnreachableError) as raised:
@@ -267,7 +267,7 @@ BAD_PROXIES = [
 
 
 @pytest.mark.parametrize(("variable", "value", "shown"), BAD_PROXIES)
-def test_a_proxy_that_is_none_is_one_line_without_its_password(
+def test_a_bad_proxy_is_refused_in_one_line_without_its_password(
     make_settings: Make, monkeypatch: pytest.MonkeyPatch, variable, value, shown
 ):
     monkeypatch.setenv(variable, value)
@@ -301,7 +301,7 @@ BAD_CERTIFICATES = [
 
 
 @pytest.mark.parametrize(("variable", "place", "allowed"), BAD_CERTIFICATES)
-def test_certificates_that_are_none_are_one_line(
+def test_bad_certificates_are_refused_in_one_line(
     make_settings: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable, place, allowed
 ):
     path = place(tmp_path)
@@ -313,7 +313,7 @@ def test_certificates_that_are_none_are_one_line(
     assert str(raised.value) == f"{variable} = {str(path)!r}: must be {allowed}"
 
 
-def test_what_only_messages_need_may_be_wrong_where_nobody_is_told(
+def test_variables_that_only_messages_need_are_not_checked_without_addresses(
     make_settings: Make, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nonexistent")
@@ -326,13 +326,13 @@ def test_what_only_messages_need_may_be_wrong_where_nobody_is_told(
 
 
 @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_DIR"])
-def test_a_folder_of_certificates_is_one(make_settings: Make, monkeypatch: pytest.MonkeyPatch, tmp_path, variable):
+def test_a_folder_of_certificates_is_accepted(make_settings: Make, monkeypatch: pytest.MonkeyPatch, tmp_path, variable):
     monkeypatch.setenv(variable, str(tmp_path))
 
     check_environment(make_settings(), tells=True)
 
 
-def test_addresses_that_no_request_can_be_sent_to_are_one_line(make_settings: Make):
+def test_unusable_addresses_are_refused_in_one_line(make_settings: Make):
     odd = "https://exchange.example/" + "x" * 70_000
 
     with pytest.raises(SettingsError, match=r"^TICKWELL_DERIBIT_URL = 'https://exchange.example/x"):
@@ -356,7 +356,7 @@ def test_the_demo_needs_no_proxy(make_settings: Make, monkeypatch: pytest.Monkey
 @pytest.mark.parametrize(
     ("variable", "value"), [("HTTPS_PROXY", "socks4://user:Passw0rd@x"), ("SSL_CERT_FILE", "/nonexistent.pem")]
 )
-def test_every_command_that_asks_somebody_says_it_in_one_line(
+def test_every_command_that_sends_requests_refuses_in_one_line(
     command: Callable[..., Result], database, monkeypatch: pytest.MonkeyPatch, arguments, variable, value
 ):
     monkeypatch.setenv(variable, value)
@@ -370,7 +370,9 @@ def test_every_command_that_asks_somebody_says_it_in_one_line(
 
 
 @pytest.mark.parametrize(("start", "poller"), [(start_embedded, "embedded"), (start_watchdog, "external")])
-def test_a_dashboard_does_not_start_either(make_settings: Make, monkeypatch: pytest.MonkeyPatch, start, poller):
+def test_a_dashboard_does_not_start_with_a_bad_variable(
+    make_settings: Make, monkeypatch: pytest.MonkeyPatch, start, poller
+):
     monkeypatch.setenv("SSL_CERT_FILE", "/nonexistent.pem")
 
     with pytest.raises(SettingsError, match=r"^SSL_CERT_FILE = '/nonexistent\.pem'"):

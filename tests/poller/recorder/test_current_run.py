@@ -50,7 +50,7 @@ def slow(cadences: list[Cadence]) -> Cadence:
 
 
 def begin(current_run: CurrentRun, cadence: Cadence, second: int) -> bool:
-    return asyncio.run(current_run.begin(cadence, slot(second)))
+    return asyncio.run(current_run.begin(cadence, slot(second), slot(second)))
 
 
 def serve(current_run: CurrentRun, cadence: Cadence, seconds: Sequence[int]) -> None:
@@ -84,26 +84,34 @@ def test_a_run_has_the_feeds_of_all_periods(current_run, fast, slow, journal, da
 
 def test_a_slot_of_a_longer_period_waits_until_a_run_has_begun(current_run, fast, slow):
     async def both() -> list[bool]:
-        early = asyncio.create_task(current_run.begin(slow, slot(0)))
-        late = asyncio.create_task(current_run.begin(slow, slot(300)))
+        early = asyncio.create_task(current_run.begin(slow, slot(0), slot(0)))
+        late = asyncio.create_task(current_run.begin(slow, slot(300), slot(300)))
         await asyncio.sleep(0)  # both wait now
         assert [early.done(), late.done()] == [False, False]
-        begun = await current_run.begin(fast, slot(300))
+        begun = await current_run.begin(fast, slot(300), slot(300))
         return [begun, await early, await late]
 
     assert asyncio.run(both()) == [True, False, True]
     assert slow.slot == slot(300)
 
 
-def test_slots_of_all_feeds_are_known_up_to_the_oldest_one_under_way(current_run, fast, slow):
-    outside = current_run.known_to
+def test_what_is_known_of_all_feeds_ends_with_the_oldest_slot_under_way(current_run, fast, slow):
+    outside = current_run.known_to(slot(60))
     serve(current_run, fast, [0])
     begin(current_run, slow, 0)
     serve(current_run, fast, [1, 2])
-    with_one_under_way = current_run.known_to
+    with_one_under_way = current_run.known_to(slot(60))
     slow.served()
 
-    assert (outside, with_one_under_way, current_run.known_to) == (None, slot(0), slot(3))
+    assert (outside, with_one_under_way, current_run.known_to(slot(60))) == (None, slot(0), slot(3))
+
+
+def test_nothing_is_known_of_the_rest_of_a_long_slot_in_which_another_run_may_begin(journal):
+    (alone,) = cadences_of(index_feeds(["eth_usd"], 3600 * SECOND), journal)
+    current_run = CurrentRun([alone], journal)
+    serve(current_run, alone, [0])
+
+    assert (alone.known_to, current_run.known_to(slot(20))) == (slot(3600), slot(20))
 
 
 def test_skipped_slots_are_misses_of_their_feeds(current_run, fast, slow, journal, database):
@@ -124,10 +132,10 @@ def test_a_run_ends_when_the_machine_goes_to_sleep(current_run, fast, slow, jour
         begin(current_run, fast, 3)
 
     async def wakes() -> bool:
-        waits = asyncio.create_task(current_run.begin(slow, slot(300)))
+        waits = asyncio.create_task(current_run.begin(slow, slot(300), slot(300)))
         await asyncio.sleep(0)
-        assert current_run.known_to is None  # the slow cadence saw that the run is over
-        await current_run.begin(fast, slot(400))
+        assert current_run.known_to(slot(300)) is None  # the slow one saw that the run is over
+        await current_run.begin(fast, slot(400), slot(400))
         return bool(await waits)
 
     assert not asyncio.run(wakes())
@@ -137,7 +145,25 @@ def test_a_run_ends_when_the_machine_goes_to_sleep(current_run, fast, slow, jour
     assert skipped == ([("btc_usd", slot(2))] if under_way else [])
 
 
-def test_another_run_follows_a_run_that_ends_during_a_slot(current_run, fast, journal, database):
+def test_a_sleep_that_a_long_period_sees_first_leaves_no_misses(current_run, fast, slow, journal, database):
+    """Its slot began before the machine woke."""
+    serve(current_run, fast, [0])
+    serve(current_run, slow, [0])
+    serve(current_run, fast, [1])
+
+    async def wakes() -> bool:
+        waits = asyncio.create_task(current_run.begin(slow, slot(60), slot(65)))
+        await asyncio.sleep(0)
+        await current_run.begin(fast, slot(65), slot(65))
+        return bool(await waits)
+
+    assert not asyncio.run(wakes())
+    first, second = stored_runs(journal, database)
+    assert (first.ended_at, second.started_at) == (slot(2), slot(65))
+    assert stored_misses(journal, database) == []
+
+
+def test_a_run_that_ends_during_a_slot_is_followed_by_another(current_run, fast, journal, database):
     serve(current_run, fast, [0])
     begin(current_run, fast, 1)
     current_run.end()

@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -13,7 +13,7 @@ import pytest
 
 from poller.exchange.client import DeribitClient
 from poller.exchange.errors import RefusedError
-from poller.feeds.feed import Feed, Outcome
+from poller.feeds.feed import Feed
 from poller.feeds.index import index_feeds
 from poller.history.limits import Limits as HistoryLimits
 from poller.journal.journal import Journal
@@ -28,7 +28,7 @@ from store.ledger.coverage import coverage
 from store.ledger.gaps import ledger
 from store.models import Cause, Exchange, Miss, Snapshot, Tick, from_column, utc_now
 from store.prices import averages, ticks
-from tests.conftest import START, wait_until
+from tests.conftest import START, tick, wait_until
 from tests.made_up.feed import moon_feed
 from tests.poller.conftest import http, price_reply, reply
 from tests.support.slots import in_a_row, seconds
@@ -120,18 +120,16 @@ def test_feeds_of_two_periods_are_recorded_together(serve, start: Start, recorde
 
 def test_a_request_of_three_seconds_costs_a_feed_at_one_second_no_slot(serve, start: Start, recorded: Database):
     over = threading.Event()
-    asked_at: list[float] = []
 
     def slow(target: str) -> bytes:
         if "get_index_price?" in target and "slow_usd" in target:
-            asked_at.append(time.monotonic())
             over.wait(3)
             return price_reply(sent_at=utc_now())
         return answer(target)
 
     (slow_feed,) = index_feeds(("slow_usd",), 5 * SECOND)
     recorder = start(serve(slow).url, slow_feed)
-    wait_until(lambda: len(asked_at) >= 2 and time.monotonic() > asked_at[1] + 3, timeout_s=30)
+    wait_until(lambda: recorded.meters.polls["slow_usd", "ok"] >= 2, timeout_s=30)
     recorder.stop()
     over.set()
 
@@ -143,8 +141,27 @@ def test_a_request_of_three_seconds_costs_a_feed_at_one_second_no_slot(serve, st
         assert ticks.latest(cursor, "slow_usd") is not None
 
 
-def test_no_second_has_more_requests_than_the_budget(serve, database: Database, make_settings: Callable[..., Settings]):
-    """Twelve indexes share their slots, one fails and is asked again, and history is loaded meanwhile."""
+def test_many_feeds_of_a_long_period_cost_a_feed_at_one_second_no_slot(serve, start: Start, recorded: Database):
+    """They take eight seconds of all requests that the budget has, each time."""
+    names = tuple(f"i{number}_usd" for number in range(32))
+    recorder = start(serve(answer).url, *index_feeds(names, 10 * SECOND))
+    wait_until(lambda: asked_all(recorded, names), timeout_s=40)
+    recorder.stop()
+
+    found = seconds(stored_prices(recorded))
+    assert found == in_a_row(found)
+    assert len(found) >= 7
+    assert "btc_usd" not in {miss.feed for miss in missed(recorded)}
+
+
+def asked_all(database: Database, names: Sequence[str]) -> bool:
+    return all(database.meters.polls[name, "ok"] for name in names)
+
+
+def test_no_second_holds_more_requests_than_the_budget_whatever_asks(
+    serve, database: Database, make_settings: Callable[..., Settings]
+):
+    """Twelve indexes have their slots together, one fails and is asked again, and history is loaded beside them."""
     names = tuple(f"i{number}_usd" for number in range(12))
     asked_at: list[float] = []
 
@@ -212,16 +229,6 @@ def snapshot(second: float) -> Snapshot:
     return Snapshot(MOONS, at, at, (("Io", second, START),))
 
 
-@pytest.mark.parametrize(("repeats", "taken"), [("same", Snapshot), ("miss", Miss)])
-def test_the_feed_decides_what_an_unchanged_exchange_time_means(recorded: Database, repeats: Any, taken: type[Outcome]):
-    journal = Journal(recorded, feeds=[replace(moon_feed("JUPITER", SECOND), repeats=repeats)])
-    journal.add(START, [snapshot(0.5)])
-
-    (outcome,) = journal.add(START + SECOND, [snapshot(0.5)])
-
-    assert type(outcome) is taken
-
-
 def test_a_snapshot_that_the_database_refuses_is_set_aside_and_its_slot_is_missed(recorded: Database):
     journal = Journal(recorded, feeds=[moon_feed("JUPITER", 2 * SECOND)], exchange=lambda: Exchange.REAL)
     bad = Snapshot(MOONS, START, START, (("Io", "full", START),))
@@ -237,6 +244,24 @@ def test_a_snapshot_that_the_database_refuses_is_set_aside_and_its_slot_is_misse
     assert miss.detail.startswith("the database refused the snapshot: ")
     (line,) = recorded.path.with_name("ticks.duckdb.refused.jsonl").read_text().splitlines()
     assert json.loads(line)["kind"] == "snapshot"
+
+
+@pytest.mark.parametrize("error", [KeyError("mark"), AttributeError("no rows"), ZeroDivisionError()])
+def test_a_snapshot_that_its_feed_fails_to_append_blocks_no_other_feed(recorded: Database, error: Exception):
+    def fail(*_: object) -> None:
+        raise error
+
+    feed = replace(moon_feed("JUPITER", 2 * SECOND), append=fail)
+    journal = Journal(recorded, feeds=[*index_feeds(["btc_usd"], SECOND), feed], exchange=lambda: Exchange.REAL)
+    journal.add(START, [snapshot(0.5), tick(0.5)])
+
+    journal.flush(1)
+    journal.flush(1)
+
+    assert stored_prices(recorded) == [START + 0.5 * SECOND]
+    (miss,) = missed(recorded)
+    assert (miss.slot, miss.feed) == (START, "moons/JUPITER")
+    assert type(error).__name__ in miss.detail
 
 
 def test_a_snapshot_that_waits_at_a_stop_leaves_a_miss_that_says_so(recorded: Database):

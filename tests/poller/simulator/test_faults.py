@@ -13,7 +13,7 @@ NEEDED: dict[str, dict[str, Any]] = {"outage": {"seconds": 1}, "delisted": {"ind
 
 
 class Clock:
-    """A monotonic clock that stands until it is moved."""
+    """A monotonic clock that stands still until it is moved."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -64,7 +64,7 @@ def test_a_fault_shows_only_what_its_kind_takes():
         ({"kind": "outage", "seconds": 1, "times": 1}, "times = 1: outage takes seconds"),
         ({"kind": "outage"}, "outage needs seconds"),
         ({"kind": "reset", "method": "ticker"}, "method = 'ticker': must be one of get_index_price, "),
-        ({"kind": "locked", "method": "get_time"}, "method = 'get_time': locked bears on status"),
+        ({"kind": "locked", "method": "get_time"}, "method = 'get_time': locked affects only status"),
         ({"kind": "reset", "seconds": 0}, "seconds = 0: must be a number above 0"),
         ({"kind": "reset", "seconds": "3"}, "seconds = '3': must be a number above 0"),
         ({"kind": "reset", "seconds": math.nan}, "seconds = nan: must be a number above 0"),
@@ -127,7 +127,7 @@ ODD: tuple[Any, ...] = (
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_whatever_stands_in_a_field_is_taken_whole_or_refused_in_one_line(kind):
+def test_each_value_of_a_field_is_accepted_whole_or_refused_in_one_line(kind):
     needed = NEEDED.get(kind, {})
     said: list[str] = []
     for name in (field.name for field in dataclasses.fields(Fault)):
@@ -143,7 +143,7 @@ def test_whatever_stands_in_a_field_is_taken_whole_or_refused_in_one_line(kind):
 
 
 def test_data_that_no_reply_can_carry_is_refused():
-    with pytest.raises(FaultError, match=r"data = <object object at .+>: must be what JSON can hold"):
+    with pytest.raises(FaultError, match=r"data = <object object at .+>: must be a value that JSON can hold"):
         Fault("error", data=object())
 
 
@@ -184,7 +184,7 @@ def test_calls_of_other_methods_do_not_count(faults):
     assert kinds(faults.active("get_time")) == ["reset"]
 
 
-def test_a_fault_of_results_bears_only_on_the_method_that_has_them(faults):
+def test_a_fault_of_results_affects_only_the_method_that_has_them(faults):
     faults.add(Fault("truncated_chart", times=1))
 
     assert faults.active("get_index_price") == []
@@ -216,7 +216,7 @@ def test_faults_that_replace_the_reply_queue_up(faults):
     assert met == [["error", "slow"], ["error", "slow"], ["slow", "html"], ["slow"]]
 
 
-def test_an_outage_is_no_matter_of_single_calls(faults):
+def test_an_outage_does_not_depend_on_single_calls(faults):
     faults.add(Fault("outage", seconds=5))
 
     assert faults.active("status") == []
@@ -241,7 +241,7 @@ def test_the_listing_leaves_out_what_has_ended(faults, clock):
     assert faults.listing() == []
 
 
-def test_only_an_outage_is_told():
+def test_only_an_outage_is_reported_to_the_server():
     told = []
     faults = Faults(on_outage=lambda: told.append("outage"))
 

@@ -40,7 +40,7 @@ def test_a_price_lasts_until_the_next_whole_second():
     assert price("btc_usd", late + timedelta(microseconds=1)) != price("btc_usd", NOON)
 
 
-def test_seeds_are_different_worlds():
+def test_each_seed_gives_other_prices():
     assert len({price("btc_usd", NOON, seed) for seed in range(20)}) == 20
 
 

@@ -24,7 +24,7 @@ def at(hours: int, minutes: int = 0, seconds: int = 0) -> datetime:
 
 
 def shape(value: object) -> object:
-    """Keys and types; a list is as long as it likes, and a number may be whole or not."""
+    """Keys and types. The length of a list does not matter, nor whether a number is whole."""
     if isinstance(value, dict):
         return {name: shape(inner) for name, inner in value.items()}
     if isinstance(value, list):

@@ -32,7 +32,7 @@ HOUR = ("get_index_chart_data", {"index_name": "btc_usd", "range": "1h"})
 
 
 class Clock:
-    """The present, which stands until it is moved."""
+    """A clock that stands still until it is moved."""
 
     def __init__(self) -> None:
         self.now = NOW
@@ -166,7 +166,7 @@ def test_one_connection_serves_many_calls(simulator):
     assert lines == ["HTTP/1.1 200 OK"] * 3
 
 
-def test_a_caller_that_wants_no_more_is_left(simulator):
+def test_a_connection_is_closed_when_the_caller_asks_for_it(simulator):
     with connect(simulator) as connection:
         connection.sendall(b"GET /api/v2/public/status HTTP/1.0\r\n\r\n")
         received = b"".join(iter(lambda: connection.recv(65536), b""))
@@ -196,14 +196,14 @@ def test_json_rpc_parameters_need_not_be_texts(caller):
 @pytest.mark.parametrize(
     "body", [b"", b"{", b"[]", b"[" * 100_000, b'{"method": 1}', b'{"method": "public/test", "params": []}']
 )
-def test_json_rpc_that_is_none_is_refused(caller, body):
+def test_invalid_json_rpc_is_refused(caller, body):
     reply = caller.client.post(caller.simulator.url, content=body)
 
     assert reply.status_code == 400
     assert reply.json()["error"]["code"] == -32700
 
 
-def test_a_body_of_unknown_length_counts_as_none(simulator):
+def test_a_body_of_unknown_length_counts_as_empty(simulator):
     with connect(simulator) as connection:
         connection.sendall(b"POST /api/v2 HTTP/1.1\r\nHost: here\r\nContent-Length: much\r\n\r\n")
 
@@ -217,7 +217,7 @@ def test_an_unknown_path_is_not_found(caller, verb):
     assert (reply.status_code, reply.headers["content-type"]) == (404, "text/html")
 
 
-def test_the_simulator_keeps_quiet(caller, capfd):
+def test_the_simulator_logs_nothing(caller, capfd):
     caller.get("status")
     caller.client.put(caller.simulator.url)
     caller.simulator.stop()
@@ -275,7 +275,7 @@ def test_faults_are_posted_listed_and_deleted(caller):
     assert caller.get("status").status_code == 200
 
 
-def test_a_fault_with_a_slip_is_refused_in_one_line(caller):
+def test_a_wrong_fault_is_refused_in_one_line(caller):
     reply = caller.client.post(caller.simulator.faults_url, json={"kind": "slow", "delay_s": -1})
 
     assert reply.status_code == 400
@@ -292,7 +292,7 @@ def test_an_error_can_be_chosen_whole(caller):
     assert reply.json()["error"] == {"code": 11051, "message": "system_maintenance", "data": {"reason": "test"}}
 
 
-def test_an_error_comes_with_http_400_unless_told_otherwise(caller):
+def test_an_error_comes_with_http_400_by_default(caller):
     caller.add("error", code=10028, message="too_many_requests")
 
     reply = caller.get("status")
@@ -491,7 +491,7 @@ def test_a_pooled_client_meets_the_dead_connection_once(caller):
 @pytest.mark.parametrize(
     ("value", "read"), [("null", None), ("zero", 0), ("text", "n/a"), ("negative", -price("btc_usd", NOW))]
 )
-def test_a_price_can_be_bad(caller, value, read):
+def test_a_fault_can_make_a_price_bad(caller, value, read):
     good = caller.result(*PRICE)
     caller.add("bad_price", value=value)
 
@@ -688,7 +688,7 @@ def test_callers_that_leave_early_are_forgotten(caller, capfd):
     for _ in range(5):
         with connect(caller.simulator) as connection:
             connection.sendall(b"GET /api/v2/public/get_index_chart_data?index_name=btc_usd&range=2d HTTP/1.1\r\n\r\n")
-            # Zero seconds to linger: the simulator meets a reset in the middle of its work.
+            # Zero seconds to linger: the simulator gets a reset in the middle of its work.
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     until(lambda: len(caller.simulator._server._connections) == 0)
 

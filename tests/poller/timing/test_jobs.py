@@ -1,4 +1,4 @@
-"""Jobs run by the clock, one that fails stops no other one, and a clock that jumps holds none up."""
+"""Jobs run by the clock. A job that fails stops no other one, and a clock that jumps delays none."""
 
 import asyncio
 import logging

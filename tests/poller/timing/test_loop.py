@@ -24,7 +24,7 @@ def test_a_look_up_that_fails_raises_its_error():
 
 
 class BlockedLookUp:
-    """A resolver without a network: it answers when it is let go."""
+    """A resolver without a network: it answers only when the test lets it."""
 
     def __init__(self) -> None:
         self.began, self.let_go = threading.Event(), threading.Event()
@@ -102,7 +102,7 @@ def test_work_in_a_thread_that_fails_raises_its_error():
         asyncio.run(in_thread(work, "a-worker"))
 
 
-def test_work_in_a_thread_is_over_when_whoever_waited_for_it_has_ended():
+def test_work_in_a_thread_is_over_when_its_cancelled_caller_ends():
     began, over = threading.Event(), threading.Event()
 
     def work() -> None:

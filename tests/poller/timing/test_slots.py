@@ -47,7 +47,7 @@ def test_the_next_slot_after_a_slot_is_another_one():
 
 
 @given(instant=INSTANTS, period=PERIODS, count=st.integers(0, 20))
-def test_the_slots_between_two_are_those_that_neither_is(instant: datetime, period: timedelta, count: int):
+def test_the_slots_between_two_include_neither(instant: datetime, period: timedelta, count: int):
     last = slot_of(instant, period)
 
     between = list(slots_between(last, last + (count + 1) * period, period))
@@ -64,7 +64,7 @@ def test_there_are_no_slots_between_when_the_clock_went_back(instant: datetime, 
 
 
 class World:
-    """A clock on which waiting takes no time: it moves instead."""
+    """A clock for which waiting takes no time: the wait moves it."""
 
     def __init__(self) -> None:
         self.now = NOON + timedelta(seconds=0.3)
@@ -92,7 +92,7 @@ class World:
     def served(
         self, period_s: int, until_s: float, serve: Callable[[int], float] = lambda _: 0
     ) -> list[tuple[float, float]]:
-        """Each slot and when it came, in seconds after noon; serving the first, second … takes `serve(1)` … seconds."""
+        """Each slot and the time of its yield, in seconds after noon; serving the nth one takes `serve(n)` seconds."""
         came: list[tuple[float, float]] = []
 
         async def collect() -> None:
@@ -120,7 +120,7 @@ def test_serving_that_takes_time_does_not_drift():
     assert len(came) >= 20
 
 
-def test_serving_that_outlasts_a_slot_is_only_late_for_the_next_one():
+def test_serving_that_outlasts_a_slot_delays_only_the_next_one():
     came = World().served(5, 17, lambda number: 5.25 if number == 2 else 0)
 
     assert came == [(5, 5), (10, 10), (15, 15.25), (20, 20)]
@@ -153,7 +153,7 @@ def test_a_clock_that_is_set_back_between_two_slots_is_noticed_within_a_second()
     assert world.longest_wait_s <= 1
 
 
-def test_a_clock_that_is_set_forward_and_at_once_back_holds_up_no_slot():
+def test_a_clock_that_is_set_forward_and_at_once_back_delays_no_slot():
     world = World()
     world.at_look = {12: 3600, 13: -3600}
 

@@ -1,6 +1,6 @@
-"""What rules come to, found in the plainest way: each slot by itself, looking at all that came before it.
+"""The events of rules, found in the plainest way: each slot is judged by looking at all slots before it.
 
-It shares nothing with the code under test but the numbers of the rules.
+It shares only the numbers of the rules with the code under test.
 """
 
 import math
@@ -14,12 +14,12 @@ import numpy as np
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MINUTE_US, HOUR_US = 60_000_000, 3_600_000_000
 Found = tuple[str, str, datetime]
-"""A rule's name, where it looks, and when it fired."""
+"""A rule's name, its direction, and when it fired."""
 
 
 @dataclass
 class Slot:
-    """A slot, and what it brought: the time of its tick in microseconds since 1970 and its price, or nothing."""
+    """A slot with the time of its tick in microseconds since 1970 and its price, or without a tick."""
 
     at_us: int
     ts_us: int | None = None
@@ -45,7 +45,7 @@ class Story:
 
 
 Look = Callable[[Story, Slot], tuple[bool, bool] | None]
-"""Does a condition hold in a slot, and is it over? None where too little is known."""
+"""Does a condition hold in a slot, and is it over? None if too little is known."""
 
 
 def fired(story: Story, rules: Sequence[Mapping[str, Any]]) -> list[Found]:

@@ -1,4 +1,4 @@
-"""Days of simulated prices bring exactly the events that the plainest evaluation finds."""
+"""Days of simulated prices cause exactly the events that the plainest evaluation finds."""
 
 import itertools
 import random
@@ -45,12 +45,12 @@ RULES: list[dict[str, Any]] = [
     {"name": "thinner", "kind": "coverage", "below": 50, "hysteresis": 10, "cool_down": "6h"},
 ]
 LEVELS = ((0.2, 0.0), (0.5, 0.1), (0.8, 0.5))
-"""Levels: so far from the lowest to the highest price, and their hysteresis."""
+"""Levels, as fractions between the lowest and the highest price, and their hysteresis."""
 
 
 @pytest.fixture
 def outcomes() -> Outcomes:
-    """What each slot brought: there are outages, most of them short, some of hours."""
+    """The outcome of each slot: there are outages, most of them short, some of hours."""
     chance = random.Random(30)  # noqa: S311 the same story each time
     slots = [START + number * timedelta(seconds=POLL_SECONDS) for number in range(DAYS * 86_400 // POLL_SECONDS)]
     missed: set[datetime] = set()
@@ -75,7 +75,7 @@ def levels(outcomes: Outcomes) -> list[dict[str, Any]]:
 
 
 def judged(database: Database, rules: Sequence[AnyRule], outcomes: Outcomes) -> list[Event]:
-    """What the judge says, who is made anew from the store some times, as a recorder is that is started again."""
+    """The events of a judge that is made again from the store several times, as when a recorder restarts."""
     found: list[Event] = []
     edges = [len(outcomes) * part // RESTARTS for part in range(RESTARTS + 1)]
     with database.hold():
@@ -112,7 +112,7 @@ def story_of(outcomes: Outcomes) -> Story:
     return Story(told, POLL_SECONDS * 1_000_000)
 
 
-def test_many_days_bring_exactly_the_events_of_a_plain_evaluation(new_database: Database, outcomes: Outcomes):
+def test_many_days_cause_exactly_the_events_of_a_plain_evaluation(new_database: Database, outcomes: Outcomes):
     written = RULES + levels(outcomes)
     rules = TypeAdapter(list[AnyRule]).validate_python(written)
 

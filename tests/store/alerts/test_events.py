@@ -1,4 +1,4 @@
-"""What is noted of alerts is read as it was noted, and says who is still to be told."""
+"""Events and deliveries are read as they were noted, and show what is still to be sent."""
 
 import dataclasses
 import math
@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from store.alerts import events
-from store.alerts.events import Delivery, Event, Told
+from store.alerts.events import Delivery, Event, EventStatus
 from store.file.database import Database
 from tests.conftest import START
 
@@ -60,7 +60,7 @@ def test_events_are_read_as_they_were_noted(database: Database):
     assert newest(database) == [event]
 
 
-def test_a_number_that_there_is_none_of_stays_none(database: Database):
+def test_a_missing_number_stays_missing(database: Database):
     note(database, made(price=math.nan, value=math.nan, threshold=math.nan))
 
     (event,) = newest(database)
@@ -68,7 +68,7 @@ def test_a_number_that_there_is_none_of_stays_none(database: Database):
     assert all(map(math.isnan, (event.price, event.value, event.threshold)))
 
 
-def test_of_many_events_the_newest_come_first(database: Database):
+def test_the_newest_of_many_events_come_first(database: Database):
     many = [made(second, index_name=("btc_usd", "eth_usd")[second % 2]) for second in range(500)]
     note(database, *many)
 
@@ -76,7 +76,7 @@ def test_of_many_events_the_newest_come_first(database: Database):
     assert newest(database, limit=2, index_names=["btc_usd"]) == [many[498], many[496]]
 
 
-def test_only_what_fired_is_told_of_and_only_of_the_range(database: Database):
+def test_fired_gives_only_events_that_fired_in_the_range(database: Database):
     note(database, made(event="over"), made(-1), made(3600))
 
     assert newest(database) == []
@@ -95,7 +95,7 @@ def test_the_last_event_of_a_condition_says_where_it_stands(database: Database):
     }
 
 
-def test_each_target_is_to_be_told_until_it_was(database: Database):
+def test_an_event_is_pending_for_each_target_until_it_was_sent(database: Database):
     event, other = made(targets=("ntfy", "json")), made(1)
     note(database, event, other, made(2, targets=()))
 
@@ -106,7 +106,7 @@ def test_each_target_is_to_be_told_until_it_was(database: Database):
     assert waiting(database) == [(other.id, "ntfy", 0), (event.id, "ntfy", 2)]
 
 
-def test_what_was_given_up_is_not_tried_again(database: Database):
+def test_an_event_that_was_given_up_is_not_tried_again(database: Database):
     event = made()
     note(database, event)
 
@@ -115,7 +115,7 @@ def test_what_was_given_up_is_not_tried_again(database: Database):
     assert waiting(database) == []
 
 
-def test_what_became_of_an_event_is_its_last_try_at_each_target(database: Database):
+def test_the_delivery_of_an_event_is_the_last_try_at_each_target(database: Database):
     event, other = made(targets=("json", "ntfy")), made(1)
     note(database, event, other)
     deliver(database, event, "failed", "ntfy", 5)
@@ -123,11 +123,11 @@ def test_what_became_of_an_event_is_its_last_try_at_each_target(database: Databa
     deliver(database, event, "failed", "json", 7)
 
     with database.read() as cursor:
-        found = events.told(cursor, [other, event])
+        found = events.statuses(cursor, [other, event])
 
     assert found == [
-        Told(other),
-        Told(
+        EventStatus(other),
+        EventStatus(
             event,
             (
                 Delivery("json", "failed", START + timedelta(seconds=7), "refused", 1),
@@ -145,12 +145,12 @@ def test_the_first_reader_who_acknowledges_an_event_counts(database: Database):
             events.acknowledge(cursor, event.id, START + timedelta(seconds=second), reader)
 
     with database.read() as cursor:
-        (found,) = events.told(cursor, [event])
+        (found,) = events.statuses(cursor, [event])
 
     assert (found.acknowledged_at, found.reader) == (START + timedelta(seconds=7), "local")
 
 
-def test_what_is_no_event_can_not_be_acknowledged(database: Database):
+def test_an_unknown_event_can_not_be_acknowledged(database: Database):
     with database.write() as cursor:
         events.acknowledge(cursor, "nothing", START, "local")
 
@@ -158,7 +158,7 @@ def test_what_is_no_event_can_not_be_acknowledged(database: Database):
         assert cursor.execute("SELECT count(*) FROM alert_acknowledgements").fetchall() == [(0,)]
 
 
-def test_the_newest_events_are_those_that_people_are_to_know_of(database: Database):
+def test_the_newest_events_are_those_that_people_see(database: Database):
     told_over, quiet_over = made(3, event="over"), made(2, event="over", targets=())
     first, second = made(0, severity="info"), made(1, index_name="eth_usd", targets=())
     note(database, first, second, quiet_over, told_over)

@@ -1,4 +1,4 @@
-"""Each gap that was healed or given up is told once, whoever noted it, and whatever was interrupted."""
+"""Each healed or unfillable gap causes its events once, whoever noted it, even after interruptions."""
 
 from datetime import timedelta
 
@@ -9,7 +9,7 @@ from store.alerts import events
 from store.alerts.events import Event
 from store.alerts.healings import Healings
 from store.alerts.in_force import put_in_force, rules_in_force
-from store.alerts.judge import Company, Judge
+from store.alerts.judge import EventMaker, Judge
 from store.alerts.rules.kinds import AnyRule
 from store.file.database import Cursor, Database
 from store.ledger import gaps
@@ -17,7 +17,7 @@ from store.models import Gap
 from tests.conftest import START
 
 RULES: list[AnyRule] = TypeAdapter(list[AnyRule]).validate_python([{"name": "gap", "kind": "gap"}])
-JUDGE = Judge(RULES, {}, {}, Company({}))
+JUDGE = Judge(RULES, {}, {}, EventMaker({}))
 
 
 def gap(number: int, state: str = "healed") -> Gap:
@@ -33,14 +33,14 @@ def news(cursor: Cursor, healings: Healings, judge: Judge = JUDGE) -> list[Event
     return list(healings.events(cursor, judge, START + timedelta(hours=1)))
 
 
-def test_what_was_closed_before_the_rules_were_in_force_is_no_news(database: Database):
+def test_a_gap_closed_before_the_rules_were_in_force_causes_no_event(database: Database):
     with database.write() as cursor:
         noted(cursor, 1, gap(1))
 
         assert news(cursor, Healings(cursor, JUDGE, START + timedelta(seconds=2))) == []
 
 
-def test_each_closed_gap_is_news_once(database: Database):
+def test_each_closed_gap_causes_its_events_once(database: Database):
     with database.write() as cursor:
         healings = Healings(cursor, JUDGE, START)
         noted(cursor, 1, gap(1, "open"), gap(2))
@@ -58,7 +58,7 @@ def test_each_closed_gap_is_news_once(database: Database):
 
 
 @pytest.mark.parametrize("told", [0, 1, 2])
-def test_after_a_restart_only_what_was_not_told_is_news(database: Database, told):
+def test_after_a_restart_only_gaps_without_events_cause_them(database: Database, told):
     with database.write() as cursor:
         before = Healings(cursor, JUDGE, START)
         noted(cursor, 3, gap(1), gap(2))
@@ -70,23 +70,23 @@ def test_after_a_restart_only_what_was_not_told_is_news(database: Database, told
         assert [event.text for event in left] == [event.text for event in all_of_it[told:]]
 
 
-def test_without_a_rule_for_gaps_none_is_news(database: Database):
+def test_without_a_rule_for_gaps_no_gap_causes_an_event(database: Database):
     with database.write() as cursor:
-        nobody = Judge([], {}, {}, Company({}))
+        nobody = Judge([], {}, {}, EventMaker({}))
         healings = Healings(cursor, nobody, START)
         noted(cursor, 1, gap(1))
 
         assert news(cursor, healings, nobody) == []
 
 
-def test_before_any_recorder_had_rules_none_are_in_force(database: Database):
+def test_no_rules_are_in_force_before_a_recorder_had_some(database: Database):
     with database.write() as cursor:
         put_in_force(cursor, [], "", START)
 
         assert rules_in_force(cursor) is None
 
 
-def test_rules_are_in_force_since_they_changed(database: Database):
+def test_rules_are_in_force_since_their_last_change(database: Database):
     with database.write() as cursor:
         for minute in range(3):
             put_in_force(cursor, RULES, "", START + timedelta(minutes=minute))
@@ -97,7 +97,7 @@ def test_rules_are_in_force_since_they_changed(database: Database):
     assert (found.rules, found.since, found.fault) == (tuple(RULES), START, "")
 
 
-def test_rules_that_another_version_took_are_left_out_with_a_line(database: Database):
+def test_rules_that_only_another_version_accepts_are_left_out_with_a_line(database: Database):
     with database.write() as cursor:
         put_in_force(cursor, RULES, "", START)
         cursor.execute(
@@ -118,7 +118,7 @@ def test_rules_that_another_version_took_are_left_out_with_a_line(database: Data
     )
 
 
-def test_a_fault_of_the_file_is_told_with_the_rules_that_go_on(database: Database):
+def test_a_fault_of_the_file_is_noted_with_the_rules_that_stay_in_force(database: Database):
     with database.write() as cursor:
         put_in_force(cursor, RULES, "", START)
         since = put_in_force(cursor, RULES, "no such kind", START + timedelta(minutes=1))

@@ -8,7 +8,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from store.alerts.events import Event
-from store.alerts.judge import Company, Judge
+from store.alerts.judge import EventMaker, Judge
 from store.alerts.rules.kinds import AnyRule
 from store.alerts.rules.tape import Tape
 from store.models import Exchange, Gap, Tick
@@ -18,15 +18,15 @@ ONE_RULE: TypeAdapter[AnyRule] = TypeAdapter(AnyRule)
 LENGTH = timedelta(days=2)
 
 Play = Callable[..., list[Event]]
-"""Let prices come, one a slot from START on, None for a slot without; the events that a rule has of them."""
+"""Give a judge prices, one per slot from START on, None for a slot without a tick; return the rule's events."""
 
 
 def made(kind: str, **fields: Any) -> AnyRule:
     return ONE_RULE.validate_python({"name": "mine", "kind": kind, "cool_down": "0s", **fields})
 
 
-def judge_of(rule: AnyRule, poll_seconds: int = 1, **company: Any) -> Judge:
-    return Judge([rule], {"btc_usd": Tape(poll_seconds, LENGTH)}, {}, Company({"mine": ("ntfy",)}, **company))
+def judge_of(rule: AnyRule, poll_seconds: int = 1, **maker: Any) -> Judge:
+    return Judge([rule], {"btc_usd": Tape(poll_seconds, LENGTH)}, {}, EventMaker({"mine": ("ntfy",)}, **maker))
 
 
 def play(judge: Judge, prices: Iterable[float | None], first: int = 0, poll_seconds: int = 1) -> list[Event]:
@@ -81,7 +81,7 @@ def test_a_price_at_the_very_start_of_the_window_counts():
     assert firings(play(judge_of(made("move", percent=3, within="3s")), [100, 101, 102, 103])) == [3]
 
 
-def test_a_rule_that_looks_one_way_does_not_see_the_other():
+def test_a_rule_with_one_direction_ignores_the_other():
     assert play(judge_of(made("move", percent=3, within="10s", direction="up")), [100, 90]) == []
 
 
@@ -93,7 +93,7 @@ def test_a_move_fires_again_once_it_has_gone_back_by_the_hysteresis():
     assert in_short(found) == [("fired", 1), ("over", 4), ("fired", 5)]
 
 
-def test_a_price_that_dances_on_a_level_is_one_alert():
+def test_a_price_that_moves_around_a_level_causes_one_alert():
     level = made("level", price=100, indexes=["btc_usd"], direction="up", hysteresis=1)
 
     found = play(judge_of(level), [98.9, 100, 99.5, 100.5, 99.1, 100.2, 98.9, 100.1])
@@ -101,7 +101,7 @@ def test_a_price_that_dances_on_a_level_is_one_alert():
     assert firings(found) == [1, 7]
 
 
-def test_a_level_tells_where_it_was_crossed_and_which_way():
+def test_the_event_of_a_level_has_its_price_and_direction():
     level = made("level", price=100, indexes=["btc_usd"], hysteresis=0)
 
     found = play(judge_of(level), [99, 100.25, 99.75])
@@ -112,7 +112,7 @@ def test_a_level_tells_where_it_was_crossed_and_which_way():
     ]
 
 
-def test_a_price_that_is_beyond_a_level_from_the_outset_has_not_crossed_it():
+def test_a_price_that_starts_beyond_a_level_has_not_crossed_it():
     level = made("level", price=100, indexes=["btc_usd"], direction="up", hysteresis=0)
 
     assert firings(play(judge_of(level), [101, 102, 99, 101])) == [3]
@@ -129,25 +129,25 @@ def test_a_range_breaks_upwards_and_downwards():
     ]
 
 
-def test_a_range_that_is_not_known_as_a_whole_breaks_nowhere():
+def test_a_range_that_is_only_partly_known_does_not_break():
     assert play(judge_of(made("range_break", hours=1)), range(100, 200)) == []
 
 
-def test_a_range_of_which_nothing_was_observed_breaks_nowhere():
+def test_a_range_without_observations_does_not_break():
     judge = judge_of(made("range_break", hours=0.001, hysteresis=0))
     play(judge, [100])
 
     assert play(judge, [200], first=60) == []
 
 
-def test_volatility_fires_at_the_first_tick_after_the_minute_that_made_it_so():
+def test_volatility_fires_at_the_first_tick_after_the_minute_that_raised_it():
     rule = made("volatility", above=100, over="10m", hysteresis=0)
     calm, wild = [100.0] * 12, [100.0, 101.0] * 6
 
     found = play(judge_of(rule), [*calm, *wild], poll_seconds=60)
 
     assert firings(found) == [60 * 14]
-    # A single return of ln(1.01) within nine of which the others are nought.
+    # A single return of ln(1.01) among nine, the others of which are 0.
     assert found[0].value == pytest.approx(100 * (0.00995033**2 / 9 * 525_600) ** 0.5, rel=1e-6)
     assert found[0].text == "BTC / USD realised volatility over 10 min is 240.46 % a year, above 100 %"
 
@@ -158,17 +158,17 @@ def test_volatility_is_not_judged_before_half_of_its_minutes_are_known():
     assert firings(play(judge, [100, 110, 100, 110, 100, 110, 100], poll_seconds=60)) == [6 * 60]
 
 
-def test_minutes_that_are_not_next_to_each_other_make_no_return():
+def test_minutes_that_are_not_neighbours_make_no_return():
     judge = judge_of(made("volatility", above=1, over="10m"))
 
     assert play(judge, [100, 110] * 20, poll_seconds=120) == []
 
 
-def test_a_tick_is_stale_after_so_many_slots_without_one():
+def test_a_tick_is_stale_after_the_given_number_of_slots_without_one():
     (event,) = play(judge_of(made("stale", slots=3)), [100, None, None, None, None])
 
     assert (event.at, event.price, event.value, event.threshold) == (at(3), 100, 3, 3)
-    assert event.text == "BTC / USD no tick for 3 slots, 3 s: the newest is of 2026-11-01 12:00:00 UTC"
+    assert event.text == "BTC / USD no tick for 3 slots, 3 s: the newest is from 2026-11-01 12:00:00 UTC"
 
 
 def test_a_stale_tick_is_over_with_the_next_tick():
@@ -182,10 +182,10 @@ def test_a_stale_tick_is_over_with_the_next_tick():
 def test_an_index_without_any_tick_is_stale_too():
     (event,) = play(judge_of(made("stale", slots=2)), [None, None])
 
-    assert (event.at, event.text) == (at(1), "BTC / USD no tick for 2 slots, 2 s: none was ever heard")
+    assert (event.at, event.text) == (at(1), "BTC / USD no tick for 2 slots, 2 s: no tick ever came")
 
 
-def test_too_few_ticks_in_an_hour():
+def test_too_few_ticks_in_an_hour_fire_fire_fire():
     rule = made("coverage", below=90, hysteresis=0)
 
     found = play(judge_of(rule, 60), [*[100] * 60, *[None] * 8, *[100] * 70], poll_seconds=60)
@@ -195,7 +195,7 @@ def test_too_few_ticks_in_an_hour():
     assert found[0].text == "BTC / USD coverage of the last hour is 88.33 %, under 90 %: 7 min missing"
 
 
-def test_slots_that_nobody_served_count_as_missing():
+def test_slots_that_were_not_served_count_as_missing():
     judge = judge_of(made("coverage", below=90), 60)
     play(judge, [100] * 60, poll_seconds=60)
 
@@ -204,7 +204,7 @@ def test_slots_that_nobody_served_count_as_missing():
     assert firings(found) == [70 * 60]
 
 
-def test_a_stretch_that_nobody_served_leaves_the_hour_slot_by_slot():
+def test_a_stretch_that_was_not_served_leaves_the_hour_slot_by_slot():
     judge = judge_of(made("coverage", below=90, hysteresis=0), 60)
     play(judge, [100] * 60, poll_seconds=60)
 
@@ -213,13 +213,13 @@ def test_a_stretch_that_nobody_served_leaves_the_hour_slot_by_slot():
     assert in_short(found) == [("fired", 90 * 60), ("over", 143 * 60)]
 
 
-def test_what_recovers_is_told_only_where_that_is_asked_for():
+def test_a_recovery_is_sent_only_if_the_rule_asks_for_it():
     found = play(judge_of(made("stale", slots=1)), [100, None, 100])
 
     assert [event.targets for event in found] == [("ntfy",), ()]
 
 
-def test_a_level_that_is_ready_for_the_first_time_is_nothing_to_tell():
+def test_a_level_that_becomes_ready_for_the_first_time_is_not_sent():
     level = made("level", price=100, indexes=["btc_usd"], direction="up", recovery=True)
 
     (event,) = play(judge_of(level), [90])
@@ -228,7 +228,7 @@ def test_a_level_that_is_ready_for_the_first_time_is_nothing_to_tell():
     assert event.text == "BTC / USD crosses 100 upwards: ready, 90.0000"
 
 
-def test_within_its_cool_down_a_rule_does_not_fire_but_after_it_if_it_still_holds():
+def test_a_rule_does_not_fire_within_its_cool_down_but_after_it_if_it_still_holds():
     level = made("level", price=100, indexes=["btc_usd"], direction="up", hysteresis=0, cool_down="5s")
 
     found = play(judge_of(level), [99, 101, 99, 101, 101, 101, 101, 99, 101])
@@ -245,13 +245,13 @@ def test_a_tick_that_is_not_newer_than_the_one_before_is_not_judged():
     assert judge.tapes["btc_usd"].slot == at(2)
 
 
-def test_a_made_up_price_says_so():
+def test_the_event_of_a_simulated_price_says_so():
     (event,) = play(judge_of(made("stale", slots=1), exchange=Exchange.SIMULATOR), [100, None])
 
     assert event.text.startswith("Simulated: BTC / USD no tick")
 
 
-def test_an_event_of_quiet_hours_is_told_after_them():
+def test_an_event_in_quiet_hours_is_sent_after_them():
     rule = made("stale", slots=1, quiet={"from": "12:00", "to": "13:00", "zone": "UTC"})
 
     (event,) = play(judge_of(rule), [100, None])
@@ -270,7 +270,7 @@ def test_an_event_of_quiet_hours_is_told_after_them():
         ({"indexes": ["btc_usd"]}, 1),
     ],
 )
-def test_a_gap_that_was_healed(fields, events):
+def test_a_healed_gap_fires(fields, events):
     rule = ONE_RULE.validate_python({"name": "mine", "kind": "gap", **fields})
     gap = Gap("btc_usd", at(0), at(300), 300, 1, "unreachable", "", "healed", "chart", 6)
 
@@ -280,7 +280,7 @@ def test_a_gap_that_was_healed(fields, events):
     assert {event.at for event in found} <= {at(400)}
 
 
-def test_a_gap_that_nobody_can_fill():
+def test_an_unfillable_gap_fires():
     rule = ONE_RULE.validate_python({"name": "mine", "kind": "gap"})
     gap = Gap("btc_usd", at(0), at(300), 300, 1, "unreachable", "", "unfillable")
 
@@ -303,7 +303,7 @@ def test_a_gap_that_nobody_can_fill():
         (made("coverage", below=95), [100] * 60, "100 % against 95 %", "5 % to go"),
     ],
 )  # fmt: skip
-def test_how_far_a_condition_is_from_firing_is_told(rule, prices, progress, distance):
+def test_each_kind_says_how_far_it_is_from_firing(rule, prices, progress, distance):
     poll_seconds = 60 if rule.kind == "volatility" else 1
     judge = judge_of(rule, poll_seconds)
     play(judge, prices, poll_seconds=poll_seconds)
@@ -315,7 +315,7 @@ def test_how_far_a_condition_is_from_firing_is_told(rule, prices, progress, dist
     assert watch.rule.distance(watch.reading) == distance
 
 
-def test_what_is_out_of_sight_is_dropped_from_the_tape():
+def test_prices_beyond_the_length_are_dropped_from_the_tape():
     tape = Tape(1, timedelta(minutes=1))
 
     for second in range(10_000):
@@ -326,7 +326,7 @@ def test_what_is_out_of_sight_is_dropped_from_the_tape():
     assert tape.highest(timedelta(minutes=1)) == 100 + 9999
 
 
-def test_closes_of_minutes_out_of_sight_are_dropped_from_the_tape():
+def test_closes_beyond_the_length_are_dropped_from_the_tape():
     tape = Tape(60, timedelta(hours=1))
 
     for minute in range(5000):

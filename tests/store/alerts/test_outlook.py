@@ -1,4 +1,4 @@
-"""How rules stand is told from what is recorded, as the recorder would judge it."""
+"""The outlook of rules comes from the record, as a recorder would judge it."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -26,7 +26,7 @@ GAP = {"name": "gap", "kind": "gap"}
 
 @pytest.fixture
 def recorded(database: Database) -> Database:
-    """A minute of an index at five seconds: from 100 to 103."""
+    """A minute of an index, a tick every five seconds, from 100 to 103."""
     with database.write() as cursor:
         runs.note(cursor, Run(START, {"btc_usd": 5}, "0"))
         ticks.append(cursor, [tick(second, price=100 + second / 20) for second in range(0, 61, 5)])
@@ -51,7 +51,7 @@ def stand(found: Sequence[RuleStand]) -> Stand:
     return only
 
 
-def test_a_condition_tells_how_far_it_is_from_firing(recorded: Database):
+def test_a_condition_says_how_far_it_is_from_firing(recorded: Database):
     assert look(recorded, MOVE) == [
         RuleStand(
             TypeAdapter(AnyRule).validate_python(MOVE),
@@ -61,7 +61,7 @@ def test_a_condition_tells_how_far_it_is_from_firing(recorded: Database):
     ]
 
 
-def test_what_fired_is_fired_until_it_is_over_and_then_cools_down(recorded: Database):
+def test_a_condition_that_fired_stays_so_until_it_is_over_and_then_cools_down(recorded: Database):
     at = noted(recorded, 10, "rises 5 % within 1 min")
 
     (fired,) = look(recorded, MOVE)
@@ -74,7 +74,7 @@ def test_what_fired_is_fired_until_it_is_over_and_then_cools_down(recorded: Data
 
 
 @pytest.mark.parametrize(("price", "state"), [(102, "waiting"), (104, "ready")])
-def test_a_level_that_the_price_is_beyond_from_the_outset_waits(recorded: Database, price, state):
+def test_a_level_that_the_price_starts_beyond_waits(recorded: Database, price, state):
     assert stand(look(recorded, {**LEVEL, "price": price})).state == state
 
 
@@ -83,14 +83,14 @@ def test_slots_without_a_tick_are_counted_up_to_the_last_that_is_over(recorded: 
     assert stand(look(recorded, STALE, second=second)).progress == f"{late} of 4 slots"
 
 
-def test_of_what_was_never_recorded_nothing_is_known(recorded: Database):
+def test_nothing_is_known_of_an_index_that_was_never_recorded(recorded: Database):
     for rule in (MOVE, STALE):
         found = stand(look(recorded, rule, names=["eth_usd"]))
 
         assert (found.state, found.progress, found.distance) == ("unknown", "", "")
 
 
-def test_a_rule_of_gaps_only_tells_when_it_fired(recorded: Database):
+def test_a_rule_of_gaps_only_says_when_it_fired(recorded: Database):
     at = noted(recorded, 30, "gap healed or unfillable", rule="gap")
 
     (found,) = look(recorded, GAP)

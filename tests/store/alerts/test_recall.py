@@ -1,4 +1,4 @@
-"""A judge who is made from the store goes on as one does who heard it all."""
+"""A judge that is made from the store goes on like a judge that heard every tick."""
 
 import math
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 
 from store.alerts import events
 from store.alerts.events import Event
-from store.alerts.judge import Company, Judge
+from store.alerts.judge import EventMaker, Judge
 from store.alerts.recall import recall
 from store.alerts.rules.kinds import AnyRule
 from store.alerts.rules.tape import Tape
@@ -57,7 +57,7 @@ def judged(judge: Judge, first: int, outcomes: Sequence[Outcome]) -> list[Event]
 
 
 def of_all(rules: Sequence[AnyRule] = RULES) -> Judge:
-    return Judge(rules, {"btc_usd": Tape(PERIOD, timedelta(hours=1))}, {}, Company({}))
+    return Judge(rules, {"btc_usd": Tape(PERIOD, timedelta(hours=1))}, {}, EventMaker({}))
 
 
 def in_short(found: Sequence[Event]) -> list[tuple[object, ...]]:
@@ -74,7 +74,7 @@ def in_short(found: Sequence[Event]) -> list[tuple[object, ...]]:
     closed=st.floats(0, 1),
     healed=st.booleans(),
 )
-def test_a_judge_made_in_the_middle_of_a_history_goes_on_like_one_who_heard_it(
+def test_a_judge_made_in_the_middle_of_a_history_goes_on_like_one_that_heard_it(
     open_database: Database, prices, part, closed, healed
 ):
     outcomes = [outcome(number, price) for number, price in enumerate(prices)]
@@ -101,7 +101,7 @@ def test_a_judge_made_in_the_middle_of_a_history_goes_on_like_one_who_heard_it(
     assert in_short(before + after) == in_short(whole)
 
 
-def test_of_an_empty_file_a_judge_is_made_who_knows_nothing(database: Database):
+def test_the_judge_of_an_empty_file_knows_nothing(database: Database):
     with database.read() as cursor:
         judge = recall(cursor, RULES, NAMES, PERIOD, START, {})
 
@@ -125,7 +125,7 @@ def test_the_first_observation_of_a_long_history_is_found_by_its_candle(database
     ("exchange", "prefix"),
     [(Exchange.SIMULATOR, "Simulated: "), (Exchange.TEST, "Test environment: "), (Exchange.REAL, "")],
 )
-def test_a_judge_knows_whether_anybody_trades_at_the_prices(database: Database, exchange, prefix):
+def test_a_judge_knows_whose_prices_they_are(database: Database, exchange, prefix):
     with database.write() as cursor:
         admit(cursor, exchange, START)
         ticks.append(cursor, [tick(0)])

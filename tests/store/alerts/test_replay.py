@@ -47,7 +47,7 @@ NOW = START + timedelta(days=30)
 
 @dataclass
 class Recorded:
-    """A run: its slots with the price that each brought, or None; and whether it ended in good order."""
+    """A run: its slots, each with its price or None; and whether it was stopped in an orderly way."""
 
     start: datetime
     poll_seconds: int
@@ -74,7 +74,7 @@ def recorded(seed: int, poll_seconds: int, length: int, runs_: int) -> list[Reco
             missing = missing - 1 if missing > 0 else chance.choice([1, 3, 6, 30]) if chance.random() < 0.01 else 0
             run.prices.append(None if missing and len(run.prices) > 0 else round(price, 2))
         found.append(run)
-        # A pause of less than a slot is none.
+        # A pause shorter than a slot does not count.
         start = run.end + timedelta(seconds=poll_seconds * chance.choice([0, 3, 20, 200]))
     return found
 
@@ -93,7 +93,7 @@ def store(database: Database, outcomes: Sequence[Tick | Miss]) -> None:
 
 
 def live(database: Database, history: Sequence[Recorded], start: datetime, end: datetime) -> list[Event]:
-    """Record it all, and judge what lies in a range as recorders do, one for each run."""
+    """Record all runs, and judge the slots of a range as recorders do, with a new judge for each run."""
     found: list[Event] = []
     for run in history:
         with database.write() as cursor:
@@ -116,7 +116,7 @@ def live(database: Database, history: Sequence[Recorded], start: datetime, end: 
 
 
 def tidy(database: Database, history: Sequence[Recorded], closed: float, *, healed: bool) -> None:
-    """What a recorder does besides: note gaps, heal some of them, and store candles up to somewhere."""
+    """Do the recorder's other work: note gaps, heal some of them, and store candles up to a point."""
     end = history[-1].end
     gaps.advance(database, end, NOW, 1)
     with database.write() as cursor:
@@ -153,7 +153,7 @@ def emptied(database: Database) -> None:
     healed=st.booleans(),
 )
 @example(seed=502, poll_seconds=60, runs_=1, part=(0.0, 0.71875), closed=0.0, healed=False)  # ends within a slot
-def test_a_replay_brings_the_events_that_recorders_noted(
+def test_a_replay_gives_the_events_that_recorders_noted(
     open_database: Database, seed, poll_seconds, runs_, part, closed, healed
 ):
     history = recorded(seed, poll_seconds, 60 if poll_seconds > 5 else 15, runs_)
@@ -172,28 +172,28 @@ def test_a_replay_brings_the_events_that_recorders_noted(
 
 
 def alike(database: Database, history: Sequence[Recorded], limits: Limits = Limits()) -> bool:
-    """Does a replay of all bring what recorders noted?"""
+    """Does a replay of the whole record give the events that recorders noted?"""
     noted = live(database, history, START, history[-1].end)
     found = replay(database, RULES, NAMES, START, history[-1].end, NOW, limits=limits)
     return bool(noted) and in_short(found.events) == in_short(noted)
 
 
-def test_a_replay_on_many_leases_brings_the_same(database: Database):
+def test_a_replay_on_many_leases_gives_the_same_events(database: Database):
     assert alike(database, recorded(1, 5, 60, 2), Limits(lease_s=-1))
 
 
-def test_a_replay_over_midnight_with_one_day_in_memory_brings_the_same(database: Database):
+def test_a_replay_over_midnight_with_one_day_in_memory_gives_the_same_events(database: Database):
     prices: list[float | None] = [100.0] * (12 * 3600 // 10)
     prices += [103.0] * 60  # up at midnight, which is in the windows of ticks until after 00:02
 
     assert alike(database, [Recorded(START, 10, prices)], Limits(days=1))
 
 
-def test_a_window_that_is_shorter_than_its_minute_waited_for_a_tick_brings_the_same(database: Database):
+def test_a_window_shorter_than_the_wait_for_a_tick_gives_the_same_events(database: Database):
     assert alike(database, [Recorded(START, 1, [100.0] * 60 + [None] * 50 + [103.0] * 10 + [None] * 55 + [100.0] * 5)])
 
 
-def test_what_never_brought_a_tick_is_stale_in_a_replay_too(database: Database):
+def test_an_index_without_any_tick_is_stale_in_a_replay_too(database: Database):
     assert alike(database, [Recorded(START, 20, [None] * 30)])
 
 
@@ -209,7 +209,7 @@ def test_rules_of_prices_alone_are_replayed_without_the_gaps(database: Database)
     assert (found.days, found.days_observed) == (1, 1)
 
 
-def test_days_without_observations_are_told(database: Database):
+def test_a_replay_counts_the_days_without_observations(database: Database):
     with database.write() as cursor:
         averages.append(cursor, "btc_usd", [(START + number * timedelta(hours=1), 100.0) for number in range(48)], 3600)
         ticks.append(cursor, [tick(timedelta(days=2, hours=1).total_seconds())])

@@ -105,8 +105,8 @@ def quiet(table: str) -> str:
         (ANY_MOVE.replace("15m", "31d"), f"within = '31d', must be {LENGTH}, up to 30d"),
         (ANY_MOVE.replace('"15m"', "15"), f"within = 15, must be {LENGTH}, up to 30d"),
         ('kind = "level"\nprice = 5', "lacks indexes, a list of recorded index names"),
-        (ANY_MOVE + 'indexes = ["sol_usd"]', "indexes names sol_usd, must be of btc_usd, eth_usd"),
-        (ANY_MOVE + "indexes = [5]", "indexes.0 = 5, must be a list of recorded index names; all of them without it"),
+        (ANY_MOVE + 'indexes = ["sol_usd"]', "indexes names sol_usd, must be among btc_usd, eth_usd"),
+        (ANY_MOVE + "indexes = [5]", "indexes.0 = 5, must be a list of recorded index names; all of them if left out"),
         (ANY_MOVE + 'severity = "high"', "severity = 'high', must be info, warning or critical"),
         (ANY_MOVE + "hysteresis = 100", f"hysteresis = 100, {BACK}"),
         (
@@ -127,11 +127,11 @@ def test_a_mistake_is_one_line_with_what_is_allowed(refusal, text, line):
 
 
 def test_a_rule_without_a_name_is_named_by_its_place(refusal):
-    assert refusal("[[rule]]\n" + ANY_MOVE) == "alerts.toml, rule 1: lacks name, a name of its own, of 1 to 80 letters"
+    assert refusal("[[rule]]\n" + ANY_MOVE) == "alerts.toml, rule 1: lacks name, a unique name of 1 to 80 letters"
 
 
 def test_two_rules_of_one_name_are_refused(refusal):
-    assert refusal(rule(ANY_MOVE) * 2) == "alerts.toml, rule mine: its name must be its own, 2 rules have it"
+    assert refusal(rule(ANY_MOVE) * 2) == "alerts.toml, rule mine: its name must be unique, and 2 rules have it"
 
 
 def test_a_field_that_a_kind_does_not_know_is_named_with_those_that_it_knows(refusal):
@@ -153,16 +153,16 @@ def test_each_of_several_mistakes_has_its_line(refusal):
 
 
 @pytest.mark.parametrize("text", ["rule = 5", "rule = [5]", "[rules]", '[rule]\nname = "mine"', 'kind = "move"'])
-def test_whatever_is_no_rule_is_refused(refusal, text):
-    assert "each rule must begin with [[rule]], and nothing else stands there" in refusal(text)
+def test_a_file_with_anything_but_rules_is_refused(refusal, text):
+    assert "each rule must begin with [[rule]], and nothing else is allowed" in refusal(text)
 
 
-def test_a_file_that_is_no_toml_is_refused_with_the_place(refusal):
+def test_a_file_that_is_not_toml_is_refused_with_the_place_of_the_error(refusal):
     assert refusal("[[rule").startswith("alerts.toml can't be read: ")
 
 
 @pytest.mark.parametrize("content", ["[[rule]]".encode("utf-16"), b"# caf\xe9", b"deep = " + b"[" * 100_000])
-def test_a_file_that_is_no_text_of_toml_is_refused_in_one_line(tmp_path, content):
+def test_a_file_that_can_not_be_toml_is_refused_in_one_line(tmp_path, content):
     path = tmp_path / "alerts.toml"
     path.write_bytes(content)
 
@@ -170,7 +170,7 @@ def test_a_file_that_is_no_text_of_toml_is_refused_in_one_line(tmp_path, content
         load_rules(path, RECORDED)
 
 
-def test_rules_are_utf_8_whatever_the_machine_takes_text_for(tmp_path):
+def test_rules_are_read_as_utf_8_on_every_machine(tmp_path):
     path = tmp_path / "alerts.toml"
     path.write_text(rule(ANY_MOVE, name="Zürich"), "utf-8")
     script = "import sys, pathlib\nfrom store.alerts.rules.rule_file import load_rules\n"
@@ -182,12 +182,12 @@ def test_rules_are_utf_8_whatever_the_machine_takes_text_for(tmp_path):
     assert (read.stdout, read.stderr[-200:]) == (b"'Z\\xfcrich'\n", b"")
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path):
+def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(SettingsError, match=r"^mine\.toml can't be read: No such file or directory$"):
         load_rules(tmp_path / "mine.toml", RECORDED)
 
 
-def test_what_is_kept_of_rules_are_the_rules_without_the_addresses_that_they_notify(load):
+def test_rules_are_stored_without_the_addresses_that_they_notify(load):
     rules = [
         *load_rules(ROOT / "alerts.example.toml", RECORDED),
         *load(
@@ -204,7 +204,7 @@ def test_what_is_kept_of_rules_are_the_rules_without_the_addresses_that_they_not
     assert from_text(text) == ([rule.model_copy(update={"notify": None}) for rule in rules], [])
 
 
-def test_addresses_have_names_that_tell_nothing_of_them():
+def test_the_names_of_addresses_reveal_nothing_but_the_service():
     urls = [SecretStr(url) for url in ("tgram://token/chat", "JSON://host/path", "tgram://token/other")]
 
     assert list(named(urls)) == ["tgram", "json", "tgram 2"]
@@ -249,7 +249,7 @@ def test_in_quiet_hours_an_event_waits_until_they_end(quiet, at, send_after):
     at=st.datetimes(datetime(2026, 1, 1), datetime(2027, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001 its bounds are naive
     to=st.sampled_from(["02:00", "02:30", "03:00", "07:00"]),
 )
-def test_quiet_hours_end_within_a_day_and_then_nothing_is_quiet(at, to):
+def test_quiet_hours_end_within_a_day(at, to):
     quiet = Quiet(**BERLIN | {"to": to})
 
     end = quiet.ends_after(at)
@@ -258,7 +258,7 @@ def test_quiet_hours_end_within_a_day_and_then_nothing_is_quiet(at, to):
     assert quiet.ends_after(end) == end
 
 
-def test_a_rule_without_quiet_hours_tells_at_once(load):
+def test_the_events_of_a_rule_without_quiet_hours_are_sent_at_once(load):
     (found,) = load(rule(ANY_MOVE))
 
     assert found.send_after(utc("2026-07-01T20:00")) == utc("2026-07-01T20:00")
@@ -272,7 +272,7 @@ def test_a_rule_without_quiet_hours_tells_at_once(load):
         ('becomes = "unfillable"\nat_least = "5m"', "gap unfillable, of 5 min or more"),
     ],
 )
-def test_a_rule_of_gaps_in_words(load, text, words):
+def test_a_rule_of_gaps_has_words(load, text, words):
     (found,) = load(rule('kind = "gap"\n' + text))
 
     assert isinstance(found, GapClosed)

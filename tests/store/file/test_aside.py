@@ -1,4 +1,4 @@
-"""What can't be opened is set aside by the recorder under a name that says so; nothing of it is lost."""
+"""A recorder sets a file aside that can't be opened, under a name that says so; nothing in it is lost."""
 
 import logging
 import os
@@ -43,7 +43,9 @@ def contents(folder: Path) -> list[bytes]:
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_readers_and_writers_say_what_is_wrong_and_leave_it_there(filled: Database, damage: Callable[[Path], None]):
+def test_readers_and_writers_report_a_damaged_file_and_leave_it_as_it_is(
+    filled: Database, damage: Callable[[Path], None]
+):
     damage(filled.path)
     before = contents(filled.path.parent)
 
@@ -96,7 +98,7 @@ def of_the_file_before_it_was_checkpointed(database: Database) -> None:
 @pytest.mark.parametrize(
     ("leave_a_log", "kept"), [(of_another_file, [0]), (of_the_file_before_it_was_checkpointed, [0, 1])]
 )
-def test_of_a_log_that_is_of_something_else_the_file_is_kept(
+def test_a_foreign_log_is_set_aside_and_its_file_is_kept(
     filled: Database, leave_a_log: Callable[[Database], None], kept: list[int]
 ):
     leave_a_log(filled)
@@ -130,7 +132,7 @@ def test_a_log_without_its_file_is_set_aside_before_another_file_is_made(
 
 
 @pytest.mark.parametrize("torn", [1, 50, -1, -7])
-def test_a_log_that_a_kill_tore_is_no_damage(filled: Database, torn: int):
+def test_a_log_torn_by_a_kill_is_not_damaged(filled: Database, torn: int):
     log = log_of(filled.path)
     os.truncate(log, torn if torn > 0 else log.stat().st_size + torn)
 
@@ -142,7 +144,7 @@ def test_a_log_that_a_kill_tore_is_no_damage(filled: Database, torn: int):
     assert list_aside(filled.path) == []
 
 
-def test_names_that_are_taken_are_not_taken_again(database_file: Path):
+def test_a_name_that_exists_is_not_used_again(database_file: Path):
     for content in ("first", "second", "third"):
         database_file.write_text(content)
         set_aside(database_file, START)
@@ -153,13 +155,11 @@ def test_names_that_are_taken_are_not_taken_again(database_file: Path):
     assert aside == ["first", "second", "third"]
 
 
-def test_where_nothing_can_be_looked_at_nothing_is_listed(tmp_path: Path):
+def test_an_unreadable_folder_lists_no_files(tmp_path: Path):
     assert list_aside(tmp_path / "missing/ticks.duckdb") == []
 
 
-def test_a_file_that_is_being_made_is_not_there_before_it_is_whole(
-    database_file: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_new_file_appears_only_when_it_is_whole(database_file: Path, monkeypatch: pytest.MonkeyPatch):
     def fail(_: object) -> None:
         raise OSError(28, "No space left on device")
 
@@ -175,7 +175,7 @@ def test_a_file_that_is_being_made_is_not_there_before_it_is_whole(
     assert left == []
 
 
-def test_what_a_kill_left_of_a_file_in_the_making_is_cleared_away(database_file: Path):
+def test_the_remains_of_an_unfinished_file_are_removed(database_file: Path):
     half = database_file.with_name("ticks.duckdb.new")
     half.write_bytes(b"half")
     log_of(half).write_bytes(b"half")
@@ -223,7 +223,7 @@ def test_a_held_file_that_was_deleted_or_replaced_takes_no_more_ticks(filled: Da
     assert len(list_aside(filled.path)) == 1
 
 
-def test_what_is_set_aside_is_named_by_how_recording_goes(filled: Database, make_settings):
+def test_the_status_names_the_files_that_were_set_aside(filled: Database, make_settings):
     empty(filled.path)
     filled.migrate()
 
@@ -231,5 +231,5 @@ def test_what_is_set_aside_is_named_by_how_recording_goes(filled: Database, make
 
     assert report["database"]["set_aside"] == list_aside(filled.path)
     assert store.health.status.aside_in_words(["a", "b"]) == (
-        "set aside because they can't be opened, move them away once you have seen to them: a, b"
+        "set aside because they can't be opened; move them away once you have checked them: a, b"
     )

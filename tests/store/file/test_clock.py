@@ -1,4 +1,4 @@
-"""Now, by the exchange's clock, as far as a recorder knows it."""
+"""The time by the exchange's clock, if a recorder knows it."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -23,7 +23,7 @@ LATE = Notice(
 MINUTE = timedelta(minutes=1)
 
 
-def test_a_recorder_at_work_tells_readers_the_exchanges_time(database_file):
+def test_a_running_recorder_gives_readers_the_exchanges_time(database_file):
     lock = RecorderLock(database_file)
     lock.acquire(LATE)
 
@@ -50,7 +50,7 @@ def test_without_a_recorder_or_a_folder_to_look_in_the_local_clock_counts(databa
         (2, 0.0, 0),
     ],
 )
-def test_a_recorder_that_ended_tells_no_more_than_that_it_was_not_earlier(ended_after, skew_s, minutes):
+def test_the_time_is_never_before_the_end_of_the_last_recorder(ended_after, skew_s, minutes):
     ended = replace(LATE, state="stopped", state_since=START + ended_after * MINUTE, skew_s=skew_s, alive=False)
 
     assert corrected(ended, START) == START + minutes * MINUTE

@@ -1,4 +1,4 @@
-"""A file knows which exchange its prices are of, and takes those of no other one."""
+"""A file knows the exchange of its prices, and refuses the prices of another one."""
 
 import duckdb
 import pytest
@@ -53,7 +53,7 @@ def test_replies_of_another_exchange_are_refused_in_one_line(database: Database,
 
 
 @pytest.mark.parametrize("exchange", [Exchange.REAL, Exchange.TEST])
-def test_beside_imported_prices_go_those_of_an_exchange_but_not_the_simulators(database: Database, exchange):
+def test_a_file_of_imported_prices_accepts_an_exchange_but_not_the_simulator(database: Database, exchange):
     with database.write() as cursor:
         ticks.append(cursor, [tick(0, source="import")])
 
@@ -75,7 +75,7 @@ def test_beside_imported_prices_go_those_of_an_exchange_but_not_the_simulators(d
     ],
     ids=["nothing", "imported", "live", "chart", "one tick of the simulator"],
 )
-def test_a_file_of_an_older_version_is_of_the_exchange_that_its_ticks_tell(
+def test_the_ticks_of_an_older_file_decide_whose_prices_it_has(
     database_file, found: list[Tick], exchange: Exchange | None
 ):
     with duckdb.connect(database_file) as connection:

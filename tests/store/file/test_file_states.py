@@ -1,4 +1,4 @@
-"""Whatever lies at the path of the database, an error says so in one line and nothing is spoilt."""
+"""Anything else at the path of the database causes an error in one line and is left unchanged."""
 
 from pathlib import Path
 
@@ -105,7 +105,7 @@ def test_a_folder_in_its_place_is_a_store_error(database_file):
 
 
 def make_newer(database: Database) -> None:
-    """Make the schema newer than this version's, as an update and a step back would leave it."""
+    """Make the schema newer than this version's, as an update followed by a downgrade would."""
     with database.write() as cursor:
         ticks.append(cursor, [tick(0)])
     with duckdb.connect(database.path) as connection:
@@ -121,7 +121,7 @@ def test_a_file_of_a_newer_version_is_refused_and_left_as_it_was(database, acces
         access(Database(database.path))
 
     assert str(caught.value) == (
-        f"the database has schema 99, this version knows schemas up to {schema.newest()}: update Tickwell; "
+        f"the database has schema 99, and this version knows schemas up to {schema.newest()}: update Tickwell; "
         "the file was left as it is"
     )
     assert files(database.path.parent) == before
@@ -146,7 +146,7 @@ def test_files_are_written_for_duckdb_1_5_and_newer(database):
     assert rows == [({"storage_version": "v1.5.0+"},)]
 
 
-def test_a_memory_limit_is_duckdbs_own(database):
+def test_the_memory_limit_is_passed_to_duckdb(database):
     with Database(database.path, "123MiB").read() as cursor:
         rows = cursor.execute("SELECT current_setting('memory_limit')").fetchall()
 

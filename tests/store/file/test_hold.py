@@ -29,13 +29,13 @@ def count(database: Database, wait_s: float = 5) -> int:
 
 
 def is_kept(database: Database) -> bool:
-    """Does somebody have the lease?"""
+    """Is the lease held?"""
     return is_locked(beside(database.path, "lease"))
 
 
 @contextlib.contextmanager
 def on_a_thread(work: Callable[[], object]) -> Iterator[None]:
-    """Do something else beside the block; it is over when the block is."""
+    """Run something in a thread during the block; the block waits for its end."""
     thread = threading.Thread(target=work)
     thread.start()
     try:
@@ -51,7 +51,7 @@ def test_nothing_is_opened_before_the_first_use(database):
     assert not kept
 
 
-def test_the_file_stays_open_between_uses_and_is_let_go_at_the_end(database):
+def test_the_file_stays_open_between_uses_and_is_closed_at_the_end(database):
     with database.hold():
         append(database, tick(0))
         kept = is_kept(database)
@@ -104,7 +104,7 @@ def test_many_threads_read_and_write_through_a_held_file(database):
 
 
 @pytest.mark.parametrize("access", [count, lambda other: append(other, tick(1))])
-def test_a_quiet_holder_steps_aside_for_whoever_waits(database, access):
+def test_a_holder_without_work_steps_aside_for_a_waiting_process(database, access):
     other = Database(database.path)
     with database.hold():
         append(database, tick(0))
@@ -156,7 +156,7 @@ def test_two_holders_take_turns(database):
     assert count(database) == 6
 
 
-def test_whoever_waits_is_let_in_as_soon_as_the_last_cursor_is_back(database):
+def test_a_waiting_process_gets_the_file_as_soon_as_the_last_cursor_is_back(database):
     waiting = Database(database.path)
     stored: list[set[tuple[str, datetime]]] = []
     with database.hold():
@@ -171,7 +171,7 @@ def test_whoever_waits_is_let_in_as_soon_as_the_last_cursor_is_back(database):
     assert after == 1
 
 
-def test_a_lease_that_does_not_end_makes_others_give_up(database):
+def test_others_give_up_waiting_for_a_lease_that_does_not_end(database):
     with database.hold(), contextlib.ExitStack() as stack, database.read():
         stack.enter_context(on_a_thread(lambda: count(Database(database.path))))
         wait_until(lambda: is_wanted(database))
@@ -221,7 +221,7 @@ def test_any_other_error_leaves_the_file_open(database):
         assert is_kept(database)
 
 
-def test_a_file_of_which_much_is_kept_in_memory_is_closed_once_the_last_cursor_is_back(database):
+def test_a_file_that_takes_much_memory_is_closed_once_the_last_cursor_is_back(database):
     database = Database(database.path, limits=Limits(kept_bytes=10_000, look_s=0))
     append(database, *(tick(second) for second in range(1000)))
     checkpoint(database)
@@ -237,7 +237,7 @@ def test_a_file_of_which_much_is_kept_in_memory_is_closed_once_the_last_cursor_i
         assert count(database) == 1000
 
 
-def test_a_file_of_which_little_is_kept_in_memory_stays_open(database, first_look):
+def test_a_file_that_takes_little_memory_stays_open(database, first_look):
     database = Database(database.path, limits=Limits(look_s=0))
     first_look.may_end.set()
     with database.hold():
@@ -248,7 +248,7 @@ def test_a_file_of_which_little_is_kept_in_memory_stays_open(database, first_loo
         assert not is_wanted(database)
 
 
-def test_a_look_at_the_memory_of_a_file_that_was_closed_meanwhile_does_not_open_it(database, first_look):
+def test_checking_the_memory_of_a_closed_file_does_not_open_it(database, first_look):
     with database.hold():
         count(database)
         assert first_look.begun.wait(5)
@@ -260,7 +260,7 @@ def test_a_look_at_the_memory_of_a_file_that_was_closed_meanwhile_does_not_open_
     assert count(database) == 0
 
 
-def test_a_knock_from_before_the_file_was_opened_anew_does_not_close_it(database, first_look):
+def test_an_old_knock_does_not_close_a_file_that_was_opened_since(database, first_look):
     first_look.knocked = True
     with database.hold():
         count(database)
@@ -275,7 +275,7 @@ def test_a_knock_from_before_the_file_was_opened_anew_does_not_close_it(database
         assert is_kept(database)
 
 
-def test_a_file_that_is_missing_is_not_made_by_looking(database_file):
+def test_reading_does_not_make_a_missing_file(database_file):
     database = Database(database_file)
 
     with database.hold(), pytest.raises(NoDatabaseError):
@@ -295,7 +295,7 @@ def test_a_file_can_be_made_while_it_is_held(database_file):
     assert stored == 1
 
 
-def test_a_holder_that_could_not_look_for_others_looks_again(database):
+def test_a_failed_look_for_knocks_is_repeated(database):
     gate = beside(database.path, "gate")
     with database.hold():
         append(database, tick(0))
@@ -310,7 +310,7 @@ def test_a_holder_that_could_not_look_for_others_looks_again(database):
     assert stored == 1
 
 
-def test_the_end_waits_for_a_cursor_that_is_still_out_and_no_longer(database):
+def test_the_end_waits_only_until_the_last_cursor_is_back(database):
     with contextlib.ExitStack() as holding:
         holding.enter_context(database.hold())
         with database.read() as cursor:

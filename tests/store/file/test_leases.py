@@ -1,4 +1,4 @@
-"""Several processes use one file: readers together, a writer alone, nobody for long, nobody in vain."""
+"""Several processes use one file: readers share it, a writer has it alone, and everybody gets a turn."""
 
 import errno
 import os
@@ -94,7 +94,7 @@ def test_a_reader_gets_in_among_busy_writers(database):
 
 
 @pytest.mark.parametrize("holder", ["keep_reading", "keep_writing"])
-def test_a_writer_that_waited_its_time_is_told_that_the_file_is_busy(database, holder):
+def test_a_writer_whose_deadline_passed_gets_a_busy_error(database, holder):
     with start(holder, database.path) as program:
         line(program)
 
@@ -102,7 +102,7 @@ def test_a_writer_that_waited_its_time_is_told_that_the_file_is_busy(database, h
             append(database, tick(0), wait_s=0.2)
 
 
-def test_a_reader_that_waited_its_time_is_told_that_the_file_is_busy(database):
+def test_a_reader_whose_deadline_passed_gets_a_busy_error(database):
     with start("keep_writing", database.path) as program:
         line(program)
         started = time.monotonic()
@@ -113,7 +113,7 @@ def test_a_reader_that_waited_its_time_is_told_that_the_file_is_busy(database):
         assert 0.2 <= time.monotonic() - started < 2
 
 
-def test_whoever_waits_for_the_lease_keeps_newcomers_behind(database):
+def test_a_waiting_process_can_not_be_overtaken(database):
     with start("keep_reading", database.path) as program:
         line(program)
         writer = threading.Thread(target=append, args=(Database(database.path), tick(0)), kwargs={"wait_s": 20})
@@ -128,7 +128,7 @@ def test_whoever_waits_for_the_lease_keeps_newcomers_behind(database):
     assert seconds(database) == [0]
 
 
-def test_a_thread_that_waited_its_time_is_told_that_another_one_writes(database):
+def test_a_thread_whose_deadline_passed_learns_that_another_one_writes(database):
     with database.write() as cursor:
         ticks.append(cursor, [tick(0)])
         errors: list[BusyError] = []
@@ -157,7 +157,7 @@ def test_a_reader_that_waits_gets_the_file_from_a_writer_that_was_killed(databas
     assert found == [0]
 
 
-def test_of_many_threads_that_read_few_do_at_once(database):
+def test_only_a_few_of_many_threads_read_at_once(database):
     reading, done = threading.Barrier(3), threading.Event()
 
     def read() -> None:
@@ -215,7 +215,7 @@ def test_a_foreign_tool_in_another_container_is_a_holder_too():
     assert who == "a program that can't be seen from here"
 
 
-def test_what_is_written_is_there_when_the_block_ends_and_not_before(database):
+def test_written_rows_appear_when_the_block_ends_and_not_before(database):
     with database.hold():
         with database.write() as cursor, ThreadPoolExecutor(1) as another:
             ticks.append(cursor, [tick(0)])
@@ -246,7 +246,7 @@ def test_a_block_that_raises_writes_nothing(database, error, held):
     assert seconds(database) == [0]
 
 
-def test_a_block_whose_transaction_was_already_over_raises_what_went_wrong(database):
+def test_a_block_whose_transaction_is_over_raises_its_own_error(database):
     def write_and_fail() -> None:
         with database.write() as cursor:
             cursor.execute("ROLLBACK")
@@ -266,14 +266,14 @@ def test_bad_sql_is_a_store_error_in_one_line_that_names_the_file(database):
 
 
 @pytest.mark.parametrize("access", ["read", "write"])
-def test_an_error_of_the_callers_own_files_stays_what_it_is(database, tmp_path, access):
+def test_an_error_of_the_callers_own_files_is_raised_unchanged(database, tmp_path, access):
     with pytest.raises(FileNotFoundError) as caught, getattr(database, access)():
         (tmp_path / "of the caller").read_text()
 
     assert caught.value.filename == str(tmp_path / "of the caller")
 
 
-def test_an_error_of_whoever_fills_a_file_stays_what_it_is(tmp_path):
+def test_an_error_of_the_function_that_fills_a_file_is_raised_unchanged(tmp_path):
     database = Database(tmp_path / "new/ticks.duckdb")
 
     with pytest.raises(FileNotFoundError) as caught:
@@ -377,7 +377,7 @@ def test_a_shared_lock_admits_sharers_only(tmp_path):
 
 @pytest.fixture(params=[errno.EROFS, errno.EACCES])
 def refusal(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Why no file can be opened to write; as root no folder refuses it without being mounted anew."""
+    """The refusal to open a file for writing. For root it takes a read-only mount of the folder."""
 
     make = os.open
 
@@ -390,7 +390,7 @@ def refusal(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     return os.strerror(request.param)
 
 
-def test_in_a_folder_that_cannot_be_written_readers_take_the_locks_that_are_there(database, refusal):
+def test_in_a_read_only_folder_readers_take_the_existing_locks(database, refusal):
     with beside(database.path, "lease").open() as lease:
         portalocker.lock(lease, LockFlags.SHARED | LockFlags.NON_BLOCKING)
         beside_a_reader = seconds(database)
@@ -401,14 +401,14 @@ def test_in_a_folder_that_cannot_be_written_readers_take_the_locks_that_are_ther
     assert beside_a_reader == []
 
 
-def test_where_no_lock_file_can_be_made_readers_go_without(database, refusal):
+def test_where_no_lock_file_can_be_made_readers_read_without_one(database, refusal):
     for kind in ("gate", "lease"):
         beside(database.path, kind).unlink()
 
     assert seconds(database) == []
 
 
-def test_in_a_folder_that_cannot_be_written_writers_are_refused(database, refusal):
+def test_in_a_read_only_folder_writers_are_refused(database, refusal):
     with pytest.raises(StoreError, match=rf"ticks\.duckdb\.gate can't be opened: {refusal}$"):
         append(database, tick(0))
 
@@ -427,7 +427,7 @@ def test_a_lock_whose_file_was_deleted_is_lost_and_others_can_have_it(tmp_path):
     second.release()
 
 
-def test_a_lock_that_the_system_can_not_give_is_a_store_error_and_not_somebody_elses(tmp_path, monkeypatch):
+def test_a_lock_that_the_system_can_not_give_is_a_store_error_and_not_a_busy_error(tmp_path, monkeypatch):
     def refuse(file: IO[bytes], _: LockFlags) -> None:
         raise portalocker.LockException(OSError(errno.ENOLCK, os.strerror(errno.ENOLCK)))
 

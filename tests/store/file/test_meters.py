@@ -1,4 +1,4 @@
-"""What a process did is counted as it goes."""
+"""The work of a process is counted as it happens."""
 
 import threading
 
@@ -28,7 +28,7 @@ def test_a_time_falls_under_the_first_bound_that_it_does_not_exceed():
     assert total == pytest.approx(12.0021)
 
 
-def test_threads_lose_no_count_of_each_other():
+def test_counts_of_several_threads_are_not_lost():
     timer = Timer()
 
     def work() -> None:
@@ -57,7 +57,7 @@ def test_each_read_and_each_transaction_of_a_database_is_timed(database: Databas
     assert database.meters.writes.read()[1] > 0
 
 
-def test_what_failed_is_no_latency(database: Database):
+def test_failed_work_is_not_timed(database: Database):
     with pytest.raises(StoreError), database.read() as cursor:
         cursor.execute("SELECT nothing")
     with pytest.raises(StoreError), database.write() as cursor:
@@ -66,7 +66,7 @@ def test_what_failed_is_no_latency(database: Database):
     assert count(database.meters.reads) == count(database.meters.writes) == 0
 
 
-def test_where_no_recorder_began_nothing_is_said_of_polls():
+def test_without_a_recorder_there_are_no_counts_of_polls():
     meters = Meters()
 
     assert meters.polls == {}
@@ -82,7 +82,7 @@ def test_a_recorder_begins_with_zeros_so_that_the_first_failure_shows():
     assert meters.retries == 0
 
 
-def test_a_recorder_that_begins_again_in_the_same_process_counts_on():
+def test_a_recorder_that_begins_again_in_the_same_process_continues_the_counts():
     meters = Meters()
     meters.begin(["btc_usd"])
     meters.polls["btc_usd", "ok"] += 3

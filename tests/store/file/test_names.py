@@ -96,7 +96,7 @@ def test_a_file_keeps_its_name_when_the_process_goes_elsewhere(database, tmp_pat
     assert list(Path.cwd().iterdir()) == []
 
 
-def test_a_link_that_leads_to_itself_hinders_no_recorder(database_file):
+def test_a_link_that_leads_to_itself_stops_no_recorder(database_file):
     database_file.symlink_to(database_file)
     database = Database(database_file)
 

@@ -1,4 +1,4 @@
-"""What a thread takes inside of its own lease is that lease: it waits for nobody, least of all for itself."""
+"""A lease inside a thread's own lease is the same lease: it waits for nobody."""
 
 import contextlib
 import threading
@@ -29,7 +29,7 @@ def seconds_of(cursor: Cursor) -> list[int]:
 
 
 def is_kept(database: Database) -> bool:
-    """Does somebody have the lease?"""
+    """Is the lease held?"""
     return is_locked(beside(database.path, "lease"))
 
 
@@ -50,7 +50,7 @@ def test_reads_inside_a_read_take_no_further_turn(either):
     assert found == [[3]] * 5
 
 
-def test_a_read_inside_a_read_leaves_the_rows_alone_that_the_outer_one_still_fetches(either):
+def test_a_read_inside_a_read_leaves_the_rows_of_the_outer_one_alone(either):
     with either.read() as outer:
         outer.execute("SELECT * FROM range(5)")
         first = outer.fetchmany(2)
@@ -96,7 +96,7 @@ def test_threads_that_read_inside_their_reads_do_not_wait_for_each_other(either)
     assert [each.result() for each in found] == [[], []]
 
 
-def test_a_read_inside_a_read_of_a_held_file_is_not_kept_out_by_those_who_wait_for_it(database):
+def test_a_read_inside_a_read_of_a_held_file_does_not_wait_for_waiting_processes(database):
     with database.hold(), ThreadPoolExecutor(1) as pool, database.read():
         waiting = pool.submit(append, Database(database.path), tick(1))
         wait_until(lambda: is_wanted(database))
@@ -128,7 +128,9 @@ def test_a_read_inside_a_write_sees_what_is_being_written(either):
     ids=["write", "migrate", "checkpoint", "create"],
 )
 @pytest.mark.parametrize("outer", [Database.read, Database.write])
-def test_what_would_wait_for_its_own_thread_is_refused_at_once(either, outer, access: Callable[[Database], None]):
+def test_a_lease_that_would_wait_for_its_own_thread_is_refused_at_once(
+    either, outer, access: Callable[[Database], None]
+):
     with outer(either):
         with pytest.raises(RuntimeError, match=r"inside another one: it would wait for itself$"):
             access(either)
@@ -190,7 +192,7 @@ def test_a_thread_that_only_keeps_its_lease_writes_and_then_reads_what_it_wrote(
     assert not is_kept(database)
 
 
-def test_a_lease_that_could_not_be_had_is_tried_again_in_the_same_block(database_file):
+def test_a_failed_lease_is_tried_again_in_the_same_block(database_file):
     database = Database(database_file)
     with database.one_lease():
         with pytest.raises(NoDatabaseError):
@@ -200,12 +202,12 @@ def test_a_lease_that_could_not_be_had_is_tried_again_in_the_same_block(database
         assert seconds(database) == []
 
 
-def test_what_goes_wrong_under_a_shared_lease_is_a_store_error(database):
+def test_an_error_under_a_shared_lease_is_a_store_error(database):
     with database.one_lease(), pytest.raises(StoreError, match=r"ticks\.duckdb: "), database.read() as cursor:
         cursor.execute("SELECT nothing")
 
 
-def test_a_lease_that_another_thread_gave_back_is_used_no_more(database):
+def test_a_lease_that_another_thread_returned_is_not_used_again(database):
     lease = contextlib.ExitStack()
     lease.enter_context(database.read())
     with ThreadPoolExecutor(1) as another:

@@ -1,4 +1,4 @@
-"""One recorder at a time records into a file, and everybody can see how it fares."""
+"""Only one recorder at a time records into a file, and every process can read its state."""
 
 import json
 import os
@@ -96,7 +96,7 @@ def test_a_killed_recorder_is_seen_as_gone_at_once_and_another_takes_its_place(d
 
 
 @needs_containers
-def test_a_recorder_in_another_container_lives_until_it_is_killed_and_is_told_by_its_host(database_file):
+def test_a_recorder_in_another_container_counts_as_alive_until_it_is_killed_and_is_named_by_its_host(database_file):
     with start_in_container("record", database_file) as program:
         line(program)
         alive = read_notice(database_file)
@@ -125,7 +125,7 @@ def test_two_containers_tell_each_other_apart_although_both_are_process_number_1
     assert f"is already being recorded by {who} (external, since " in str(caught.value)
 
 
-def test_where_processes_are_numbered_only_once_a_number_says_it_all(database_file, lock, monkeypatch):
+def test_where_processes_have_one_numbering_the_host_is_not_named(database_file, lock, monkeypatch):
     def refuse(_: Path) -> Path:
         raise FileNotFoundError
 
@@ -136,7 +136,7 @@ def test_where_processes_are_numbered_only_once_a_number_says_it_all(database_fi
     assert read_notice(database_file) == NOTICE
 
 
-def test_a_recorder_that_says_nothing_yet_refuses_others_too(database_file, lock):
+def test_a_recorder_without_a_notice_yet_refuses_others_too(database_file, lock):
     lock.acquire(NOTICE)
     text_file(database_file).write_text("")
 
@@ -144,7 +144,7 @@ def test_a_recorder_that_says_nothing_yet_refuses_others_too(database_file, lock
         RecorderLock(database_file).acquire(NOTICE)
 
 
-def test_a_recorder_starts_although_somebody_keeps_looking(database_file, lock):
+def test_a_recorder_starts_although_readers_keep_checking(database_file, lock):
     stop = threading.Event()
     looks: list[Notice | None] = []
 
@@ -169,7 +169,7 @@ def test_a_recorder_starts_although_somebody_keeps_looking(database_file, lock):
     assert {look and look.pid for look in looks} == {NOTICE.pid}
 
 
-def test_people_who_look_at_once_are_not_taken_for_a_recorder(database_file, lock):
+def test_two_readers_that_check_at_once_are_not_taken_for_a_recorder(database_file, lock):
     lock.acquire(NOTICE)
     lock.release()
     somebody_who_looks = FileLock(text_file(database_file))
@@ -182,7 +182,7 @@ def test_people_who_look_at_once_are_not_taken_for_a_recorder(database_file, loc
     assert notice == replace(NOTICE, alive=False)
 
 
-def test_nobody_recorded_into_a_file_without_a_notice(database_file):
+def test_a_file_without_a_notice_was_never_recorded(database_file):
     notice = read_notice(database_file)
 
     assert notice is None
@@ -190,7 +190,7 @@ def test_nobody_recorded_into_a_file_without_a_notice(database_file):
     assert not text_file(database_file).exists()
 
 
-def test_nobody_recorded_into_a_path_below_a_file(tmp_path):
+def test_a_path_below_a_file_was_never_recorded(tmp_path):
     (tmp_path / "file").touch()
 
     assert read_notice(tmp_path / "file/ticks.duckdb") is None
@@ -222,7 +222,7 @@ def test_the_text_is_one_json_value_whatever_was_there_before(database_file, loc
     assert json.loads(text_file(database_file).read_text())["state"] == "recording"
 
 
-def test_a_released_lock_leaves_the_last_words_of_a_recorder_that_is_gone(database_file, lock):
+def test_a_released_lock_keeps_the_last_notice_of_its_recorder(database_file, lock):
     lock.acquire(NOTICE)
     lock.publish(replace(NOTICE, state="stopped"))
 
@@ -244,7 +244,7 @@ def test_nothing_is_written_when_nothing_changed(database_file, lock):
     assert changed > 0
 
 
-def test_a_recorder_that_comes_back_says_so_over_the_words_of_the_one_between(database_file, lock):
+def test_a_recorder_that_comes_back_replaces_the_notice_of_another_one(database_file, lock):
     lock.acquire(NOTICE)
     lock.release()
     with start("record", database_file) as program:
@@ -275,7 +275,7 @@ def test_a_torn_text_is_no_notice(tmp_path_factory, data):
     assert read_notice(database_file) is None
 
 
-def test_what_is_left_of_a_longer_text_does_not_matter(database_file, lock):
+def test_the_rest_of_a_longer_text_is_ignored(database_file, lock):
     lock.acquire(NOTICE)
     with text_file(database_file).open("a") as text:
         text.write('est of a longer text", "failing": {}}')
@@ -286,13 +286,13 @@ def test_what_is_left_of_a_longer_text_does_not_matter(database_file, lock):
 @pytest.mark.parametrize(
     "content", ["", "  ", "nonsense", "7", "null", "[]", '"since"', "{}", '{"since": 7}', "\udcff\udcfe"]
 )
-def test_what_is_no_notice_is_not_read_as_one(database_file, content):
+def test_another_text_is_not_read_as_a_notice(database_file, content):
     text_file(database_file).write_bytes(content.encode(errors="surrogateescape"))
 
     assert read_notice(database_file) is None
 
 
-def test_the_notice_of_a_newer_version_is_read_as_far_as_it_is_known(database_file, lock):
+def test_unknown_fields_of_a_newer_versions_notice_are_ignored(database_file, lock):
     lock.acquire(NOTICE)
     lock.release()
     newer = json.loads(text_file(database_file).read_text()) | {"mood": "sunny", "version": "9.0.0"}
@@ -301,7 +301,7 @@ def test_the_notice_of_a_newer_version_is_read_as_far_as_it_is_known(database_fi
     assert read_notice(database_file) == replace(NOTICE, version="9.0.0", alive=False)
 
 
-def test_the_notice_of_an_older_version_lacks_what_it_did_not_know(database_file, lock):
+def test_missing_fields_of_an_older_versions_notice_have_defaults(database_file, lock):
     lock.acquire(TROUBLED)
     lock.release()
     older = json.loads(text_file(database_file).read_text())
@@ -335,7 +335,7 @@ def test_a_folder_that_cannot_be_made_is_a_store_error(tmp_path):
         RecorderLock(tmp_path / "file/ticks.duckdb").acquire(NOTICE)
 
 
-def test_a_recorder_whose_disk_is_full_goes_on_and_speaks_up_once_there_is_room(database_file, lock):
+def test_a_recorder_with_a_full_disk_goes_on_and_publishes_once_there_is_room(database_file, lock):
     unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, unlimited[1]))  # no file may grow
     try:

@@ -1,4 +1,4 @@
-"""Rows are bound as one list a column, whatever is missing in them."""
+"""Rows are bound as one list per column, also with missing values."""
 
 from datetime import datetime
 from typing import Any

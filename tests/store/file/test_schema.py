@@ -1,4 +1,4 @@
-"""The tables are made by numbered steps, each applied once, and need nothing that plain appends don't."""
+"""Numbered steps make the tables, each step once; the tables have nothing that plain appends don't need."""
 
 from datetime import UTC, timedelta
 from typing import Any
@@ -198,7 +198,7 @@ def test_the_tables_have_exactly_the_columns_of_the_design(database):
         "duckdb_types() WHERE NOT internal",
     ],
 )
-def test_nothing_but_plain_tables_and_one_view_is_made(database, kind):
+def test_only_plain_tables_and_one_view_are_made(database, kind):
     assert ask(database, f"SELECT * FROM {kind}") == []
 
 
@@ -251,7 +251,7 @@ def test_a_database_of_an_older_version_is_not_used_before_it_is_updated(databas
         pass
 
     assert str(caught.value) == (
-        f"the database has schema 3, this version needs {schema.newest()}: start a recorder, which updates it"
+        f"the database has schema 3, and this version needs {schema.newest()}: start a recorder, which updates it"
     )
 
 
@@ -259,7 +259,7 @@ def test_each_step_is_in_the_file_itself_when_it_is_done(database):
     assert not database.path.with_name("ticks.duckdb.wal").exists()
 
 
-def test_a_step_that_fails_leaves_the_steps_before_it_and_nothing_of_itself(database_file):
+def test_a_failed_step_leaves_the_steps_before_it_and_no_trace_of_itself(database_file):
     make_older(database_file, 1, "CREATE TABLE misses AS SELECT 1 AS mine")
 
     with pytest.raises(StoreError, match="misses"):

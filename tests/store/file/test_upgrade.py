@@ -1,4 +1,4 @@
-"""The database of the first version is brought up to date with every tick in it, and what was missing is found."""
+"""The database of the first version is updated with every tick in it, and its gaps are found."""
 
 from datetime import timedelta
 
@@ -25,7 +25,7 @@ def old(database_file) -> Database:
 
 
 def bring_up_to_date(database: Database) -> None:
-    """What a recorder does when it starts, and when the hour is over."""
+    """Do what a recorder does at its start and after each hour."""
     database.migrate()
     gaps.advance(database, first_version.END, AFTER, wait_s=5)
     with database.write() as cursor:
@@ -75,6 +75,6 @@ def test_readers_of_a_file_of_the_first_version_say_what_brings_it_up_to_date(ol
         pass
 
     assert str(caught.value) == (
-        f"the database has schema {first_version.SCHEMA}, this version needs {schema.newest()}: "
+        f"the database has schema {first_version.SCHEMA}, and this version needs {schema.newest()}: "
         "start a recorder, which updates it"
     )

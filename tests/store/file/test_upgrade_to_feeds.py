@@ -1,4 +1,4 @@
-"""A file of the last version before feeds answers as it did, and so does one that is restored from its backup."""
+"""A file of the last version before feeds gives the same answers, and so does one restored from its backup."""
 
 import pytest
 
@@ -23,7 +23,7 @@ def restored(database_file, folder) -> Database:
 
 
 @pytest.mark.parametrize("brought_along", [upgraded, restored])
-def test_every_number_of_a_file_from_before_feeds_is_what_it_was(database_file, tmp_path, brought_along):
+def test_every_number_of_a_file_from_before_feeds_is_unchanged(database_file, tmp_path, brought_along):
     database = brought_along(database_file, tmp_path / "backup")
 
     before, now = before_feeds.recorded_answers(), before_feeds.answers(database)
@@ -34,7 +34,7 @@ def test_every_number_of_a_file_from_before_feeds_is_what_it_was(database_file, 
     assert list(faults_of_database(database)) == []
 
 
-def test_the_file_from_before_feeds_has_of_everything_that_may_change():
+def test_the_file_from_before_feeds_has_a_case_of_everything_that_may_change():
     found = before_feeds.recorded_answers()
 
     assert {state for *_, state in ((*gap[:4], gap[7]) for gap in found["gaps"])} == {"healed", "open", "unfillable"}

@@ -1,4 +1,4 @@
-"""Every wait has one deadline, the caller's own: nobody waits longer because somebody else does."""
+"""Every wait has one deadline, the caller's own: no other caller's wait makes it longer."""
 
 import contextlib
 import threading
@@ -19,7 +19,7 @@ from tests.store.files import opened
 from tests.store.processes import line, start
 
 SHORT_S = 0.1
-"""What a recorder's loop grants a write."""
+"""The longest wait of a write in a recorder's loop."""
 
 SOON_S = 0.5
 
@@ -41,7 +41,7 @@ def is_being_written(database: Database) -> bool:
 
 
 def refused_after_s(database: Database) -> float:
-    """How long a write waited that was refused."""
+    """The seconds that a refused write waited."""
     started = time.monotonic()
     with pytest.raises(BusyError):
         write(database, SHORT_S)
@@ -50,7 +50,7 @@ def refused_after_s(database: Database) -> float:
 
 @pytest.mark.parametrize("held", [False, True], ids=["opened for each lease", "held"])
 @pytest.mark.parametrize("holder", ["hold_like_a_foreign_tool", "keep_writing", "keep_reading"])
-def test_a_writer_of_little_patience_is_not_kept_by_patient_readers_beside_it(database, held, holder):
+def test_a_writer_with_a_short_deadline_is_not_delayed_by_readers_with_long_ones(database, held, holder):
     with contextlib.ExitStack() as stack:
         if held:
             stack.enter_context(database.hold())
@@ -69,7 +69,7 @@ def test_a_writer_of_little_patience_is_not_kept_by_patient_readers_beside_it(da
     assert count(database) == 1
 
 
-def test_whoever_waits_beside_others_is_told_which_tool_has_the_file(database):
+def test_each_of_several_waiting_threads_learns_which_tool_has_the_file(database):
     with start("hold_like_a_foreign_tool", database.path) as program, database.hold(), ThreadPoolExecutor(1) as pool:
         line(program)
         reader = pool.submit(count, database, 20)
@@ -81,7 +81,7 @@ def test_whoever_waits_beside_others_is_told_which_tool_has_the_file(database):
         assert reader.result() == 0
 
 
-def test_whoever_was_refused_by_a_tool_and_then_waits_for_others_to_try_is_told_of_the_tool():
+def test_a_thread_refused_by_a_tool_that_then_waits_for_other_threads_names_the_tool():
     tries = iter([OutsiderError("held by duckdb"), BusyError("being opened by another thread")])
 
     def take() -> AbstractContextManager[None]:
@@ -91,7 +91,7 @@ def test_whoever_was_refused_by_a_tool_and_then_waits_for_others_to_try_is_told_
         pass
 
 
-def test_time_spent_for_a_turn_among_threads_is_not_spent_again_for_the_file(database):
+def test_the_wait_for_a_turn_among_threads_counts_toward_the_deadline(database):
     with start("keep_writing", database.path) as program, ThreadPoolExecutor(1) as pool:
         line(program)
         started = time.monotonic()
@@ -139,7 +139,7 @@ class SlowFile:
         return time.monotonic() - started
 
 
-def test_a_file_that_is_slow_to_open_and_to_close_keeps_nobody_beyond_the_deadline(database):
+def test_a_file_that_is_slow_to_open_and_to_close_delays_nobody_beyond_the_deadline(database):
     file = SlowFile(database)
     with ThreadPoolExecutor(1) as pool:
         opening = pool.submit(file.use, 20)
@@ -157,7 +157,7 @@ def test_a_file_that_is_slow_to_open_and_to_close_keeps_nobody_beyond_the_deadli
     assert max(beside_the_opening_s, beside_the_closing_s) < SOON_S
 
 
-def test_an_error_of_the_thread_that_opens_is_told_to_no_other_one(database):
+def test_an_error_of_the_thread_that_opens_reaches_no_other_thread(database):
     file, elsewhere = SlowFile(database), database.path.with_name("elsewhere.duckdb")
     database.path.rename(elsewhere)
     with ThreadPoolExecutor(2) as pool:
@@ -195,7 +195,7 @@ def test_a_file_that_is_replaced_while_it_is_opened_is_opened_anew_by_the_next_u
     file.held.close()
 
 
-def test_a_look_for_knocks_that_hangs_keeps_nobody(database, first_look):
+def test_a_look_for_knocks_that_hangs_delays_nobody(database, first_look):
     with database.hold():
         count(database)
         assert first_look.begun.wait(timeout=10)

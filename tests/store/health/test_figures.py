@@ -1,4 +1,4 @@
-"""What a file holds, in figures."""
+"""The figures of a file."""
 
 from datetime import timedelta
 
@@ -21,7 +21,7 @@ def at_second(database: Database, now_s: float) -> Figures:
         return figures(cursor, ["btc_usd", "eth_usd"], at(now_s))
 
 
-def test_of_an_empty_file_all_figures_are_missing(database: Database):
+def test_an_empty_file_has_no_figures(database: Database):
     assert at_second(database, 0) == Figures({}, {}, {}, {}, {}, {})
 
 
@@ -49,7 +49,7 @@ def test_the_newest_tick_is_an_observation_although_an_average_is_newer(database
     assert at_second(database, 120).newest == {"btc_usd": at(5) + LATENCY}
 
 
-def test_the_newest_tick_is_not_looked_for_of_an_index_that_is_not_recorded_any_more(database: Database):
+def test_the_newest_tick_of_an_index_that_is_no_longer_recorded_is_not_read(database: Database):
     with database.write() as cursor:
         ticks.append(cursor, [tick(index_name="ada_usd")])
 
@@ -72,7 +72,7 @@ def test_missed_slots_are_counted_by_cause(database: Database):
     }
 
 
-def test_the_seconds_in_gaps_are_summed_by_what_became_of_them(database: Database):
+def test_the_seconds_in_gaps_are_summed_by_state(database: Database):
     with database.write() as cursor:
         ran(cursor, 0, None)
         observed(cursor, [*range(0, 500, 5), *range(800, 1000, 5), *range(1100, 2000, 5)])
@@ -90,7 +90,7 @@ def test_the_seconds_in_gaps_are_summed_by_what_became_of_them(database: Databas
     assert healed == {("btc_usd", "healed"): 300, ("btc_usd", "open"): 100}
 
 
-def test_gaps_of_long_ago_and_one_that_goes_on_for_days_count_in_full(database: Database):
+def test_old_gaps_and_a_gap_of_days_count_in_full(database: Database):
     with database.write() as cursor:
         ran(cursor, 0, 2000)
         observed(cursor, [*range(0, 500, 5), *range(600, 2000, 5)])

@@ -1,4 +1,4 @@
-"""What Prometheus is told of a file, its recorder and a process."""
+"""The metrics of a file, its recorder and a process, as Prometheus gets them."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -35,7 +35,7 @@ OF_THE_FILE = {
     "tickwell_gap_seconds",
     "tickwell_coverage_ratio",
 }
-"""What can't be told of a file that can't be read."""
+"""The metrics that an unreadable file lacks."""
 
 
 def families(database: Database, settings: Settings, now: datetime = START, wait_s: float = WAIT_S) -> list[Metric]:
@@ -80,7 +80,7 @@ def settings(make_settings: Callable[..., Settings]) -> Settings:
     return make_settings(poll_seconds=60)
 
 
-def test_the_page_on_metrics_lists_exactly_those_that_are_told(database: Database, settings: Settings):
+def test_the_page_on_metrics_lists_exactly_the_metrics_that_exist(database: Database, settings: Settings):
     record(database)
     database.meters.begin(settings.indexes)
     rows = table((ROOT / "docs/metrics.md").read_text(), "| name | type |")
@@ -99,7 +99,7 @@ def test_the_page_on_metrics_lists_exactly_those_that_are_told(database: Databas
     assert described == exposed
 
 
-def test_what_the_file_holds_is_told_by_index(database: Database, settings: Settings):
+def test_the_metrics_of_the_file_are_by_index(database: Database, settings: Settings):
     record(database)
     healed(database)
 
@@ -120,7 +120,7 @@ def test_what_the_file_holds_is_told_by_index(database: Database, settings: Sett
     assert found[UP] == 1
 
 
-def test_what_has_not_happened_yet_counts_zero_so_that_the_first_time_shows(database: Database, settings: Settings):
+def test_a_count_begins_at_zero_so_that_the_first_event_shows(database: Database, settings: Settings):
     found = told(database, settings)
 
     assert of(found, "tickwell_missed_slots_total") == {(cause, name): 0 for cause in Cause for name in PRICES}
@@ -133,7 +133,7 @@ def test_what_has_not_happened_yet_counts_zero_so_that_the_first_time_shows(data
     assert "tickwell_tick_age_seconds" not in names(found)
 
 
-def test_no_counter_of_the_file_falls_when_gaps_are_healed_or_candles_made_anew(database: Database, settings: Settings):
+def test_no_counter_of_the_file_falls_when_gaps_are_healed_or_candles_rebuilt(database: Database, settings: Settings):
     def fold(until_s: float) -> None:
         with database.write() as cursor:
             candles.close(cursor, at(until_s))
@@ -165,7 +165,7 @@ def test_no_counter_of_the_file_falls_when_gaps_are_healed_or_candles_made_anew(
         assert values == sorted(values)
 
 
-def test_it_takes_one_lease(database: Database, settings: Settings):
+def test_all_metrics_take_one_lease(database: Database, settings: Settings):
     told(database, settings)
 
     counts, _ = database.meters.reads.read()
@@ -185,7 +185,7 @@ def test_latencies_are_counted_up_to_each_bound(database: Database, settings: Se
     assert found["tickwell_write_seconds_sum", ()] == pytest.approx(9.302)
 
 
-def test_polls_and_retries_are_told_where_a_recorder_began_and_nowhere_else(database: Database, settings: Settings):
+def test_only_a_process_with_a_recorder_has_metrics_of_polls_and_retries(database: Database, settings: Settings):
     elsewhere = told(database, settings)
     database.meters.begin(settings.indexes)
     database.meters.polls["btc_usd", "ok"] += 3
@@ -204,7 +204,7 @@ def test_polls_and_retries_are_told_where_a_recorder_began_and_nowhere_else(data
     assert here["tickwell_retries_total", ()] == 1
 
 
-def test_a_recorder_at_work_is_told_with_what_waits_in_its_memory(database: Database, settings: Settings):
+def test_a_running_recorder_shows_with_the_ticks_in_its_memory(database: Database, settings: Settings):
     lock = RecorderLock(database.path)
     lock.acquire(RECORDING)
     working = told(database, settings)
@@ -218,7 +218,7 @@ def test_a_recorder_at_work_is_told_with_what_waits_in_its_memory(database: Data
     assert [[found[key] for key in of_recorder] for found in (working, shut_out, gone)] == [[1, 0], [1, 3], [0, 0]]
 
 
-def test_without_a_file_the_rest_is_told(database_file, settings: Settings):
+def test_without_a_file_the_other_metrics_are_given(database_file, settings: Settings):
     found = told(Database(database_file), settings)
 
     assert found[UP] == 0
@@ -228,14 +228,14 @@ def test_without_a_file_the_rest_is_told(database_file, settings: Settings):
     assert list(database_file.parent.iterdir()) == []
 
 
-def test_without_even_a_folder_the_rest_is_told(tmp_path, settings: Settings):
+def test_without_a_folder_the_other_metrics_are_given(tmp_path, settings: Settings):
     found = told(Database(tmp_path / "nowhere/ticks.duckdb"), settings)
 
     assert found[UP] == 0
     assert "tickwell_disk_free_bytes" not in names(found)
 
 
-def test_of_a_damaged_file_the_rest_is_told(database_file, settings: Settings):
+def test_with_a_damaged_file_the_other_metrics_are_given(database_file, settings: Settings):
     database_file.write_bytes(b"no database " * 1000)
 
     found = told(Database(database_file), settings)
@@ -245,7 +245,7 @@ def test_of_a_damaged_file_the_rest_is_told(database_file, settings: Settings):
     assert names(found) & OF_THE_FILE == set()
 
 
-def test_of_a_file_that_others_keep_the_rest_is_told_soon(database: Database, settings: Settings):
+def test_with_a_file_that_others_keep_the_other_metrics_are_given_soon(database: Database, settings: Settings):
     with start("hold_like_a_foreign_tool", database.path) as program:
         assert line(program) == "held"
 
@@ -256,7 +256,7 @@ def test_of_a_file_that_others_keep_the_rest_is_told_soon(database: Database, se
     assert names(found) & OF_THE_FILE == set()
 
 
-def test_a_notice_that_cannot_be_read_is_no_recorder(database: Database, settings: Settings):
+def test_an_unreadable_notice_counts_as_no_recorder(database: Database, settings: Settings):
     database.path.with_name(f"{database.path.name}.recorder").mkdir()
 
     found = told(database, settings)

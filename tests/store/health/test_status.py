@@ -1,4 +1,4 @@
-"""How recording goes, in one object and in words."""
+"""How the recording goes, in one object and in words."""
 
 import json
 import os
@@ -148,11 +148,11 @@ def test_each_cause_of_trouble_has_words_of_its_own(cause):
         (replace(RECORDING, alive=False), "not recording: the recorder, PID 812, is gone without a word"),
     ],
 )
-def test_a_dashboard_that_was_to_record_is_told_that_another_process_does(notice, words):
+def test_a_dashboard_that_was_to_record_says_that_another_process_records(notice, words):
     assert in_words(notice, 2, NOW, embedded=True) == words
 
 
-def test_a_dashboard_that_records_by_itself_is_told_nothing_of_the_kind():
+def test_a_dashboard_that_records_says_nothing_about_other_processes():
     assert in_words(replace(RECORDING, pid=os.getpid()), 2, NOW, embedded=True) == "recording, 2 s old"
 
 
@@ -181,13 +181,13 @@ def test_a_tick_is_stale_after_three_slots_and_never_before_half_a_minute(poll_s
     assert stale_after_s(poll_seconds) >= 3 * poll_seconds
 
 
-def test_history_is_listed_after_what_is_configured():
+def test_indexes_with_history_only_are_listed_after_configured_ones():
     known = known_indexes(["eth_usd", "btc_usd"], ["xrp_usd", "btc_usd", "ada_usd"])
 
     assert known == ["eth_usd", "btc_usd", "ada_usd", "xrp_usd"]
 
 
-def test_without_a_file_all_is_empty_and_nothing_is_made(database_file, make_settings):
+def test_without_a_file_the_status_is_empty_and_no_file_is_made(database_file, make_settings):
     report = health(Database(database_file), make_settings(), START)
 
     assert report == {
@@ -229,7 +229,7 @@ def test_a_database_without_ticks_is_empty(database, make_settings):
     }
 
 
-def test_the_size_of_the_file_is_told_with_its_log(database, make_settings):
+def test_the_size_of_the_file_includes_its_log(database, make_settings):
     append(database, tick(0))
 
     told = health(database, make_settings(), START)["database"]["bytes"]
@@ -238,7 +238,7 @@ def test_the_size_of_the_file_is_told_with_its_log(database, make_settings):
 
 
 @pytest.mark.parametrize("exchange", list(Exchange))
-def test_it_is_told_whose_prices_the_file_has(database, make_settings, exchange):
+def test_health_names_the_exchange_of_the_files_prices(database, make_settings, exchange):
     with database.write() as cursor:
         admit(cursor, exchange, START)
 
@@ -272,9 +272,7 @@ def test_fresh_ticks_of_each_index_are_ok(database, make_settings):
     assert json.loads(json.dumps(report)) == report
 
 
-def test_the_newest_observation_is_told_although_an_average_is_newer_and_an_older_one_is_the_first(
-    database, make_settings
-):
+def test_the_newest_observation_counts_although_averages_are_newer_and_older(database, make_settings):
     append(database, tick(3, price=7.5))
     with database.write() as cursor:
         averages.append(cursor, "btc_usd", [(after(second), 5.0) for second in (-6, 6)], 6)
@@ -329,7 +327,7 @@ def test_an_index_that_is_not_recorded_any_more_is_listed_last_and_may_be_old(da
     assert list(report["indexes"]) == ["eth_usd", "btc_usd", "ada_usd"]
 
 
-def test_history_alone_is_empty(database, make_settings):
+def test_a_file_with_history_only_has_the_status_empty(database, make_settings):
     append(database, tick(0, "ada_usd"))
 
     report = health(database, make_settings(), after(1))
@@ -407,7 +405,7 @@ def test_the_trouble_of_a_recorder_is_described_in_json(database, make_settings)
         ("unreachable", 300, 10, False),
     ],
 )
-def test_a_recorder_starts_until_its_first_slot_or_a_minute_after_it_was_due(
+def test_a_recorder_counts_as_starting_until_its_first_slot_or_a_minute_after_it_was_due(
     database, make_settings, state, poll_seconds, age_s, starting
 ):
     lock = RecorderLock(database.path)
@@ -419,7 +417,7 @@ def test_a_recorder_starts_until_its_first_slot_or_a_minute_after_it_was_due(
     assert report["poller"]["starting"] is starting
 
 
-def test_a_recorder_that_is_gone_or_never_was_does_not_start(database, make_settings):
+def test_a_recorder_that_is_gone_or_never_started_does_not_count_as_starting(database, make_settings):
     never = health(database, make_settings(), START)
     lock = RecorderLock(database.path)
     lock.acquire(replace(RECORDING, state="starting"))
@@ -453,7 +451,7 @@ def test_a_recorder_that_is_gone_is_described_as_gone(database, make_settings):
         (-3600.0, "this machine's clock is 1 h ahead of the exchange's", 3600.0),
     ],
 )
-def test_a_clock_that_is_wrong_is_told(database, make_settings, skew_s, words, off_s):
+def test_a_wrong_clock_is_reported(database, make_settings, skew_s, words, off_s):
     lock = RecorderLock(database.path)
     lock.acquire(replace(RECORDING, skew_s=skew_s))
 
@@ -465,7 +463,7 @@ def test_a_clock_that_is_wrong_is_told(database, make_settings, skew_s, words, o
     assert (gone["clock"], gone["clock_off_s"]) == ("", 0.0)
 
 
-def test_no_tick_is_younger_than_now(database, make_settings):
+def test_no_tick_has_a_negative_age(database, make_settings):
     append(database, tick(1.5))
 
     assert health(database, make_settings(), after(0))["indexes"]["btc_usd"]["age_s"] == 0

@@ -1,4 +1,4 @@
-"""How a minute of recording went is kept as it was."""
+"""The vitals of each minute of recording are stored and read back."""
 
 from datetime import timedelta
 
@@ -29,7 +29,7 @@ def test_the_write_ahead_log_counts_too(database: Database):
 
 
 @pytest.mark.parametrize("delays_s", [[], [0.5]])
-def test_few_ticks_have_what_delays_they_have(database: Database, delays_s):
+def test_a_minute_with_few_ticks_has_the_delays_of_these(database: Database, delays_s):
     minute = vitals.measured(database.path, START, delays_s, None)
 
     only = delays_s[0] if delays_s else None
@@ -55,7 +55,7 @@ def minute(number: float, median_s: float | None, p99_s: float | None, skew_s: f
     return Vitals(at, 24, median_s, p99_s, skew_s, sizes.get("database_bytes", 0), sizes.get("free_bytes", 0))
 
 
-def test_minutes_are_folded_to_what_is_usual_and_what_was_worst(database: Database):
+def test_minutes_are_folded_to_the_median_and_the_worst(database: Database):
     noted(
         database,
         minute(0, 0.1, 0.2, 0.01, database_bytes=100, free_bytes=900),
@@ -86,7 +86,7 @@ def test_growth_is_counted_from_the_first_to_the_last_minute_of_a_range(database
 @pytest.mark.parametrize(
     ("hours", "grown_bytes", "a_day", "days_left"), [(23, 100, None, None), (24, 0, 0, None), (48, -200, -100, None)]
 )
-def test_what_does_not_grow_or_is_not_known_to_fills_no_disk(hours, grown_bytes, a_day, days_left):
+def test_a_file_without_known_growth_never_fills_the_disk(hours, grown_bytes, a_day, days_left):
     grown = Growth(START, START + hours * HOUR, grown_bytes, 500, 4000)
 
     assert (grown.bytes_a_day, grown.days_left) == (a_day, days_left)

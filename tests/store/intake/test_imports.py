@@ -1,4 +1,4 @@
-"""An import stores what files of others have, once, as what it is; what can't be a tick is shown and put aside."""
+"""An import stores the prices of foreign files once, marked; rows that can't be ticks are shown and set aside."""
 
 import csv
 from collections.abc import Iterable
@@ -73,7 +73,7 @@ def assert_candles_equal_ticks(database: Database) -> None:
         "2026-11-01T07:00:00.25-0500",
     ],
 )
-def test_a_time_in_a_text_is_seconds_milliseconds_microseconds_nanoseconds_or_iso(database, tmp_path, time):
+def test_a_time_as_text_may_be_in_seconds_to_nanoseconds_or_iso(database, tmp_path, time):
     imported(database, written(tmp_path / "prices.csv", "ts,price,index_name", (time, 100, "btc_usd")))
 
     assert all_of(database) == [Tick("btc_usd", at(0.25), 100, "import")]
@@ -136,7 +136,7 @@ def test_a_text_without_a_zone_means_utc_wherever_it_is_read(database, tmp_path,
         ('"it""s; DROP TABLE ticks",ts,price', {"index": 'it"s; DROP TABLE ticks'}),
     ],
 )
-def test_columns_are_known_by_name_or_named(database, tmp_path, header, columns):
+def test_columns_are_found_by_their_names_or_named_by_the_user(database, tmp_path, header, columns):
     row = ("btc_usd", START.isoformat(), 100, 7, "eth_usd", 8)[: header.count(",") + 1]
 
     imported(database, written(tmp_path / "prices.csv", header, row), **columns)
@@ -153,7 +153,7 @@ def test_a_file_without_a_column_for_the_index_may_go_into_any(database, tmp_pat
     assert all_of(database) == [Tick("sol_usdc", START, 100, "import")]
 
 
-def test_a_pattern_in_a_name_takes_no_other_file_along(database, tmp_path):
+def test_a_pattern_in_a_file_name_matches_no_other_file(database, tmp_path):
     seconds(tmp_path / "a1.parquet", [1])
 
     imported(database, seconds(tmp_path / "a?.parquet", [2]), seconds(tmp_path / "a[1].parquet", [3]))
@@ -190,7 +190,7 @@ def test_rows_are_sorted_by_time_on_the_way_in(database, tmp_path):
     assert_candles_equal_ticks(database)
 
 
-def test_each_portion_in_order_is_not_the_whole_in_order(database, tmp_path):
+def test_portions_that_are_sorted_in_themselves_are_sorted_as_a_whole(database, tmp_path):
     imported(database, seconds(tmp_path / "a.parquet", [5, 6, 1, 2]), limits=Limits(rows=2))
 
     with database.read() as cursor:
@@ -198,7 +198,7 @@ def test_each_portion_in_order_is_not_the_whole_in_order(database, tmp_path):
     assert in_file == sorted(in_file)
 
 
-def test_what_is_there_already_is_left_as_it_is(database, tmp_path):
+def test_stored_ticks_are_left_as_they_are(database, tmp_path):
     with database.write() as cursor:
         ticks.append(cursor, [tick(1, price=99), tick(2, price=100)])
 
@@ -210,7 +210,7 @@ def test_what_is_there_already_is_left_as_it_is(database, tmp_path):
     assert [(each.price, each.source) for each in all_of(database)] == [(99, "live"), (100, "live"), (100, "import")]
 
 
-def test_of_rows_of_one_index_and_time_the_first_counts(database, tmp_path):
+def test_the_first_of_several_rows_with_one_index_and_time_counts(database, tmp_path):
     rows = [("btc_usd", 100), ("eth_usd", 7), ("btc_usd", 101), ("sol_usd", 1), ("btc_usd", 100), ("eth_usd", 7)]
     path = written(tmp_path / "a.csv", "ts,index_name,price", *((START.isoformat(), *row) for row in rows))
 
@@ -225,14 +225,14 @@ def test_of_rows_of_one_index_and_time_the_first_counts(database, tmp_path):
 
 
 @pytest.mark.parametrize("portion", [1, 2, 3])
-def test_doubles_are_found_wherever_a_portion_ends(database, tmp_path, portion):
+def test_duplicates_are_found_across_the_ends_of_portions(database, tmp_path, portion):
     (result,) = imported(database, seconds(tmp_path / "a.parquet", [1, 2, 2, 2, 3, 3]), limits=Limits(rows=portion))
 
     assert [each.ts for each in all_of(database)] == [at(1), at(2), at(3)]
     assert (result.stored, result.left_out) == (3, 3)
 
 
-def test_a_file_into_the_midst_of_much_that_is_stored_goes_in_by_parts(database, tmp_path):
+def test_a_file_among_many_stored_ticks_is_stored_in_parts(database, tmp_path):
     with database.write() as cursor:
         ticks.append(cursor, [tick(second) for second in range(0, 1000, 2)])
         while candles.close(cursor, at(3600)):
@@ -260,7 +260,7 @@ def test_candles_that_were_closed_before_are_brought_up_to_date(database, tmp_pa
     assert until > at(7200)
 
 
-def test_a_database_is_made_when_there_is_none(database_file, tmp_path):
+def test_a_missing_database_is_made(database_file, tmp_path):
     database = Database(database_file)
 
     imported(database, seconds(tmp_path / "a.parquet", [1, 2]))
@@ -272,7 +272,7 @@ def test_a_database_is_made_when_there_is_none(database_file, tmp_path):
 # Averages
 
 
-def test_averages_are_stored_where_nothing_finer_is_and_marked_so(database, tmp_path):
+def test_averages_are_stored_and_marked_where_nothing_finer_is_stored(database, tmp_path):
     with database.write() as cursor:
         observed(cursor, [70])
         averaged(cursor, 240, 300, 30)
@@ -291,7 +291,7 @@ def test_averages_are_stored_where_nothing_finer_is_and_marked_so(database, tmp_
 
 
 @pytest.mark.parametrize("portion", [1, 100])
-def test_a_column_says_of_each_row_what_it_is_an_average_over(database, tmp_path, portion):
+def test_a_column_gives_the_time_that_each_row_is_an_average_over(database, tmp_path, portion):
     rows = [(0, 3600), (0.5, 0), (60, 60), (90, 0), (180, 60), (3600, 3600)]
     path = written(
         tmp_path / "a.csv",
@@ -326,7 +326,7 @@ def test_gaps_that_an_import_fills_are_healed_by_it(database, tmp_path):
     assert result.healed == 1
 
 
-def test_a_gap_whose_average_gave_way_is_open_where_nothing_is_now(database, tmp_path):
+def test_a_gap_whose_average_was_replaced_is_open_where_no_tick_is_now(database, tmp_path):
     with database.write() as cursor:
         ran(cursor, 0, 1500, 5)
         observed(cursor, [*range(0, 300, 5), *range(1200, 1500, 5)])
@@ -355,10 +355,10 @@ BAD_ROWS = {
     ("2026-13-01", "100", "btc_usd"): "time is missing or unreadable",
     ("1e30", "100", "btc_usd"): "time is missing or unreadable",
     ("2999-01-01", "100", "btc_usd"): "time is in the future",
-    ("2026-11-01", "", "btc_usd"): "price is missing or no number",
-    ("2026-11-01", "many", "btc_usd"): "price is missing or no number",
-    ("2026-11-01", "nan", "btc_usd"): "price is missing or no number",
-    ("2026-11-01", "inf", "btc_usd"): "price is missing or no number",
+    ("2026-11-01", "", "btc_usd"): "price is missing or not a number",
+    ("2026-11-01", "many", "btc_usd"): "price is missing or not a number",
+    ("2026-11-01", "nan", "btc_usd"): "price is missing or not a number",
+    ("2026-11-01", "inf", "btc_usd"): "price is missing or not a number",
     ("2026-11-01", "0", "btc_usd"): "price is not above 0",
     ("2026-11-01", "-1", "btc_usd"): "price is not above 0",
     ("2026-11-01", "100", ""): "not an index name such as btc_usd",
@@ -366,7 +366,7 @@ BAD_ROWS = {
 }
 
 
-def test_bad_rows_are_counted_shown_and_put_aside_with_what_is_wrong(database, tmp_path):
+def test_bad_rows_are_counted_shown_and_set_aside_with_their_fault(database, tmp_path):
     path = written(tmp_path / "a.csv", "ts,price,index_name", *BAD_ROWS, (START.isoformat(), 100, "btc_usd"))
 
     (result,) = imported(database, path)
@@ -379,7 +379,7 @@ def test_bad_rows_are_counted_shown_and_put_aside_with_what_is_wrong(database, t
     assert found == BAD_ROWS
 
 
-def test_a_file_of_bad_rows_is_imported_when_it_was_mended(database, tmp_path):
+def test_a_file_of_bad_rows_can_be_imported_once_it_is_corrected(database, tmp_path):
     path = written(
         tmp_path / "a.csv",
         "ts,price,index_name",
@@ -429,7 +429,7 @@ def test_a_parquet_file_has_bad_rows_too(database, tmp_path):
     assert [each.partition(":")[0] for each in result.examples] == [
         "time is missing or unreadable",
         "not an index name such as btc_usd",
-        "price is missing or no number",
+        "price is missing or not a number",
     ]
     assert result.bad_rows is not None
     assert "resolution_s is not a whole number of seconds" in result.bad_rows.read_text()
@@ -485,8 +485,8 @@ def test_a_file_that_cannot_be_understood_is_refused_in_one_line(database, tmp_p
     assert all_of(database) == []
 
 
-def test_a_file_that_is_not_there_stops_an_import_before_it_begins(database, tmp_path):
-    with pytest.raises(FileError, match=r"nowhere\.csv is no file"):
+def test_a_missing_file_stops_an_import_before_it_begins(database, tmp_path):
+    with pytest.raises(FileError, match=r"nowhere\.csv is not a file"):
         imported(database, seconds(tmp_path / "a.parquet", [1]), tmp_path / "nowhere.csv")
 
     assert all_of(database) == []
@@ -502,12 +502,12 @@ def test_a_place_for_bad_rows_that_cannot_be_written_stops_the_import_of_that_fi
     assert all_of(database) == []
 
 
-def test_prices_of_the_simulator_do_not_get_among_those_of_the_exchange(database, tmp_path):
+def test_prices_of_the_simulator_are_not_stored_among_the_exchanges(database, tmp_path):
     with database.write() as cursor:
         ticks.append(cursor, [tick()])
     path = written(tmp_path / "a.csv", "ts,price,index_name,source", (at(9).isoformat(), 1, "btc_usd", "simulator"))
 
-    with pytest.raises(FileError, match=r"has the simulator's prices, .* the exchange's: they don't mix"):
+    with pytest.raises(FileError, match=r"has the simulator's prices, .* the exchange's: one file can't have both"):
         imported(database, path)
 
     assert all_of(database) == [tick()]
@@ -520,11 +520,11 @@ def test_a_folder_that_cannot_be_made_is_refused_in_one_line(tmp_path):
         imported(Database(tmp_path / "file/ticks.duckdb"), seconds(tmp_path / "a.parquet", [1]))
 
 
-def test_one_import_at_a_time(database, tmp_path):
+def test_only_one_import_runs_at_a_time(database, tmp_path):
     lock = FileLock(beside(database.path, "importing"))
     assert lock.try_acquire()
 
-    with pytest.raises(BusyError, match=r"another import into .*, or its undo, is at work"):
+    with pytest.raises(BusyError, match=r"another import into .*, or an undo, is running"):
         imported(database, seconds(tmp_path / "a.parquet", [1]))
     lock.release()
     imported(database, seconds(tmp_path / "a.parquet", [1]))
@@ -535,7 +535,7 @@ def test_one_import_at_a_time(database, tmp_path):
 # Interruptions
 
 
-def test_an_import_that_is_killed_again_and_again_ends_as_if_it_never_was(database, tmp_path):
+def test_an_import_that_is_killed_again_and_again_ends_like_one_that_was_not(database, tmp_path):
     count = 60_000
     path = parquet(
         tmp_path / "a.parquet",
@@ -561,7 +561,7 @@ def test_an_import_that_is_killed_again_and_again_ends_as_if_it_never_was(databa
     assert [each.name for each in database.path.parent.glob("*.import-*")] == []
 
 
-def test_how_far_an_import_is_is_told_from_its_beginning(database, tmp_path):
+def test_the_progress_of_an_import_is_reported_from_its_beginning(database, tmp_path):
     query = "SELECT 'btc_usd' AS index_name, TIMESTAMP '2026-10-01' + to_seconds(i) AS ts, 1 AS price"
     path = parquet(tmp_path / "a.csv", f"{query} FROM range(300_000) AS rows(i)")
     told: list[tuple[str, int, int]] = []

@@ -1,6 +1,6 @@
-"""An import that is undone never was: ticks, averages, candles and gaps are those of the same history without it.
+"""After an undo, ticks, averages, candles and gaps are those of the same history without the import.
 
-HISTORIES in the environment is how many random histories are tried.
+The environment variable HISTORIES is the number of random histories to try.
 """
 
 import os
@@ -66,7 +66,7 @@ def state_of(database: Database) -> State:
             heal(cursor, name, at(END_S), states=("open", "unfillable", "healed"))
     ledger = [
         (gap.feed, gap.start, gap.end, gap.slots, gap.cause, gap.state, gap.healed_by)
-        for gap in found(database, END_S + 600)
+        for gap in found(database, 3 * END_S)
     ]
     return {
         "ticks": rows_in(database, "ticks"),
@@ -76,7 +76,7 @@ def state_of(database: Database) -> State:
 
 
 names = st.sampled_from(["btc_usd", "eth_usd"])
-# Few instants, many of them on the grids of averages, so that much meets.
+# Few instants, many of them on the grids of averages, so that many rows collide.
 seconds = st.one_of(st.integers(0, 60).map(lambda number: 60 * number), st.integers(0, END_S))
 resolutions = st.sampled_from([0, 0, 0, 60, 100, 600])
 files = st.lists(st.tuples(names, seconds, st.integers(1, 3), resolutions), min_size=1, max_size=25)
@@ -91,7 +91,7 @@ events = st.one_of(
 
 
 def begin(database: Database, live: Sequence[int], hopeless_from: int) -> None:
-    """A recorder's hour: ticks in some slots, and gaps that are noted, the later ones of them given up."""
+    """A recorder's hour: ticks in some slots, and noted gaps, the later ones unfillable."""
     with database.write() as cursor:
         ran(cursor, 0, END_S, SLOT_S, "btc_usd", "eth_usd")
         every = range(0, END_S, SLOT_S)
@@ -126,7 +126,7 @@ def happen(database: Database, folder: Path, what: str, facts: Any) -> None:
     history=st.lists(events, min_size=1, max_size=5),
     data=st.data(),
 )
-def test_what_is_undone_in_any_order_never_was(made_before: Path, live, hopeless_from, history, data):
+def test_imports_undone_in_any_order_leave_no_trace(made_before: Path, live, hopeless_from, history, data):
     with tempfile.TemporaryDirectory() as folder:
         database, again = (Database(Path(folder) / name / "ticks.duckdb") for name in ("one", "other"))
         for each in (database, again):
@@ -165,7 +165,7 @@ def in_short(database: Database) -> list[tuple[float, float, str, str | None]]:
 
 
 def a_gap(database: Database, first_s: int, end_s: int, *, hopeless: bool = False) -> None:
-    """A recorder's ten minutes with a gap that is noted, and given up if nobody has anything for it."""
+    """A recorder's ten minutes with a noted gap, which is unfillable if nothing can heal it."""
     with database.write() as cursor:
         ran(cursor, 0, 600, 5)
         observed(cursor, [second for second in range(0, 600, 5) if not first_s <= second < end_s])
@@ -176,7 +176,7 @@ def a_gap(database: Database, first_s: int, end_s: int, *, hopeless: bool = Fals
 
 
 @pytest.mark.parametrize("hopeless", [False, True])
-def test_gaps_that_only_the_import_healed_are_what_they_were(database, tmp_path, *, hopeless):
+def test_gaps_that_only_the_import_healed_are_as_before(database, tmp_path, *, hopeless):
     a_gap(database, 100, 200, hopeless=hopeless)
     before = in_short(database)
     import_rows(database, tmp_path, observations(*range(120, 180)))
@@ -188,7 +188,7 @@ def test_gaps_that_only_the_import_healed_are_what_they_were(database, tmp_path,
     assert undone.reopened == 1
 
 
-def test_a_gap_that_nobody_saw_for_the_imports_ticks_is_seen(database, tmp_path):
+def test_a_gap_that_the_imports_ticks_hid_is_found(database, tmp_path):
     with database.write() as cursor:
         ran(cursor, 0, 900, 5)
         observed(cursor, range(0, 100, 5))
@@ -213,7 +213,7 @@ def test_gaps_that_others_heal_too_stay_healed(database, tmp_path):
     assert in_short(database) == [(100, 120, "open", None), (120, 180, "healed", "import"), (180, 200, "open", None)]
 
 
-def test_the_newest_import_that_is_not_undone_is_taken_back_or_the_one_that_is_named(database, tmp_path):
+def test_the_newest_import_that_is_not_undone_or_the_named_one_is_undone(database, tmp_path):
     for second in (1, 2, 3):
         import_rows(database, tmp_path, observations(second))
 
@@ -222,7 +222,7 @@ def test_the_newest_import_that_is_not_undone_is_taken_back_or_the_one_that_is_n
     assert all(each.finished_at and each.undone_at for each in log_of(database))
 
 
-def test_what_cannot_be_undone_is_one_line(database, tmp_path):
+def test_an_undo_that_cannot_be_is_refused_in_one_line(database, tmp_path):
     with pytest.raises(StoreError, match=r"^there is no import to undo$"):
         take_back(database)
     import_rows(database, tmp_path, observations(1))
@@ -244,7 +244,7 @@ def test_a_repeated_import_is_an_import_of_its_own(database, tmp_path):
     assert [(each.stored, each.left_out) for each in log_of(database)] == [(2, 0), (2, 2)]
 
 
-def test_an_import_within_the_span_of_another_is_told_from_it(database, tmp_path):
+def test_an_import_within_the_span_of_another_is_kept_apart_from_it(database, tmp_path):
     import_rows(database, tmp_path, observations(0, 1000))
     import_rows(database, tmp_path, observations(300, 301))
 
@@ -253,7 +253,7 @@ def test_an_import_within_the_span_of_another_is_told_from_it(database, tmp_path
     assert rows_in(database, "ticks") == {*observations(300, 301)}
 
 
-def test_prices_of_the_simulator_are_told_from_those_that_its_recorder_stores_later(database, tmp_path):
+def test_imported_prices_of_the_simulator_are_kept_apart_from_recorded_ones(database, tmp_path):
     path = written(
         tmp_path / "a.csv", "ts,price,index_name,source", *((at(s), 1, "btc_usd", "simulator") for s in (0, 9))
     )
@@ -266,7 +266,7 @@ def test_prices_of_the_simulator_are_told_from_those_that_its_recorder_stores_la
     assert rows_in(database, "ticks") == {("btc_usd", at(5), 100.0, 0)}
 
 
-def test_a_day_that_is_fully_observed_says_so_and_is_what_it_was_when_that_is_undone(database, tmp_path):
+def test_an_import_of_a_whole_day_changes_its_candles_and_an_undo_restores_them(database, tmp_path):
     day_s = 86_400
     with database.write() as cursor:
         averages.append(cursor, "btc_usd", [(at(day_s * number), 50.0) for number in range(-2, 1)], day_s)
@@ -292,7 +292,7 @@ def test_a_day_that_is_fully_observed_says_so_and_is_what_it_was_when_that_is_un
     assert state_of(database) == before
 
 
-def test_an_undo_goes_in_many_short_stretches(database, tmp_path):
+def test_an_undo_works_in_many_short_stretches(database, tmp_path):
     with database.write() as cursor:
         averages.append(cursor, "btc_usd", [(at(-3000), 50.0)], 6000)
     before = state_of(database)
@@ -308,7 +308,7 @@ def test_an_undo_goes_in_many_short_stretches(database, tmp_path):
 
 
 @pytest.mark.parametrize("stretches", [1, 3])
-def test_an_undo_that_is_killed_is_done_again(database, tmp_path, stretches):
+def test_an_undo_that_was_killed_can_be_repeated(database, tmp_path, stretches):
     a_gap(database, 100, 200)
     before = state_of(database)
     import_rows(database, tmp_path, observations(*(second + 0.5 for second in range(100, 6000, 5))))
@@ -342,7 +342,7 @@ def test_an_import_that_was_interrupted_can_be_undone(database, tmp_path):
     assert rows_in(database, "ticks") == set()
 
 
-def test_what_stays_overruled_is_of_no_import_any_more(database, tmp_path):
+def test_an_average_that_stays_replaced_belongs_to_no_import_after_the_undo(database, tmp_path):
     with database.write() as cursor:
         averages.append(cursor, "btc_usd", [(at(0), 50.0)], 600)
     import_rows(database, tmp_path, observations(10))

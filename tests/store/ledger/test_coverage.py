@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from store.file.database import Database
 from store.ledger.coverage import Coverage, calendar, coverage, totals
+from store.ledger.due import slots
 from store.ledger.gaps import advance, ledger, note
 from store.ledger.heal import heal
 from store.models import Gap
@@ -55,7 +56,21 @@ def test_healed_slots_are_known_but_not_live_and_open_ones_are_missing(database)
     assert its.share == 0.95
 
 
-def test_there_is_no_coverage_without_due_slots(database):
+def test_slots_healed_one_by_one_are_counted_in_their_hours(database):
+    with database.write() as cursor:
+        ran(cursor, 0, 3 * HOUR)
+        missed(cursor, range(0, 3 * HOUR, 5))
+    advance(database, at(3 * HOUR), at(3 * HOUR), 1)
+    with database.write() as cursor:
+        observed(cursor, range(600, 2 * HOUR, 60))
+        heal(cursor, "btc_usd", at(3 * HOUR))
+
+    found = hours(database, 0, 3 * HOUR, 3 * HOUR)
+
+    assert [(its.due, its.healed, its.missing) for its in found] == [(720, 50, 670), (720, 60, 660), (720, 0, 720)]
+
+
+def test_nothing_due_is_no_coverage(database):
     assert covered(database, 0, 1000, 1000) == []
     assert Coverage("btc_usd", START, START, 0, 0, 0).share == 1.0
 
@@ -208,5 +223,10 @@ def test_shares_lie_between_0_and_1_after_any_history(open_database: Database, p
     ]
     assert sum(its.missing for its in whole) == sum(gap.slots for gap in gaps)
     for its in [*whole, *by_hour, *in_part]:
+        assert its.missing == sum(
+            len(slots(max(gap.start, its.start), min(gap.end, its.end), gap.poll_seconds))
+            for gap in gaps
+            if gap.feed == its.feed
+        )
         assert its.live >= 0
         assert 0 <= its.share <= 1

@@ -251,14 +251,15 @@ def test_a_gap_that_goes_on_is_shown_at_once_and_noted_when_it_is_over(database)
     assert in_short(noted(database)) == [(1000, 1500, 100, "unreachable")]
 
 
-def test_a_gap_of_hours_is_noted_in_pieces_and_shown_as_one(database):
+@pytest.mark.parametrize("into_a_slot_s", [0, 2])
+def test_a_gap_that_goes_on_for_hours_is_noted_in_pieces_and_told_as_one(database, into_a_slot_s: float):
     with database.write() as cursor:
         ran(cursor, 0, None)
         observed(cursor, range(0, 100, 5))
         missed(cursor, range(100, 3 * HOUR, 5))
 
     for until_s in range(600, 3 * HOUR, 600):
-        advance(database, at(until_s), at(until_s), 1)
+        advance(database, at(until_s + into_a_slot_s), at(until_s + into_a_slot_s), 1)
 
     pieces = noted(database)
     assert 1 < len(pieces) <= 3
@@ -427,6 +428,32 @@ def test_more_gaps_than_one_statement_takes_are_all_noted(database):
 
     with database.read() as cursor:
         assert len(ledger(cursor, START, at(2 * many), at(2 * many))) == many
+
+
+@pytest.mark.parametrize("change", [{"cause": "rejected reply"}, {"state": "healed"}, {"slots": 2}, {"detail": "no"}])
+def test_a_gap_that_changed_is_read_as_it_is_now(database, change):
+    gap = Gap("btc_usd", at(0), at(60), 12, 5, "unreachable", "", gap=at(0))
+    with database.write() as cursor:
+        gaps.note(cursor, [gap], START)
+    with database.read() as cursor:
+        before = ledger(cursor, at(0), at(100), at(100))
+    changed = gap._replace(round=1, **change)
+    with database.write() as cursor:
+        gaps.note(cursor, [changed], START)
+
+    with database.read() as cursor:
+        after = ledger(cursor, at(0), at(100), at(100))
+
+    assert (before, after) == ([gap], [changed])
+
+
+def test_who_changes_a_ledger_that_was_read_changes_no_other(database):
+    with database.write() as cursor:
+        gaps.note(cursor, [Gap("btc_usd", at(0), at(60), 12, 5, "unreachable", "", gap=at(0))], START)
+    with database.read() as cursor:
+        ledger(cursor, at(0), at(100), at(100)).clear()
+
+        assert len(ledger(cursor, at(0), at(100), at(100))) == 1
 
 
 def test_a_range_shows_the_gaps_that_touch_it(database):

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from store.file import schema
 from store.file.database import Cursor, Database
 from store.models import Tick
-from store.prices import averages, ticks
+from store.prices import averages, candles, ticks
+from store.prices.overruled import reach_of_all
 from tests.conftest import START, tick
 
 Points = Sequence[tuple[datetime, float]]
@@ -196,6 +197,15 @@ def test_an_average_in_a_file_of_an_older_version_gives_way_too(database_file):
     observe(database, tick(59))
 
     assert stored(database) == [(second(59), 100, 0)]
+
+
+def test_averages_that_may_come_back_reach_as_far_as_the_others(database):
+    append(database, points(60), 60)
+    observe(database, tick(90))
+    with database.write() as cursor:
+        reach_of_all(cursor)
+
+        assert candles.marks(cursor) == (None, second(120))
 
 
 def test_an_average_that_gave_way_still_keeps_coarser_ones_out(database):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from store.file.database import Database
 from store.ledger import runs
 from store.models import Run, Tick
-from store.prices import ticks
+from store.prices import overruled, ticks
 from store.prices.bars import INTERVAL_NAMES, NICE_INTERVALS, SINGLE_TICKS, bars, fits, nice_interval
 from tests.conftest import START, tick
 
@@ -43,7 +43,9 @@ def fill(database: Database, new: Sequence[Tick], recorded: Sequence[Run] = ()) 
     with database.write() as cursor:
         cursor.execute("DELETE FROM ticks")
         cursor.execute("DELETE FROM runs")
-        ticks.append(cursor, new)
+        overruled.reach_of_all(cursor)
+        ticks.append(cursor, new)  # none of them overrules another
+        overruled.reach_of_all(cursor)
         for each in recorded:
             runs.note(cursor, replace(each, ended_at=None))
             if each.ended_at:
