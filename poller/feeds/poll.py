@@ -109,7 +109,11 @@ async def _observed_or_missed(
 
 
 def _of(feed: Feed, observation: Any) -> Observation:
-    """An observation of a feed. One that is not what its record promises would spoil the slot for all of them."""
+    """Check an observation of a feed: a wrong type or name would spoil the slot for all feeds.
+
+    Raises:
+        TypeError: the feed did not bring an observation of its own name.
+    """
     if not isinstance(observation, Observation) or observation.feed != feed.name:
         raise TypeError(f"{feed.name} brought a {type(observation).__name__}, expected an observation of it")
     return observation

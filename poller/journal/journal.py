@@ -100,8 +100,7 @@ class Journal:
         """Take outcomes of a slot.
 
         Returns:
-            The outcomes as they were taken: a tick with the time of the tick before becomes a miss, unless its feed
-            allows repeats.
+            The outcomes as they were taken: an observation with the exchange time of the one before becomes a miss.
         """
         taken = [self._unless_repeated(slot, outcome) for outcome in outcomes]
         with self._changing:

@@ -35,7 +35,7 @@ class CurrentRun:
     def known_to(self, now: datetime) -> datetime | None:
         """The slots of all feeds before this time are served or missed; None outside a run.
 
-        It is `now` at most, because another run may follow before the next slot of a long period.
+        It is at most `now`, because another run may begin before the next slot of a long period.
         """
         return None if self._run is None else min(now, *(each.known_to for each in self._cadences))
 

@@ -49,7 +49,7 @@ _HANDS_OFF = timedelta(seconds=0.9)
 
 _TOKEN_BACK = timedelta(seconds=BACK_S)
 
-# All feeds of a slot have asked by then, even on a machine with a wrong clock, where slots begin a bit later.
+# All feeds of a slot have asked 0.15 s after it, even on a machine with a wrong clock, where slots begin 0.1 s late.
 _ALL_ASK = timedelta(seconds=0.15)
 
 # Background work waits at most 1 s for the write of a slot, which normally takes milliseconds.
@@ -242,7 +242,7 @@ class Recording:
         )
 
     def _due_soon(self, period_s: float) -> int:
-        """The number of requests that slots of shorter periods make before a token that is taken now comes back."""
+        """The number of requests of shorter periods that come before a token taken now is back."""
         now, shorter = self._clock(), [each for each in self._cadences if each.period.total_seconds() < period_s]
         return sum(
             len(each.feeds)

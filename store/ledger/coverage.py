@@ -107,7 +107,7 @@ def _counted(
 
 @dataclass(slots=True)
 class _Hole:
-    """Adjacent gaps of a feed within one window, whatever became of them."""
+    """Adjacent gaps of a feed within one window, in any state."""
 
     feed: str
     window: tuple[datetime, datetime]
@@ -119,9 +119,9 @@ class _Hole:
 
 
 def _holes(gaps: Iterable[Gap], windows: Sequence[tuple[datetime, datetime]]) -> Iterator[_Hole]:
-    """The gaps within equally long, adjacent windows. A gap that is wholly in the window of the one before costs least.
+    """The gaps joined into holes, within equally long, adjacent windows.
 
-    A sparse history has thousands of these, and what was due in them is counted once for all.
+    A sparse history has thousands of gaps; the due slots of a hole are counted once.
     """
     hole: _Hole | None = None
     for gap in gaps:

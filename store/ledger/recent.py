@@ -1,4 +1,4 @@
-"""What was made of rows, kept by their checksum: rows that are the same again are not made into it anew."""
+"""Keeps collections that were made from rows, by the checksum of the rows, so that the same rows are not read again."""
 
 import threading
 from collections.abc import Callable, Hashable, Sized
@@ -8,9 +8,9 @@ Made = TypeVar("Made", bound=Sized)
 
 
 class Recent(Generic[Made]):
-    """The collections that were asked for last, by their keys. Threads share it.
+    """The collections that were asked for last, by their keys. Threads may share it.
 
-    It keeps at most `most`, none of which has more than `most_items`: with gaps of 400 bytes, 16 MB in all.
+    It keeps at most `most` collections of at most `most_items` items each: with gaps of 400 bytes, 16 MB in all.
     """
 
     def __init__(self, most: int = 8, most_items: int = 5000) -> None:
@@ -20,7 +20,7 @@ class Recent(Generic[Made]):
         self._lock = threading.Lock()
 
     def get(self, key: Hashable, make: Callable[[], Made]) -> Made:
-        """The collection of a key; `make` makes it unless it is kept."""
+        """The collection of a key; `make` makes it if it is not kept."""
         with self._lock:
             found = self._kept.pop(key, None)
         if found is None:

@@ -11,7 +11,7 @@ from store.models import Snapshot
 
 
 def moon_feed(planet: str, period: timedelta) -> Feed:
-    """The moons of a planet."""
+    """A feed of the moons of a planet."""
     return Feed(f"moons/{planet}", period, ask=partial(ask, planet=planet), append=arrivals.append)
 
 

@@ -414,7 +414,7 @@ async def bring_another(client: DeribitClient) -> Tick:
 
 
 @pytest.mark.parametrize("ask", [be_cancelled, bring_text, bring_another])
-def test_a_feed_that_breaks_its_promise_costs_no_other_one_its_slot(simulator: Simulator, caplog, ask):
+def test_a_feed_that_brings_a_wrong_observation_costs_no_other_feed_its_slot(simulator: Simulator, caplog, ask):
     btc, eth = feeds(BOTH)
 
     async def collect() -> list[Outcome]:
@@ -424,7 +424,7 @@ def test_a_feed_that_breaks_its_promise_costs_no_other_one_its_slot(simulator: S
 
     failed, tick = sorted(asyncio.run(collect()), key=lambda outcome: isinstance(outcome, Tick))
 
-    assert failed == Miss(NOW, "eth_usd", Cause.EXCHANGE_ERROR, "a mistake of ours, which the log describes")
+    assert failed == Miss(NOW, "eth_usd", Cause.EXCHANGE_ERROR, "an error in Tickwell, which the log describes")
     assert isinstance(tick, Tick)
     assert "the job poll of eth_usd failed" in caplog.messages
 

@@ -797,7 +797,7 @@ def test_slots_of_a_run_are_moved_by_multiples_of_their_own_periods(journal: Jou
     assert stored_misses(database) == [miss(300, feed="books/BTC"), miss(500)]
 
 
-def test_a_run_that_is_moved_while_it_is_written_in_halves_is_moved_with_all_of_its_slots(
+def test_a_run_moved_while_it_is_written_in_halves_moves_with_all_its_slots(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ):
     journal = Journal(database)
@@ -821,7 +821,7 @@ def test_a_run_that_is_moved_while_it_is_written_in_halves_is_moved_with_all_of_
     assert stored_misses(database) == [miss(201), miss(202)]
 
 
-def test_a_run_that_is_in_its_place_is_not_moved(journal: Journal):
+def test_a_run_at_the_right_time_is_not_moved(journal: Journal):
     journal.begin_run(RUN)
     journal.flush(1)
 

@@ -95,7 +95,7 @@ def test_a_slot_of_a_longer_period_waits_until_a_run_has_begun(current_run, fast
     assert slow.slot == slot(300)
 
 
-def test_what_is_known_of_all_feeds_ends_with_the_oldest_slot_under_way(current_run, fast, slow):
+def test_slots_of_all_feeds_are_known_up_to_the_oldest_one_under_way(current_run, fast, slow):
     outside = current_run.known_to(slot(60))
     serve(current_run, fast, [0])
     begin(current_run, slow, 0)
@@ -106,7 +106,7 @@ def test_what_is_known_of_all_feeds_ends_with_the_oldest_slot_under_way(current_
     assert (outside, with_one_under_way, current_run.known_to(slot(60))) == (None, slot(0), slot(3))
 
 
-def test_nothing_is_known_of_the_rest_of_a_long_slot_in_which_another_run_may_begin(journal):
+def test_slots_of_a_long_period_are_known_up_to_now_at_most(journal):
     (alone,) = cadences_of(index_feeds(["eth_usd"], 3600 * SECOND), journal)
     current_run = CurrentRun([alone], journal)
     serve(current_run, alone, [0])
@@ -134,7 +134,7 @@ def test_a_run_ends_when_the_machine_goes_to_sleep(current_run, fast, slow, jour
     async def wakes() -> bool:
         waits = asyncio.create_task(current_run.begin(slow, slot(300), slot(300)))
         await asyncio.sleep(0)
-        assert current_run.known_to(slot(300)) is None  # the slow one saw that the run is over
+        assert current_run.known_to(slot(300)) is None  # the slow cadence saw that the run is over
         await current_run.begin(fast, slot(400), slot(400))
         return bool(await waits)
 
@@ -145,8 +145,8 @@ def test_a_run_ends_when_the_machine_goes_to_sleep(current_run, fast, slow, jour
     assert skipped == ([("btc_usd", slot(2))] if under_way else [])
 
 
-def test_a_sleep_that_a_long_period_sees_first_leaves_no_misses(current_run, fast, slow, journal, database):
-    """Its slot began before the machine woke."""
+def test_a_sleep_that_a_slow_cadence_notices_first_leaves_no_misses(current_run, fast, slow, journal, database):
+    """The slot of the slow cadence began before the machine woke."""
     serve(current_run, fast, [0])
     serve(current_run, slow, [0])
     serve(current_run, fast, [1])
@@ -163,7 +163,7 @@ def test_a_sleep_that_a_long_period_sees_first_leaves_no_misses(current_run, fas
     assert stored_misses(journal, database) == []
 
 
-def test_a_run_that_ends_during_a_slot_is_followed_by_another(current_run, fast, journal, database):
+def test_another_run_follows_a_run_that_ends_during_a_slot(current_run, fast, journal, database):
     serve(current_run, fast, [0])
     begin(current_run, fast, 1)
     current_run.end()

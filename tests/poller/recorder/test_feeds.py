@@ -142,7 +142,7 @@ def test_a_request_of_three_seconds_costs_a_feed_at_one_second_no_slot(serve, st
 
 
 def test_many_feeds_of_a_long_period_cost_a_feed_at_one_second_no_slot(serve, start: Start, recorded: Database):
-    """They take eight seconds of all requests that the budget has, each time."""
+    """Each slot of the long period takes the whole budget of requests for eight seconds."""
     names = tuple(f"i{number}_usd" for number in range(32))
     recorder = start(serve(answer).url, *index_feeds(names, 10 * SECOND))
     wait_until(lambda: asked_all(recorded, names), timeout_s=40)
@@ -158,10 +158,8 @@ def asked_all(database: Database, names: Sequence[str]) -> bool:
     return all(database.meters.polls[name, "ok"] for name in names)
 
 
-def test_no_second_holds_more_requests_than_the_budget_whatever_asks(
-    serve, database: Database, make_settings: Callable[..., Settings]
-):
-    """Twelve indexes have their slots together, one fails and is asked again, and history is loaded beside them."""
+def test_no_second_has_more_requests_than_the_budget(serve, database: Database, make_settings: Callable[..., Settings]):
+    """Twelve indexes share their slots, one fails and is asked again, and history is loaded meanwhile."""
     names = tuple(f"i{number}_usd" for number in range(12))
     asked_at: list[float] = []
 
@@ -247,7 +245,7 @@ def test_a_snapshot_that_the_database_refuses_is_set_aside_and_its_slot_is_misse
 
 
 @pytest.mark.parametrize("error", [KeyError("mark"), AttributeError("no rows"), ZeroDivisionError()])
-def test_a_snapshot_that_its_feed_fails_to_append_blocks_no_other_feed(recorded: Database, error: Exception):
+def test_a_failed_append_of_a_snapshot_blocks_no_other_feed(recorded: Database, error: Exception):
     def fail(*_: object) -> None:
         raise error
 

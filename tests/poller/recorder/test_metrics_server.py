@@ -200,11 +200,11 @@ def test_an_address_of_another_machine_is_refused_in_one_line(database: Database
 
 
 def value_of(metric: str, text: str) -> float:
-    """The value of a metric in the exposition format; 0 while it is not there."""
+    """The value of a metric in the exposition format; 0 while the metric is absent."""
     return next((float(line.split()[-1]) for line in text.splitlines() if line.startswith(metric)), 0.0)
 
 
-def test_a_headless_recorder_serves_its_metrics_and_stops_as_ever(database_file: Path, simulator: Simulator):
+def test_a_headless_recorder_serves_its_metrics_and_stops_in_an_orderly_way(database_file: Path, simulator: Simulator):
     port = free_port()
     settings = {"database": database_file, "deribit_url": simulator.url, "poll_seconds": 1, "indexes": "btc_usd"}
     with Program("poller", **settings, metrics_port=port) as program:

@@ -70,7 +70,7 @@ def test_slots_healed_one_by_one_are_counted_in_their_hours(database):
     assert [(its.due, its.healed, its.missing) for its in found] == [(720, 50, 670), (720, 60, 660), (720, 0, 720)]
 
 
-def test_nothing_due_is_no_coverage(database):
+def test_there_is_no_coverage_without_due_slots(database):
     assert covered(database, 0, 1000, 1000) == []
     assert Coverage("btc_usd", START, START, 0, 0, 0).share == 1.0
 

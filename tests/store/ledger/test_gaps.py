@@ -252,7 +252,7 @@ def test_a_gap_that_goes_on_is_shown_at_once_and_noted_when_it_is_over(database)
 
 
 @pytest.mark.parametrize("into_a_slot_s", [0, 2])
-def test_a_gap_that_goes_on_for_hours_is_noted_in_pieces_and_told_as_one(database, into_a_slot_s: float):
+def test_a_gap_of_hours_is_noted_in_pieces_and_shown_as_one(database, into_a_slot_s: float):
     with database.write() as cursor:
         ran(cursor, 0, None)
         observed(cursor, range(0, 100, 5))
