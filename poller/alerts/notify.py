@@ -78,7 +78,7 @@ class Target:
         self._trying.start()
         if not self._over():
             raise NotifyError(hangs)
-        reason = reasons[0] if reasons else "an error of Tickwell, which the log describes"
+        reason = reasons[0] if reasons else "an error in Tickwell, which the log describes"
         if reason:
             raise NotifyError(reason)
 

@@ -193,7 +193,7 @@ def test_an_error_in_our_code_is_a_failed_try_and_logged(monkeypatch, caplog):
 
     monkeypatch.setattr("apprise.Apprise.notify", fail)
 
-    assert refusal(target("ntfy://my-topic")) == "an error of Tickwell, which the log describes"
+    assert refusal(target("ntfy://my-topic")) == "an error in Tickwell, which the log describes"
     assert "the job notify failed" in caplog.messages
 
 
