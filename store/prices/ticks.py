@@ -48,8 +48,8 @@ LIMIT $limit OFFSET $offset
 """
 
 # The newest tick is no older than an hour before the end of the candles. Aggregates take less time for an hour and more
-# for a day, and that end is years ago while candles are made anew. With a limit of 50 or fewer DuckDB finds the rows first
-# and joins their other columns, which takes 0.3 ms more.
+# for a day, and that end is years ago while candles are made anew. With a limit of 50 or fewer, DuckDB finds the rows
+# first and joins their other columns, which takes 0.3 ms more.
 _NEWEST = """
 SELECT index_name, ts, received_at, price, source, resolution_s
 FROM ticks
