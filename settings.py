@@ -395,10 +395,13 @@ def load_to_serve() -> Settings:
         )
     if settings.sign_in is not None and not settings.allowed_emails:
         raise SettingsError(
-            f"[auth] is in the secrets, but nobody is allowed to sign in: set {PREFIX}ALLOWED_EMAILS to their addresses"
+            f"[auth] is in Streamlit's secrets, but nobody is allowed to sign in: set {PREFIX}ALLOWED_EMAILS to their "
+            "addresses"
         )
     if settings.sign_in is not None and importlib.util.find_spec("authlib") is None:
-        raise SettingsError("[auth] is in the secrets, but Authlib isn't installed: pip install -r requirements.txt")
+        raise SettingsError(
+            "[auth] is in Streamlit's secrets, but Authlib isn't installed: pip install -r requirements.txt"
+        )
     return settings
 
 
@@ -458,7 +461,7 @@ def _text_of(env_file: Path) -> str:
     except OSError as error:
         raise SettingsError(f"{env_file} can't be read as a file of settings: {error.strerror}") from error
     if "\0" in text:  # UTF-16 of plain letters reads as UTF-8 with a NUL beside each letter, and hides every name
-        raise SettingsError(f"{env_file} has NUL bytes: save it as UTF-8")
+        raise SettingsError(f"{env_file} looks like UTF-16, as it has NUL bytes: save it as UTF-8")
     return text
 
 

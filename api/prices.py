@@ -95,7 +95,7 @@ def _newest(served: Served, ticker: str) -> bytes:
     revision = served.database.revision
     newest = ask(served, ticker, lambda cursor: ticks.newest_first(cursor, ticker, limit=1))
     if not newest:
-        raise HTTPException(404, f"{ticker} has no tick yet")
+        raise HTTPException(404, f"{ticker} has no observed price yet")
     reply = items(ticker, map(_pair, newest)).encode()
     served.newest_replies[ticker] = revision, reply
     return reply

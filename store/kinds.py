@@ -47,7 +47,7 @@ class Kind:
 
     @property
     def brought(self) -> tuple[Column, ...]:
-        """The columns for which each row of a snapshot has a value. All its rows share the feed and the time."""
+        """The columns whose values each row of a snapshot has for itself: all but the feed and the time, which rows share."""
         return tuple(column for column in self.columns if column.name not in {self.key[0], "ts"})
 
     @property

@@ -267,9 +267,9 @@ def test_indexes_that_are_no_names_at_all_are_refused(files):
     ("content", "fault"),
     [
         ("TICKWELL_POLL_SECONDS=7\n".encode("utf-16"), "is not UTF-8: save it as UTF-8"),
-        ("TICKWELL_POLL_SECONDS=7\n".encode("utf-16-le"), "has NUL bytes: save it as UTF-8"),
+        ("TICKWELL_POLL_SECONDS=7\n".encode("utf-16-le"), "looks like UTF-16, as it has NUL bytes: save it as UTF-8"),
         ("# the café's\nTICKWELL_POLL_SECONDS=7\n".encode("latin-1"), "is not UTF-8: save it as UTF-8"),
-        (b"TICKWELL_DATABASE=mine\0.duckdb\n", "has NUL bytes: save it as UTF-8"),
+        (b"TICKWELL_DATABASE=mine\0.duckdb\n", "looks like UTF-16, as it has NUL bytes: save it as UTF-8"),
     ],
 )
 def test_an_env_file_that_is_not_utf_8_is_refused_by_name(files, content, fault):

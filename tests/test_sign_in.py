@@ -92,7 +92,7 @@ def test_auth_without_addresses_is_refused(secrets):
     secrets.write_text(AUTH)
 
     assert refusal() == (
-        "[auth] is in the secrets, but nobody is allowed to sign in: set TICKWELL_ALLOWED_EMAILS to their addresses"
+        "[auth] is in Streamlit's secrets, but nobody is allowed to sign in: set TICKWELL_ALLOWED_EMAILS to their addresses"
     )
 
 
@@ -100,7 +100,7 @@ def test_auth_without_authlib_is_refused(secrets, monkeypatch):
     secrets.write_text(EMAILS + AUTH)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
 
-    assert refusal() == "[auth] is in the secrets, but Authlib isn't installed: pip install -r requirements.txt"
+    assert refusal() == "[auth] is in Streamlit's secrets, but Authlib isn't installed: pip install -r requirements.txt"
 
 
 @pytest.mark.parametrize(

@@ -89,9 +89,10 @@ def _leave_exact_range() -> None:
 
 
 def _typed(name: str, key: str, put: datetime) -> None:
-    """Move an end of the range in the address to the reader's time. An input that the reader cleared is shown again.
+    """Put the time that the reader typed into the address, as one end of the range. A cleared input gets its time back.
 
-    This is also called when a late rerun carries an input that the page has replaced: its time is the old one.
+    Streamlit also calls this for an input that the page has replaced meanwhile. Its time is still `put`, and nothing
+    changes.
     """
     local = st.session_state[key]
     if local is None:

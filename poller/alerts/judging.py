@@ -1,6 +1,6 @@
-"""Alerts beside a recorder: the rules of its file, judged on all that its journal writes, in the same transaction.
+"""Judges the rules of ALERTS_FILE inside the recorder, on each tick and miss, in the transaction that stores them.
 
-So an event is as durable as the tick that caused it, before anybody gets a message.
+So an event is as durable as its tick, and is stored before anybody gets a message.
 """
 
 import contextlib
@@ -87,8 +87,8 @@ class Alerts:
         """Lend a function that judges ticks and misses of slots. Call it inside the transaction that stores them.
 
         Raises:
-            BusyError, NoDatabaseError, OlderSchemaError, UnreadableError: the record can't be read, and nothing can be
-                written either.
+            BusyError, NoDatabaseError, OlderSchemaError, UnreadableError: the database can't be read, so it
+                can't be written either.
             UnjudgedError: the rules could not be judged; the transaction can't be used any more.
         """
         outcomes = _by_slot(ticks, misses)

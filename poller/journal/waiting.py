@@ -33,7 +33,7 @@ class Waiting:
 
 
 class WaitingFile:
-    """The file beside a database."""
+    """The file of records that wait for the next start, beside their database."""
 
     def __init__(self, database: Path) -> None:
         self._database = database

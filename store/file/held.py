@@ -30,15 +30,15 @@ FROM duckdb_memory()
 
 @dataclass(frozen=True)
 class Limits:
-    """How much of a held file DuckDB may keep in memory.
+    """When a held file is closed to free the memory that DuckDB keeps for it.
 
     DuckDB keeps all that it has read, up to its own limit: 230 MB after the first look through the gaps of 60 M ticks.
     Pages and recorder read a few MB again and again. Closing the file frees all of it.
 
     Attributes:
-        kept_bytes: a file with more than this in memory is closed.
-        look_s: how often the memory is checked. An export of 30 M ticks reads 30 MB a second: with a check every 20 s
-            the dashboard took 640 MB for it, with a check every second 500 MB.
+        kept_bytes: with more in memory the file is closed, as soon as nobody uses it.
+        look_s: how often the memory is checked. While it exported 30 M ticks, which reads 30 MB a second, the dashboard
+            took up to 640 MB with a check every 20 s, and up to 500 MB with a check every second.
     """
 
     kept_bytes: int = 64 * 1024**2

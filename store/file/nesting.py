@@ -90,7 +90,9 @@ class OwnLease(threading.local):
         """
         self._keep_no_more()
         if self._current() is not None:
-            raise RuntimeError("a thread asks for a lease of its own inside another one: it would wait for itself")
+            raise RuntimeError(
+                "this thread uses the database already, in an open read or write block, and would wait for itself: leave that block first"
+            )
 
     def _current(self) -> _Lease | None:
         lease = self._lease

@@ -84,7 +84,7 @@ def holder(refusal: str) -> str | None:
     if found is None:
         return None
     if found["program"] is None:  # it runs in another container, whose process numbers mean nothing here
-        return "a program that can't be seen from here"
+        return "a program in another container"
     return f"{Path(found['program']).name}, PID {found['pid']}"
 
 

@@ -1,7 +1,7 @@
 """The metrics of Tickwell as Prometheus text: what the file holds, how its recorder is, and what this process did.
 
-Every process gives the same metrics of the file, and they survive a restart. Metrics of a process begin with it: the
-recording process gives polls and retries, and each process gives the latencies of its own work.
+The metrics of the file are the same from every process, and survive a restart. The metrics of a process start at zero
+with it: the recording process gives polls and retries, and each process gives the latencies of its own work.
 """
 
 import contextlib

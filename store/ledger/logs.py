@@ -43,7 +43,7 @@ class Log:
 
 
 def logs(cursor: DuckDBPyConnection) -> dict[str, Log]:
-    """All logs by the names of their feeds."""
+    """How far each log is recorded, by the name of its feed."""
     return {
         feed: Log(feed, from_column(complete_to), late) for feed, complete_to, late in cursor.execute(_LOGS).fetchall()
     }

@@ -212,7 +212,7 @@ def test_a_foreign_tool_in_another_container_is_a_holder_too():
 
     who = holder(refusal)
 
-    assert who == "a program that can't be seen from here"
+    assert who == "a program in another container"
 
 
 def test_written_rows_appear_when_the_block_ends_and_not_before(database):
