@@ -47,7 +47,7 @@ class Kind:
 
     @property
     def brought(self) -> tuple[Column, ...]:
-        """The columns whose values each row of a snapshot has for itself: all but the feed and the time, which rows share."""
+        """The columns of which each row of a snapshot has its own value: all but those of its feed and its time."""
         return tuple(column for column in self.columns if column.name not in {self.key[0], "ts"})
 
     @property

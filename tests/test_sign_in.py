@@ -92,7 +92,8 @@ def test_auth_without_addresses_is_refused(secrets):
     secrets.write_text(AUTH)
 
     assert refusal() == (
-        "[auth] is in Streamlit's secrets, but nobody is allowed to sign in: set TICKWELL_ALLOWED_EMAILS to their addresses"
+        "[auth] is in Streamlit's secrets, but nobody is allowed to sign in: set TICKWELL_ALLOWED_EMAILS to their "
+        "addresses"
     )
 
 

@@ -91,7 +91,8 @@ class OwnLease(threading.local):
         self._keep_no_more()
         if self._current() is not None:
             raise RuntimeError(
-                "this thread uses the database already, in an open read or write block, and would wait for itself: leave that block first"
+                "this thread uses the database already, in an open read or write block, and would wait for itself: "
+                "leave that block first"
             )
 
     def _current(self) -> _Lease | None:
