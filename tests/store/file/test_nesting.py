@@ -132,7 +132,7 @@ def test_a_lease_that_would_wait_for_its_own_thread_is_refused_at_once(
     either, outer, access: Callable[[Database], None]
 ):
     with outer(either):
-        with pytest.raises(RuntimeError, match=r"inside another one: it would wait for itself$"):
+        with pytest.raises(RuntimeError, match=r"would wait for itself: leave that block first$"):
             access(either)
         after = seconds(either)
 
