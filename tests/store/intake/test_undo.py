@@ -138,7 +138,7 @@ def test_imports_undone_in_any_order_leave_no_trace(made_before: Path, live, hop
             each.migrate()
             begin(each, live, hopeless_from)
         done: list[tuple[str, Any, int | None]] = []
-        # Charts come first: an average that an import keeps out is never stored, and healing asks for it after the undo.
+        # Charts come first: an average that an import keeps out is never stored. Healing asks for it later.
         for what, facts in sorted(history, key=lambda event: event[0] != "charts"):
             rows = (
                 [(name, at(second), price, over_s) for name, second, price, over_s in facts] if what == "import" else []
