@@ -173,9 +173,8 @@ class Recording:
     async def _keep_slots(self, cadence: Cadence) -> None:
         async for slot in slots(cadence.period, self._time.now):
             with guarded("poll"):
-                if cadence.knows(slot) or not self._keep_lock():
-                    continue
-                if await self._current_run.begin(cadence, slot, self._clock()):
+                now = self._clock()
+                if not cadence.knows(slot) and self._keep_lock() and await self._current_run.begin(cadence, slot, now):
                     await self._serve(cadence)
 
     async def _serve(self, cadence: Cadence) -> None:
