@@ -159,7 +159,7 @@ class DeribitClient:
         await self._http.aclose()
 
     async def ask(self, method: str, **params: str) -> Reply:
-        """What the exchange answers to a public method, asked once: a feed makes its observation of it."""
+        """Ask a public method once and return the reply. A feed makes its observation from the reply."""
         return await self._ask(method, self._bounds, **params)
 
     async def index_price(self, index_name: str) -> Tick:
