@@ -1,6 +1,7 @@
 """Alerts: how far each rule is from firing, what fired, which messages were sent, and who saw the alert."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import cast
 
 import streamlit as st
@@ -40,11 +41,9 @@ def shown(name: str) -> None:
     except StoreError:
         return  # the header shows the error
     rules(alerts, name)
-    try:
-        chart(name)
-        events(name)
-    except StoreError:
-        return  # the header shows the error
+    for part in (chart, events):
+        with suppress(StoreError):  # the header shows the error
+            part(name)
 
 
 def rules(alerts: reads.Alerts, name: str) -> None:
@@ -162,6 +161,9 @@ def events(name: str) -> None:
             "Severity", SEVERITIES, default=ALL, required=True, key="severity", bind="query-params", wrap=False
         )
         open_only = st.toggle("Not acknowledged", key="open", bind="query-params")
+    trouble = st.session_state.pop("not_noted", None)
+    if trouble:
+        st.error(f"Not noted. {text.escaped(trouble)}", icon=":material/error:")
     limit = st.session_state.get("limit", A_PAGE)
     found = reads.newest_alerts(
         moments.this_second(),
@@ -170,9 +172,6 @@ def events(name: str) -> None:
         limit + 1,
         acknowledged=not open_only,
     )
-    trouble = st.session_state.pop("not_noted", None)
-    if trouble:
-        st.error(f"Not noted. {text.escaped(trouble)}", icon=":material/error:")
     if not found:
         st.info(
             "No event of this kind." if severity != ALL or open_only else "Nothing fired yet.",
