@@ -11,7 +11,7 @@ from typing import Any
 import h11
 import httpx
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pytest_httpx import HTTPXMock
 
@@ -20,6 +20,7 @@ from poller.exchange.errors import ExchangeError, RefusedError, RejectedReplyErr
 from poller.exchange.request import Bounds
 from poller.exchange.wire import RawReply, Reply, read
 from tests.poller.conftest import Answer, Clock, ScriptedServer, envelope, http, refusal
+from tests.support.examples import examples
 
 Serve = Callable[[Answer], ScriptedServer]
 
@@ -130,7 +131,7 @@ TEXT = st.text(st.characters(codec=None, exclude_categories=()), max_size=30)
 BODIES = st.binary(max_size=60) | anything(TEXT).map(lambda value: json.dumps(value).encode())
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(body=BODIES, status=st.integers(200, 599), reason=TEXT, server=TEXT)
 @example(body=b'{"result": 1, "usOut": 1789939036123456, "testnet": true}', status=200, reason="", server="")
 def test_any_bytes_are_a_reply_or_an_exchange_error_in_one_line(body, status, reason, server):

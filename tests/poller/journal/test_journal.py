@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, example, given
 from hypothesis import strategies as st
 
 from poller.journal.journal import Journal
@@ -23,6 +23,7 @@ from store.health.vitals import Vitals
 from store.ledger import runs
 from store.models import Cause, Exchange, Miss, Run, Source, Tick
 from tests.conftest import START, tick
+from tests.support.examples import examples
 from tests.support.stored import stored
 
 RUN = Run(START, {"btc_usd": 1}, "1.2.3")
@@ -665,7 +666,7 @@ RECORDS = st.one_of(
 @given(st.text() | st.lists(RECORDS, max_size=3).map(lambda records: lines(*records)))
 @example("[" * 200_000)
 @example(lines() + "[" * 200_000)
-@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(60, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_text_in_the_file_stops_a_flush(database: Database, text: str):
     waiting_file(database).write_text(text, encoding="utf-8", errors="replace")
     journal = of(database)

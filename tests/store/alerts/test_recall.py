@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
@@ -21,6 +21,7 @@ from store.ledger import runs
 from store.models import Cause, Exchange, Miss, Run, Tick
 from store.prices import averages, candles, ticks
 from tests.conftest import START, tick
+from tests.support.examples import examples
 
 RULES: list[AnyRule] = TypeAdapter(list[AnyRule]).validate_python(
     [
@@ -67,7 +68,7 @@ def in_short(found: Sequence[Event]) -> list[tuple[object, ...]]:
     ]
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(
     prices=st.lists(PRICES, min_size=2, max_size=90),
     part=st.floats(0, 1),

@@ -1,12 +1,11 @@
 """A replay brings exactly the events that a recorder would have noted."""
 
-import os
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
@@ -22,8 +21,7 @@ from store.ledger.heal import heal
 from store.models import Cause, Gap, Miss, Run, Tick
 from store.prices import averages, candles, ticks
 from tests.conftest import START, tick
-
-HISTORIES = int(os.environ.get("HISTORIES", "25"))
+from tests.support.examples import examples
 
 RULES: list[AnyRule] = TypeAdapter(list[AnyRule]).validate_python(
     [
@@ -143,7 +141,7 @@ def emptied(database: Database) -> None:
         cursor.execute("UPDATE candles_closed SET closed_to = NULL")
 
 
-@settings(max_examples=HISTORIES, deadline=None)
+@examples(25)
 @given(
     seed=st.integers(0, 10**6),
     poll_seconds=st.sampled_from([1, 5, 20, 60]),

@@ -10,7 +10,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from store.backup.backup import backup
@@ -24,6 +24,7 @@ from store.file.disk import sha256_of
 from store.file.schema import newest
 from store.prices import ticks
 from tests.conftest import tick
+from tests.support.examples import examples
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +140,7 @@ def said_of(folder: Path) -> Iterator[str]:
         yield str(error)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(what=changes)
 def test_no_manifest_makes_a_restore_write_elsewhere(made: Path, what: list[tuple[str, Any]]):
     with tempfile.TemporaryDirectory() as name:

@@ -14,7 +14,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from store.errors import RecorderError, StoreError
@@ -22,6 +22,7 @@ from store.file.locks import FileLock, beside
 from store.file.recorder import Notice, RecorderLock, read_notice, recorded_elsewhere
 from tests.conftest import START, wait_until
 from tests.store.processes import CONTAINER, line, start, start_in_container
+from tests.support.examples import examples
 
 needs_containers = pytest.mark.skipif(
     shutil.which(CONTAINER[0]) is None or subprocess.run([*CONTAINER, "true"], check=False).returncode != 0,
@@ -261,7 +262,7 @@ def test_the_recorder_of_this_process_is_not_elsewhere(database_file, lock):
     assert not recorded_elsewhere(read_notice(database_file))
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(data=st.data())
 def test_a_torn_text_is_no_notice(tmp_path_factory, data):
     database_file = tmp_path_factory.mktemp("torn") / "ticks.duckdb"

@@ -1,9 +1,5 @@
-"""After an undo, ticks, averages, candles and gaps are those of the same history without the import.
+"""After an undo, ticks, averages, candles and gaps are those of the same history without the import."""
 
-The environment variable HISTORIES is the number of random histories to try.
-"""
-
-import os
 import tempfile
 from collections.abc import Sequence
 from datetime import timedelta
@@ -11,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, given
 from hypothesis import strategies as st
 
 from store.errors import StoreError
@@ -29,9 +25,9 @@ from tests.conftest import tick
 from tests.store.histories import at, found, missed, observed, ran
 from tests.store.processes import line, start
 from tests.support.candles import expect_candles_of_ticks
+from tests.support.examples import examples
 from tests.support.foreign_files import Row, import_rows, nobody_listens, parquet, written
 
-HISTORIES = int(os.environ.get("HISTORIES", "60")) // 6
 SLOT_S, END_S = 60, 3600
 
 State = dict[str, Any]
@@ -124,7 +120,7 @@ def happen(database: Database, folder: Path, what: str, facts: Any) -> None:
         note_all(database)
 
 
-@settings(max_examples=HISTORIES, deadline=None, phases=(Phase.explicit, Phase.generate))
+@examples(10, phases=(Phase.explicit, Phase.generate))
 @given(
     live=st.lists(st.integers(0, 59), max_size=50),
     hopeless_from=st.sampled_from([0, 900, END_S]),

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from store.file.database import Database
@@ -13,6 +13,7 @@ from store.ledger.heal import heal
 from store.models import Gap
 from tests.conftest import START
 from tests.store.histories import at, averaged, missed, observed, ran
+from tests.support.examples import examples
 
 HOUR = 3600
 
@@ -180,7 +181,7 @@ def test_a_gap_stays_due_when_later_runs_do_not_have_its_slots(database):
     assert covered(database, 30, 100, 100) == [Coverage("eth_usd", at(30), at(100), 6, 0, 6)]
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(
     parts=st.lists(
         st.tuples(

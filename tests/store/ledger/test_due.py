@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from store.file.database import Cursor, Database
@@ -14,6 +14,7 @@ from store.models import Cause, Tick, from_column
 from store.prices import ticks
 from tests.conftest import START, tick
 from tests.store.histories import Counting, at, missed, observed, ran
+from tests.support.examples import examples
 
 BTC, BOTH = ("btc_usd",), ("btc_usd", "eth_usd")
 MINUTE, HOUR = 60, 3600
@@ -50,7 +51,7 @@ def by_each_sign(cursor: Cursor, start: datetime, end: datetime) -> list[Stretch
     return [each for each in clipped if each.start < each.end and each.feeds]
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     recorded=st.lists(
         st.tuples(st.integers(0, 40), st.sampled_from([None, None, None, 2, 9]), st.sampled_from([5, 20, 300])),

@@ -7,7 +7,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from store.file import schema
@@ -18,6 +18,7 @@ from store.ledger.heal import heal
 from store.models import Gap
 from tests.conftest import START
 from tests.store.histories import at, averaged, missed, observed, ran
+from tests.support.examples import examples
 
 WHILE_A_VIEW = next(schema.number(step) for step in schema.STEPS if step.stem.endswith("gaps_present")) - 1
 """The last schema in which gaps was a view."""
@@ -96,7 +97,7 @@ def test_a_file_of_an_older_version_keeps_exactly_its_gaps(database_file):
     assert unlike == 0
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(
     outages=st.lists(st.tuples(st.integers(1, 110), st.integers(1, 60)), min_size=1, max_size=4),
     rounds=st.lists(

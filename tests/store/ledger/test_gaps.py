@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from store.file.database import Cursor, Database
@@ -16,6 +16,7 @@ from store.ledger.missing import missing
 from store.models import RECORDER_DOWN, Cause, Gap
 from tests.conftest import START
 from tests.store.histories import Counting, at, averaged, found, in_short, missed, observed, ran
+from tests.support.examples import examples
 
 HOUR, DAY = 3600, 86_400
 
@@ -481,7 +482,7 @@ def test_a_gap_healed_by_late_ticks_names_their_source_alone():
 # Any history
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     poll_seconds=st.sampled_from([1, 5, 7]),
     slots=st.lists(st.sampled_from("ttttmrd"), min_size=1, max_size=60),

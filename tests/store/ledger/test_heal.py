@@ -6,7 +6,7 @@ from functools import partial
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from store.file.database import Cursor, Database
@@ -16,6 +16,7 @@ from store.ledger.heal import PORTION, heal
 from store.models import Gap
 from tests.conftest import START
 from tests.store.histories import at, averaged, found, missed, observed, ran
+from tests.support.examples import examples
 
 HOUR, DAY = 3600, 86_400
 
@@ -314,7 +315,7 @@ def test_averages_of_days_heal_the_middle_of_an_outage_of_days(database):
     assert in_short(found(database, 5 * DAY)) == [(DAY, 4 * DAY, "healed", "chart, 86400 s")]
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     poll_seconds=st.sampled_from([1, 5]),
     gap=st.tuples(st.integers(10, 60), st.integers(1, 120)),

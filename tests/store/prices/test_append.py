@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from store.file.database import Database
@@ -15,6 +15,7 @@ from store.models import Tick
 from store.prices import ticks
 from tests.conftest import START, tick
 from tests.store.processes import start
+from tests.support.examples import examples
 
 CLOCKS_BACK = datetime(2026, 10, 25, 1, tzinfo=UTC)
 """When Berlin's clocks go back from 3 to 2 h: the hour before and the hour after look alike there."""
@@ -68,7 +69,7 @@ def run_at_once(*work: Callable[[], object]) -> None:
         thread.join()
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(batch=st.lists(crowded_ticks))
 def test_appending_twice_is_appending_once(open_database, batch):
     database = empty(open_database)
@@ -81,7 +82,7 @@ def test_appending_twice_is_appending_once(open_database, batch):
     assert stored(database) == once
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(batch=st.lists(crowded_ticks), data=st.data())
 def test_any_order_and_any_split_into_batches_stores_the_same_set(open_database, batch, data):
     database = empty(open_database)
@@ -94,7 +95,7 @@ def test_any_order_and_any_split_into_batches_stores_the_same_set(open_database,
     assert [(name, ts) for name, ts, _ in stored(database)] == sorted({key(tick) for tick in batch})
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(batches=st.lists(st.lists(crowded_ticks), max_size=5))
 def test_the_first_price_of_an_instant_stands_within_a_batch_and_across_batches(open_database, batches):
     database = empty(open_database)
@@ -108,7 +109,7 @@ def test_the_first_price_of_an_instant_stands_within_a_batch_and_across_batches(
     assert {(name, ts): price for name, ts, price in stored(database)} == first
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(before=st.lists(crowded_ticks), batch=st.lists(crowded_ticks))
 def test_the_answer_names_exactly_what_is_new(open_database, before, batch):
     database = empty(open_database)
@@ -119,7 +120,7 @@ def test_the_answer_names_exactly_what_is_new(open_database, before, batch):
     assert answer == {key(tick) for tick in batch} - {key(tick) for tick in before}
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     ts=any_instant,
     received_at=st.none() | any_instant,

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from store.file import schema
@@ -16,6 +16,7 @@ from store.models import Tick
 from store.prices import averages, candles, ticks
 from store.prices.overruled import reach_of_all
 from tests.conftest import START, tick
+from tests.support.examples import examples
 
 Points = Sequence[tuple[datetime, float]]
 Row = tuple[datetime, float, int]
@@ -88,7 +89,7 @@ batches = st.tuples(
 )  # fmt: skip
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(
     observed=st.lists(instants, max_size=12),
     appended=st.lists(batches, min_size=1, max_size=4),
@@ -115,7 +116,7 @@ def test_any_averages_and_ticks_are_what_a_comparison_of_each_with_each_gives(op
     assert others == 6
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(observed=st.lists(instants, max_size=12), batch=batches)
 def test_appending_twice_is_appending_once(open_database, observed, batch):
     with open_database.write() as cursor:

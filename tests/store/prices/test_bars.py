@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from store.file.database import Database
@@ -15,6 +15,7 @@ from store.models import Run, Tick
 from store.prices import overruled, ticks
 from store.prices.bars import INTERVAL_NAMES, NICE_INTERVALS, SINGLE_TICKS, bars, fits, nice_interval
 from tests.conftest import START, tick
+from tests.support.examples import examples
 
 MINUTE, HOUR, DAY, WEEK = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1), timedelta(weeks=1)
 MONDAY = START.replace(year=2000, month=1, day=3, hour=0)
@@ -196,7 +197,7 @@ recordings = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(
     new=st.lists(rows, max_size=40, unique_by=lambda row: row.ts),
     recorded=recordings,

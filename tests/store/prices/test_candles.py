@@ -1,16 +1,12 @@
-"""Candles equal their ticks, in whatever order these come, and whatever is asked of them is what the ticks answer.
+"""Candles equal their ticks, in whatever order these come, and whatever is asked of them is what the ticks answer."""
 
-HISTORIES in the environment is how many random histories are tried.
-"""
-
-import os
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from store.file.database import Cursor, Database
@@ -18,8 +14,8 @@ from store.prices import averages, candles, ticks
 from store.prices.bars import NICE_INTERVALS, bars
 from tests.conftest import START, tick
 from tests.support.candles import HOUR, MINUTE, all_ticks, by_hand, expect_candles_of_ticks, stored
+from tests.support.examples import examples
 
-HISTORIES = int(os.environ.get("HISTORIES", "60"))
 NAMES = ("btc_usd", "eth_usd")
 
 
@@ -66,7 +62,7 @@ def happen(cursor: Cursor, history: Sequence[tuple[str, Any]]) -> None:
                 pass
 
 
-@settings(max_examples=HISTORIES, deadline=None)
+@examples(60)
 @given(history=histories)
 def test_candles_equal_their_ticks_whatever_happened(database, history):
     with database.write() as cursor:
@@ -76,7 +72,7 @@ def test_candles_equal_their_ticks_whatever_happened(database, history):
         expect_candles_of_ticks(cursor)
 
 
-@settings(max_examples=HISTORIES // 2, deadline=None)
+@examples(30)
 @given(
     history=histories,
     start=seconds,
@@ -95,7 +91,7 @@ def test_bars_are_the_same_with_candles_and_without(database, history, start, le
         pd.testing.assert_frame_equal(with_candles.drop(columns="averaged"), without.drop(columns="averaged"))
 
 
-@settings(max_examples=HISTORIES // 2, deadline=None)
+@examples(30)
 @given(history=histories)
 def test_the_summary_is_that_of_all_ticks(database, history):
     with database.write() as cursor:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from store.file.database import Database
@@ -14,6 +14,7 @@ from store.prices import ticks
 from store.prices.indexes import index_names
 from store.prices.overview import SPAN, Card, cards
 from tests.conftest import START, tick
+from tests.support.examples import examples
 
 DAY_S = SPAN.total_seconds()
 
@@ -125,7 +126,7 @@ def test_a_single_tick_has_two_bars(database):
     assert (len(card.closes), filled(card)) == (2, {0: 100.0})
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(microseconds=st.sets(st.integers(0, 2 * 86_400_000_000), min_size=1, max_size=30))
 def test_the_bars_begin_at_since_and_end_with_the_newest_price(open_database, microseconds):
     new = [tick(number / 1_000_000, price=number + 1.0) for number in microseconds]
