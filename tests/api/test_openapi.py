@@ -21,11 +21,11 @@ from settings import ROOT
 from store.file.database import Database
 from store.models import utc_now
 from store.prices import averages, ticks
-from tests.conftest import START, tick
+from tests.conftest import START, WHOLE, tick
 
 from .conftest import SECOND, served_at
 
-EXAMPLES = 6
+EXAMPLES = 6 if WHOLE else 2
 TICKERS = {"enum": ["btc_usd", "eth_usd"]}
 
 # What no document can say: that a start is before its end, and a range short. Within these any two fit.
