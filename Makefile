@@ -11,7 +11,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 # No measured line of code is covered by these alone, and they start whole programs: coverage would cost a third more.
 UNMEASURED = $(addprefix tests/,browser faults hosting metrics pages)
-PYTEST = -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+PYTEST = -m pytest --numprocesses 3 --no-loadscope-reorder
 
 export WHOLE
 

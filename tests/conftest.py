@@ -15,6 +15,8 @@ from typing import Any, Self
 import psutil
 import pytest
 from click.testing import CliRunner, Result
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from poller.simulator.server import Simulator
 from settings import ROOT, Settings
@@ -32,31 +34,39 @@ LIBRARIES = ("httpx", "httpcore", "stamina", "schedule", "asyncio", "urllib3", "
 
 
 SLOW_FIRST = (
-    "browser/test_every_page.py",
-    "browser/test_dashboard.py",
-    "browser/test_sign_in.py",
-    "browser/test_history.py",
-    "browser/test_phone.py",
-    "browser/test_chart.py",
-    "browser/test_quality.py",
-    "browser/test_alerts.py",
-    "browser/test_export.py",
-    "browser/test_reach.py",
-    "browser/test_two_processes.py",
+    "browser",
     "poller/recorder/test_recorder.py",
+    "poller/history/test_backfill.py",
+    "poller/recorder/test_feeds.py",
+    "poller/recorder/test_wrong_clock.py",
     "faults/test_faults.py",
     "metrics/test_prometheus.py",
     "hosting/test_starts.py",
     "poller/alerts/test_alerts_live.py",
     "store/backup/test_backup.py",
 )
-"""The slowest files. Files with browser tests stand together, since they share what they start."""
+"""The slowest files and folders."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run the slow files first: a slow file that starts last leaves the other cores idle."""
-    place = {Path(__file__).parent / name: number for number, name in enumerate(SLOW_FIRST)}
-    items.sort(key=lambda item: place.get(item.path, len(place)))
+    slow = [Path(__file__).parent / name for name in SLOW_FIRST]
+
+    def place(item: pytest.Item) -> int:
+        return next((number for number, path in enumerate(slow) if item.path.is_relative_to(path)), len(slow))
+
+    items.sort(key=place)
+
+
+class _BrowserTogether(LoadFileScheduling):
+    """Gives each worker a file at a time, but all files of browser/ to one: they share dashboards and browsers."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "browser" if nodeid.startswith("tests/browser/") else super()._split_scope(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling:
+    return _BrowserTogether(config, log)
 
 
 @pytest.fixture(autouse=True)
