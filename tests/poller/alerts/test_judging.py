@@ -19,6 +19,7 @@ from store.alerts.events import Event
 from store.alerts.in_force import InForce, rules_in_force
 from store.errors import BusyError, StoreError
 from store.file.database import Database
+from store.health.refused import file_of_refused
 from store.ledger import gaps
 from store.models import Cause, Gap, Miss
 from store.prices import ticks
@@ -127,6 +128,7 @@ def test_ticks_that_could_not_be_written_are_judged_again_when_they_can(start, d
     journal = start()
     write(journal, 0, 100)
     do(database, "ALTER TABLE ticks RENAME TO taken")
+    file_of_refused(database.path).mkdir()  # so that the tick can't be set aside either
     with pytest.raises(StoreError):
         write(journal, 1, 101)
     assert journal.waiting == 1

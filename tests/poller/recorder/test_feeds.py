@@ -262,6 +262,23 @@ def test_a_failed_append_of_a_snapshot_blocks_no_other_feed(recorded: Database, 
     assert type(error).__name__ in miss.detail
 
 
+@pytest.mark.parametrize("damage", ["DROP TABLE moons", "ALTER TABLE moons DROP COLUMN phase", "DROP TABLE snapshots"])
+def test_a_broken_table_costs_its_feed_alone(recorded: Database, damage: str):
+    feeds = [*index_feeds(["btc_usd"], SECOND), moon_feed("JUPITER", SECOND)]
+    journal = Journal(recorded, feeds=feeds, exchange=lambda: Exchange.REAL)
+    with recorded.write() as cursor:
+        cursor.execute(damage)
+    for number in range(2):
+        journal.add(START + number * SECOND, [snapshot(number + 0.5), tick(number + 0.5)])
+
+    journal.flush(1)
+    journal.flush(1)
+
+    assert stored_prices(recorded) == [START + 0.5 * SECOND, START + 1.5 * SECOND]
+    assert [(miss.slot, miss.feed) for miss in missed(recorded)] == [(START, MOONS), (START + SECOND, MOONS)]
+    assert (journal.empty, journal.refused, recorded.meters.refused) == (True, 2, 2)
+
+
 def test_a_snapshot_that_waits_at_a_stop_leaves_a_miss_that_says_so(recorded: Database):
     journal = Journal(
         recorded,
