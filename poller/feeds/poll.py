@@ -14,6 +14,7 @@ from poller.exchange.budget import period_s
 from poller.exchange.client import DeribitClient
 from poller.exchange.errors import ClosedError, ExchangeError, PausedError, TemporaryError, UnreachableError
 from poller.timing.guard import guarded
+from poller.timing.loop import left_if_cancelled
 from settings import MAX_REQUESTS_PER_SECOND
 from store.models import Cause, Miss
 
@@ -101,7 +102,7 @@ async def _observed_or_missed(
             ):
                 with attempt:
                     try:
-                        return _of(feed, await feed.ask(client))
+                        return _of(feed, await left_if_cancelled(feed.ask(client), feed.name))
                     except ExchangeError as error:
                         failure = error
                         raise

@@ -10,7 +10,7 @@ from poller.exchange.client import DeribitClient
 from poller.exchange.errors import ExchangeError
 from poller.feeds.log import LogFeed
 from poller.timing.guard import guarded
-from poller.timing.loop import in_thread
+from poller.timing.loop import in_thread, left_if_cancelled
 from poller.timing.slots import slots
 from store.errors import StoreError
 from store.file.database import Database
@@ -70,7 +70,8 @@ class Logs:
     async def _append_newer(self, feed: LogFeed, known: Log) -> None:
         until, reached = self._clock(), known.complete_to
         while True:
-            entries = await feed.ask(self._client, max(feed.begins, reached - feed.overlap), until)
+            asked = feed.ask(self._client, max(feed.begins, reached - feed.overlap), until)
+            entries = await left_if_cancelled(asked, feed.name)
             before, reached = reached, max(reached, entries.complete_to)
             await self._undisturbed(partial(self._store, feed, entries.rows, reached))
             if reached == before or reached >= until:

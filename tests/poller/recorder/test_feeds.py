@@ -1,5 +1,7 @@
 """A recorder records a tuple of feeds, and a slow feed costs the others no slot."""
 
+import asyncio
+import contextlib
 import json
 import threading
 import time
@@ -7,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
-from typing import Any
+from typing import Any, Never
 
 import pytest
 
@@ -193,6 +195,28 @@ def test_a_feed_that_fails_is_missed_and_named_while_others_are_recorded(serve, 
     told = wait_until(lambda: (notice := read_notice(recorded.path)) and notice.failing and notice)
     assert told.state == "recording"
     assert told.failing == {MOONS: "exchange error, get_moons: -32602 Invalid params"}
+
+
+async def ignore_cancellation(*_: object) -> Never:
+    """An ask that goes on whenever it is cancelled."""
+    while True:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(60)
+
+
+def test_an_ask_that_ignores_its_end_costs_its_own_slots_and_delays_no_stop(
+    serve, start: Start, recorded: Database, caplog: pytest.LogCaptureFixture
+):
+    recorder = start(serve(answer).url, replace(moon_feed("JUPITER", SECOND), ask=ignore_cancellation))
+    wait_until(lambda: recorded.meters.polls[MOONS, "unreachable"] >= 2)
+    began_s = time.monotonic()
+    recorder.stop()
+
+    assert time.monotonic() - began_s < 3
+    found = seconds(stored_prices(recorded))
+    assert len(found) >= 2
+    assert found == in_a_row(found)
+    assert f"{MOONS} does not end, and is left behind" in caplog.messages
 
 
 def test_a_miss_of_a_feed_without_history_is_unfillable_at_once(serve, start: Start, recorded: Database):
