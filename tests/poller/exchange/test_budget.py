@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from poller.exchange.budget import Budget, period_s
+from poller.exchange.budget import Budget, Turn, turn
 
 
 def begun_at(*requests: tuple[str, Callable[[], Awaitable[None]]]) -> list[tuple[str, float]]:
@@ -66,7 +66,7 @@ def test_a_request_that_can_wait_lets_all_others_go_first():
 
 def of_period(budget: Budget, seconds: float) -> Callable[[], Awaitable[None]]:
     async def take() -> None:
-        period_s.set(seconds)
+        turn.set(Turn(seconds))
         await budget.take()
 
     return take
