@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from settings import MAX_REQUESTS_PER_SECOND
 
 BACK_S = 0.95
-"""Seconds until a token comes back. With a whole second, slots that use all tokens would never catch up once late."""
+"""Seconds until a token comes back. With a whole second, slots that use all tokens would never catch up once late:
+after a stall of 0.5 s, slots at 1 s stayed 0.5 s late. With 0.95 s they were on time again after 11 slots."""
 
 
 @dataclass(slots=True)
@@ -41,7 +42,10 @@ _LATE_S = 0.1
 
 
 class Budget:
-    """Lets at most `a_second` requests begin in any second, or in 0.95 s while slots catch up.
+    """Lets at most `a_second` requests begin in any 0.95 s.
+
+    A whole second may therefore have twice as many: a late slot's at its begin, and the next slot's at its end. The
+    mean is above `a_second` only while slots catch up, and then by 5 %.
 
     Requests for slots of one period go in the order in which they ask. Those of a longer period let the others go
     first, and leave room for the next slots of these. A request that can wait lets all others go first.
