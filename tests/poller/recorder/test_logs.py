@@ -167,3 +167,14 @@ def test_an_ask_that_ignores_its_end_delays_no_stop(serve, start, tides, begins)
     recorder.stop()
 
     assert time.monotonic() - began_s < 3
+
+
+def test_without_the_table_of_logs_other_feeds_lose_no_slot_and_it_is_told_once(serve, start, tides, begins, caplog):
+    with tides.write() as cursor:
+        cursor.execute("DROP TABLE logs")
+    start(serve(answer).url, tide_feed(begins))
+    wait_until(lambda: len(stored(tides)) >= 5)
+
+    seconds = [tick.ts.replace(microsecond=0) for tick in stored(tides) if tick.resolution_s == 0]
+    assert seconds == [seconds[0] + number * SECOND for number in range(len(seconds))]
+    assert len([line for line in caplog.messages if line.startswith("tides/NORTH waits for the database: ")]) == 1
