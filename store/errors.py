@@ -7,7 +7,7 @@ TickwellError
     ├── UnreadableError       the file is damaged or not a database; a recorder sets it aside and begins another
     ├── OlderSchemaError      written by an older Tickwell; a recorder brings it up to this version
     ├── NewerSchemaError      written by a newer Tickwell; a person updates this one, the file is left as it is
-    ├── RefusedRecordError    a row can't be stored as it is; a recorder sets it aside and stores the others
+    ├── RefusedRecordError    a row, or its table, is bad; a recorder sets it aside and stores the others
     ├── ForeignExchangeError  prices of another exchange than the file's; a person names another file or address
     ├── FileError             a file to import is unreadable or lacks a column; the user corrects command or file
     └── RecorderError         another recorder is running on the same file; a person stops one of them
@@ -48,7 +48,7 @@ class NewerSchemaError(StoreError):
 
 
 class RefusedRecordError(StoreError):
-    """The database will never accept one of the rows. A recorder sets that row aside, and stores the others."""
+    """The values of a row, or its table, are bad. A recorder sets that row aside, and stores the others."""
 
 
 class ForeignExchangeError(StoreError):

@@ -86,12 +86,17 @@ class Alerts:
     ) -> Iterator[Callable[[Cursor], None]]:
         """Lend a function that judges ticks and misses of slots. Call it inside the transaction that stores them.
 
+        Rules watch recorded indexes, so outcomes of other feeds are left out.
+
         Raises:
             BusyError, NoDatabaseError, OlderSchemaError, UnreadableError: the database can't be read, so it
                 can't be written either.
             UnjudgedError: the rules could not be judged; the transaction can't be used any more.
         """
-        outcomes = _by_slot(ticks, misses)
+        outcomes = [each for each in _by_slot(ticks, misses) if each[1].feed in self._settings.indexes]
+        if not outcomes:
+            yield lambda _: None
+            return
         if self._judged_to is not None and outcomes[0][0] < self._judged_to:  # the clock went back
             self._forget()
         found: list[Event] = []

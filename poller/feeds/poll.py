@@ -10,10 +10,11 @@ from typing import Any, cast
 
 import stamina
 
-from poller.exchange.budget import period_s
+from poller.exchange.budget import Turn, turn
 from poller.exchange.client import DeribitClient
-from poller.exchange.errors import ClosedError, ExchangeError, PausedError, TemporaryError, UnreachableError
+from poller.exchange.errors import ClosedError, ExchangeError, PausedError, TemporaryError
 from poller.timing.guard import guarded
+from poller.timing.loop import left_if_cancelled
 from settings import MAX_REQUESTS_PER_SECOND
 from store.models import Cause, Miss
 
@@ -70,7 +71,7 @@ def retries_within_budget(feeds: Sequence[Feed]) -> int:
 async def _poll_feed(client: DeribitClient, feed: Feed, slot: datetime, seconds_left: float, retries: int) -> Outcome:
     if seconds_left <= 0:
         return missed_slot(slot, feed.name)
-    period_s.set(feed.period.total_seconds())
+    turn.set(Turn(feed.period.total_seconds()))
     outcome: Outcome | None = None
     with guarded(f"poll of {feed.name}"):
         try:
@@ -87,7 +88,7 @@ async def _poll_feed(client: DeribitClient, feed: Feed, slot: datetime, seconds_
 async def _observed_or_missed(
     client: DeribitClient, feed: Feed, slot: datetime, seconds_left: float, retries: int
 ) -> Outcome:
-    failure: ExchangeError = UnreachableError(f"no reply within {seconds_left:.1f} s")
+    failure: ExchangeError | None = None
     first_wait_s = min(seconds_left / _WAITS_IN_A_SLOT, _LONGEST_FIRST_WAIT_S)
     with contextlib.suppress(ExchangeError, TimeoutError):
         async with asyncio.timeout(seconds_left):
@@ -101,11 +102,21 @@ async def _observed_or_missed(
             ):
                 with attempt:
                     try:
-                        return _of(feed, await feed.ask(client))
+                        return _of(feed, await left_if_cancelled(feed.ask(client), feed.name))
                     except ExchangeError as error:
                         failure = error
                         raise
+    if failure is None:
+        return _unanswered(slot, feed.name, seconds_left)
     return Miss(slot, feed.name, failure.cause, str(failure), failure.code)
+
+
+def _unanswered(slot: datetime, feed: str, seconds_left: float) -> Miss:
+    """The miss of a slot that ended while its feed was asked for the first time."""
+    if turn.get().waits:
+        budget = f"our own budget of {MAX_REQUESTS_PER_SECOND} requests a second was used up"
+        return Miss(slot, feed, Cause.MISSED_SLOT, f"not asked within {seconds_left:.1f} s: {budget}")
+    return Miss(slot, feed, Cause.UNREACHABLE, f"no reply within {seconds_left:.1f} s")
 
 
 def _of(feed: Feed, observation: Any) -> Observation:

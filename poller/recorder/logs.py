@@ -10,7 +10,7 @@ from poller.exchange.client import DeribitClient
 from poller.exchange.errors import ExchangeError
 from poller.feeds.log import LogFeed
 from poller.timing.guard import guarded
-from poller.timing.loop import in_thread
+from poller.timing.loop import in_thread, left_if_cancelled
 from poller.timing.slots import slots
 from store.errors import StoreError
 from store.file.database import Database
@@ -46,6 +46,7 @@ class Logs:
     ) -> None:
         self._client, self._database, self._clock = client, database, clock
         self._quiet, self._store_wait_s = quiet, store_wait_s
+        self._told: dict[str, str] = {}
 
     async def keep(self, feed: LogFeed) -> None:
         """Keep one log complete, without end. A failure does not affect the other logs."""
@@ -65,12 +66,21 @@ class Logs:
             except ExchangeError as error:
                 await self._note_late(feed, str(error))
         except StoreError as error:
-            log.warning("%s waits for the database: %s", feed.name, error)
+            self._tell(feed, str(error))
+        else:
+            self._told.pop(feed.name, None)
+
+    def _tell(self, feed: LogFeed, reason: str) -> None:
+        """Say that a log waits for the database, but not again for the same reason in the next periods."""
+        if self._told.get(feed.name) != reason:
+            self._told[feed.name] = reason
+            log.warning("%s waits for the database: %s", feed.name, reason)
 
     async def _append_newer(self, feed: LogFeed, known: Log) -> None:
         until, reached = self._clock(), known.complete_to
         while True:
-            entries = await feed.ask(self._client, max(feed.begins, reached - feed.overlap), until)
+            asked = feed.ask(self._client, max(feed.begins, reached - feed.overlap), until)
+            entries = await left_if_cancelled(asked, feed.name)
             before, reached = reached, max(reached, entries.complete_to)
             await self._undisturbed(partial(self._store, feed, entries.rows, reached))
             if reached == before or reached >= until:

@@ -21,7 +21,7 @@ from poller.feeds.log import LogFeed
 from poller.journal.journal import Journal
 from poller.network.http_client import check_environment
 from poller.simulator.server import Simulator
-from poller.timing.loop import Loop
+from poller.timing.loop import opened_loop
 from settings import VERSION, Settings, TickwellError
 from store.errors import NewerSchemaError, StoreError
 from store.file.database import Database
@@ -162,11 +162,11 @@ class Recorder:
             log.warning("the database can't be written yet, ticks wait in memory: %s", error)
 
     def _record(self, url: str) -> None:
-        with asyncio.Runner(loop_factory=Loop) as runner:
+        with opened_loop() as loop:
             self._client = DeribitClient(url, clock=self._clock, local=self._local)
-            recording = Recording(self._parts(), runner.get_loop(), self._end)
+            recording = Recording(self._parts(), loop, self._end)
             with contextlib.suppress(asyncio.CancelledError):  # stopped
-                runner.run(self._until_stopped(recording))
+                loop.run_until_complete(self._until_stopped(recording))
         recording.finish(self._hurried, self.failure)
 
     async def _until_stopped(self, recording: Recording) -> None:

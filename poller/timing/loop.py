@@ -6,11 +6,17 @@ that end until they are done.
 
 import asyncio
 import contextlib
+import logging
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from typing import Any, TypeVar
+
+log = logging.getLogger("tickwell.runner")
+
+# A cancelled task ends within milliseconds.
+_PATIENCE_S = 1.0
 
 T = TypeVar("T")
 
@@ -21,6 +27,40 @@ class Loop(asyncio.SelectorEventLoop):
     async def getaddrinfo(self, *args: Any, **options: Any) -> list[Any]:
         found, _ = _start(self, partial(socket.getaddrinfo, *args, **options), "tickwell-lookup")
         return await found
+
+
+@contextlib.contextmanager
+def opened_loop() -> Iterator[Loop]:
+    """A loop that is closed in the end, within about a second: a task that does not end by then is left behind."""
+    loop = Loop()
+    try:
+        yield loop
+    finally:
+        loop.run_until_complete(_end_others())
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
+
+
+async def left_if_cancelled(work: Awaitable[T], name: str) -> T:
+    """What some work returns. A cancelled call cancels the work, but does not wait for its end: it may never end."""
+    task = asyncio.ensure_future(work)
+    task.set_name(name)
+    try:
+        await asyncio.wait([task])
+    finally:
+        task.cancel()
+    return task.result()
+
+
+async def _end_others() -> None:
+    """Cancel all other tasks, and wait until they end."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    if others:
+        _, left = await asyncio.wait(others, timeout=_PATIENCE_S)
+        for task in left:
+            log.warning("%s does not end, and is left behind", task.get_name())
 
 
 async def in_thread(work: Callable[[], T], name: str) -> T:

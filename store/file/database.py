@@ -63,6 +63,7 @@ class Database:
         self._config: Config = {
             "memory_limit": memory_limit,
             "storage_compatibility_version": _STORAGE,
+            "python_enable_replacements": False,  # a variable of our code must never stand for a missing table
         }
         self._writing = threading.BoundedSemaphore(1)
         self._reading = threading.BoundedSemaphore(_MOST_READERS)

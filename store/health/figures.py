@@ -10,6 +10,7 @@ from duckdb import DuckDBPyConnection
 from store.instants import EPOCH, HOUR
 from store.ledger import gaps
 from store.ledger.coverage import coverage
+from store.ledger.logs import Log, logs
 from store.models import to_column
 from store.prices import candles, ticks
 
@@ -64,6 +65,7 @@ class Figures:
         missed: how many slots of a feed had no tick, by feed and cause.
         gap_s: how many seconds are missing, by feed and state.
         coverage: the share of the last `SPAN` that is known, for each feed with slots due.
+        logs: how far each log is recorded, by feed.
     """
 
     observed: dict[str, int]
@@ -72,6 +74,7 @@ class Figures:
     missed: dict[tuple[str, str], int]
     gap_s: dict[tuple[str, str], float]
     coverage: dict[str, float]
+    logs: dict[str, Log]
 
 
 def figures(cursor: DuckDBPyConnection, index_names: Sequence[str], now: datetime) -> Figures:
@@ -86,6 +89,7 @@ def figures(cursor: DuckDBPyConnection, index_names: Sequence[str], now: datetim
         missed={(feed, cause): count for feed, cause, count in cursor.execute(_MISSES).fetchall()},
         gap_s=gap_s,
         coverage=shares,
+        logs=logs(cursor),
     )
 
 

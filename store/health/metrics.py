@@ -165,6 +165,18 @@ def _of_file(found: Figures, configured: Sequence[str], now: datetime) -> Iterat
         ("index_name",),
         {(name,): share for name, share in found.coverage.items()},
     )
+    yield _gauges(
+        "tickwell_log_age_seconds",
+        "Age of the time up to which a log is complete.",
+        ("feed",),
+        {(feed,): max(0.0, (now - log.complete_to).total_seconds()) for feed, log in found.logs.items()},
+    )
+    yield _gauges(
+        "tickwell_log_late",
+        "1 when the last request for a log failed, else 0.",
+        ("feed",),
+        {(feed,): float(bool(log.late)) for feed, log in found.logs.items()},
+    )
 
 
 def _gauge(name: str, meaning: str, value: float) -> Metric:

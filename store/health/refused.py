@@ -16,9 +16,11 @@ from store.errors import RefusedRecordError, StoreError
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-# The errors that values of a row can cause, in the database or in the code that appends it. Any other error, such as a
-# full disk or a missing table, may pass.
-_OF_THE_DATA = (
+# The errors that the values of a row can cause, in the database or in the code that appends it, and the errors of a
+# missing or changed table, which must cost its own feed alone. Any other error, such as a full disk, may pass.
+_OF_THE_ROWS = (
+    duckdb.CatalogException,
+    duckdb.BinderException,
     duckdb.DataError,
     duckdb.IntegrityError,
     duckdb.InvalidInputException,
@@ -38,11 +40,11 @@ def refusals_told() -> Iterator[None]:
     """Raise a refusal of the rows themselves as such. Use it around their statements, in `Database.write`.
 
     Raises:
-        RefusedRecordError: the database will never accept one of the rows.
+        RefusedRecordError: the database does not accept one of the rows, or their table is missing or broken.
     """
     try:
         yield
-    except _OF_THE_DATA as error:
+    except _OF_THE_ROWS as error:
         words = " ".join(str(error).split()).encode("ascii", "replace").decode()
         raise RefusedRecordError(f"{type(error).__name__}: {words[:_MOST_WORDS]}") from error
 

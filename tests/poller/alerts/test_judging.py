@@ -19,6 +19,7 @@ from store.alerts.events import Event
 from store.alerts.in_force import InForce, rules_in_force
 from store.errors import BusyError, StoreError
 from store.file.database import Database
+from store.health.refused import file_of_refused
 from store.ledger import gaps
 from store.models import Cause, Gap, Miss
 from store.prices import ticks
@@ -111,6 +112,19 @@ def test_a_slot_without_a_tick_is_judged_too(start, database, file):
     assert [event.at for event in found(database)] == [slot(2)]
 
 
+@pytest.mark.parametrize("name", ["moons/JUPITER", "eth_usd"])
+def test_a_late_miss_of_a_feed_without_rules_keeps_no_tick_from_being_judged(start, database, name):
+    journal = start()
+    write(journal, 0, 100)
+    write(journal, 1, 100)
+    journal.add(slot(0), [Miss(slot(0), name, Cause.UNREACHABLE, "")])
+    journal.add(slot(2), [tick(2, price=102)])
+    journal.flush(1)
+    write(journal, 3, 100)
+
+    assert [event.at for event in found(database)] == [tick(2).ts, tick(3).ts]
+
+
 def test_a_recorder_that_starts_again_goes_on_where_it_was(start, database):
     first = start()
     for second, price in enumerate([100, 101, 101.1]):
@@ -127,6 +141,7 @@ def test_ticks_that_could_not_be_written_are_judged_again_when_they_can(start, d
     journal = start()
     write(journal, 0, 100)
     do(database, "ALTER TABLE ticks RENAME TO taken")
+    file_of_refused(database.path).mkdir()  # so that the tick can't be set aside either
     with pytest.raises(StoreError):
         write(journal, 1, 101)
     assert journal.waiting == 1

@@ -1,4 +1,4 @@
-"""No second has more requests than the budget, and a request that can wait never takes a slot's token."""
+"""No 0.95 s have more requests than the budget, and a request that can wait never takes a slot's token."""
 
 import asyncio
 import time
@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from poller.exchange.budget import Budget, period_s
+from poller.exchange.budget import Budget, Turn, turn
 
 
 def begun_at(*requests: tuple[str, Callable[[], Awaitable[None]]]) -> list[tuple[str, float]]:
@@ -25,7 +25,7 @@ def begun_at(*requests: tuple[str, Callable[[], Awaitable[None]]]) -> list[tuple
     return begun
 
 
-def test_no_second_holds_more_than_the_budget_and_each_has_its_turn():
+def test_requests_keep_to_the_budget_and_each_has_its_turn():
     budget = Budget(5)
 
     begun = begun_at(*((str(number), budget.take) for number in range(12)))
@@ -66,7 +66,7 @@ def test_a_request_that_can_wait_lets_all_others_go_first():
 
 def of_period(budget: Budget, seconds: float) -> Callable[[], Awaitable[None]]:
     async def take() -> None:
-        period_s.set(seconds)
+        turn.set(Turn(seconds))
         await budget.take()
 
     return take

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from pytest_httpx import HTTPXMock
 from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 
+from poller.exchange.budget import Budget
 from poller.exchange.client import DeribitClient
 from poller.feeds.feed import Feed, Outcome
 from poller.feeds.index import index_feeds
@@ -178,6 +179,19 @@ def test_a_slot_that_is_over_before_its_turn_is_not_blamed_on_the_exchange(simul
 
     assert missed == Miss(NOW, "btc_usd", Cause.MISSED_SLOT, "the slot before it took too long")
     assert simulator.faults.listing() == [Fault("error", times=1)]
+
+
+def test_a_request_that_gets_no_token_within_its_slot_is_blamed_on_the_budget(simulator: Simulator):
+    async def collect() -> list[Outcome]:
+        async with DeribitClient(simulator.url, clock=Clock(), budget=Budget(1)) as client:
+            batches = asked(client, BOTH, seconds_left=0.5, retries=0)
+            return [outcome async for batch in batches for outcome in batch]
+
+    tick, missed = asyncio.run(collect())
+
+    assert isinstance(tick, Tick)
+    detail = "not asked within 0.5 s: our own budget of 5 requests a second was used up"
+    assert missed == Miss(NOW, "eth_usd", Cause.MISSED_SLOT, detail)
 
 
 def test_closing_a_poll_cancels_the_requests_under_way(serve):

@@ -417,15 +417,18 @@ def test_a_refused_record_that_can_not_be_set_aside_waits_and_earlier_ones_are_s
     assert not journal.empty
 
 
-def test_a_missing_table_refuses_no_record(journal: Journal, database: Database):
+def test_a_tick_whose_table_is_missing_is_set_aside_and_a_miss_is_stored(journal: Journal, database: Database):
     with database.write() as cursor:
         cursor.execute("ALTER TABLE ticks RENAME TO taken")
-    journal.add(slot(0), [tick(0.5)])
+    journal.add(slot(0), [tick(0.5), miss(0, feed="eth_usd")])
 
-    with pytest.raises(StoreError, match="ticks does not exist"):
-        journal.flush(1)
+    journal.flush(1)
+    journal.flush(1)
 
-    assert (journal.waiting, refused(database)) == (1, [])
+    (line,) = refused(database)
+    assert "ticks does not exist" in line["reason"]
+    assert [found.feed for found in stored_misses(database)] == ["btc_usd", "eth_usd"]
+    assert journal.empty
 
 
 # Records that wait at a stop

@@ -1,5 +1,7 @@
 """A recorder records a tuple of feeds, and a slow feed costs the others no slot."""
 
+import asyncio
+import contextlib
 import json
 import threading
 import time
@@ -7,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
-from typing import Any
+from typing import Any, Never
 
 import pytest
 
@@ -195,6 +197,28 @@ def test_a_feed_that_fails_is_missed_and_named_while_others_are_recorded(serve, 
     assert told.failing == {MOONS: "exchange error, get_moons: -32602 Invalid params"}
 
 
+async def ignore_cancellation(*_: object) -> Never:
+    """An ask that goes on whenever it is cancelled."""
+    while True:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(60)
+
+
+def test_an_ask_that_ignores_its_end_costs_its_own_slots_and_delays_no_stop(
+    serve, start: Start, recorded: Database, caplog: pytest.LogCaptureFixture
+):
+    recorder = start(serve(answer).url, replace(moon_feed("JUPITER", SECOND), ask=ignore_cancellation))
+    wait_until(lambda: recorded.meters.polls[MOONS, "unreachable"] >= 2)
+    began_s = time.monotonic()
+    recorder.stop()
+
+    assert time.monotonic() - began_s < 3
+    found = seconds(stored_prices(recorded))
+    assert len(found) >= 2
+    assert found == in_a_row(found)
+    assert f"{MOONS} does not end, and is left behind" in caplog.messages
+
+
 def test_a_miss_of_a_feed_without_history_is_unfillable_at_once(serve, start: Start, recorded: Database):
     asked: list[str] = []
 
@@ -260,6 +284,23 @@ def test_a_failed_append_of_a_snapshot_blocks_no_other_feed(recorded: Database, 
     (miss,) = missed(recorded)
     assert (miss.slot, miss.feed) == (START, "moons/JUPITER")
     assert type(error).__name__ in miss.detail
+
+
+@pytest.mark.parametrize("damage", ["DROP TABLE moons", "ALTER TABLE moons DROP COLUMN phase", "DROP TABLE snapshots"])
+def test_a_broken_table_costs_its_feed_alone(recorded: Database, damage: str):
+    feeds = [*index_feeds(["btc_usd"], SECOND), moon_feed("JUPITER", SECOND)]
+    journal = Journal(recorded, feeds=feeds, exchange=lambda: Exchange.REAL)
+    with recorded.write() as cursor:
+        cursor.execute(damage)
+    for number in range(2):
+        journal.add(START + number * SECOND, [snapshot(number + 0.5), tick(number + 0.5)])
+
+    journal.flush(1)
+    journal.flush(1)
+
+    assert stored_prices(recorded) == [START + 0.5 * SECOND, START + 1.5 * SECOND]
+    assert [(miss.slot, miss.feed) for miss in missed(recorded)] == [(START, MOONS), (START + SECOND, MOONS)]
+    assert (journal.empty, journal.refused, recorded.meters.refused) == (True, 2, 2)
 
 
 def test_a_snapshot_that_waits_at_a_stop_leaves_a_miss_that_says_so(recorded: Database):

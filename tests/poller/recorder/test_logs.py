@@ -1,6 +1,8 @@
 """The same request records and heals a log feed, and costs other feeds no slot."""
 
+import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -20,6 +22,8 @@ from store.prices import averages
 from tests.conftest import START, wait_until
 from tests.poller.conftest import price_reply, reply
 from tests.support.stored import stored
+
+from .test_feeds import ignore_cancellation
 
 SECOND = timedelta(seconds=1)
 A_PAGE = 100
@@ -154,3 +158,24 @@ def test_a_log_that_can_not_be_stored_costs_no_slot_and_is_asked_again(serve, st
     refused = False
 
     wait_until(lambda: instants_in(tides)[250:])
+
+
+def test_an_ask_that_ignores_its_end_delays_no_stop(serve, start, tides, begins):
+    recorder = start(serve(answer).url, replace(tide_feed(begins), ask=ignore_cancellation))
+    wait_until(lambda: len(stored(tides)) >= 2)
+    began_s = time.monotonic()
+    recorder.stop()
+
+    assert time.monotonic() - began_s < 3
+
+
+def test_without_the_table_of_logs_other_feeds_lose_no_slot_and_it_is_told_once(serve, start, tides, begins, caplog):
+    with tides.write() as cursor:
+        cursor.execute("DROP TABLE logs")
+    start(serve(answer).url, tide_feed(begins))
+    wait_until(lambda: len(stored(tides)) >= 5)
+
+    seconds = [tick.ts.replace(microsecond=0) for tick in stored(tides) if tick.resolution_s == 0]
+    assert seconds == [seconds[0] + number * SECOND for number in range(len(seconds))]
+    (told,) = [line for line in caplog.messages if line.startswith("tides/NORTH waits for the database: ")]
+    assert "logs does not exist" in told

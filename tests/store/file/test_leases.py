@@ -12,6 +12,7 @@ from typing import IO
 import duckdb
 import portalocker
 import psutil
+import pyarrow as pa
 import pytest
 from portalocker import LockFlags
 
@@ -263,6 +264,13 @@ def test_bad_sql_is_a_store_error_in_one_line_that_names_the_file(database):
     assert str(caught.value).startswith("ticks.duckdb: Catalog Error: Table with name nothing does not exist!")
     assert "\n" not in str(caught.value)
     assert isinstance(caught.value.__cause__, duckdb.CatalogException)
+
+
+def test_a_variable_never_stands_for_a_missing_table(database: Database):
+    nothing = pa.table({"price": [1.0]})  # noqa: F841 DuckDB would find it by its name
+
+    with pytest.raises(StoreError, match="Table with name nothing does not exist"), database.read() as cursor:
+        cursor.execute("FROM nothing")
 
 
 @pytest.mark.parametrize("access", ["read", "write"])

@@ -15,6 +15,7 @@ from store.file.recorder import RecorderLock
 from store.health.metrics import WAIT_S, as_text
 from store.ledger.gaps import advance
 from store.ledger.heal import heal
+from store.ledger.logs import Log, note
 from store.models import Cause
 from store.prices import candles
 from tests.conftest import START
@@ -34,6 +35,8 @@ OF_THE_FILE = {
     "tickwell_missed_slots_total",
     "tickwell_gap_seconds",
     "tickwell_coverage_ratio",
+    "tickwell_log_age_seconds",
+    "tickwell_log_late",
 }
 """The metrics that an unreadable file lacks."""
 
@@ -75,6 +78,11 @@ def healed(database: Database) -> None:
         heal(cursor, "btc_usd", at(2000))
 
 
+def keep_log(database: Database, late: str = "") -> None:
+    with database.write() as cursor:
+        note(cursor, Log("dvol/BTC", at(1000), late))
+
+
 @pytest.fixture
 def settings(make_settings: Callable[..., Settings]) -> Settings:
     return make_settings(poll_seconds=60)
@@ -82,6 +90,7 @@ def settings(make_settings: Callable[..., Settings]) -> Settings:
 
 def test_the_page_on_metrics_lists_exactly_the_metrics_that_exist(database: Database, settings: Settings):
     record(database)
+    keep_log(database)
     database.meters.begin(settings.indexes)
     rows = table((ROOT / "docs/metrics.md").read_text(), "| name | type |")
 
@@ -118,6 +127,18 @@ def test_the_metrics_of_the_file_are_by_index(database: Database, settings: Sett
     assert found["tickwell_stale_after_seconds", ()] == 180
     assert found["tickwell_build_info", (VERSION,)] == 1
     assert found[UP] == 1
+
+
+@pytest.mark.parametrize(("late", "value"), [("", 0), ("no route to host", 1)])
+def test_a_log_shows_how_far_it_is_complete_and_whether_its_last_request_failed(
+    database: Database, settings: Settings, late: str, value: float
+):
+    keep_log(database, late)
+
+    found = told(database, settings, at(1090))
+
+    assert of(found, "tickwell_log_age_seconds") == {("dvol/BTC",): 90}
+    assert of(found, "tickwell_log_late") == {("dvol/BTC",): value}
 
 
 def test_a_count_begins_at_zero_so_that_the_first_event_shows(database: Database, settings: Settings):
