@@ -28,7 +28,7 @@ START = datetime(2026, 11, 1, 12, tzinfo=UTC)
 """A time for tests to which the time does not matter."""
 
 WHOLE = bool(os.environ.get("WHOLE"))
-"""Slow families of tests run whole, as in `make whole`; otherwise each family runs its short form."""
+"""Slow families of tests run whole, by `make test WHOLE=1`; otherwise each family runs its short form."""
 
 LIBRARIES = ("httpx", "httpcore", "stamina", "schedule", "asyncio", "urllib3", "requests")
 

@@ -74,12 +74,11 @@ def visible_embedded(folder: Path) -> Iterator[Row]:
 
 
 def visible_external(folder: Path) -> Iterator[Row]:
-    """From a reply to its being read, each with an opening of the file."""
-    database, reader = (Database(folder / "external.duckdb") for _ in range(2))
-    database.migrate()
+    """From a reply to its being read, each with an opening of the file; the bare transaction opens such a file too."""
     path = folder / "bare-external.duckdb"
-    with bare_file(path):
-        pass
+    database, reader = (Database(folder / "external.duckdb") for _ in range(2))
+    for each in (database, Database(path)):
+        each.migrate()
 
     def opened(number: int) -> None:
         with duckdb.connect(path) as connection:

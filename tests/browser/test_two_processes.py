@@ -1,7 +1,7 @@
 """A recorder and a dashboard in two processes on one file, both under full load.
 
-The short form, by `make whole`, has 2 M ticks and a session for each page. The long one, by `make load`, has 30 M ticks
-and eight sessions for a minute. How long ticks took to the disk is printed.
+The short form, by `make test WHOLE=1`, has 2 M ticks and a session for each page. The long one, by `make load`, has
+30 M ticks and eight sessions for a minute. How long ticks took to the disk is printed.
 """
 
 import contextlib
@@ -34,7 +34,7 @@ LONG = bool(os.environ.get("LOAD_LONG"))
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.skipif(not (WHOLE or LONG), reason="it needs a machine for itself: see make whole and make load"),
+    pytest.mark.skipif(not (WHOLE or LONG), reason="needs a machine for itself: see make test WHOLE=1 and make load"),
 ]
 ROWS = 30_000_000 if LONG else 2_000_000
 PATHS = ("/?span=1h", "/history?range=1d", "/quality?days=7d", "/history?range=1w")

@@ -1,6 +1,6 @@
 """Ten kinds of fault, once each and side by side: no tick is lost or invented, and empty slots are explained.
 
-`make whole` injects one kind of each family, `make faults` all kinds of all families, many times.
+`make test WHOLE=1` injects one kind of each family, `make faults` all kinds of all families, many times.
 """
 
 from collections.abc import Iterator

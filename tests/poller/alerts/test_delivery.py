@@ -326,7 +326,7 @@ def test_a_database_that_can_not_be_written_causes_no_second_message(
     start: Start, database: Database, webhook: Webhook, caplog
 ):
     note(database, alert("a"), alert("b"))
-    webhook.delay_s = 0.3
+    webhook.delay_s = 1
     start(limits=IMPATIENT)
     wait_until(lambda: webhook.calls)
 
