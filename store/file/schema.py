@@ -33,16 +33,6 @@ WHERE database_name = current_database()
 ORDER BY table_name
 """
 
-_COLUMNS = """
-SELECT column_name, data_type
-FROM duckdb_columns()
-WHERE table_name = ?
-  AND database_name = current_database()
-  AND schema_name = 'main'
-  AND NOT internal
-ORDER BY column_index
-"""
-
 _ELSEWHERE = """
 SELECT 'view ' || view_name
 FROM duckdb_views()
@@ -134,7 +124,8 @@ def elsewhere(connection: DuckDBPyConnection) -> list[str]:
 
 def columns(connection: DuckDBPyConnection, table: str) -> list[tuple[str, str]]:
     """The columns of a table and their types, in their order."""
-    return [(name, type_) for name, type_ in connection.execute(_COLUMNS, [table]).fetchall()]
+    described = connection.execute(f"DESCRIBE main.{quoted(table)}").fetchall()
+    return [(name, type_) for name, type_, *_ in described]
 
 
 def migrate(connection: DuckDBPyConnection, up_to: int | None = None) -> None:
