@@ -148,14 +148,9 @@ def first_of_families(kinds: Mapping[str, Kind]) -> dict[str, Kind]:
 
 IN_SHORT = (
     "exchange answers with errors",
-    "prices are none",
-    "file is empty",
     "file is deleted meanwhile",
-    "another program keeps the file",
     "disk is full",
     "clock is set forward by an hour",
-    "kill -9 while recording",
     "kill -9 while appending, file held",
-    "kill -9 while people are told",
 )
-"""One kind for each part that can fail: the exchange, its prices, the file, the disk, the clock, the processes."""
+"""One kind for each part that can fail: the exchange, the file, the disk, the clock, the processes."""

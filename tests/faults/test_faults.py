@@ -1,4 +1,4 @@
-"""Ten kinds of fault, once each and side by side: no tick is lost or invented, and empty slots are explained.
+"""Kinds of fault, once each and side by side: no tick is lost or invented, and empty slots are explained.
 
 `make test WHOLE=1` injects one kind of each family, `make faults` all kinds of all families, many times.
 """
