@@ -35,8 +35,16 @@ NOTHING = {
 }
 NO_RECORDER = "Not recording: no recorder was started yet"
 
+IN_OTHER_STATES = list(PAGES) if WHOLE else ["Overview", "Quality"]
+"""A short run opens all pages with fresh ticks, but these alone in other states: tests/pages has the others' words."""
+
 every_page = pytest.mark.parametrize("title", PAGES)
-every_state = pytest.mark.parametrize("state", ["live", "stale", "empty", "failed"])
+pages_in_other_states = pytest.mark.parametrize("title", IN_OTHER_STATES)
+every_state = pytest.mark.parametrize(
+    ("state", "title"),
+    [("live", title) for title in PAGES]
+    + [(state, title) for state in ("stale", "empty", "failed") for title in IN_OTHER_STATES],
+)
 
 
 @dataclass(frozen=True)
@@ -144,7 +152,6 @@ def lasting_overflow(page: Page) -> int:
 
 
 @every_state
-@every_page
 def test_a_page_is_whole_without_a_traceback_and_no_wider_than_a_phone(visits: Visits, state, title):
     seen = visits(state, title)
 
@@ -155,14 +162,13 @@ def test_a_page_is_whole_without_a_traceback_and_no_wider_than_a_phone(visits: V
 
 
 @every_state
-@every_page
 def test_axe_finds_no_serious_fault(visits: Visits, state, title):
     seen = visits(state, title)
 
     assert {where: found for where, found in seen.serious.items() if found} == {}
 
 
-@every_page
+@pages_in_other_states
 def test_before_the_first_tick_a_page_says_so(visits: Visits, title):
     seen = visits("empty", title)
 
@@ -171,7 +177,7 @@ def test_before_the_first_tick_a_page_says_so(visits: Visits, title):
     assert seen.charts == 0
 
 
-@every_page
+@pages_in_other_states
 def test_without_a_recorder_a_page_shows_the_record_and_says_so(visits: Visits, title):
     seen = visits("stale", title)
 
@@ -185,7 +191,7 @@ def test_an_old_price_shows_its_age(visits: Visits):
     assert len(re.findall(r"Stale, 3 h old, \d\d:\d\d:\d\d", seen.text)) == 2
 
 
-@every_page
+@pages_in_other_states
 def test_a_file_that_is_no_database_is_named_with_its_fault(visits: Visits, title):
     seen = visits("failed", title)
 
@@ -194,7 +200,7 @@ def test_a_file_that_is_no_database_is_named_with_its_fault(visits: Visits, titl
     assert "No data yet" not in seen.text
 
 
-@every_page
+@pages_in_other_states
 def test_the_place_of_a_chart_is_kept_until_its_script_arrives(visits: Visits, title):
     seen = visits("stale", title)
 
