@@ -43,10 +43,10 @@ ROWS_A_LEASE = 2_000_000
 # sessions on 30 M ticks and 2 cores, a writer waited 6 s for the readers without this limit, and 3 s with it.
 _MOST_READERS = 2
 
-# Closing a file checkpoints it, 860 KB each time. Opening one replays its write-ahead log, 20 ms for 50 KB and 180 ms
-# for 1 MB (measured with appends of 2 rows). So leases close without a checkpoint; the recorder checkpoints at this
-# size.
-_CHECKPOINT_BYTES = 128 * 1024
+# Closing a file checkpoints it, 1 MB each time. Opening one replays its write-ahead log: with 60 M ticks a lease takes
+# 15 ms without a log, 18 ms with 60 appends of 2 rows (15 KB), and 33 ms with 512 (128 KB). A checkpoint takes 22 ms.
+# So leases close without one, and the recorder, which looks once a minute, checkpoints from this size on.
+_CHECKPOINT_BYTES = 12 * 1024
 
 _STORAGE = "v1.5.0"
 """DuckDB can read the files from this version on."""

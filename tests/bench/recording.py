@@ -1,5 +1,6 @@
 """What recording costs: until a slot's ticks are durable, until they are seen, and for as long as it goes on."""
 
+import statistics
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -90,10 +91,12 @@ def visible_external(folder: Path) -> Iterator[Row]:
 
 
 def receiving(database: Database, reader: Database) -> Callable[[int], None]:
-    """Keep the ticks of a slot, and read the newest one."""
+    """Keep the ticks of a slot, and read the newest one. Once a minute a recorder checkpoints too."""
     journal = Journal(database)
 
     def receive(number: int) -> None:
+        if number % 60 == 0:
+            database.checkpoint_when_due()
         journal.add(START, slot(number))
         journal.flush(5)
         with reader.read() as cursor:
@@ -109,8 +112,7 @@ def recorder(folder: Path, simulator: Simulator) -> Iterator[Row]:
     with Program("poller", database=path, deribit_url=simulator.url, poll_seconds=1) as program:
         wait_until(lambda: path.exists() and newest(path))
         begin = utc_now()
-        wait_until(lambda: utc_now() > begin + timedelta(seconds=SECONDS + 1), timeout_s=SECONDS + 10)
-        memory = psutil.Process(program.process.pid).memory_info().rss / 1e6
+        memory = memory_until(program, begin + timedelta(seconds=SECONDS + 1))
     with Database(path).read() as cursor:
         found = ticks.history(cursor, "btc_usd", begin, begin + timedelta(seconds=SECONDS))
     late = max(tick.received_at.microsecond / 1000 for tick in found if tick.received_at)
@@ -126,10 +128,20 @@ def notifying(folder: Path, simulator: Simulator) -> Iterator[Row]:
         settings = {"notify_urls": webhook.address, "alerts_file": rules}
         with Program("poller", database=path, deribit_url=simulator.url, poll_seconds=1, **settings) as program:
             wait_until(lambda: webhook.messages, timeout_s=30)
-            told_at = utc_now()
-            wait_until(lambda: utc_now() > told_at + timedelta(seconds=SECONDS), timeout_s=SECONDS + 10)
-            memory = psutil.Process(program.process.pid).memory_info().rss / 1e6
+            memory = memory_until(program, utc_now() + timedelta(seconds=SECONDS))
     yield Row("memory, recorder that notifies", memory, 140, "MB", f"{len(webhook.messages)} messages")
+
+
+def memory_until(program: Program, end: datetime) -> float:
+    """The median of what a program takes until some time, in MB."""
+    process, taken = psutil.Process(program.process.pid), []
+
+    def over() -> bool:
+        taken.append(process.memory_info().rss / 1e6)
+        return utc_now() > end
+
+    wait_until(over, timeout_s=SECONDS + 10)
+    return statistics.median(taken)
 
 
 def newest(path: Path) -> Tick | None:
