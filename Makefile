@@ -11,7 +11,8 @@ unexport PYTHONDONTWRITEBYTECODE
 
 # No measured line of code is covered by these alone, and they start whole programs: coverage would cost a third more.
 UNMEASURED = $(addprefix tests/,browser faults hosting metrics pages)
-PYTEST = -m pytest --numprocesses 3 --no-loadscope-reorder
+# Tests wait more than they compute. The whole run has two workers alone: its faults need a machine with time to spare.
+PYTEST = -m pytest --numprocesses $(if $(WHOLE),2,3) --no-loadscope-reorder
 
 export WHOLE
 
