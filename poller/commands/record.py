@@ -43,8 +43,9 @@ def run(folder: Path | None = None) -> None:
         signal.signal(number, lambda number, _: signals.put(number))
     recorder.start()
     stop = threading.Event()
-    if folder is not None:
-        DailyBackup(database_of(settings), folder, stop).start()
+    backups = None if folder is None else DailyBackup(database_of(settings), folder, stop)
+    if backups is not None:
+        backups.start()
     try:
         with _metrics_served(settings, database):
             while signals.empty() and not recorder.wait(0):
@@ -53,6 +54,8 @@ def run(folder: Path | None = None) -> None:
         stop.set()
         _forget(signals)
         recorder.stop(hurried=lambda: not signals.empty())
+        if backups is not None:
+            backups.join()
     if recorder.failure is not None:
         raise recorder.failure
 

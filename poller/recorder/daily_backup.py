@@ -18,6 +18,13 @@ log = logging.getLogger("tickwell.backup")
 _LOOK_AGAIN_S = 60.0
 _TRY_AGAIN = timedelta(hours=1)
 
+# A lease of a backup takes up to 0.6 s, and may wait 5 s for the file.
+_PATIENCE_S = 10.0
+
+
+class _StoppedError(Exception):
+    """The recorder stops while a backup is under way."""
+
 
 class DailyBackup:
     """Backs up into a folder when a UTC day is over, and at the start if today's backup is missing.
@@ -40,10 +47,15 @@ class DailyBackup:
         self._clock = clock
         self._look_again_s = look_again_s
         self._not_before: datetime | None = None
+        self._thread = threading.Thread(target=self._run, name="tickwell-backup", daemon=True)
 
     def start(self) -> None:
-        """Start the thread; it ends when the stop event is set or the process ends."""
-        threading.Thread(target=self._run, name="tickwell-backup", daemon=True).start()
+        """Start the thread; it ends when the stop event is set."""
+        self._thread.start()
+
+    def join(self) -> None:
+        """Wait for the end of the thread: a process that ends while DuckDB works aborts."""
+        self._thread.join(_PATIENCE_S)
 
     def _run(self) -> None:
         while not self._stop.is_set():
@@ -60,10 +72,16 @@ class DailyBackup:
             manifest = read_manifest(self._folder)
             if manifest is not None and manifest.made_at.date() >= now.date():
                 return
-            log.info(backup_in_words(backup(self._database, self._folder), self._folder))
+            log.info(backup_in_words(backup(self._database, self._folder, self._go_on), self._folder))
+        except _StoppedError:
+            log.info("the backup under way ends with the recorder; the next start begins it anew")
         except StoreError as error:
             log.warning("no backup, trying again in an hour: %s", error)
             self._not_before = now + _TRY_AGAIN
+
+    def _go_on(self, _done: int, _total: int) -> None:
+        if self._stop.is_set():
+            raise _StoppedError
 
 
 def backup_in_words(made: Made, folder: Path) -> str:

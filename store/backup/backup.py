@@ -63,6 +63,8 @@ class _Copied:
 def backup(database: Database, folder: Path, tell: Tell = unheard, limits: Limits = _LIMITS) -> Made:
     """Make a backup in a folder, or bring the one in it up to date.
 
+    `tell` is called after each lease. What it raises ends the backup, and the folder still has the backup before.
+
     Raises:
         StoreError: the database or the folder can't be used, or the backup has rows that the database doesn't have.
             The folder still has the backup before.
@@ -109,7 +111,7 @@ def _copied(
         daily = {each.kind.table for each in instants}
         whole = WholeTables.copy(cursor, folder, without={*daily, *candles.TABLES})
     known = before.tables if before else {}
-    all_days = [look_at(database, each, known.get(each.kind.table, []), limits.rows) for each in instants]
+    all_days = [look_at(database, each, known.get(each.kind.table, []), limits.rows, tell) for each in instants]
     check = partial(_refuse_a_loss, parquet, folder, before.made_at if before else now, whole.ours)
     tables = _copied_days(database, folder, parquet, all_days, tell, limits, check)
     with database.read() as cursor:

@@ -12,6 +12,7 @@ from duckdb import DuckDBPyConnection
 from store.file import schema
 from store.file.database import ROWS_A_LEASE, Database
 from store.file.rows import AsOf
+from store.progress import Tell
 
 from .copies import as_instants, pattern, write
 from .manifest import File
@@ -81,10 +82,10 @@ class Days:
         return day in self.before and self.counted[day][0] < self.before[day].rows
 
 
-def look_at(database: Database, as_of: AsOf, before: Sequence[File], rows: int) -> Days:
+def look_at(database: Database, as_of: AsOf, before: Sequence[File], rows: int, tell: Tell) -> Days:
     """Count and digest the rows of each day, `rows` of them under each lease.
 
-    `before` are the files of the backup before.
+    `before` are the files of the backup before. No day is copied yet, which `tell` hears after each lease.
     """
     counted: dict[str, tuple[int, int]] = {}
     query = _DAYS.format(columns=", ".join(as_of.kind.column_names), table=as_of.kind.table)
@@ -93,6 +94,7 @@ def look_at(database: Database, as_of: AsOf, before: Sequence[File], rows: int) 
             for day, count, digest in cursor.execute(query, [first, min(first + rows, as_of.end)]).fetchall():
                 count_before, digest_before = counted.get(str(day), (0, 0))
                 counted[str(day)] = (count_before + count, digest_before ^ digest)
+        tell(0, len(counted))
     return Days(as_of, counted, {file.day: file for file in before if file.day})
 
 

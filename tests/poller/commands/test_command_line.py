@@ -546,6 +546,24 @@ def test_a_recorder_backs_up_once_a_day(database_file: Path, simulator: Simulato
     assert f"backed up into {folder}: " in err
 
 
+def test_a_stop_during_a_backup_is_orderly(database_file: Path, simulator: Simulator, tmp_path: Path):
+    folder, database = tmp_path / "backup", Database(database_file)
+    database.migrate()
+    with database.write() as cursor:
+        cursor.execute(
+            "INSERT INTO ticks SELECT 'btc_usd', TIMESTAMP '2026-01-01' + to_seconds(range), NULL, 1, 'simulator', 0 "
+            "FROM range(5_000_000)"
+        )
+    settings = {"database": database_file, "deribit_url": simulator.url, "poll_seconds": 1}
+    with Program("poller", "run", "--backup", str(folder), **settings) as program:
+        wait_until((folder / "ticks").exists)
+        code, _, err = program.stop(signal.SIGTERM)
+
+    assert code == 0
+    assert "the backup under way ends with the recorder" in err
+    assert read_manifest(folder) is None
+
+
 # Rebuild
 
 

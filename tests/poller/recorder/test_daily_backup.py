@@ -16,6 +16,7 @@ from store.models import utc_now
 from store.prices import ticks
 from tests.conftest import tick, wait_until
 from tests.poller.conftest import Clock
+from tests.support.stored import append
 
 HOUR_S = 3600
 
@@ -89,6 +90,24 @@ def test_a_failed_backup_logs_one_line_and_is_tried_again_in_an_hour(
 
     assert caplog.messages == [f"no backup, trying again in an hour: {folder}/ticks can't be written: Not a directory"]
     assert (before, made(folder)) == (0, 1)
+
+
+def test_a_stop_ends_a_backup_that_is_under_way_and_keeps_the_one_before(
+    database: Database, folder: Path, now: Clock, caplog: pytest.LogCaptureFixture
+):
+    caplog.set_level(logging.INFO, logger="tickwell")
+    append(database, tick())
+    backup(database, folder)
+    append(database, tick(5))
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    now.move(24 * HOUR_S)
+    stop = threading.Event()
+    stop.set()
+
+    DailyBackup(database, folder, stop, clock=now).back_up_if_due()
+
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+    assert caplog.messages == ["the backup under way ends with the recorder; the next start begins it anew"]
 
 
 def test_an_unexpected_error_does_not_end_daily_backups(
