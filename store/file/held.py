@@ -16,6 +16,7 @@ from store.errors import BusyError, StoreError
 
 from . import schema
 from .locks import knocked
+from .opening import cursor_of
 
 _LOOK_FOR_KNOCKS_S = 0.05
 
@@ -63,6 +64,7 @@ class Held:
         self._limits = limits
         self._open = contextlib.ExitStack()
         self._connection: DuckDBPyConnection | None = None
+        self._idle: list[DuckDBPyConnection] = []
         self._file: tuple[int, int] | None = None
         self._revision: object | None = None
         self._users = 0
@@ -144,15 +146,17 @@ class Held:
 
     def _cursor_of(self, connection: DuckDBPyConnection) -> DuckDBPyConnection:
         """A cursor, which keeps the file open until it is returned. Call it with `_changed` held."""
-        cursor = connection.cursor()
+        cursor = self._idle.pop() if self._idle else cursor_of(connection)
         self._users += 1
         return cursor
 
     def _give_back(self, cursor: DuckDBPyConnection) -> None:
+        """Take a cursor back to lend it again: making one takes as long as a small query."""
         with contextlib.suppress(duckdb.Error):
-            cursor.close()
+            cursor.execute("")  # drops a result that was not read to its end
         with self._changed:
             self._users -= 1
+            self._idle.append(cursor)
         self._close_when_unused()
 
     def _step_aside(self, connection: DuckDBPyConnection) -> None:
@@ -168,6 +172,9 @@ class Held:
             if self._users or self._connection is None or not (self._stepping_aside or self._ended):
                 return
             closing, self._open = self._open, contextlib.ExitStack()
+            for idle in self._idle:
+                closing.callback(idle.close)
+            self._idle = []
             self._connection = self._revision = None
             self._moving, self._stepping_aside = True, False
         try:

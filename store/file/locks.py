@@ -14,7 +14,7 @@ from portalocker import LockFlags
 from store.errors import BusyError, StoreError
 
 # A waiting caller looks again every 2 ms. A blocking wait could not be given up, and a lock is usually held for
-# microseconds (the gate) or 20 to 30 ms (a lease that opens the file).
+# microseconds (the gate) or a few milliseconds (a lease that attaches the file).
 _LOOK_AGAIN_S = 0.002
 
 # Work under such a lock takes seconds.

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from duckdb import DuckDBPyConnection
 
+from .opening import cursor_of
+
 Take = Callable[[], AbstractContextManager[DuckDBPyConnection]]
 """Takes a lease, perhaps after a wait, and lends its cursor."""
 
@@ -22,6 +24,7 @@ class _Lease:
         writes: it has a transaction.
         uses: the number of blocks that use it.
         kept: one of these blocks is that of `OwnLease.keeping`, which reads nothing itself.
+        lent: one of these blocks reads with the cursor of the lease; the others have one each.
     """
 
     cursor: DuckDBPyConnection
@@ -29,6 +32,20 @@ class _Lease:
     writes: bool = False
     uses: int = 0
     kept: bool = False
+    lent: bool = False
+
+    @contextlib.contextmanager
+    def lend(self) -> Iterator[DuckDBPyConnection]:
+        """Lend a cursor that no other block reads with."""
+        if self.lent:
+            with cursor_of(self.cursor) as another:
+                yield another
+            return
+        self.lent = True
+        try:
+            yield self.cursor
+        finally:
+            self.lent = False
 
 
 class OwnLease(threading.local):
@@ -53,7 +70,7 @@ class OwnLease(threading.local):
             return
         lease.uses += 1
         try:
-            with lease.cursor.cursor() as cursor:
+            with lease.lend() as cursor:
                 yield cursor
         finally:
             self._give_back(lease)

@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -16,6 +17,9 @@ from store.errors import BusyError, UnreadableError
 T = TypeVar("T")
 
 Config = dict[str, str | bool | int | float | list[str]]
+
+_FILE = "file"
+"""The name of the attached file in DuckDB, where no table is called so."""
 
 _TRY_AGAIN_S = 0.05
 
@@ -58,24 +62,79 @@ def patiently(take: Callable[[], AbstractContextManager[T]], deadline: float) ->
         time.sleep(_TRY_AGAIN_S)
 
 
-def connect(path: Path, config: Config, *, read_only: bool) -> DuckDBPyConnection:
-    """Open a file. The connection does not checkpoint when it is closed.
+class Engine:
+    """DuckDB, started with the first lease on a file and kept: a lease attaches the file, in a tenth of a start's time.
 
-    Raises:
-        OutsiderError: a program other than Tickwell holds the file; the message names it.
-        UnreadableError: the file is damaged or not a database.
-        duckdb.Error: any other failure.
+    Threads may share it, and have the file attached together. After an error it is started anew, as a fatal one leaves
+    it useless.
     """
-    try:
-        connection = duckdb.connect(path, read_only=read_only, config=config)
-    except duckdb.Error as error:
-        _refuse_damage(path, error)
-        if (who := holder(str(error))) is not None:
-            raise OutsiderError(f"{path.name} is held by {who}, which is not Tickwell") from error
-        raise
-    if not read_only:
-        connection.execute("PRAGMA disable_checkpoint_on_shutdown")
-    return connection
+
+    def __init__(self, path: Path, config: Config) -> None:
+        self._path = path
+        # Without a folder of its own, DuckDB would spill into the one that the process works in.
+        self._config = {**config, "temp_directory": f"{path}.tmp"}
+        self._duckdb: DuckDBPyConnection | None = None
+        self._users = 0
+        self._changing = threading.Lock()
+
+    @contextlib.contextmanager
+    def attached(self, *, read_only: bool) -> Iterator[DuckDBPyConnection]:
+        """Lend a cursor of the file. The last one to come back detaches the file, without a checkpoint.
+
+        Raises:
+            OutsiderError: a program other than Tickwell holds the file; the message names it.
+            UnreadableError: the file is damaged or not a database.
+            duckdb.Error: any other failure.
+        """
+        with self._changing:
+            started = self._duckdb = self._duckdb or _started(self._config)
+            if not self._users:
+                self._attach(started, read_only=read_only)
+            self._users += 1
+        try:
+            with cursor_of(started) as cursor:
+                yield cursor
+        finally:
+            with self._changing:
+                self._users -= 1
+                if not self._users:
+                    self._detach(started)
+
+    def _attach(self, started: DuckDBPyConnection, *, read_only: bool) -> None:
+        path = str(self._path).replace("'", "''")
+        try:
+            started.execute(f"ATTACH '{path}' AS {_FILE} ({'READ_ONLY' if read_only else 'READ_WRITE'})")
+        except duckdb.Error as error:
+            self._end(started)
+            _refuse_damage(self._path, error)
+            if (who := holder(str(error))) is not None:
+                raise OutsiderError(f"{self._path.name} is held by {who}, which is not Tickwell") from error
+            raise
+
+    def _detach(self, started: DuckDBPyConnection) -> None:
+        try:
+            started.execute(f"DETACH {_FILE}")
+            # Setting the limit, even to the same one, gives the freed memory back to the system.
+            started.execute(f"SET memory_limit = '{self._config['memory_limit']}'")
+        except duckdb.Error:
+            self._end(started)
+
+    def _end(self, started: DuckDBPyConnection) -> None:
+        self._duckdb = None
+        started.close()
+
+
+def _started(config: Config) -> DuckDBPyConnection:
+    started = duckdb.connect(config=config)
+    started.execute("PRAGMA disable_checkpoint_on_shutdown")  # of detached files too
+    return started
+
+
+def cursor_of(attached: DuckDBPyConnection) -> DuckDBPyConnection:
+    """Another cursor of an attached file. A cursor of DuckDB has transactions of its own, and no file by itself."""
+    cursor = attached.cursor()
+    cursor.execute(f"USE {_FILE}")
+    return cursor
 
 
 def holder(refusal: str) -> str | None:

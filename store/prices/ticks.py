@@ -9,7 +9,7 @@ from duckdb import DuckDBPyConnection
 from store.file.rows import insert
 from store.instants import EPOCH, EVER, FOR_EVER, HOUR
 from store.kinds import TICKS
-from store.models import Tick, from_column, to_column
+from store.models import Tick, from_column, to_column, utc_now
 
 from . import candles, overruled, paging
 
@@ -155,13 +155,15 @@ def latest(cursor: DuckDBPyConnection, index_name: str) -> Tick | None:
 
     An average says so by its `resolution_s`.
     """
+    recent = _newest_since(cursor, index_name, utc_now() - HOUR)  # while it is recorded: a query less
+    if recent is not None:
+        return recent
     mark = candles.closed_to(cursor)
-    start = _EVER if mark is None else to_column(mark - HOUR)
-    found = cursor.execute(_NEWEST, {"index_name": index_name, "start": start}).fetchall()
-    if found:
-        return _tick(found[0])
-    observed = [] if mark is None else newest_first(cursor, index_name, limit=1)
-    return observed[0] if observed else _newest_average(cursor, index_name)
+    return (
+        _newest_since(cursor, index_name, EVER if mark is None else mark - HOUR)
+        or next(iter(newest_first(cursor, index_name, limit=1)), None)
+        or _newest_average(cursor, index_name)
+    )
 
 
 def newest_first(
@@ -230,6 +232,11 @@ def _recent(cursor: DuckDBPyConnection) -> datetime:
     """
     mark = candles.closed_to(cursor)
     return _EVER if mark is None else to_column(candles.floor(mark, HOUR) - _RECENT)
+
+
+def _newest_since(cursor: DuckDBPyConnection, index_name: str, start: datetime) -> Tick | None:
+    found = cursor.execute(_NEWEST, {"index_name": index_name, "start": to_column(start)}).fetchall()
+    return _tick(found[0]) if found else None
 
 
 def _newest_average(cursor: DuckDBPyConnection, index_name: str) -> Tick | None:

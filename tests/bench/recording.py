@@ -3,7 +3,7 @@
 import statistics
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -19,7 +19,7 @@ from tests.conftest import Program, wait_until
 from tests.support.webhook import Webhook
 
 APPENDS = 40 if SMALL else 300
-START = datetime(2026, 11, 1, tzinfo=UTC)
+START = utc_now().replace(microsecond=0)
 
 
 def slot(number: int) -> list[Tick]:

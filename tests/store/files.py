@@ -10,7 +10,7 @@ import duckdb
 from store.file import schema
 from store.file.database import Cursor, Database
 from store.file.locks import lease_locks
-from store.file.opening import connect
+from store.file.opening import Engine
 
 OF_SCHEMA_2 = Path(__file__).parent / "fixtures/backup-of-schema-2"
 """A backup of a file of an older version; fixtures/README.md says what is in it."""
@@ -24,7 +24,8 @@ def checkpoint(database: Database) -> None:
 @contextlib.contextmanager
 def opened(path: Path, deadline: float, *, read_only: bool) -> Iterator[Cursor]:
     """A lease that opens the file, as a `Held` takes it."""
-    with lease_locks(path, deadline, shared=read_only), connect(path, {}, read_only=read_only) as connection:
+    engine = Engine(path, {"memory_limit": "256MB"})
+    with lease_locks(path, deadline, shared=read_only), engine.attached(read_only=read_only) as connection:
         yield connection
 
 

@@ -73,7 +73,7 @@ class Limits:
     """The numbers of a replay.
 
     Attributes:
-        lease_s: the longest time to keep a lease: others wait that long for the file, and each opening costs 30 ms.
+        lease_s: the longest time to keep a lease: others wait that long for the file, and each lease costs some 3 ms.
         days: the most days of ticks to keep in memory; a day at one second takes 1.4 MB.
     """
 

@@ -141,7 +141,7 @@ def test_a_file_of_a_newer_version_keeps_its_log_too(database):
 
 def test_files_are_written_for_duckdb_1_5_and_newer(database):
     with database.read() as cursor:
-        rows = cursor.execute("SELECT tags FROM duckdb_databases() WHERE NOT internal").fetchall()
+        rows = cursor.execute("SELECT tags FROM duckdb_databases() WHERE database_name = current_database()").fetchall()
 
     assert rows == [({"storage_version": "v1.5.0+"},)]
 

@@ -213,6 +213,18 @@ def test_after_a_fatal_error_the_file_is_opened_anew_once_the_last_cursor_is_bac
         assert count(database) == 0
 
 
+def test_a_lease_leaves_no_rows_to_the_next(database):
+    with database.hold():
+        with database.read() as cursor:
+            cursor.execute("SELECT * FROM range(3)")
+            first = cursor.fetchone()
+
+        with pytest.raises(StoreError, match="No open result set"), database.read() as cursor:
+            cursor.fetchone()
+
+    assert first == (0,)
+
+
 def test_any_other_error_leaves_the_file_open(database):
     with database.hold():
         with pytest.raises(StoreError), database.read() as cursor:

@@ -13,7 +13,7 @@ from store.prices import ticks
 from tests.conftest import tick
 from tests.store.files import empty
 from tests.store.processes import line, start
-from tests.support.stored import append
+from tests.support.stored import append, stored
 
 
 @pytest.fixture(params=["link", "link to the folder", "relative", "detour"])
@@ -103,3 +103,14 @@ def test_a_link_that_leads_to_itself_stops_no_recorder(database_file):
     database.migrate()
 
     append(database, tick(0))
+
+
+@pytest.mark.parametrize("name", ["it's", 'say "so"', "50 %; x", "ü 日本", "--", "$1 {x}"])
+def test_a_folder_may_have_any_name(tmp_path, name):
+    database = Database(tmp_path / name / "ticks.duckdb")
+
+    database.migrate()
+    append(database, tick(0))
+
+    assert len(stored(database)) == 1
+    assert (tmp_path / name / "ticks.duckdb").exists()

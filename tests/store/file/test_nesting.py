@@ -61,6 +61,17 @@ def test_a_read_inside_a_read_leaves_the_rows_of_the_outer_one_alone(either):
     assert [*first, *rest] == [(0,), (1,), (2,), (3,), (4,)]
 
 
+def test_reads_one_after_the_other_inside_a_read_leave_its_rows_alone(either):
+    with either.read() as outer:
+        outer.execute("SELECT * FROM range(3)")
+        for _ in range(2):
+            with either.read() as inner:
+                inner.execute("SELECT 'others'").fetchall()
+        rest = outer.fetchall()
+
+    assert rest == [(0,), (1,), (2,)]
+
+
 def test_the_lease_ends_with_the_outermost_read(database):
     with database.read():
         with database.read():
