@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
+import hypothesis
 import psutil
 import pytest
 from click.testing import CliRunner, Result
@@ -29,6 +30,9 @@ START = datetime(2026, 11, 1, 12, tzinfo=UTC)
 
 WHOLE = bool(os.environ.get("WHOLE"))
 """Slow families of tests run whole, by `make test WHOLE=1`; otherwise each family runs its short form."""
+
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")  # no test fails because the machine is busy
 
 LIBRARIES = ("httpx", "httpcore", "stamina", "schedule", "asyncio", "urllib3", "requests")
 
@@ -169,7 +173,7 @@ def tick(second: float = 0, index_name: str = "btc_usd", price: float = 100.0, *
     return Tick(index_name, ts, price, **{"received_at": ts + timedelta(milliseconds=20), **more})
 
 
-def wait_until(condition: Callable[[], Any], timeout_s: float = 10, look_again_s: float = 0.05) -> Any:
+def wait_until(condition: Callable[[], Any], timeout_s: float = 20, look_again_s: float = 0.05) -> Any:
     """Wait until a condition is true, and return its answer."""
     deadline = time.monotonic() + timeout_s
     while not (answer := condition()):

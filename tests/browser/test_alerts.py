@@ -45,7 +45,7 @@ def test_marks_of_alerts_are_at_their_price_and_outlive_a_refresh(live: Dashboar
 def test_a_reader_at_the_machine_acknowledges_an_alert(dashboard, alerted: Database, open_page):
     page = open_page(dashboard.url + "/alerts")
     button = page.get_by_role("button", name="Acknowledge", exact=True)
-    expect(button).to_have_count(3, timeout=20_000)
+    expect(button).to_have_count(3)
 
     button.first.click()
 
@@ -59,5 +59,5 @@ def test_a_reader_at_the_machine_acknowledges_an_alert(dashboard, alerted: Datab
 def test_a_reader_behind_a_proxy_can_not_acknowledge(dashboard, open_page):
     page = open_page(dashboard.url + "/alerts", headers={"X-Forwarded-For": "192.0.2.7"})
 
-    expect(page.get_by_text("To acknowledge alerts, sign in")).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("To acknowledge alerts, sign in")).to_be_visible()
     expect(page.get_by_role("button", name="Acknowledge")).to_have_count(0)

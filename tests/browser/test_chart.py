@@ -89,5 +89,5 @@ def test_where_its_script_is_not_served_streamlits_own_chart_replaces_it(stale, 
 
     page.goto(stale.url + path)
 
-    expect(page.locator(".stPlotlyChart .scatterlayer .js-line[d*=L]").first).to_be_visible(timeout=20_000)
+    expect(page.locator(".stPlotlyChart .scatterlayer .js-line[d*=L]").first).to_be_visible()
     expect(page.locator(".tickwell-chart")).to_have_count(0)

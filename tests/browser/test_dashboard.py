@@ -71,7 +71,7 @@ def test_the_first_visitor_of_a_new_server_gets_any_page_whole(start_dashboard, 
 
     page = open_page(f"{dashboard.url}/history")
 
-    expect(page.get_by_role("heading", name="History", level=1)).to_be_visible(timeout=20_000)
+    expect(page.get_by_role("heading", name="History", level=1)).to_be_visible()
     links = page.get_by_role("navigation").get_by_role("link")
     expect(links).to_have_text([re.compile(f"{each}$") for each in PAGES])
     expect(page.get_by_role("switch", name="UTC")).to_be_attached()
@@ -187,8 +187,8 @@ def test_a_host_that_ignores_the_server_half_still_records(start_dashboard, open
 
     page = open_page(dashboard.url)
 
-    expect(page.get_by_text(RECORDING)).to_be_visible(timeout=20_000)
-    expect(page.locator(".stPlotlyChart .scatterlayer .js-line[d*=L]").first).to_be_visible(timeout=20_000)
+    expect(page.get_by_text(RECORDING)).to_be_visible()
+    expect(page.locator(".stPlotlyChart .scatterlayer .js-line[d*=L]").first).to_be_visible()
     code, _, _ = dashboard.program.stop(signal.SIGTERM)
     with Database(database_file).read() as cursor:
         assert [run.ended_at is not None for run in runs.runs(cursor)] == [True]
@@ -313,7 +313,7 @@ def test_a_dashboard_that_can_not_record_serves_and_says_why(start_dashboard, op
     dashboard = start_dashboard()
 
     page = open_page(dashboard.url)
-    expect(page.get_by_text(re.compile(r"^Not recording\. .*No such file or directory"))).to_be_visible(timeout=20_000)
+    expect(page.get_by_text(re.compile(r"^Not recording\. .*No such file or directory"))).to_be_visible()
     drawn(page)
     assert (dashboard.health() or {})["indexes"]["btc_usd"]["ticks"] > 0
     _, _, err = dashboard.program.stop(signal.SIGTERM)

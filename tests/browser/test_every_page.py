@@ -102,7 +102,7 @@ def visited(page: Page, url: str, looks: Sequence[Look], *, with_chart: bool) ->
         filled = drawn(page).bounding_box()
     else:
         page.goto(url)
-        expect(page.get_by_role("heading", level=1)).to_be_visible(timeout=20_000)
+        expect(page.get_by_role("heading", level=1)).to_be_visible()
         expect(page.get_by_test_id("stAlert").first).to_be_visible()
         expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
     notes: dict[str, Any] = {
@@ -125,7 +125,7 @@ def place_without_its_script(page: Page, url: str) -> FloatRect | None:
     page.route("**/api/plotly.js*", hold)
     page.goto(url, wait_until="commit")
     chart = page.locator(".tickwell-chart:not(.drawn)").first
-    expect(chart).to_be_visible(timeout=20_000)
+    expect(chart).to_be_visible()
     place = chart.bounding_box()
     for route in held:
         route.continue_()
@@ -220,7 +220,7 @@ def test_no_page_sends_a_request_to_another_host(visits: Visits, title):
 
 def test_axe_finds_a_fault_that_was_put_into_a_page(empty: Dashboard, open_page: Callable[..., Page]):
     page = open_page(empty.url)
-    expect(page.get_by_test_id("stAlert").first).to_be_visible(timeout=20_000)
+    expect(page.get_by_test_id("stAlert").first).to_be_visible()
     add_axe(page)
 
     page.evaluate("document.body.insertAdjacentHTML('beforeend', '<button style=width:30px;height:30px></button>')")

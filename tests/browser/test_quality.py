@@ -60,7 +60,7 @@ def with_outages(database: Database) -> None:
 def test_the_calendar_shows_each_kind_of_hour_in_a_colour_of_its_own(outages, open_page):
     page = open_page(f"{outages.url}/quality?days=7d")
 
-    expect(page.get_by_role("heading", name="Coverage by day and hour")).to_be_visible(timeout=20_000)
+    expect(page.get_by_role("heading", name="Coverage by day and hour")).to_be_visible()
     chart = drawn(page)
     colours = chart.locator(".js-plotly-plot").evaluate(
         "plot => Object.fromEntries(plot._fullData.filter(each => each.x.length)"
@@ -89,7 +89,7 @@ def test_where_the_charts_script_is_not_served_streamlits_own_charts_replace_the
 
     page.goto(f"{outages.url}/quality?days=7d")
 
-    expect(page.locator(".stPlotlyChart .barlayer .point path").first).to_be_visible(timeout=20_000)
+    expect(page.locator(".stPlotlyChart .barlayer .point path").first).to_be_visible()
     expect(page.locator(".tickwell-chart")).to_have_count(0)
 
 
@@ -111,7 +111,7 @@ def test_the_squares_can_be_read_by_keyboard(outages, open_page):
 def test_the_ledger_is_filtered_and_the_filter_is_in_the_address(outages, open_page):
     page = open_page(f"{outages.url}/quality?days=7d")
     both = page.get_by_text("1 gap of 5 min is open; 1 gap of 5 min is healed with 6 s averages.")
-    expect(both).to_be_visible(timeout=20_000)
+    expect(both).to_be_visible()
 
     page.get_by_role("radio", name="Healed").click()
 
@@ -119,7 +119,7 @@ def test_the_ledger_is_filtered_and_the_filter_is_in_the_address(outages, open_p
     expect(both).to_have_count(0)
     expect(page).to_have_url(re.compile("state=Healed"))
     page.reload()
-    expect(page.get_by_text("1 gap of 5 min is healed with 6 s averages.", exact=True)).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("1 gap of 5 min is healed with 6 s averages.", exact=True)).to_be_visible()
     expect(both).to_have_count(0)
 
 
@@ -143,6 +143,6 @@ def test_a_day_of_history_marks_healed_and_missing_gaps(outages, open_page, char
 
 def test_the_page_fits_on_a_phone(outages, open_page):
     page = open_page(f"{outages.url}/quality?days=90d", phone=True)
-    expect(page.locator(".tickwell-chart.drawn")).to_have_count(3, timeout=20_000)
+    expect(page.locator(".tickwell-chart.drawn")).to_have_count(3)
 
     assert overflow(page) == 0

@@ -131,7 +131,7 @@ def sign_out(page: Page) -> None:
 
 
 def expect_to_be_asked(page: Page) -> None:
-    expect(page.get_by_role("heading", name="Sign in")).to_be_visible(timeout=20_000)
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
     expect(page.get_by_role("heading", level=1)).to_have_count(1)
     expect(page.locator("[data-testid=stMetric], .tickwell-chart, [data-testid=stAlert]")).to_have_count(0)
 
@@ -177,7 +177,7 @@ def test_an_address_that_is_not_allowed_is_named_and_another_account_may_come_in
 
     sign_in(page, STRANGER)
 
-    expect(page.get_by_text(f"{STRANGER} is not among the addresses that may read here.")).to_be_visible(timeout=20_000)
+    expect(page.get_by_text(f"{STRANGER} is not among the addresses that may read here.")).to_be_visible()
     expect(page.locator("[data-testid=stMetric], .tickwell-chart")).to_have_count(0)
     sign_out(page)
     sign_in(page, READER)
@@ -247,7 +247,7 @@ def test_the_sign_in_page_has_no_serious_fault_and_fits_on_a_phone(private, visi
     expect_to_be_asked(page)
     expect_to_be_fit_for_all(page)
     sign_in(page, STRANGER)
-    expect(page.get_by_role("heading", name="No access")).to_be_visible(timeout=20_000)
+    expect(page.get_by_role("heading", name="No access")).to_be_visible()
     expect_to_be_fit_for_all(page)
     sign_out(page)
     sign_in(page, READER)

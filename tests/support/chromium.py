@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from playwright.sync_api import Browser, FloatRect, Locator, Page, Playwright, expect
 
 from pages.common import site
+from tests.conftest import wait_until
 
 PAGES = {page.title: f"/{page.name}" if number else "/" for number, page in enumerate(site.PAGES)}
 """The title and the path of each page."""
@@ -27,6 +28,9 @@ PHONE: dict[str, Any] = {
 """The options of a browser context like a phone's."""
 
 
+expect.set_options(timeout=20_000)  # a machine may be busy with other tests
+
+
 def find_chromium() -> str | None:
     """The path of a Chromium on this machine. The build without windows is preferred: it is faster."""
     names = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
@@ -41,12 +45,12 @@ def chromium(playwright: Playwright) -> Browser:
 def drawn(page: Page) -> Locator:
     """The first chart of a page, once it is drawn."""
     chart = page.locator(".tickwell-chart.drawn").first
-    expect(chart).to_be_visible(timeout=20_000)
+    expect(chart).to_be_visible()
     return chart
 
 
 _TO_SEE = """
-plot => ({
+plot => plot._fullLayout?.xaxis && ({
     range: plot._fullLayout.xaxis.range,
     traces: plot._fullData.map(({meta, x, y, open}) => ({part: meta?.part, x: [...x], y: [...(y ?? open)]})),
 })
@@ -63,8 +67,8 @@ class Seen:
 
 
 def seen(page: Page) -> Seen:
-    """Read what the chart shows now."""
-    found = drawn(page).locator(".js-plotly-plot").evaluate(_TO_SEE)
+    """Read what the chart shows now, once it shows anything."""
+    found = wait_until(lambda: drawn(page).locator(".js-plotly-plot").evaluate(_TO_SEE))
     start, end = map(datetime.fromisoformat, found["range"])
     return Seen(start, end, {trace["part"]: trace for trace in found["traces"]})
 

@@ -15,4 +15,4 @@ def examples(count: int, **options: Any) -> settings:
 
     HISTORIES in the environment is the number instead, for a long search.
     """
-    return settings(max_examples=_HISTORIES or (count if WHOLE else count // 3), deadline=None, **options)
+    return settings(max_examples=_HISTORIES or (count if WHOLE else count // 3), **options)

@@ -50,7 +50,7 @@ def test_slots_that_use_the_whole_budget_are_in_time_again_some_slots_after_a_la
     asyncio.run(slots())
 
     assert late_s[0] >= 0.1
-    assert late_s[3] < 0.04
+    assert min(late_s[2:]) < 0.04
 
 
 def test_a_request_that_can_wait_lets_all_others_go_first():

@@ -573,7 +573,9 @@ def test_healing_again_changes_nothing(simulator: Simulator, database: Database)
     ],
 )
 def test_only_ranges_that_reach_a_gap_are_asked_for_finest_first(serve, database, began, ended, asked):
-    record(database, began + timedelta(hours=1), (began, ended), poll_seconds=600)
+    record(
+        database, began + timedelta(hours=1), (began, ended), poll_seconds=600 if began < timedelta(days=9) else 3600
+    )
     server = serve(scripted())
 
     backfill(server.url, database)
