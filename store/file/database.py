@@ -181,7 +181,7 @@ class Database:
         self._own.require_none()
         with self._translated(), contextlib.suppress(FileNotFoundError):
             if log_of(self.path).stat().st_size >= from_bytes:
-                with self._lease(deadline, read_only=False) as cursor:
+                with self._lease(deadline, read_only=False) as cursor, self._renewing():
                     cursor.execute("CHECKPOINT")
 
     @contextlib.contextmanager
@@ -216,10 +216,14 @@ class Database:
 
     @contextlib.contextmanager
     def _renewing(self) -> Iterator[None]:
-        """Open a held file again after an error after which DuckDB refuses all further work on it."""
+        """Start DuckDB and open a held file again after an error after which DuckDB may refuse all further work.
+
+        A failed checkpoint is such an error, and so is a lost folder of temporary files. DuckDB calls both IO errors.
+        """
         try:
             yield
-        except (duckdb.FatalException, duckdb.InternalException):
+        except (duckdb.FatalException, duckdb.InternalException, duckdb.IOException):
+            self._engine.renew()
             if self._held is not None:
                 self._held.renew()
             raise
