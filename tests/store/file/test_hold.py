@@ -229,6 +229,18 @@ def test_a_checkpoint_on_a_full_disk_fails_no_later_lease(database):
         assert count(database) == 2
 
 
+def test_a_lease_leaves_no_temporary_table_to_the_next(database):
+    with database.hold():
+        with database.write() as cursor:
+            cursor.execute("CREATE TABLE known AS SELECT 'of the user'")
+            cursor.execute("CREATE TEMP TABLE known AS SELECT 'of a lease'")
+
+        with database.read() as cursor:
+            rows = cursor.execute("FROM main.known").fetchall()
+
+    assert rows == [("of the user",)]
+
+
 def test_a_lease_leaves_no_rows_to_the_next(database):
     with database.hold():
         with database.read() as cursor:
