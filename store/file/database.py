@@ -181,7 +181,7 @@ class Database:
         self._own.require_none()
         with self._translated(), contextlib.suppress(FileNotFoundError):
             if log_of(self.path).stat().st_size >= from_bytes:
-                with self._lease(deadline, read_only=False) as cursor:
+                with self._lease(deadline, read_only=False) as cursor, self._renewing():
                     cursor.execute("CHECKPOINT")
 
     @contextlib.contextmanager
@@ -207,7 +207,7 @@ class Database:
     def _turn(self, deadline: float, *, read_only: bool) -> Iterator[DuckDBPyConnection]:
         with self._one_of_few(deadline) if read_only else self._one_writer(deadline):
             if (held := self._held) is not None:
-                with held.lend(deadline) as cursor:
+                with held.lend(deadline, to_read=read_only) as cursor:
                     yield cursor
             else:
                 with self._opened(deadline, read_only=read_only) as connection:
@@ -216,10 +216,14 @@ class Database:
 
     @contextlib.contextmanager
     def _renewing(self) -> Iterator[None]:
-        """Open a held file again after an error after which DuckDB refuses all further work on it."""
+        """Start DuckDB and open a held file again after an error after which DuckDB may refuse all further work.
+
+        A failed checkpoint is such an error, and so is a lost folder of temporary files. DuckDB calls both IO errors.
+        """
         try:
             yield
-        except (duckdb.FatalException, duckdb.InternalException):
+        except (duckdb.FatalException, duckdb.InternalException, duckdb.IOException):
+            self._engine.renew()
             if self._held is not None:
                 self._held.renew()
             raise

@@ -93,11 +93,12 @@ class Held:
             self._revision = None if self._connection is None else object()
 
     @contextlib.contextmanager
-    def lend(self, deadline: float) -> Iterator[DuckDBPyConnection]:
+    def lend(self, deadline: float, *, to_read: bool = False) -> Iterator[DuckDBPyConnection]:
         """Lend a cursor of the file.
 
         Args:
             deadline: on the clock of `time.monotonic`.
+            to_read: it makes no temporary tables, so it may be lent again.
 
         Raises:
             BusyError: the deadline passed.
@@ -107,7 +108,7 @@ class Held:
         try:
             yield cursor
         finally:
-            self._give_back(cursor)
+            self._give_back(cursor, again=to_read)
 
     def renew(self) -> None:
         """Close the file once the last cursor is back; the next use opens it again."""
@@ -150,13 +151,20 @@ class Held:
         self._users += 1
         return cursor
 
-    def _give_back(self, cursor: DuckDBPyConnection) -> None:
-        """Take a cursor back to lend it again: making one takes as long as a small query."""
+    def _give_back(self, cursor: DuckDBPyConnection, *, again: bool) -> None:
+        """Take a cursor back, to lend it again or not: making one takes as long as a small query.
+
+        A cursor that wrote is not lent again. Its temporary tables would stand before tables of the file.
+        """
         with contextlib.suppress(duckdb.Error):
-            cursor.execute("")  # drops a result that was not read to its end
+            if again:
+                cursor.execute("")  # drops a result that was not read to its end
+            else:
+                cursor.close()
         with self._changed:
             self._users -= 1
-            self._idle.append(cursor)
+            if again:
+                self._idle.append(cursor)
         self._close_when_unused()
 
     def _step_aside(self, connection: DuckDBPyConnection) -> None:
@@ -218,7 +226,7 @@ class Held:
         try:
             ((kept,),) = cursor.execute(_KEPT_BYTES).fetchall()
         finally:
-            self._give_back(cursor)
+            self._give_back(cursor, again=True)
         return bool(kept > self._limits.kept_bytes)
 
     def close(self) -> None:

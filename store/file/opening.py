@@ -1,6 +1,7 @@
 """Opens a file with DuckDB, and recognises a damaged file and a file that another program holds."""
 
 import contextlib
+import platform
 import re
 import threading
 import time
@@ -22,6 +23,9 @@ _FILE = "file"
 """The name of the attached file in DuckDB, where no table is called so."""
 
 _TRY_AGAIN_S = 0.05
+
+# DuckDB 2.0 never frees 600 bytes of each lease: 50 MB a day with a lease a second. A start takes 10 ms.
+_LEASES_A_START = 1000
 
 # DuckDB 1.5 and 2.0 say this of a file that no waiting and no right will open. On any other error, such as a full disk,
 # a missing right or a newer storage version, the file stays where it is.
@@ -65,15 +69,17 @@ def patiently(take: Callable[[], AbstractContextManager[T]], deadline: float) ->
 class Engine:
     """DuckDB, started with the first lease on a file and kept: a lease attaches the file, in a tenth of a start's time.
 
-    Threads may share it, and have the file attached together. After an error it is started anew, as a fatal one leaves
-    it useless.
+    Threads may share it, and have the file attached together. It is started anew after an error that may leave it
+    useless, and every thousand leases.
     """
 
     def __init__(self, path: Path, config: Config) -> None:
         self._path = path
-        # Without a folder of its own, DuckDB would spill into the one that the process works in.
-        self._config = {**config, "temp_directory": f"{path}.tmp"}
+        # Without a folder of its own, DuckDB would spill into the one that the process works in. In a folder it tells
+        # processes apart by their number alone, and two containers both have a process number 1.
+        self._config = {**config, "temp_directory": f"{path}.tmp-{platform.node()}"}
         self._duckdb: DuckDBPyConnection | None = None
+        self._leases_left = 0
         self._users = 0
         self._changing = threading.Lock()
 
@@ -87,7 +93,7 @@ class Engine:
             duckdb.Error: any other failure.
         """
         with self._changing:
-            started = self._duckdb = self._duckdb or _started(self._config)
+            started = self._duckdb or self._start()
             if not self._users:
                 self._attach(started, read_only=read_only)
             self._users += 1
@@ -99,6 +105,14 @@ class Engine:
                 self._users -= 1
                 if not self._users:
                     self._detach(started)
+
+    def renew(self) -> None:
+        """Start DuckDB anew once the last cursor is back."""
+        self._leases_left = 0
+
+    def _start(self) -> DuckDBPyConnection:
+        self._duckdb, self._leases_left = _started(self._config), _LEASES_A_START
+        return self._duckdb
 
     def _attach(self, started: DuckDBPyConnection, *, read_only: bool) -> None:
         path = str(self._path).replace("'", "''")
@@ -116,7 +130,10 @@ class Engine:
             started.execute(f"DETACH {_FILE}")
             # Setting the limit, even to the same one, gives the freed memory back to the system.
             started.execute(f"SET memory_limit = '{self._config['memory_limit']}'")
+            self._leases_left -= 1
         except duckdb.Error:
+            self._leases_left = 0
+        if self._leases_left <= 0:
             self._end(started)
 
     def _end(self, started: DuckDBPyConnection) -> None:

@@ -1,6 +1,7 @@
 """A recorder that shares its process with the dashboard keeps the file, lends it, and steps aside for others."""
 
 import contextlib
+import resource
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -181,7 +182,7 @@ def test_others_give_up_waiting_for_a_lease_that_does_not_end(database):
             another.submit(count, database, wait_s=0.1).result()
 
 
-@pytest.mark.parametrize("error", [duckdb.FatalException, duckdb.InternalException])
+@pytest.mark.parametrize("error", [duckdb.FatalException, duckdb.InternalException, duckdb.IOException])
 def test_after_a_fatal_error_the_file_is_opened_anew(database, error):
     def write_and_fail() -> None:
         with database.write() as cursor:
@@ -211,6 +212,33 @@ def test_after_a_fatal_error_the_file_is_opened_anew_once_the_last_cursor_is_bac
         assert kept
         wait_until(lambda: not is_kept(database))
         assert count(database) == 0
+
+
+def test_a_checkpoint_on_a_full_disk_fails_no_later_lease(database):
+    unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with database.hold():
+        append(database, tick(0))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, unlimited[1]))  # no file may grow
+        try:
+            with pytest.raises(StoreError, match="Checkpoint failed"):
+                database.checkpoint_when_due(from_bytes=0)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
+
+        append(database, tick(1))
+        assert count(database) == 2
+
+
+def test_a_lease_leaves_no_temporary_table_to_the_next(database):
+    with database.hold():
+        with database.write() as cursor:
+            cursor.execute("CREATE TABLE known AS SELECT 'of the user'")
+            cursor.execute("CREATE TEMP TABLE known AS SELECT 'of a lease'")
+
+        with database.read() as cursor:
+            rows = cursor.execute("FROM main.known").fetchall()
+
+    assert rows == [("of the user",)]
 
 
 def test_a_lease_leaves_no_rows_to_the_next(database):

@@ -1,12 +1,13 @@
 """DuckDB stays started between leases: the file is attached for each of them alone, whatever the one before left."""
 
+import shutil
 import threading
 from pathlib import Path
 
 import pytest
 
 from store.errors import StoreError
-from store.file.database import Database
+from store.file.database import Cursor, Database
 from tests.conftest import tick
 from tests.support.stored import append, stored
 
@@ -65,16 +66,54 @@ def test_a_lease_frees_what_duckdb_kept_of_the_file(database: Database):
     assert after < during / 10
 
 
-def test_what_does_not_fit_into_memory_goes_beside_the_file(
-    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def spill(cursor: Cursor) -> None:
+    """Sort more rows than fit into 40 MB. A single thread does, as each further one needs memory of its own."""
+    cursor.execute("SET threads = 1")
+    cursor.execute("CREATE TEMP TABLE sorted AS SELECT range FROM range(3_000_000) ORDER BY hash(range)")
+
+
+@pytest.fixture
+def folder(database: Database, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder into which DuckDB spills on the host "recorder"."""
+    monkeypatch.setattr("platform.node", lambda: "recorder")
+    return database.path.with_name("ticks.duckdb.tmp-recorder")
+
+
+def test_what_does_not_fit_into_memory_goes_beside_the_file_into_a_folder_of_the_host(
+    database: Database, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     monkeypatch.chdir(elsewhere)
 
-    with Database(database.path, "60MB").read() as cursor:
-        cursor.execute("CREATE TEMP TABLE sorted AS SELECT range FROM range(10_000_000) ORDER BY hash(range)")
-        spilled = [path for path in database.path.parent.glob("ticks.duckdb.tmp/*") if path.stat().st_size]
+    with Database(database.path, "40MB").read() as cursor:
+        spill(cursor)
+        spilled = [path for path in folder.iterdir() if path.stat().st_size]
 
     assert spilled
     assert list(elsewhere.iterdir()) == []
+
+
+def test_a_deleted_folder_of_what_did_not_fit_into_memory_fails_one_lease_alone(database: Database, folder: Path):
+    database = Database(database.path, "40MB")
+    with database.read() as cursor:
+        spill(cursor)
+    shutil.rmtree(folder)
+
+    with pytest.raises(StoreError, match="No such file or directory"), database.read() as cursor:
+        spill(cursor)
+    with database.read() as cursor:
+        spill(cursor)
+
+
+def test_after_many_leases_duckdb_is_started_anew(database: Database, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("store.file.opening._LEASES_A_START", 3)
+    database = Database(database.path)
+    with database.read() as cursor:
+        cursor.execute("CREATE TABLE memory.main.kept (number INTEGER)")
+
+    for _ in range(2):
+        with database.read() as cursor:
+            cursor.execute("FROM memory.main.kept")
+    with pytest.raises(StoreError, match="kept does not exist"), database.read() as cursor:
+        cursor.execute("FROM memory.main.kept")
