@@ -66,8 +66,7 @@ class Alerts:
     ) -> None:
         check_addresses(settings)
         self._settings, self._database, self._clock, self._wake = settings, database, clock, wake
-        self._path = file_of(settings)
-        self._file_state = _file_state(self._path)
+        self._file_state = _file_state(file_of(settings))
         self._rules = read_rules(settings)
         self._fault = ""
         self._noted = False
@@ -170,18 +169,19 @@ class Alerts:
         self._judge = self._healings = None
 
     def _reload_if_changed(self) -> None:
-        state = _file_state(self._path)
+        path = file_of(self._settings)
+        state = _file_state(path)
         if state == self._file_state:
             return
         self._file_state, self._noted = state, False
         try:
-            self._rules = _rules_of(self._path, self._settings.indexes)
+            self._rules = _rules_of(path, self._settings.indexes)
         except SettingsError as error:
             self._fault = str(error)
             log.warning("the rules of before stay in force: %s", self._fault)
         else:
             self._judge, self._fault = None, ""
-            log.info("rules of %s: %d", self._path.name, len(self._rules))
+            log.info("rules of %s: %d", path.name, len(self._rules))
 
 
 def file_of(settings: Settings) -> Path:

@@ -109,6 +109,8 @@ def _times_in_words(days: Counter[str]) -> str:
     if days.total() == 1:
         return f"fired once, on {''.join(days)}"
     ((busiest, most),) = days.most_common(1)
+    if len(days) == 1:
+        return f"fired {days.total()} times, all on {busiest}"
     return f"fired {days.total()} times, on {len(days)} days, at most {most} on one: {busiest}"
 
 

@@ -44,7 +44,7 @@ def list_gaps(*, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("path", type=click.Path(exists=True, path_type=Path))
 @one_line
 def verify(path: Path) -> None:
     """Check the whole of a database file, a backup or exports, and list what is wrong; exit 1 if anything is."""

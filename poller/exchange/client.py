@@ -100,6 +100,7 @@ class DeribitClient:
         self.local, self._steady = local or clock, steady
         self._bounds, self._bounds_of_charts = bounds, bounds_of_charts
         self._url = url
+        self._host = urlsplit(url).netloc.rpartition("@")[2]
         self._of_test_host = urlsplit(url).hostname == _TEST_HOST
         self._through = proxy_in_words(url)
         self._http = http_client(url, limits=_LIMITS, timeout=_TIMEOUT)
@@ -237,7 +238,7 @@ class DeribitClient:
         await self.budget.take(can_wait=method in _CAN_WAIT)
         async with self._places_of_prices if method == _PRICE else self._places:
             self._pauses.refuse(method, asked)  # a pause may have begun while this request waited for its turn
-            way = Way(self._through)
+            way = Way(self._host, self._through)
             return await self._outliving.run(asked, way, self._answer(method, params, asked, bounds, way))
 
     async def _answer(self, method: str, params: dict[str, str], asked: str, bounds: Bounds, way: Way) -> Reply:

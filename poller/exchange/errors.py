@@ -19,7 +19,7 @@ from poller.words import one_line
 from settings import TickwellError
 from store.models import Cause
 
-# The longest word of the exchange has 200 letters; the question, a code and a reason stand around it.
+# A word of the exchange is cut at 200 letters. The rest is for the question, the code and the reason.
 _LONGEST = 500
 
 

@@ -32,12 +32,16 @@ class Bounds:
 
 
 class Way:
-    """How a request goes, by the events of httpcore; `through` names the proxy, for errors."""
+    """How a request goes, by the events of httpcore. `to` is the host, and `through` names the proxy, for errors."""
 
-    def __init__(self, through: str = "") -> None:
-        self.through = through
+    def __init__(self, to: str, through: str = "") -> None:
+        self._to, self._through = to, through
         self.new = False
         """The request makes a connection of its own, because no kept one was free."""
+
+    def words(self, reason: str) -> str:
+        """Why no reply came, such as "www.deribit.com: connection refused"."""
+        return f"{self._to}: {reason}{self._through}"
 
     async def trace(self, event: str, _: object) -> None:
         """Note an event of httpcore."""
@@ -61,11 +65,11 @@ async def fetch(
             body, trouble = await _body_alone(response, bounds.most_bytes)
     except TimeoutError as error:
         late = f"{asked}: no whole reply within {bounds.seconds:g} s"
-        raise UnreachableError((reason_of(error) if error.errno else late) + way.through) from error
+        raise UnreachableError(way.words(reason_of(error) if error.errno else late)) from error
     except (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError) as error:
-        raise (UnreachableError if way.new else ClosedError)(reason_of(error) + way.through) from error
+        raise (UnreachableError if way.new else ClosedError)(way.words(reason_of(error))) from error
     except FAILURES as error:
-        raise UnreachableError(reason_of(error) + way.through) from error
+        raise UnreachableError(way.words(reason_of(error))) from error
     return RawReply(response.status_code, response.reason_phrase, response.headers, body, trouble)
 
 

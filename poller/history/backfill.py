@@ -131,9 +131,13 @@ class Backfill:
         )
         self._asking = Asking(client, clock, attempts, limits.longest_chart_s)
 
-    async def find(self, until: datetime) -> None:
-        """Bring the ledger up to `until`, which must be before anything that still waits to be stored."""
-        await self._undisturbed("gaps", partial(gaps.advance, self._database, until, self._clock(), _STORE_WAIT_S))
+    async def find(self, until: datetime, ongoing: timedelta = gaps.ONGOING) -> None:
+        """Bring the ledger up to `until`, which must be before anything that still waits to be stored.
+
+        A gap that reaches `until` is noted once it is longer than `ongoing`.
+        """
+        look = partial(gaps.advance, self._database, until, self._clock(), _STORE_WAIT_S, ongoing)
+        await self._undisturbed("the look for gaps", look)
 
     async def fold(self, until: datetime) -> None:
         """Store the candles that end by `until`, which must be before anything that still waits to be stored."""

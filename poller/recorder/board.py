@@ -58,7 +58,7 @@ class Board:
     def troubled(self, cause: Cause, detail: str, at: datetime, *, retry_at: datetime, waiting: int = 0) -> None:
         """Publish that nothing is recorded since `at`, because of `cause`."""
         if self._notice.state != cause.value:
-            log.warning("%s: %s", cause, detail)
+            log.warning("nothing recorded, %s: %s", cause, detail)
         self._publish(at, state=cause.value, detail=detail, retry_at=retry_at, waiting=waiting, failing={})
 
     def unpublished(self, failing: Mapping[str, str]) -> None:

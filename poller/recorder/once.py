@@ -117,5 +117,6 @@ async def backfill_once(settings: Settings, database: Database, index_names: Seq
                 attempts=_ATTEMPTS,
                 states=("open", "unfillable"),
             )
-            await backfill.find(clock() - timedelta(seconds=stale_after_s(settings.poll_seconds)))
+            # Without a recorder the last gap goes on until now. It is healed too, up to this time.
+            await backfill.find(clock() - timedelta(seconds=stale_after_s(settings.poll_seconds)), timedelta(0))
             return await backfill.heal(index_names or settings.indexes, others=not index_names)

@@ -149,7 +149,7 @@ class Recording:
                 self._client, self._database, names, wait_s=limits.names_s, store_wait_s=limits.store_wait_s
             )
         except ExchangeError as error:
-            log.warning("index names not checked: %s", error)
+            log.warning("index names not checked, %s: %s", error.cause, error)
             self._board.troubled(error.cause, str(error), self._clock(), retry_at=self._next_try(self._cadences[0]))
             await self._ask_whose(needed=True)
         else:
@@ -318,4 +318,7 @@ class Recording:
         median_ms = 1000 * statistics.median(self._writer.took_s or [0])
         self._writer.took_s.clear()
         minute = self._journal.end_minute(self._clock(), self._client.skew_s)
-        log.info("%d ticks in the last minute, written in %.1f ms (median)", minute.ticks, median_ms)
+        if minute.ticks:
+            log.info("%d ticks in the last minute, written in %.1f ms (median)", minute.ticks, median_ms)
+        else:
+            log.info("no tick in the last minute")

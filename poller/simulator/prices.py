@@ -29,7 +29,7 @@ _AVERAGED_PRICES = 6
 _DOLLARS = ("usd", "usdc")
 _MAIN_COINS = ("btc", "eth")
 _SAME_AS = {"drbfix-btc": "btc", "drbfix-eth": "eth", "steth": "eth"}
-# Base price in USD and annualised volatility, where a hash of the name would give odd ones.
+# Base price in USD and annualised volatility of known names. Those of other names come from a hash of the name.
 _KNOWN = {
     "btc": (80_000.0, 0.45),
     "eth": (3_000.0, 0.65),
@@ -114,7 +114,7 @@ def _hash(text: str) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest())
 
 
-# Neighbouring seconds share nearly all of their grid points: this many serve three hours of one index, some 6 MB.
+# Neighbouring seconds share nearly all of their grid points. 32,768 points serve three hours of an index, in 6 MB.
 @lru_cache(maxsize=1 << 15)
 def _noise(stream: int, level: int, n: int) -> float:
     """The sum of the noises from a level up, at the nth point of that level's grid, which is n * 4^level seconds."""

@@ -8,18 +8,19 @@ from typing import Literal
 
 from duckdb import DuckDBPyConnection
 
-from store.alerts.rules.condition import Reading
+from store.alerts.rules.condition import Reading, clear_of
 from store.alerts.rules.kinds import AnyRule
 from store.alerts.rules.tape import Tape
 from store.prices import candles
+from store.words import price
 
 from . import events
 from .judge import Watch
 from .recall import recall
 
 State = Literal["ready", "fired", "cooling down", "waiting", "unknown"]
-"""The state of a condition. It is "waiting" while the price is beyond a level from the start of recording on, and
-"unknown" while too little is recorded."""
+"""The state of a condition. A level is "waiting" until the price was on its other side by the hysteresis. A condition
+is "unknown" while too little is recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,8 @@ class Stand:
         condition: in words.
         index_name: of which index.
         state: decides what happens when the condition holds next.
-        progress, distance: such as "1.2 % of 3 %" and "1.8 % to go"; empty where too little is recorded.
+        progress, distance: such as "1.2 % of 3 %" and "1.8 % to go"; empty where too little is recorded. The distance
+            of a waiting level says which price makes it ready.
         fired_at: when it last fired.
         ready_at: the end of its cool-down, while that lasts.
     """
@@ -88,10 +90,17 @@ def _stand(watch: Watch, tape: Tape, now: datetime) -> Stand:
         watch.index_name,
         state,
         watch.rule.progress(reading) if reading else "",
-        watch.rule.distance(reading) if reading else "",
+        _distance(watch, reading, state) if reading else "",
         watch.fired_at,
         watch.fired_at + watch.rule.cool_down if watch.fired_at and state == "cooling down" else None,
     )
+
+
+def _distance(watch: Watch, reading: Reading, state: State) -> str:
+    if state != "waiting":
+        return watch.rule.distance(reading)
+    bound = price(clear_of(watch.rule, reading.threshold, watch.way))
+    return f"can fire once the price was {'below' if watch.way == 'up' else 'above'} {bound}"
 
 
 def _state(watch: Watch, reading: Reading | None, now: datetime) -> State:

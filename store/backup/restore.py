@@ -37,6 +37,7 @@ def restore(folder: Path, database: Database, tell: Tell = unheard) -> Manifest:
     manifest = what_it_holds(folder)
     if manifest is None:
         raise StoreError(f"{folder} is no folder")
+    database.require_no_file()
     for fault in faults_of_backup(folder, manifest, database.memory_limit):
         raise StoreError(f"{folder} is damaged, nothing was restored: {fault}")
     now = utc_now()

@@ -174,7 +174,8 @@ def _fault_of(parquet: DuckDBPyConnection, path: Path, file: File) -> str | None
     if found == (file.rows, file.start, file.end):
         return None
     rows, start, end = found
-    return f"has {rows:,} rows from {start} to {end}, the manifest says {file.rows:,} from {file.start} to {file.end}"
+    said = f"{file.rows:,} from {file.start} to {file.end}"
+    return f"has {rows:,} rows from {start} to {end}, the manifest says {' '.join(said.split())}"
 
 
 def _refusal(trial: DuckDBPyConnection, table: str, path: Path, *, made: bool) -> str | None:

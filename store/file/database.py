@@ -170,10 +170,18 @@ class Database:
             self._translated(),
             lease_locks(self.path, time.monotonic() + wait_s, shared=False),
         ):
-            for path in (self.path, log_of(self.path)):
-                if path.exists():
-                    raise StoreError(f"{path} exists: it was left as it is, name another file")
+            self.require_no_file()
             new.rename(self.path)
+
+    def require_no_file(self) -> None:
+        """Check that there is neither the file nor a log of it.
+
+        Raises:
+            StoreError: one of them exists already.
+        """
+        for path in (self.path, log_of(self.path)):
+            if path.exists():
+                raise StoreError(f"{path} exists already and was left as it is: name another file with --into")
 
     def checkpoint_when_due(self, wait_s: float = WAIT_S, from_bytes: int = _CHECKPOINT_BYTES) -> None:
         """Fold the write-ahead log into the file once it has grown enough to slow down the opening of the file."""

@@ -68,7 +68,7 @@ SELECT
 FROM pieces
 """
 
-# The bounds as values: without them the pieces of a long gap are compared with all those that it has already.
+# $start and $end are bound as values. Without them DuckDB compares each new piece of a long gap with all its old ones.
 _DELETE_REPLACED = """
 DELETE FROM gaps
 USING pieces

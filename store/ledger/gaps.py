@@ -1,9 +1,9 @@
 """The gap ledger: which due slots brought nothing, why, and what became of each.
 
 A gap is found once, from what was due and what is stored, and noted in gap_events. What becomes of it is noted as
-another round, which cuts the gap, or a piece of it that was left, into pieces, each healed, unfillable or still open;
-of each stretch the newest round counts (the table `gaps`). Behind the watermark the ledger is complete; what came after
-it is found anew by whoever reads.
+another round. A round cuts the gap, or an open piece of it, into pieces: healed, unfillable or still open. The newest
+round of each stretch counts (the table `gaps`). Before the watermark the ledger is complete. Each reader finds the gaps
+after the watermark anew.
 """
 
 from collections import defaultdict
@@ -86,10 +86,9 @@ def ledger(
     now: datetime,
     feeds: Container[str] | None = None,
 ) -> list[Gap]:
-    """The gaps that touch [start, end), by feed and start; what is alike and adjacent is one gap.
+    """The gaps of some feeds, or all, that touch [start, end), by feed and start. Like neighbours are one gap.
 
-    It has those of the last minutes too, up to the slots that may still be on their way. It is of all feeds unless some
-    are named.
+    The gaps of the last minutes are among them, up to the slots whose replies may still be on their way.
     """
     noted = [gap for gap in _noted_joined(cursor, start, end) if feeds is None or gap.feed in feeds]
     start = max(start, watermark(cursor) or start)
@@ -120,10 +119,10 @@ def note(cursor: DuckDBPyConnection, gaps: Iterable[Gap], noted_at: datetime) ->
         append(cursor, rows, noted_at)
 
 
-def advance(database: Database, until: datetime, now: datetime, wait_s: float) -> None:
+def advance(database: Database, until: datetime, now: datetime, wait_s: float, ongoing: timedelta = ONGOING) -> None:
     """Note the gaps between the watermark and `until`, up to which all that came is stored.
 
-    A gap that reaches `until` may go on: it is left for the next time unless it is longer than `ONGOING`. What was
+    A gap that reaches `until` may go on: it is left for the next time unless it is longer than `ongoing`. What was
     never looked at is taken part by part.
 
     Raises:
@@ -135,12 +134,12 @@ def advance(database: Database, until: datetime, now: datetime, wait_s: float) -
             if start >= until:
                 return
             end = min(until, start + _AT_A_TIME)
-            over, complete_to = _over(find(cursor, start, end), end, ongoing=end == until)
+            over, complete_to = _over(find(cursor, start, end), end, ongoing if end == until else None)
         if over or end < until or complete_to - start > _WORTH_NOTING:
             with database.write(wait_s) as cursor:
                 if _begin(cursor, until, now) != start:
                     continue  # another process noted gaps meanwhile, perhaps up to later
-                over, complete_to = _over(find(cursor, start, end), end, ongoing=end == until)
+                over, complete_to = _over(find(cursor, start, end), end, ongoing if end == until else None)
                 note(cursor, over, now)
                 cursor.execute("DELETE FROM watermark")
                 cursor.execute(_SET_WATERMARK, {"complete_to": to_column(complete_to)})
@@ -160,18 +159,21 @@ def _begin(cursor: DuckDBPyConnection, until: datetime, now: datetime) -> dateti
     return (starts[0] if mark is None else starts[-1]) if starts else until
 
 
-def _over(found: Sequence[Gap], end: datetime, *, ongoing: bool) -> tuple[list[Gap], datetime]:
-    """Those gaps that are over, and the time up to which nothing is left out."""
-    if not ongoing:
+def _over(found: Sequence[Gap], end: datetime, ongoing: timedelta | None) -> tuple[list[Gap], datetime]:
+    """Those gaps that are over, and the time up to which nothing is left out.
+
+    A gap that reaches `end` may go on, and is noted once it is longer than `ongoing`. With None every gap is over.
+    """
+    if ongoing is None:
         return list(found), end
-    going_on = {hole.feed: _kept_from(hole, end) for hole in _joined_holes(found) if hole.end >= end}
+    going_on = {hole.feed: _kept_from(hole, end, ongoing) for hole in _joined_holes(found) if hole.end >= end}
     over = [part for gap in found for part in cut(gap, gap.start, min(gap.end, going_on.get(gap.feed, gap.end)))]
     return over, min([end, *going_on.values()])
 
 
-def _kept_from(hole: Gap, end: datetime) -> datetime:
-    """From when on a gap that goes on is left for the next time: a long one from a slot on that isn't over."""
-    if end - hole.start < ONGOING:
+def _kept_from(hole: Gap, end: datetime, ongoing: timedelta) -> datetime:
+    """The time from which an ongoing gap is left for the next look: of a long one only the slot that isn't over."""
+    if end - hole.start < ongoing:
         return hole.start
     slot = at_slot(slot_number(end, hole.poll_seconds), hole.poll_seconds)
     return slot if slot > hole.start else end
@@ -224,7 +226,7 @@ def _joined_holes(gaps: Iterable[Gap]) -> list[Gap]:
 
 
 def _arrived(cursor: DuckDBPyConnection, now: datetime) -> list[tuple[datetime, set[str]]]:
-    """Up to when all is stored of which feeds, if recording goes well.
+    """The times up to which everything is stored while recording goes well, each with the feeds that it holds for.
 
     The slot before the present one may be on its way. A feed that the last run has no more counts as one of its
     shortest period.

@@ -127,7 +127,7 @@ FROM ({parts})
 ORDER BY open_time
 """
 
-# Of its averages a candle has the largest resolution alone, so in the judgement all of them count as that long.
+# A candle keeps only its largest resolution_s. Every average in it is judged as that long.
 _BARS = """
 SELECT
     time_bucket($interval, open_time) AS open_time,

@@ -14,8 +14,8 @@ from store.models import Tick, from_column, to_column, utc_now
 from . import candles, overruled, paging
 
 # The anti-join in two steps, look and insert, costs a slot 1.3 times the bare INSERT; as one statement, 1.6 to 2.1
-# times. ts is bounded by values of its own, so that only the newest row groups are looked at. Up to when candles are
-# stored and averages reach is asked along: by itself it would cost twice as much.
+# times. ts is bounded by values of its own, so that only the newest row groups are looked at. The same statement asks
+# for closed_to and averaged_to: a statement of their own would cost twice as much.
 _ALREADY_STORED = """
 SELECT index_name, ts, NULL
 FROM ticks

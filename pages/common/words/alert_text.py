@@ -56,11 +56,9 @@ def _state(current: Stand, zone: ZoneInfo) -> str:
         case "cooling down":
             until = f" until {when(current.ready_at, zone)}" if current.ready_at else ""
             return f", {text.escaped(current.distance)}, cooling down{until}"
-        case "waiting":
-            return ", beyond the level already: it must come back first"
         case "unknown":
             return " too little is known yet"
-        case "ready":
+        case "ready" | "waiting":
             return f", {text.escaped(current.distance)}"
 
 

@@ -104,12 +104,17 @@ def back(rule: Condition, threshold: float) -> float:
     return threshold * (1 - rule.hysteresis / 100)
 
 
+def clear_of(rule: Condition, level: float, way: Way) -> float:
+    """The bound of a price that is on the other side of a level by the hysteresis: below it for "up", else above it."""
+    return back(rule, level) if way == "up" else level * (1 + rule.hysteresis / 100)
+
+
 def beside(rule: Condition, value: float, level: float, way: Way, *, touches: bool) -> Reading:
     """Is a price beyond a level? With `touches`, a price on the level counts too."""
     if way == "up":
-        holds, over = value > level, value < back(rule, level)
+        holds, over = value > level, value < clear_of(rule, level, way)
     else:
-        holds, over = value < level, value > level * (1 + rule.hysteresis / 100)
+        holds, over = value < level, value > clear_of(rule, level, way)
     return Reading(value, level, holds | (touches & (value == level)), over, level)
 
 

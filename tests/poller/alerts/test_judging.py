@@ -249,6 +249,20 @@ def test_a_changed_file_counts_from_the_next_slot_on(start, database, file):
     assert [event.at for event in found(database)] == [slot(2)]
 
 
+def test_a_running_demo_takes_up_a_file_of_its_own(database, make_settings, monkeypatch, tmp_path):
+    monkeypatch.setattr("settings.ROOT", tmp_path)
+    alerts = Alerts(make_settings(demo=True, poll_seconds=1, indexes=("btc_usd",)), database, clock=lambda: START)
+    journal = Journal(database, lambda: START, alerts)
+    write(journal, 0, 100)
+    examples = [rule.name for rule in in_force(database).rules]
+
+    (tmp_path / "alerts.toml").write_text(MOVE)
+    write(journal, 1, 100)
+
+    assert len(examples) == EXAMPLE.read_text().count("[[rule]]")
+    assert [rule.name for rule in in_force(database).rules] == ["move"]
+
+
 def test_a_broken_file_leaves_the_rules_from_before_at_work_and_says_so(start, database, file, caplog):
     journal = start()
     write(journal, 0, 100)

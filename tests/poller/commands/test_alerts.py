@@ -116,6 +116,8 @@ def test_a_replay_lists_what_fired_and_how_often_each_rule_did(command, recorded
         "move: fired 3 times, on 2 days, at most 2 on one: 2026-11-01",
         "never: never fired",
     ]
+    first = replay(command, rules, "--to", "2026-11-02")
+    assert first.stdout.splitlines()[-2] == "move: fired 2 times, all on 2026-11-01"
     later = replay(command, rules, "--from", "2026-11-02")
     assert later.stdout.splitlines()[-2] == "move: fired once, on 2026-11-02"
 

@@ -1,5 +1,6 @@
 import json
 import re
+import runpy
 import signal
 import socket
 import subprocess
@@ -17,7 +18,7 @@ from click.testing import Result
 
 from poller.simulator.faults import Fault
 from poller.simulator.server import Simulator
-from settings import VERSION
+from settings import ROOT, VERSION
 from store.backup.manifest import read_manifest
 from store.file.aside import list_aside
 from store.file.database import Database
@@ -357,9 +358,13 @@ def test_a_stop_that_waits_for_others_says_so_and_a_second_signal_ends_it_with_t
 # gaps and backfill
 
 
+def at_a_slot(ago: timedelta = timedelta(0)) -> datetime:
+    return datetime.fromtimestamp(int(utc_now().timestamp()) // 5 * 5, UTC) - ago
+
+
 def with_an_outage(database_file: Path, source: Literal["live", "simulator"] = "simulator") -> None:
     """Ten minutes at 5 s up to now, two of them without ticks, and older history so that none is loaded."""
-    now = datetime.fromtimestamp(int(utc_now().timestamp()) // 5 * 5, UTC)
+    now = at_a_slot()
     slots = [now - timedelta(seconds=each) for each in range(600, -1, -5)]
     out = slots[40:64]
     database = Database(database_file)
@@ -418,6 +423,25 @@ def test_backfill_heals_and_says_so_and_the_second_time_has_nothing_to_do(
     assert [gap["healed_by"] for gap in json.loads(command("gaps", "--json").stdout)] == ["simulator, 6 s"]
 
 
+def test_backfill_after_an_outage_heals_it_without_a_recorder(command, database_file: Path, simulator: Simulator):
+    began = at_a_slot(timedelta(minutes=10))
+    killed = began + timedelta(minutes=5)
+    database = Database(database_file)
+    database.migrate()
+    with database.write() as cursor:
+        runs.note(cursor, Run(began, {"btc_usd": 5}, VERSION, ended_at=killed))
+        seen = [began + timedelta(seconds=each, milliseconds=6) for each in range(0, 300, 5)]
+        ticks.append(cursor, [Tick("btc_usd", ts, 1.5, received_at=ts, source="simulator") for ts in seen])
+        cursor.execute("INSERT INTO ticks VALUES ('btc_usd', '2019-01-01', NULL, 1, 'simulator', 86400)")
+
+    healed = command("backfill", deribit_url=simulator.url, indexes="btc_usd")
+
+    assert only_line(healed.stdout).endswith(", recorder down, healed by simulator, 6 s")
+    states = {gap["state"]: gap for gap in json.loads(command("gaps", "--json").stdout)}
+    assert datetime.fromisoformat(states["healed"]["start"]) == killed
+    assert datetime.fromisoformat(states["healed"]["end"]) > killed + timedelta(minutes=4)
+
+
 def test_backfill_loads_the_history_of_all_indexes_beside_a_recorder(running: Running):
     with Program("poller", "backfill", **running.settings) as program:
         code, out, err = program.finish(60)
@@ -444,7 +468,7 @@ def test_backfill_without_an_exchange_says_so_in_one_line(command, database_file
     result = command("backfill")
 
     assert result.exit_code == 1
-    assert result.stderr.splitlines()[-1] == "Error: connection refused"
+    assert result.stderr.splitlines()[-1] == "Error: 127.0.0.1:9: connection refused"
 
 
 def test_the_simulators_history_does_not_go_into_a_file_of_real_prices(
@@ -505,6 +529,13 @@ def test_a_backup_beside_a_recorder_is_verified_and_restored(command, database: 
     assert set(before) <= set(stored_ticks(into)) <= set(stored_ticks(database.path))
 
 
+def test_a_path_that_is_not_there_can_not_be_verified(command, tmp_path: Path):
+    result = command("verify", str(tmp_path / "btc_usd-ticks.parquet"))
+
+    assert result.exit_code == 2
+    assert result.stderr.splitlines()[-1].endswith("btc_usd-ticks.parquet' does not exist.")
+
+
 def test_a_lost_file_is_restored_to_its_path(command, database: Database, tmp_path: Path):
     with database.write() as cursor:
         ticks.append(cursor, [tick()])
@@ -515,7 +546,9 @@ def test_a_lost_file_is_restored_to_its_path(command, database: Database, tmp_pa
 
     restored = command("restore", str(tmp_path / "backup"))
 
-    assert refused.stderr.splitlines()[-1] == f"Error: {database.path} exists: it was left as it is, name another file"
+    assert refused.stderr.splitlines()[-1] == (
+        f"Error: {database.path} exists already and was left as it is: name another file with --into"
+    )
     assert (refused.exit_code, restored.exit_code) == (1, 0)
     assert stored_ticks(database.path) == [tick()]
 
@@ -598,3 +631,20 @@ def test_a_rebuild_without_a_database_is_refused(command: Callable[..., Result])
 
     assert refused.exit_code == 1
     assert refused.stderr.splitlines()[-1].startswith("Error: nothing is recorded yet in ")
+
+
+def test_a_python_without_the_libraries_says_which_one_has_them():
+    status = [sys.executable, "-S", "-m", "poller", "status"]
+
+    bare = subprocess.run(status, capture_output=True, text=True, cwd=ROOT, check=False)
+
+    assert bare.returncode == 1
+    assert only_line(bare.stderr).startswith(f"Error: {sys.executable} has no module ")
+    assert ": run .venv/bin/python -m poller, or install " in bare.stderr
+
+
+def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "poller.commands.main", None)
+
+    with pytest.raises(SystemExit, match=r"has no module poller\.commands\.main: "):
+        runpy.run_module("poller", run_name="__main__")

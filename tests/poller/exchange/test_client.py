@@ -586,7 +586,7 @@ def test_a_new_connection_that_breaks_is_not_tried_again_at_once(serve, simulato
 
     assert type(error) is UnreachableError
     assert error.cause is Cause.UNREACHABLE
-    assert re.sub(r"\d+", "0", str(error)) == re.sub(r"\d+", "0", words)
+    assert re.sub(r"\d+", "0", str(error)) == re.sub(r"\d+", "0", f"127.0.0.1:1: {words}")
     assert simulator.faults.listing() == [Fault(kind, times=1)]
 
 
@@ -615,14 +615,14 @@ def test_a_refused_connection_is_reported_in_the_systems_words():
     error = failure(price, "http://127.0.0.1:9/api/v2")
 
     assert isinstance(error, UnreachableError)
-    assert str(error) == "connection refused"
+    assert str(error) == "127.0.0.1:9: connection refused"
 
 
 def test_one_of_several_refused_addresses_is_reported(monkeypatch: pytest.MonkeyPatch):
     address = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 9))
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [address, address])
 
-    assert str(failure(price, "http://exchange.test:9/api/v2")) == "connection refused"
+    assert str(failure(price, "http://exchange.test:9/api/v2")) == "exchange.test:9: connection refused"
 
 
 # macOS numbers these errors from 1, as it does those of the system
@@ -633,10 +633,10 @@ def test_an_unknown_name_is_reported_in_the_resolvers_words(monkeypatch: pytest.
 
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
 
-    error = failure(price, "http://exchange.test/api/v2")
+    error = failure(price, "http://me:secret@exchange.test/api/v2")
 
     assert isinstance(error, UnreachableError)
-    assert str(error) == "name or service not known"
+    assert str(error) == "exchange.test: name or service not known"
 
 
 def test_a_failed_handshake_is_reported_as_one(simulator: Simulator):
@@ -653,7 +653,7 @@ def test_no_reply_in_time_makes_the_exchange_unreachable_without_another_try(htt
     error = failure(price)
 
     assert isinstance(error, UnreachableError)
-    assert str(error) == f"no reply in time ({timeout.__name__})"
+    assert str(error) == f"www.deribit.com: no reply in time ({timeout.__name__})"
 
 
 def test_an_error_without_words_is_reported_by_its_name(httpx_mock: HTTPXMock):
@@ -661,7 +661,7 @@ def test_an_error_without_words_is_reported_by_its_name(httpx_mock: HTTPXMock):
 
     error = failure(price)
 
-    assert str(error) == "ReadError"
+    assert str(error) == "www.deribit.com: ReadError"
 
 
 # Index names

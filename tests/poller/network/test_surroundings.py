@@ -190,14 +190,14 @@ def test_a_socks_proxy_that_fails_makes_the_exchange_unreachable(monkeypatch: py
     said = str(raised.value)
     del raised
     gc.collect()
-    assert said.startswith(f"{words} (through the proxy socks5://127.0.0.1:")
+    assert said.startswith(f"exchange.example: {words} (through the proxy socks5://127.0.0.1:")
 
 
 def test_a_proxy_that_refuses_is_reported_as_such(serve: Serve, monkeypatch: pytest.MonkeyPatch):
     proxy = serve(lambda _: http(b"", "407 Proxy Authentication Required"))
     monkeypatch.setenv("HTTPS_PROXY", proxy.url.removesuffix("/api/v2"))
 
-    with pytest.raises(UnreachableError, match=r"^the proxy refuses: 407 Proxy Authentication Required \(through the"):
+    with pytest.raises(UnreachableError, match=r"^exchange\.example: the proxy refuses: 407 Proxy"):
         price("https://exchange.example/api/v2")
 
 
@@ -207,7 +207,7 @@ def test_a_missing_proxy_is_reported_as_such_without_its_password(monkeypatch: p
     with pytest.raises(UnreachableError) as raised:
         price("https://exchange.example/api/v2")
 
-    assert str(raised.value) == "connection refused (through the proxy http://…@127.0.0.1:9)"
+    assert str(raised.value) == "exchange.example: connection refused (through the proxy http://…@127.0.0.1:9)"
 
 
 @pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "HTTPS_PROXY"])

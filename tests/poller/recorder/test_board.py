@@ -62,7 +62,7 @@ def test_a_slot_with_a_miss_of_each_index_is_trouble(board: Board, database_file
 
     notice = published(database_file)
     assert (notice.state, notice.detail, notice.retry_at) == ("unreachable", "connection refused", RETRY_AT)
-    assert caplog.messages == ["unreachable: connection refused"]
+    assert caplog.messages == ["nothing recorded, unreachable: connection refused"]
 
 
 def test_the_first_miss_of_a_slot_is_no_trouble_while_others_may_come(board: Board, database_file: Path):
@@ -108,7 +108,7 @@ def test_trouble_keeps_its_start_and_is_logged_once(board: Board, database_file:
 
     notice = published(database_file)
     assert (notice.state_since, notice.detail) == (START + timedelta(seconds=1), "try 3")
-    assert caplog.messages == ["unreachable: try 1"]
+    assert caplog.messages == ["nothing recorded, unreachable: try 1"]
 
 
 def test_the_end_of_trouble_is_logged_with_its_length(board: Board, database_file: Path, caplog):
@@ -135,7 +135,10 @@ def test_another_cause_begins_another_trouble(board: Board, database_file: Path,
     board.troubled(Cause.EXCHANGE_ERROR, "HTTP 502", LATER, retry_at=RETRY_AT)
 
     assert published(database_file).state_since == LATER
-    assert caplog.messages == ["unreachable: connection refused", "exchange error: HTTP 502"]
+    assert caplog.messages == [
+        "nothing recorded, unreachable: connection refused",
+        "nothing recorded, exchange error: HTTP 502",
+    ]
 
 
 def test_a_stop_is_published(board: Board, database_file: Path):

@@ -78,6 +78,19 @@ def test_a_level_that_the_price_starts_beyond_waits(recorded: Database, price, s
     assert stand(look(recorded, {**LEVEL, "price": price})).state == state
 
 
+@pytest.mark.parametrize(
+    ("direction", "price", "distance"),
+    [
+        ("up", 102, "can fire once the price was below 100.98"),
+        ("down", 104, "can fire once the price was above 105.04"),
+    ],
+)
+def test_a_waiting_level_says_which_price_makes_it_ready(recorded: Database, direction, price, distance):
+    level = {**LEVEL, "price": price, "direction": direction, "hysteresis": 1}
+
+    assert (stand(look(recorded, level)).state, stand(look(recorded, level)).distance) == ("waiting", distance)
+
+
 @pytest.mark.parametrize(("second", "late"), [(60.5, 0), (64, 0), (66, 0), (71, 1), (81, 3)])
 def test_slots_without_a_tick_are_counted_up_to_the_last_that_is_over(recorded: Database, second, late):
     assert stand(look(recorded, STALE, second=second)).progress == f"{late} of 4 slots"

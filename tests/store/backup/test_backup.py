@@ -449,7 +449,9 @@ def test_nothing_is_restored_over_an_existing_file(filled: Database, folder: Pat
     there = tmp_path / f"there.duckdb{suffix}"
     there.write_text("mine")
 
-    with pytest.raises(StoreError, match=rf"^{there} exists: it was left as it is, name another file$"):
+    with pytest.raises(
+        StoreError, match=rf"^{there} exists already and was left as it is: name another file with --into$"
+    ):
         restore(folder, Database(tmp_path / "there.duckdb"))
 
     assert there.read_text() == "mine"
@@ -497,6 +499,11 @@ def test_nothing_is_restored_while_a_recorder_is_at_work(filled: Database, folde
     with start("record", filled.path) as recorder:
         assert line(recorder) == "recording"
 
+        with pytest.raises(StoreError, match=rf"^{filled.path} exists already and was left as it is: "):
+            restore(folder, filled)
+
+        filled.path.rename(folder / "moved")
+        Path(f"{filled.path}.wal").unlink(missing_ok=True)
         with pytest.raises(RecorderError, match=rf"is already being recorded by PID {recorder.process.pid} "):
             restore(folder, filled)
 

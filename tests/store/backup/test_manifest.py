@@ -10,7 +10,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from store.backup.backup import backup
@@ -141,6 +141,7 @@ def said_of(folder: Path) -> Iterator[str]:
 
 
 @examples(60)
+@example(what=[("start", "\n")])
 @given(what=changes)
 def test_no_manifest_makes_a_restore_write_elsewhere(made: Path, what: list[tuple[str, Any]]):
     with tempfile.TemporaryDirectory() as name:
