@@ -17,9 +17,9 @@ from . import events
 from .judge import Watch
 from .recall import recall
 
-State = Literal["ready", "fired", "cooling down", "waiting", "unknown"]
-"""The state of a condition. It is "waiting" while the price is beyond a level from the start of recording on, and
-"unknown" while too little is recorded."""
+State = Literal["ready", "fired", "cooling down", "waiting", "too near", "unknown"]
+"""The state of a condition. From the start of recording on it is "waiting" while the price is beyond a level, and "too
+near" while the price is nearer to the level than the hysteresis. It is "unknown" while too little is recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ def _state(watch: Watch, reading: Reading | None, now: datetime) -> State:
     if reading is None:
         return "unknown"
     if watch.event is None and not reading.over:
-        return "waiting"
+        return "waiting" if reading.holds else "too near"
     if watch.event == "fired":
         return "fired"
     return "ready" if watch.cooled_down(now) else "cooling down"

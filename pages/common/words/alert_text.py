@@ -21,6 +21,7 @@ _ICONS = {
     "fired": ":red[:material/notifications_active:]",
     "cooling down": ":orange[:material/timer:]",
     "waiting": ":gray[:material/hourglass_empty:]",
+    "too near": ":gray[:material/hourglass_empty:]",
     "unknown": ":gray[:material/hourglass_empty:]",
 }
 
@@ -58,6 +59,8 @@ def _state(current: Stand, zone: ZoneInfo) -> str:
             return f", {text.escaped(current.distance)}, cooling down{until}"
         case "waiting":
             return ", beyond the level already: it must come back first"
+        case "too near":
+            return f", {text.escaped(current.distance)}: it must first go further away"
         case "unknown":
             return " too little is known yet"
         case "ready":
