@@ -46,7 +46,9 @@ def shown(name: str, days: str) -> None:
     gaps = [gap for gap in quality.gaps if name in {ALL, gap.feed}]
     if not hours:
         st.info(
-            f"Nothing was due in these {DAYS[days]} days: no recorder was running.", icon=":material/hourglass_empty:"
+            f"Nothing was due in these {DAYS[days]} days: no recorder was running, or its first two slots are not "
+            "over.",
+            icon=":material/hourglass_empty:",
         )
         return
     headline(in_order(totals(hours)), gaps, quality)
