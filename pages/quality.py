@@ -142,7 +142,6 @@ def ledger(gaps: list[Gap]) -> None:
             "Slots": st.column_config.NumberColumn(format="localized"),
         },
         hide_index=True,
-        height=min(38 + 35 * len(rows), 400),
         alt=f"{gap_text.fates(chosen)}.",
     )
     cut = f" The table has the newest {len(rows):,} of them." if len(rows) < len(chosen) else ""
