@@ -32,7 +32,7 @@ def live() -> None:
         required=True,
         key="span",
         bind="query-params",
-        wrap=False,
+        wrap=True,
     )
     try:
         with above, st.skeleton(height=CHART_HEIGHT):

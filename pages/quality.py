@@ -46,7 +46,9 @@ def shown(name: str, days: str) -> None:
     gaps = [gap for gap in quality.gaps if name in {ALL, gap.feed}]
     if not hours:
         st.info(
-            f"Nothing was due in these {DAYS[days]} days: no recorder was running.", icon=":material/hourglass_empty:"
+            f"Nothing was due in these {DAYS[days]} days: no recorder was running, or its first two slots are not "
+            "over.",
+            icon=":material/hourglass_empty:",
         )
         return
     headline(in_order(totals(hours)), gaps, quality)
@@ -140,7 +142,6 @@ def ledger(gaps: list[Gap]) -> None:
             "Slots": st.column_config.NumberColumn(format="localized"),
         },
         hide_index=True,
-        height=min(38 + 35 * len(rows), 400),
         alt=f"{gap_text.fates(chosen)}.",
     )
     cut = f" The table has the newest {len(rows):,} of them." if len(rows) < len(chosen) else ""

@@ -4,7 +4,8 @@ import streamlit as st
 
 from store.errors import StoreError
 from store.file.clock import clock_in_words
-from store.health.status import aside_in_words, in_words
+from store.file.recorder import Notice
+from store.health.status import aside_in_words, in_words, stale_after_s
 from store.models import Exchange
 
 from . import access, moments, sign_in
@@ -40,7 +41,7 @@ def _state() -> None:
     embedded = access.settings().poller == "embedded"
     words = text.escaped(in_words(notice, age_s, now, zone, embedded=embedded))
     if notice is not None and notice.alive and notice.state in {"starting", "recording"}:
-        st.caption(f":green[:material/radio_button_checked:] {words}. {times}")
+        st.caption(f"{_mark(notice, age_s)} {words}. {times}")
     else:
         st.warning(words[0].upper() + words[1:], icon=":material/warning:")
         st.caption(times)
@@ -55,3 +56,12 @@ def _state() -> None:
         st.warning("**Simulated prices.** The built-in simulator makes them up.", icon=":material/science:")
     elif pulse.exchange is Exchange.TEST:
         st.warning("**Prices of Deribit's test environment.** Nobody trades at them.", icon=":material/science:")
+
+
+def _mark(notice: Notice, age_s: float | None) -> str:
+    """The mark of a recorder at work: green only while the newest tick is fresh and no index fails."""
+    if age_s is None:
+        return ":gray[:material/hourglass_empty:]"
+    if age_s > stale_after_s(notice.poll_seconds):
+        return ":orange[:material/schedule:]"
+    return ":orange[:material/error:]" if notice.failing else ":green[:material/radio_button_checked:]"

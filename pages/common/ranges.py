@@ -24,7 +24,7 @@ def choose_span(spans: Sequence[str], default: str) -> str:
         key="range",
         bind="query-params",
         on_change=_leave_exact_range,
-        wrap=False,
+        wrap=True,
     )
     if span != EXACT:
         _leave_exact_range()

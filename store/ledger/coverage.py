@@ -45,21 +45,25 @@ class Coverage:
         return 1 - self.missing / self.due if self.due else 1.0
 
 
-def coverage(cursor: DuckDBPyConnection, gaps: Iterable[Gap], start: datetime, end: datetime) -> list[Coverage]:
+def coverage(
+    cursor: DuckDBPyConnection, gaps: Iterable[Gap], start: datetime, end: datetime, now: datetime | None = None
+) -> list[Coverage]:
     """The coverage of each feed that had due slots in [start, end), by name.
 
-    `gaps` are the gaps of this range or of a longer one, from `gaps.ledger`.
+    `gaps` are the gaps of this range or of a longer one, from `gaps.ledger`. With `now`, slots that may still be on
+    their way don't count: the ledger does not have them yet, so they would count as live.
     """
-    return _counted(cursor, [(start, end)], gaps)
+    return _counted(cursor, [(start, end)], gaps, now)
 
 
-def calendar(cursor: DuckDBPyConnection, gaps: Iterable[Gap], start: datetime, end: datetime) -> list[Coverage]:
+def calendar(
+    cursor: DuckDBPyConnection, gaps: Iterable[Gap], start: datetime, end: datetime, now: datetime | None = None
+) -> list[Coverage]:
     """The coverage of each feed in each hour of [start, end) that had due slots, by name and hour.
 
-    `gaps` are the gaps of this range or of a longer one, from `gaps.ledger`. Hours are counted from `start`; `end` cuts
-    the last hour.
+    `gaps` and `now` are those of `coverage`. Hours are counted from `start`; `end` cuts the last hour.
     """
-    return _counted(cursor, list(_hours(start, end)), gaps)
+    return _counted(cursor, list(_hours(start, end)), gaps, now)
 
 
 def totals(parts: Iterable[Coverage]) -> list[Coverage]:
@@ -81,7 +85,7 @@ def totals(parts: Iterable[Coverage]) -> list[Coverage]:
 
 
 def _counted(
-    cursor: DuckDBPyConnection, windows: Sequence[tuple[datetime, datetime]], gaps: Iterable[Gap]
+    cursor: DuckDBPyConnection, windows: Sequence[tuple[datetime, datetime]], gaps: Iterable[Gap], now: datetime | None
 ) -> list[Coverage]:
     """Count slots in each window.
 
@@ -90,7 +94,7 @@ def _counted(
     due: defaultdict[tuple[str, datetime, datetime], int] = defaultdict(int)
     healed, missing = due.copy(), due.copy()
     by_feed: defaultdict[str, list[Stretch]] = defaultdict(list)
-    for stretch in stretches(cursor, windows[0][0], windows[-1][1]):
+    for stretch in _arrived(stretches(cursor, windows[0][0], windows[-1][1]), now):
         for feed in stretch.feeds:
             by_feed[feed].append(stretch)
         for window in _touched(windows, stretch.start, stretch.end):
@@ -103,6 +107,14 @@ def _counted(
         missing[key] += hole.missing
         due[key] += hole.healed + hole.missing - _due(by_feed[hole.feed], hole.start, hole.end)
     return [Coverage(*key, due[key], healed[key], missing[key]) for key in sorted(due) if due[key]]
+
+
+def _arrived(found: Iterable[Stretch], now: datetime | None) -> Iterator[Stretch]:
+    """The stretches up to the slots that may still be on their way: the present one and the one before it."""
+    for stretch in found:
+        arrived = stretch.end if now is None else now - timedelta(seconds=2 * stretch.poll_seconds)
+        if stretch.start < arrived:
+            yield stretch.within(stretch.start, arrived)
 
 
 @dataclass(slots=True)

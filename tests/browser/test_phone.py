@@ -38,6 +38,21 @@ def test_dozens_of_indexes_fit_on_a_phone(page):
     assert overflow(page) == 0
 
 
+def test_every_choice_is_in_sight_on_a_phone(page):
+    choices = page.get_by_test_id("stButtonGroup").get_by_role("radio")
+
+    cut = choices.evaluate_all(
+        """
+        each => each
+            .filter(one => one.getBoundingClientRect().right > one.parentElement.getBoundingClientRect().right + 1)
+            .map(one => one.innerText)
+        """
+    )
+
+    assert choices.count() > 0
+    assert cut == []
+
+
 def test_a_finger_on_the_chart_scrolls_the_page_and_does_not_zoom(page):
     before = seen(page)
     main = page.get_by_test_id("stMain")

@@ -101,6 +101,16 @@ def test_a_rule_shows_its_conditions_and_how_far_each_is(open_page, recorded: Da
     assert gap.split("  \n")[1:] == ["gap healed or unfillable", ":small[never fired]"]
 
 
+def test_a_level_says_why_it_waits(open_page, recorded: Database):
+    level = {"name": "Level", "kind": "level", "price": 103.05, "indexes": ["btc_usd"]}
+    in_force(recorded, [{**level, "direction": "up"}, {**level, "name": "Floor", "direction": "down"}])
+    with recorder(recorded, indexes=("btc_usd",)):
+        near, beyond = (card.split("  \n")[2].replace("\\", "") for card in cards(open_page("alerts")))
+
+    assert near.endswith("**103.00**, can fire once the price was below 102.95")
+    assert beyond.endswith("**103.00**, can fire once the price was above 103.15")
+
+
 def test_rules_that_only_another_version_accepts_are_left_out_with_a_warning(open_page, recorded: Database):
     in_force(recorded, RULES)
     with recorded.write() as cursor:

@@ -41,6 +41,36 @@ def test_the_header_shows_recording_with_the_age_of_the_newest_tick(open_page, d
     assert not page.exception
 
 
+@pytest.mark.parametrize(
+    ("age_s", "poll_seconds", "mark"),
+    [
+        (2, 5, ":green[:material/radio_button_checked:]"),
+        (240, 5, ":orange[:material/schedule:]"),
+        (240, 300, ":green[:material/radio_button_checked:]"),
+        (None, 5, ":gray[:material/hourglass_empty:]"),
+    ],
+)
+def test_recording_is_green_only_while_the_newest_tick_is_fresh_for_its_period(
+    open_page, database, age_s, poll_seconds, mark
+):
+    if age_s is not None:
+        append(database, Tick("btc_usd", utc_now() - timedelta(seconds=age_s), 100_000.0))
+
+    with recorder(database, poll_seconds=poll_seconds):
+        page = open_page()
+
+    assert page.caption[0].value.startswith(f"{mark} recording, ")
+
+
+def test_recording_is_not_green_while_an_index_fails(open_page, database):
+    append(database, Tick("btc_usd", utc_now(), 100_000.0))
+
+    with recorder(database, failing={"eth_usd": "unreachable"}):
+        page = open_page()
+
+    assert page.caption[0].value.startswith(":orange[:material/error:] recording, ")
+
+
 def test_an_average_does_not_make_recording_look_fresh(open_page, database):
     now = utc_now()
     append(database, Tick("btc_usd", now - timedelta(hours=3), 100_000.0))

@@ -70,7 +70,9 @@ def causes(page: AppTest) -> list[str]:
 def test_before_anything_is_recorded_it_says_so(open_page):
     page = open_page("quality")
 
-    assert [box.value for box in page.info] == ["Nothing was due in these 30 days: no recorder was running."]
+    assert [box.value for box in page.info] == [
+        "Nothing was due in these 30 days: no recorder was running, or its first two slots are not over."
+    ]
     assert not page.metric
     assert not page.exception
 
@@ -95,6 +97,19 @@ def test_a_record_without_gaps_says_so(open_page, record):
     assert [box.value for box in page.success] == ["No gap in this range."]
     assert not page.dataframe
     assert not page.exception
+
+
+def test_nothing_is_live_where_every_slot_failed(open_page, database):
+    now = utc_now().replace(microsecond=0)
+    slots = [now - timedelta(seconds=second) for second in range(601)]
+    with database.write() as cursor:
+        runs.note(cursor, Run(slots[-1], {"btc_usd": 1}, "0.1.0"))
+        runs.append_misses(cursor, [Miss(slot, "btc_usd", Cause.UNREACHABLE, "refused", None) for slot in slots])
+
+    page = open_page("quality")
+
+    assert headlines(page) == {"BTC / USD": "0.00 %"}
+    assert "0.00 % live, 0.00 % healed, 100 % missing" in captions(page)[0]
 
 
 def test_a_headline_has_the_shares_of_slots_and_the_open_gaps(open_page, record, now):

@@ -1,6 +1,6 @@
 """Charts of how the recording went: delays from exchange time to stored time, and errors by cause."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from datetime import datetime, time, timedelta
 from itertools import pairwise
@@ -18,6 +18,7 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 _MARGIN = {"l": 8, "r": 8, "t": 32, "b": 8}
 _LEGEND = {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom"}
 _HOVER = "%-d %b %Y, %H:%M"
+_FEW_SLOTS = 5  # Plotly would label halves of slots below this
 _TICKS_S = [scale * step for scale in (0.001, 0.01, 0.1, 1, 10) for step in (1, 2, 5)]
 
 
@@ -63,8 +64,11 @@ def describe_delays(vitals: Sequence[Vitals]) -> str:
 def errors(failures: Sequence[Failures], step: timedelta, zone: ZoneInfo) -> go.Figure:
     """Slots that failed, by cause, stacked over the hours or the days of a zone."""
     counted: defaultdict[Cause, defaultdict[datetime, int]] = defaultdict(lambda: defaultdict(int))
+    heights: Counter[datetime] = Counter()
     for each in failures:
-        counted[each.cause][_wall(_begin(each.hour, step, zone), zone)] += each.slots
+        begin = _wall(_begin(each.hour, step, zone), zone)
+        counted[each.cause][begin] += each.slots
+        heights[begin] += each.slots
     figure = go.Figure()
     for series, cause in enumerate(Cause):
         if cause in counted:
@@ -79,6 +83,8 @@ def errors(failures: Sequence[Failures], step: timedelta, zone: ZoneInfo) -> go.
             )
     figure.update_layout(barmode="stack", legend_traceorder="normal")
     _finish(figure)
+    if max(heights.values()) < _FEW_SLOTS:
+        figure.update_yaxes(dtick=1)
     return figure
 
 

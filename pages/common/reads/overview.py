@@ -78,7 +78,7 @@ def _last_day(at: datetime) -> _Day:
     try:
         with database().read() as cursor:
             gaps = ledger(cursor, at - SPAN, at, at)
-            complete = {its.feed: its for its in coverage(cursor, gaps, at - SPAN, at)}
+            complete = {its.feed: its for its in coverage(cursor, gaps, at - SPAN, at, at)}
             return _Day(gaps, complete, troubles(cursor, at - SPAN))
     except NoDatabaseError:
         return _Day([], {}, [])

@@ -67,7 +67,7 @@ def _quality(cursor: Cursor, at: datetime, start: datetime) -> Quality:
         start,
         at,
         sorted(gaps, key=lambda gap: gap.start, reverse=True),
-        calendar(cursor, gaps, start, at),
+        calendar(cursor, gaps, start, at, at),
         failures(cursor, start, at),
         vitals.folded(cursor, start, at, interval),
         interval,

@@ -61,6 +61,13 @@ def test_errors_are_stacked_by_cause_over_the_hours():
     assert figure.layout.barmode == "stack"
 
 
+@pytest.mark.parametrize(("slots", "step"), [(1, 1), (2, 1), (3, None)])
+def test_few_slots_are_labelled_as_whole_ones(slots, step):
+    figure = vitals_charts.errors([failed(0, slots), failed(0, 2, Cause.MISSED_SLOT)], HOUR, UTC_ZONE)
+
+    assert figure.layout.yaxis.dtick == step
+
+
 def test_a_cause_has_its_colour_whatever_else_failed():
     (alone,) = vitals_charts.errors([failed(0, 1, Cause.MISSED_SLOT)], HOUR, UTC_ZONE).data
 

@@ -73,8 +73,8 @@ def test_a_condition_that_fired_stays_so_until_it_is_over_and_then_cools_down(re
     assert (ready.state, ready.ready_at) == ("ready", None)
 
 
-@pytest.mark.parametrize(("price", "state"), [(102, "waiting"), (104, "ready")])
-def test_a_level_that_the_price_starts_beyond_waits(recorded: Database, price, state):
+@pytest.mark.parametrize(("price", "state"), [(102, "waiting"), (103.05, "waiting"), (104, "ready")])
+def test_a_level_that_the_price_starts_beyond_or_near_to_waits(recorded: Database, price, state):
     assert stand(look(recorded, {**LEVEL, "price": price})).state == state
 
 

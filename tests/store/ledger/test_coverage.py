@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -74,6 +75,21 @@ def test_slots_healed_one_by_one_are_counted_in_their_hours(database):
 def test_there_is_no_coverage_without_due_slots(database):
     assert covered(database, 0, 1000, 1000) == []
     assert Coverage("btc_usd", START, START, 0, 0, 0).share == 1.0
+
+
+@pytest.mark.parametrize(("now_s", "due"), [(5, 0), (11, 1), (1000, 198)])
+def test_slots_that_may_still_be_on_their_way_are_neither_live_nor_missing(database, now_s, due):
+    with database.write() as cursor:
+        ran(cursor, 0, None)
+        missed(cursor, range(0, now_s - 9, 5))
+
+    with database.read() as cursor:
+        gaps = ledger(cursor, at(0), at(now_s), at(now_s))
+        whole = coverage(cursor, gaps, at(0), at(now_s), at(now_s))
+        by_hour = calendar(cursor, gaps, at(0), at(now_s), at(now_s))
+
+    assert whole == by_hour
+    assert [(its.due, its.live, its.missing) for its in whole] == [(due, 0, due)] * (due > 0)
 
 
 def test_each_index_is_counted_by_itself(database):
@@ -219,11 +235,12 @@ def test_shares_lie_between_0_and_1_after_any_history(open_database: Database, p
         gaps = ledger(cursor, at(0), at(now), at(now))
         whole, by_hour = coverage(cursor, gaps, at(0), at(now)), calendar(cursor, gaps, at(0), at(now))
         in_part = coverage(cursor, gaps, at(step), at(step + HOUR))
+        arrived = coverage(cursor, gaps, at(0), at(now), at(now))
     assert [(its.feed, its.due, its.missing) for its in totals(by_hour)] == [
         (its.feed, its.due, its.missing) for its in whole
     ]
     assert sum(its.missing for its in whole) == sum(gap.slots for gap in gaps)
-    for its in [*whole, *by_hour, *in_part]:
+    for its in [*whole, *by_hour, *in_part, *arrived]:
         assert its.missing == sum(
             len(slots(max(gap.start, its.start), min(gap.end, its.end), gap.poll_seconds))
             for gap in gaps
