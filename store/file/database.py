@@ -215,7 +215,7 @@ class Database:
     def _turn(self, deadline: float, *, read_only: bool) -> Iterator[DuckDBPyConnection]:
         with self._one_of_few(deadline) if read_only else self._one_writer(deadline):
             if (held := self._held) is not None:
-                with held.lend(deadline, to_read=read_only) as cursor:
+                with held.lend(deadline, "read" if read_only else "write") as cursor:
                     yield cursor
             else:
                 with self._opened(deadline, read_only=read_only) as connection:

@@ -4,10 +4,13 @@ import contextlib
 import os
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
+from typing import Literal
 
 import duckdb
 from duckdb import DuckDBPyConnection
@@ -17,6 +20,8 @@ from store.errors import BusyError, StoreError
 from . import schema
 from .locks import knocked
 from .opening import cursor_of
+
+Use = Literal["read", "write"]
 
 _LOOK_FOR_KNOCKS_S = 0.05
 
@@ -64,7 +69,7 @@ class Held:
         self._limits = limits
         self._open = contextlib.ExitStack()
         self._connection: DuckDBPyConnection | None = None
-        self._idle: list[DuckDBPyConnection] = []
+        self._idle: defaultdict[Use, list[DuckDBPyConnection]] = defaultdict(list)
         self._file: tuple[int, int] | None = None
         self._revision: object | None = None
         self._users = 0
@@ -93,22 +98,23 @@ class Held:
             self._revision = None if self._connection is None else object()
 
     @contextlib.contextmanager
-    def lend(self, deadline: float, *, to_read: bool = False) -> Iterator[DuckDBPyConnection]:
+    def lend(self, deadline: float, use: Use = "read") -> Iterator[DuckDBPyConnection]:
         """Lend a cursor of the file.
 
         Args:
             deadline: on the clock of `time.monotonic`.
-            to_read: it makes no temporary tables, so it may be lent again.
+            use: what for. A cursor that wrote is lent to writers alone: its temporary tables would stand before
+                tables that a reader means.
 
         Raises:
             BusyError: the deadline passed.
             StoreError: this thread tried to open the file, and could not.
         """
-        cursor = self._take(deadline)
+        cursor = self._take(deadline, use)
         try:
             yield cursor
         finally:
-            self._give_back(cursor, again=to_read)
+            self._give_back(cursor, use)
 
     def renew(self) -> None:
         """Close the file once the last cursor is back; the next use opens it again."""
@@ -116,7 +122,7 @@ class Held:
             self._stepping_aside = self._connection is not None
         self._close_when_unused()
 
-    def _take(self, deadline: float) -> DuckDBPyConnection:
+    def _take(self, deadline: float, use: Use) -> DuckDBPyConnection:
         connection = self._connection
         if connection is not None and self._file != _identity(self._path):
             self._step_aside(connection)  # it was deleted or replaced: nobody else sees the file that we hold
@@ -124,17 +130,17 @@ class Held:
             if not self._changed.wait_for(self._decided, deadline - time.monotonic()):
                 raise BusyError(f"{self._path.name} is {_WANTED if self._stepping_aside else _MOVING}")
             if self._connection is not None:
-                return self._cursor_of(self._connection)
+                return self._cursor_of(self._connection, use)
             self._moving = True
         try:
-            return self._take_anew(deadline)
+            return self._take_anew(deadline, use)
         finally:
             self._moved()
 
     def _decided(self) -> bool:
         return not (self._moving or self._stepping_aside)
 
-    def _take_anew(self, deadline: float) -> DuckDBPyConnection:
+    def _take_anew(self, deadline: float, use: Use) -> DuckDBPyConnection:
         """Open the file, and take the first cursor before another thread can close it."""
         file = _identity(self._path)  # if the file is replaced from now on, the next lease notices
         with contextlib.ExitStack() as opening:
@@ -143,28 +149,22 @@ class Held:
             with self._changed:
                 self._open, self._connection, self._file = opening.pop_all(), connection, file
                 self._revision = object()
-                return self._cursor_of(connection)
+                return self._cursor_of(connection, use)
 
-    def _cursor_of(self, connection: DuckDBPyConnection) -> DuckDBPyConnection:
+    def _cursor_of(self, connection: DuckDBPyConnection, use: Use) -> DuckDBPyConnection:
         """A cursor, which keeps the file open until it is returned. Call it with `_changed` held."""
-        cursor = self._idle.pop() if self._idle else cursor_of(connection)
+        idle = self._idle[use]
+        cursor = idle.pop() if idle else cursor_of(connection)
         self._users += 1
         return cursor
 
-    def _give_back(self, cursor: DuckDBPyConnection, *, again: bool) -> None:
-        """Take a cursor back, to lend it again or not: making one takes as long as a small query.
-
-        A cursor that wrote is not lent again. Its temporary tables would stand before tables of the file.
-        """
+    def _give_back(self, cursor: DuckDBPyConnection, use: Use) -> None:
+        """Take a cursor back to lend it again: making one takes as long as a small query."""
         with contextlib.suppress(duckdb.Error):
-            if again:
-                cursor.execute("")  # drops a result that was not read to its end
-            else:
-                cursor.close()
+            cursor.execute("")  # drops a result that was not read to its end
         with self._changed:
             self._users -= 1
-            if again:
-                self._idle.append(cursor)
+            self._idle[use].append(cursor)
         self._close_when_unused()
 
     def _step_aside(self, connection: DuckDBPyConnection) -> None:
@@ -180,9 +180,9 @@ class Held:
             if self._users or self._connection is None or not (self._stepping_aside or self._ended):
                 return
             closing, self._open = self._open, contextlib.ExitStack()
-            for idle in self._idle:
+            for idle in chain(*self._idle.values()):
                 closing.callback(idle.close)
-            self._idle = []
+            self._idle.clear()
             self._connection = self._revision = None
             self._moving, self._stepping_aside = True, False
         try:
@@ -222,11 +222,11 @@ class Held:
         with self._changed:
             if self._connection is None:
                 return False
-            cursor = self._cursor_of(self._connection)
+            cursor = self._cursor_of(self._connection, "read")
         try:
             ((kept,),) = cursor.execute(_KEPT_BYTES).fetchall()
         finally:
-            self._give_back(cursor, again=True)
+            self._give_back(cursor, "read")
         return bool(kept > self._limits.kept_bytes)
 
     def close(self) -> None:
