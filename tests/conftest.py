@@ -31,6 +31,9 @@ START = datetime(2026, 11, 1, 12, tzinfo=UTC)
 WHOLE = bool(os.environ.get("WHOLE"))
 """Slow families of tests run whole, by `make test WHOLE=1`; otherwise each family runs its short form."""
 
+in_whole = pytest.mark.skipif(not WHOLE, reason="slow: runs with make test WHOLE=1")
+"""Marks a slow test that a short run leaves out."""
+
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")  # no test fails because the machine is busy
 
@@ -62,11 +65,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=place)
 
 
+SERVED_APART = ("tests/browser/test_dashboard.py", "tests/browser/test_sign_in.py")
+"""Files of browser/ whose tests start servers of their own."""
+
+
 class _BrowserTogether(LoadFileScheduling):
-    """Gives each worker a file at a time, but all files of browser/ to one: they share dashboards and browsers."""
+    """Gives each worker a file at a time, but most files of browser/ to one: they share dashboards and browsers."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return "browser" if nodeid.startswith("tests/browser/") else super()._split_scope(nodeid)
+        shares = nodeid.startswith("tests/browser/") and not nodeid.startswith(SERVED_APART)
+        return "browser" if shares else super()._split_scope(nodeid)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling:

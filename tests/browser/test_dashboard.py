@@ -20,7 +20,7 @@ from store.file.locks import beside
 from store.ledger import runs
 from store.models import utc_now
 from store.prices import ticks
-from tests.conftest import Program, wait_until
+from tests.conftest import Program, in_whole, wait_until
 from tests.support.chromium import PAGES, drawn, range_in, seen
 from tests.support.dashboard import Dashboard, dashboard_at, free_port
 from tests.support.history import with_history
@@ -177,6 +177,7 @@ def test_a_dashboard_beside_a_running_recorder_shows_its_data_and_says_who_recor
     assert code == 0
 
 
+@in_whole
 def test_a_host_that_ignores_the_server_half_still_records(start_dashboard, open_page, database_file, tmp_path):
     script = tmp_path / "host.py"
     script.write_text(
@@ -261,6 +262,7 @@ def test_a_page_that_fails_says_so_and_keeps_its_traceback_to_the_log(start_dash
     assert "RuntimeError: not for readers" in log
 
 
+@in_whole
 def test_saving_source_files_leaves_one_recorder_that_misses_no_slot(
     start_dashboard, open_page, database_file, project_copy
 ):

@@ -5,12 +5,14 @@ from playwright.sync_api import Page, expect
 
 from poller.simulator.replies import INDEX_NAMES
 from store.models import utc_now
-from tests.conftest import wait_until
+from tests.conftest import WHOLE, wait_until
 from tests.support.chromium import PAGES, drawn, overflow, range_in_address, seen
 from tests.support.dashboard import dashboard_at, free_port
 from tests.support.history import with_history
 
 pytestmark = pytest.mark.browser
+
+SHOWN = PAGES if WHOLE else {name: PAGES[name] for name in ("Overview", "History")}
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +26,7 @@ def dozens(tmp_path_factory):
         yield dashboard
 
 
-@pytest.fixture(scope="module", params=list(PAGES.values()), ids=list(PAGES))
+@pytest.fixture(scope="module", params=list(SHOWN.values()), ids=list(SHOWN))
 def page(request, dozens, contexts):
     """A page with thirty indexes, drawn on a phone. The tests share it."""
     page = contexts(phone=True).new_page()

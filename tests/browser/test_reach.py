@@ -22,7 +22,7 @@ from store.file.database import Database
 from store.ledger import runs
 from store.models import utc_now
 from store.prices import ticks
-from tests.conftest import wait_until
+from tests.conftest import in_whole, wait_until
 from tests.support.dashboard import Dashboard
 from tests.support.history import observe
 
@@ -219,6 +219,7 @@ def received_seconds(database_file: Path) -> list[int]:
     return [int(tick.received_at.timestamp()) for tick in found if tick.received_at is not None]
 
 
+@in_whole
 def test_slow_clients_cost_no_slot_and_delay_no_other_client(start_dashboard, database_file):
     database = Database(database_file)
     database.migrate()

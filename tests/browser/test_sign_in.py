@@ -15,7 +15,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 from poller.simulator.server import Simulator
 from store.models import utc_now
 from tests.browser.axe import add_axe, lasting
-from tests.conftest import Program, wait_until
+from tests.conftest import Program, in_whole, wait_until
 from tests.support.chromium import PAGES, drawn, overflow
 from tests.support.dashboard import Dashboard, dashboard_at, free_port
 from tests.support.history import with_history
@@ -201,6 +201,7 @@ def test_signing_out_in_one_tab_ends_the_others_and_the_cookie(private, visitor)
     expect_to_be_asked(opened(thief, private.url))
 
 
+@in_whole
 def test_signing_out_leaves_other_readers_signed_in(private, visitor):
     one, other = (opened(visitor(), private.url) for _ in range(2))
     for page in (one, other):
@@ -231,6 +232,7 @@ def of_two_providers(tmp_path_factory, provider) -> Iterator[Private]:
         yield private
 
 
+@in_whole
 @pytest.mark.parametrize("name", ["Google", "Example"])
 def test_each_of_two_providers_lets_readers_in(of_two_providers, visitor, name):
     page = opened(visitor(), of_two_providers.url)
