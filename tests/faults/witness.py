@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TextIO, cast
+from unittest.mock import patch
 
 import settings as all_settings
 from poller.logs import configure_logging
@@ -81,10 +82,8 @@ def show_pages(port: str, log: Path) -> None:
     with log.open("w") as file:
         for stream in (1, 2):
             os.dup2(file.fileno(), stream)
-    settings = all_settings.load()
-    which = settings.database, settings.memory_limit
-    shared._databases[which] = Witnessed(*which)
-    streamlit(["run", str(all_settings.ROOT / "dashboard.py"), "--server.port", port, *_OPTIONS])
+    with patch.object(shared, "Database", Witnessed):
+        streamlit(["run", str(all_settings.ROOT / "dashboard.py"), "--server.port", port, *_OPTIONS])
 
 
 def record(mode: str, ahead: Path) -> None:
