@@ -13,6 +13,7 @@ from store.health.vitals import Vitals
 from store.ledger import gaps, runs
 from store.models import Cause, Gap, Miss, Run, Tick, to_column, utc_now
 from store.prices import averages, ticks
+from tests.conftest import wait_until
 from tests.support.chromium import drawn, overflow, seen
 from tests.support.dashboard import dashboard_at, free_port
 
@@ -62,12 +63,16 @@ def test_the_calendar_shows_each_kind_of_hour_in_a_colour_of_its_own(outages, op
 
     expect(page.get_by_role("heading", name="Coverage by day and hour")).to_be_visible()
     chart = drawn(page)
-    colours = chart.locator(".js-plotly-plot").evaluate(
-        "plot => Object.fromEntries(plot._fullData.filter(each => each.x.length)"
-        ".map(each => [each.meta.part, JSON.stringify(each.marker.color)]))"
-    )
-    assert set(colours) == {"live", "healed", "missing"}
-    assert len(set(colours.values())) == 3
+
+    def colours() -> dict[str, str]:
+        found: dict[str, str] = chart.locator(".js-plotly-plot").evaluate(
+            "plot => Object.fromEntries(plot._fullData.filter(each => each.x.length && each.marker)"
+            ".map(each => [each.meta.part, JSON.stringify(each.marker.color)]))"
+        )
+        return found
+
+    wait_until(lambda: set(colours()) == {"live", "healed", "missing"})
+    assert len(set(colours().values())) == 3
     assert "1 gap is open: BTC / USD" in (chart.get_attribute("aria-label") or "")
 
 

@@ -16,6 +16,7 @@ from streamlit.components.v2 import manifest_scanner
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest, app_test
 
+from poller.alerts.watchdog import Watchdog
 from settings import ROOT
 from store.file.database import Database
 from store.file.recorder import Notice, RecorderLock
@@ -48,9 +49,26 @@ def pages_of(database_file: Path) -> Iterator[Open]:
         patch.setattr(manifest_scanner, "scan_component_manifests", installed_components)
         st.cache_data.clear()
         st.cache_resource.clear()
-        yield _open
+        with watchdogs_stopped(patch):
+            yield _open
         st.cache_data.clear()
         st.cache_resource.clear()
+
+
+@contextmanager
+def watchdogs_stopped(patch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Stop the watchdogs that visits start in the block: they would go on until the process ends."""
+    started: list[Watchdog] = []
+    start = Watchdog.start
+
+    def start_to_stop(watchdog: Watchdog) -> None:
+        started.append(watchdog)
+        start(watchdog)
+
+    patch.setattr(Watchdog, "start", start_to_stop)
+    yield
+    for watchdog in started:
+        watchdog.stop()
 
 
 def _open(name: str = "overview", timezone: str | None = None, **address: Any) -> AppTest:
