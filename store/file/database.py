@@ -174,7 +174,7 @@ class Database:
             new.rename(self.path)
 
     def require_no_file(self) -> None:
-        """Check that there is neither the file nor a log of it.
+        """Check that neither the file nor its log exists.
 
         Raises:
             StoreError: one of them exists already.

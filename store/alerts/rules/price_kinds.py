@@ -98,7 +98,7 @@ class Level(Directed):
 
 
 class RangeBreak(Directed):
-    """The price went above the high, or below the low, of the hours before, all of which must be recorded."""
+    """The price went above the high, or below the low, of the hours before. An observation before them is needed."""
 
     kind: Literal["range_break"]
     hours: float = Field(description="a number above 0 and up to 720", strict=True, gt=0, le=720)
