@@ -21,11 +21,12 @@ from settings import PREFIX, SettingsError
 from store.alerts.events import Event
 from store.alerts.rules.kinds import AnyRule
 from store.alerts.rules.rule_file import load_rules
+from store.file.clock import exchange_now
 from store.instants import in_iso
 from store.models import utc_now
 
 from .parts import database_of, known_indexes, load, one_line, progress_bar
-from .types import INSTANT
+from .types import INSTANT, PATH
 
 if TYPE_CHECKING:
     from store.alerts.replay.replay import Replayed
@@ -69,7 +70,7 @@ def _sent(message: Message, name: str, address: SecretStr) -> bool:
 @alerts.command()
 @click.option("--from", "start", type=INSTANT, help="From this time on, ISO 8601; 30 days before the end if left out.")
 @click.option("--to", "end", type=INSTANT, help="Up to this time; now if left out.")
-@click.option("--rules", "path", metavar="FILE", type=click.Path(path_type=Path), help="Rules in place of alerts.toml.")
+@click.option("--rules", "path", metavar="FILE", type=PATH, help="Rules in place of alerts.toml.")
 @click.option("--json", "as_json", is_flag=True, help="Print an object with times in ISO 8601, UTC.")
 @one_line
 def replay(start: datetime | None, end: datetime | None, path: Path | None, *, as_json: bool) -> None:
@@ -78,7 +79,7 @@ def replay(start: datetime | None, end: datetime | None, path: Path | None, *, a
 
     settings = load()
     database = database_of(settings)
-    now = utc_now()
+    now = exchange_now(settings.database)
     end = min(end or now, now)
     start = start or end - _REPLAYED
     if start >= end:

@@ -15,17 +15,18 @@ from settings import Settings
 from store.backup.backup import backup
 from store.backup.restore import restore
 from store.export.files import Exports
-from store.export.query import FORMATS, ExportQuery, Format
-from store.export.selection import snapshot_feeds
+from store.export.query import FORMATS, SUFFIXES, ExportQuery, Format
+from store.export.selection import other_feeds
 from store.file.clock import exchange_now
 from store.file.database import Database
 from store.instants import EPOCH
 from store.ledger.gap_table import rebuild as rebuild_gaps
+from store.market.chains import rebuild as rebuild_surfaces
 from store.models import Gap
 from store.prices.candles import rebuild as rebuild_candles
 
 from .parts import database_of, known_indexes, load, one_line, progress_bar
-from .types import FOLDER, INSTANT, INTERVAL
+from .types import FOLDER, INSTANT, INTERVAL, PATH
 from .words import exported_in_words, healed_in_words
 
 
@@ -54,9 +55,7 @@ def back_up(folder: Path) -> None:
 
 @click.command("restore")
 @click.argument("folder", metavar="DIR", type=FOLDER)
-@click.option(
-    "--into", metavar="FILE", type=click.Path(path_type=Path), help="The new file, in place of TICKWELL_DATABASE."
-)
+@click.option("--into", metavar="FILE", type=PATH, help="The new file, in place of TICKWELL_DATABASE.")
 @one_line
 def restore_from(folder: Path, into: Path | None) -> None:
     """Make a new database file from the backup in DIR."""
@@ -71,13 +70,15 @@ def restore_from(folder: Path, into: Path | None) -> None:
 @click.command()
 @one_line
 def rebuild() -> None:
-    """Rebuild all candles from the ticks, and the gaps from their events; works beside a recorder."""
+    """Rebuild candles from ticks, gaps from their events, smiles and surfaces from chains; works beside a recorder."""
     database = database_of(load())
-    with progress_bar("rebuilding") as tell:
+    with progress_bar("rebuilding candles") as tell:
         rebuild_candles(database, exchange_now(database.path), tell)
     with database.write() as cursor:
         rebuild_gaps(cursor)
-    click.echo("candles and gaps rebuilt")
+    with progress_bar("rebuilding smiles and surfaces") as tell:
+        rebuild_surfaces(database, tell)
+    click.echo("candles, gaps, smiles and surfaces rebuilt")
 
 
 @click.command("export")
@@ -91,32 +92,46 @@ def rebuild() -> None:
     show_default=True,
     help="Candles of this length, such as 1m.",
 )
-@click.option("--format", "format_", type=click.Choice(FORMATS), default="parquet", show_default=True)
+@click.option("--format", "format_", type=click.Choice(FORMATS), help="As --to ends; parquet if that says nothing.")
 @click.option("--healed/--no-healed", default=True, help="With or without the points from the exchange's charts.")
-@click.option("--to", metavar="PATH", type=click.Path(path_type=Path), help="Copy it to this file, or into a folder.")
+@click.option("--to", metavar="PATH", type=PATH, help="Copy it to this file, or into a folder.")
 @one_line
 def export_to(
     index_names: tuple[str, ...],
     start: datetime,
     end: datetime | None,
     interval: timedelta,
-    format_: Format,
+    format_: Format | None,
     *,
     healed: bool,
     to: Path | None,
 ) -> None:
     """Write ticks or candles into a Parquet, CSV or Excel file; works beside a recorder."""
+    format_ = _format_of(to, format_)
     settings = load()
     database = database_of(settings)
     indexes = known_indexes(database, settings)
     with database.read() as cursor:
-        _require_known(index_names, [*indexes, *snapshot_feeds(cursor)])
+        _require_known(index_names, [*indexes, *other_feeds(cursor)])
     query = ExportQuery(
         index_names or tuple(indexes), start, end or exchange_now(settings.database), interval, healed, format_
     )
     with progress_bar("exporting") as tell:
         made = Exports(database, settings.exports_limit_bytes).make(query, tell)
     click.echo(exported_in_words(made, made.path if to is None else made.copy(to)))
+
+
+def _format_of(to: Path | None, said: Format | None) -> Format:
+    """The format of an export, as the user says it or as the name of its file does."""
+    if to is None or to.is_dir():
+        return said or "parquet"
+    found = next((each for each, suffix in SUFFIXES.items() if to.name.endswith(f".{suffix}")), None)
+    if found is None:
+        endings = ", ".join(f".{suffix}" for suffix in SUFFIXES.values())
+        raise click.UsageError(f"--to {to}: must be a folder that exists, or the name of a file that ends in {endings}")
+    if said not in {None, found}:
+        raise click.UsageError(f"--to {to} is the name of a {found} file, and --format says {said}")
+    return found
 
 
 def _require_known(index_names: Sequence[str], known: Sequence[str]) -> None:

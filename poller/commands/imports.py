@@ -1,26 +1,29 @@
 """The command line of imports: `python -m poller import`, its list and its undo."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
 import settings as all_settings
-from settings import Settings
 from store.file.database import Database
+from store.intake.files.candles import LAYOUTS
 from store.intake.foreign import Columns
 from store.intake.import_log import Import, imports
-from store.intake.imports import Imported, import_files
+from store.intake.imports import Imported, import_files, look_at
+from store.intake.look import Look
 from store.intake.undo import undo
 
 from .parts import database_of, load, one_line, progress_bars
+from .types import PATH
 
 NEWEST = 0
 """The number that `import --undo` means without a number: the newest import."""
 
 
 @click.command("import")
-@click.argument("files", nargs=-1, metavar="FILES...", type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, metavar="FILES...", type=PATH)
 @click.option("--time", metavar="COLUMN", help="The column that has the time.")
 @click.option("--price", metavar="COLUMN", help="The column that has the price.")
 @click.option("--index-column", "index", metavar="COLUMN", help="The column that has the index name.")
@@ -32,6 +35,18 @@ NEWEST = 0
     type=click.IntRange(0),
     help="All prices are averages over this time.",
 )
+@click.option(
+    "--candle",
+    "candle_s",
+    metavar="SECONDS",
+    type=click.IntRange(1),
+    help="Each row is a candle of this length; its close is stored as the price at its end.",
+)
+@click.option("--like", type=click.Choice(list(LAYOUTS)), help="The tool that wrote the file.")
+@click.option("--decimal", "point", type=click.Choice([".", ","]), help="The decimal sign of prices.")
+@click.option("--dates", "order", type=click.Choice(["dmy", "mdy"]), help="The order of day and month in dates.")
+@click.option("--check", "checked", is_flag=True, help="Say what is in the files and how they are read; store nothing.")
+@click.option("--sure", is_flag=True, help="Store prices that differ by a power of ten from stored ones.")
 @click.option("--list", "listed", is_flag=True, help="List the imports so far.")
 @click.option(
     "--undo",
@@ -43,8 +58,10 @@ NEWEST = 0
     help="Undo the newest import, or the one with this number.",
 )
 @one_line
-def import_from(files: tuple[Path, ...], *, listed: bool, undone: int | None, **columns: Any) -> None:
-    """Store the prices in Parquet or CSV files (.gz too); works beside a recorder and may be repeated."""
+def import_from(
+    files: tuple[Path, ...], *, checked: bool, sure: bool, listed: bool, undone: int | None, **columns: Any
+) -> None:
+    """Store the prices in Parquet, CSV or Excel files; works beside a recorder and may be repeated."""
     asked = [name for name, it in (("FILES", files), ("--list", listed), ("--undo", undone is not None)) if it]
     if len(asked) != 1:
         raise click.UsageError(
@@ -56,7 +73,7 @@ def import_from(files: tuple[Path, ...], *, listed: bool, undone: int | None, **
     elif undone is not None:
         _undo_import(database_of(settings), None if undone == NEWEST else undone)
     else:
-        _import_files(settings, files, columns)
+        _use_files(database_of(settings), files, columns, checked=checked, sure=sure)
 
 
 def _list_imports(database: Database) -> None:
@@ -77,13 +94,20 @@ def _undo_import(database: Database, import_id: int | None) -> None:
     )
 
 
-def _import_files(settings: Settings, files: tuple[Path, ...], columns: dict[str, Any]) -> None:
-    name = columns["index_name"]
+def _use_files(
+    database: Database, files: tuple[Path, ...], options: dict[str, Any], *, checked: bool, sure: bool
+) -> None:
+    name = options["index_name"]
     if name is not None and not all_settings.is_index_name(name):
         raise click.UsageError(f"--index {name}: must be an index name as Deribit spells it, such as btc_usd")
+    columns = Columns(**options)
     try:
         with progress_bars() as tell:
-            for imported in import_files(database_of(settings), files, Columns(**columns), tell):
+            if checked:
+                for look in look_at(database, files, columns, tell):
+                    click.echo(look)
+                return
+            for imported in import_files(database, files, columns, tell, show=_show, sure=sure):
                 click.echo(_imported_in_words(imported))
     except KeyboardInterrupt as error:
         raise click.ClickException(
@@ -91,8 +115,18 @@ def _import_files(settings: Settings, files: tuple[Path, ...], columns: dict[str
         ) from error
 
 
+def _show(look: Look) -> None:
+    """Say how a file is read. This goes to stderr: programs read on stdout what became of the file."""
+    click.echo(replace(look, bad=0), err=True)
+
+
 def _imported_in_words(imported: Imported) -> str:
     lines = [f"{imported.path}: ticks stored {imported.stored:,}, already stored {imported.left_out:,}"]
+    if imported.shared:
+        lines.append(
+            f"  of these {imported.shared:,} with a time that another row of the file has, "
+            f"{imported.shared_another:,} of them with another price: the first one counts"
+        )
     if imported.another_price:
         lines.append(f"  of these {imported.another_price:,} with another price: the stored price is kept")
     if imported.overruled:

@@ -18,6 +18,7 @@ from store.instants import EPOCH
 from store.ledger.gaps import gap_as_json, ledger
 
 from .parts import database_of, load, one_line
+from .types import PATH
 from .words import gaps_in_words, report_in_words
 
 
@@ -44,11 +45,12 @@ def list_gaps(*, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("path", type=click.Path(exists=True, path_type=Path))
+@click.argument("path", type=PATH)
 @one_line
 def verify(path: Path) -> None:
     """Check the whole of a database file, a backup or exports, and list what is wrong; exit 1 if anything is."""
     settings = load()
+    path.stat()  # without access or file this says so
     found = list(_faults(path, settings))
     for fault in found:
         click.echo(fault)

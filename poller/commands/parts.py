@@ -17,7 +17,7 @@ from store.prices.indexes import index_names
 
 
 def one_line(command: Callable[..., None]) -> Callable[..., None]:
-    """Turn each expected error into one line on stderr and exit code 1."""
+    """Turn each expected error, and each error of a path, into one line on stderr and exit code 1."""
 
     @wraps(command)
     def wrapped(*args: Any, **options: Any) -> None:
@@ -25,6 +25,10 @@ def one_line(command: Callable[..., None]) -> Callable[..., None]:
             command(*args, **options)
         except TickwellError as error:
             raise click.ClickException(str(error)) from error
+        except OSError as error:
+            if error.filename is None:
+                raise
+            raise click.ClickException(f"{error.filename} can't be used: {error.strerror}") from error
 
     return wrapped
 

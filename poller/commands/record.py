@@ -13,12 +13,13 @@ from pathlib import Path
 import click
 
 from poller.feeds.feed import Outcome
+from poller.heap import share_one_heap
 from poller.recorder.daily_backup import DailyBackup
 from poller.recorder.once import poll_once
 from poller.recorder.recorder import Recorder
-from poller.simulator.server import Simulator
 from settings import Settings
 from store.file.database import Database
+from store.file.shared import shared_database
 from store.models import Miss
 
 from .parts import database_of, load, one_line
@@ -34,8 +35,9 @@ _LOOK_AGAIN_S = 0.1
 @one_line
 def run(folder: Path | None = None) -> None:
     """Record until stopped (SIGTERM, Ctrl+C)."""
+    share_one_heap()
     settings = load()
-    database = database_of(settings)
+    database = shared_database(settings.database, settings.memory_limit)
     recorder = Recorder(settings, database, "external")
     # A signal handler may interrupt an Event's own work and would deadlock there. A SimpleQueue is safe.
     signals: queue.SimpleQueue[int] = queue.SimpleQueue()
@@ -104,6 +106,8 @@ def _tell(outcomes: Sequence[Outcome]) -> None:
 @click.option("--seed", type=int, default=1, show_default=True, help="Another seed gives other prices.")
 def simulate(host: str, port: int, seed: int) -> None:
     """Serve simulated prices the way Deribit serves real ones, with faults on demand (POST /faults)."""
+    from poller.simulator.server import Simulator  # takes 1 MB, which a recorder does not need
+
     simulator = Simulator(host, port, seed)
     try:
         simulator.start()

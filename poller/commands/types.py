@@ -9,7 +9,9 @@ import click
 from store.instants import from_text
 from store.prices.bars import INTERVAL_NAMES, SINGLE_TICKS
 
-FOLDER = click.Path(file_okay=False, path_type=Path)
+# Click would say that a path in a folder without access does not exist. The command says what the system says.
+PATH = click.Path(readable=False, path_type=Path)
+FOLDER = click.Path(readable=False, file_okay=False, path_type=Path)
 
 
 class _Instant(click.ParamType[datetime]):

@@ -9,6 +9,8 @@ from store.export.files import Export
 from store.health.status import age_in_words, aside_in_words
 from store.models import Exchange, Gap, Snapshot, Tick
 
+_CHECKS = {"ok": "good", "note": "to note", "warn": "bad"}
+
 
 def outcome_in_words(outcome: Outcome) -> str:
     if isinstance(outcome, Snapshot):
@@ -52,4 +54,13 @@ def report_in_words(report: dict[str, Any]) -> str:
         f"{name} {index['price']}, {age_in_words(index['age_s'])}, ticks: {index['ticks']} since {index['first']}"
         for name, index in report["indexes"].items()
     ]
+    lines += [_feed_in_words(name, feed) for name, feed in report["feeds"].items() if "/" in name]
+    lines += [f"check {_CHECKS[check['state']]}, {check['words']}" for check in report["checks"]]
     return "\n".join(lines)
+
+
+def _feed_in_words(name: str, feed: dict[str, Any]) -> str:
+    if feed["last"] is None:
+        return f"{name}, no data yet"
+    reason = f": {feed['reason']}" if "reason" in feed else ""
+    return f"{name}, {age_in_words(feed['age_s'])}, {feed['state']}{reason}"

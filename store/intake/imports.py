@@ -8,12 +8,14 @@ import contextlib
 import glob
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from store.errors import FileError, ForeignExchangeError
+import duckdb
+
+from store.errors import FileError, ForeignExchangeError, NoDatabaseError
 from store.file.database import Database
 from store.file.disk import in_one_line
 from store.file.exchange import admit
@@ -27,9 +29,12 @@ from store.progress import TellWhat
 
 from . import import_log
 from .foreign import Columns
+from .joining import Stored, join_of, stored_near
+from .look import Look
 from .portions import STAYS_S, Count, store_portion
 from .reopening import reopen
-from .staging import Limits, Ready, ready
+from .staging import Ready, ready
+from .work import Limits
 
 # An average heals a slot whose distance to the average's time is less than the average's length.
 _GAVE_WAY = """
@@ -41,6 +46,9 @@ FROM overruled
 WHERE import_id = $import_id
 GROUP BY index_name
 """
+
+# A lease compares the prices of a few indexes in some milliseconds each.
+_MOST_JOINS = 20
 
 _UNHEALED: tuple[GapState, ...] = ("open", "unfillable")
 
@@ -54,6 +62,8 @@ class Imported:
         stored: how many became ticks.
         left_out: how many were stored already, or are averages where something finer is stored.
         another_price: how many of the ones left out differ in price from the stored tick.
+        shared: how many of the ones left out have a time that another row of the file has.
+        shared_another: how many of these differ in price from that row.
         overruled: how many averages were replaced by the new ticks.
         bad, bad_rows, examples: the rows that can't be ticks, as in `Ready`.
         healed: how many gaps, or pieces of gaps, the new ticks healed.
@@ -63,6 +73,8 @@ class Imported:
     stored: int
     left_out: int
     another_price: int
+    shared: int
+    shared_another: int
     overruled: int
     bad: int
     bad_rows: Path | None
@@ -71,16 +83,25 @@ class Imported:
 
 
 def import_files(
-    database: Database, paths: Sequence[Path], columns: Columns, tell: TellWhat, limits: Limits = Limits()
+    database: Database,
+    paths: Sequence[Path],
+    columns: Columns,
+    tell: TellWhat,
+    limits: Limits = Limits(),
+    *,
+    show: Callable[[Look], object] = str,
+    sure: bool = False,
 ) -> Iterator[Imported]:
     """Store the prices of files, one after the other. The database is made if it is missing.
 
     Args:
         database: an object that nobody else uses: it keeps the file until others want it.
-        paths: of Parquet or CSV files.
-        columns: the columns that the user named.
+        paths: of Parquet, CSV or Excel files.
+        columns: what the user said of them.
         tell: called with the progress.
         limits: how many rows are stored under one lease, and how often progress is reported.
+        show: called with what was found out about a file, before any of it is stored.
+        sure: store prices that differ by a power of ten from stored ones near them?
 
     Yields:
         What became of each file, when all of it is stored.
@@ -89,14 +110,52 @@ def import_files(
         FileError: a file can't be used; nothing of it was stored.
         StoreError: the database can't be used. Stored ticks stay, and the next import leaves them out.
     """
-    for path in paths:
-        if not path.is_file():
-            raise FileError(f"{path} is not a file")
+    _refuse_missing(paths)
     with folder_alone(database) as folder:
         database.migrate()
         for path in paths:
             file = ready(path, columns, folder, database.memory_limit, tell, limits)
+            look, jumps = _joined(database, file)
+            show(look)
+            if jumps and not sure:
+                raise FileError(f"{path}: {jumps[0]}: say --decimal if the sign is misread, or --sure to store it")
             yield _import(database, file, tell, limits.stored)
+
+
+def look_at(
+    database: Database, paths: Sequence[Path], columns: Columns, tell: TellWhat, limits: Limits = Limits()
+) -> Iterator[Look]:
+    """What an import of files would store and how it reads them. Nothing is stored, and no bad rows are written.
+
+    Raises:
+        FileError: a file can't be used.
+        StoreError: the database can't be used.
+    """
+    _refuse_missing(paths)
+    with folder_alone(database) as folder:
+        for path in paths:
+            file = ready(path, columns, folder, database.memory_limit, tell, limits, aside=False)
+            look, jumps = _joined(database, file)
+            yield replace(look, joins=(*look.joins, *jumps))
+
+
+def _refuse_missing(paths: Sequence[Path]) -> None:
+    for path in paths:
+        if not path.is_file():
+            raise FileError(f"{path} is not a file")
+
+
+def _joined(database: Database, file: Ready) -> tuple[Look, list[str]]:
+    """The look at a file with how it joins what is stored, and each jump of its prices by a power of ten."""
+    its = file.look.instruments[:_MOST_JOINS]
+    near: list[Stored] = []
+    with contextlib.suppress(NoDatabaseError), database.read(STAYS_S) as cursor:
+        near = [stored_near(cursor, each) for each in its]
+    with duckdb.connect(config={"memory_limit": database.memory_limit}) as scratch:
+        found = [join_of(scratch, each, file.reading, stored) for each, stored in zip(its, near, strict=False)]
+    joins = [join for join in found if join is not None]
+    look = replace(file.look, joins=tuple(join.words for join in joins))
+    return look, [join.jump for join in joins if join.jump is not None]
 
 
 def _import(database: Database, file: Ready, tell: TellWhat, most_stored: int) -> Imported:
@@ -123,6 +182,8 @@ def _import(database: Database, file: Ready, tell: TellWhat, most_stored: int) -
         count.stored,
         count.left_out,
         count.another_price,
+        count.shared,
+        count.shared_another,
         count.overruled,
         file.bad,
         file.bad_rows,

@@ -11,7 +11,8 @@ from store.models import from_column, to_column
 from store.prices import averages, candles, overruled
 
 from . import import_log
-from .staging import Portion, Ready
+from .staging import Ready
+from .survey import Portion
 
 _READ = """
 CREATE OR REPLACE TEMP TABLE portion AS
@@ -84,6 +85,8 @@ class Count:
     stored: int = 0
     left_out: int = 0
     another_price: int = 0
+    shared: int = 0
+    shared_another: int = 0
     overruled: int = 0
 
 
@@ -133,15 +136,16 @@ def _store(
     stored, observed = _stored(cursor, start, end)
     if stored > most_stored and rows > 1:
         return False
-    another_price = _leave_out(cursor, _DOUBLES, {})
+    shared, shared_another = _leave_out(cursor, _DOUBLES, {})
+    another_price = 0
     if over_s:
         averages.leave_out_covered(cursor, start, end, over_s)
         overruled.reach(cursor, end + timedelta(seconds=over_s))
     elif observed:
-        another_price += _leave_out(cursor, _THERE, {"first": first, "last": last})
+        _, another_price = _leave_out(cursor, _THERE, {"first": first, "last": last})
     import_log.claim_portion(cursor, import_id, start, end, over_s)
     ((new,),) = cursor.execute(_INSERT.format(rows="portion", over_s=over_s)).fetchall()
-    _account(cursor, import_id, start, end, Count(new, rows - new, another_price), count)
+    _account(cursor, import_id, start, end, Count(new, rows - new, another_price, shared, shared_another), count)
     return True
 
 
@@ -158,6 +162,8 @@ def _account(
     count.stored += found.stored
     count.left_out += found.left_out
     count.another_price += found.another_price
+    count.shared += found.shared
+    count.shared_another += found.shared_another
     count.overruled += gave_way
 
 
@@ -167,9 +173,8 @@ def _stored(cursor: DuckDBPyConnection, start: datetime, last: datetime) -> tupl
     return stored, observed
 
 
-def _leave_out(cursor: DuckDBPyConnection, find: str, values: dict[str, Any]) -> int:
-    """Remove the rows of the portion that are stored already; return how many of them have another price."""
+def _leave_out(cursor: DuckDBPyConnection, find: str, values: dict[str, Any]) -> tuple[int, int]:
+    """Remove the rows of the portion that are known; return how many, and how many of them have another price."""
     cursor.execute(find, values)
     cursor.execute("DELETE FROM portion WHERE rowid IN (SELECT number FROM known)")
-    ((another_price,),) = cursor.execute("SELECT count(*) FILTER (WHERE another_price) FROM known").fetchall()
-    return int(another_price)
+    return cursor.execute("SELECT count(*), count(*) FILTER (WHERE another_price) FROM known").fetchall()[0]

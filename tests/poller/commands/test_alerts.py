@@ -2,15 +2,16 @@
 
 import json
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 from click.testing import Result
 
 from store.file.database import Database
+from store.file.recorder import Notice, RecorderLock
 from store.ledger import gaps, runs
-from store.models import Cause, Gap, Run
+from store.models import Cause, Gap, Run, utc_now
 from store.prices import ticks
 from tests.conftest import START, tick
 from tests.support.webhook import SECRET, Webhook
@@ -165,6 +166,17 @@ def test_a_replay_uses_the_rules_in_force_and_thirty_days_by_default(command, re
     done = command("alerts", "replay", "--to", "2026-11-03", alerts_file=rules)
 
     assert done.stdout.splitlines()[-3] == "days: 30, of these with observations: 2"
+
+
+def test_a_replay_ends_now_by_the_clock_of_the_exchange(command, database, rules):
+    lock, now = RecorderLock(database.path), utc_now()
+    lock.acquire(Notice(4711, "external", now, 5, ("btc_usd",), "1", "recording", now, skew_s=3600.0))
+
+    done = command("alerts", "replay", "--rules", str(rules), "--json")
+
+    lock.release()
+    end = datetime.fromisoformat(json.loads(done.stdout)["end"])
+    assert timedelta(minutes=59) < end - now < timedelta(minutes=61)
 
 
 def test_a_replay_that_can_not_be_is_refused_in_one_line(command, recorded, rules, tmp_path):

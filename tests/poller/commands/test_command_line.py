@@ -220,7 +220,7 @@ def test_status_gives_the_object_of_the_health_route_as_json(running: Running):
     assert time.monotonic() - asked_at < 2
     assert (code, err) == (0, "")
     report = json.loads(only_line(out))
-    assert report.keys() == {"status", "version", "now", "database", "poller", "indexes", "feeds"}
+    assert report.keys() == {"status", "version", "now", "database", "poller", "indexes", "feeds", "checks"}
     assert (report["status"], report["version"]) == ("ok", VERSION)
     assert report["poller"]["pid"] == running.program.process.pid
     assert report["indexes"]["btc_usd"]["ticks"] >= 1
@@ -532,8 +532,8 @@ def test_a_backup_beside_a_recorder_is_verified_and_restored(command, database: 
 def test_a_path_that_is_not_there_can_not_be_verified(command, tmp_path: Path):
     result = command("verify", str(tmp_path / "btc_usd-ticks.parquet"))
 
-    assert result.exit_code == 2
-    assert result.stderr.splitlines()[-1].endswith("btc_usd-ticks.parquet' does not exist.")
+    assert result.exit_code == 1
+    assert result.stderr == f"Error: {tmp_path}/btc_usd-ticks.parquet can't be used: No such file or directory\n"
 
 
 def test_a_lost_file_is_restored_to_its_path(command, database: Database, tmp_path: Path):
@@ -606,7 +606,7 @@ def test_candles_are_rebuilt_from_the_ticks(command: Callable[..., Result], data
 
     done = command("rebuild")
 
-    assert (done.exit_code, done.stdout) == (0, "candles and gaps rebuilt\n")
+    assert (done.exit_code, done.stdout) == (0, "candles, gaps, smiles and surfaces rebuilt\n")
     with database.read() as cursor:
         ((minutes, hours),) = cursor.execute(
             "SELECT (SELECT count(*) FROM candles_1m), (SELECT count(*) FROM candles_1h)"

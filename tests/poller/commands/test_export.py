@@ -64,6 +64,31 @@ def test_an_export_is_copied_to_a_file(command, recorded: Database, tmp_path: Pa
     assert len(pd.read_parquet(path)) == 200
 
 
+def test_the_name_of_a_file_says_its_format(command, recorded: Database, tmp_path: Path):
+    path = tmp_path / "mine.csv.gz"
+
+    done = command("export", *RANGE, "--to", str(path))
+
+    assert done.exit_code == 0
+    assert len(pd.read_csv(path)) == 200
+
+
+@pytest.mark.parametrize(
+    ("name", "more", "refused"),
+    [
+        ("mine", (), "must be a folder that exists, or the name of a file that ends in .parquet, .csv.gz, .xlsx"),
+        ("mine.csv", (), "must be a folder that exists, or the name of a file that ends in .parquet, .csv.gz, .xlsx"),
+        ("mine.csv.gz", ("--format", "parquet"), "is the name of a csv file, and --format says parquet"),
+    ],
+)
+def test_a_name_that_fits_no_format_is_refused(command, recorded: Database, tmp_path: Path, name, more, refused):
+    done = command("export", *RANGE, *more, "--to", str(tmp_path / name))
+
+    assert done.exit_code == 2
+    assert done.stderr.splitlines()[-1].endswith(refused)
+    assert list(tmp_path.glob("mine*")) == []
+
+
 def test_a_target_that_can_not_be_written_is_refused_in_one_line(command, recorded: Database, tmp_path: Path):
     refused = command("export", "--to", str(tmp_path / "nowhere/mine.parquet"))
 

@@ -44,11 +44,50 @@ def test_the_outcome_of_each_row_of_an_imported_file_is_reported(
     assert done.exit_code == 0
     assert done.stdout.splitlines() == [
         f"{path}: ticks stored 2, already stored 1",
-        "  of these 1 with another price: the stored price is kept",
+        "  of these 1 with a time that another row of the file has, 1 of them with another price: the first one counts",
         f"  bad rows 1, in {path}.bad-rows.csv, for example",
         "    price is missing or not a number: 1793534401, x",
     ]
     assert [each.price for each in stored_ticks(database_file, "sol_usdc")] == [100.5, 101]
+
+
+def test_a_check_says_what_is_in_a_file_and_an_import_says_it_on_stderr(command, database: Database, tmp_path: Path):
+    path = tmp_path / "prices.csv"
+    path.write_text("ts,price\n1793534400,100.5\n1793534401,101\n1793534401,x\n")
+
+    checked = command("import", "--check", "--index", "btc_usd", str(path))
+    nothing = stored_ticks(database.path)
+    done = command("import", "--index", "btc_usd", str(path))
+
+    looked = [
+        f"{path}: text in UTF-8, separated by commas, names in line 1",
+        "  time: column 'ts', seconds since 1970",
+        "  price: column 'price', decimal points",
+        "  index: btc_usd, as you say",
+        "  btc_usd: rows 2, 2026-11-01 12:00:00 to 2026-11-01 12:00:01 UTC, first price 100.50, last 101.00",
+    ]
+    assert checked.stdout.splitlines() == [
+        *looked,
+        "  bad rows: 1, for example",
+        "    price is missing or not a number: 1793534401, x",
+    ]
+    assert nothing == []
+    assert set(looked) <= set(done.stderr.splitlines())
+    assert done.stdout.splitlines()[0] == f"{path}: ticks stored 2, already stored 0"
+
+
+def test_an_import_with_prices_that_are_there_already_says_whose_count(command, database: Database, tmp_path: Path):
+    path = tmp_path / "prices.csv"
+    path.write_text("ts,price\n1793534400,100.5\n")
+    command("import", "--index", "btc_usd", str(path))
+    path.write_text("ts,price\n1793534400,101\n")
+
+    done = command("import", "--index", "btc_usd", str(path))
+
+    assert done.stdout.splitlines() == [
+        f"{path}: ticks stored 0, already stored 1",
+        "  of these 1 with another price: the stored price is kept",
+    ]
 
 
 def test_gaps_that_an_import_heals_are_reported(command, database: Database, tmp_path: Path):
@@ -56,7 +95,7 @@ def test_gaps_that_an_import_heals_are_reported(command, database: Database, tmp
         gap = Gap("btc_usd", START, START + timedelta(seconds=20), 4, 5, "unreachable", "no route", gap=START)
         gaps.note(cursor, [gap], START)
     path = tmp_path / "prices.csv"
-    path.write_text("ts,price\n" + "\n".join(f"{START + timedelta(seconds=second)},1" for second in range(0, 20, 5)))
+    path.write_text("ts,price\n" + "".join(f"{START + timedelta(seconds=second)},1\n" for second in range(0, 20, 5)))
 
     done = command("import", "--index", "btc_usd", "--average", "0", str(path))
 

@@ -7,14 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet
 import pytest
 
 from store.errors import BusyError, FileError, StoreError
 from store.file.database import Database
 from store.file.locks import FileLock, beside
 from store.intake.foreign import Columns
-from store.intake.imports import Imported, import_files
-from store.intake.staging import Limits
+from store.intake.imports import Imported, import_files, look_at
+from store.intake.work import Limits
 from store.ledger import gaps
 from store.ledger.gaps import ledger
 from store.ledger.heal import heal
@@ -97,6 +99,21 @@ def test_a_time_in_a_parquet_file_may_be_of_any_type(database, tmp_path, time, e
     imported(database, parquet(tmp_path / "a.parquet", f"SELECT 'btc_usd' AS index_name, {time} AS ts, 100 AS price"))
 
     assert all_of(database) == [Tick("btc_usd", expected, 100, "import")]
+
+
+def test_nanoseconds_with_a_zone_are_the_instants_that_they_are_in_any_column_and_order(database, tmp_path):
+    heard = pa.array([at(2.5), at(1.5)], pa.timestamp("ns", "UTC"))
+    rows = pa.table(
+        {"ts": pa.array([at(2), at(1)], pa.timestamp("ns", "UTC")), "received_at": heard, "price": [2.0, 1.0]}
+    )
+    pyarrow.parquet.write_table(rows, tmp_path / "a.parquet")
+
+    imported(database, tmp_path / "a.parquet", index_name="btc_usd")
+
+    assert all_of(database) == [
+        Tick("btc_usd", at(1), 1, "import", at(1.5)),
+        Tick("btc_usd", at(2), 2, "import", at(2.5)),
+    ]
 
 
 def test_a_text_without_a_zone_means_utc_wherever_it_is_read(database, tmp_path, monkeypatch):
@@ -221,7 +238,8 @@ def test_the_first_of_several_rows_with_one_index_and_time_counts(database, tmp_
         ("eth_usd", 7),
         ("sol_usd", 1),
     ]
-    assert (result.stored, result.left_out, result.another_price) == (3, 3, 1)
+    assert (result.stored, result.left_out, result.shared, result.shared_another) == (3, 3, 3, 1)
+    assert result.another_price == 0
 
 
 @pytest.mark.parametrize("portion", [1, 2, 3])
@@ -400,18 +418,21 @@ def test_a_file_of_bad_rows_can_be_imported_once_it_is_corrected(database, tmp_p
 def test_lines_that_have_no_columns_are_bad_rows_with_their_number(database, tmp_path):
     path = tmp_path / "a.csv"
     good = f"{at(0).isoformat()},1,btc_usd\n"
-    path.write_bytes(f"ts,price,index_name\n{good}1,2,btc_usd,4,5\n2026\n".encode() + b"2026-11-01,\xff\xfe,btc_usd\n")
+    comment = "2026-11-01,-,btc_usd\n" * 15_000
+    path.write_bytes(
+        f"ts,price,index_name\n{good}1,2,btc_usd,4,5\n2026\n{comment}".encode() + b"2026-11-01,\xff\xfe,btc_usd\n"
+    )
 
     (result,) = imported(database, path)
 
-    assert (result.stored, result.bad) == (1, 3)
+    assert (result.stored, result.bad) == (1, 15_003)
     assert result.examples == (
         "line 3: too many columns: 1,2,btc_usd,4,5",
         "line 4: missing columns: 2026",
-        "line 5: invalid encoding: 2026-11-01,??,btc_usd",
+        "line 15005: invalid encoding: 2026-11-01,??,btc_usd",
     )
     assert result.bad_rows is not None
-    assert len(result.bad_rows.read_text().splitlines()) == 4
+    assert len(result.bad_rows.read_text().splitlines()) == 15_004
 
 
 def test_a_parquet_file_has_bad_rows_too(database, tmp_path):
@@ -436,7 +457,7 @@ def test_a_parquet_file_has_bad_rows_too(database, tmp_path):
 
 
 def test_a_file_of_nothing_but_bad_rows_stores_nothing(database, tmp_path):
-    (result,) = imported(database, written(tmp_path / "a.csv", "ts,price,index_name", ("x", "y", "z")))
+    (result,) = imported(database, written(tmp_path / "a.csv", "ts,price,index_name", ("x", "y", "btc_usd")))
 
     assert (result.stored, result.left_out, result.bad) == (0, 0, 1)
 
@@ -447,12 +468,9 @@ def test_a_file_of_nothing_but_bad_rows_stores_nothing(database, tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "columns", "says"),
     [
-        ("a.json", b"{}", {}, "{path} must end in .parquet, .csv, .tsv or .txt, the latter three also with .gz"),
-        ("a.parquet.gz", b"", {}, "{path} must end in .parquet"),
-        ("a", b"", {}, "{path} must end in .parquet"),
-        ("a.parquet", b"no parquet at all", {}, "{path} can't be imported: "),
-        ("a.csv.gz", b"not packed", {}, "{path} can't be imported: "),
-        ("a.csv", b"", {}, "{path} has no column for the time; it has column0: name one with --time"),
+        ("a.json", b'{"ts": 1}', {}, "{path} is JSON: write its prices to CSV or Parquet"),
+        ("a.parquet", b"PAR1 and no more", {}, "{path} can't be imported: "),
+        ("a.csv", b"", {}, "{path} is empty"),
         (
             "a.csv",
             b"ts,value\n1,2\n",
@@ -502,10 +520,23 @@ def test_a_place_for_bad_rows_that_cannot_be_written_stops_the_import_of_that_fi
     assert all_of(database) == []
 
 
+def test_a_file_that_takes_too_much_memory_names_the_setting(tmp_path):
+    path = tmp_path / "one group.parquet"
+    with duckdb.connect() as connection:
+        connection.execute(
+            "COPY (SELECT 'btc_usd' AS index_name, make_timestamp(1767225600000000 + range) AS ts, random() AS price "
+            "FROM range(1_000_000)) TO $path (FORMAT parquet, ROW_GROUP_SIZE 1_000_000)",
+            {"path": str(path)},
+        )
+
+    with pytest.raises(FileError, match=r"^one group\.parquet: .* TICKWELL_MEMORY_LIMIT allows"):
+        list(look_at(Database(tmp_path / "ticks.duckdb", "8MB"), [path], Columns(), nobody_listens))
+
+
 def test_prices_of_the_simulator_are_not_stored_among_the_exchanges(database, tmp_path):
     with database.write() as cursor:
         ticks.append(cursor, [tick()])
-    path = written(tmp_path / "a.csv", "ts,price,index_name,source", (at(9).isoformat(), 1, "btc_usd", "simulator"))
+    path = written(tmp_path / "a.csv", "ts,price,index_name,source", (at(9).isoformat(), 90, "btc_usd", "simulator"))
 
     with pytest.raises(FileError, match=r"has the simulator's prices, .* the exchange's: one file can't have both"):
         imported(database, path)

@@ -1,0 +1,350 @@
+"""The columns of a foreign file: which column has what, and how its rows are read as ticks.
+
+A statement names the columns of a file by their place (c0, c1, ...), so that no name from the file gets into SQL.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from settings import is_index_name
+from store.errors import FileError
+
+from .files import times
+from .files.candles import LAYOUTS, PRICES, TIMES, close_of, is_at_end
+from .files.numbers import Writing, is_number, with_point, writing_of
+from .files.table import plain
+from .foreign import Columns, Statement
+
+KNOWN_AS: Mapping[str, tuple[str, ...]] = {
+    "time": ("ts", "timestamp", "time", "datetime", "unix", "gmt time", "date", "__index_level_0__"),
+    "price": ("price", "index_price"),
+    "index": ("index_name", "ticker", "index", "symbol"),
+    "received_at": ("received_at", "local_timestamp"),
+    "source": ("source",),
+    "resolution_s": ("resolution_s",),
+}
+"""The names by which a column is found, in any case, unless the user names it; the first name that is there wins."""
+
+INSTRUMENTS = (*KNOWN_AS["index"], "instrument", "instrument_name", "pair", "market", "asset", "coin", "product_id")
+"""The names of columns that say which instrument a price is of."""
+
+_OPTIONS = {"time": "--time", "price": "--price", "index": "--index-column, or the index with --index"}
+_SHOWN = 3
+_LONGEST_NAMES = 200
+
+_ROWS = """
+    SELECT
+        {index_name} AS index_name,
+        {ts} AS ts,
+        {price} AS price,
+        {received_at} AS received_at,
+        {source} AS source,
+        {resolution_s} AS resolution_s,
+        row
+    FROM read_parquet($path, file_row_number = true) AS file({places}, row)
+"""
+
+_DISTINCT = "SELECT DISTINCT {place} FROM read_parquet($path) AS file({places})"
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What is in a Parquet file, as far as its reading depends on it.
+
+    Attributes:
+        path: a pattern that matches only the file.
+        called: the file, in words.
+        types: DuckDB's type of each column, by name, in the file's order.
+        texts: the first values of each column of texts.
+        semicolons: did semicolons separate the fields?
+        close: the column that has the closes of candles in a file without names; None if it has none.
+        ask: executes a statement and returns its rows.
+    """
+
+    path: str
+    called: str
+    types: Mapping[str, str]
+    texts: Mapping[str, Sequence[str]]
+    semicolons: bool
+    close: str | None
+    ask: Callable[[str, dict[str, Any]], list[tuple[Any, ...]]]
+
+    @property
+    def places(self) -> dict[str, str]:
+        """How a statement calls each column."""
+        return {name: f"c{place}" for place, name in enumerate(self.types)}
+
+
+def reading(contents: Contents, columns: Columns) -> Statement:
+    """The statement that reads a Parquet file.
+
+    Raises:
+        FileError: a needed column is missing, or what it has can be read in two ways.
+    """
+    return _Reading(contents, columns).statement()
+
+
+@dataclass
+class _Reading:
+    contents: Contents
+    columns: Columns
+    values: dict[str, Any] = field(default_factory=dict)
+    words: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.places = self.contents.places
+        self.order = self.columns.order
+        self.close: str | None = None
+        self.candles = self._are_candles()
+
+    def statement(self) -> Statement:
+        self.values["path"] = self.contents.path
+        time, by_text = self._time()
+        price = self._price()
+        index_name = self._index_name()
+        received, source = self._known("received_at"), self._known("source")
+        resolution, resolutions = self._resolution()
+        rows = _ROWS.format(
+            places=", ".join(self.places.values()),
+            index_name=index_name,
+            ts=time,
+            price=price,
+            received_at=self._received(received) if received else "CAST(NULL AS TIMESTAMP)",
+            source=self._source(source) if source else "'import'",
+            resolution_s=resolution,
+        )
+        by_text = by_text or self.contents.types.get(received or "") == "VARCHAR"
+        return Statement(
+            rows, self.values, by_text, resolutions, tuple(self.words), self.candles, self.columns.candle_s
+        )
+
+    def _are_candles(self) -> bool:
+        """Are these candles? The user may say that they are not, by the time that the prices are averages over."""
+        columns, called = self.columns, self.contents.called
+        self._refuse_unlike()
+        if columns.resolution_s is not None:
+            return False
+        named = close_of(list(self.places))
+        self.close = named or self.contents.close
+        if self.close is None:
+            return self._are_closes()
+        price = columns.price
+        if price is not None and (plain(price) in PRICES[:3] if named else price != self.close):
+            raise FileError(
+                f"{called} has candles, and of their prices only the close has a known time: say --price {self.close}"
+            )
+        return True
+
+    def _are_closes(self) -> bool:
+        """Is the price the close of candles whose other prices are not there?"""
+        columns = self.columns
+        if plain(columns.price or "") == "close" and columns.candle_s is None:
+            raise FileError(
+                f"{self.contents.called}: how long is the candle of each close? Say --candle SECONDS, or --average 0"
+            )
+        return columns.candle_s is not None
+
+    def _refuse_unlike(self) -> None:
+        """Refuse a file without a column that all files of the named tool have."""
+        if (like := self.columns.like) is None:
+            return
+        by_name = self._by_name()
+        missing = [name for name in LAYOUTS[like].needs if name not in by_name]
+        if missing:
+            has = shown(", ".join(self.places), _LONGEST_NAMES)
+            raise FileError(f"{self.contents.called} is not like {like}: it has no {missing[0]}; it has {has}")
+
+    def _time(self) -> tuple[str, bool]:
+        """An expression for the time of each row, and whether it is text."""
+        layout = LAYOUTS.get(self.columns.like or "")
+        names = layout.time if layout else TIMES if self.candles else KNOWN_AS["time"]
+        name = self._day(self._column("time", self.columns.time, names))
+        kind, text, texts = self.contents.types[name], self.places[name], self.contents.texts.get(name, ())
+        called = f"column {name!r}"
+        if (clock := self._clock(name)) is not None:
+            text = f"concat({times.day_in(text)}, ' ', {self.places[clock]})"
+            texts = [f"{day.split(' ')[0]} {time}" for day, time in zip(texts, self.contents.texts[clock], strict=True)]
+            called = f"columns {name!r} and {clock!r}"
+        if kind == "VARCHAR":
+            self.order = self.order or times.order_of(texts, lambda: self._highest(text))
+            if self.order is None:
+                raise FileError(
+                    f"{self.contents.called}: is {shown(texts[0])} a date with the day first or the month first? "
+                    "Say --dates dmy or --dates mdy"
+                )
+            found = times.times_of(texts, self.order)
+            instant, words = found.instant(text), found.words
+        else:
+            instant, words = _instant(text, kind), kind
+        self.words.append(f"time: {called}, {words}")
+        if self.candles and not is_at_end(name):
+            instant = f"{instant} + to_seconds(CAST($candle_s AS BIGINT))"
+            self.values["candle_s"] = self.columns.candle_s or 0
+        return instant, kind == "VARCHAR"
+
+    def _day(self, name: str) -> str:
+        """The column with the days, if the column of this name has times of day alone."""
+        texts = self.contents.texts
+        if not texts.get(name) or not all(map(times.is_time_of_day, texts[name])):
+            return name
+        days = [other for other, its in texts.items() if its and all(map(times.is_day, its))]
+        if not days:
+            raise FileError(
+                f"{self.contents.called}: its column {name!r} has times without a day; name another with --time"
+            )
+        return days[0]
+
+    def _clock(self, name: str) -> str | None:
+        """The column that has the time of day, if the column of this name has only days."""
+        texts = self.contents.texts.get(name, ())
+        if not texts or not all(times.is_day(text) for text in texts):
+            return None
+        others = (other for other, its in self.contents.texts.items() if other != name and its)
+        return next((it for it in others if all(map(times.is_time_of_day, self.contents.texts[it]))), None)
+
+    def _highest(self, text: str) -> tuple[int, int]:
+        places = ", ".join(self.places.values())
+        ((first, second),) = self.contents.ask(
+            times.HIGHEST.format(text=text, places=places), {"path": self.contents.path}
+        )
+        return int(first), int(second)
+
+    def _price(self) -> str:
+        layout = LAYOUTS.get(self.columns.like or "")
+        name = self._column("price", self.columns.price, (layout.price,) if layout else self._price_names())
+        if self.contents.types[name] != "VARCHAR":
+            self.words.append(f"price: column {name!r}")
+            return f"TRY_CAST({self.places[name]} AS DOUBLE)"
+        texts = self.contents.texts[name]
+        writing = self._writing(name, texts)
+        self.words.append(f"price: column {name!r}{writing}")
+        return writing.number(self.places[name])
+
+    def _price_names(self) -> tuple[str, ...]:
+        if self.candles:
+            return (self.close or "close",)
+        return KNOWN_AS["price"] if self.columns.resolution_s is None else (*KNOWN_AS["price"], "close")
+
+    def _writing(self, name: str, texts: Sequence[str]) -> Writing:
+        if self.columns.point is not None:
+            return with_point(texts, self.columns.point)
+        writing = writing_of(texts, commas_likely=self.contents.semicolons)
+        if writing is None:
+            raise FileError(
+                f"{self.contents.called}: in its column {name!r}, is the sign in {shown(texts[0])} a decimal one? "
+                "Say --decimal . or --decimal ,"
+            )
+        return writing
+
+    def _index_name(self) -> str:
+        if self.columns.index_name is not None:
+            self.values["index_name"] = self.columns.index_name
+            self.words.append(f"index: {self.columns.index_name}, as you say{self._one_instrument()}")
+            return "$index_name"
+        known = self._index_columns()
+        likely = [name for name in known if any(map(is_index_name, self.contents.texts.get(name, ())))]
+        name = self._column("index", self.columns.index, [plain(each) for each in likely or known])
+        texts = self.contents.texts.get(name)
+        self.words.append(f"index: column {name!r}")
+        if texts and not any(is_index_name(text.strip()) for text in texts):
+            raise FileError(
+                f"{self.contents.called}: its column {name!r} has {_some(texts)}, which is no index name such as "
+                "btc_usd; name another column with --index-column, or the index with --index"
+            )
+        padded = any(text != text.strip() for text in texts or ())
+        return f"{'trim' if padded else ''}(CAST({self.places[name]} AS VARCHAR))"
+
+    def _index_columns(self) -> list[str]:
+        """The columns that may have the index, the best first."""
+        by_name = self._by_name()
+        return [by_name[name] for name in KNOWN_AS["index"] if name in by_name]
+
+    def _one_instrument(self) -> str:
+        """What a column of instruments has, in words, if the user names the index of all prices; empty without one.
+
+        Raises:
+            FileError: it has several.
+        """
+        by_name, words = self._by_name(), ""
+        for name in (by_name[each] for each in INSTRUMENTS if each in by_name):
+            texts = self.contents.texts.get(name, ())
+            if not texts or all(is_number(text) or times.is_time(text) for text in texts):
+                continue
+            statement = _DISTINCT.format(place=self.places[name], places=", ".join(self.places.values()))
+            cells = {(text or "").strip() for (text,) in self.contents.ask(statement, {"path": self.contents.path})}
+            found = sorted(cells - {"", name})
+            if len(found) > 1:
+                raise FileError(
+                    f"{self.contents.called}: its column {name!r} has {len(found)} instruments, {_some(found)}, and "
+                    f"--index {self.columns.index_name} would make them one: import a file of each"
+                )
+            words += f"; column {name!r} has {_some(found)}"
+        return words
+
+    def _resolution(self) -> tuple[str, str | None]:
+        """An expression for the time that each price is an average over, and why a row without it is bad."""
+        name = self._known("resolution_s")
+        if self.columns.resolution_s is not None:
+            self.values["resolution_s"] = self.columns.resolution_s
+            return "CAST($resolution_s AS INTEGER)", None
+        if name is None:
+            return "0", None
+        over_s = f"TRY_CAST({self.places[name]} AS INTEGER)"
+        if self.candles:
+            return (
+                f"CASE WHEN {over_s} = 0 THEN 0 ELSE -1 END",
+                "the candle has averages in it, so its close may be one",
+            )
+        return over_s, "resolution_s is not a whole number of seconds"
+
+    def _received(self, name: str) -> str:
+        kind, place = self.contents.types[name], self.places[name]
+        if kind != "VARCHAR":
+            return _instant(place, kind)
+        return times.times_of(self.contents.texts[name], self.order or "dmy").instant(place)
+
+    def _source(self, name: str) -> str:
+        return f"CASE WHEN {self.places[name]} = 'simulator' THEN 'simulator' ELSE 'import' END"
+
+    def _column(self, what: str, given: str | None, known: Sequence[str]) -> str:
+        by_name = self._by_name()
+        found = next((by_name[name] for name in known if name in by_name), None)
+        if given is not None:
+            found = given if given in self.places else None
+        if found is None:
+            lacks = f"no column for the {what}" if given is None else f"no column {given!r}"
+            has = shown(", ".join(self.places), _LONGEST_NAMES)
+            raise FileError(f"{self.contents.called} has {lacks}; it has {has}: name one with {_OPTIONS[what]}")
+        return found
+
+    def _known(self, what: str) -> str | None:
+        by_name = self._by_name()
+        return next((by_name[name] for name in KNOWN_AS[what] if name in by_name), None)
+
+    def _by_name(self) -> dict[str, str]:
+        return {plain(name): name for name in reversed(list(self.places))}
+
+
+def shown(text: str, most: int = 60) -> str:
+    """A text from a file, printable and short."""
+    clean = "".join(sign if sign.isprintable() else "?" for sign in text)
+    return clean if len(clean) <= most else f"{clean[:most]}…"
+
+
+def _some(texts: Sequence[str]) -> str:
+    different = list(dict.fromkeys(texts))
+    return ", ".join(map(shown, different[:_SHOWN])) + (", …" if len(different) > _SHOWN else "")
+
+
+def _instant(place: str, column_type: str) -> str:
+    """An expression for the instant in a column that is no text, as a TIMESTAMP in UTC."""
+    if column_type == "TIMESTAMPTZ_NS":  # DuckDB 2.0 has neither a cast nor epoch_us for it
+        return f"make_timestamp(epoch_ns({place}) // 1000)"
+    if column_type == "TIMESTAMP WITH TIME ZONE":
+        return f"make_timestamp(epoch_us({place}))"
+    if column_type == "TIMESTAMP_NS":  # a cast would round, and so be later than the zoned form of the same instant
+        return f"make_timestamp(epoch_ns({place}) // 1000)"
+    if column_type.startswith("TIMESTAMP") or column_type == "DATE":
+        return f"CAST({place} AS TIMESTAMP)"
+    return times.FROM_NUMBER.format(number=f"TRY_CAST({place} AS DOUBLE)")
