@@ -6,7 +6,6 @@ a plain script; then the first visit starts the recorder or the watchdog.
 """
 
 import contextlib
-import gc
 import logging
 import os
 import sys
@@ -27,18 +26,18 @@ from pages.common.site import LOGO, PAGES
 from poller.alerts.watchdog import start_watchdog
 from poller.logs import configure_logging
 from poller.recorder.embedded import Embedded, start_embedded
+from server.base_path import BelowPath
 from server.files import Uncompressed
 from server.headers import SecurityHeaders
 from server.hosts import Hosts, OwnNames
 from server.page_sockets import PageSockets
+from server.refreshes import Refreshes
 from server.script import PreloadScript, script_route
-from server.sockets import answer_at_once
+from server.sockets import accept_long_cookies, answer_at_once
 from store.errors import StoreError
 from store.file.shared import shared_database
 
 log = logging.getLogger("tickwell.dashboard")
-
-api = create_app()
 
 
 def own_names() -> OwnNames:
@@ -61,6 +60,7 @@ async def lifespan(_: st.App) -> AsyncIterator[dict[str, Any]]:
         settings = all_settings.load_to_serve()
     configure_logging(settings.log_level)
     answer_at_once()
+    accept_long_cookies()
     if settings.sign_in is not None:
         names.add(settings.sign_in.redirect_uri)
     api.state.served = Served(settings, shared_database(settings.database, settings.memory_limit))
@@ -95,20 +95,11 @@ def show_plainly(error: Exception) -> bool:
     return True
 
 
-def spare_the_garbage_collector() -> None:
-    """Exempt all objects that are loaded for good from garbage collection, once a page has run.
-
-    Streamlit collects all generations after every run of a script or fragment, which took two thirds of its CPU time.
-    """
-    if not gc.get_freeze_count():
-        gc.collect()
-        gc.freeze()
-
-
 def show() -> None:
     """Show the page that was asked for, under the title that all pages share."""
-    from pages.common import access, sign_in
-    from pages.common.header import header
+    from pages.common import access, address, ranges, sign_in
+    from pages.common.header import title_row
+    from pages.common.translation import bear_translation
     from pages.common.words import text
 
     st.set_page_config(layout="wide", page_icon=LOGO)
@@ -130,25 +121,32 @@ def show() -> None:
         sign_in.ask(settings)
         return
     if trouble:
-        st.error(f"Not recording. {trouble}", icon=":material/error:")
+        st.error(f"Not recording. {text.escaped(str(trouble))}", icon=":material/error:")
+    bear_translation()
+    if address.arrive(page.url_path):
+        ranges.forget_shown()
     with access.database().one_lease():
-        header(page.title)
+        title_row(page.title)
         page.run()
-    spare_the_garbage_collector()
 
 
 if __name__ == "__main__":
     show()
 else:
+    with exit_if_unusable():
+        all_settings.check_secrets()  # Streamlit reads them before `lifespan`, and then answers every request with 500
     names = own_names()
+    api = create_app()
     app = st.App(
         __file__,
         lifespan=lifespan,
         routes=[script_route(PLOTLY_PATH, PLOTLY_FILE), Mount("/api", api)],
         middleware=[
+            Middleware(BelowPath, base=st.get_option("server.baseUrlPath"), ours="/api"),
             Middleware(SecurityHeaders, api="/api"),
             Middleware(Hosts, names=names),
             Middleware(PageSockets, origins=st.get_option("server.corsAllowedOrigins")),
+            Middleware(Refreshes),
             Middleware(PreloadScript, url=PLOTLY_URL),
             Middleware(Uncompressed, path="/api/export"),
         ],

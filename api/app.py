@@ -8,7 +8,7 @@ from settings import VERSION
 
 from . import candles, export, health, metrics, prices
 from .access import Access
-from .errors import CLOSED, add_error_handlers
+from .errors import CLOSED, LIMITED, add_error_handlers
 from .limits import Limits
 
 _ABOUT = """Index prices of the Deribit exchange as Tickwell recorded them, read-only. Times are in UTC.
@@ -19,16 +19,38 @@ A request that can't be answered gets one line that says what was wrong: `{"deta
 def create_app() -> FastAPI:
     """The API. The server that mounts it sets `app.state.served` to a `Served` before the first request."""
     app = FastAPIOffline(
-        redoc_url=None, static_url="/docs/static", title="Tickwell", version=VERSION, description=_ABOUT
+        redoc_url=None,
+        redirect_slashes=False,
+        static_url="/docs/static",
+        title="Tickwell",
+        version=VERSION,
+        description=_ABOUT,
     )
-    app.include_router(health.router)
+    app.include_router(health.router, responses=LIMITED)
     for routes in (metrics.router, prices.router, candles.router, export.router):
-        app.include_router(routes, responses=CLOSED)
+        app.include_router(routes, responses=CLOSED | LIMITED)
     add_error_handlers(app)
     app.add_middleware(HeadAsGet)
     app.add_middleware(Access)
     app.add_middleware(Limits)
+    app.add_middleware(EitherSpelling)
     return app
+
+
+class EitherSpelling:
+    """Answers a path with a slash at its end as it answers the path without.
+
+    A redirect between the two would lead to http:// behind a proxy that ends HTTPS, and with it the client's token.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope.get("path", "")
+        if path.endswith("/") and path != f"{scope.get('root_path', '')}/":
+            scope = {**scope, "path": path.removesuffix("/")}
+        await self._app(scope, receive, send)
 
 
 class HeadAsGet:

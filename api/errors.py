@@ -1,6 +1,7 @@
 """What the API answers to a request that it can't serve: one line that says what, which value, and what is allowed."""
 
 from collections.abc import Sequence
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -26,6 +27,10 @@ CLOSED: dict[int | str, dict[str, Any]] = {
     401: {"model": Problem, "description": "This API asks for a token, and the token is missing or wrong."},
     403: {"model": Problem, "description": "Readers sign in to this dashboard, and it has no token for programs."},
 }
+LIMITED: dict[int | str, dict[str, Any]] = {
+    413: {"model": Problem, "description": "The request brings more than 64 kB of body."},
+    414: {"model": Problem, "description": "The request brings more than 8 kB of address."},
+}
 UNAVAILABLE: dict[int | str, dict[str, Any]] = {
     503: {"model": Problem, "description": "The database can't be read now."}
 }
@@ -34,6 +39,7 @@ UNAVAILABLE: dict[int | str, dict[str, Any]] = {
 def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(StoreError, _unavailable)
     app.add_exception_handler(RequestValidationError, _not_allowed)
+    app.add_exception_handler(404, _not_there)
     app.add_exception_handler(405, _read_only)
 
 
@@ -43,6 +49,14 @@ async def _unavailable(_: Request, error: Exception) -> JSONResponse:
 
 async def _not_allowed(_: Request, error: Any) -> JSONResponse:
     return JSONResponse({"detail": in_one_line(error.errors())}, status_code=422)
+
+
+async def _not_there(request: Request, error: Any) -> JSONResponse:
+    detail = error.detail
+    if detail == HTTPStatus.NOT_FOUND.phrase:  # Starlette's own word; a route gives a reason
+        docs = f"{request.scope.get('root_path', '')}/docs"
+        detail = f"path = {shortened(request.scope['path'])}: is no route; {docs} shows the routes"
+    return JSONResponse({"detail": detail}, status_code=404)
 
 
 async def _read_only(request: Request, _: Exception) -> JSONResponse:

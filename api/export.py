@@ -1,7 +1,7 @@
 """/export: ticks or candles as a file, made on request."""
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Any
 
@@ -12,14 +12,17 @@ from starlette.types import Receive, Scope, Send
 from store.errors import NoDatabaseError
 from store.export.files import Export
 from store.export.query import MEDIA_TYPES, ExportQuery, Format
-from store.export.selection import snapshot_feeds
+from store.export.selection import other_feeds
 from store.export.shared import shared_exports
+from store.file.clock import AHEAD
 from store.instants import EPOCH
 from store.prices.bars import SINGLE_TICKS
 from store.prices.indexes import index_names
+from store.words import shortened
 
-from .errors import BAD_REQUEST, UNAVAILABLE
+from .errors import BAD_REQUEST, UNAVAILABLE, Problem
 from .instants import INTERVALS, Instant, interval_of, require_order
+from .parts import Reader, part_of
 from .replies import NOT_MODIFIED, has
 from .served import TICKER, OfServer, Served, unknown
 
@@ -27,6 +30,10 @@ router = APIRouter(prefix="/export", tags=["export"], responses={**BAD_REQUEST, 
 
 
 _TICKERS = Query(description=f"{TICKER} May be given repeatedly; if left out, all.", examples=[["btc_usd"]])
+_SERIES = Query(
+    description="The rows of a market instead of prices, such as options; `ticker` then names markets, such as BTC.",
+    examples=["options"],
+)
 _START = Query(description="ISO 8601, UTC unless it says otherwise, or seconds or milliseconds; included.")
 _END = Query(description="Likewise, excluded; now if left out.")
 _INTERVAL = Query(
@@ -40,6 +47,7 @@ def _query(
     served: OfServer,
     *,
     ticker: Annotated[list[str] | None, _TICKERS] = None,
+    series: Annotated[str | None, _SERIES] = None,
     start: Annotated[Instant | None, _START] = None,
     end: Annotated[Instant | None, _END] = None,
     interval: Annotated[str | None, _INTERVAL] = None,
@@ -47,17 +55,31 @@ def _query(
     format: Annotated[Format, _FORMAT] = "parquet",  # noqa: A002 as clients name it
 ) -> ExportQuery:
     now = served.now()
-    start, end = start or EPOCH, end or now
+    start, end = start or EPOCH, end or now + AHEAD
     require_order(start, end, now, ("start", "end"))
-    indexes, feeds = _known(served)
-    for name in ticker or []:
-        if name not in [*indexes, *feeds]:
-            raise unknown(name, [*indexes, *feeds])
+    names = _names(served, ticker or [], series)
     length = SINGLE_TICKS if interval is None else interval_of(interval)
-    query = ExportQuery(tuple(ticker or indexes), start, end, length, healed, format)
+    query = ExportQuery(names, start, end, length, healed, format)
     if query.refusal is not None:
         raise HTTPException(422, query.refusal)
     return query
+
+
+def _names(served: Served, tickers: Sequence[str], series: str | None) -> tuple[str, ...]:
+    """The named feeds. Without names, all feeds of the series; without a series, all indexes."""
+    indexes, feeds = _known(served)
+    known, start = [*indexes, *feeds], ""
+    if series is not None:
+        start = f"{series}/"
+        known = [feed.removeprefix(start) for feed in feeds if feed.startswith(start)]
+        if not known:
+            all_series = sorted({feed.partition("/")[0] for feed in feeds})
+            stored = f"must be one of {', '.join(all_series)}" if all_series else "no rows of any series are stored"
+            raise HTTPException(422, f"series = {shortened(series)}: {stored}")
+    for name in tickers:
+        if name not in known:
+            raise unknown(name, known)
+    return tuple(f"{start}{name}" for name in tickers or (known if start else indexes))
 
 
 Asked = Annotated[ExportQuery, Depends(_query)]
@@ -77,6 +99,7 @@ class _File(FileResponse):
         **NOT_MODIFIED,
         200: {"description": "The file.", "content": {media: {} for media in MEDIA_TYPES.values()}},
         206: {"description": "The part of the file that Range names."},
+        412: {"model": Problem, "description": "The file that a reader without `end` began with is gone."},
         416: {"description": "The file has no such part."},
     },
 )
@@ -84,9 +107,9 @@ def get_export(request: Request, served: OfServer, query: Asked) -> Response:
     """Ticks or candles as a file, sorted by time. The file is made on request; millions of rows take a while.
 
     The same request gets the same bytes, also in parts (Range). Without `start` the file begins with the first tick;
-    without `end` it goes up to now.
+    without `end` it goes up to now. A reader that takes such a file in parts gets all parts of one file.
     """
-    made = _made(served, query)
+    made = _begun(request, served, query) if query.end > served.now() else _made(served, query)
     tag = f'"{made.sha256}"'
     digest = base64.b64encode(bytes.fromhex(made.sha256)).decode()
     headers = {"etag": tag, "cache-control": "no-cache", "repr-digest": f"sha-256=:{digest}:"}
@@ -99,6 +122,17 @@ def get_export(request: Request, served: OfServer, query: Asked) -> Response:
 def get_manifest(served: OfServer, query: Asked) -> JSONResponse:
     """What the file of /export holds: request, sources, coverage and gaps, rows, first and last time, its SHA-256."""
     return JSONResponse(_made(served, query).manifest)
+
+
+def _begun(request: Request, served: Served, query: ExportQuery) -> Export:
+    """The file of a query without an end: the one that this reader began with, or a new one."""
+    reader, part = Reader.of(request, query), part_of(request)
+    begun = served.begun.file(reader, part)
+    if begun is not None:
+        return begun
+    if part == "later" and "if-range" not in request.headers:
+        raise HTTPException(412, "the file that this part would be of is gone: read it anew, or give an end")
+    return served.begun.begin(reader, part, _made(served, query))
 
 
 def _made(served: Served, query: ExportQuery) -> Export:
@@ -117,9 +151,9 @@ def _a_place(served: Served) -> Iterator[None]:
 
 
 def _known(served: Served) -> tuple[list[str], list[str]]:
-    """The indexes, and the feeds that have snapshots."""
+    """The indexes, and the feeds with rows that are no ticks."""
     try:
         with served.database.read() as cursor:
-            return index_names(cursor, served.settings.indexes), snapshot_feeds(cursor)
+            return index_names(cursor, served.settings.indexes), other_feeds(cursor)
     except NoDatabaseError:
         return list(served.settings.indexes), []

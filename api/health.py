@@ -34,7 +34,22 @@ class FeedHealth(BaseModel):
 
     last: str | None
     age_s: float | None
-    state: Literal["ok", "stale", "empty"]
+    state: Literal["ok", "stale", "empty", "late"]
+    reason: str | None = Field(default=None, description="Of a log that is late: why.")
+
+
+class CheckHealth(BaseModel):
+    """The newest result of a self-check of the market; `value` and `warn_above` are fractions or points."""
+
+    check: str
+    feed: str
+    state: Literal["ok", "note", "warn"]
+    since: str
+    last: str
+    age_s: float
+    value: float
+    warn_above: float
+    words: str
 
 
 class Health(BaseModel):
@@ -47,6 +62,7 @@ class Health(BaseModel):
     poller: dict[str, Any] = Field(description="The recorder, in facts and in words.")
     indexes: dict[str, IndexHealth]
     feeds: dict[str, FeedHealth] = Field(description="The feeds that the newest recorder was to record.")
+    checks: list[CheckHealth] = Field(description="The self-checks of the market; empty without a market.")
 
 
 class _Strict(BaseModel):

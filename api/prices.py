@@ -36,7 +36,7 @@ class Price(BaseModel):
     timestamp: int = Field(description="When the exchange says it was so, in milliseconds since 1970.")
 
 
-@router.get("/", response_model=list[Price], responses=NOT_FOUND)
+@router.get("", response_model=list[Price], responses=NOT_FOUND)
 def get_prices(served: OfServer, ticker: Ticker, limit: Limit = 10, offset: Offset = 0) -> Response:
     """The observations of an index, newest first; 404 when it has none at that offset. Averages are left out."""
     page = ask(served, ticker, lambda cursor: ticks.newest_first(cursor, ticker, limit, offset))

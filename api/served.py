@@ -15,6 +15,7 @@ from store.file.database import Cursor, Database
 from store.prices.indexes import index_names
 from store.words import shortened
 
+from .parts import BegunFiles
 from .recent import Recent
 
 MOST_EXPORTS = 4
@@ -36,6 +37,7 @@ class Served:
         newest_replies: for each index the reply with its newest price, and the database revision that it was read at.
         health: the newest answer of /health.
         exports: places for requests that wait for a file; a request that finds no place is refused.
+        begun: the files without an end that readers take in parts.
     """
 
     settings: Settings
@@ -43,6 +45,7 @@ class Served:
     newest_replies: dict[str, tuple[object, bytes]] = field(default_factory=dict)
     health: Recent = field(default_factory=Recent)
     exports: threading.BoundedSemaphore = field(default_factory=lambda: threading.BoundedSemaphore(MOST_EXPORTS))
+    begun: BegunFiles = field(default_factory=BegunFiles)
 
     def now(self) -> datetime:
         """Now, by the exchange's clock, since this machine's clock may be wrong."""

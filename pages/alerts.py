@@ -1,49 +1,52 @@
 """Alerts: how far each rule is from firing, what fired, which messages were sent, and who saw the alert."""
 
+import re
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from functools import partial
 from typing import cast
 
+import plotly.graph_objects as go
 import streamlit as st
 
-from pages.common import access, moments, sign_in
+from pages.common import access, address, moments, ranges, sign_in
 from pages.common.chart.component import live_chart
-from pages.common.figures import charts
+from pages.common.choices import ALL, one_index, one_of
+from pages.common.drawn import drawn_once
+from pages.common.failed import empty, failed, part
+from pages.common.figures import charts, scales
 from pages.common.figures.alert_marks import add_alerts
+from pages.common.live import show
 from pages.common.reads import alerts as reads
-from pages.common.reads.history import read_history
-from pages.common.reads.recorded import known_indexes
+from pages.common.reads.history import History, read_history
+from pages.common.reads.recorded import known_indexes, offered
 from pages.common.views import View
 from pages.common.words import alert_text, text
+from pages.common.words.clock import Clock
 from settings import PREFIX
 from store.alerts.events import EventStatus
 from store.alerts.outlook import RuleStand
 from store.alerts.rules.rules import Severity, named
 from store.errors import StoreError
 
-ALL = "All"
 SPANS = ["1h", "6h", "1d", "1w", "1M"]
 SEVERITIES = [ALL, "Critical", "Warning", "Info"]
 MOST_STANDS = 80
 A_PAGE = 20
+MOST_EVENTS = 1000
 CHART_HEIGHT = 320
 
 
-def toolbar() -> str:
-    """Draw the choice of the index, and return the chosen one."""
-    return st.selectbox("Index", [ALL, *known_indexes()], key="index", bind="query-params", width=200)
+def toolbar() -> tuple[str, list[str]]:
+    """Draw the choice of the index, and return the chosen one and all of them."""
+    known = offered(known_indexes)
+    return one_index(known), known
 
 
-def shown(name: str) -> None:
-    try:
-        with st.skeleton(height=CHART_HEIGHT):
-            alerts = reads.read_alerts(moments.these_ten_seconds())
-    except StoreError:
-        return  # the header shows the error
-    rules(alerts, name)
-    for part in (chart, events):
-        with suppress(StoreError):  # the header shows the error
-            part(name)
+def shown(name: str, known: list[str]) -> None:
+    at = moments.these_ten_seconds()
+    part("Rules", lambda: reads.read_alerts(at), partial(rules, name=name), height=CHART_HEIGHT)
+    prices(known[0] if name == ALL else name)
+    events(name)
 
 
 def rules(alerts: reads.Alerts, name: str) -> None:
@@ -117,74 +120,99 @@ def table_rows(rule_stand: RuleStand, name: str) -> Iterator[tuple[str, ...]]:
                 "",
                 "",
                 "",
-                text.moment(rule_stand.fired_at, zone, seconds=True) if rule_stand.fired_at else "",
+                text.stamp(rule_stand.fired_at, zone) if rule_stand.fired_at else "",
             )
         for each in stands:
             if name in {ALL, each.index_name}:
-                fired = text.moment(each.fired_at, zone, seconds=True) if each.fired_at else ""
+                fired = text.stamp(each.fired_at, zone) if each.fired_at else ""
                 yield (*about, text.pair(each.index_name), each.state, each.progress, each.distance, fired)
 
 
-def chart(name: str) -> None:
-    """The price with a mark where a rule fired."""
-    known = known_indexes()
-    index_name = known[0] if name == ALL else name
+def prices(index_name: str) -> None:
+    """The price of an index with a mark where a rule fired, over a range that the reader chooses."""
     st.header(f"{text.pair(index_name)} and its alerts", anchor=False)
-    span = st.segmented_control(
-        "Range", SPANS, default="1d", required=True, key="range", bind="query-params", wrap=False
-    )
-    history = read_history(moments.this_second(), (index_name,), View(span))
-    if not any(len(frame) for frame in history.bars.values()):
-        st.info("No ticks in this range.", icon=":material/hourglass_empty:")
-        return
-    zone = text.zone()
-    figure = charts.lines(history.bars, history.interval, zone)
-    charts.set_range(figure, history.start, history.end, zone)
-    add_alerts(figure, history.alerts, history.bars, zone)
-    live_chart(
-        figure,
-        key="alerts",
-        view=f"{index_name} {span} {zone.key}",
-        alt=f"{charts.describe(history.inside(), zone)} {alert_text.how_many(history.alerts)}",
+    span = ranges.choose_live_span(SPANS, "1d")
+    part(
+        "The chart",
+        lambda: read_history(moments.this_second(), (index_name,), View(span)),
+        partial(chart, index_name=index_name, span=span),
+        about=(index_name, span),
         height=CHART_HEIGHT,
     )
+
+
+def chart(history: History, index_name: str, span: str) -> None:
+    if not any(len(frame) for frame in history.bars.values()):
+        empty("No ticks in this range.")
+        return
+    zone = text.zone()
+    clock = Clock.over(history.start, history.end, zone)
+    figure, alt = drawn_once("alerts", history, zone, lambda: figured(history, clock))
+    live_chart(figure, key="alerts", view=f"{index_name} {span} {zone.key}", alt=alt, height=CHART_HEIGHT)
+    if "Alerts" in history.unread:
+        failed("Alerts", history.unread["Alerts"])
+        return
     st.caption(
-        f"{alert_text.how_many(history.alerts)} Diamonds are critical, triangles are warnings, dots are information."
+        f"{alert_text.how_many(history.alerts)} Diamonds are critical, triangles are warnings, dots are information. "
+        f"{clock.note}"
     )
+
+
+def figured(history: History, clock: Clock) -> tuple[go.Figure, str]:
+    """The chart of a range with its alerts, and what it shows in words."""
+    inside = history.inside()
+    its_scales = scales.fitting(inside)
+    figure = charts.lines(history.bars, its_scales, history.interval, clock.zone)
+    charts.set_range(figure, history.start, history.end, clock.zone)
+    add_alerts(figure, history.alerts, its_scales, clock.zone)
+    fired = "" if "Alerts" in history.unread else f" {alert_text.how_many(history.alerts)}"
+    return figure, f"{charts.describe(inside, clock.zone)}{fired}"
 
 
 def events(name: str) -> None:
     """What fired, newest first."""
     st.header("Events", anchor=False)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        severity = st.segmented_control(
-            "Severity", SEVERITIES, default=ALL, required=True, key="severity", bind="query-params", wrap=False
-        )
+        severity = one_of("Severity", SEVERITIES, ALL, key="severity")
         open_only = st.toggle("Not acknowledged", key="open", bind="query-params")
+    limit = opened()
+    part(
+        "Events",
+        lambda: reads.newest_alerts(
+            moments.this_second(),
+            None if name == ALL else name,
+            None if severity == ALL else cast("Severity", severity.lower()),
+            limit + 1,
+            acknowledged=not open_only,
+        ),
+        partial(newest, limit=limit, of_a_kind=severity != ALL or open_only),
+        about=(name, severity, open_only, limit),
+    )
+
+
+def newest(found: Sequence[EventStatus], limit: int, *, of_a_kind: bool) -> None:
+    """Draw the newest events, and a button for more."""
     trouble = st.session_state.pop("not_noted", None)
     if trouble:
         st.error(f"Not noted. {text.escaped(trouble)}", icon=":material/error:")
-    limit = st.session_state.get("limit", A_PAGE)
-    found = reads.newest_alerts(
-        moments.this_second(),
-        None if name == ALL else name,
-        None if severity == ALL else cast("Severity", severity.lower()),
-        limit + 1,
-        acknowledged=not open_only,
-    )
     if not found:
-        st.info(
-            "No event of this kind." if severity != ALL or open_only else "Nothing fired yet.",
-            icon=":material/notifications:",
-        )
+        empty("No event of this kind." if of_a_kind else "Nothing fired yet.", ":material/notifications:")
         return
     listed(found[:limit])
-    if len(found) > limit:
+    if len(found) > MOST_EVENTS:
+        st.caption(f"These are the newest {MOST_EVENTS:,}. The table alert_events of the database has all events.")
+    elif len(found) > limit:
         st.button("Show more", icon=":material/expand_more:", on_click=show_more)
 
 
+def opened() -> int:
+    """How many events the list was opened for, in whole pages."""
+    named = address.named("events")
+    return min(max(int(named), A_PAGE), MOST_EVENTS) if re.fullmatch("[0-9]{1,6}", named, re.ASCII) else A_PAGE
+
+
 def show_more() -> None:
-    st.session_state["limit"] = st.session_state.get("limit", A_PAGE) + A_PAGE
+    address.keep(events=str(opened() + A_PAGE))
 
 
 def listed(found: Sequence[EventStatus]) -> None:
@@ -222,24 +250,16 @@ def in_words(status: EventStatus) -> str:
     """An event as Markdown."""
     event, zone = status.event, text.zone()
     over = " :green-badge[over]" if event.event == "over" else ""
-    when = alert_text.when(event.at, zone)
+    when = text.when(event.at, zone)
     lines = [
         f"{alert_text.badge(event.severity)}{over} **{text.escaped(event.rule)}**, {when}",
         text.escaped(event.text),
         f":small[{text.escaped(alert_text.became(status, moments.now(), zone))}]",
     ]
     if status.acknowledged_at:
-        seen = f"acknowledged by {status.reader}, {alert_text.when(status.acknowledged_at, zone)}"
+        seen = f"acknowledged by {status.reader}, {text.when(status.acknowledged_at, zone)}"
         lines.append(f":small[{text.escaped(seen)}]")
     return "  \n".join(lines)
 
 
-def page() -> None:
-    try:
-        name = toolbar()
-    except StoreError:
-        return  # the header shows the error
-    st.fragment(shown, run_every=access.refresh_every())(name)
-
-
-page()
+show(toolbar, shown)

@@ -1,53 +1,65 @@
 """Export: ticks or candles as a file, and how programs ask for the same."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 
+import plotly.graph_objects as go
 import streamlit as st
 
 from pages.common import access, moments, ranges
 from pages.common.chart.component import live_chart, routes_are_served
-from pages.common.export_links import FORMATS, RENEWED_EVERY, code, offer
-from pages.common.figures import charts
+from pages.common.choices import one_of, some_indexes
+from pages.common.drawn import drawn_once
+from pages.common.export_links import FORMATS, code, offer
+from pages.common.failed import empty, failed, part
+from pages.common.figures import charts, scales
 from pages.common.figures.gap_marks import add_marks
-from pages.common.reads.export import estimate, export_job, snapshot_feeds
-from pages.common.reads.history import read_history
-from pages.common.reads.recorded import known_indexes
+from pages.common.live import show
+from pages.common.reads.export import estimate, other_feeds, start_export
+from pages.common.reads.history import History, read_history
+from pages.common.reads.recorded import known_indexes, offered, offered_feeds
 from pages.common.views import EXACT, SPANS, View
 from pages.common.words import gap_text, text
-from store.errors import StoreError
+from pages.common.words.clock import Clock
 from store.export.files import Export, Job
 from store.export.query import MOST_EXCEL_ROWS, ExportQuery
+from store.export.survey import Estimate
 from store.instants import EPOCH
 from store.prices.bars import INTERVAL_NAMES, SINGLE_TICKS
 
 TICKS, CANDLES = "Ticks", "Candles"
 INTERVALS = {name: interval for interval, name in INTERVAL_NAMES.items()}
 PREVIEW_HEIGHT = 320
+PROGRESS_EVERY = timedelta(seconds=0.5)
 
 # The largest file to offer on a host that doesn't serve our routes: there it goes through the server's memory.
 MOST_THROUGH_MEMORY = 50_000_000
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """A file that this reader asked for: by which choices, with which query, and how far its making is."""
+
+    choice: ExportQuery
+    view: View
+    query: ExportQuery
+    job: Job
+
+
 def toolbar() -> tuple[ExportQuery, View]:
-    """The choices, as a query and as a view of its range. A range that ends now ends with the last whole minute."""
-    known, feeds = known_indexes(), snapshot_feeds()
-    label = "Index or feed" if feeds else "Index"
+    """The choices, as a query without its range, and as a view of its range."""
+    known, feeds = offered(known_indexes), offered_feeds(other_feeds)
     with st.container(horizontal=True):
-        names = st.multiselect(label, [*known, *feeds], default=known[:1], key="index", bind="query-params", width=320)
-        rows = st.segmented_control(
-            "Rows", [TICKS, CANDLES], default=TICKS, required=True, key="rows", bind="query-params"
-        )
+        names = some_indexes(known, feeds)
+        rows = one_of("Rows", [TICKS, CANDLES], TICKS, key="rows")
         interval = candle_interval() if rows == CANDLES else SINGLE_TICKS
     span = ranges.choose_span(list(SPANS), "1d")
     view = View(span, *(exact_range() if span == EXACT else (None, None)))
-    start, end = view.bounds(moments.this_minute(), EPOCH)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        form = st.segmented_control(
-            "Format", list(FORMATS), default="Parquet", required=True, key="format", bind="query-params"
-        )
+        form = one_of("Format", list(FORMATS), "Parquet", key="format")
         healed = st.toggle("With healed points", value=True, key="healed", bind="query-params", help=HEALED)
-    return ExportQuery(tuple(names), start, end, interval, healed, FORMATS[form]), view
+    return ExportQuery(tuple(names), EPOCH, EPOCH, interval, healed, FORMATS[form]), view
 
 
 HEALED = (
@@ -65,42 +77,80 @@ def candle_interval() -> timedelta:
 
 def exact_range() -> tuple[datetime, datetime]:
     """The two times of an exact range, with inputs to change them."""
-    start, end = ranges.exact_range(None)
+    start, end = ranges.exact_range()
     with st.container(horizontal=True):
         ranges.edit(start, end)
     return start, end
 
 
-def preview(query: ExportQuery, view: View) -> bool:
-    """Draw the prices in the range, with their gaps; return whether it has rows. Only prices have a chart."""
-    if not query.of_prices:
-        if not (rows := estimate(query).rows):
-            st.info("No rows in this range.", icon=":material/hourglass_empty:")
-        return rows > 0
-    with st.skeleton(height=PREVIEW_HEIGHT):
-        history = read_history(query.end, query.feeds, view)
-    if not any(len(frame) for frame in history.bars.values()):
-        st.info("No ticks in this range.", icon=":material/hourglass_empty:")
-        return False
+def shown(choice: ExportQuery, view: View) -> None:
+    start, end = view.bounds(moments.this_minute(), EPOCH)  # a range that ends now ends with the last whole minute
+    query = replace(choice, start=start, end=end)
+    if not query.feeds:
+        empty("Choose an index.", ":material/download:")
+    elif query.refusal:
+        empty(f"{text.escaped(query.refusal)}.", ":material/download:")
+    elif query.of_prices:
+        history = part(
+            "The preview",
+            lambda: read_history(query.end, query.feeds, view),
+            partial(preview, query=query, view=view),
+            about=(choice, view),
+            height=PREVIEW_HEIGHT,
+        )
+        if history is None or drawable(history):
+            offered_file(query, choice, view)
+    else:
+        offered_file(query, choice, view)
+
+
+def drawable(history: History) -> bool:
+    return any(len(frame) for frame in history.bars.values())
+
+
+def offered_file(query: ExportQuery, choice: ExportQuery, view: View) -> None:
+    """Show how large the file will be, make it, and show how programs ask for the same."""
+    about = part("Its size", lambda: estimate(query), partial(size, query=query), about=(choice, view))
+    if about is not None and not about.rows and not query.of_prices:
+        return
+    prepared = prepared_for(choice, view)
+    if prepared is None or prepared.job.failure:
+        st.button("Make the file", on_click=prepare, args=(query, choice, view), icon=":material/draft:")
+    if prepared is not None:
+        file(prepared, query)
+    programs(query if prepared is None else prepared.query)
+
+
+def preview(history: History, query: ExportQuery, view: View) -> None:
+    """Draw the prices in the range, with their gaps. Only prices have a chart."""
+    ranges.note_shown(history.start, history.end)
+    if not drawable(history):
+        empty("No ticks in this range.")
+        return
     zone = text.zone()
-    figure = charts.lines(history.bars, history.interval, zone)
+    clock = Clock.over(history.start, history.end, zone)
+    figure, alt = drawn_once("preview", history, zone, lambda: figured(history, clock))
+    live_chart(figure, key="preview", view=f"{query.feeds} {view} {zone.key}", alt=alt, height=PREVIEW_HEIGHT)
+    start, end = (text.moment(at, clock.zone) for at in (history.start, history.end))
+    if "Gaps" in history.unread:
+        failed("Gaps", history.unread["Gaps"])
+    st.caption(f"{start} to {end}. {gap_text.fates(history.gaps) or 'No gap'}. {clock.note}")
+
+
+def figured(history: History, clock: Clock) -> tuple[go.Figure, str]:
+    """The chart of a range with its gaps, and what it shows in words."""
+    zone, inside = clock.zone, history.inside()
+    figure = charts.lines(history.bars, scales.fitting(inside), history.interval, zone)
     charts.set_range(figure, history.start, history.end, zone)
     add_marks(figure, history.gaps, history.start, history.end, zone)
-    live_chart(
-        figure,
-        key="preview",
-        view=f"{query.feeds} {view} {zone.key}",
-        alt=charts.describe(history.inside(), zone),
-        height=PREVIEW_HEIGHT,
-    )
-    start, end = (text.moment(at, zone) for at in (history.start, history.end))
-    st.caption(f"{start} to {end}. {gap_text.fates(history.gaps) or 'No gap'}.")
-    return True
+    return figure, charts.describe(inside, zone)
 
 
-def size(query: ExportQuery) -> None:
+def size(about: Estimate, query: ExportQuery) -> None:
     """Show how large the file will be before it is made."""
-    about = estimate(query)
+    if not about.rows and not query.of_prices:
+        empty("No rows in this range.")
+        return
     st.markdown(f"About **{text.count(about.rows, 'row')}**, **{text.size(about.size)}**")
     if query.format == "xlsx" and about.rows > MOST_EXCEL_ROWS:
         st.warning(
@@ -116,29 +166,48 @@ def size(query: ExportQuery) -> None:
         )
 
 
-def prepare(query: ExportQuery, choice: object) -> None:
-    """Start the export, and start it again if it failed before."""
-    if export_job(query).failure:
-        export_job.clear(query)
-    st.session_state["prepared"] = choice, query
+def prepared_for(choice: ExportQuery, view: View) -> Prepared | None:
+    """The file that this reader asked for by these choices."""
+    prepared: Prepared | None = st.session_state.get("prepared")
+    return prepared if prepared is not None and (prepared.choice, prepared.view) == (choice, view) else None
 
 
-def file(job: Job, unit: str) -> None:
-    """Show how far an export is, in ticks or rows, then the file."""
+def prepare(query: ExportQuery, choice: ExportQuery, view: View) -> None:
+    """Start the export. The whole page runs, so that its progress is shown more often."""
+    st.session_state["prepared"] = Prepared(choice, view, query, start_export(query))
+    st.rerun()
+
+
+def refresh_every(choice: ExportQuery, view: View) -> timedelta:
+    prepared = prepared_for(choice, view)
+    return access.SELDOM if prepared is None or prepared.job.over else PROGRESS_EVERY
+
+
+def file(prepared: Prepared, query: ExportQuery) -> None:
+    """Show how far an export is, in ticks or rows, then the file. `query` is what would be asked for now."""
+    job, unit = prepared.job, "tick" if query.of_prices else "row"
     if not job.over:
         read = f"{job.read:,} of {text.count(job.total, unit)} read" if job.total else f"Counting {unit}s"
         st.progress(job.read / job.total if job.total else 0.0, text=read)
     elif st.session_state.pop("watched", False):
-        st.rerun()  # so that this part is no longer refreshed every half second
+        st.rerun()  # so that the page is no longer refreshed every half second
     elif job.failure:
         st.error(f"Not exported. {text.escaped(str(job.failure))}", icon=":material/error:")
     else:
-        download(job.made())
+        download(job.made(), live=prepared.view.end is None)
+        if query.end > prepared.query.end:
+            st.button(
+                "Make it anew",
+                on_click=prepare,
+                args=(query, prepared.choice, prepared.view),
+                icon=":material/refresh:",
+                help=f"Up to {text.moment(query.end, text.zone())}",
+            )
     st.session_state["watched"] = not job.over
 
 
-def download(made: Export) -> None:
-    """Offer the file, with its rows and its hash."""
+def download(made: Export, *, live: bool) -> None:
+    """Offer the file, with its rows and its hash; of a range that ends now, with its end."""
     if routes_are_served() or made.size <= MOST_THROUGH_MEMORY:
         offer(f"Download {text.size(made.size)}", made.query)
     else:
@@ -150,41 +219,16 @@ def download(made: Export) -> None:
     rows = text.count(made.rows, "row")
     cut = f", cut off where a sheet of Excel is full: it ends at {made.manifest['last']}"
     cut = cut if made.manifest["capped"] else ""
-    st.caption(f"`{made.query.file_name}`: {rows}{cut}. SHA-256 `{made.sha256}`")
+    as_of = f"As of {text.moment(made.query.end, text.zone())}. " if live else ""
+    st.caption(f"{as_of}`{made.query.file_name}`: {rows}{cut}. SHA-256 `{made.sha256}`")
 
 
 def programs(query: ExportQuery) -> None:
     """Show the same query for programs, to be copied."""
     st.header("The same from a program", anchor=False)
     lines = code(query)
-    for tab, (language, words) in zip(st.tabs(list(lines)), lines.values(), strict=True):
-        tab.code(words, language=language, wrap_lines=True)
+    for tab, words in zip(st.tabs(list(lines)), lines.values(), strict=True):
+        tab.code(words, language=None, wrap_lines=True)  # Streamlit's colours for code have too little contrast
 
 
-def page() -> None:
-    try:
-        query, view = toolbar()
-        if not query.feeds:
-            st.info("Choose an index.", icon=":material/download:")
-            return
-        if query.refusal:
-            st.info(f"{text.escaped(query.refusal)}.", icon=":material/download:")
-            return
-        if not preview(query, view):
-            return
-        choice = replace(query, start=EPOCH, end=EPOCH), view
-        before, prepared = st.session_state.get("prepared", (None, query))
-        job = export_job(prepared) if before == choice else None
-        query = prepared if job else query
-        size(query)
-    except StoreError:
-        return  # the header shows the error
-    if job is None or job.failure:
-        st.button("Make the file", on_click=prepare, args=(query, choice), icon=":material/draft:")
-    if job:
-        unit = "tick" if query.of_prices else "row"
-        st.fragment(file, run_every=RENEWED_EVERY if job.over else "500ms")(job, unit)
-    programs(query)
-
-
-page()
+show(toolbar, shown, refresh_every)

@@ -3,66 +3,66 @@
 import math
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 import pandas as pd
+import plotly.graph_objects as go
 import streamlit as st
 
 from pages.common import access, moments, ranges
 from pages.common.chart.component import Zoomed, live_chart
-from pages.common.export_links import FORMATS, RENEWED_EVERY, offer
-from pages.common.figures import charts
+from pages.common.choices import one_of, some_indexes
+from pages.common.drawn import drawn_once
+from pages.common.export_links import FORMATS, offer
+from pages.common.failed import empty, failed, part
+from pages.common.figures import charts, scales
 from pages.common.figures.alert_marks import add_alerts
 from pages.common.figures.gap_marks import add_marks
 from pages.common.figures.measures import Measures, measured
+from pages.common.live import show
 from pages.common.reads.history import History, read_history
-from pages.common.reads.recorded import known_indexes
-from pages.common.views import EXACT, SPANS, View, from_wall, intervals_for
-from pages.common.words import alert_text, gap_text, text
+from pages.common.reads.recorded import known_indexes, offered, recorded
+from pages.common.views import EXACT, SPANS, View, from_chart, intervals_for
+from pages.common.words import alert_text, gap_text, tables, text
+from pages.common.words.clock import Clock
+from pages.common.zoom import Shown
 from store.errors import StoreError
 from store.export.query import ExportQuery
 from store.prices.bars import INTERVAL_NAMES, bucket
 
 CHART_HEIGHT = 460
+PRICES = ["Open", "High", "Low", "Close"]
 AUTO, LINE, CANDLES = "Auto", "Line", "Candles"
+DEFAULT = "1d"
 
 
-def zoom(to: Zoomed) -> None:
+def zoomed(to: Zoomed, now: Shown) -> None:
     """Go to the range that the reader dragged over, or back to the range before the last zoom."""
-    st.session_state["zoomed"] = True
-    st.session_state["zooms"] = st.session_state.get("zooms", 0) + 1
-    back = st.session_state.setdefault("back", [])
-    start, end = st.session_state["shown"]
-    if back[-1:] == [(EXACT, start, end)]:  # the browser's Back led there already
-        back.pop()
-    if to != "out":
-        back.append((st.session_state["range"], start, end))
-        ranges.look_at(*(from_wall(at, text.zone()) for at in to))
-    elif back:
-        st.session_state["range"], start, end = back.pop()
-        if st.session_state["range"] == EXACT:
-            ranges.look_at(start, end)
+    if to == "out":
+        ranges.zoom_out(now, DEFAULT)
     else:
-        ranges.look_at(start - (end - start) / 2, end + (end - start) / 2)
+        start, end = map(from_chart, to)
+        ranges.zoom_in(start, end, now)
+    st.session_state["zooms so far"] = st.session_state.get("zooms so far", 0) + 1
+
+
+def zoomed_in_chart(to: Zoomed, now: Shown) -> None:
+    """Zoom, and run the whole page: a chart alone runs the live part without the choices."""
+    zoomed(to, now)
+    st.rerun()
 
 
 def toolbar() -> tuple[list[str], View]:
     """Draw the choices, and return the indexes and what to draw of them."""
-    known = known_indexes()
+    known = offered(known_indexes)
     with st.container(horizontal=True):
-        names = st.multiselect("Index", known, default=known[:1], key="index", bind="query-params", width=320)
-        drawn = st.segmented_control(
-            "Chart",
-            [LINE, CANDLES],
-            default=LINE,
-            required=True,
-            key="chart",
-            bind="query-params",
-        )
+        names = some_indexes(known)
+        drawn = one_of("Chart", [LINE, CANDLES], LINE, key="chart")
         bars = st.empty()
-    span = ranges.choose_span([*SPANS], "1d")
-    start, end = exact_range() if span == EXACT else (None, None)
-    length = end - start if start and end else SPANS[span] or timedelta(days=3650)
-    choices = {AUTO: None, **{INTERVAL_NAMES[each]: each for each in intervals_for(length)}}
+    span = ranges.choose_span([*SPANS], DEFAULT)
+    start, end = exact_range(names) if span == EXACT else (None, None)
+    view = View(span, start, end, candles=drawn == CANDLES and len(names) == 1)
+    choices = {AUTO: None, **{INTERVAL_NAMES[each]: each for each in intervals_for(length(names, view))}}
     chosen = bars.selectbox(
         "Bars",
         list(choices),
@@ -70,38 +70,58 @@ def toolbar() -> tuple[list[str], View]:
         bind="query-params",
         width=140,
     )
-    return names, View(span, start, end, choices[chosen], candles=drawn == CANDLES and len(names) == 1)
+    return names, replace(view, interval=choices[chosen])
 
 
-def exact_range() -> tuple[datetime, datetime]:
+def length(names: list[str], view: View) -> timedelta:
+    """The length of a range; "All" begins with the first tick, and is ten years while that can't be read."""
+    now = moments.now()
+    try:
+        first = min((recorded()[name][0] for name in names if name in recorded()), default=now)
+    except StoreError:
+        first = now - timedelta(days=3650)
+    start, end = view.bounds(now, first)
+    return end - start
+
+
+def exact_range(names: list[str]) -> tuple[datetime, datetime]:
     """The two times of an exact range, with inputs to change them."""
-    start, end = ranges.exact_range(st.session_state.get("shown"))
+    start, end = ranges.exact_range()
     with st.container(horizontal=True, vertical_alignment="bottom"):
         ranges.edit(start, end)
-        st.button("Zoom out", icon=":material/zoom_out:", on_click=zoom, args=("out",))
+        st.button(
+            "Zoom out",
+            icon=":material/zoom_out:",
+            on_click=zoomed,
+            args=("out", Shown(EXACT, start, end)),
+            disabled=not names,
+        )
     return start, end
 
 
 def shown(names: list[str], view: View) -> None:
-    """The chart, its measures and its table."""
-    if st.session_state.pop("zoomed", False):
-        st.rerun()
     if not names:
         st.info("Choose an index.", icon=":material/candlestick_chart:")
         return
-    try:
-        with st.skeleton(height=CHART_HEIGHT):
-            history = read_history(moments.this_second(), tuple(names), view)
-    except StoreError:
-        return  # the header shows the error
-    st.session_state["shown"] = history.start, history.end
-    if not any(len(frame) for frame in history.bars.values()):
+    part(
+        "The chart",
+        lambda: read_history(moments.this_second(), names, view),
+        partial(drawn, names=names, view=view),
+        about=(names, view),
+        height=CHART_HEIGHT,
+    )
+
+
+def drawn(history: History, names: list[str], view: View) -> None:
+    """The chart, its measures and its table."""
+    ranges.note_shown(history.start, history.end)
+    if any(len(frame) for frame in history.bars.values()):
+        chart(history, view)
+        download(history)
+        measures(history)
+        table(history)
+    else:
         nothing_here(names, history)
-        return
-    chart(history, view)
-    download(history)
-    measures(history)
-    table(history)
 
 
 def nothing_here(names: list[str], history: History) -> None:
@@ -112,7 +132,7 @@ def nothing_here(names: list[str], history: History) -> None:
         words.append(f"{text.pair(name)} is recorded from {text.moment(first, zone)} to {text.moment(last, zone)}.")
     if history.gaps:
         words.append(f"{gap_text.fates(history.gaps)}.")
-    st.info(" ".join(words), icon=":material/hourglass_empty:")
+    empty(" ".join(words))
 
 
 def download(history: History) -> None:
@@ -125,7 +145,9 @@ def download(history: History) -> None:
 
 
 def measures(history: History) -> None:
-    found = {name: measured(frame) for name, frame in history.inside().items()}
+    found = drawn_once(
+        "measures", history, None, lambda: {name: measured(frame) for name, frame in history.inside().items()}
+    )
     if len(history.bars) > 1:
         several(found)
     else:
@@ -146,26 +168,29 @@ def single(numbers: Measures) -> None:
             f"Change, {text.direction(numbers.change)}" if round(numbers.change, 4) else "Change",
             text.change(numbers.change),
         )
-        st.metric("Realised volatility", volatility(numbers), help=VOLATILITY)
+        st.metric("Realised volatility", volatility(numbers.volatility), help=VOLATILITY)
 
 
 VOLATILITY = "Annualised, from the returns between the drawn bars. No return is counted across a gap."
 
 
-def volatility(numbers: Measures) -> str:
-    return "—" if math.isnan(numbers.volatility) else f"{100 * numbers.volatility:.1f} %"
+def volatility(fraction: float) -> str:
+    return "—" if math.isnan(fraction) else f"{100 * fraction:.1f} %"
 
 
 def several(found: dict[str, Measures]) -> None:
+    prices = {name: [getattr(each, name.lower()) for each in found.values()] for name in PRICES}
     st.dataframe(
         {
             "Index": list(map(text.pair, found)),
-            **{
-                part.capitalize(): [text.price(getattr(each, part)) for each in found.values()]
-                for part in ("open", "high", "low", "close")
-            },
-            "Change": [text.change(each.change) for each in found.values()],
-            "Realised volatility": [volatility(each) for each in found.values()],
+            **prices,
+            "Change": [tables.change(each.change) for each in found.values()],
+            "Realised volatility": [100 * each.volatility for each in found.values()],
+        },
+        column_config={
+            **tables.prices(PRICES, list(prices.values())),
+            "Change": tables.PERCENT,
+            "Realised volatility": st.column_config.NumberColumn(format="%.1f %%"),
         },
         hide_index=True,
     )
@@ -173,33 +198,48 @@ def several(found: dict[str, Measures]) -> None:
 
 def chart(history: History, view: View) -> None:
     zone = text.zone()
-    if view.candles:
-        ((name, frame),) = history.bars.items()
-        figure = charts.candles(frame, name, history.interval, zone)
-    else:
-        figure = charts.lines(history.bars, history.interval, zone)
-    charts.set_range(figure, history.start, history.end, zone)
-    add_alerts(figure, history.alerts, history.bars, zone)
-    add_marks(figure, history.gaps, history.start, history.end, zone)
+    clock = Clock.over(history.start, history.end, zone)
+    figure, alt = drawn_once("history", history, (view, zone), lambda: figured(history, view, clock))
     live_chart(
         figure,
         key="history",
         # Each zoom gets a new view: else Back, pressed before the zoomed chart is drawn, would show the zoom again.
-        view=f"{list(history.bars)} {view} {zone.key} {st.session_state.get('zooms', 0)}",
-        alt=charts.describe(history.inside(), zone),
+        view=f"{list(history.bars)} {view} {zone.key} {st.session_state.get('zooms so far', 0)}",
+        alt=alt,
         height=CHART_HEIGHT,
-        on_zoom=zoom,
+        on_zoom=partial(zoomed_in_chart, now=Shown(view.span, history.start, history.end)),
     )
-    st.caption(" ".join(about(history, view)))
+    for what, why in history.unread.items():
+        failed(what, why)
+    st.caption(" ".join(drawn_once("about", history, (view, zone), lambda: about(history, view, clock))))
 
 
-def about(history: History, view: View) -> list[str]:
+def figured(history: History, view: View, clock: Clock) -> tuple[go.Figure, str]:
+    """The chart of a range, and what it shows in words."""
+    zone, inside = clock.zone, history.inside()
+    its_scales = scales.fitting(inside)
+    if view.candles:
+        ((name, frame),) = history.bars.items()
+        figure = charts.candles(frame, name, history.interval, zone)
+    else:
+        figure = charts.lines(history.bars, its_scales, history.interval, zone)
+    charts.set_range(figure, history.start, history.end, zone)
+    add_alerts(figure, history.alerts, its_scales, zone)
+    add_marks(figure, history.gaps, history.start, history.end, zone)
+    return figure, charts.describe(inside, zone)
+
+
+def about(history: History, view: View, clock: Clock) -> list[str]:
     """What the chart can't say by itself, in sentences."""
-    zone = text.zone()
+    zone = clock.zone
     short = history.end - history.start < timedelta(hours=1)
     start, end = (text.moment(at, zone, seconds=short) for at in (history.start, history.end))
     words = [f"{start} to {end}, {f'bars of {text.span(history.interval)}' if history.interval else 'single ticks'}."]
+    if clock.note:
+        words.append(clock.note)
     drawn = [frame for frame in history.bars.values() if len(frame)]
+    if len(drawn) > 1:
+        words.append("Each index is 100 at its first tick.")
     longest = max(int(frame["resolution_s"].where(frame["averaged"], 0).max()) for frame in drawn)
     if longest:
         words.append(
@@ -220,9 +260,13 @@ def table(history: History) -> None:
     """Draw the drawn bars as a table, row by row."""
     rows = st.expander("Table of what is drawn", on_change="rerun", key="table")
     if rows.open:
+        found = pd.concat([tabulated(name, frame) for name, frame in history.bars.items()])
         with rows:
             st.dataframe(
-                pd.concat([tabulated(name, frame) for name, frame in history.bars.items()]), hide_index=True, height=320
+                found,
+                column_config={**tables.prices(PRICES, found[PRICES]), "Ticks": tables.COUNT},
+                hide_index=True,
+                height=320,
             )
 
 
@@ -231,21 +275,17 @@ def tabulated(index_name: str, frame: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "Index": text.pair(index_name),
-            f"Time, {zone.key}": frame["open_time"].dt.tz_convert(zone).dt.strftime("%Y-%m-%d %H:%M:%S"),
-            **{part.capitalize(): frame[part] for part in ("open", "high", "low", "close")},
+            f"Time, {zone.key}": tables.stamps(frame["open_time"], zone),
+            **{part: frame[part.lower()] for part in PRICES},
             "Ticks": frame["tick_count"],
             "Average over, s": frame["resolution_s"].where(frame["averaged"]),
         }
     )
 
 
-def page() -> None:
-    try:
-        names, view = toolbar()
-    except StoreError:
-        return  # the header shows the error
-    refresh = access.refresh_every() if view.lives(moments.now()) else RENEWED_EVERY
-    st.fragment(shown, run_every=refresh)(names, view)
+def refresh_every(names: list[str], view: View) -> timedelta:
+    del names
+    return access.refresh_every() if view.lives(moments.now()) else access.SELDOM
 
 
-page()
+show(toolbar, shown, refresh_every)

@@ -1,51 +1,46 @@
 """Overview: a card for each index, and all of them on one scale."""
 
 from datetime import datetime, timedelta
+from functools import partial
 
+import plotly.graph_objects as go
 import streamlit as st
 
-from pages.common import access, moments
+from pages.common import moments
 from pages.common.chart.component import live_chart
-from pages.common.figures import charts
+from pages.common.choices import one_of
+from pages.common.drawn import drawn_once
+from pages.common.failed import empty, failed, part
+from pages.common.figures import charts, scales
 from pages.common.figures.gap_marks import add_marks
 from pages.common.figures.sparkline import sparkline
+from pages.common.live import show
 from pages.common.reads.history import History
-from pages.common.reads.overview import Overview, read_overview
+from pages.common.reads.overview import Day, Overview, read_day, read_lines, read_overview
+from pages.common.reads.pulse import poll_seconds
 from pages.common.views import SPANS
-from pages.common.words import text
-from store.errors import StoreError
+from pages.common.words import tables, text
+from pages.common.words.clock import Clock
 from store.health.status import stale_after_s
 from store.ledger.coverage import Coverage
 from store.prices.overview import Card
 
 MOST_CARDS = 12
-CHART_HEIGHT = 380
+CARDS_HEIGHT, CHART_HEIGHT = 240, 380
 
 
-@st.fragment(run_every=access.refresh_every())
-def live() -> None:
-    above, choice = st.container(), st.empty()
-    span = choice.segmented_control(
-        "All indexes, each 100 at the start of",
-        list(SPANS),
-        default="1y",
-        required=True,
-        key="span",
-        bind="query-params",
-        wrap=True,
+def shown() -> None:
+    overview = part("Prices", lambda: read_overview(moments.this_second()), cards_or_table, height=CARDS_HEIGHT)
+    span = one_of("All indexes, each 100 at the start of", list(SPANS), "1y", key="span", wrap=True)
+    part(
+        "The chart",
+        lambda: read_lines(moments.this_second(), span),
+        partial(rebased_chart, span=span),
+        about=span,
+        height=CHART_HEIGHT,
     )
-    try:
-        with above, st.skeleton(height=CHART_HEIGHT):
-            overview = read_overview(moments.this_second(), span)
-    except StoreError:
-        choice.empty()
-        return  # the header shows the error
-    with above:
-        cards_or_table(overview)
-    rebased_chart(overview.history, span)
-    last_errors(overview)
-    if overview.coverage:
-        st.page_link("pages/quality.py", label="Coverage and gaps", icon=":material/fact_check:")
+    known = overview is not None and any(card.latest for card in overview.cards)
+    part("Errors", read_day, partial(last_errors, known=known))
 
 
 def cards_or_table(overview: Overview) -> None:
@@ -65,11 +60,13 @@ def index_card(card: Card, coverage: Coverage | None, now: datetime) -> None:
         st.metric(text.pair(card.index_name), None)
         st.caption("No data yet")
         return
-    zone = text.zone()
+    zone, unchanged = text.zone(), text.direction(card.change) == "unchanged"
     st.metric(
         text.pair(card.index_name),
         text.price(card.latest.price),
         text.change(card.change),
+        delta_color="off" if unchanged else "normal",
+        delta_arrow="off" if unchanged else "auto",
         delta_description=f"{text.direction(card.change)} {text.counted_since(card.since, card.latest.ts, zone)}",
     )
     words = range_in_words(card)
@@ -110,61 +107,83 @@ def age(card: Card, now: datetime) -> str:
 def is_stale(card: Card, now: datetime) -> bool:
     if card.latest is None:
         return False
-    return (now - card.latest.ts).total_seconds() > stale_after_s(access.settings().poll_seconds)
+    return (now - card.latest.ts).total_seconds() > stale_after_s(poll_seconds())
 
 
 def index_table(overview: Overview, now: datetime) -> None:
     """Draw many indexes, a row for each."""
-    cards, coverage = overview.cards, overview.coverage
+    cards, coverage, zone = overview.cards, overview.coverage, text.zone()
+    latest = [card.latest for card in cards]
+    price = [tick and tick.price for tick in latest]
     st.dataframe(
         {
             "Index": [text.pair(card.index_name) for card in cards],
-            "Price": [text.price(card.latest.price) if card.latest else None for card in cards],
-            "Change, %": [100 * card.change for card in cards],
+            "Price": price,
+            "Change": [tables.change(card.change) if card.latest else None for card in cards],
             "24 h": [card.closes for card in cards],
-            "Low": [text.price(card.low) if card.latest else None for card in cards],
-            "High": [text.price(card.high) if card.latest else None for card in cards],
+            "Low": [card.low if card.latest else None for card in cards],
+            "High": [card.high if card.latest else None for card in cards],
             "Coverage": [
-                text.share(coverage[card.index_name].share) if card.index_name in coverage else None for card in cards
+                tables.percent_of(coverage[card.index_name].share) if card.index_name in coverage else None
+                for card in cards
             ],
-            "Age": [age(card, now) for card in cards],
+            "State": [state(card, now) for card in cards],
+            "Age": [tick and max(now - tick.ts, timedelta()) for tick in latest],
+            f"Time, {zone.key}": [tick and text.stamp(tick.ts, zone) for tick in latest],
+            "Average over, s": [(tick and tick.resolution_s) or None for tick in latest],
         },
         column_config={
+            **tables.prices(("Price", "Low", "High"), price),
+            "Change": tables.PERCENT,
             "24 h": st.column_config.LineChartColumn(),
-            "Change, %": st.column_config.NumberColumn(format="%+.2f"),
+            "Coverage": tables.PERCENT,
+            "Age": st.column_config.NumberColumn(format="compact"),
         },
         hide_index=True,
     )
 
 
+def state(card: Card, now: datetime) -> str:
+    return "No data yet" if card.latest is None else "Stale" if is_stale(card, now) else "Fresh"
+
+
 def rebased_chart(history: History, span: str) -> None:
     if not any(len(frame) for frame in history.bars.values()):
-        st.info("Nothing is recorded in this range yet.", icon=":material/hourglass_empty:")
-        return
-    zone, drawn = text.zone(), st.session_state.get("drawn")
-    # A new object means new ticks; for the same one the figure is kept.
-    if drawn is None or drawn[0] is not history or drawn[1] != zone:
-        figure = charts.rebased(history.bars, history.interval, zone)
-        charts.set_range(figure, history.start, history.end, zone)
-        add_marks(figure, history.gaps, history.start, history.end, zone)
-        drawn = st.session_state["drawn"] = (history, zone, figure, charts.describe(history.inside(), zone))
-    live_chart(drawn[2], key="all-indexes", view=f"{span} {zone.key}", alt=drawn[3], height=CHART_HEIGHT)
-
-
-def last_errors(overview: Overview) -> None:
-    """Show why slots had no ticks in the last 24 h, in words."""
-    if not overview.troubles:
-        if any(card.latest for card in overview.cards):
-            st.caption(":green[:material/check_circle:] No error in the last 24 h.")
+        empty("Nothing is recorded in this range yet.")
         return
     zone = text.zone()
-    st.markdown("**Errors** of the last 24 h")
-    for trouble in overview.troubles:
-        slots = "1 slot" if trouble.slots == 1 else f"{trouble.slots:,} slots"
+    clock = Clock.over(history.start, history.end, zone)
+    figure, alt = drawn_once("all-indexes", history, zone, lambda: rebased_figure(history, clock))
+    live_chart(figure, key="all-indexes", view=f"{span} {zone.key}", alt=alt, height=CHART_HEIGHT)
+    if clock.note:
+        st.caption(clock.note)
+    if "Gaps" in history.unread:
+        failed("Gaps", history.unread["Gaps"])
+
+
+def rebased_figure(history: History, clock: Clock) -> tuple[go.Figure, str]:
+    """The chart of all indexes, and what it shows in words."""
+    zone, inside = clock.zone, history.inside()
+    figure = charts.rebased(history.bars, scales.at_100(inside), history.interval, zone)
+    charts.set_range(figure, history.start, history.end, zone)
+    add_marks(figure, history.gaps, history.start, history.end, zone)
+    return figure, charts.describe(inside, zone)
+
+
+def last_errors(day: Day, *, known: bool) -> None:
+    """Show why slots brought nothing in the last 24 h, in words. None is an error once prices are `known`."""
+    zone = text.zone()
+    if day.troubles:
+        st.markdown("**Errors** of the last 24 h")
+    elif known:
+        st.caption(":green[:material/check_circle:] No error in the last 24 h.")
+    for trouble in day.troubles:
         st.caption(
-            f":orange[:material/error:] {trouble.cause.capitalize()}: {slots} without a tick, "
+            f":orange[:material/error:] {trouble.cause.capitalize()}: {text.count(trouble.slots, 'slot')} missed, "
             f"{text.stretch(trouble.first, trouble.last, zone)}. The last: {text.escaped(trouble.detail)}"
         )
+    if day.coverage:
+        st.page_link("pages/quality.py", label="Coverage and gaps", icon=":material/fact_check:")
 
 
-live()
+show(tuple, shown)

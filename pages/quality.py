@@ -1,23 +1,37 @@
 """Quality: how complete the record is, which slots are missing, why, and how each gap was closed."""
 
 from datetime import datetime
+from functools import partial
 
+import plotly.graph_objects as go
 import streamlit as st
 
-from pages.common import access, moments
+from pages.common import access, market_health, moments
 from pages.common.chart.component import live_chart
+from pages.common.choices import ALL, one_index, one_of
+from pages.common.drawn import drawn_once
+from pages.common.failed import empty, part
 from pages.common.figures import charts, coverage_chart, vitals_charts
-from pages.common.reads.quality import Quality, read_quality
-from pages.common.reads.recorded import known_indexes
+from pages.common.live import show
+from pages.common.reads.market import read_market_health
+from pages.common.reads.quality import (
+    Completeness,
+    Failed,
+    Recording,
+    read_completeness,
+    read_failed,
+    read_recording,
+    slot_feeds,
+)
+from pages.common.reads.recorded import known_indexes, offered, offered_feeds
 from pages.common.views import first_midnight
-from pages.common.words import gap_text, text, vitals_text
-from store.errors import StoreError
+from pages.common.words import gap_text, tables, text, vitals_text
+from pages.common.words.clock import Clock
 from store.health.vitals import Growth, Vitals
 from store.ledger.coverage import Coverage, totals
 from store.models import RECORDER_DOWN, Cause, Gap
 
 DAYS = {"7d": 7, "30d": 30, "90d": 90}
-ALL = "All"
 STATES = [ALL, "Open", "Unfillable", "Healed"]
 CAUSES = [ALL, *(cause.capitalize() for cause in (*Cause, RECORDER_DOWN))]
 MOST_CARDS = 12
@@ -27,45 +41,56 @@ CALENDAR_HEIGHT, CHART_HEIGHT = 360, 280
 
 def toolbar() -> tuple[str, str]:
     """Draw the choices, and return the index and the days."""
-    known = known_indexes()
+    known = offered(known_indexes)
     with st.container(horizontal=True):
-        name = st.selectbox("Index", [ALL, *known], key="index", bind="query-params", width=200)
-        days = st.segmented_control(
-            "Days", list(DAYS), default="30d", required=True, key="days", bind="query-params", wrap=False
-        )
+        name = one_index(known, offered_feeds(slot_feeds))
+        days = one_of("Days", list(DAYS), "30d", key="days")
     return name, days
 
 
 def shown(name: str, days: str) -> None:
-    try:
-        with st.skeleton(height=CALENDAR_HEIGHT):
-            quality = read_quality(moments.these_ten_seconds(), first_midnight(moments.now(), DAYS[days], text.zone()))
-    except StoreError:
-        return  # the header shows the error
-    hours = [each for each in quality.hours if name in {ALL, each.feed}]
-    gaps = [gap for gap in quality.gaps if name in {ALL, gap.feed}]
+    at, start = moments.these_ten_seconds(), first_midnight(moments.now(), DAYS[days], text.zone())
+    of = name, start
+    found = part(
+        "Coverage",
+        lambda: read_completeness(at, start),
+        partial(completeness, name=name, days=days),
+        about=of,
+        height=CALENDAR_HEIGHT,
+    )
+    if found is not None and not of_index(found.hours, name):
+        return
+    part("The market", lambda: read_market_health(at, start), market_health.draw, about=start)
+    part("How recording went", lambda: read_recording(at, start), how_recording_went, about=of)
+    part("Errors", lambda: read_failed(at, start), partial(errors, name=name, days=days), about=of)
+
+
+def completeness(found: Completeness, name: str, days: str) -> None:
+    """Draw which slots are known, which are missing, and each gap."""
+    hours = of_index(found.hours, name)
+    gaps = [gap for gap in found.gaps if name in {ALL, gap.feed}]
     if not hours:
-        st.info(
-            f"Nothing was due in these {DAYS[days]} days: no recorder was running, or its first two slots are not "
-            "over.",
-            icon=":material/hourglass_empty:",
+        empty(
+            f"Nothing was due in these {DAYS[days]} days: no recorder was running, or its first two slots are not over."
         )
         return
-    headline(in_order(totals(hours)), gaps, quality)
-    calendar(hours, gaps, quality)
+    headline(in_order(totals(hours)), gaps, found)
+    calendar(hours, gaps, found, name)
     ledger(gaps)
-    how_recording_went(quality)
-    errors(quality, name, days)
+
+
+def of_index(hours: list[Coverage], name: str) -> list[Coverage]:
+    return [each for each in hours if name in {ALL, each.feed}]
 
 
 def in_order(found: list[Coverage]) -> list[Coverage]:
-    """The indexes in the order of every page: configured ones first."""
+    """The feeds in the order of every page: configured indexes first."""
     first = access.settings().indexes
     return sorted(found, key=lambda coverage: first.index(coverage.feed) if coverage.feed in first else len(first))
 
 
-def headline(found: list[Coverage], gaps: list[Gap], quality: Quality) -> None:
-    """Show how complete each index is."""
+def headline(found: list[Coverage], gaps: list[Gap], quality: Completeness) -> None:
+    """Show how complete each feed is."""
     gaps_by_feed = {each.feed: [gap for gap in gaps if gap.feed == each.feed] for each in found}
     if len(found) > MOST_CARDS:
         headline_table(found, gaps_by_feed)
@@ -94,34 +119,47 @@ def parts(coverage: Coverage) -> str:
 
 
 def headline_table(found: list[Coverage], gaps: dict[str, list[Gap]]) -> None:
-    """Draw many indexes, a row for each."""
+    """Draw many feeds, a row for each."""
     st.dataframe(
         {
-            "Index": [text.pair(each.feed) for each in found],
-            "Known": [text.share(each.share) for each in found],
-            "Live": [text.share(each.live / each.due) for each in found],
-            "Healed": [text.share(each.healed / each.due) for each in found],
-            "Missing": [text.share(each.missing / each.due) for each in found],
+            tables.heading(each.feed for each in found): [text.pair(each.feed) for each in found],
+            "Known": [tables.percent_of(each.share) for each in found],
+            "Live": [tables.percent_of(each.live / each.due) for each in found],
+            "Healed": [tables.percent_of(each.healed / each.due) for each in found],
+            "Missing": [tables.percent_of(each.missing / each.due) for each in found],
             "Slots": [each.due for each in found],
             "Open gaps": [sum(gap.state == "open" for gap in gaps[each.feed]) for each in found],
             "Unfillable gaps": [sum(gap.state == "unfillable" for gap in gaps[each.feed]) for each in found],
+        },
+        column_config={
+            **dict.fromkeys(("Known", "Live", "Healed", "Missing"), tables.PERCENT),
+            **dict.fromkeys(("Slots", "Open gaps", "Unfillable gaps"), tables.COUNT),
         },
         hide_index=True,
     )
 
 
-def calendar(hours: list[Coverage], gaps: list[Gap], quality: Quality) -> None:
+def calendar(hours: list[Coverage], gaps: list[Gap], quality: Completeness, name: str) -> None:
     zone = text.zone()
     first, last = (at.astimezone(zone).date() for at in (quality.start, quality.end))
     st.header("Coverage by day and hour", anchor=False)
+    figure, alt = drawn_once(
+        "calendar",
+        quality,
+        (name, zone),
+        lambda: (
+            coverage_chart.calendar(coverage_chart.on_the_wall(hours, zone), first, last),
+            gap_text.finding(hours, gaps, zone),
+        ),
+    )
     live_chart(
-        coverage_chart.calendar(coverage_chart.on_the_wall(hours, zone), first, last),
+        figure,
         key="calendar",
         view=f"{first} {last} {zone.key} {len(totals(hours))}",
-        alt=gap_text.finding(hours, gaps, zone),
+        alt=alt,
         height=CALENDAR_HEIGHT,
     )
-    st.caption("Each square is an hour of all indexes shown. Where a square is missing, nothing was due.")
+    st.caption("Each square is an hour of all feeds shown. Where a square is missing, nothing was due.")
 
 
 def ledger(gaps: list[Gap]) -> None:
@@ -139,7 +177,7 @@ def ledger(gaps: list[Gap]) -> None:
         tabulated(rows),
         column_config={
             "Length": st.column_config.NumberColumn(format="compact"),
-            "Slots": st.column_config.NumberColumn(format="localized"),
+            "Slots": tables.COUNT,
         },
         hide_index=True,
         alt=f"{gap_text.fates(chosen)}.",
@@ -151,9 +189,7 @@ def ledger(gaps: list[Gap]) -> None:
 def filtered(gaps: list[Gap]) -> list[Gap]:
     """The gaps that the reader chose."""
     with st.container(horizontal=True):
-        state = st.segmented_control(
-            "State", STATES, default=ALL, required=True, key="state", bind="query-params", wrap=False
-        )
+        state = one_of("State", STATES, ALL, key="state")
         cause = st.selectbox("Cause", CAUSES, key="cause", bind="query-params", width=200)
     return [
         gap
@@ -166,9 +202,9 @@ def filtered(gaps: list[Gap]) -> list[Gap]:
 def tabulated(gaps: list[Gap]) -> dict[str, list[object]]:
     zone = text.zone()
     return {
-        "Index": [text.pair(gap.feed) for gap in gaps],
-        f"From, {zone.key}": [f"{gap.start.astimezone(zone):%Y-%m-%d %H:%M:%S}" for gap in gaps],
-        "To": [f"{gap.end.astimezone(zone):%Y-%m-%d %H:%M:%S}" for gap in gaps],
+        tables.heading(gap.feed for gap in gaps): [text.pair(gap.feed) for gap in gaps],
+        f"From, {zone.key}": [text.stamp(gap.start, zone) for gap in gaps],
+        "To": [text.stamp(gap.end, zone) for gap in gaps],
         "Length": [gap.end - gap.start for gap in gaps],
         "Slots": [gap.slots for gap in gaps],
         "Cause": [gap.cause for gap in gaps],
@@ -178,14 +214,11 @@ def tabulated(gaps: list[Gap]) -> dict[str, list[object]]:
     }
 
 
-def how_recording_went(quality: Quality) -> None:
+def how_recording_went(quality: Recording) -> None:
     """Draw delays, the clock, and the disk."""
     st.header("Delay, clock and disk", anchor=False)
     if not quality.vitals:
-        st.info(
-            "Nothing was measured in this range: a running recorder measures once a minute.",
-            icon=":material/hourglass_empty:",
-        )
+        empty("Nothing was measured in this range: a running recorder measures once a minute.")
         return
     with st.grid(min_column_width=150):
         latest_minute(quality.latest)
@@ -197,21 +230,23 @@ def how_recording_went(quality: Quality) -> None:
         delays(quality)
 
 
-def delays(quality: Quality) -> None:
+def delays(quality: Recording) -> None:
     zone = text.zone()
-    figure = vitals_charts.delays(quality.vitals, quality.interval, zone)
-    charts.set_range(figure, quality.start, quality.end, zone)
-    live_chart(
-        figure,
-        key="delays",
-        view=f"{quality.start} {zone.key}",
-        alt=vitals_charts.describe_delays(quality.vitals),
-        height=CHART_HEIGHT,
-    )
+    clock = Clock.over(quality.start, quality.end, zone)
+    figure, alt = drawn_once("delays", quality, zone, lambda: figure_of_delays(quality, clock))
+    live_chart(figure, key="delays", view=f"{quality.start} {zone.key}", alt=alt, height=CHART_HEIGHT)
     st.caption(
         f"The time from a tick's exchange time until it is stored, by {text.span(quality.interval)}: the median, and "
-        "the p99 of the worst minute. A difference of the clocks of less than 2 s is included."
+        "the p99 of the worst minute. A difference of the clocks of less than 2 s is included. "
+        f"{clock.note}"
     )
+
+
+def figure_of_delays(quality: Recording, clock: Clock) -> tuple[go.Figure, str]:
+    """The chart of the delays, and what it shows in words."""
+    figure = vitals_charts.delays(quality.vitals, quality.interval, clock.zone)
+    charts.set_range(figure, quality.start, quality.end, clock.zone)
+    return figure, vitals_charts.describe_delays(quality.vitals)
 
 
 def latest_minute(latest: Vitals | None) -> None:
@@ -235,17 +270,19 @@ def disk(growth: Growth) -> None:
     st.metric("Disk full in", vitals_text.full_in(growth), help="At the growth of the last 7 days")
 
 
-def errors(quality: Quality, name: str, days: str) -> None:
+def errors(quality: Failed, name: str, days: str) -> None:
     """Draw the slots that failed, by cause."""
     st.header("Errors by kind", anchor=False)
     failures = [each for each in quality.failures if name in {ALL, each.feed}]
     if not failures:
         st.caption(":green[:material/check_circle:] No error in this range.")
         return
-    zone = text.zone()
-    step = vitals_charts.HOUR if DAYS[days] <= 7 else vitals_charts.DAY
-    figure = vitals_charts.errors(failures, step, zone)
-    charts.set_range(figure, quality.start, vitals_charts.end_of(quality.end, step, zone), zone)
+    zone, step = text.zone(), vitals_charts.HOUR if DAYS[days] <= 7 else vitals_charts.DAY
+    end = vitals_charts.end_of(quality.end, quality.start, step, zone)
+    clock = Clock.over(quality.start, end, zone)
+    shown_in, note = (clock.zone, clock.note) if step == vitals_charts.HOUR else (zone, "")
+    figure = vitals_charts.errors(failures, step, shown_in)
+    charts.set_range(figure, quality.start, end, shown_in)
     live_chart(
         figure,
         key="errors",
@@ -253,16 +290,8 @@ def errors(quality: Quality, name: str, days: str) -> None:
         alt=vitals_charts.describe_errors(failures),
         height=CHART_HEIGHT,
     )
-    per = "hour" if step < vitals_charts.DAY else "day"
-    st.caption(f"Slots without a tick per {per}; each index counts separately.")
+    per = "hour" if step == vitals_charts.HOUR else "day"
+    st.caption(f"Slots that brought nothing per {per}; each feed counts separately. {note}")
 
 
-def page() -> None:
-    try:
-        name, days = toolbar()
-    except StoreError:
-        return  # the header shows the error
-    st.fragment(shown, run_every="10s")(name, days)
-
-
-page()
+show(toolbar, shown, lambda *_: access.SELDOM)

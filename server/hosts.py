@@ -16,6 +16,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from store.words import shortened
 
+from .refusals import Refusals
+
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^\s:/?#@,\\\[\]]+)(?::\d*)?", re.IGNORECASE)
 
 _NO_NAME = "must be one name or address, with its port or without"
@@ -23,6 +25,14 @@ _UNKNOWN = (
     "this server is not known under that name; if it should be, put the name into Streamlit's option "
     "browser.serverAddress (STREAMLIT_BROWSER_SERVER_ADDRESS), or several names into server.allowedHosts"
 )
+
+
+class Refusal(JSONResponse):
+    """The answer to a refused request, with the reason."""
+
+    def __init__(self, status: int, hosts: list[str], why: str) -> None:
+        self.why = f"Host = {shortened(', '.join(hosts))}: {why}"
+        super().__init__({"detail": self.why}, status_code=status)
 
 
 class OwnNames:
@@ -49,14 +59,14 @@ class OwnNames:
         """Also answer under the name in this address."""
         self._names.add(_name_in(address))
 
-    def refusal(self, hosts: list[str]) -> JSONResponse | None:
+    def refusal(self, hosts: list[str]) -> Refusal | None:
         """The answer that refuses a request with these `Host` headers; None if the request is allowed."""
         if self._is_open:
             return None
         found = _HOST.fullmatch(hosts[0]) if len(hosts) == 1 else None
         if found is None:
-            return _refused(400, hosts, _NO_NAME)
-        return None if self._has(_plain(found[1])) else _refused(421, hosts, _UNKNOWN)
+            return Refusal(400, hosts, _NO_NAME)
+        return None if self._has(_plain(found[1])) else Refusal(421, hosts, _UNKNOWN)
 
     def _has(self, name: str) -> bool:
         if name in self._names or _is_loopback(name):
@@ -75,10 +85,13 @@ class Hosts:
     def __init__(self, app: ASGIApp, names: OwnNames) -> None:
         self._app = app
         self._names = names
+        self._refusals = Refusals()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         hosts = [text.decode("latin-1") for name, text in scope.get("headers", ()) if name == b"host"]
         refusal = self._names.refusal(hosts) if scope["type"] in {"http", "websocket"} else None
+        if refusal:
+            self._refusals.log(f"a request was refused: {refusal.why}")
         await (refusal or self._app)(scope, receive, send)
 
 
@@ -104,7 +117,3 @@ def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 def _is_loopback(name: str) -> bool:
     address = _address(name)
     return name == "localhost" if address is None else address.is_loopback
-
-
-def _refused(status: int, hosts: list[str], why: str) -> JSONResponse:
-    return JSONResponse({"detail": f"Host = {shortened(', '.join(hosts))}: {why}"}, status_code=status)

@@ -4,8 +4,22 @@ import contextlib
 import socket
 from pathlib import Path
 
+from websockets import http11
+
 _OPEN_FILES = Path("/dev/fd")
 """Lists the numbers of this process's open files, on Linux and macOS."""
+
+
+_LONGEST_HEADER = 65_536
+
+
+def accept_long_cookies() -> None:
+    """Have sockets accept long headers, as requests for pages do.
+
+    The library for sockets refuses a header of more than 8 kB, and Streamlit says nothing about it in the log. An
+    identity that Streamlit keeps in cookies can be longer; so are the cookies of some proxies.
+    """
+    http11.MAX_LINE_LENGTH = _LONGEST_HEADER
 
 
 def answer_at_once() -> None:

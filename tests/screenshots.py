@@ -6,8 +6,8 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
 
-from poller.simulator.prices import price
 from poller.simulator.server import Simulator
+from poller.simulator.truth.prices import price
 from settings import ROOT, VERSION
 from store.file.database import Database
 from store.ledger import runs

@@ -1,6 +1,7 @@
 """What pages receive: the server's settings, for readers who may read, and through them database and exports."""
 
 from datetime import timedelta
+from functools import cache
 
 import streamlit as st
 
@@ -14,7 +15,7 @@ from store.file.shared import shared_database
 from . import sign_in
 
 
-@st.cache_resource(show_spinner=False)
+@cache  # each read asks for them: Streamlit's own cache would take a tenth of a refresh
 def settings_of_server() -> Settings:
     """The settings of this server, read once."""
     return all_settings.load_to_serve()
@@ -40,6 +41,10 @@ def database() -> Database:
 def exports() -> Exports:
     """The exports of this server."""
     return shared_exports(database(), settings().exports_limit_bytes)
+
+
+SELDOM = timedelta(seconds=5)
+"""How often a page is refreshed whose own content does not change with each slot, for the state of the recorder."""
 
 
 def refresh_every() -> timedelta:

@@ -18,11 +18,9 @@ from .views import to_url
 
 FORMATS: Mapping[str, Format] = MappingProxyType({"Parquet": "parquet", "CSV": "csv", "Excel": "xlsx"})
 
-RENEWED_EVERY = tickets.GOOD_FOR / 2
-
 
 def offer(label: str, query: ExportQuery) -> None:
-    """Draw a button that brings the file. If the API is not open to everyone, draw it again after `RENEWED_EVERY`.
+    """Draw a button that brings the file. If the API is not open to everyone, draw it again within `tickets.GOOD_FOR`.
 
     On a host that doesn't serve our routes the file goes through this process's memory: offer no large file there.
     """
@@ -50,8 +48,8 @@ def _link(query: ExportQuery) -> str:
     return f"{_path(query)}{ticket}"
 
 
-def code(query: ExportQuery) -> Mapping[str, tuple[str, str]]:
-    """How programs ask for the same, by the program's name: a language for highlighting, and the lines.
+def code(query: ExportQuery) -> Mapping[str, str]:
+    """How programs ask for the same, by the program's name.
 
     pandas, polars and duckdb read Parquet by its address. If the API asks for a token, they read the file that curl
     saved.
@@ -61,11 +59,11 @@ def code(query: ExportQuery) -> Mapping[str, tuple[str, str]]:
     source = parquet.file_name if token else _address(parquet)
     header = '-H "Authorization: Bearer $TICKWELL_API_TOKEN" ' if token else ""
     return {
-        "curl": ("sh", f'curl -OJ {header}"{_address(parquet if token else query)}"'),
-        "pandas": ("python", f'import pandas as pd\n\nframe = pd.read_parquet("{source}")'),
-        "polars": ("python", f'import polars as pl\n\nframe = pl.read_parquet("{source}")'),
-        "duckdb": ("sql", f"FROM read_parquet('{source}');"),
-        "Command line": ("sh", _command(query)),
+        "curl": f'curl -OJ {header}"{_address(parquet if token else query)}"',
+        "pandas": f'import pandas as pd\n\nframe = pd.read_parquet("{source}")',
+        "polars": f'import polars as pl\n\nframe = pl.read_parquet("{source}")',
+        "duckdb": f"FROM read_parquet('{source}');",
+        "Command line": _command(query),
     }
 
 

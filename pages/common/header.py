@@ -4,17 +4,22 @@ import streamlit as st
 
 from store.errors import StoreError
 from store.file.clock import clock_in_words
-from store.file.recorder import Notice
-from store.health.status import aside_in_words, in_words, stale_after_s
+from store.health.status import aside_in_words, in_words
 from store.models import Exchange
 
 from . import access, moments, sign_in
-from .reads.pulse import read_pulse
+from .busy import waiting_once
+from .pulse.component import draw_line
+from .pulse.line import Line, line_of
+from .reads.pulse import Pulse, read_pulse
 from .words import text
 
+_EXCHANGE = "exchange"
+"""Which exchange the prices were of when that was read last."""
 
-def header(title: str) -> None:
-    """Draw the header."""
+
+def title_row(title: str) -> None:
+    """Draw the title, the switch of the time zone, and who reads."""
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", key="header"):
         st.title(title, width="content", anchor=False)
         with st.container(horizontal=True, vertical_alignment="center", width="content"):
@@ -25,43 +30,48 @@ def header(title: str) -> None:
                 help="Show all times in UTC instead of your browser's time zone",
             )
             sign_in.reader(access.settings())
-    st.fragment(_state, run_every=access.refresh_every())()
 
 
-def _state() -> None:
-    """The recorder's state in words, the zone of the times, and a warning about prices that are not real."""
-    zone, now = text.zone(), moments.now()
+def state() -> None:
+    """Draw the recorder's state in words, the zone of the times, and a warning about prices that are not real."""
     try:
-        pulse = read_pulse(moments.this_second())
+        pulse = waiting_once(lambda: read_pulse(moments.this_second()))
     except StoreError as error:
+        draw_line(Line(), moments.now(), _times())
         st.error(f"The database can't be read. {text.escaped(str(error))}", icon=":material/error:")
+        _of_which_exchange(st.session_state.get(_EXCHANGE))
         return
-    notice, times = pulse.notice, f"Times are {zone.key}."
-    age_s = None if pulse.newest is None else (now - pulse.newest).total_seconds()
-    embedded = access.settings().poller == "embedded"
-    words = text.escaped(in_words(notice, age_s, now, zone, embedded=embedded))
-    if notice is not None and notice.alive and notice.state in {"starting", "recording"}:
-        st.caption(f"{_mark(notice, age_s)} {words}. {times}")
-    else:
-        st.warning(words[0].upper() + words[1:], icon=":material/warning:")
-        st.caption(times)
-    if clock := clock_in_words(notice):
+    st.session_state[_EXCHANGE] = pulse.exchange
+    _how_recording_goes(pulse)
+    if clock := clock_in_words(pulse.notice):
         st.warning(
             f"{text.escaped(clock[0].upper() + clock[1:])}: times on this page are the exchange's.",
             icon=":material/schedule:",
         )
     if pulse.set_aside:
         st.warning(f"Files {text.escaped(aside_in_words(pulse.set_aside))}", icon=":material/warning:")
-    if access.settings().demo or pulse.exchange is Exchange.SIMULATOR:
+    _of_which_exchange(pulse.exchange)
+
+
+def _how_recording_goes(pulse: Pulse) -> None:
+    """Draw the recorder's state with the age of the newest tick, and the zone of the times."""
+    now, notice = moments.now(), pulse.notice
+    age_s = None if pulse.newest is None else (now - pulse.newest).total_seconds()
+    words = in_words(notice, age_s, now, text.zone(), embedded=access.settings().poller == "embedded")
+    if notice is not None and notice.alive and notice.state in {"starting", "recording"}:
+        draw_line(line_of(notice, words, age_s), now, _times())
+    else:
+        draw_line(Line(age_s=age_s), now, _times())
+        st.warning(text.escaped(words[0].upper() + words[1:]), icon=":material/warning:")
+
+
+def _times() -> str:
+    return f"Times are {text.zone().key}."
+
+
+def _of_which_exchange(exchange: Exchange | None) -> None:
+    """Draw a warning if the prices are not of the real exchange."""
+    if access.settings().demo or exchange is Exchange.SIMULATOR:
         st.warning("**Simulated prices.** The built-in simulator makes them up.", icon=":material/science:")
-    elif pulse.exchange is Exchange.TEST:
+    elif exchange is Exchange.TEST:
         st.warning("**Prices of Deribit's test environment.** Nobody trades at them.", icon=":material/science:")
-
-
-def _mark(notice: Notice, age_s: float | None) -> str:
-    """The mark of a recorder at work: green only while the newest tick is fresh and no index fails."""
-    if age_s is None:
-        return ":gray[:material/hourglass_empty:]"
-    if age_s > stale_after_s(notice.poll_seconds):
-        return ":orange[:material/schedule:]"
-    return ":orange[:material/error:]" if notice.failing else ":green[:material/radio_button_checked:]"

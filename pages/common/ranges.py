@@ -7,36 +7,95 @@ import streamlit as st
 
 from store.instants import from_text
 
-from . import moments
+from . import address, moments, zoom
 from .views import EARLIEST, EXACT, LATEST, to_url, within_reach
 from .words import text
+
+_ZOOMS, _SHOWN, _PICKER, _CLEARED = "zooms", "shown", "range pickers", "cleared"
 
 
 def choose_span(spans: Sequence[str], default: str) -> str:
     """One of some spans that end now, or `EXACT`."""
-    if "start" in st.query_params and "range" not in st.query_params:
-        st.session_state["range"] = EXACT
-    span = st.segmented_control(
-        "Range",
-        [*spans, EXACT],
-        default=default,
-        required=True,
-        key="range",
-        bind="query-params",
-        on_change=_leave_exact_range,
-        wrap=True,
-    )
+    exact = EXACT if address.named("start") or address.named("end") else ""
+    span = _choose([*spans, EXACT], address.named("range") or exact, default)
     if span != EXACT:
-        _leave_exact_range()
+        _go_to(span, default)
     return span
 
 
-def exact_range(before: tuple[datetime, datetime] | None) -> tuple[datetime, datetime]:
+def choose_live_span(spans: Sequence[str], default: str) -> str:
+    """One of some spans that end now."""
+    span = _choose(spans, address.named("range"), default)
+    _go_to(span, default)
+    return span
+
+
+def _choose(spans: Sequence[str], named: str, default: str) -> str:
+    """Draw the choice of a range, and return the range that the address names, or the default."""
+    span = named if named in spans else default
+    key = _picker(span)
+    st.segmented_control(
+        "Range",
+        spans,
+        default=span,
+        required=True,
+        key=key,
+        on_change=picked,
+        args=(key, default, span),
+        wrap=True,
+    )
+    return span
+
+
+def _go_to(span: str, default: str) -> None:
+    """Name a range that ends now in the address, unless it is the default."""
+    address.keep(range="" if span == default else span, start="", end="")
+
+
+def _picker(span: str) -> str:
+    """The key of the range's widget. A widget that shows another range than the address is replaced.
+
+    Else a refresh that was under way would bring back the range of before: it carries the state of each widget.
+    """
+    number = st.session_state.get(_PICKER, 0)
+    if st.session_state.get(f"range {number}", span) != span:
+        number += 1
+    st.session_state[_PICKER] = number
+    return f"range {number}"
+
+
+def picked(key: str, default: str, drawn: str) -> None:
+    """Go to the range that the reader clicked; "Exact" begins with what was shown.
+
+    Streamlit also calls this for a widget that was replaced meanwhile, if a refresh that was under way still has it,
+    and for one that still is as it was `drawn`, if the run that drew it was overtaken.
+    """
+    span = st.session_state[key]
+    if key != f"range {st.session_state[_PICKER]}" or span == drawn:
+        return
+    forget_zooms()
+    if span == EXACT:
+        look_at(*(st.session_state.get(_SHOWN) or _last_day()))
+    else:
+        _go_to(span, default)
+
+
+def exact_range() -> tuple[datetime, datetime]:
     """The exact range in the address, else the range that was shown before, else the last day."""
-    now = moments.now()
-    start, end = _from_url() or before or (now - timedelta(days=1), now)
-    st.query_params.update(start=to_url(start), end=to_url(end))
+    start, end = _named() or st.session_state.get(_SHOWN) or _last_day()
+    address.keep(start=to_url(start), end=to_url(end))
     return start, end
+
+
+def note_shown(start: datetime, end: datetime) -> None:
+    """Remember the range that is shown."""
+    st.session_state[_SHOWN] = start, end
+
+
+def forget_shown() -> None:
+    """Forget what was shown, since another page or another address is."""
+    st.session_state.pop(_SHOWN, None)
+    forget_zooms()
 
 
 def edit(start: datetime, end: datetime) -> None:
@@ -44,7 +103,7 @@ def edit(start: datetime, end: datetime) -> None:
     for name, label, at in (("start", "From", start), ("end", "To", end)):
         local = at.astimezone(text.zone()).replace(tzinfo=None, second=0, microsecond=0)
         # The key holds the shown time, so that a late rerun can't bring back a time that was replaced.
-        key = f"{name} {to_url(at)} {text.zone().key} {st.session_state.get('cleared', 0)}"
+        key = f"{name} {to_url(at)} {text.zone().key} {st.session_state.get(_CLEARED, 0)}"
         st.datetime_input(
             label,
             value=local,
@@ -62,13 +121,33 @@ def edit(start: datetime, end: datetime) -> None:
 def look_at(start: datetime, end: datetime) -> None:
     """Go to an exact range."""
     start, end = within_reach(start, end)
-    st.session_state["range"] = EXACT
-    st.query_params.update(start=to_url(start), end=to_url(end))
+    address.keep(range=EXACT, start=to_url(start), end=to_url(end))
 
 
-def _from_url() -> tuple[datetime, datetime] | None:
-    """The exact range in the URL; None without one."""
-    written = [st.query_params.get(name, "") for name in ("start", "end")]
+def zoom_in(start: datetime, end: datetime, before: zoom.Shown) -> None:
+    """Go to an exact range within the shown one, from where `zoom_out` leads back."""
+    st.session_state[_ZOOMS] = zoom.push(st.session_state.get(_ZOOMS, ()), before)
+    look_at(start, end)
+
+
+def zoom_out(now: zoom.Shown, default: str) -> None:
+    """Go back to before the last zoom, else to twice the shown range."""
+    st.session_state[_ZOOMS], before = zoom.pop(st.session_state.get(_ZOOMS, ()), now)
+    if before is None:
+        look_at(*zoom.doubled(now))
+    elif before.span == EXACT:
+        look_at(before.start, before.end)
+    else:
+        _go_to(before.span, default)
+
+
+def forget_zooms() -> None:
+    st.session_state.pop(_ZOOMS, None)
+
+
+def _named() -> tuple[datetime, datetime] | None:
+    """The exact range that the address names; None without one."""
+    written = [address.named(name) for name in ("start", "end")]
     if not any(written):
         return None
     try:
@@ -82,10 +161,9 @@ def _from_url() -> tuple[datetime, datetime] | None:
     return within_reach(start, end)
 
 
-def _leave_exact_range() -> None:
-    """Go to the range that the reader clicked. The address omits the default range, so it must name no exact one."""
-    for name in ("start", "end"):
-        st.query_params.pop(name, None)
+def _last_day() -> tuple[datetime, datetime]:
+    now = moments.now()
+    return now - timedelta(days=1), now
 
 
 def _typed(name: str, key: str, put: datetime) -> None:
@@ -96,6 +174,7 @@ def _typed(name: str, key: str, put: datetime) -> None:
     """
     local = st.session_state[key]
     if local is None:
-        st.session_state["cleared"] = st.session_state.get("cleared", 0) + 1
+        st.session_state[_CLEARED] = st.session_state.get(_CLEARED, 0) + 1
     elif local != put:
-        st.query_params[name] = to_url(local.replace(tzinfo=text.zone()))
+        forget_zooms()
+        address.keep(**{name: to_url(local.replace(tzinfo=text.zone()))})

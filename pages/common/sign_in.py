@@ -1,7 +1,9 @@
 """Signing in: which readers may read, the page for all others, and the button to sign out."""
 
 from collections.abc import Collection, Mapping
+from ipaddress import ip_address
 from typing import Any
+from urllib.parse import urlsplit
 
 import streamlit as st
 
@@ -9,8 +11,8 @@ from settings import Settings
 
 _PAGE_WIDTH = 420
 
-# A proxy names its client in these headers.
-_FORWARDED = frozenset({"x-forwarded-for", "forwarded", "x-real-ip"})
+# A proxy names its client, itself or what the browser asked for in headers that begin like these.
+_OF_A_PROXY = ("x-forwarded-", "forwarded", "via", "x-real-", "x-client-", "x-original-", "true-client-", "cf-", "cdn-")
 
 
 def admits(settings: Settings) -> bool:
@@ -43,8 +45,24 @@ def acknowledges_as(settings: Settings) -> str | None:
 
 
 def at_this_machine(address: str | None, headers: Mapping[str, str]) -> bool:
-    """Does the reader sit at the serving machine? Streamlit gives no address then, nor for a proxy on the machine."""
-    return address is None and not _FORWARDED.intersection(name.lower() for name in headers)
+    """Does the reader sit at the serving machine? Streamlit gives no address then, nor for a proxy on the machine.
+
+    A proxy shows in its headers, or in a name that is not this machine's own: the browser sends the name that its
+    reader asked for as Host, and the page's as Origin.
+    """
+    if address is not None or any(name.lower().startswith(_OF_A_PROXY) for name in headers):
+        return False
+    sent = {name.lower(): value for name, value in headers.items()}
+    return _is_here(f"//{sent.get('host', '')}") and _is_here(sent.get("origin", ""))
+
+
+def _is_here(url: str) -> bool:
+    """Is the name in a URL localhost or a loopback address?"""
+    try:
+        name = urlsplit(url).hostname or ""
+        return name == "localhost" or ip_address(name).is_loopback
+    except ValueError:
+        return False
 
 
 def ask(settings: Settings) -> None:

@@ -1,5 +1,6 @@
 """What a reader looks at: a range, and the interval of its bars."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
@@ -16,6 +17,7 @@ MOST_ALERTS = 200
 _MOST_CANDLES = 200
 _MOST_ASKED_FOR = 5000
 _SHORTEST = timedelta(seconds=1)
+_LONGEST_STEP_S = 5
 EARLIEST, LATEST = datetime(2001, 1, 1, tzinfo=UTC), datetime(2101, 1, 1, tzinfo=UTC)
 """No range reaches beyond these times."""
 
@@ -66,6 +68,12 @@ class View:
             return nice_interval(length, _MOST_CANDLES, at_least=timedelta(seconds=4 * poll_seconds))
         return nice_interval(length, MOST_POINTS)
 
+    def step(self) -> timedelta:
+        """How far the end of the range may move on before it is read again: less than its line can show."""
+        length = self.end - self.start if self.start and self.end else SPANS[self.span]
+        seconds = math.inf if length is None else length.total_seconds() // 3600
+        return timedelta(seconds=min(_LONGEST_STEP_S, max(1, seconds)))
+
     def lives(self, now: datetime) -> bool:
         """Does the range still grow?"""
         return self.end is None or self.end > now
@@ -88,9 +96,9 @@ def first_midnight(now: datetime, days: int, zone: ZoneInfo) -> datetime:
     return datetime.combine(day, time(), zone).astimezone(UTC)
 
 
-def from_wall(written: str, zone: ZoneInfo) -> datetime:
-    """The instant at which a wall clock of that zone shows this time."""
-    return datetime.fromisoformat(written).replace(tzinfo=zone).astimezone(UTC)
+def from_chart(written: str) -> datetime:
+    """The instant of a time on a chart, written with the offset of that chart's clock."""
+    return datetime.fromisoformat(written).astimezone(UTC)
 
 
 def within_reach(start: datetime, end: datetime) -> tuple[datetime, datetime]:

@@ -222,3 +222,25 @@ def test_the_rows_of_a_snapshot_feed_are_asked_by_its_name_and_not_with_prices(c
     assert detail(exported(client, ticker="moons/SATURN")) == (
         "ticker = 'moons/SATURN': must be one of btc_usd, eth_usd, moons/JUPITER"
     )
+
+
+def test_a_series_has_the_rows_of_all_its_markets_or_of_those_that_are_named(client: httpx.Client, moons: Database):
+    append(moons, tick(0))
+    nothing = detail(exported(client, series="moons"))
+    with moons.write() as cursor:
+        snapshots = [
+            Snapshot(f"moons/{planet}", START, START, (("Io", 0.5, None),)) for planet in ("JUPITER", "SATURN")
+        ]
+        arrivals.append(cursor, snapshots)
+
+    def planets(**more: str) -> list[str]:
+        reply = exported(client, series="moons", format="csv", **more)
+        return list(pd.read_csv(io.BytesIO(gzip.decompress(reply.content)))["planet"])
+
+    assert nothing == "series = 'moons': no rows of any series are stored"
+    assert planets() == ["JUPITER", "SATURN"]
+    assert planets(ticker="SATURN") == ["SATURN"]
+    assert detail(exported(client, series="options")) == "series = 'options': must be one of moons"
+    assert detail(exported(client, series="moons", ticker="btc_usd")) == (
+        "ticker = 'btc_usd': must be one of JUPITER, SATURN"
+    )

@@ -87,7 +87,7 @@ def test_a_request_with_the_token_gets_everything(serve, make_settings):
 
     said = client.get("/health", headers={"authorization": f"Bearer {TOKEN}"}).json()
 
-    assert said.keys() == {"status", "version", "now", "database", "poller", "indexes", "feeds"}
+    assert said.keys() == {"status", "version", "now", "database", "poller", "indexes", "feeds", "checks"}
     assert said["indexes"]["btc_usd"]["price"] == 101_515.7
     assert said["poller"]["pid"] == RECORDING.pid
 
@@ -102,7 +102,7 @@ def test_one_read_answers_all_requests_of_a_second(serve, make_settings):
 
     told = [client.get("/health", headers=headers) for headers in ({}, {"authorization": f"Bearer {TOKEN}"}) * 10]
 
-    assert {len(reply.json()) for reply in told} == {3, 7}
+    assert {len(reply.json()) for reply in told} == {3, 8}
     assert health.reads == 1
 
 

@@ -37,8 +37,8 @@ def serious(page: Page) -> list[str]:
 
 
 def lasting(page: Page) -> list[str]:
-    """The faults that are still there after 5 s: colours fade while a page runs."""
-    until = time.monotonic() + 5
+    """The faults that are still there after 20 s: colours fade while a page runs."""
+    until = time.monotonic() + 20
     while (found := serious(page)) and time.monotonic() < until:
         continue
     return found

@@ -19,7 +19,7 @@ def test_the_docs_page_shows_and_tries_each_route_without_asking_another_host(li
     page.on("pageerror", lambda error: failed.append(str(error)))
 
     page.goto(f"{live.url}/api/docs")
-    for path in ("/health", "/prices/", "/prices/filter", "/prices/{ticker}/latest", "/candles"):
+    for path in ("/health", "/prices", "/prices/filter", "/prices/{ticker}/latest", "/candles"):
         expect(page.locator(f'[data-path="{path}"]')).to_be_visible()
     latest = page.locator(".opblock", has=page.locator('[data-path="/prices/{ticker}/latest"]'))
     latest.locator(".opblock-summary-control").click()

@@ -4,7 +4,7 @@ import itertools
 from datetime import timedelta
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.conftest import wait_until
 from tests.support.chromium import PAGES, box, drag, drawn, seen
@@ -83,11 +83,36 @@ def test_the_chart_follows_a_change_of_theme_without_a_reload(stale, open_page, 
 
 
 @pytest.mark.parametrize("path", PRICES.values(), ids=PRICES)
-def test_where_its_script_is_not_served_streamlits_own_chart_replaces_it(stale, open_page, path):
+def test_where_its_script_is_not_served_streamlits_own_chart_replaces_it_until_a_reload(stale, open_page, path):
     page = open_page("about:blank")
     page.route("**/api/plotly.js*", lambda route: route.abort())
 
     page.goto(stale.url + path)
 
-    expect(page.locator(".stPlotlyChart .scatterlayer .js-line[d*=L]").first).to_be_visible()
+    line = page.locator(".stPlotlyChart .scatterlayer .js-line[d*=L]").first
+    expect(line).to_be_visible()
+    expect(line).to_have_css("stroke", "rgb(15, 103, 177)")
     expect(page.locator(".tickwell-chart")).to_have_count(0)
+    page.unroute("**/api/plotly.js*")
+    page.reload()
+    drawn(page)
+
+
+def test_a_load_of_its_script_that_fails_in_passing_is_tried_again(stale, open_page):
+    page = open_page("about:blank")
+    asked: list[Route] = []
+
+    def fail_once(route: Route) -> None:
+        asked.append(route)
+        if len(asked) > 1:
+            route.continue_()
+        else:
+            route.abort()
+
+    page.route("**/api/plotly.js*", fail_once)
+
+    page.goto(stale.url)
+
+    drawn(page)
+    assert len(asked) == 2
+    assert page.locator(".stPlotlyChart").count() == 0

@@ -4,16 +4,14 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 from datetime import timedelta
 from pathlib import Path
 
-import httpx
 import pytest
 from playwright.sync_api import expect
 
 from poller.simulator.faults import Fault
-from poller.simulator.prices import price
+from poller.simulator.truth.prices import price
 from settings import ROOT
 from store.file.database import Database
 from store.file.locks import beside
@@ -22,7 +20,7 @@ from store.models import utc_now
 from store.prices import ticks
 from tests.conftest import Program, in_whole, wait_until
 from tests.support.chromium import PAGES, drawn, range_in, seen
-from tests.support.dashboard import Dashboard, dashboard_at, free_port
+from tests.support.dashboard import dashboard_at, free_port
 from tests.support.history import with_history
 
 pytestmark = pytest.mark.browser
@@ -263,8 +261,9 @@ def test_a_page_that_fails_says_so_and_keeps_its_traceback_to_the_log(start_dash
 
 @in_whole
 def test_saving_source_files_leaves_one_recorder_that_misses_no_slot(
-    start_dashboard, open_page, database_file, project_copy
+    start_dashboard, open_page, database_file, project_copy, monkeypatch
 ):
+    monkeypatch.setenv("STREAMLIT_SERVER_FILE_WATCHER_TYPE", "poll")
     dashboard = start_dashboard(str(project_copy / "dashboard.py"))
     dashboard.wait_for_ticks()
     page = open_page(dashboard.url)
@@ -281,29 +280,6 @@ def test_saving_source_files_leaves_one_recorder_that_misses_no_slot(
     found = slots(stored(database_file))
     with Database(database_file).read() as cursor:
         assert len(runs.runs(cursor)) == 1
-    assert found == list(range(found[0], found[-1] + 1))
-
-
-def test_both_processes_of_the_procfile_share_one_file_without_errors_about_locks(database_file, simulator):
-    port = free_port()
-    settings = {"database": database_file, "deribit_url": simulator.url, "poll_seconds": 1}
-    environment = [f"TICKWELL_{name.upper()}={value}\n" for name, value in settings.items()]
-    env_file = database_file.with_name("procfile.env")
-    env_file.write_text("".join([*environment, f"PATH={Path(sys.executable).parent}:/usr/bin:/bin\n"]))
-    with Program("honcho", "start", "--port", str(port), "--env", str(env_file)) as honcho:
-        dashboard = Dashboard(f"http://localhost:{port}", honcho)
-        wait_until(lambda: dashboard.health() is not None, timeout_s=25)
-        first = dashboard.wait_for_ticks()["indexes"]["btc_usd"]["ticks"]
-
-        with httpx.Client(base_url=dashboard.url) as client:
-            answers = []
-            while dashboard.wait_for_ticks()["indexes"]["btc_usd"]["ticks"] < first + 5:
-                answers.append(client.get("/api/prices/btc_usd/latest"))
-        _, out, err = honcho.stop(signal.SIGTERM)
-
-    assert {answer.status_code for answer in answers} == {200}
-    assert not re.search(r"lock|Traceback", out + err)
-    found = slots(stored(database_file))
     assert found == list(range(found[0], found[-1] + 1))
 
 

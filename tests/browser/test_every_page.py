@@ -23,7 +23,7 @@ Look = tuple[Literal["light", "dark"], int]
 
 VIEWS = PAGES | {"History": "/history?range=Exact"}
 BACKGROUNDS = {"light": "rgb(251, 252, 253)", "dark": "rgb(15, 21, 28)"}
-WIDE, NARROW = 1280, 390
+WIDE, NARROW = 1280, 320
 LOOKS: list[Look] = [("light", WIDE), ("light", NARROW), ("dark", WIDE), ("dark", NARROW)]
 """axe checks each page in all of these looks; in a short run in two of fresh ticks, and in one of the other states."""
 NOTHING = {
@@ -152,7 +152,7 @@ def lasting_overflow(page: Page) -> int:
 
 
 @every_state
-def test_a_page_is_whole_without_a_traceback_and_no_wider_than_a_phone(visits: Visits, state, title):
+def test_a_page_is_whole_without_a_traceback_and_no_wider_than_a_narrow_phone(visits: Visits, state, title):
     seen = visits(state, title)
 
     assert len(seen.headings) == 1

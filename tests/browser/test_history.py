@@ -1,18 +1,19 @@
 """The page History: zooming into a range and out of it, by mouse, keyboard, address and clock."""
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from playwright.sync_api import Page, WebSocketRoute, expect
+from playwright.sync_api import Page, expect
 
 from store.file.database import Database
+from store.models import Tick
+from store.prices import ticks
 from tests.conftest import START, wait_until
 from tests.support.chromium import drag, drawn, range_in, range_in_address, seen
 from tests.support.dashboard import dashboard_at, free_port
+from tests.support.events import alert, note
 from tests.support.history import average, observe
 
 pytestmark = pytest.mark.browser
@@ -22,6 +23,8 @@ HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 EXACTLY = timedelta(milliseconds=2)  # the chart counts in fractions of them
 OUTAGE = START + 30 * MINUTE, START + 35 * MINUTE
 WHOLE = START - HOUR, START + 2 * HOUR
+BACK = datetime(2026, 10, 25, 1, tzinfo=UTC)
+"""When clocks go back in Berlin."""
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +38,9 @@ def history(tmp_path_factory):
         observe(cursor, "btc_usd", START, seconds=30 * 60)
         observe(cursor, "btc_usd", OUTAGE[1], seconds=85 * 60)
         observe(cursor, "eth_usd", START, seconds=60)
+        minutes = [BACK + minute * MINUTE for minute in range(-60, 60)]
+        ticks.append(cursor, [Tick("shib_usd", ts, 1.234e-5, "simulator", ts) for ts in minutes])
+    note(database, alert("a < b", rule='"R & D"', index_name="shib_usd", at=BACK + 20 * MINUTE, price=1.234e-5))
     with dashboard_at(free_port(), database=file, poller="external", poll_seconds=1) as dashboard:
         yield f"{dashboard.url}/history"
 
@@ -74,51 +80,6 @@ def part(start: float, end: float) -> tuple[datetime, datetime]:
 def in_new_york(wall: str) -> datetime:
     """The instant at which a clock in New York shows a time."""
     return datetime.fromisoformat(wall).replace(tzinfo=ZoneInfo(NEW_YORK))
-
-
-class Line:
-    """The connection between a page and its server; it can hold the server's answers back."""
-
-    def __init__(self, page: Page) -> None:
-        self._page = page
-        self._questions = 0
-        self._answers: list[tuple[WebSocketRoute, str | bytes]] | None = None
-        page.route_web_socket(re.compile("_stcore/stream"), self._connect)
-
-    def _connect(self, page_side: WebSocketRoute) -> None:
-        server_side = page_side.connect_to_server()
-
-        def ask(message: str | bytes) -> None:
-            self._questions += 1
-            server_side.send(message)
-
-        def answer(message: str | bytes) -> None:
-            if self._answers is None:
-                page_side.send(message)
-            else:
-                self._answers.append((page_side, message))
-
-        page_side.on_message(ask)
-        server_side.on_message(answer)
-
-    @contextmanager
-    def answers_held(self) -> Iterator[None]:
-        """Hold back all answers to the page during the block."""
-        self._answers = []
-        yield
-        held, self._answers = self._answers, None
-        for page_side, message in held:
-            page_side.send(message)
-
-    def wait_for_questions(self, count: int) -> None:
-        """Wait until the page has sent this many more messages."""
-        enough = self._questions + count
-
-        def sent() -> bool:
-            self._page.evaluate("null")  # Playwright handles the held messages only during a call
-            return self._questions >= enough
-
-        wait_until(sent)
 
 
 def caption(page: Page):
@@ -175,21 +136,6 @@ def test_back_before_a_zoom_is_answered_shows_the_earlier_range(history, open_pa
     assert range_in_address(page) == first
 
 
-def test_a_refresh_before_a_zoom_is_answered_does_not_undo_it(history, open_page):
-    page = open_page("about:blank", zone=NEW_YORK)
-    line = Line(page)
-    page.goto(address(history, *WHOLE))
-    drawn(page)
-
-    with line.answers_held():
-        drag(page, 0.4, 0.8)
-        line.wait_for_questions(3)  # the zoom, and the header that looks again each second
-
-    wait_for_range(page, *part(0.4, 0.8))
-    line.wait_for_questions(2)
-    wait_for_range(page, *part(0.4, 0.8))
-
-
 def test_an_address_shows_the_same_range_in_another_time_zone(history, open_page):
     page = open_page(address(history, *WHOLE), zone=NEW_YORK)
     drag(page, 0.4, 0.8)
@@ -227,13 +173,39 @@ def test_the_keyboard_reads_points_and_zooms(history, open_page):
     chart.focus()
 
     page.keyboard.press("ArrowLeft")
-    expect(reading).to_contain_text(re.compile(r"BTC / USD, Nov 1, 2026, 8:59:50.AM: [\d,.]+"))
+    expect(reading).to_contain_text(re.compile(r"BTC / USD, 1 Nov 2026, 08:59:50: [\d,]+\.\d\d$"))
     page.keyboard.press("ArrowLeft")
-    expect(reading).to_contain_text("8:59:40")
+    expect(reading).to_contain_text("08:59:40")
     page.keyboard.press("ArrowRight")
-    expect(reading).to_contain_text("8:59:50")
+    expect(reading).to_contain_text("08:59:50")
     page.keyboard.press("+")
     wait_for_range(page, *part(0.25, 0.75))
     expect(chart).to_be_focused()
     page.keyboard.press("0")
     wait_for_range(page, *WHOLE)
+
+
+def test_in_the_hour_that_clocks_repeat_a_drag_opens_what_it_went_over_and_keys_read_what_is_shown(history, open_page):
+    page = open_page(address(history, BACK - HOUR, BACK + HOUR, index="shib_usd"), zone="Europe/Berlin")
+    chart = drawn(page)
+    taken = chart.evaluate(
+        """
+        chart => ["-", "+", "0", "ArrowLeft"].flatMap(key => ["ctrlKey", "metaKey", "altKey"]
+            .map(with_ => new KeyboardEvent("keydown", {key, [with_]: true, bubbles: true, cancelable: true}))
+            .filter(pressed => !chart.dispatchEvent(pressed))
+            .map(() => key))
+        """
+    )
+    chart.focus()
+    read = []
+    for _ in range(41):
+        page.keyboard.press("ArrowLeft")
+        read.append(chart.locator(".reading").inner_text())
+
+    drag(page, 0.25, 0.75)
+
+    wait_until(lambda: near(range_in_address(page), (BACK - HOUR / 2, BACK + HOUR / 2), MINUTE))
+    assert taken == []
+    assert read[0] == "SHIB / USD, 25 Oct 2026, 02:59:00: 0.0000123400"
+    assert '"R & D", critical, a < b' in read
+    expect(caption(page)).to_contain_text("times of the chart are UTC+1.")

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from playwright.sync_api import expect
 
-from poller.simulator.prices import price
+from poller.simulator.truth.prices import price
 from store.file.database import Database
 from store.health import vitals
 from store.health.vitals import Vitals

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from poller.simulator.server import Simulator
 from store.models import utc_now
@@ -202,6 +202,33 @@ def test_signing_out_in_one_tab_ends_the_others_and_the_cookie(private, visitor)
 
 
 @in_whole
+def test_signing_out_ends_all_tabs_also_where_the_provider_refuses_the_way_back(private, visitor, provider):
+    context = visitor()
+    page, tab = opened(context, private.url), context.new_page()
+    sign_in(page, READER)
+    drawn(page)
+    tab.goto(f"{private.url}/history")
+    drawn(tab)
+    asked: list[str] = []
+
+    def to_an_error_page(route: Route) -> None:
+        reply = route.fetch(max_redirects=0)
+        asked.append(reply.headers["location"])
+        route.fulfill(response=reply, headers={**reply.headers, "location": f"{provider}/no-such-page"})
+
+    page.route("**/auth/logout*", to_an_error_page)
+    page.get_by_role("button", name="Account").click()
+    page.get_by_role("button", name="Sign out").click()
+
+    page.wait_for_url("**/no-such-page")
+    expect_to_be_asked(tab)
+    (way_back,) = parse_qs(urlsplit(asked[0]).query)["post_logout_redirect_uri"]
+    assert way_back == f"{private.url}/oauth2callback"
+    page.goto(way_back)
+    expect_to_be_asked(page)
+
+
+@in_whole
 def test_signing_out_leaves_other_readers_signed_in(private, visitor):
     one, other = (opened(visitor(), private.url) for _ in range(2))
     for page in (one, other):
@@ -305,3 +332,13 @@ def test_a_faulty_sign_in_stops_the_start_with_one_line_and_no_secret(tmp_path, 
     said = "TICKWELL_API_TOKEN: must be at least 16 letters, digits and signs without blanks"
     assert (code, error) == (1, f"Error: {said}\n")
     assert not [secret for secret in (COOKIE_SECRET, CLIENT_SECRET, "too-short") if secret in out + error]
+
+
+def test_secrets_that_streamlit_can_not_read_stop_the_start_with_one_line(tmp_path):
+    secrets = tmp_path / "secrets.toml"
+    secrets.write_text("TICKWELL_POLL_SECONDS = 5\n", "utf-16")
+
+    with dashboard_at(free_port(), secrets=secrets, database=tmp_path / "ticks.duckdb") as dashboard:
+        code, _, error = dashboard.program.finish()
+
+    assert (code, error) == (1, f"Error: {secrets} is not UTF-8: save it as UTF-8\n")

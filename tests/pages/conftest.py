@@ -14,18 +14,28 @@ import pytest
 import streamlit as st
 from streamlit.components.v2 import manifest_scanner
 from streamlit.runtime.pages_manager import PagesManager
+from streamlit.runtime.scriptrunner.script_cache import ScriptCache
 from streamlit.testing.v1 import AppTest, app_test
 
+from pages.common import access
 from poller.alerts.watchdog import Watchdog
 from settings import ROOT
 from store.file.database import Database
 from store.file.recorder import Notice, RecorderLock
+from store.file.shared import shared_database
 from store.models import utc_now
 
 Open = Callable[..., AppTest]
 
 
 installed_components = cache(manifest_scanner.scan_component_manifests)
+compiled_scripts = cache(ScriptCache)
+
+
+@pytest.fixture
+def database(new_database: Database) -> Database:
+    """The database that pages read; another object of its file would start DuckDB once more."""
+    return shared_database(new_database.path, new_database.memory_limit)
 
 
 @pytest.fixture
@@ -47,12 +57,18 @@ def pages_of(database_file: Path) -> Iterator[Open]:
         patch.setattr(app_test, "PagesManager", type("PagesOfTests", (PagesManager,), {}))
         # Streamlit reads the metadata of all installed packages at each run of AppTest: half of its time.
         patch.setattr(manifest_scanner, "scan_component_manifests", installed_components)
-        st.cache_data.clear()
-        st.cache_resource.clear()
+        patch.setattr(app_test, "ScriptCache", compiled_scripts)  # AppTest compiles the page at each run
+        forget_all()
         with watchdogs_stopped(patch):
             yield _open
-        st.cache_data.clear()
-        st.cache_resource.clear()
+        forget_all()
+
+
+def forget_all() -> None:
+    """Forget what pages keep of the settings and of what they read."""
+    st.cache_data.clear()
+    st.cache_resource.clear()
+    access.settings_of_server.cache_clear()
 
 
 @contextmanager
@@ -99,9 +115,21 @@ def errors(page: AppTest) -> list[str]:
     return [box.value.replace("\\", "") for box in page.error]
 
 
+def failed(page: AppTest) -> list[str]:
+    """What parts of the page say in their places because they can't be read."""
+    mark = ":red[:material/error:] "
+    return [each.value.removeprefix(mark).replace("\\", "") for each in page.markdown if each.value.startswith(mark)]
+
+
 def captions(page: AppTest) -> list[str]:
-    """The captions below the header."""
-    return [caption.value for caption in page.caption if "Times are" not in caption.value]
+    """The captions of a page."""
+    return [caption.value for caption in page.caption]
+
+
+def told(page: AppTest) -> dict[str, Any]:
+    """What the browser is told for the line at the top: its words around the age, its mark and its limits."""
+    found: dict[str, Any] = json.loads(page.get_by_key("pulse").proto.json)
+    return found
 
 
 def chart(page: AppTest, key: str) -> dict[str, Any]:
@@ -119,6 +147,11 @@ def times(packed: dict[str, str]) -> list[datetime]:
     assert packed["dtype"] == "f8"
     its = np.frombuffer(base64.b64decode(packed["bdata"]))
     return [datetime(1970, 1, 1) + timedelta(milliseconds=ms) for ms in its]  # noqa: DTZ001 of no zone
+
+
+def format_of(table: Any, column: str) -> str:
+    """How the numbers of a column are shown."""
+    return str(json.loads(table.proto.columns)[column]["type_config"]["format"])
 
 
 def parts(page: AppTest, key: str) -> list[str]:

@@ -17,7 +17,7 @@ from store.alerts.rules.kinds import AnyRule
 from store.alerts.rules.rule_file import load_rules
 from store.file.database import Database
 from store.models import Tick, utc_now
-from tests.pages.conftest import captions, chart, errors, recorder, warnings
+from tests.pages.conftest import captions, chart, errors, failed, recorder, warnings
 from tests.support.events import alert, note
 from tests.support.stored import append
 
@@ -40,6 +40,8 @@ def recorded(database: Database) -> Database:
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
     """The reader sits at the machine: Streamlit gives no address for such a reader."""
     monkeypatch.setattr(type(st.context), "ip_address", None)
+    own = {"host": "localhost:8501", "origin": "http://localhost:8501"}
+    monkeypatch.setattr(type(st.context), "headers", own)
 
 
 def observed(at: datetime, price: float) -> Tick:
@@ -77,13 +79,13 @@ def test_before_there_are_rules_it_says_how_to_make_some(open_page):
     assert not page.exception
 
 
-def test_only_the_header_reports_a_file_that_is_no_database(open_page, database_file: Path):
+def test_each_part_says_that_a_file_is_no_database(open_page, database_file: Path):
     database_file.write_text("This is no database.\n")
 
     page = open_page("alerts")
 
     assert len(page.error) == 1
-    assert not page.header
+    assert [line.split(" can't be read")[0] for line in failed(page)] == ["Rules", "The chart", "Events"]
     assert not page.exception
 
 
@@ -99,6 +101,14 @@ def test_a_rule_shows_its_conditions_and_how_far_each_is(open_page, recorded: Da
         ":small[never fired, cool-down 15 min]",
     ]
     assert gap.split("  \n")[1:] == ["gap healed or unfillable", ":small[never fired]"]
+
+
+def test_a_rule_for_all_indexes_leaves_other_feeds_out(open_page, recorded: Database):
+    in_force(recorded, RULES[:1])
+    with recorder(recorded, indexes=("btc_usd", "futures/BTC", "options/BTC")):
+        (move,) = cards(open_page("alerts"))
+
+    assert move.count(":material/") == 1
 
 
 def test_a_level_says_why_it_waits(open_page, recorded: Database):
@@ -233,6 +243,28 @@ def test_more_events_are_shown_when_asked_for(open_page, recorded: Database):
 
     assert listed(page) == [str(number) for number in reversed(range(30))]
     assert "Show more" not in [button.label for button in page.button]
+    assert page.query_params["events"] == "40"
+    assert len(listed(open_page("alerts", events="40"))) == 30
+
+
+def test_beyond_a_thousand_events_the_page_says_where_the_others_are(open_page, recorded: Database):
+    note(recorded, *(alert(str(number)) for number in range(1001)))
+
+    page = open_page("alerts", events="1000")
+
+    assert len(listed(page)) == 1000
+    assert "Show more" not in [button.label for button in page.button]
+    assert any("newest 1,000" in caption.value for caption in page.caption)
+
+
+@pytest.mark.parametrize("events", ["nope", "-5", "٤٠", "1e3", "0"])
+def test_an_impossible_number_of_events_in_the_address_is_a_page_of_them(open_page, recorded: Database, events: str):
+    note(recorded, *(alert(str(number)) for number in range(30)))
+
+    page = open_page("alerts", events=events)
+
+    assert len(listed(page)) == 20
+    assert not page.exception
 
 
 @pytest.mark.usefixtures("here")

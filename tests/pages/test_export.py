@@ -356,3 +356,49 @@ def test_a_range_without_rows_of_a_snapshot_feed_says_so(open_page: Open, moons:
 
     assert [each.value for each in page.info] == ["No rows in this range."]
     assert button(page) is None
+
+
+def again(page: AppTest):
+    """The button that makes the file of a newer range, if there is one."""
+    return next((each for each in page.button if each.label == "Make it anew"), None)
+
+
+def test_a_file_tells_its_end_and_can_be_made_anew_once_a_minute_has_passed(open_page: Open, recorded: Database):
+    page = made(open_page("export"))
+    (before,) = asked(page)["end"]
+    at_once = again(page)
+    assert any(f"As of {datetime.fromisoformat(before):%-d %b %Y, %H:%M}. " in caption for caption in captions(page))
+
+    with recorder(recorded, skew_s=300):  # by the exchange's clock it is five minutes later
+        page.run()
+        again(page).click().run()
+        wait_until(lambda: page.run() and not page.get("progress"))
+
+    assert at_once is None
+    assert asked(page)["end"] > [before]
+    assert again(page) is None
+
+
+def test_a_file_of_an_exact_range_is_not_offered_anew(open_page: Open, recorded: Database):
+    last = utc_now().replace(microsecond=0, second=0) - 3 * MINUTE
+    page = made(open_page("export", start=in_iso(last - MINUTE), end=in_iso(last)))
+
+    with recorder(recorded, skew_s=300):
+        page.run()
+
+    assert again(page) is None
+    assert not any("As of" in caption for caption in captions(page))
+
+
+def test_a_made_file_is_offered_still_when_the_cache_forgot_how_it_was_made(open_page: Open, recorded: Database):
+    page = made(open_page("export"))
+    before = asked(page)
+    (path,) = recorded.path.with_name("exports").glob("*.parquet")
+    path.unlink()
+    st.cache_resource.clear()
+
+    page.run()
+
+    assert asked(page) == before
+    assert not page.get("progress")
+    assert not path.exists()

@@ -9,12 +9,18 @@ from zoneinfo import ZoneInfo
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from store.health import vitals
+from store.health import checks, vitals
+from store.health.checks import Result
 from store.health.vitals import Vitals
 from store.ledger import gaps, runs
+from store.ledger import logs as log
+from store.ledger.logs import Log
+from store.market import chains
+from store.market.checks import DVOL, ONE_IV, PARITY, Check, Found
 from store.models import Cause, Gap, Miss, Run, to_column, utc_now
 from tests.pages import ledgers
-from tests.pages.conftest import captions, chart, parts, warnings
+from tests.pages.conftest import captions, chart, format_of, parts, warnings
+from tests.store.market.snapshots import chain
 
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -232,7 +238,8 @@ def test_dozens_of_indexes_become_a_table(open_page, database, now, monkeypatch)
 
     table = page.dataframe[0].value
     assert list(table["Index"])[:2] == ["I0 / USD", "I1 / USD"]
-    assert list(table["Known"])[:2] == ["99.93 %", "100 %"]
+    assert list(table["Known"])[:2] == [99.93, 100.0]
+    assert format_of(page.dataframe[0], "Known") == "%.2f %%"
     assert list(table["Open gaps"])[:2] == [1, 0]
     assert not page.metric
 
@@ -316,7 +323,7 @@ def test_errors_are_drawn_by_kind(open_page, record, database, now, days, step):
     page = open_page("quality", days=days)
 
     assert chart(page, "errors")["alt"] == "Slots that failed: unreachable 3."
-    assert f"Slots without a tick per {step}; each index counts separately." in captions(page)
+    assert f"Slots that brought nothing per {step}; each feed counts separately." in captions(page)
 
 
 def test_errors_of_another_index_are_not_shown(open_page, record, database, now):
@@ -327,3 +334,91 @@ def test_errors_of_another_index_are_not_shown(open_page, record, database, now)
     page = open_page("quality", index="eth_usd")
 
     assert captions(page)[-1].endswith("No error in this range.")
+
+
+# A market
+
+
+@pytest.fixture
+def market(database, now):
+    """A market with a chain and DVOL, whose newest checks are these."""
+
+    def note(*results: tuple[Check, float]) -> None:
+        with database.write() as cursor:
+            runs.note(cursor, Run(now - DAY, {"btc_usd": 5, "options/BTC": 300, "futures/BTC": 60}, "1"))
+            chains.append(cursor, [chain(now - 2 * MINUTE)])
+            log.note(cursor, Log("dvol/BTC", now - 10 * MINUTE, "no route to host", 60))
+            its = gap(now, 30, "unfillable", feed="options/BTC", poll_seconds=300, slots=1)
+            gaps.note(cursor, [its], now)
+            cursor.execute("INSERT INTO watermark VALUES (?)", [to_column(now + DAY)])
+            checks.note(cursor, [Result(check, "options/BTC", now - MINUTE, Found(value)) for check, value in results])
+
+    return note
+
+
+def test_without_a_market_nothing_is_said_of_one(open_page, record):
+    record()
+
+    page = open_page("quality")
+
+    assert {"Checks", "Feeds of the market"} & {header.value for header in page.header} == set()
+    assert page.selectbox(key="index").label == "Index"
+
+
+def test_the_feeds_of_a_market_are_counted_by_their_names(open_page, market):
+    market()
+
+    page = open_page("quality")
+
+    assert list(headlines(page)) == ["BTC / USD", "futures/BTC", "options/BTC"]
+    assert page.selectbox(key="index").label == "Index or feed"
+    gap_table = page.dataframe[0].value
+    assert list(gap_table["Feed"]) == ["options/BTC"]
+    assert not page.exception
+
+
+def test_one_feed_of_a_market_is_shown_alone_and_the_next_page_has_its_default(open_page, market):
+    market()
+
+    page = open_page("quality", index="options/BTC")
+
+    assert list(headlines(page)) == ["options/BTC"]
+    page.switch_page("pages/alerts.py").run()
+    assert page.session_state["index"] == "All"
+    assert not page.exception
+
+
+def test_each_feed_of_a_market_has_its_age_and_its_state(open_page, market):
+    market()
+
+    feeds = open_page("quality").dataframe[-1].value
+
+    assert list(feeds["Feed"]) == ["options/BTC", "futures/BTC", "dvol/BTC"]
+    assert list(feeds["State"]) == ["Fresh", "Empty", "Late"]
+    assert list(feeds["Reason"]) == ["", "", "no route to host"]
+
+
+def test_good_checks_are_told_in_words_with_their_limits(open_page, market):
+    market((PARITY, 1e-5), (DVOL, -0.5))
+
+    page = open_page("quality")
+
+    assert ":green[:material/check_circle:] 2 checks, all good." in [each.value for each in page.markdown]
+    table = page.dataframe[1].value
+    assert list(table["Check"]) == ["Put-call parity", "Chain against DVOL"]
+    assert list(table["State"]) == ["Good", "Good"]
+    assert list(table["Value"]) == ["0.0010 %", "-0.50 points"]
+    assert list(table["Limit"]) == ["0.0500 %", "3.00 points"]
+
+
+def test_checks_that_are_not_good_are_named_and_kept(open_page, market):
+    market((PARITY, 0.001), (DVOL, 2.0), (ONE_IV, 0.0))
+
+    page = open_page("quality")
+
+    (told,) = (each.value for each in page.markdown if "not good" in each.value)
+    assert told.startswith(":orange[:material/error:] 2 of 3 checks not good: warning, Put-call parity of options/BTC")
+    newest, past = page.dataframe[1].value, page.dataframe[2].value
+    assert list(newest["State"]) == ["Warning", "Good", "To note"]
+    assert sorted(past["State"]) == ["To note", "Warning"]
+    assert "Notes and warnings of these days" in captions(page)

@@ -41,18 +41,43 @@ def test_an_address_that_is_allowed_may_read_in_any_case(user):
     assert refusal(user, ALLOWED) is None
 
 
+LOCAL = {"Host": "localhost:8501", "Origin": "http://localhost:8501", "Upgrade": "websocket"}
+
+
 @pytest.mark.parametrize(
-    ("address", "headers", "here"),
+    "headers",
     [
-        (None, {"Host": "localhost:8501"}, True),
-        ("192.168.1.7", {}, False),
-        (None, {"X-Forwarded-For": "192.168.1.7"}, False),
-        (None, {"forwarded": "for=192.168.1.7"}, False),
-        (None, {"X-Real-IP": "192.168.1.7"}, False),
+        LOCAL,
+        {"host": "127.0.0.1", "origin": "http://127.0.0.1"},
+        {"host": "[::1]:8501", "origin": "http://[::1]:8501"},
     ],
 )
-def test_a_reader_behind_a_proxy_does_not_count_as_at_the_machine(address, headers, here):
-    assert at_this_machine(address, headers) == here
+def test_a_reader_without_an_address_under_a_name_of_this_machine_is_at_the_machine(headers):
+    assert at_this_machine(None, headers)
+    assert not at_this_machine("192.168.1.7", headers)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"X-Forwarded-For": "192.168.1.7"},
+        {"forwarded": "for=192.168.1.7"},
+        {"X-Real-IP": "192.168.1.7"},
+        {"x-forwarded-proto": "https"},
+        {"x-forwarded-host": "prices.example.com"},
+        {"Via": "1.1 Caddy"},
+        {"cf-connecting-ip": "192.168.1.7"},
+        {"Host": "prices.example.com"},
+        {"Host": "localhost.example.com"},
+        {"Host": ""},
+        {"Host": "[localhost"},
+        {"Origin": "https://prices.example.com"},
+        {"Origin": "null"},
+        {"Origin": ""},
+    ],
+)
+def test_a_reader_behind_a_proxy_on_the_machine_is_not_at_the_machine(sent):
+    assert not at_this_machine(None, LOCAL | sent)
 
 
 @pytest.mark.parametrize(

@@ -15,11 +15,12 @@ from pages.common.views import (
     SPANS,
     View,
     first_midnight,
-    from_wall,
+    from_chart,
     intervals_for,
     to_url,
     within_reach,
 )
+from pages.common.words.clock import Clock
 from store.instants import from_text
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -65,6 +66,21 @@ def test_a_range_lives_until_its_end_is_over(view, lives):
     assert view.lives(NOW) is lives
 
 
+@pytest.mark.parametrize(
+    ("view", "seconds"),
+    [
+        (View("15m"), 1),
+        (View("1h"), 1),
+        (View("6h"), 5),
+        (View("1y"), 5),
+        (View("All"), 5),
+        (View(EXACT, FIRST, FIRST + timedelta(hours=2.5)), 2),
+    ],
+)
+def test_a_range_is_read_again_before_its_line_can_show_a_change_and_at_least_each_five_seconds(view, seconds):
+    assert view.step() == timedelta(seconds=seconds)
+
+
 @pytest.mark.parametrize("span", [length for length in SPANS.values() if length])
 def test_a_line_has_no_more_points_than_a_screen_can_show(span):
     assert span / View("1d").auto_interval(span, poll_seconds=5) <= MOST_POINTS
@@ -108,26 +124,11 @@ def test_a_time_survives_a_url_to_the_millisecond(at):
 
 
 @given(at=instants, zone=zones)
-def test_a_wall_clock_is_read_back_except_in_an_hour_that_it_shows_twice(at, zone):
-    wall = at.astimezone(zone).replace(tzinfo=None)
+def test_a_time_on_a_chart_is_read_back_exactly_also_in_an_hour_that_clocks_show_twice(at, zone):
+    offset = Clock.over(at - timedelta(hours=3), at + timedelta(hours=3), zone).zone
+    drawn = at.astimezone(offset).replace(tzinfo=None)
 
-    back = from_wall(wall.isoformat(sep=" "), zone)
-
-    assert back == at or (at.astimezone(zone).fold and back.astimezone(zone).replace(tzinfo=None) == wall)
-
-
-@pytest.mark.parametrize(
-    ("written", "utc"),
-    [
-        ("2026-03-29 01:59", "2026-03-29T00:59:00Z"),
-        ("2026-03-29 02:30", "2026-03-29T01:30:00Z"),
-        ("2026-03-29 03:00", "2026-03-29T01:00:00Z"),
-        ("2026-10-25 02:30", "2026-10-25T00:30:00Z"),
-        ("2026-10-25 03:00:00.5", "2026-10-25T02:00:00.500Z"),
-    ],
-)
-def test_a_wall_clock_in_berlin_is_read_on_the_days_that_its_hour_changes(written, utc):
-    assert to_url(from_wall(written, ZoneInfo("Europe/Berlin"))) == utc
+    assert from_chart(f"{drawn.isoformat(sep=' ')}{at.astimezone(offset):%z}") == at
 
 
 def test_a_range_of_a_second_or_more_is_left_alone():

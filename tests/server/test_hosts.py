@@ -105,6 +105,14 @@ def test_a_foreign_name_is_refused_in_one_line_that_says_what_to_set(port, kind,
     }
 
 
+def test_the_log_says_what_to_set_too(port, caplog):
+    for _ in range(2):
+        answer(port, "/local/page", "Host: tunnel.example")
+
+    (line,) = [record.getMessage() for record in caplog.records if record.name == "tickwell.server"]
+    assert line.startswith("a request was refused: Host = 'tunnel.example': this server is not known under that name; ")
+
+
 @pytest.mark.parametrize(
     "host",
     [

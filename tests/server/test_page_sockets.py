@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from socket import create_connection
 
 import httpx
 import pytest
@@ -15,6 +16,7 @@ from starlette.types import Message, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Origin
 
 from server.page_sockets import PageSockets
 from tests.api.servers import serving
@@ -93,6 +95,24 @@ def test_a_socket_of_another_address_is_refused(address, origin):
 
     assert refused.value.response.status_code == 403
     assert ENDED == []
+
+
+def test_the_log_says_once_what_a_proxy_must_pass_on(address, caplog):
+    host, _, port = address.partition(":")
+    for _ in range(2):
+        with pytest.raises(InvalidStatus), create_connection((host, int(port))) as connection:
+            connect(f"ws://{host}/stream", sock=connection, origin=Origin(f"http://{address}"))
+
+    (line,) = [record.getMessage() for record in caplog.records if record.name == "tickwell.server"]
+    assert line.startswith(f"the socket of a page was refused: Origin = 'http://{address}', Host = '{host}': ")
+    assert "a proxy in between must pass Host on with its port" in line
+
+
+def test_the_log_says_that_a_proxy_must_pass_websockets_on(address, caplog):
+    httpx.get(f"http://{address}/_stcore/stream")
+
+    (line,) = [record.getMessage() for record in caplog.records if record.name == "tickwell.server"]
+    assert line.startswith("a page asked for its socket by plain HTTP: a proxy in between must pass WebSockets on, ")
 
 
 def test_signing_out_ends_all_sockets_of_the_reader_and_of_no_other(address):

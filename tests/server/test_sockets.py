@@ -8,11 +8,17 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+from starlette.applications import Starlette
+from starlette.routing import WebSocketRoute
+from starlette.websockets import WebSocket
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.web.server.starlette.starlette_server import _bind_socket
+from websockets import http11
+from websockets.sync.client import connect
 
 import dashboard
-from server.sockets import answer_at_once
+from server.sockets import accept_long_cookies, answer_at_once
+from tests.api.servers import serving
 
 
 @contextmanager
@@ -61,6 +67,24 @@ def test_the_servers_start_has_its_connections_answer_at_once(listening, monkeyp
 
     with accepted(listening) as connection:
         assert not waits(connection)
+
+
+def test_a_socket_may_bring_cookies_of_9_kb(monkeypatch):
+    monkeypatch.setattr(http11, "MAX_LINE_LENGTH", 8_192)  # its own
+    accept_long_cookies()
+
+    cookies = f"reader={'x' * 9_000}"
+    with (
+        serving(Starlette(routes=[WebSocketRoute("/stream", tell_length)])) as address,
+        connect(f"ws://{address}/stream", additional_headers={"cookie": cookies}) as opened,
+    ):
+        assert opened.recv(timeout=10) == str(len(cookies))
+
+
+async def tell_length(opened: WebSocket) -> None:
+    await opened.accept()
+    await opened.send_text(str(len(opened.headers["cookie"])))
+    await opened.close()
 
 
 def test_other_sockets_and_files_are_left_alone(tmp_path):

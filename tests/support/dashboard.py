@@ -54,13 +54,13 @@ NO_SECRETS = Path("/nonexistent/secrets.toml")
 
 @contextmanager
 def dashboard_at(
-    port: int, script: str = "dashboard.py", secrets: Path = NO_SECRETS, **settings: Any
+    port: int, script: str = "dashboard.py", secrets: Path = NO_SECRETS, path: str = "", **settings: Any
 ) -> Iterator[Dashboard]:
-    """A dashboard that serves, or that has ended already. It knows none of this machine's secrets."""
+    """A dashboard that serves below a path, or that has ended already. It knows none of this machine's secrets."""
     options = ["--server.address", "localhost", "--server.headless", "true", "--server.port", str(port)]
-    options += ["--secrets.files", str(secrets)]
+    options += ["--secrets.files", str(secrets), "--server.baseUrlPath", path]
     with Program("streamlit", "run", script, *options, **settings) as program:
-        dashboard = Dashboard(f"http://localhost:{port}", program)
+        dashboard = Dashboard(f"http://localhost:{port}{path}", program)
         wait_until(lambda: answers(dashboard.url) or program.process.poll() is not None, timeout_s=25)
         yield dashboard
 

@@ -1,20 +1,35 @@
 // One chart over Plotly.react: it is redrawn in place, so zoom and hover outlive each refresh.
 const charts = new WeakMap();
 
-function plotly(url) {
-  window.tickwellPlotly ??= new Promise((resolve, reject) => {
+function load(url) {
+  return new Promise((resolve, reject) => {
     const script = document.createElement("script");
     script.src = url;
-    script.onload = () => (window.Plotly ? resolve(window.Plotly) : reject(new Error("not served")));
-    script.onerror = () => reject(new Error("not served"));
+    const fail = () => {
+      script.remove();
+      reject(new Error("not served"));
+    };
+    script.onload = () => (window.Plotly ? resolve(window.Plotly) : fail());
+    script.onerror = fail;
     document.head.append(script);
   });
+}
+
+// A load that fails in passing is tried once more.
+function plotly(url) {
+  window.tickwellPlotly ??= load(url)
+    .catch(() => new Promise((go) => setTimeout(go, 1000)).then(() => load(url)))
+    .catch((error) => {
+      window.tickwellPlotly = undefined;
+      throw error;
+    });
   return window.tickwellPlotly;
 }
 
 function themeOf(element) {
   const style = getComputedStyle(element);
   const read = (name) => style.getPropertyValue(`--st-${name}`).trim();
+  const palette = read("chart-categorical-colors").split(",");
   return {
     text: read("text-color"),
     muted: read("gray-text-color"),
@@ -25,67 +40,31 @@ function themeOf(element) {
     down: read("red-color"),
     orange: read("orange-color"),
     font: read("font"),
-    palette: read("chart-categorical-colors").split(","),
+    palette,
+    first: palette[0],
+    second: palette[1],
   };
 }
 
-function template(theme) {
-  const axis = { gridcolor: theme.grid, linecolor: theme.border, zeroline: false, tickcolor: theme.border };
-  return {
-    layout: {
-      font: { family: theme.font, size: 13, color: theme.muted },
-      paper_bgcolor: "rgba(0,0,0,0)",
-      plot_bgcolor: "rgba(0,0,0,0)",
-      colorway: theme.palette,
-      xaxis: { ...axis, showgrid: false, showspikes: true, spikemode: "across", spikethickness: 1, spikedash: "dot", spikecolor: theme.muted },
-      yaxis: axis,
-      hoverlabel: { bgcolor: theme.background, bordercolor: theme.border, font: { family: theme.font, size: 13, color: theme.text } },
-      legend: { font: { color: theme.text } },
-      modebar: { bgcolor: "rgba(0,0,0,0)", color: theme.muted, activecolor: theme.text },
-      shapedefaults: { line: { color: theme.muted } },
-    },
-  };
+// STYLES is styles.json; paint.py does the same with it.
+function filled(style, theme) {
+  if (style instanceof Object && !Array.isArray(style)) {
+    return Object.fromEntries(Object.entries(style).map(([name, part]) => [name, filled(part, theme)]));
+  }
+  const [, name, opacity] = (typeof style === "string" && style.match(/^\$([a-z]+)(\d*)$/)) || [];
+  return name ? (opacity ? theme[name] + opacity : theme[name]) : style;
 }
 
-// The worse an hour, the more its square stands out; hatching shows the class without colours.
-const hatched = (color, theme, shape) => ({
-  color,
-  line: { color, width: 1 },
-  pattern: { shape, fillmode: "overlay", fgcolor: theme.background, fgopacity: 1, size: 5, solidity: 0.3 },
-});
-const HOURS = {
-  live: (theme) => ({ color: `${theme.up}59` }),
-  healed: (theme) => hatched(theme.palette[0], theme, "/"),
-  missing: (theme) => ({ color: theme.palette[1] }),
-  lost: (theme) => hatched(theme.down, theme, "x"),
-};
-
-// The worse an alert, the larger its mark; the shape shows the severity without colours.
-const ALERTS = {
-  info: (theme) => ({ color: theme.muted, symbol: "circle", size: 8 }),
-  warning: (theme) => ({ color: theme.orange, symbol: "triangle-up", size: 11 }),
-  critical: (theme) => ({ color: theme.down, symbol: "diamond", size: 13 }),
-};
-
-// Up is hollow and down is filled, so that candles can be read without colours.
 function paint(trace, theme) {
-  const { series, part } = trace.meta ?? {};
-  const color = theme.palette[series % theme.palette.length];
-  const dash = ["solid", "dash", "dot"][Math.floor(series / theme.palette.length) % 3];
-  if (part === "line") trace.line = { color, width: 2, dash };
-  if (part === "averages") Object.assign(trace, { line: { color, width: 1.5, dash: "4px,2px" } });
-  if (part === "band") Object.assign(trace, { line: { width: 0 }, fillcolor: `${color}33` });
-  if (part === "alone") trace.marker = { color, size: 4 };
-  if (part === "bars") trace.marker = { color };
-  if (part === "alert") {
-    trace.marker = { ...ALERTS[trace.meta.severity](theme), line: { color: theme.background, width: 1.5 } };
-  }
-  if (part in HOURS) trace.marker = HOURS[part](theme);
-  if (part === "candles") {
-    trace.increasing = { line: { color: theme.up, width: 1.5 }, fillcolor: theme.background };
-    trace.decreasing = { line: { color: theme.down, width: 1.5 }, fillcolor: theme.down };
-  }
+  const { series = 0, part, severity } = trace.meta;
+  const { palette } = theme;
+  const dash = STYLES.dashes[Math.floor(series / palette.length) % STYLES.dashes.length];
+  const colors = { ...theme, series: palette[series % palette.length], dash };
+  Object.assign(trace, filled(STYLES.parts[severity ?? part], colors));
 }
+
+// No range reaches beyond these times, as views.py has it. Plotly draws none beyond the year 9999.
+const [EARLIEST, LATEST] = [Date.UTC(2001, 0), Date.UTC(2101, 0)];
 
 const wall = (ms) => new Date(ms).toISOString().replace("T", " ").replace("Z", "");
 
@@ -101,10 +80,14 @@ function figureOf(state) {
     paint(trace, theme);
     if (trace.x?.bdata) trace.x = times(trace.x);
   });
+  state.offset = layout.meta?.offset;
+  state.view = `${state.data.view} ${state.offset}`; // a zoom means other times under another offset
   const touch = matchMedia("(pointer: coarse)").matches; // on touch screens a drag scrolls the page
-  const { view, height } = state.data;
+  const { view } = state;
+  const { height } = state.data;
   const dragmode = touch ? false : "zoom";
-  Object.assign(layout, { template: template(theme), dragmode, uirevision: view, height, autosize: true });
+  const template = { layout: filled(STYLES.layout, theme) };
+  Object.assign(layout, { template, dragmode, uirevision: view, height, autosize: true });
   // We keep the zoom ourselves: Plotly's uirevision drops it as soon as the range below it moves on.
   if (state.zoom?.view === view) layout.xaxis.range = state.zoom.range;
   if (state.root.clientWidth < 500) layout.xaxis.nticks = 4;
@@ -124,8 +107,9 @@ function listen(state, Plotly) {
   const { plot } = state;
   plot.on("plotly_relayout", (change) => {
     if (!("xaxis.range[0]" in change)) return;
-    state.zoom = { view: state.data.view, range: [change["xaxis.range[0]"], change["xaxis.range[1]"]] };
-    if (state.data.zooms) state.send("zoomed", state.zoom.range);
+    const range = [change["xaxis.range[0]"], change["xaxis.range[1]"]];
+    state.zoom = { view: state.view, range };
+    if (state.data.zooms) state.send("zoomed", range.map((at) => wall(plot._fullLayout.xaxis.d2c(at)) + state.offset));
   });
   const zoomOut = () => {
     state.zoom = undefined;
@@ -137,13 +121,15 @@ function listen(state, Plotly) {
   state.root.onkeydown = (event) => onKey(event, state, Plotly, zoomOut);
 }
 
-// Arrow keys read one point after the other, + and - zoom, 0 shows the whole range again.
+// Arrow keys read one point after the other, + and - zoom, 0 shows the whole range again. With Ctrl, Alt or the like a
+// key is the browser's, such as to zoom the page.
 function onKey(event, state, Plotly, zoomOut) {
   const { plot } = state;
   const zoom = (factor) => {
     const [start, end] = viewOf(plot);
     const [middle, half] = [(start + end) / 2, ((end - start) / 2) * factor];
-    Plotly.relayout(plot, { "xaxis.range[0]": wall(middle - half), "xaxis.range[1]": wall(middle + half) });
+    const [first, last] = [Math.max(middle - half, EARLIEST), Math.min(middle + half, LATEST)];
+    Plotly.relayout(plot, { "xaxis.range[0]": wall(first), "xaxis.range[1]": wall(last) });
   };
   const keys = {
     ArrowLeft: () => read(state, Plotly, -1),
@@ -152,7 +138,7 @@ function onKey(event, state, Plotly, zoomOut) {
     "-": () => zoom(2),
     0: zoomOut,
   };
-  if (!(event.key in keys)) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || !Object.hasOwn(keys, event.key)) return;
   event.preventDefault();
   keys[event.key]();
 }
@@ -168,25 +154,37 @@ function read(state, Plotly, step) {
   if (!next) return;
   state.last = next;
   Plotly.Fx.hover(state.plot, [{ curveNumber: next.curveNumber, pointNumber: next.pointNumber }]);
-  const format = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium", timeZone: "UTC" });
-  // x is already wall-clock time
-  const words = next.words?.replaceAll("<br>", ", ") ?? `${next.name}, ${format.format(next.x)}: ${next.price.toLocaleString()}`;
-  state.root.querySelector(".reading").textContent = words;
+  state.root.querySelector(".reading").textContent = next.words ?? `${next.name}, ${TIME.format(next.x)}: ${said(next)}`;
 }
 
-const READ = new Set(["line", "averages", "candles", "bars", "alert", ...Object.keys(HOURS)]);
+const TIME = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "medium", timeZone: "UTC" }); // x is wall-clock time
+
+// A value with the digits and the unit that the chart shows; short times in milliseconds.
+function said({ value, digits, unit }) {
+  if (unit === "s") {
+    const short = Math.abs(value) < 1;
+    return `${(short ? 1000 * value : value).toLocaleString("en", { maximumSignificantDigits: 3 })} ${short ? "ms" : "s"}`;
+  }
+  const number = value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  return unit ? `${number} ${value === 1 ? unit.replace(/s$/, "") : unit}` : number;
+}
+
+// The words of a hover box without its HTML.
+const plain = (html) => html?.replaceAll("<br>", ", ").replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&amp;", "&");
+
+const UNREAD = new Set(["band", "alone"]);
 
 function pointsInView(plot) {
   const [start, end] = viewOf(plot);
   const pointsOf = (trace, curveNumber) =>
     Array.from(trace.x, (x, pointNumber) => ({
-      ...{ curveNumber, pointNumber, name: trace.name, words: trace.hovertext?.[pointNumber] },
+      ...{ curveNumber, pointNumber, name: trace.name, words: plain(trace.hovertext?.[pointNumber]), ...trace.meta },
       x: plot._fullLayout.xaxis.d2c(x) + (trace.base?.[pointNumber] ?? 0) * 3.6e6, // the hour of a calendar's square
-      price: (trace.y ?? trace.close)[pointNumber],
+      value: (trace.y ?? trace.close)[pointNumber],
     }));
   return plot._fullData
-    .flatMap((trace, number) => (READ.has(trace.meta?.part) ? pointsOf(trace, number) : []))
-    .filter(({ x, price }) => x >= start && x <= end && Number.isFinite(price))
+    .flatMap((trace, number) => (UNREAD.has(trace.meta.part) ? [] : pointsOf(trace, number)))
+    .filter(({ x, value }) => x >= start && x <= end && Number.isFinite(value))
     .sort((a, b) => a.x - b.x || a.curveNumber - b.curveNumber);
 }
 

@@ -1,7 +1,8 @@
 """The chart: our own component draws it in place, so that zoom and hover outlive each refresh.
 
 `st.plotly_chart` hashes the figure into its element's identity, so that each change mounts it again. It is only used
-on hosts that don't serve Plotly's script from our route, and zoom and hover end with each refresh there.
+on hosts that don't serve Plotly's script from our route. Zoom and hover end with each refresh there; the looks are the
+same.
 """
 
 import base64
@@ -16,15 +17,18 @@ import plotly.graph_objects as go
 import streamlit as st
 from plotly.utils import PlotlyJSONEncoder
 
+from pages.common.drawn import drawn_once
+
 from .bundle import PLOTLY_URL
+from .paint import STYLES, painted, theme
 
 Zoomed = list[str] | Literal["out"]
-"""The wall-clock times that a reader zoomed to; "out" to zoom out."""
+"""The times that a reader zoomed to, with their offset; "out" to zoom out."""
 
 _FOLDER = Path(__file__).parent
 _HTML = """
 <div class="tickwell-chart" role="group" aria-roledescription="chart" tabindex="0">
-  <div class="plot" aria-hidden="true"></div>
+  <div class="plot" aria-hidden="true" translate="no"></div>
   <div class="reading" aria-live="polite"></div>
 </div>
 """
@@ -32,7 +36,7 @@ _CHART = st.components.v2.component(
     "tickwell_chart",
     html=_HTML,
     css=(_FOLDER / "chart.css").read_text(),
-    js=(_FOLDER / "chart.js").read_text(),
+    js=f"const STYLES = {json.dumps(STYLES)};\n{(_FOLDER / 'chart.js').read_text()}",
     isolate_styles=False,  # Plotly puts its own styles into the document
 )
 _NOT_SERVED = "plotly is not served"
@@ -83,20 +87,26 @@ def live_chart(
         on_zoom: called as a widget's callback when the reader zooms; without it, only the browser zooms.
     """
     if not routes_are_served():
-        figure.update_layout(height=height)
-        st.plotly_chart(figure, key=f"{key}-plain", alt=alt, config={"displayModeBar": False})
+        drawn = painted(figure, theme()).update_layout(height=height)
+        st.plotly_chart(drawn, key=f"{key}-plain", alt=alt, theme=None, config={"displayModeBar": False})
         return
+
+    def tell() -> None:
+        # Streamlit also calls this for a chart that the page no longer draws: its browser had not heard of that.
+        if on_zoom is not None and key in st.session_state:
+            on_zoom(st.session_state[key].zoomed)
+
     state = _CHART(
         key=key,
         data={
-            "figure": packed(figure),
+            "figure": drawn_once(f"packed {key}", figure, None, lambda: packed(figure)),
             "view": view,
             "alt": alt,
             "height": height,
             "zooms": on_zoom is not None,
             "plotly": PLOTLY_URL,
         },
-        on_zoomed_change=lambda: on_zoom and on_zoom(st.session_state[key].zoomed),
+        on_zoomed_change=tell,
         on_missing_change=lambda: None,
     )
     if state.missing:

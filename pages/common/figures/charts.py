@@ -1,13 +1,13 @@
-"""Chart builders: pure functions from bars to a figure. The browser adds the colours of the theme.
+"""Chart builders: pure functions from bars to a figure. The colours of the theme are added when it is drawn.
 
-Each trace has `meta`: its `series` (the place in the palette) and its `part` of the series.
+Each trace has `meta`: its `series` (the place in the palette), its `part` of the series, and the `digits` of its values
+after the point. All times of a chart have one offset, see `words.clock`.
 """
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone, tzinfo
 from types import MappingProxyType
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from pages.common.figures.measures import measured
+from pages.common.figures.scales import Scales
 from pages.common.words import text
 
 Floats = npt.NDArray[np.float64]
@@ -35,20 +36,21 @@ _AT_100 = {
     "line": {"width": 1, "dash": "dot"},
     "opacity": 0.5,
 }
+_DIGITS_AT_100 = 2
 _MARGIN = {"l": 8, "r": 8, "t": 32, "b": 8}
 
 
-def price_line(bars: pd.DataFrame, index_name: str, interval: timedelta, zone: ZoneInfo) -> go.Figure:
+def price_line(bars: pd.DataFrame, index_name: str, interval: timedelta, zone: timezone) -> go.Figure:
     """The price of one index: a line of closes in a band of lows and highs. Averages are a line of their own."""
-    digits = text.decimals(_typical(bars["close"]))
-    lines = _lines(bars, bars["close"], text.pair(index_name), zone, 0, f"%{{y:,.{digits}f}}")
+    digits = _digits(bars)
+    lines = _lines(bars, bars["close"], text.pair(index_name), zone, 0, digits)
     return _figure([*_band(bars, zone), *lines], interval, f",.{digits}~f")
 
 
-def candles(bars: pd.DataFrame, index_name: str, interval: timedelta, zone: ZoneInfo) -> go.Figure:
+def candles(bars: pd.DataFrame, index_name: str, interval: timedelta, zone: timezone) -> go.Figure:
     """Candles of one index. A bar of averages has no true high and low, so such bars are a line."""
     observed = bars[~bars["averaged"]]
-    digits = text.decimals(_typical(bars["close"]))
+    digits = _digits(bars)
     drawn: Trace = {
         "type": "candlestick",
         "x": _wall(observed["open_time"], zone),
@@ -56,47 +58,48 @@ def candles(bars: pd.DataFrame, index_name: str, interval: timedelta, zone: Zone
         "name": text.pair(index_name),
         "yhoverformat": f",.{digits}f",
         "showlegend": False,
-        "meta": _meta(0, "candles"),
+        "meta": _meta(0, "candles", digits),
     }
-    shown = f"%{{y:,.{digits}f}}"
-    averages = _lines(bars, bars["close"], text.pair(index_name), zone, 0, shown, observed=False)
+    averages = _lines(bars, bars["close"], text.pair(index_name), zone, 0, digits, observed=False)
     layout = {"hovermode": "x", "xaxis": {"rangeslider": {"visible": False}}}
     return _figure([drawn, *averages], interval, f",.{digits}~f", layout)
 
 
-def rebased(bars: Mapping[str, pd.DataFrame], interval: timedelta, zone: ZoneInfo) -> go.Figure:
-    """Several indexes on one scale: each is 100 at its first bar."""
-    shown = {name: frame for name, frame in bars.items() if len(frame)}
+def rebased(bars: Mapping[str, pd.DataFrame], scales: Scales, interval: timedelta, zone: timezone) -> go.Figure:
+    """Several indexes on one scale: each is 100 at its first tick."""
     drawn: list[Trace] = []
-    for series, (name, frame) in enumerate(shown.items()):
-        index = 100 * frame["close"] / frame["close"].iloc[0]
-        drawn += _lines(frame, index, text.pair(name), zone, series, "%{y:.2f}")
-    few = len(shown) <= _MOST_NAMED
+    for series, (name, scale) in enumerate(scales.items()):
+        drawn += _lines(bars[name], scale * bars[name]["close"], text.pair(name), zone, series, _DIGITS_AT_100)
+    few = len(scales) <= _MOST_NAMED
     layout = {"shapes": [_AT_100], "showlegend": few, "hovermode": "x unified" if few else "closest"}
     return _figure(drawn, interval, None, layout)
 
 
-def lines(bars: Mapping[str, pd.DataFrame], interval: timedelta, zone: ZoneInfo) -> go.Figure:
-    """The price of one index, or several indexes on one scale."""
-    if len(bars) > 1:
-        return rebased(bars, interval, zone)
-    ((index_name, frame),) = bars.items()
-    return price_line(frame, index_name, interval, zone)
+def lines(bars: Mapping[str, pd.DataFrame], scales: Scales, interval: timedelta, zone: timezone) -> go.Figure:
+    """The price of one index, or several indexes on one scale. `scales` has the factor of each index."""
+    if len(scales) > 1:
+        return rebased(bars, scales, interval, zone)
+    (index_name,) = scales
+    return price_line(bars[index_name], index_name, interval, zone)
 
 
-def set_range(figure: go.Figure, start: datetime, end: datetime, zone: ZoneInfo) -> None:
-    """Show exactly this range, even where little of it is recorded."""
-    wall = [at.astimezone(zone).replace(tzinfo=None).isoformat(sep=" ") for at in (start, end)]
-    figure.update_layout(xaxis_range=wall)
+def set_range(figure: go.Figure, start: datetime, end: datetime, zone: tzinfo) -> None:
+    """Show the whole range. Stretches without a record stay empty. The figure also gets the offset of its times.
+
+    A zone with clocks that change is right for bars of whole days alone.
+    """
+    first, last = (at.astimezone(zone) for at in (start, end))
+    wall = [at.replace(tzinfo=None).isoformat(sep=" ") for at in (first, last)]
+    figure.update_layout(xaxis_range=wall, meta={"offset": f"{last:%z}"})
 
 
-def describe(bars: Mapping[str, pd.DataFrame], zone: ZoneInfo) -> str:
+def describe(bars: Mapping[str, pd.DataFrame], zone: timezone) -> str:
     """What a chart shows, in words, for readers who can't see it: where the price of each index begins and ends."""
     found = [_described(name, frame, zone) for name, frame in bars.items() if len(frame)]
     return " ".join(found) or "No prices in this range."
 
 
-def _described(index_name: str, frame: pd.DataFrame, zone: ZoneInfo) -> str:
+def _described(index_name: str, frame: pd.DataFrame, zone: timezone) -> str:
     measures = measured(frame)
     first, last = (text.moment(frame["open_time"].iloc[row], zone) for row in (0, -1))
     gaps = int(frame["gap_before"].sum())
@@ -108,7 +111,7 @@ def _described(index_name: str, frame: pd.DataFrame, zone: ZoneInfo) -> str:
     )
 
 
-def _band(bars: pd.DataFrame, zone: ZoneInfo) -> list[Trace]:
+def _band(bars: pd.DataFrame, zone: timezone) -> list[Trace]:
     """The area between lows and highs, a closed shape for each stretch of observed bars; none if it has no height."""
     begins = (bars["gap_before"] | bars["averaged"]).cumsum()[~bars["averaged"]]
     x: list[Times] = []
@@ -128,9 +131,9 @@ def _lines(
     bars: pd.DataFrame,
     values: pd.Series,
     name: str,
-    zone: ZoneInfo,
+    zone: timezone,
     series: int,
-    shown: str,
+    digits: int,
     *,
     observed: bool = True,
 ) -> list[Trace]:
@@ -147,8 +150,9 @@ def _lines(
         if not len(there):
             continue
         rows = slice(there[0], there[-1] + 1)
-        how = _DOTS if part == "alone" else _LINE | {"hovertemplate": f"{shown}<extra>%{{fullData.name}}</extra>"}
-        about = {"name": named, "legendgroup": name, "meta": _meta(series, part)}
+        shown = {"hovertemplate": f"%{{y:,.{digits}f}}<extra>%{{fullData.name}}</extra>"}
+        how = _DOTS if part == "alone" else _LINE | shown
+        about = {"name": named, "legendgroup": name, "meta": _meta(series, part, digits)}
         drawn.append({"type": "scatter", "x": x[rows], "y": y[rows], **about, **how})
     return drawn
 
@@ -162,7 +166,7 @@ def _joined(values: pd.Series, averaged: npt.NDArray[np.bool_], gap_before: npt.
     return values.where(shown)
 
 
-def _broken(bars: pd.DataFrame, zone: ZoneInfo, *columns: pd.Series) -> tuple[Times, list[Floats]]:
+def _broken(bars: pd.DataFrame, zone: timezone, *columns: pd.Series) -> tuple[Times, list[Floats]]:
     """Wall-clock times and columns, with an empty row in each gap to break the line."""
     x = _wall(bars["open_time"], zone)
     at = np.flatnonzero(bars["gap_before"].to_numpy()[1:]) + 1
@@ -170,18 +174,19 @@ def _broken(bars: pd.DataFrame, zone: ZoneInfo, *columns: pd.Series) -> tuple[Ti
     return np.insert(x, at, middles), [np.insert(column.to_numpy(dtype=float), at, np.nan) for column in columns]
 
 
-def _wall(times: pd.Series, zone: ZoneInfo) -> Times:
+def _wall(times: pd.Series, zone: timezone) -> Times:
     """Times as a wall clock of that zone shows them: Plotly knows no time zones, and takes numbers for local times."""
     wall: Times = times.dt.tz_convert(zone).dt.tz_localize(None).to_numpy(dtype="datetime64[ms]")
     return wall
 
 
-def _typical(prices: pd.Series) -> float:
-    return float(prices.median()) if len(prices) else 100.0
+def _digits(bars: pd.DataFrame) -> int:
+    """The digits after the point that suit a typical price."""
+    return text.decimals(float(bars["close"].median())) if len(bars) else 2
 
 
-def _meta(series: int, part: str) -> dict[str, int | str]:
-    return {"series": series, "part": part}
+def _meta(series: int, part: str, digits: int = 0) -> dict[str, int | str]:
+    return {"series": series, "part": part, "digits": digits}
 
 
 def _figure(

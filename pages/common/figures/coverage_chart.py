@@ -32,13 +32,17 @@ _SQUARE = 0.88
 
 @dataclass(frozen=True)
 class Hour:
-    """An hour of the day on the clocks of a zone, for one index or several: slots due, healed and missing."""
+    """An hour of the day on the clocks of a zone, for one index or several: slots due, healed and missing.
+
+    It begins at `minute`, which is not 0 where clocks have changed by half an hour since the first hour of a calendar.
+    """
 
     day: date
     hour: int
     due: int
     healed: int
     missing: int
+    minute: int = 0
 
     @property
     def looks(self) -> Class:
@@ -49,7 +53,8 @@ class Hour:
     @property
     def words(self) -> str:
         """When the hour was, and how much of it is known."""
-        when = f"{self.day:%a} {self.day.day} {self.day:%b %Y}, {self.hour:02}:00 to {(self.hour + 1) % 24:02}:00"
+        hours = f"{self.hour:02}:{self.minute:02} to {(self.hour + 1) % 24:02}:{self.minute:02}"
+        when = f"{self.day:%a} {self.day.day} {self.day:%b %Y}, {hours}"
         if self.looks == "live":
             return f"{when}<br>all of {text.count(self.due, 'slot')} live"
         known = text.share(1 - self.missing / self.due)
@@ -66,18 +71,20 @@ def on_the_wall(hours: Iterable[Coverage], zone: ZoneInfo) -> list[Hour]:
     Hours count from a midnight of that zone, so they match its clock even where it is half an hour off. The hour that
     comes twice in autumn is one square with the slots of both. The hour that is skipped in spring has none.
     """
-    found: defaultdict[tuple[date, int], list[Coverage]] = defaultdict(list)
+    found: defaultdict[tuple[date, int, int], list[Coverage]] = defaultdict(list)
     for each in hours:
         local = each.start.astimezone(zone)
-        found[local.date(), local.hour].append(each)
+        found[local.date(), local.hour, local.minute].append(each)
     return [
         Hour(
-            *key,
+            day,
+            hour,
             sum(each.due for each in same_hour),
             sum(each.healed for each in same_hour),
             sum(each.missing for each in same_hour),
+            minute,
         )
-        for key, same_hour in sorted(found.items())
+        for (day, hour, minute), same_hour in sorted(found.items())
     ]
 
 
@@ -114,7 +121,7 @@ def calendar(hours: Iterable[Hour], first: date, last: date) -> go.Figure:
 def _add_squares(figure: go.Figure, hours: list[Hour], looks: Class, name: str) -> None:
     figure.add_bar(
         x=np.array([each.day for each in hours], dtype="datetime64[ms]"),
-        base=np.array([each.hour for each in hours]) + (1 - _SQUARE) / 2,
+        base=np.array([each.hour + each.minute / 60 for each in hours]) + (1 - _SQUARE) / 2,
         y=np.full(len(hours), _SQUARE),
         width=_SQUARE * _DAY_MS,
         hovertext=np.array([each.words for each in hours], dtype=object),

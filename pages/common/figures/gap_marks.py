@@ -2,16 +2,15 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import datetime, timedelta, timezone
 
 import plotly.graph_objects as go
 
 from pages.common.words import gap_text, text
 from store.models import Gap
 
-_MOST_MARKS = 240
-"""A mark has at least this fraction of the range, some four pixels, so that each mark is seen: 1/240."""
+_SHORTEST = 1 / 240
+"""The length of the shortest mark, as a part of the range: some four pixels, so that each mark is seen."""
 
 _HEIGHT = 1 / 45
 """The height of a mark, as a part of the chart's height."""
@@ -28,7 +27,7 @@ class Mark:
     gaps: tuple[Gap, ...]
 
 
-def add_marks(figure: go.Figure, gaps: Iterable[Gap], start: datetime, end: datetime, zone: ZoneInfo) -> None:
+def add_marks(figure: go.Figure, gaps: Iterable[Gap], start: datetime, end: datetime, zone: timezone) -> None:
     """Mark the gaps in [start, end) on the time axis: healed gaps, and gaps that are missing."""
     found = sorted(gaps, key=lambda gap: gap.start)
     kinds = {
@@ -46,7 +45,7 @@ def add_marks(figure: go.Figure, gaps: Iterable[Gap], start: datetime, end: date
 
 def marks(gaps: Sequence[Gap], start: datetime, end: datetime) -> Iterator[Mark]:
     """A mark for each gap; marks that would touch become one. Gaps are ascending by start."""
-    shortest = (end - start) / _MOST_MARKS
+    shortest = (end - start) * _SHORTEST
     mark: Mark | None = None
     for gap in gaps:
         first = max(gap.start, start)
@@ -61,7 +60,7 @@ def marks(gaps: Sequence[Gap], start: datetime, end: datetime) -> Iterator[Mark]
         yield mark
 
 
-def _add(figure: go.Figure, found: Sequence[Mark], part: str, zone: ZoneInfo) -> None:
+def _add(figure: go.Figure, found: Sequence[Mark], part: str, zone: timezone) -> None:
     middles = [(mark.start + (mark.end - mark.start) / 2).astimezone(zone).replace(tzinfo=None) for mark in found]
     figure.add_bar(
         x=middles,
@@ -75,8 +74,8 @@ def _add(figure: go.Figure, found: Sequence[Mark], part: str, zone: ZoneInfo) ->
     )
 
 
-def _words(mark: Mark, zone: ZoneInfo) -> str:
+def _words(mark: Mark, zone: timezone) -> str:
     if len(mark.gaps) > 1:
-        return gap_text.fates(mark.gaps)
+        return text.hover(gap_text.fates(mark.gaps))
     (gap,) = mark.gaps
-    return f"{gap_text.named(gap, zone)}: {text.duration(gap.end - gap.start)}, {gap_text.fate(gap)}"
+    return text.hover(f"{gap_text.named(gap, zone)}: {text.duration(gap.end - gap.start)}, {gap_text.fate(gap)}")

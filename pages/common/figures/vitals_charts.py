@@ -2,9 +2,8 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from datetime import datetime, time, timedelta
+from datetime import datetime, time, timedelta, timezone, tzinfo
 from itertools import pairwise
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import plotly.graph_objects as go
@@ -22,7 +21,7 @@ _FEW_SLOTS = 5  # Plotly would label halves of slots below this
 _TICKS_S = [scale * step for scale in (0.001, 0.01, 0.1, 1, 10) for step in (1, 2, 5)]
 
 
-def delays(vitals: Sequence[Vitals], interval: timedelta, zone: ZoneInfo) -> go.Figure:
+def delays(vitals: Sequence[Vitals], interval: timedelta, zone: timezone) -> go.Figure:
     """Median and p99 over time, with breaks where no tick was stored. The scale is logarithmic: p99 has peaks."""
     figure = go.Figure()
     rows = list(_with_breaks(vitals, interval))
@@ -34,7 +33,7 @@ def delays(vitals: Sequence[Vitals], interval: timedelta, zone: ZoneInfo) -> go.
             mode="lines",
             name=name,
             hovertemplate="%{y:.3~s}s<extra>%{fullData.name}</extra>",
-            meta={"series": series, "part": "line"},
+            meta={"series": series, "part": "line", "unit": "s"},
         )
     # A clock far behind the exchange's makes delays negative, and a negative number has no logarithm.
     positive = all(each.delay_median_s is None or each.delay_median_s > 0 for each in vitals)
@@ -61,8 +60,8 @@ def describe_delays(vitals: Sequence[Vitals]) -> str:
     )
 
 
-def errors(failures: Sequence[Failures], step: timedelta, zone: ZoneInfo) -> go.Figure:
-    """Slots that failed, by cause, stacked over the hours or the days of a zone."""
+def errors(failures: Sequence[Failures], step: timedelta, zone: tzinfo) -> go.Figure:
+    """Slots that failed, by cause, stacked over the hours or the days of a zone. Hours need a zone of one offset."""
     counted: defaultdict[Cause, defaultdict[datetime, int]] = defaultdict(lambda: defaultdict(int))
     heights: Counter[datetime] = Counter()
     for each in failures:
@@ -78,8 +77,9 @@ def errors(failures: Sequence[Failures], step: timedelta, zone: ZoneInfo) -> go.
                 offset=0,
                 width=0.9 * step / timedelta(milliseconds=1),
                 name=cause.value,
-                hovertemplate="%{y:,} slots<extra>%{fullData.name}</extra>",
-                meta={"series": series, "part": "bars"},
+                customdata=["slot" if slots == 1 else "slots" for slots in counted[cause].values()],
+                hovertemplate="%{y:,} %{customdata}<extra>%{fullData.name}</extra>",
+                meta={"series": series, "part": "bars", "digits": 0, "unit": "slots"},
             )
     figure.update_layout(barmode="stack", legend_traceorder="normal")
     _finish(figure)
@@ -107,17 +107,19 @@ def _with_breaks(vitals: Sequence[Vitals], interval: timedelta) -> list[tuple[da
     return rows
 
 
-def end_of(at: datetime, step: timedelta, zone: ZoneInfo) -> datetime:
-    """The end of the bar that shows an instant."""
+def end_of(at: datetime, start: datetime, step: timedelta, zone: tzinfo) -> datetime:
+    """The end of the bar that shows an instant: an hour counted from `start`, or a day of a zone."""
+    if step < DAY:
+        return start + ((at - start) // step + 1) * step
     return _begin(at, step, zone) + step
 
 
-def _begin(hour: datetime, step: timedelta, zone: ZoneInfo) -> datetime:
+def _begin(hour: datetime, step: timedelta, zone: tzinfo) -> datetime:
     """The start of the hour, or of the day around it."""
     return hour if step < DAY else datetime.combine(hour.astimezone(zone).date(), time(), zone)
 
 
-def _wall(at: datetime, zone: ZoneInfo) -> datetime:
+def _wall(at: datetime, zone: tzinfo) -> datetime:
     """A time as a wall clock of that zone shows it."""
     return at.astimezone(zone).replace(tzinfo=None)
 

@@ -8,7 +8,8 @@ import streamlit as st
 
 from pages.common import sign_in
 from pages.common.access import database, settings
-from pages.common.moments import now, this_second
+from pages.common.moments import now
+from settings import is_index_name
 from store.alerts import events
 from store.alerts.events import EventStatus
 from store.alerts.in_force import InForce, rules_in_force
@@ -16,7 +17,7 @@ from store.alerts.outlook import RuleStand, outlook
 from store.alerts.rules.rules import Severity
 from store.errors import NoDatabaseError
 
-from .pulse import read_pulse
+from .pulse import recorder_now
 
 
 @dataclass(frozen=True)
@@ -28,17 +29,21 @@ class Alerts:
     watched: bool = False
 
 
-@st.cache_resource(ttl="60s", max_entries=2, show_spinner=False)  # frozen: visitors share it
 def read_alerts(at: datetime) -> Alerts:
-    """How the rules of alerts stand at a time.
+    """How the rules of alerts stand at a time. Change nothing in it: visitors share it.
 
     Raises:
         StoreError: the database can't be read; one that does not exist yet is not an error.
     """
-    notice = read_pulse(this_second()).notice
-    indexes, seconds = (
-        (notice.indexes, notice.poll_seconds) if notice else (settings().indexes, settings().poll_seconds)
-    )
+    settings()
+    return _alerts(at)
+
+
+@st.cache_resource(ttl="60s", max_entries=2, show_spinner=False)
+def _alerts(at: datetime) -> Alerts:
+    notice = recorder_now()
+    names, seconds = (notice.indexes, notice.poll_seconds) if notice else (settings().indexes, settings().poll_seconds)
+    indexes = [name for name in names if is_index_name(name)]  # a recorder's notice names its other feeds too
     try:
         with database().read() as cursor:
             in_force = rules_in_force(cursor)
@@ -48,7 +53,6 @@ def read_alerts(at: datetime) -> Alerts:
         return Alerts()
 
 
-@st.cache_data(ttl="900ms", max_entries=64, show_spinner=False)
 def newest_alerts(
     at: datetime, index_name: str | None, severity: Severity | None, limit: int, *, acknowledged: bool
 ) -> list[EventStatus]:
@@ -57,6 +61,14 @@ def newest_alerts(
     Raises:
         StoreError: the database can't be read; one that does not exist yet is not an error.
     """
+    settings()
+    return _newest(at, index_name, severity, limit, acknowledged=acknowledged)
+
+
+@st.cache_data(ttl="900ms", max_entries=64, show_spinner=False)
+def _newest(
+    at: datetime, index_name: str | None, severity: Severity | None, limit: int, *, acknowledged: bool
+) -> list[EventStatus]:
     del at
     try:
         with database().read() as cursor:
@@ -79,4 +91,4 @@ def acknowledge(event_ids: Sequence[str]) -> None:
     with database().write() as cursor:
         for event_id in event_ids:
             events.acknowledge(cursor, event_id, now(), reader)
-    newest_alerts.clear()
+    _newest.clear()

@@ -1,18 +1,19 @@
 """The bars of indexes over a range, with what is known of its gaps and alerts."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 import pandas as pd
 import streamlit as st
 
 from pages.common.access import database, settings
-from pages.common.moments import SECOND, now
+from pages.common.moments import SECOND, now, rounded_up
 from pages.common.views import MOST_ALERTS, MOST_POINTS, View
 from store.alerts import events
 from store.alerts.events import Event
-from store.errors import NoDatabaseError
+from store.errors import BusyError, NoDatabaseError, StoreError
 from store.file.clock import AHEAD
 from store.file.database import Cursor
 from store.ledger.gaps import ledger
@@ -21,13 +22,18 @@ from store.prices.bars import SINGLE_TICKS, bars, fits
 
 from .recorded import Recorded, recorded, recorded_now
 
+_FILLED_EVERY = timedelta(seconds=10)
+
+Besides = TypeVar("Besides")
+
 
 @dataclass(frozen=True)
 class History:
     """The bars of some indexes in [start, end).
 
     `recorded` has the times of the first and last tick of each, if any, `gaps` what the ledger says of the range, and
-    `alerts` the newest events of alerts in it, at most `MOST_ALERTS`.
+    `alerts` the newest events of alerts in it, at most `MOST_ALERTS`. `unread` has what could not be read of these, and
+    why.
     """
 
     bars: dict[str, pd.DataFrame]
@@ -37,6 +43,7 @@ class History:
     recorded: Recorded
     gaps: list[Gap] = field(default_factory=list)
     alerts: list[Event] = field(default_factory=list)
+    unread: dict[str, str] = field(default_factory=dict)
 
     def inside(self) -> dict[str, pd.DataFrame]:
         """The bars without those beyond the ends, which a line of averages comes from and leads to.
@@ -52,22 +59,50 @@ class History:
         return found
 
 
-@st.cache_data(ttl="900ms", max_entries=64, show_spinner=False)
 def read_history(at: datetime, names: Sequence[str], view: View) -> History:
-    """The bars of some indexes, at this second.
+    """The bars of some indexes, as they are within a step of the view. Change nothing in it: visitors share it.
+
+    A range that has ended is read again each ten seconds, since history and imports may fill it.
 
     Raises:
         StoreError: the database can't be read; one that does not exist yet is not an error.
     """
+    settings()
+    asked = rounded_up(at, view.step() if view.lives(at) else _FILLED_EVERY), tuple(names), view
+    found = _history(*asked)
+    if found.unread:
+        _history.clear(*asked)
+    return found
+
+
+@st.cache_resource(ttl=_FILLED_EVERY, max_entries=64, show_spinner=False)
+def _history(at: datetime, names: tuple[str, ...], view: View) -> History:
+    return bars_of(at, names, view)
+
+
+def bars_of(at: datetime, names: Sequence[str], view: View) -> History:
+    """The bars of some indexes, with what is known besides; bars without their gaps or alerts say so.
+
+    Raises:
+        StoreError: the bars can't be read.
+        BusyError: nor can anything else, for a while.
+    """
     known = recorded()
     try:
         with database().read() as cursor:
-            return bars_of(cursor, at, names, view, known)
+            found = _bars(cursor, at, names, view, known)
     except NoDatabaseError:
-        return nothing(at, view)
+        return History({}, *view.bounds(at, at), SINGLE_TICKS, {})
+    start, end = found.start, found.end
+    unread: dict[str, str] = {}
+    gaps = _besides("Gaps", unread, lambda cursor: ledger(cursor, start, end, min(at, now()), names))
+    alerts = _besides(
+        "Alerts", unread, lambda cursor: events.fired(cursor, start, end, index_names=names, limit=MOST_ALERTS)
+    )
+    return replace(found, gaps=gaps, alerts=alerts, unread=unread)
 
 
-def bars_of(cursor: Cursor, at: datetime, names: Sequence[str], view: View, known: Recorded) -> History:
+def _bars(cursor: Cursor, at: datetime, names: Sequence[str], view: View, known: Recorded) -> History:
     if not known.keys() >= set(names):  # perhaps a first tick came since
         known = recorded_now(cursor)
     recorded = {name: known[name] for name in names if name in known}
@@ -78,16 +113,17 @@ def bars_of(cursor: Cursor, at: datetime, names: Sequence[str], view: View, know
     if interval is None:
         single = not view.candles and all(fits(cursor, name, start, end, MOST_POINTS) for name in recorded)
         interval = SINGLE_TICKS if single else view.auto_interval(end - start, settings().poll_seconds)
-    return History(
-        {name: bars(cursor, name, start, end, interval) for name in recorded},
-        start,
-        end,
-        interval,
-        recorded,
-        ledger(cursor, start, end, min(at, now()), names),  # slots that are still to come are no gap
-        events.fired(cursor, start, end, index_names=names, limit=MOST_ALERTS),
-    )
+    drawn = {name: bars(cursor, name, start, end, interval) for name in recorded}
+    return History(drawn, start, end, interval, recorded)
 
 
-def nothing(at: datetime, view: View) -> History:
-    return History({}, *view.bounds(at, at), SINGLE_TICKS, {})
+def _besides(what: str, unread: dict[str, str], read: Callable[[Cursor], list[Besides]]) -> list[Besides]:
+    """What is drawn besides the bars; if it can't be read, its name goes into `unread` with the error."""
+    try:
+        with database().read() as cursor:
+            return read(cursor)
+    except BusyError:
+        raise
+    except StoreError as error:
+        unread[what] = str(error)
+        return []

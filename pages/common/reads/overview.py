@@ -9,30 +9,30 @@ import streamlit as st
 from pages.common.access import database, settings
 from pages.common.moments import rounded_up, these_ten_seconds
 from pages.common.views import MOST_POINTS, SPANS, View
-from store.errors import NoDatabaseError
+from store.errors import NoDatabaseError, StoreError
 from store.ledger.coverage import Coverage, coverage
 from store.ledger.gaps import ledger
 from store.ledger.runs import Trouble, troubles
 from store.models import Gap
 from store.prices.overview import SPAN, Card, cards
 
-from .history import History, bars_of, nothing
-from .pulse import read_pulse
-from .recorded import known_indexes, recorded
+from .history import History, bars_of
+from .pulse import recorder_now
+from .recorded import known_indexes, newest_ticks
+
+_DAY_MOVES_ON = timedelta(seconds=10)
 
 
 @dataclass(frozen=True)
 class Overview:
-    """All indexes at a glance, how complete their last 24 h are, what went wrong of late, and the bars over a span."""
+    """A card of each index, and how complete its last 24 h are."""
 
     cards: list[Card]
     coverage: dict[str, Coverage]
-    troubles: list[Trouble]
-    history: History
 
 
 @dataclass(frozen=True)
-class _Day:
+class Day:
     """What is known of the last 24 h: its gaps, how complete it is, and what went wrong."""
 
     gaps: list[Gap]
@@ -40,20 +40,61 @@ class _Day:
     troubles: list[Trouble]
 
 
-def read_overview(at: datetime, span: str) -> Overview:
-    """Cards of all indexes, and their bars over a span, at this second.
+def read_overview(at: datetime) -> Overview:
+    """The cards of all indexes at this second. They go without coverage if that can't be read.
 
     Raises:
         StoreError: the database can't be read; one that does not exist yet is not an error.
     """
-    with database().one_lease():
-        found, day = _cards(at), _last_day(these_ten_seconds())
-        # A step's worth of time moves a line by less than a pixel. But what is filled or healed shows at once.
-        notice = read_pulse(at).notice
-        step = timedelta(seconds=1) if notice and notice.backfill else _step(found, at, span)
-        changed = [card.latest is None for card in found], [gap.state for gap in day.gaps]
-        drawn = _drawn(rounded_up(at, step), tuple(card.index_name for card in found), span, repr(changed))
-        return Overview(found, day.coverage, day.troubles, drawn)
+    found = _cards_at(at)
+    try:
+        return Overview(found, read_day().coverage)
+    except StoreError:
+        return Overview(found, {})
+
+
+def read_day() -> Day:
+    """The last 24 h, counted in steps of ten seconds.
+
+    Raises:
+        StoreError: the database can't be read; one that does not exist yet is not an error.
+    """
+    settings()
+    return _last_day(these_ten_seconds())
+
+
+def read_lines(at: datetime, span: str) -> History:
+    """The bars of all indexes over a span, at this second. Change nothing in it: visitors share it.
+
+    A step's worth of time moves a line by less than a pixel. But what is filled or healed shows at once.
+
+    Raises:
+        StoreError: the database can't be read; one that does not exist yet is not an error.
+    """
+    found = _cards_at(at)
+    notice = recorder_now()
+    step = timedelta(seconds=1) if notice and notice.backfill else _step(found, at, span)
+    changed = repr(([card.latest is None for card in found], _states()))
+    asked = rounded_up(at, step), tuple(card.index_name for card in found), span, changed
+    lines = _drawn(*asked)
+    if lines.unread:
+        _drawn.clear(*asked)
+    return lines
+
+
+def _states() -> list[str]:
+    """The states of the gaps of the last 24 h; none if they can't be read."""
+    try:
+        return [gap.state for gap in read_day().gaps]
+    except StoreError:
+        return []
+
+
+def _cards_at(at: datetime) -> list[Card]:
+    """The cards with the newest ticks. All else of a day that moves on by seconds stays as it was for some seconds."""
+    newest = newest_ticks(at)
+    found = _cards(rounded_up(at, _DAY_MOVES_ON), tuple(newest))
+    return [card.followed_by(newest[card.index_name]) if card.index_name in newest else card for card in found]
 
 
 def _step(found: Sequence[Card], at: datetime, span: str) -> timedelta:
@@ -62,9 +103,10 @@ def _step(found: Sequence[Card], at: datetime, span: str) -> timedelta:
     return timedelta(seconds=min(60, max(1, shown.total_seconds() // MOST_POINTS)))
 
 
-@st.cache_data(ttl="900ms", max_entries=2, show_spinner=False)
-def _cards(at: datetime) -> list[Card]:
-    del at
+@st.cache_data(ttl=_DAY_MOVES_ON, max_entries=2, show_spinner=False)
+def _cards(at: datetime, with_ticks: tuple[str, ...]) -> list[Card]:
+    """The cards of all indexes; those `with_ticks` had ticks already."""
+    del at, with_ticks
     names = known_indexes()
     try:
         with database().read() as cursor:
@@ -74,23 +116,18 @@ def _cards(at: datetime) -> list[Card]:
 
 
 @st.cache_data(ttl="10s", max_entries=2, show_spinner=False)
-def _last_day(at: datetime) -> _Day:
+def _last_day(at: datetime) -> Day:
     try:
         with database().read() as cursor:
             gaps = ledger(cursor, at - SPAN, at, at)
             complete = {its.feed: its for its in coverage(cursor, gaps, at - SPAN, at, at)}
-            return _Day(gaps, complete, troubles(cursor, at - SPAN))
+            return Day(gaps, complete, troubles(cursor, at - SPAN))
     except NoDatabaseError:
-        return _Day([], {}, [])
+        return Day([], {}, [])
 
 
 @st.cache_resource(ttl="60s", max_entries=16, show_spinner=False)  # frozen: visitors share it
-def _drawn(at: datetime, names: Sequence[str], span: str, changed: str) -> History:
+def _drawn(at: datetime, names: tuple[str, ...], span: str, changed: str) -> History:
     """The bars of a span; `changed` tells apart what must not be taken for the same within a step."""
     del changed
-    known = recorded()
-    try:
-        with database().read() as cursor:
-            return bars_of(cursor, at, names, View(span), known)
-    except NoDatabaseError:
-        return nothing(at, View(span))
+    return bars_of(at, names, View(span))

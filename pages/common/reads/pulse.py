@@ -6,13 +6,13 @@ from datetime import datetime
 import streamlit as st
 
 from pages.common.access import database, settings
-from store.errors import NoDatabaseError
+from store.errors import NoDatabaseError, StoreError
 from store.file.aside import list_aside
-from store.file.database import Cursor
 from store.file.exchange import exchange_of
 from store.file.recorder import Notice, read_notice
-from store.models import Exchange, Tick
-from store.prices import ticks
+from store.models import Exchange
+
+from .recorded import newest_ticks
 
 
 @dataclass(frozen=True)
@@ -25,23 +25,41 @@ class Pulse:
     exchange: Exchange | None = None
 
 
-@st.cache_data(ttl="900ms", max_entries=2, show_spinner=False)
 def read_pulse(at: datetime) -> Pulse:
     """How recording goes at this second.
 
     Raises:
         StoreError: the database can't be read; one that does not exist yet is not an error.
     """
-    del at
-    notice, set_aside = read_notice(database().path), list_aside(database().path)
+    settings()  # only for readers who may read, also where the answer is kept
+    return _pulse(at)
+
+
+def recorder_now() -> Notice | None:
+    """The notice of the recorder; it stands in a file of its own, and can be read without the database.
+
+    Raises:
+        StoreError: the system refused to read it.
+    """
+    return read_notice(database().path)
+
+
+@st.cache_data(ttl="900ms", max_entries=1, show_spinner=False)
+def poll_seconds() -> int:
+    """The period of the recorder, which may have other settings than this server; else this server's."""
+    try:
+        notice = recorder_now()
+    except StoreError:
+        notice = None
+    return notice.poll_seconds if notice else settings().poll_seconds
+
+
+@st.cache_data(ttl="900ms", max_entries=2, show_spinner=False)
+def _pulse(at: datetime) -> Pulse:
+    notice, set_aside, newest = recorder_now(), list_aside(database().path), newest_ticks(at)
+    observed = [newest[name].ts for name in settings().indexes if name in newest and not newest[name].resolution_s]
     try:
         with database().read() as cursor:
-            newest = [tick.ts for name in settings().indexes if (tick := _observed(cursor, name))]
-            return Pulse(notice, set_aside, max(newest, default=None), exchange_of(cursor))
+            return Pulse(notice, set_aside, max(observed, default=None), exchange_of(cursor))
     except NoDatabaseError:
         return Pulse(notice, set_aside)
-
-
-def _observed(cursor: Cursor, index_name: str) -> Tick | None:
-    tick = ticks.latest(cursor, index_name)
-    return tick if tick and not tick.resolution_s else None

@@ -11,7 +11,6 @@ from store.alerts.rules.condition import Condition
 from store.alerts.rules.kinds import AnyRule
 from store.alerts.rules.record_kinds import GapClosed
 from store.alerts.rules.rules import Severity
-from store.models import utc_now
 
 from . import text
 
@@ -37,12 +36,6 @@ def how_many(events: Sequence[Event]) -> str:
     return f"The newest {len(events)} alerts are marked."
 
 
-def when(at: datetime, zone: ZoneInfo) -> str:
-    """A time to the second, with its day unless that is today."""
-    local, today = at.astimezone(zone), utc_now().astimezone(zone).date()
-    return f"{local:%H:%M:%S}" if local.date() == today else text.moment(at, zone, seconds=True)
-
-
 def stand(current: Stand, zone: ZoneInfo) -> str:
     """How a condition stands on an index, as Markdown, such as "BTC / USD: 1.2 % of 3 %, 1.8 % to go"."""
     progress = f" **{text.escaped(current.progress)}**" if current.progress else ""
@@ -52,9 +45,9 @@ def stand(current: Stand, zone: ZoneInfo) -> str:
 def _state(current: Stand, zone: ZoneInfo) -> str:
     match current.state:
         case "fired":
-            return f", fired {when(current.fired_at, zone)}" if current.fired_at else ", fired"
+            return f", fired {text.when(current.fired_at, zone)}" if current.fired_at else ", fired"
         case "cooling down":
-            until = f" until {when(current.ready_at, zone)}" if current.ready_at else ""
+            until = f" until {text.when(current.ready_at, zone)}" if current.ready_at else ""
             return f", {text.escaped(current.distance)}, cooling down{until}"
         case "unknown":
             return " too little is known yet"
@@ -87,7 +80,7 @@ def conditions(rule_stand: RuleStand) -> dict[str, list[Stand]]:
 
 
 def last_fired(rule_stand: RuleStand, zone: ZoneInfo) -> str:
-    return f"last fired {when(rule_stand.fired_at, zone)}" if rule_stand.fired_at else "never fired"
+    return f"last fired {text.when(rule_stand.fired_at, zone)}" if rule_stand.fired_at else "never fired"
 
 
 def became(status: EventStatus, now: datetime, zone: ZoneInfo) -> str:
@@ -100,11 +93,11 @@ def became(status: EventStatus, now: datetime, zone: ZoneInfo) -> str:
 
 def _became(target: str, last: Delivery | None, event: Event, now: datetime, zone: ZoneInfo) -> str:
     if last is None and event.send_after > now:
-        return f"{target}: waits for the end of quiet hours, {when(event.send_after, zone)}"
+        return f"{target}: waits for the end of quiet hours, {text.when(event.send_after, zone)}"
     if last is None:
         return f"{target}: not sent yet"
     if last.outcome == "sent":
-        return f"{target}: sent {when(last.at, zone)}"
+        return f"{target}: sent {text.when(last.at, zone)}"
     if last.outcome == "given up":
         return f"{target}: not sent, given up: {last.detail}"
     return f"{target}: not sent yet, tried {'once' if last.tries == 1 else f'{last.tries} times'}: {last.detail}"

@@ -1,8 +1,7 @@
 """Gaps in words: what became of them, and which are still open."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import datetime, timedelta, tzinfo
 
 from store.ledger.coverage import Coverage
 from store.models import Gap
@@ -30,12 +29,12 @@ def fate(gap: Gap) -> str:
     )
 
 
-def named(gap: Gap, zone: ZoneInfo) -> str:
+def named(gap: Gap, zone: tzinfo) -> str:
     """One gap: its feed, its start and end, and its cause."""
     return f"{text.pair(gap.feed)}, {text.stretch(gap.start, gap.end, zone)}, {gap.cause}"
 
 
-def finding(hours: Sequence[Coverage], gaps: Sequence[Gap], zone: ZoneInfo) -> str:
+def finding(hours: Sequence[Coverage], gaps: Sequence[Gap], zone: tzinfo) -> str:
     """What a calendar shows: the share that is known, and which gaps are open."""
     due = sum(each.due for each in hours)
     missing = sum(each.missing for each in hours)

@@ -1,14 +1,18 @@
 """Prices, changes, ages, times and intervals as text."""
 
+import html
 import math
 import re
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
 
 from store import words
 from store.health.status import age_in_words
+from store.models import utc_now
+
+from .clock import which
 
 decimals, price, pair, span, duration = words.decimals, words.price, words.pair, words.span, words.duration
 
@@ -18,17 +22,18 @@ UTC_SWITCH = "utc"
 
 def age_at(age: timedelta, at: datetime) -> str:
     """How old a tick is, and its time; with the day from an age of 12 h on, since it may not be today."""
-    clock = f"{at:%H:%M:%S}" if age < timedelta(hours=12) else f"{at:%Y-%m-%d %H:%M}"
+    clock = clock_time(at) if age < timedelta(hours=12) else f"{at:%Y-%m-%d} {clock_time(at, seconds=False)}"
     return f"{age_in_words(age.total_seconds())}, {clock}"
 
 
-def counted_since(start: datetime, end: datetime, zone: ZoneInfo) -> str:
+def counted_since(start: datetime, end: datetime, zone: tzinfo) -> str:
     """The time over which a change is counted: 24 h, or less while less was recorded."""
     if end - start >= timedelta(hours=23, minutes=55):
         return "in 24 h"
     local = start.astimezone(zone)
     same_day = local.date() == end.astimezone(zone).date()
-    return f"since {local:%H:%M}" if same_day else f"since {local.day} {local:%b, %H:%M}"
+    clock = clock_time(local, seconds=False)
+    return f"since {clock}" if same_day else f"since {local.day} {local:%b}, {clock}"
 
 
 def count(number: int, one: str) -> str:
@@ -51,21 +56,36 @@ def size(amount: float) -> str:
     return f"{amount:.3g} {unit}" if abs(amount) < 999.5 else f"{amount:.0f} {unit}"
 
 
-def moment(at: datetime, zone: ZoneInfo, *, seconds: bool = False) -> str:
-    """A time for readers, in a zone, such as "22 Nov 2026, 18:25"."""
+def moment(at: datetime, zone: tzinfo, *, seconds: bool = False) -> str:
+    """A time for readers, in a zone, such as "22 Nov 2026, 18:25"; with its offset if clocks show that time twice."""
     local = at.astimezone(zone)
-    return f"{local.day} {local:%b %Y, %H:%M:%S}" if seconds else f"{local.day} {local:%b %Y, %H:%M}"
+    return f"{local.day} {local:%b %Y}, {clock_time(local, seconds=seconds)}"
 
 
-def stretch(first: datetime, last: datetime, zone: ZoneInfo) -> str:
+def clock_time(local: datetime, *, seconds: bool = True) -> str:
+    """A time of the day; with its offset if clocks show that time twice."""
+    return f"{local:%H:%M:%S}{which(local)}" if seconds else f"{local:%H:%M}{which(local)}"
+
+
+def when(at: datetime, zone: tzinfo) -> str:
+    """A time to the second, with its day unless that is today."""
+    local, today = at.astimezone(zone), utc_now().astimezone(zone).date()
+    return clock_time(local) if local.date() == today else moment(at, zone, seconds=True)
+
+
+def stamp(at: datetime, zone: tzinfo) -> str:
+    """A time for tables, in a zone, such as "2026-11-22 18:25:00"; with its offset if clocks show that time twice."""
+    local = at.astimezone(zone)
+    return f"{local:%Y-%m-%d} {clock_time(local)}"
+
+
+def stretch(first: datetime, last: datetime, zone: tzinfo) -> str:
     """Start and end, to the second; the day only once if both are on the same day."""
     if first == last:
         return f"at {moment(first, zone, seconds=True)}"
     end = last.astimezone(zone)
     same_day = first.astimezone(zone).date() == end.date()
-    return (
-        f"{moment(first, zone, seconds=True)} to {f'{end:%H:%M:%S}' if same_day else moment(last, zone, seconds=True)}"
-    )
+    return f"{moment(first, zone, seconds=True)} to {clock_time(end) if same_day else moment(last, zone, seconds=True)}"
 
 
 def zone() -> ZoneInfo:
@@ -104,3 +124,8 @@ def change_in_words(fraction: float) -> str:
 def escaped(words: str) -> str:
     """Foreign words, such as an error of the exchange, so that Markdown shows them as they are."""
     return re.sub(r"([\\`*_{}\[\]()#+!|<>~$:])", r"\\\1", words)
+
+
+def hover(*lines: str) -> str:
+    """Lines as Plotly's hover box takes them. Plotly knows `&amp;`, `&lt;` and `&gt;`, but no names of quotes."""
+    return "<br>".join(html.escape(line, quote=False) for line in lines)

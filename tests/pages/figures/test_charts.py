@@ -1,17 +1,20 @@
 """Charts show what was observed, mark what was averaged, and leave out what is missing."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
-from pages.common.figures import charts
+from pages.common.figures import charts, scales
+from pages.common.words.clock import Clock
 from tests.pages.frames import MINUTE, START, frame
 
-UTC_ZONE, BERLIN = ZoneInfo("UTC"), ZoneInfo("Europe/Berlin")
+BERLIN = ZoneInfo("Europe/Berlin")
+WINTER = timezone(timedelta(hours=1))
 HALF_HOUR = timedelta(minutes=30)
 
 Points = list[tuple[str, float | None]]
@@ -32,11 +35,15 @@ def clocks(trace: Any) -> list[str]:
 
 
 def line_of(*closes: float | None, **more: Any) -> dict[str, Any]:
-    return traces(charts.price_line(frame(*closes, **more), "btc_usd", MINUTE, UTC_ZONE))
+    return traces(charts.price_line(frame(*closes, **more), "btc_usd", MINUTE, UTC))
 
 
 def candles_of(*closes: float | None, **more: Any) -> dict[str, Any]:
-    return traces(charts.candles(frame(*closes, **more), "btc_usd", MINUTE, UTC_ZONE))
+    return traces(charts.candles(frame(*closes, **more), "btc_usd", MINUTE, UTC))
+
+
+def rebased(bars: dict[str, pd.DataFrame]) -> go.Figure:
+    return charts.rebased(bars, scales.at_100(bars), MINUTE, UTC)
 
 
 def test_a_line_goes_through_the_closes():
@@ -152,7 +159,7 @@ def test_the_band_lies_below_the_line():
 
 
 def test_candles_have_open_high_low_and_close_and_no_range_slider():
-    drawn = charts.candles(frame(100.0, 101.0, spread=5.0), "btc_usd", MINUTE, UTC_ZONE)
+    drawn = charts.candles(frame(100.0, 101.0, spread=5.0), "btc_usd", MINUTE, UTC)
 
     candles = traces(drawn)["candles"]
     assert [list(candles[part]) for part in ("open", "high", "low", "close")] == [
@@ -186,15 +193,15 @@ def test_candles_of_observed_bars_have_no_line():
 
 @pytest.mark.parametrize("build", [charts.price_line, charts.candles])
 def test_a_chart_without_bars_can_be_drawn(build):
-    figure = build(frame(), "btc_usd", MINUTE, UTC_ZONE)
+    figure = build(frame(), "btc_usd", MINUTE, UTC)
 
     assert all(not len(trace.x) for trace in traces(figure).values())
 
 
-def test_several_indexes_start_at_100_each_with_its_first_bar():
+def test_several_indexes_are_100_each_at_its_first_tick():
     bars = {"btc_usd": frame(50_000.0, 55_000.0), "xrp_usd": frame(None, 2.0, 1.5)}
 
-    figure = charts.rebased(bars, MINUTE, UTC_ZONE)
+    figure = rebased(bars)
 
     btc, xrp = figure.data
     assert (btc.name, points(btc)) == ("BTC / USD", [("12:00:00", 100.0), ("12:01:00", pytest.approx(110.0))])
@@ -202,10 +209,28 @@ def test_several_indexes_start_at_100_each_with_its_first_bar():
     assert [shape.y0 for shape in figure.layout.shapes] == [100]
 
 
+def test_a_line_ends_where_the_change_in_its_description_does():
+    bars = {"btc_usd": frame(110.0, 120.0), "xrp_usd": frame(1.0)}
+    bars["btc_usd"].loc[0, "open"] = 100.0
+
+    btc = rebased(bars).data[0]
+
+    assert btc.y[-1] == pytest.approx(120.0)
+    assert "up 20.00 %" in charts.describe(bars, UTC)
+
+
+def test_averages_before_the_range_do_not_set_the_scale():
+    bars = {"btc_usd": frame(50.0, 100.0, 110.0, averaged=[0]), "xrp_usd": frame(1.0)}
+
+    drawn = charts.rebased(bars, scales.at_100({"btc_usd": frame(100.0, 110.0), "xrp_usd": frame(1.0)}), MINUTE, UTC)
+
+    assert next(trace for trace in drawn.data if trace.meta["part"] == "averages").y[0] == 50.0
+
+
 def test_each_index_has_its_own_colour_and_its_averages_the_same_one():
     bars = {"btc_usd": frame(1.0, 2.0, 3.0, averaged=[0]), "eth_usd": frame(), "xrp_usd": frame(1.0, 2.0)}
 
-    drawn = charts.rebased(bars, MINUTE, UTC_ZONE).data
+    drawn = rebased(bars).data
 
     assert [(trace.meta["part"], trace.meta["series"]) for trace in drawn] == [
         ("line", 0),
@@ -218,7 +243,7 @@ def test_each_index_has_its_own_colour_and_its_averages_the_same_one():
 def test_more_than_ten_indexes_are_named_where_the_pointer_is(indexes, legend, hover):
     bars = {f"i{number}_usd": frame(1.0, 2.0) for number in range(indexes)}
 
-    shown = charts.rebased(bars, MINUTE, UTC_ZONE).layout
+    shown = rebased(bars).layout
 
     assert (shown.showlegend, shown.hovermode) == (legend, hover)
 
@@ -227,23 +252,47 @@ def test_more_than_ten_indexes_are_named_where_the_pointer_is(indexes, legend, h
     ("start", "wall"),
     [
         (datetime(2026, 7, 1, 10, tzinfo=UTC), ["12:00:00", "12:30:00", "13:00:00"]),
-        (datetime(2026, 3, 29, 0, 30, tzinfo=UTC), ["01:30:00", "03:00:00", "03:30:00"]),
-        (datetime(2026, 10, 25, 0, 30, tzinfo=UTC), ["02:30:00", "02:00:00", "02:30:00"]),
+        (datetime(2026, 3, 29, 0, 30, tzinfo=UTC), ["02:30:00", "03:00:00", "03:30:00"]),
+        (datetime(2026, 10, 25, 0, 30, tzinfo=UTC), ["01:30:00", "02:00:00", "02:30:00"]),
     ],
     ids=["summer", "clocks go forward", "clocks go back"],
 )
-def test_times_are_wall_clock_times_in_the_readers_zone(start, wall):
+def test_times_are_those_of_the_readers_clock_at_the_end_of_the_range(start, wall):
     bars = frame(100.0, 101.0, 102.0, start=start, interval=HALF_HOUR)
+    clock = Clock.over(start, start + 3 * HALF_HOUR, BERLIN)
 
-    drawn = traces(charts.price_line(bars, "btc_usd", HALF_HOUR, BERLIN))
+    drawn = traces(charts.price_line(bars, "btc_usd", HALF_HOUR, clock.zone))
 
     assert clocks(drawn["line"]) == wall
+
+
+@pytest.mark.parametrize("length", [timedelta(minutes=15), timedelta(hours=1)], ids=["15m", "1h"])
+@pytest.mark.parametrize(
+    ("zone", "end"),
+    [
+        ("Europe/Berlin", datetime(2026, 10, 25, 1, 5, tzinfo=UTC)),
+        ("Europe/Berlin", datetime(2026, 10, 25, 1, 10, tzinfo=UTC)),
+        ("Europe/Berlin", datetime(2026, 3, 29, 1, 5, tzinfo=UTC)),
+        ("Australia/Lord_Howe", datetime(2026, 4, 4, 15, 5, tzinfo=UTC)),
+        ("Australia/Lord_Howe", datetime(2026, 10, 3, 15, 35, tzinfo=UTC)),
+    ],
+)
+def test_an_axis_is_as_long_as_its_range_when_clocks_change_and_says_its_offset(zone, end, length):
+    figure = go.Figure()
+    clock = Clock.over(end - length, end, ZoneInfo(zone))
+
+    charts.set_range(figure, end - length, end, clock.zone)
+
+    wall, offset = figure.layout.xaxis.range, figure.layout.meta["offset"]
+    start_of_it, end_of_it = (datetime.fromisoformat(f"{at}{offset}") for at in wall)
+    assert (start_of_it, end_of_it) == (end - length, end)
+    assert clock.changes
 
 
 def test_times_are_drawn_to_the_millisecond():
     bars = frame(100.0, 101.0, start=START + timedelta(microseconds=123_456))
 
-    drawn = traces(charts.price_line(bars, "btc_usd", MINUTE, UTC_ZONE))
+    drawn = traces(charts.price_line(bars, "btc_usd", MINUTE, UTC))
 
     assert str(drawn["line"].x[0]) == "2026-11-01T12:00:00.123"
 
@@ -255,11 +304,12 @@ def test_times_are_drawn_to_the_millisecond():
 )
 def test_prices_have_digits_that_suit_their_size(price, digits):
     bars = frame(price, price, averaged=[0])
-    figure = charts.price_line(bars, "any_usd", MINUTE, UTC_ZONE)
-    candles = traces(charts.candles(bars, "any_usd", MINUTE, UTC_ZONE))
+    figure = charts.price_line(bars, "any_usd", MINUTE, UTC)
+    candles = traces(charts.candles(bars, "any_usd", MINUTE, UTC))
 
     assert figure.layout.yaxis.tickformat == f",.{digits}~f"
     assert candles["candles"].yhoverformat == f",.{digits}f"
+    assert traces(figure)["averages"].meta["digits"] == candles["candles"].meta["digits"] == digits
     assert (
         traces(figure)["averages"].hovertemplate
         == candles["averages"].hovertemplate
@@ -269,24 +319,24 @@ def test_prices_have_digits_that_suit_their_size(price, digits):
 
 @pytest.mark.parametrize(("interval", "clock"), [(timedelta(0), "%H:%M:%S"), (MINUTE, "%H:%M")])
 def test_seconds_are_shown_where_bars_are_shorter_than_a_minute(interval, clock):
-    figure = charts.price_line(frame(100.0, 101.0), "btc_usd", interval, UTC_ZONE)
+    figure = charts.price_line(frame(100.0, 101.0), "btc_usd", interval, UTC)
 
     assert figure.layout.xaxis.hoverformat == f"%-d %b %Y, {clock}"
 
 
 def test_a_chart_shows_exactly_the_range_that_was_asked_for_in_wall_clock_times():
-    figure = charts.price_line(frame(100.0), "btc_usd", MINUTE, BERLIN)
+    figure = charts.price_line(frame(100.0), "btc_usd", MINUTE, WINTER)
 
-    charts.set_range(figure, datetime(2026, 3, 28, 22, tzinfo=UTC), datetime(2026, 3, 29, 22, 0, 0, 5000, UTC), BERLIN)
+    charts.set_range(figure, datetime(2026, 3, 27, 22, tzinfo=UTC), datetime(2026, 3, 28, 22, 0, 0, 5000, UTC), WINTER)
 
-    assert list(figure.layout.xaxis.range) == ["2026-03-28 23:00:00", "2026-03-30 00:00:00.005000"]
+    assert list(figure.layout.xaxis.range) == ["2026-03-27 23:00:00", "2026-03-28 23:00:00.005000"]
     assert figure.layout.yaxis.fixedrange is True
 
 
 def test_the_description_of_a_chart_says_how_each_index_moved():
     bars = {"btc_usd": frame(100_000.0, 98_270.0, spread=500.0), "xrp_usd": frame(2.0, 2.5)}
 
-    words = charts.describe(bars, BERLIN)
+    words = charts.describe(bars, WINTER)
 
     assert words == (
         "BTC / USD from 1 Nov 2026, 13:00 to 1 Nov 2026, 13:01: down 1.73 % from 100,000.00 to 98,270.00, "
@@ -307,7 +357,7 @@ def test_the_description_of_a_chart_says_how_each_index_moved():
     ids=["whole", "one gap", "two gaps", "averages"],
 )
 def test_a_description_mentions_gaps_and_averages(bars, end):
-    words = charts.describe({"xrp_usd": bars}, UTC_ZONE)
+    words = charts.describe({"xrp_usd": bars}, UTC)
 
     assert "unchanged from 1.00000 to 1.00000" in words
     assert words.endswith(end)
@@ -315,4 +365,4 @@ def test_a_description_mentions_gaps_and_averages(bars, end):
 
 @pytest.mark.parametrize("bars", [{}, {"btc_usd": frame()}], ids=["no index", "no bar"])
 def test_a_chart_without_bars_says_so(bars):
-    assert charts.describe(bars, UTC_ZONE) == "No prices in this range."
+    assert charts.describe(bars, UTC) == "No prices in this range."

@@ -83,3 +83,14 @@ def test_the_hour_that_spring_skips_has_no_square():
     found = on_the_wall([hour(number, start=midnight) for number in range(23)], BERLIN)
 
     assert [its.hour for its in found] == [0, 1, *range(3, 24)]
+
+
+def test_after_clocks_changed_by_half_an_hour_squares_say_when_they_begin():
+    zone = ZoneInfo("Australia/Lord_Howe")
+    midnight = datetime(2026, 4, 5, tzinfo=zone).astimezone(UTC)
+
+    found = on_the_wall([hour(number, start=midnight) for number in range(24)], zone)
+
+    assert [(its.hour, its.minute) for its in found[:4]] == [(0, 0), (1, 0), (1, 30), (2, 30)]
+    assert found[-1].words.startswith("Sun 5 Apr 2026, 22:30 to 23:30<br>")
+    assert squares(*found)["live"].base[2] == pytest.approx(1.5, abs=0.1)

@@ -1,0 +1,46 @@
+"""Choices that are named in the address. The choice of indexes follows the reader from page to page."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+ALL = "All"
+_KEY = "index"
+"""Of the widget on each page, and its name in the address. Streamlit keeps its value when the page changes."""
+_SEVERAL = "several indexes"
+"""What was chosen on the last page with several, for the way back from a page with one."""
+
+
+def one_index(known: Sequence[str], feeds: Sequence[str] = ()) -> str:
+    """Draw the choice of one index, or of one of the feeds if there are any, and return it, or `ALL`."""
+    options = [ALL, *known, *feeds]
+    before = st.session_state.get(_KEY)
+    if isinstance(before, list):  # of a page with several, where the first one is the default
+        st.session_state[_SEVERAL] = before
+        st.session_state[_KEY] = before[0] if len(before) == 1 and before[0] in options[2:] else ALL
+    elif before is not None and before not in options:  # of a page that offers feeds, too
+        st.session_state[_KEY] = ALL
+    return st.selectbox("Index or feed" if feeds else "Index", options, key=_KEY, bind="query-params", width=200)
+
+
+def some_indexes(known: Sequence[str], feeds: Sequence[str] = ()) -> list[str]:
+    """Draw the choice of several indexes, or of feeds if there are any, and return them."""
+    before = st.session_state.get(_KEY)
+    if isinstance(before, str):  # of a page with one
+        several = [name for name in st.session_state.get(_SEVERAL, ()) if name in {*known, *feeds}]
+        st.session_state[_KEY] = [before] if before in {*known, *feeds} else several or list(known[:1])
+    label = "Index or feed" if feeds else "Index"
+    return st.multiselect(label, [*known, *feeds], default=known[:1], key=_KEY, bind="query-params", width=320)
+
+
+def one_of(label: str, options: Sequence[str], default: str, key: str, *, wrap: bool = False) -> str:
+    """Draw some options side by side, and return the chosen one.
+
+    An empty choice in the address is the default. Streamlit takes it for no option, even where one is required.
+    """
+    if st.session_state.get(key, default) is None:
+        st.session_state[key] = default
+    chosen = st.segmented_control(
+        label, options, default=default, required=True, key=key, bind="query-params", wrap=wrap
+    )
+    return chosen or default

@@ -1,0 +1,55 @@
+"""What the line says: its words around the age of the newest price, and its mark."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from store.file.recorder import Notice
+from store.health.status import age_in_words, stale_after_s
+
+_SILENT_AFTER_S = 30
+"""The shortest time without a refresh after which the line says that the server is silent."""
+
+_MISSED_REFRESHES = 3
+
+
+@dataclass(frozen=True)
+class Line:
+    """The line as the server knows it. The browser puts the age between the words and counts it up.
+
+    Attributes:
+        before, after: the words around the age. Both are empty where a box below the line has the words.
+        age_s: the age of the newest price; None without a price.
+        mark: "fresh" while all is well, "failing" while a feed fails, "none" while there is nothing to judge.
+        stale_after_s: the age from which on the mark is orange whatever the server said.
+    """
+
+    before: str = ""
+    after: str = ""
+    age_s: float | None = None
+    mark: Literal["fresh", "failing", "none"] = "none"
+    stale_after_s: float = 0
+
+    def told(self, at_s: float, refreshed_every_s: float, end: str) -> dict[str, Any]:
+        """What the browser is told at a refresh.
+
+        Args:
+            at_s: the server's time. It differs at each refresh, and shows the browser which refreshes came late.
+            refreshed_every_s: the time between two refreshes.
+            end: what follows the state, whatever the state is.
+        """
+        silent_after_s = max(_SILENT_AFTER_S, _MISSED_REFRESHES * refreshed_every_s)
+        return {**asdict(self), "at_s": at_s, "silent_after_s": silent_after_s, "end": end}
+
+
+def line_of(notice: Notice, words: str, age_s: float | None) -> Line:
+    """The line of a recorder at work.
+
+    Args:
+        notice: of the recorder.
+        words: its state, with the age as `age_in_words` writes it.
+        age_s: the age of the newest price.
+    """
+    if age_s is None:
+        return Line(words)
+    before, _, after = words.partition(age_in_words(age_s))
+    return Line(before, after, age_s, "failing" if notice.failing else "fresh", stale_after_s(notice.poll_seconds))

@@ -1,0 +1,103 @@
+"""Turns for the refreshes of open pages: the more readers there are, the rarer each page is refreshed."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+from google.protobuf.message import DecodeError
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+
+_READ_AHEAD = 16
+_MOST_BYTES_OF_AN_END = 100
+"""The message that ends a run is short. Longer ones need not be read."""
+
+
+class Refreshes:
+    """Lets few refreshes run at a time, in the order in which the pages ask for them.
+
+    Streamlit runs all refreshes at once. Beyond some 25 readers each run then takes longer than the time until the
+    next, and all pages stand still together. Clicks and first runs pass at once.
+    """
+
+    def __init__(self, app: ASGIApp, at_once: int = 2, longest_s: float = 2.0) -> None:
+        self._app = app
+        self._turns = asyncio.Semaphore(at_once)  # first come, first served
+        self._longest_s = longest_s
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "websocket":
+            await self._app(scope, receive, send)
+            return
+        page = _Page(receive, send, self._turns, self._longest_s)
+        async with page.at_work():
+            await self._app(scope, page.receive, page.send)
+
+
+class _Page:
+    """The socket of an open page. Its refreshes wait for their turns, and all other messages pass."""
+
+    def __init__(self, receive: Receive, send: Send, turns: asyncio.Semaphore, longest_s: float) -> None:
+        self._receive, self._send, self._turns, self._longest_s = receive, send, turns, longest_s
+        self._passed: asyncio.Queue[Message] = asyncio.Queue(_READ_AHEAD)
+        self._waiting: dict[str, Message] = {}
+        self._asked, self._run_ended = asyncio.Event(), asyncio.Event()
+
+    @contextlib.asynccontextmanager
+    async def at_work(self) -> AsyncIterator[None]:
+        tasks = [asyncio.ensure_future(work()) for work in (self._read, self._refresh)]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+
+    async def receive(self) -> Message:
+        return await self._passed.get()
+
+    async def send(self, message: Message) -> None:
+        await self._send(message)
+        if _ends_run(message):
+            self._run_ended.set()
+
+    async def _read(self) -> None:
+        """Pass on what the browser sends. What the reader does makes a waiting refresh out of date."""
+        while True:
+            message = await self._receive()
+            fragment = _refreshed(message)
+            if fragment is None:
+                self._waiting.clear()
+                await self._passed.put(message)
+            else:
+                self._waiting[fragment] = message
+                self._asked.set()
+
+    async def _refresh(self) -> None:
+        """Give each refresh a turn: until its run ends, or for the longest time."""
+        while True:
+            await self._asked.wait()
+            async with self._turns:
+                self._run_ended.clear()
+                if self._waiting:
+                    await self._passed.put(self._waiting.pop(next(iter(self._waiting))))
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(self._run_ended.wait(), self._longest_s)
+            if not self._waiting:
+                self._asked.clear()
+
+
+def _refreshed(message: Message) -> str | None:
+    """The part of a page that a message of the browser's timer asks to refresh; None for all other messages."""
+    try:
+        asked = BackMsg.FromString(message.get("bytes") or b"").rerun_script
+    except DecodeError:
+        return None
+    return asked.fragment_id if asked.is_auto_rerun else None
+
+
+def _ends_run(message: Message) -> bool:
+    content = message.get("bytes") or b""
+    return (
+        len(content) < _MOST_BYTES_OF_AN_END and ForwardMsg.FromString(content).WhichOneof("type") == "script_finished"
+    )

@@ -1,0 +1,212 @@
+"""A view is its address: no refresh and no zoom loses its range, and a chart's node outlives both."""
+
+import random
+from datetime import timedelta
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from pages.common.views import EARLIEST, LATEST, to_url
+from store.models import Tick, utc_now
+from tests.conftest import in_whole, wait_until
+from tests.support.chromium import drag, drawn, range_in, range_in_address, seen
+from tests.support.line import Line
+from tests.support.stored import append
+
+pytestmark = pytest.mark.browser
+
+UTC, SECOND, MINUTE = "UTC", timedelta(seconds=1), timedelta(minutes=1)
+
+
+@pytest.fixture
+def page(open_page) -> tuple[Page, Line]:
+    """A page in UTC, and its connection."""
+    page = open_page("about:blank", zone=UTC)
+    return page, Line(page)
+
+
+def mark(page: Page) -> None:
+    """Mark the first chart, to find out whether it is the same one later."""
+    drawn(page)
+    page.evaluate("document.querySelector('.js-plotly-plot').mine = true")
+
+
+def same_chart(page: Page) -> bool:
+    same: bool = page.evaluate("document.querySelector('.js-plotly-plot')?.mine === true")
+    return same
+
+
+def shows_its_address(page: Page) -> bool:
+    """Do the chart and the address have the same exact range?"""
+    found = range_in_address(page)
+    return found is not None and all(abs(a - b) < SECOND for a, b in zip(found, range_in(page, UTC), strict=True))
+
+
+def test_a_chart_and_its_focus_outlive_the_first_zoom_and_the_way_back(live, page):
+    page, _ = page
+    page.goto(f"{live.url}/history")
+    mark(page)
+    drawn(page).focus()
+
+    page.keyboard.press("+")
+
+    wait_until(lambda: shows_its_address(page))
+    expect(page.get_by_role("button", name="Zoom out")).to_be_visible()
+    expect(drawn(page)).to_be_focused()
+    assert same_chart(page)
+    page.keyboard.press("0")
+    expect(page.get_by_role("button", name="Zoom out")).to_have_count(0)
+    expect(drawn(page)).to_be_focused()
+    assert same_chart(page)
+    assert range_in_address(page) is None
+
+
+def test_what_a_refresh_sent_before_it_heard_of_a_zoom_undoes_nothing(live, page):
+    page, line = page
+    page.goto(f"{live.url}/history?range=6h")
+    drawn(page)
+
+    with line.answers_held():
+        drag(page, 0.4, 0.8)
+        line.wait_for_questions(4)  # the zoom, and refreshes with the address and the widgets of before
+
+    wait_until(lambda: shows_its_address(page))
+    line.wait_for_questions(2)
+    assert shows_its_address(page)
+    expect(page.get_by_role("radio", name="Exact")).to_be_checked()
+
+
+def test_back_from_a_zoom_and_from_another_page_shows_the_range_of_before(live, page):
+    page, line = page
+    page.goto(f"{live.url}/history?range=6h")
+    drawn(page)
+    drag(page, 0.4, 0.8)
+    wait_until(lambda: shows_its_address(page))
+
+    page.go_back()
+
+    wait_until(lambda: seen(page).end - seen(page).start > timedelta(hours=5))
+    line.wait_for_questions(3)
+    assert page.url.endswith("/history?range=6h")
+    expect(page.get_by_role("radio", name="6h")).to_be_checked()
+    page.get_by_role("link", name="Alerts", exact=True).click()
+    expect(page.get_by_role("heading", name="Alerts", exact=True)).to_be_visible()
+    page.go_back()
+    wait_until(lambda: seen(page).end - seen(page).start > timedelta(hours=5))
+    assert page.url.endswith("/history?range=6h")
+
+
+def test_zooming_out_never_zooms_in(live, page):
+    page, _ = page
+    page.goto(f"{live.url}/history?range=15m")
+    drawn(page)
+    drag(page, 0.4, 0.8)
+    wait_until(lambda: shows_its_address(page))
+    expect(page.get_by_text("6h", exact=True)).to_have_count(1)  # the choice before the last one may still be there
+    page.get_by_text("6h", exact=True).click()
+    wait_until(lambda: seen(page).end - seen(page).start > timedelta(hours=5))
+
+    drawn(page).locator(".nsewdrag").dblclick()
+
+    wait_until(lambda: shows_its_address(page))
+    assert seen(page).end - seen(page).start == pytest.approx(timedelta(hours=12), abs=MINUTE)
+
+
+def test_zooms_in_a_chart_that_is_gone_meanwhile_do_nothing(live, page):
+    page, line = page
+    now = utc_now()
+    page.goto(f"{live.url}/history?start={to_url(now - timedelta(days=3650))}&end={to_url(now + timedelta(days=1))}")
+    drawn(page)
+
+    with line.answers_held():
+        drag(page, 0.1, 0.4)  # years before the record
+        line.wait_for_questions(3)
+        drag(page, 0.2, 0.5)
+        line.wait_for_questions(1)
+
+    expect(page.get_by_text("No ticks of BTC / USD")).to_be_visible()
+    line.wait_for_questions(1)
+    expect(page.get_by_text("This page failed")).to_have_count(0)
+
+
+def test_keys_zoom_out_no_further_than_a_range_reaches(live, page):
+    page, line = page
+    failures: list[str] = []
+    page.on("pageerror", lambda error: failures.append(str(error)))
+    page.goto(f"{live.url}/history?range=1y")
+    drawn(page).focus()
+
+    with line.answers_held():
+        for _ in range(20):
+            page.keyboard.press("-")
+
+    wait_until(lambda: range_in_address(page) == (EARLIEST, LATEST))
+    wait_until(lambda: shows_its_address(page))
+    assert failures == []
+
+
+@in_whole
+def test_forty_drags_at_any_moment_keep_their_range_in_the_address(live, page):
+    page, line = page
+    dice = random.Random(27)  # noqa: S311
+    page.goto(f"{live.url}/history?range=6h")
+    mark(page)
+
+    for number in range(40):
+        page.wait_for_timeout(dice.uniform(0, 1000))  # a drag at any moment of a refresh is what this test is about
+        drag(page, dice.uniform(0.1, 0.4), dice.uniform(0.6, 0.9))
+        wait_until(lambda: shows_its_address(page))
+        if number % 4 == 3:  # a range in the past is refreshed each 5 s
+            line.wait_for_questions(1)
+        assert shows_its_address(page), number
+        assert same_chart(page), number
+        if number % 20 == 19:
+            its = range_in_address(page)
+            page.reload()
+            wait_until(lambda: shows_its_address(page))
+            assert range_in_address(page) == its
+            mark(page)
+        expect(page.get_by_text("6h", exact=True)).to_have_count(1)  # the choice before the last one may still be there
+        page.get_by_text("6h", exact=True).click()
+        wait_until(lambda: range_in_address(page) is None)
+
+
+@in_whole
+@pytest.mark.parametrize("path", ["/export", "/alerts", "/?span=6h"])
+def test_a_zoom_that_only_the_browser_knows_holds_at_any_moment(live, page, path):
+    page, line = page
+    dice = random.Random(27)  # noqa: S311
+    page.goto(live.url + path)
+    mark(page)
+    line.wait_for_questions(1)
+    before = page.url
+
+    for number in range(5):
+        page.wait_for_timeout(dice.uniform(0, 1000))  # as above
+        drag(page, 0.2, 0.8)
+        shown = seen(page)
+        line.wait_for_questions(1)
+        assert (seen(page).start, seen(page).end) == (shown.start, shown.end), number
+        assert same_chart(page), number
+    assert page.url == before
+
+
+def test_a_part_that_cannot_be_read_for_a_while_keeps_its_chart_with_its_zoom(open_page, start_dashboard, database):
+    now = utc_now()
+    append(database, *(Tick("btc_usd", now - number * SECOND, 100.0 + number % 7) for number in range(600)))
+    page = open_page(f"{start_dashboard(poller='external').url}/?span=15m")
+    mark(page)
+    drag(page, 0.5, 0.9)
+    wait_until(lambda: seen(page).end - seen(page).start < 7 * MINUTE)
+    zoom = seen(page).start, seen(page).end
+
+    with database.write() as cursor:
+        cursor.execute("ALTER TABLE candles_1h RENAME TO away")
+    expect(page.get_by_text("the newest could not be read").first).to_be_visible()
+    failing = same_chart(page), (seen(page).start, seen(page).end)
+    with database.write() as cursor:
+        cursor.execute("ALTER TABLE away RENAME TO candles_1h")
+    expect(page.get_by_text("the newest could not be read")).to_have_count(0)
+
+    assert failing == (True, zoom)
+    assert (same_chart(page), (seen(page).start, seen(page).end)) == (True, zoom)

@@ -1,0 +1,1 @@
+"""A dashboard under a crowd of readers: `make load`."""

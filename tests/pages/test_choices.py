@@ -1,0 +1,72 @@
+"""Choices stand in the address, and that of indexes follows the reader from page to page."""
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from store.models import Tick, utc_now
+from tests.pages.conftest import Open
+from tests.support.stored import append
+
+
+@pytest.fixture
+def page(open_page: Open, database) -> AppTest:
+    append(database, Tick("btc_usd", utc_now(), 100.0), Tick("eth_usd", utc_now(), 100.0))
+    return open_page("history")
+
+
+def chosen(page: AppTest, name: str) -> list[str] | str:
+    """What is chosen on another page, after the reader went there."""
+    page.switch_page(f"pages/{name}.py").run()
+    assert not page.exception
+    value: list[str] | str = page.session_state["index"]
+    return value
+
+
+@pytest.mark.parametrize(
+    ("several", "one", "then"),
+    [
+        (["btc_usd"], "All", ["btc_usd"]),
+        (["eth_usd"], "eth_usd", ["eth_usd"]),
+        (["btc_usd", "eth_usd"], "All", ["btc_usd", "eth_usd"]),
+        ([], "All", ["btc_usd"]),
+    ],
+)
+def test_a_choice_of_one_stays_and_others_are_all_where_one_is_chosen(page, several, one, then):
+    page.multiselect(key="index").set_value(several).run()
+
+    assert chosen(page, "quality") == one
+    assert chosen(page, "alerts") == one
+    assert chosen(page, "history") == then
+    assert chosen(page, "export") == then
+
+
+def test_a_choice_of_one_takes_the_place_of_several(page):
+    page.multiselect(key="index").set_value(["btc_usd", "eth_usd"]).run()
+    page.switch_page("pages/quality.py").run()
+
+    page.selectbox(key="index").set_value("eth_usd").run()
+
+    assert chosen(page, "history") == ["eth_usd"]
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "default"),
+    [
+        ("overview", "span", "1y"),
+        ("history", "chart", "Line"),
+        ("quality", "days", "30d"),
+        ("alerts", "severity", "All"),
+        ("export", "rows", "Ticks"),
+        ("export", "format", "Parquet"),
+    ],
+)
+def test_an_empty_choice_in_the_address_is_the_default(open_page, database, name, key, default):
+    append(database, Tick("btc_usd", utc_now(), 100.0))
+
+    page = open_page(name, **{key: ""})
+    first = bool(page.exception or page.error)
+    page.run()
+
+    assert not first
+    assert page.segmented_control(key=key).value == default
+    assert not page.exception
