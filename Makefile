@@ -16,7 +16,7 @@ PYTEST = -m pytest --numprocesses $(if $(WHOLE),2,3) --no-loadscope-reorder
 
 export WHOLE
 
-.PHONY: run demo lint test coverage test-old-duckdb faults load bench screenshots fmt pins
+.PHONY: run demo lint test coverage test-old-duckdb faults soak load bench screenshots fmt pins
 
 run: $(VENV)/.installed
 	$(BIN)/streamlit run dashboard.py --server.address localhost
@@ -49,8 +49,12 @@ test-old-duckdb: $(VENV)-old-duckdb/.installed
 faults: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.faults
 
+soak: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.soak $(MINUTES)
+
 load: $(VENV)/.installed-dev
 	LOAD_LONG=1 $(BIN)/python -m pytest -s --timeout 540 tests/browser/test_two_processes.py
+	$(BIN)/python -m tests.load
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.bench

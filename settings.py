@@ -4,6 +4,7 @@ The first of these wins: Streamlit's secrets (Streamlit itself copies them over 
 the default. Every other module receives values and looks no setting up.
 """
 
+import codecs
 import difflib
 import hashlib
 import hmac
@@ -12,6 +13,7 @@ import io
 import os
 import re
 import sys
+import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -47,6 +49,11 @@ PREFIX = "TICKWELL_"
 # readers (docs.deribit.com/articles/rate-limits, read 2026-09), so it is safe.
 MAX_REQUESTS_PER_SECOND = 5
 
+_CURRENCY = re.compile(r"[A-Z]{2,10}")
+
+# Options and futures that are priced in one of these are linear: their amounts and prices have other units.
+_LINEAR = ("USDC", "USDT", "EURR")
+
 _INDEX_NAME = re.compile(r"[a-z0-9-]+_[a-z]+")
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S+")
 _BETWEEN_ADDRESSES = re.compile(r"[\s,]+(?=[A-Za-z][A-Za-z0-9+.-]*://)")
@@ -55,6 +62,8 @@ _LEAST_SECRET = 16
 _TOKEN = re.compile(rf"[!-~]{{{_LEAST_SECRET},}}")
 _REDIRECT = re.compile(r"https?://[^\s/]+(/\S*)?/oauth2callback")
 _MEMORY = re.compile(r"^\d+(\.\d+)? ?[KMGT]i?B$", re.IGNORECASE)
+_REFERENCE = re.compile(r"\$\{([^}:]*)\}")  # python-dotenv replaces it; with :- it has a default
+_BOM = codecs.BOM_UTF8.decode()
 _PORT = re.compile(r"(?:(?P<host>[^\s:\[\]]+|\[[0-9a-fA-F:]+\]):)?(?P<port>\d{1,5})")
 
 
@@ -73,6 +82,12 @@ def _names(value: object) -> object:
     if isinstance(value, list | tuple):
         return tuple(dict.fromkeys(name for name in (str(item).strip() for item in value) if name))
     return value
+
+
+def _names_or_none(value: object) -> object:
+    """As `_names`; the word none stands for no name, because an empty value counts as not set."""
+    names = _names(value)
+    return () if names == ("none",) else names
 
 
 def _urls(value: object) -> object:
@@ -121,13 +136,19 @@ class _Secrets(TomlConfigSettingsSource):
     def __init__(self, settings_cls: type[BaseSettings]) -> None:
         files: Any = settings_cls.model_config.get("toml_file")
         files = _secrets_files() if files is None else files
-        for folder in (file for file in files if Path(file).is_dir()):
-            raise SettingsError(f"{folder} is a folder: secrets must be in a .toml file")
+        for file in files:
+            if _is_folder(Path(file), f"{file} can't be read as a file of secrets"):
+                raise SettingsError(f"{file} is a folder: secrets must be in a .toml file")
         super().__init__(settings_cls, files)
 
     def _read_file(self, file_path: Any) -> dict[str, Any]:
         try:
-            secrets = super()._read_file(file_path)
+            content = Path(file_path).read_bytes()
+            if content.startswith(codecs.BOM_UTF8):
+                raise SettingsError(
+                    f"{file_path} begins with a byte order mark, which Streamlit can't read: save it without BOM"
+                )
+            secrets = tomllib.loads(utf8(content, file_path))
         except (ValueError, RecursionError) as error:
             raise SettingsError(f"{file_path} is not valid TOML: {error}") from error
         except OSError as error:
@@ -155,6 +176,9 @@ class Settings(BaseSettings):
         "database": "the path of a file",
         "indexes": "index names as Deribit spells them, separated by commas, such as btc_usd,eth_usd",
         "poll_seconds": "a whole number from 1 to 3600",
+        "markets": "currencies as Deribit spells them, separated by commas, such as BTC,ETH, or none",
+        "market_seconds": "a whole number from 10 to 3600",
+        "options_seconds": "a whole number from 60 to 86400, or 0 for no option chains",
         "poller": "embedded or external",
         "memory_limit": "a size such as 256MB or 1GB",
         "exports_limit": "a size such as 500MB or 2GB",
@@ -193,6 +217,22 @@ class Settings(BaseSettings):
         description="seconds between two ticks of an index, 1 to 3600; with INDEXES at most 5 requests a second",
         ge=1,
         le=3600,
+    )
+    markets: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names_or_none)] = Field(
+        (),
+        description="currencies whose futures, options, DVOL and funding are recorded: BTC,ETH; none: only indexes",
+    )
+    market_seconds: int = Field(
+        60,
+        description="seconds between two snapshots of the futures of a currency, 10 to 3600; DVOL is asked as often",
+        ge=10,
+        le=3600,
+    )
+    options_seconds: int = Field(
+        300,
+        description="seconds between two snapshots of all options of a currency, 60 to 86400; 0: none",
+        ge=0,
+        le=86_400,
     )
     poller: Literal["embedded", "external"] = Field(
         "embedded",
@@ -235,6 +275,12 @@ class Settings(BaseSettings):
         amount, unit = written.rstrip("KMGTIB"), written.lstrip("0123456789.")
         return int(float(amount) * (1024 if "I" in unit else 1000) ** (1 + "KMGT".index(unit[0])))
 
+    @property
+    def requests_a_second(self) -> float:
+        """The average number of requests that recording takes. Logs that are asked each hour don't count."""
+        chains = 1 / self.options_seconds if self.options_seconds else 0.0
+        return len(self.indexes) / self.poll_seconds + len(self.markets) * (2 / self.market_seconds + chains)
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -266,7 +312,7 @@ class Settings(BaseSettings):
             path = ROOT / path.expanduser()
             if info.data.get("demo"):
                 path = path.with_name("demo.duckdb")
-            is_folder = path.is_dir()
+            is_folder = _is_folder(path, f"{PREFIX}DATABASE = {str(path)!r} can't be used")
         except (OSError, RuntimeError) as error:  # the name is too long, or ~ names a user without a home
             raise ValueError("not a path") from error
         if is_folder:
@@ -277,9 +323,11 @@ class Settings(BaseSettings):
     @classmethod
     def _beside_the_root(cls, path: Path) -> Path:
         try:
-            return ROOT / path.expanduser()
-        except RuntimeError as error:  # ~ names a user without a home
+            path = ROOT / path.expanduser()
+            _is_folder(path, f"{PREFIX}ALERTS_FILE = {str(path)!r} can't be used")
+        except (OSError, RuntimeError) as error:  # the name is too long, or ~ names a user without a home
             raise ValueError("not a path") from error
+        return path
 
     @field_validator("notify_urls")
     @classmethod
@@ -302,6 +350,20 @@ class Settings(BaseSettings):
             raise ValueError("not an index name")
         return names
 
+    @field_validator("markets")
+    @classmethod
+    def _currencies(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(map(_CURRENCY.fullmatch, names)):
+            raise ValueError("not a currency")
+        return names
+
+    @field_validator("options_seconds")
+    @classmethod
+    def _none_or_a_minute(cls, seconds: int) -> int:
+        if 0 < seconds < 60:
+            raise ValueError("too often")
+        return seconds
+
     @field_validator("api_token")
     @classmethod
     def _hard_to_guess(cls, token: SecretStr | None) -> SecretStr | None:
@@ -317,6 +379,16 @@ class Settings(BaseSettings):
         return tuple(email.lower() for email in emails)
 
     @model_validator(mode="after")
+    def _priced_in_a_coin(self) -> Self:
+        linear = next((name for name in self.markets if name in _LINEAR), None)
+        if linear is not None:
+            raise ValueError(
+                f"{PREFIX}MARKETS names {linear}: what is priced in {linear} is linear and has other units, so only "
+                "markets that are priced in their own coin are recorded, such as BTC,ETH"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _within_the_request_budget(self) -> Self:
         count, seconds = len(self.indexes), self.poll_seconds
         if count > MAX_REQUESTS_PER_SECOND * seconds:
@@ -324,6 +396,12 @@ class Settings(BaseSettings):
                 f"{PREFIX}INDEXES with {count} names and {PREFIX}POLL_SECONDS = {seconds} ask for "
                 f"{count / seconds:.3g} requests a second: at most {MAX_REQUESTS_PER_SECOND} are allowed, so poll at "
                 f"most {MAX_REQUESTS_PER_SECOND * seconds} indexes, or every {-(-count // MAX_REQUESTS_PER_SECOND)} s"
+            )
+        if self.requests_a_second > MAX_REQUESTS_PER_SECOND:
+            raise ValueError(
+                f"{PREFIX}INDEXES with {count} names each {seconds} s and {PREFIX}MARKETS with {len(self.markets)} "
+                f"currencies ask for {self.requests_a_second:.3g} requests a second: at most "
+                f"{MAX_REQUESTS_PER_SECOND} are allowed, so raise {PREFIX}POLL_SECONDS or {PREFIX}MARKET_SECONDS"
             )
         return self
 
@@ -357,6 +435,36 @@ def is_notify_url(url: SecretStr) -> bool:
     return _ADDRESS.fullmatch(url.get_secret_value()) is not None
 
 
+def _is_folder(path: Path, refusal: str) -> bool:
+    """Is the path a folder?
+
+    Raises:
+        SettingsError: a folder on the way may not be entered; the line begins with `refusal`.
+    """
+    try:
+        return path.is_dir()
+    except PermissionError as error:
+        raise SettingsError(f"{refusal}: {error.strerror}") from error
+
+
+def utf8(content: bytes, path: object) -> str:
+    """The text of a file in UTF-8. A byte order mark at its beginning is left out.
+
+    Raises:
+        SettingsError: one line that names the file and says what its bytes are.
+    """
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{path} is not UTF-8: save it as UTF-8") from error
+    if "\0" in text:  # UTF-16 of plain letters reads as UTF-8 with a NUL beside each letter, and hides every name
+        raise SettingsError(f"{path} looks like UTF-16, as it has NUL bytes: save it as UTF-8")
+    if _BOM in text:  # it is what joining two files leaves, and hides the name after it
+        line = text[: text.index(_BOM)].count("\n") + 1
+        raise SettingsError(f"{path} has a byte order mark in line {line}: save it as UTF-8 without BOM")
+    return text
+
+
 def shared_variable(name: str) -> tuple[str, str]:
     """The name, as it is spelled, and the value of a variable that programs share, such as HTTPS_PROXY.
 
@@ -379,6 +487,15 @@ def load() -> Settings:
         return Settings()
     except ValidationError as error:
         raise SettingsError("; ".join(_line(dict(fault)) for fault in error.errors())) from error
+
+
+def check_secrets() -> None:
+    """Check that the files of secrets can be read.
+
+    Raises:
+        SettingsError: one line that names a file that can't be read.
+    """
+    _Secrets(Settings)
 
 
 def load_to_serve() -> Settings:
@@ -445,7 +562,11 @@ def _sign_in(auth: Any) -> SignIn:
 def _given_names() -> set[str]:
     """The names with our prefix in the environment, in .env and in the secrets."""
     env_file = Path(str(Settings.model_config.get("env_file")))
-    in_file = dotenv_values(stream=io.StringIO(_text_of(env_file)))
+    in_file = dotenv_values(stream=io.StringIO(_text_of(env_file)), interpolate=False)
+    for name, value in in_file.items():
+        for referred in _REFERENCE.findall(value or "") if name.startswith(PREFIX) else ():
+            if referred not in {*os.environ, *in_file}:  # python-dotenv would leave it out without a word
+                raise SettingsError(f"{env_file}: {name} has ${{{referred}}}, but no such variable is set")
     given = {name for name in (*os.environ, *in_file) if name.startswith(PREFIX)}
     return given | {PREFIX + name.upper() for name in _Secrets(Settings).toml_data}
 
@@ -453,16 +574,11 @@ def _given_names() -> set[str]:
 def _text_of(env_file: Path) -> str:
     """The text of a .env file; empty if there is none."""
     try:
-        text = env_file.read_text("utf-8")
+        return utf8(env_file.read_bytes(), env_file)
     except FileNotFoundError:
         return ""
-    except UnicodeDecodeError as error:
-        raise SettingsError(f"{env_file} is not UTF-8: save it as UTF-8") from error
     except OSError as error:
         raise SettingsError(f"{env_file} can't be read as a file of settings: {error.strerror}") from error
-    if "\0" in text:  # UTF-16 of plain letters reads as UTF-8 with a NUL beside each letter, and hides every name
-        raise SettingsError(f"{env_file} looks like UTF-16, as it has NUL bytes: save it as UTF-8")
-    return text
 
 
 def _unknown(name: str) -> str:

@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Literal, NamedTuple
 
+from .kinds import kind_of
+
 Source = Literal["live", "chart", "import", "simulator"]
 GapState = Literal["open", "healed", "unfillable"]
 
@@ -84,6 +86,8 @@ class Snapshot:
         received_at: local clock at receipt.
         rows: for each row the values of the columns in `Kind.brought`.
         source: where the rows come from, as for a tick.
+        index_price: the price of the index at `ts`, in USD; None if the reply has none.
+        rejected: how many rows of the reply could not be read, and are not in `rows`.
     """
 
     feed: str
@@ -91,6 +95,8 @@ class Snapshot:
     received_at: datetime
     rows: tuple[tuple[Any, ...], ...]
     source: Source = "live"
+    index_price: float | None = None
+    rejected: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,10 +161,14 @@ class Gap(NamedTuple):
 
     @property
     def healed_by(self) -> str | None:
-        """The source that healed the gap, such as "chart, 6 s"; None if it isn't healed."""
-        if self.source is None:
-            return None
-        return f"{self.source}, {self.resolution_s} s" if self.resolution_s else str(self.source)
+        """What healed the gap, such as "chart, 6 s" or "trades, 60 s"; None if it isn't healed."""
+        if self.source is None or not self.resolution_s:
+            return self.source
+        kind = kind_of(self.feed)
+        what = (kind and kind.healed_by) or self.source
+        if self.source == "simulator" != what:
+            what = f"{what} of the simulator"
+        return f"{what}, {self.resolution_s} s"
 
 
 def utc_now() -> datetime:

@@ -30,8 +30,8 @@ def price(value: float) -> str:
 
 
 def pair(index_name: str) -> str:
-    """An index name as the pair it prices: "btc_usd" is "BTC / USD"."""
-    return " / ".join(index_name.upper().split("_"))
+    """An index name as the pair it prices: "btc_usd" is "BTC / USD". The name of another feed stays as it is."""
+    return index_name if "/" in index_name else " / ".join(index_name.upper().split("_"))
 
 
 def span(length: timedelta) -> str:

@@ -87,7 +87,7 @@ def test_each_command_and_option_that_a_document_shows_exists(path):
         if isinstance(command, click.Group):
             command = command.commands[words[4]]
         assert {word for word in words if word.startswith("-")} - {"-m"} <= {
-            option for parameter in command.params for option in parameter.opts
+            option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)
         }
 
 

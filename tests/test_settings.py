@@ -1,5 +1,6 @@
 """A start does what it was asked to do, or stops with one line that says what is wrong."""
 
+import codecs
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,9 @@ from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
 from settings import MAX_REQUESTS_PER_SECOND, PREFIX, ROOT, Settings, SettingsError, TickwellError, load
+from tests.support.rights import without_access
 
+CURRENCIES = "currencies as Deribit spells them, separated by commas, such as BTC,ETH, or none"
 PORTS = "a port from 1 to 65535 such as 9464, or an address and a port such as 0.0.0.0:9464"
 INDEX_NAMES = "index names as Deribit spells them, separated by commas, such as btc_usd,eth_usd"
 
@@ -57,6 +60,9 @@ def test_without_any_setting_the_defaults_count():
         "database": ROOT / "data/ticks.duckdb",
         "indexes": ("btc_usd", "eth_usd"),
         "poll_seconds": 5,
+        "markets": (),
+        "market_seconds": 60,
+        "options_seconds": 300,
         "poller": "embedded",
         "memory_limit": "256MB",
         "exports_limit": "2GB",
@@ -77,6 +83,9 @@ def test_each_setting_is_read_from_the_environment(given_, tmp_path):
         DATABASE=str(tmp_path / "mine.duckdb"),
         INDEXES="sol_usd",
         POLL_SECONDS="60",
+        MARKETS="BTC, ETH",
+        MARKET_SECONDS="30",
+        OPTIONS_SECONDS="0",
         POLLER="external",
         MEMORY_LIMIT="1.5 GiB",
         EXPORTS_LIMIT="500MB",
@@ -97,6 +106,9 @@ def test_each_setting_is_read_from_the_environment(given_, tmp_path):
         "database": tmp_path / "mine.duckdb",
         "indexes": ("sol_usd",),
         "poll_seconds": 60,
+        "markets": ("BTC", "ETH"),
+        "market_seconds": 30,
+        "options_seconds": 0,
         "poller": "external",
         "memory_limit": "1.5 GiB",
         "exports_limit": "500MB",
@@ -136,6 +148,14 @@ def test_each_setting_is_read_from_the_environment(given_, tmp_path):
         ("POLL_SECONDS", "-5", "a whole number from 1 to 3600"),
         ("POLL_SECONDS", "2.5", "a whole number from 1 to 3600"),
         ("POLL_SECONDS", "often", "a whole number from 1 to 3600"),
+        ("MARKETS", "btc", CURRENCIES),
+        ("MARKETS", "BTC_USD", CURRENCIES),
+        ("MARKETS", "none,BTC", CURRENCIES),
+        ("MARKET_SECONDS", "9", "a whole number from 10 to 3600"),
+        ("MARKET_SECONDS", "3601", "a whole number from 10 to 3600"),
+        ("OPTIONS_SECONDS", "59", "a whole number from 60 to 86400, or 0 for no option chains"),
+        ("OPTIONS_SECONDS", "86401", "a whole number from 60 to 86400, or 0 for no option chains"),
+        ("OPTIONS_SECONDS", "-1", "a whole number from 60 to 86400, or 0 for no option chains"),
         ("POLLER", "maybe", "embedded or external"),
         ("POLLER", "Embedded", "embedded or external"),
         ("MEMORY_LIMIT", "lots", "a size such as 256MB or 1GB"),
@@ -155,12 +175,29 @@ def test_each_setting_is_read_from_the_environment(given_, tmp_path):
         ("ALLOWED_EMAILS", "example.com", "e-mail addresses, separated by commas"),
         ("ALLOWED_EMAILS", "a@b.c d@e.f", "e-mail addresses, separated by commas"),
         ("ALERTS_FILE", "~no-such-user/alerts.toml", "the path of a file"),
+        ("ALERTS_FILE", "x" * 5000, "the path of a file"),
     ],
 )
 def test_a_bad_value_is_named_with_what_is_allowed(given_, name, value, allowed):
     given_(**{name: value})
 
     assert refusal() == f"TICKWELL_{name} = {value!r}: must be {allowed}"
+
+
+@pytest.mark.parametrize("currency", ["USDC", "USDT", "EURR"])
+def test_a_linear_market_is_refused_with_the_reason(given_, currency):
+    given_(MARKETS=f"BTC,{currency}")
+
+    assert refusal() == (
+        f"TICKWELL_MARKETS names {currency}: what is priced in {currency} is linear and has other units, so only "
+        "markets that are priced in their own coin are recorded, such as BTC,ETH"
+    )
+
+
+def test_the_word_none_takes_the_markets_out(given_):
+    given_(MARKETS="none")
+
+    assert load().markets == ()
 
 
 def test_several_bad_values_are_named_in_one_line(given_):
@@ -270,12 +307,26 @@ def test_indexes_that_are_no_names_at_all_are_refused(files):
         ("TICKWELL_POLL_SECONDS=7\n".encode("utf-16-le"), "looks like UTF-16, as it has NUL bytes: save it as UTF-8"),
         ("# the café's\nTICKWELL_POLL_SECONDS=7\n".encode("latin-1"), "is not UTF-8: save it as UTF-8"),
         (b"TICKWELL_DATABASE=mine\0.duckdb\n", "looks like UTF-16, as it has NUL bytes: save it as UTF-8"),
+        (b"# first\n" + codecs.BOM_UTF8 + b"X=1\n", "has a byte order mark in line 2: save it as UTF-8 without BOM"),
     ],
 )
 def test_an_env_file_that_is_not_utf_8_is_refused_by_name(files, content, fault):
     files.env.write_bytes(content)
 
     assert refusal() == f"{files.env} {fault}"
+
+
+def test_an_env_file_that_refers_to_a_variable_that_is_not_set_is_refused_without_its_value(files):
+    files.env.write_text("TICKWELL_NOTIFY_URLS=mailtos://me:pa${NOWHERE}ss@example.com\n")
+
+    assert refusal() == f"{files.env}: TICKWELL_NOTIFY_URLS has ${{NOWHERE}}, but no such variable is set"
+
+
+def test_an_env_file_may_refer_to_variables_and_defaults(files, monkeypatch):
+    monkeypatch.setenv("FOLDER", "/a")
+    files.env.write_text("NAME=b\nOTHER=${NOWHERE}\nTICKWELL_DATABASE=${FOLDER}/${NAME}/${NOWHERE:-c}.duckdb\n")
+
+    assert load().database == Path("/a/b/c.duckdb")
 
 
 def test_an_env_file_may_begin_with_the_mark_of_utf_8(files):
@@ -296,6 +347,21 @@ def test_an_env_file_that_cannot_be_read_is_refused_by_name(monkeypatch):
     assert refusal() == "/proc/self/mem can't be read as a file of settings: Input/output error"
 
 
+@pytest.mark.parametrize(("name", "kind"), [(".env", "settings"), ("secrets.toml", "secrets")])
+def test_a_file_in_a_folder_that_may_not_be_entered_is_refused_by_name(files, tmp_path, monkeypatch, name, kind):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    if kind == "settings":
+        monkeypatch.setitem(Settings.model_config, "env_file", folder / name)
+    else:
+        monkeypatch.setitem(Settings.model_config, "toml_file", [folder / name])
+
+    with without_access(folder):
+        said = refusal()
+
+    assert said == f"{folder / name} can't be read as a file of {kind}: Permission denied"
+
+
 @pytest.mark.parametrize("name", [field.upper() for field in Settings.model_fields])
 @pytest.mark.parametrize("written", ['"https://a.example/\\u0000"', '["https://a.example/\\u0000"]'])
 def test_a_value_with_nul_is_refused_whatever_it_is_for(files, name, written):
@@ -314,7 +380,7 @@ def test_a_value_that_is_not_utf_8_is_refused(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "content", [b"TICKWELL_POLLER = external\n", b"TICKWELL_POLLER = '\xff'\n", b"deep = " + b"[" * 100_000]
+    "content", [b"TICKWELL_POLLER = external\n", b"TICKWELL_POLLER = '\x01'\n", b"deep = " + b"[" * 100_000]
 )
 def test_secrets_that_cannot_be_read_are_refused_in_one_line(files, content):
     files.secrets.write_bytes(content)
@@ -323,6 +389,20 @@ def test_secrets_that_cannot_be_read_are_refused_in_one_line(files, content):
 
     assert said.startswith(f"{files.secrets} is not valid TOML: ")
     assert "\n" not in said
+
+
+@pytest.mark.parametrize(
+    ("encoding", "fault"),
+    [
+        ("utf-8-sig", "begins with a byte order mark, which Streamlit can't read: save it without BOM"),
+        ("utf-16", "is not UTF-8: save it as UTF-8"),
+        ("utf-16-le", "looks like UTF-16, as it has NUL bytes: save it as UTF-8"),
+    ],
+)
+def test_secrets_in_another_encoding_are_refused_by_name(files, encoding, fault):
+    files.secrets.write_text("TICKWELL_POLL_SECONDS = 7\n", encoding)
+
+    assert refusal() == f"{files.secrets} {fault}"
 
 
 @pytest.mark.parametrize("name", [field.upper() for field in Settings.model_fields])
@@ -412,6 +492,17 @@ def test_twelve_indexes_every_second_are_refused_with_the_arithmetic(given_):
     assert refusal() == (
         "TICKWELL_INDEXES with 12 names and TICKWELL_POLL_SECONDS = 1 ask for 12 requests a second: at most 5 are "
         "allowed, so poll at most 5 indexes, or every 3 s"
+    )
+
+
+def test_markets_beyond_the_request_budget_are_refused_with_the_arithmetic(given_):
+    given_(INDEXES="a_usd,b_usd,c_usd,d_usd", POLL_SECONDS="1", MARKETS="BTC,ETH", OPTIONS_SECONDS="60")
+    assert load().requests_a_second == pytest.approx(4 + 4 / 60 + 2 / 60)
+
+    given_(MARKETS="BTC,ETH,SOL", MARKET_SECONDS="10", OPTIONS_SECONDS="0", INDEXES="a_usd,b_usd,c_usd,d_usd,e_usd")
+    assert refusal() == (
+        "TICKWELL_INDEXES with 5 names each 1 s and TICKWELL_MARKETS with 3 currencies ask for 5.6 requests a second: "
+        "at most 5 are allowed, so raise TICKWELL_POLL_SECONDS or TICKWELL_MARKET_SECONDS"
     )
 
 

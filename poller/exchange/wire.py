@@ -94,13 +94,34 @@ def read(raw: RawReply, asked: str, *, of_test_host: bool = False) -> Reply:
 
 def price(value: object, asked: str, name: str) -> float:
     """A positive, finite number."""
-    try:
-        number = math.nan if isinstance(value, bool) or not isinstance(value, int | float) else float(value)
-    except OverflowError:
-        number = math.inf
-    if not (math.isfinite(number) and number > 0):
+    found = finite(value)
+    if found is None or found <= 0:
         reject(asked, name, value, "a positive number")
-    return number
+    return found
+
+
+def number(value: object, asked: str, name: str) -> float:
+    """A finite number."""
+    found = finite(value)
+    if found is None:
+        reject(asked, name, value, "a number")
+    return found
+
+
+def finite(value: object) -> float | None:
+    """The value as a float; None if it is not a finite number."""
+    try:
+        found = math.nan if isinstance(value, bool) or not isinstance(value, int | float) else float(value)
+    except OverflowError:
+        return None
+    return found if math.isfinite(found) else None
+
+
+def whole(value: object, asked: str, name: str) -> int:
+    """A whole number."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        reject(asked, name, value, "a whole number")
+    return value
 
 
 def instant(value: object, units_per_second: float, asked: str, name: str) -> datetime:

@@ -23,17 +23,19 @@ class Feed:
         name: the key in runs, misses, gaps and health, such as "btc_usd" or "options/BTC".
         period: the time between two slots; whole seconds.
         ask: makes one request; it returns an `Observation` or raises an `ExchangeError`.
-        append: stores observations, inside `Database.write`; for snapshots it is `store.ledger.arrivals.append`. An
+        append: stores observations, inside `Database.write`; for snapshots it calls `store.ledger.arrivals.append`. An
             observation that is appended twice is stored once.
-        history: "charts": the exchange's charts of averages heal gaps. None: nobody has the past of the feed, so a
-            miss is unfillable at once.
+        offset: the time from a slot to its request, shorter than the period. It keeps feeds from asking all at once.
+        history: what heals gaps: "charts", which are the exchange's averages, or "trades", which are the last prices in
+            its candles. None: nobody has the past of the feed, so a miss is unfillable at once.
     """
 
     name: str
     period: timedelta
     ask: Callable[[DeribitClient], Awaitable[Observation]]
     append: Callable[[Cursor, Sequence[Any]], object]
-    history: Literal["charts"] | None = None
+    offset: timedelta = timedelta(0)
+    history: Literal["charts", "trades"] | None = None
 
 
 def requests_a_second(feeds: Sequence[Feed | LogFeed]) -> float:

@@ -6,20 +6,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from poller.exchange.client import DeribitClient
+from poller.exchange.market.entries import Entries
 from store.file.database import Cursor
-
-
-@dataclass(frozen=True, slots=True)
-class Entries:
-    """The reply to a request for a log.
-
-    Attributes:
-        rows: the entries, as rows of the feed's table.
-        complete_to: `rows` has all entries from the start of the request to this time.
-    """
-
-    rows: tuple[tuple[Any, ...], ...]
-    complete_to: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +20,12 @@ class LogFeed:
         begins: the exchange has no entries before this time.
         overlap: each request begins this much before the end of the stored entries. The exchange may correct or add
             entries for that long.
-        ask: makes at most one request; it returns the entries of [start, end), or the first of them, or raises an
-            `ExchangeError`.
+        ask: makes at most one request, or a few where the exchange's pages are shorter than expected; it returns the
+            entries of [start, end), or the first of them, or raises an `ExchangeError`.
         append: stores rows, inside `Database.write`. A row that is appended twice is stored once.
+        offset: the time from a multiple of the period to its request, shorter than the period.
+        reach: how long before now the first request begins at most; None: it begins at `begins`.
+        step: the time between two entries, if it is longer than the period.
     """
 
     name: str
@@ -43,3 +34,11 @@ class LogFeed:
     overlap: timedelta
     ask: Callable[[DeribitClient, datetime, datetime], Awaitable[Entries]]
     append: Callable[[Cursor, Sequence[tuple[Any, ...]]], object]
+    offset: timedelta = timedelta(0)
+    reach: timedelta | None = None
+    step: timedelta = timedelta(0)
+
+    @property
+    def period_s(self) -> int:
+        """The seconds between two entries, or between two requests if that is longer."""
+        return int(max(self.period, self.step).total_seconds())

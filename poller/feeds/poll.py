@@ -30,6 +30,9 @@ _MOST_RETRIES = 3
 _WAITS_IN_A_SLOT = 16
 _LONGEST_FIRST_WAIT_S = 5.0
 
+# The daily settlement lasts up to 10 s, with pauses of 2 s. A slot of at least this length waits until it is over.
+_LONG_SLOT_S = 15.0
+
 # The jitter keeps feeds that wait for the same pause from asking at the same instant.
 _PAUSE_JITTER = 1.1
 
@@ -136,6 +139,7 @@ class _Again:
     def __init__(self, seconds_left: float, retries: int) -> None:
         self._ends_at_s = time.monotonic() + seconds_left
         self._retries_left = retries
+        self._is_long = seconds_left >= _LONG_SLOT_S
 
     def __call__(self, error: Exception) -> bool | float:
         """Return False to stop, the seconds to wait, or True for the growing wait."""
@@ -143,6 +147,8 @@ class _Again:
             return False
         if isinstance(error, PausedError):  # the exchange was not asked
             return self._after(error.left)
+        if error.pause and self._is_long:
+            return self._after(error.pause)
         if not self._retries_left:
             return False
         self._retries_left -= 1

@@ -3,9 +3,11 @@
 import asyncio
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
+from typing import TypeVar
 
 import stamina
 
@@ -23,6 +25,8 @@ _LONGEST_PAUSE_S = 60.0
 
 # A chart that fails this often in a row is left out of the round, so that others have their turn.
 _TRIES = 3
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -48,7 +52,7 @@ class Asking:
         self, client: DeribitClient, clock: Callable[[], datetime], attempts: int | None, longest_s: float
     ) -> None:
         self._client, self._clock, self._longest_s = client, clock, longest_s
-        self._until_answered = stamina.AsyncRetryingCaller(
+        self._caller = stamina.AsyncRetryingCaller(
             attempts=attempts or _TRIES, timeout=None, wait_initial=1.0, wait_max=60.0
         )
 
@@ -57,8 +61,7 @@ class Asking:
         what = f"history of {index_name}, range {chart_range}"
         asked.ranges.append(chart_range)
         try:
-            again = while_it_is(TemporaryError, what, self._silenced)
-            chart = await self._until_answered(again, self._ask, index_name, chart_range)
+            chart = await self.until_answered(what, partial(self._chart, index_name, chart_range))
         except PermanentError as error:
             log.warning("%s, is left out: %s", what, error)
         except TemporaryError as error:
@@ -69,16 +72,28 @@ class Asking:
             asked.charts += [chart] if chart is not None else []
         return []
 
-    async def _ask(self, index_name: str, chart_range: ChartRange) -> Chart | None:
+    async def until_answered(self, what: str, ask: Callable[[], Awaitable[T]]) -> T:
+        """Ask a few times; `what` names the answer in the log.
+
+        Raises:
+            ExchangeError: no usable answer came.
+        """
+        again = while_it_is(TemporaryError, what, self._silenced)
+        return await self._caller(again, self._ask, ask)
+
+    async def _ask(self, ask: Callable[[], Awaitable[T]]) -> T:
         if self._client.silent_until is not None:
             pause_s = (self._client.silent_until - self._clock()).total_seconds()
             await asyncio.sleep(min(max(0.0, pause_s), _LONGEST_PAUSE_S))
-        asked_at = self._client.local()
         try:
             async with asyncio.timeout(self._longest_s):
-                points = await self._client.index_chart(index_name, chart_range)
+                return await ask()
         except TimeoutError as error:
             raise UnreachableError(f"no whole chart within {self._longest_s:g} s") from error
+
+    async def _chart(self, index_name: str, chart_range: ChartRange) -> Chart | None:
+        asked_at = self._client.local()
+        points = await self._client.index_chart(index_name, chart_range)
         return finished_chart(points, asked_at + timedelta(seconds=self._client.skew_s or 0))
 
     def _silenced(self) -> bool:

@@ -1,11 +1,10 @@
 """Backfill: the exchange's history of the time before an index was recorded, and of the gaps in its record."""
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
@@ -16,16 +15,18 @@ from poller.exchange.errors import ExchangeError
 from poller.timing.loop import in_thread
 from settings import MAX_REQUESTS_PER_SECOND, is_index_name
 from store.errors import StoreError
-from store.file.database import Database
-from store.file.exchange import admit
+from store.file.database import Cursor, Database
+from store.kinds import FUTURES, kind_of
 from store.ledger import gaps
-from store.ledger.heal import heal
-from store.models import Exchange, Gap, GapState, Source, utc_now
+from store.models import Gap, GapState, Source, utc_now
 from store.prices import averages, candles
 
 from .asking import Asked, Asking, while_it_is
 from .charts import REACH, Chart, hopeless
 from .limits import Limits
+from .storing import STORE_WAIT_S, Storing
+from .trades import Trades
+from .tries import Tries, Try
 
 log = logging.getLogger("tickwell.history")
 
@@ -33,14 +34,7 @@ log = logging.getLogger("tickwell.history")
 _MOST = 2.0
 _LEAST = 0.2
 
-# Less than a slot's own append waits, because that append reports who holds the file.
-_STORE_WAIT_S = 0.2
-
 _THREAD = "tickwell-history"
-
-# The wait before a gap is asked for again doubles each time.
-_FIRST_RETRY = timedelta(seconds=30)
-_LAST_RETRY = timedelta(hours=1)
 
 # The most gaps of an index that are considered at a time, the oldest first.
 _MOST_GAPS = 5000
@@ -54,26 +48,11 @@ Tell = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class _Try:
-    """How often a gap was asked for, and when it may be asked for again."""
-
-    number: int
-    again_at: datetime
-
-    def failed(self, now: datetime) -> "_Try":
-        """The state after another failure: the wait is twice as long."""
-        return _Try(self.number + 1, now + min(_FIRST_RETRY * 2 ** min(self.number, 10), _LAST_RETRY))
-
-
-_NEVER = _Try(0, datetime.max.replace(tzinfo=UTC))
-
-
-@dataclass(frozen=True, slots=True)
 class _History:
     """The ranges of an index that are still to load, when to ask for them, and whether any had points."""
 
     ranges: tuple[ChartRange, ...]
-    tried: _Try
+    tried: Try
     found: bool = False
 
 
@@ -91,7 +70,7 @@ async def at_once() -> None:
 
 
 class Backfill:
-    """Fills indexes that have no history yet, and heals gaps, from the exchange's averages.
+    """Fills indexes that have no history yet, and heals gaps, from the exchange's averages and trades of futures.
 
     Args:
         client: shared with the polls, and so are its pauses.
@@ -122,21 +101,31 @@ class Backfill:
     ) -> None:
         self._client, self._database, self._clock = client, database, clock
         self._spacing_s, self._tell, self._quiet, self._states = spacing_s, tell, quiet, states
-        self._ranges, self._ripe, self._without = limits.ranges, limits.ripe, without
-        self._tries: dict[tuple[str, datetime], _Try] = {}
+        self._ranges, self._without = limits.ranges, without
+        self._tries = Tries(clock, limits.ripe)
         self._history: dict[str, _History] = {}
         self._gives_up = attempts is not None
         self._until_stored = stamina.AsyncRetryingCaller(
             attempts=attempts, timeout=None, wait_initial=1.0, wait_max=60.0
         )
         self._asking = Asking(client, clock, attempts, limits.longest_chart_s)
+        self._storing = Storing(client, database, clock, states)
+        self._trades = Trades(
+            client,
+            database,
+            self._asking,
+            self._storing,
+            undisturbed=self._undisturbed,
+            pause=partial(asyncio.sleep, spacing_s),
+            tell=tell,
+        )
 
     async def find(self, until: datetime, ongoing: timedelta = gaps.ONGOING) -> None:
         """Bring the ledger up to `until`, which must be before anything that still waits to be stored.
 
         A gap that reaches `until` is noted once it is longer than `ongoing`.
         """
-        look = partial(gaps.advance, self._database, until, self._clock(), _STORE_WAIT_S, ongoing)
+        look = partial(gaps.advance, self._database, until, self._clock(), STORE_WAIT_S, ongoing)
         await self._undisturbed("the look for gaps", look)
 
     async def fold(self, until: datetime) -> None:
@@ -160,6 +149,7 @@ class Backfill:
             StoreError: with `attempts`, when those at a write are used up.
         """
         loading, due = await self._undisturbed("history", partial(self._look, index_names, others=others))
+        of_futures = {feed: due.pop(feed) for feed in list(due) if _heals_by_trades(feed)}
         plan = {name: self._planned(name, loading.get(name), gaps_due) for name, gaps_due in due.items()}
         total, number = sum(map(len, plan.values())), 0
         what = "loading history" if loading else "healing gaps"
@@ -178,34 +168,36 @@ class Backfill:
                 self._note_history(name, loading[name], asked)
         if loading and not failures and any(self._history[name].found for name in loading):
             log.info("history is loaded")
+        for feed, gaps_due in of_futures.items():
+            became, failed = await self._trades.heal(feed, gaps_due, self._tries.number)
+            self._tries.note(gaps_due, became)
+            healed += became
+            failures += failed
         if failures and self._gives_up:
             raise failures[0]
         return healed
 
     def _fold(self, until: datetime) -> bool:
-        with self._database.write(_STORE_WAIT_S) as cursor:
+        with self._database.write(STORE_WAIT_S) as cursor:
             more = candles.close(cursor, until)
-        self._checkpoint()
+        self._storing.checkpoint()
         return more
 
     def _look(self, index_names: Sequence[str], *, others: bool) -> tuple[dict[str, _History], dict[str, list[Gap]]]:
         """The history to load now, and the gaps of each index to ask for now."""
-        with self._database.read(_STORE_WAIT_S) as cursor:
-            more = sorted(
-                filter(is_index_name, gaps.feeds_with_gaps(cursor, self._states) - set(index_names)) if others else []
-            )
-            names = [*index_names, *more]
+        with self._database.read(STORE_WAIT_S) as cursor:
+            more = gaps.feeds_with_gaps(cursor, self._states) - set(index_names) if others else set()
+            names = [*index_names, *sorted(feed for feed in more if is_index_name(feed) or _heals_by_trades(feed))]
             filled = averages.filled(cursor, names)
             found = {name: gaps.oldest(cursor, name, self._states, limit=_MOST_GAPS) for name in names}
-        keys = {(gap.feed, gap.start) for of_one in found.values() for gap in of_one}
-        self._tries = {key: tried for key, tried in self._tries.items() if key in keys}
+        self._tries.keep({(gap.feed, gap.start) for of_one in found.values() for gap in of_one})
         now = self._clock()
-        for name in found.keys() - filled - set(self._without):
-            self._history.setdefault(name, _History(self._ranges, _Try(0, now)))
+        for name in filter(is_index_name, found.keys() - filled - set(self._without)):
+            self._history.setdefault(name, _History(self._ranges, Try(0, now)))
         loading = {name: self._history[name] for name in found if name in self._history}
         return (
             {name: history for name, history in loading.items() if history.ranges and history.tried.again_at <= now},
-            {name: [gap for gap in of_one if self._again_at(gap) <= now] for name, of_one in found.items()},
+            {name: self._tries.due(of_one) for name, of_one in found.items()},
         )
 
     def _planned(self, name: str, history: _History | None, due: Sequence[Gap]) -> tuple[ChartRange, ...]:
@@ -214,10 +206,6 @@ class Backfill:
             return ()
         wanted = {*(history.ranges if history else ()), *self._needed(due)}
         return tuple(each for each in self._ranges if each in wanted)
-
-    def _again_at(self, gap: Gap) -> datetime:
-        tried = self._tries.get((gap.feed, gap.start))
-        return tried.again_at if tried else gap.end + self._ripe
 
     def _needed(self, due: Sequence[Gap]) -> tuple[ChartRange, ...]:
         """The ranges to ask for, finest first: those that reach into a gap, up to one that reaches over it.
@@ -228,10 +216,9 @@ class Backfill:
         needed: set[ChartRange] = set()
         now = self._clock()
         for gap in due:
-            tried = self._tries.get((gap.feed, gap.start), _NEVER)
             finest = next(at for at, each in enumerate(self._ranges) if gap.end > now - REACH[each])
             over = next(at for at, each in enumerate(self._ranges) if gap.start >= now - REACH[each])
-            needed |= set(self._ranges[finest : over + 1 + tried.number // 2])
+            needed |= set(self._ranges[finest : over + 1 + self._tries.number(gap) // 2])
         return tuple(each for each in self._ranges if each in needed)
 
     def _note_history(self, index_name: str, before: _History, asked: Asked) -> None:
@@ -246,43 +233,12 @@ class Backfill:
         """Store the charts of an index, and note what became of its gaps."""
         what = f"history of {index_name}"
         all_asked = index_name in self._without or ("all" in asked.ranges and not asked.failed)
-        stored, healed = await self._undisturbed(
-            what, partial(self._store, index_name, asked.charts, all_asked=all_asked)
-        )
-        self._note_tries(due, healed)
+        lost = partial(hopeless, asked.charts, self._clock(), all_asked=all_asked)
+        append = partial(_append, index_name, asked.charts)
+        stored, healed = await self._undisturbed(what, partial(self._storing.store, index_name, append, lost))
+        self._tries.note(due, healed)
         log.info("history of %s: %s", index_name, _in_words(stored, asked.charts, healed))
         return healed
-
-    def _store(self, index_name: str, charts: Sequence[Chart], *, all_asked: bool) -> tuple[int, list[Gap]]:
-        """Store the finest chart first, so that the coarse ones fill only what is left."""
-        now = self._clock()
-        lost = partial(hopeless, charts, now, all_asked=all_asked)
-        exchange = self._client.exchange
-        with self._database.write(_STORE_WAIT_S) as cursor:
-            admit(cursor, exchange, now)
-            source: Source = "simulator" if exchange is Exchange.SIMULATOR else "chart"
-            stored = sum(
-                averages.append(cursor, index_name, chart.points, chart.resolution_s, source)
-                for chart in sorted(charts, key=lambda chart: chart.resolution_s)
-            )
-            healed, go_on = heal(cursor, index_name, now, hopeless=lost, states=self._states)
-        while go_on is not None:
-            with self._database.write(_STORE_WAIT_S) as cursor:
-                more, go_on = heal(cursor, index_name, now, hopeless=lost, states=self._states, start=go_on)
-            healed += more
-        self._checkpoint()
-        return stored, healed
-
-    def _checkpoint(self) -> None:
-        with contextlib.suppress(StoreError):  # without it each opening of the file reads the log until the next one
-            self._database.checkpoint_when_due(_STORE_WAIT_S)
-
-    def _note_tries(self, due: Iterable[Gap], healed: Iterable[Gap]) -> None:
-        """Set the next try for the rest of each gap."""
-        now = self._clock()
-        before = {gap.gap: self._tries.get((gap.feed, gap.start), _NEVER) for gap in due}
-        for gap in (*due, *healed):
-            self._tries[gap.feed, gap.start] = before.get(gap.gap, _NEVER).failed(now)
 
     async def _undisturbed(self, what: str, work: Callable[[], T]) -> T:
         """Do work on the database in a thread when it delays no slot, and repeat it until it succeeds."""
@@ -292,6 +248,18 @@ class Backfill:
             return await in_thread(work, _THREAD)
 
         return await self._until_stored(while_it_is(StoreError, what), do)
+
+
+def _heals_by_trades(feed: str) -> bool:
+    return kind_of(feed) is FUTURES
+
+
+def _append(index_name: str, charts: Sequence[Chart], cursor: Cursor, source: Source) -> int:
+    """Store the finest chart first, so that the coarse ones fill only what is left."""
+    return sum(
+        averages.append(cursor, index_name, chart.points, chart.resolution_s, source)
+        for chart in sorted(charts, key=lambda chart: chart.resolution_s)
+    )
 
 
 def _in_words(stored: int, charts: Sequence[Chart], healed: Sequence[Gap]) -> str:

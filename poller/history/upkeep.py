@@ -8,15 +8,17 @@ from poller.timing.guard import guarded
 
 from .backfill import Backfill
 from .limits import Limits
+from .packing import Packing
 
 _LIMITS = Limits()
 
 
 class Background:
-    """Finds and heals gaps, loads history, stores candles and checkpoints. None of them waits for another.
+    """Finds and heals gaps, loads history, stores candles, packs and checkpoints. None of them waits for another.
 
     Args:
         backfill: does these things.
+        packing: sorts the option rows of past days.
         index_names: whose history is loaded.
         all_stored: waits until nothing waits for the database; returns the time up to which all replies are stored.
         healed: called after each round of healing.
@@ -27,6 +29,7 @@ class Background:
     def __init__(
         self,
         backfill: Backfill,
+        packing: Packing,
         index_names: Sequence[str],
         *,
         all_stored: Callable[[], Awaitable[datetime]],
@@ -34,15 +37,18 @@ class Background:
         checkpoint: Callable[[], Awaitable[None]],
         limits: Limits = _LIMITS,
     ) -> None:
-        self._backfill, self._index_names = backfill, index_names
+        self._backfill, self._packing, self._index_names = backfill, packing, index_names
         self._all_stored, self._healed, self._checkpoint = all_stored, healed, checkpoint
         self._looked, self._limits = asyncio.Event(), limits
 
     async def run(self) -> None:
         """Run without end. When cancelled, it drops its current work."""
         async with asyncio.TaskGroup() as group:
-            for keep in (self._keep_found, self._keep_healed, self._keep_folded, self._keep_checkpointed):
-                group.create_task(keep())
+            group.create_task(self._keep_found())
+            group.create_task(self._keep_healed())
+            group.create_task(self._keep_folded())
+            group.create_task(self._keep_packed())
+            group.create_task(self._keep_checkpointed())
 
     async def _keep_found(self) -> None:
         while True:
@@ -67,6 +73,12 @@ class Background:
             with guarded("candles"):
                 await self._backfill.fold(await self._all_stored())
             await asyncio.sleep(self._limits.close_candles_s)
+
+    async def _keep_packed(self) -> None:
+        while True:
+            with guarded("packing"):
+                await self._packing.pack(await self._all_stored())
+            await asyncio.sleep(self._limits.pack_s)
 
     async def _keep_checkpointed(self) -> None:
         while True:

@@ -21,6 +21,7 @@ from store.health.vitals import Vitals
 from store.models import Cause, Exchange, Miss, Run, Tick, utc_now
 
 from .limits import Limits
+from .portions import cut_back, fitting
 from .storing import Move, Queued, Shift, Storing
 from .waiting import Waiting, WaitingFile
 
@@ -168,12 +169,10 @@ class Journal:
         Returns:
             The number of observations given up.
         """
-        most = self._limits.most_waiting
         with self._changing:
-            surplus = self._observed[: max(0, len(self._observed) - most)]
-            del self._observed[: len(surplus)]
+            self._observed, surplus = cut_back(self._observed, self._limits)
             self._misses += [_unavailable(slot, each, reason) for slot, each in surplus]
-            del self._misses[:-most]
+            del self._misses[: -self._limits.most_waiting]
         return len(surplus)
 
     def begin_run(self, run: Run) -> None:
@@ -253,9 +252,10 @@ class Journal:
         """
         most = self._limits.portion
         with self._changing:
-            portion, misses, moves = self._observed[:most], self._misses[:most], list(self._moves)
-            if len(self._observed) > most:
-                until, _ = self._observed[most]
+            portion = self._observed[: fitting(self._observed, self._limits)]
+            misses, moves = self._misses[:most], list(self._moves)
+            if len(self._observed) > len(portion):
+                until, _ = self._observed[len(portion)]
                 misses = list(takewhile(lambda miss: miss.slot < until, misses))
         of_slots: tuple[Sequence[tuple[datetime, Observation] | Miss], ...] = (portion, misses)
         return [*self._runs, *merge(*of_slots, key=_slot_of), *self._minutes], moves
@@ -295,7 +295,7 @@ class Journal:
         observed = [each[1] for each in records if isinstance(each, tuple)]
         self.written |= bool(observed)
         now = self._clock()
-        self._delays_s += [(now - each.ts).total_seconds() for each in observed]
+        self._delays_s += [(now - each.ts).total_seconds() for each in observed if isinstance(each, Tick)]
 
     def _drop(self, records: Sequence[Queued]) -> None:
         """Drop records, which are the oldest of their kinds. Records added meanwhile still wait."""

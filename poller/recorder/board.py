@@ -14,6 +14,9 @@ log = logging.getLogger("tickwell.recorder")
 
 _WENT_WELL = timedelta(minutes=10)
 
+# A feed with a long period says nothing of the exchange for a while: its last reply counts for a minute.
+_COUNTS = timedelta(minutes=1)
+
 
 class Board:
     """Keeps the recorder's notice up to date."""
@@ -22,22 +25,25 @@ class Board:
         self._lock = lock
         self._notice = notice
         self._failing: dict[str, str] = {}
+        self._came: dict[str, datetime] = {}
 
     def served(
         self,
         outcomes: Sequence[Outcome],
         at: datetime,
         *,
+        now: datetime,
         due: int,
         retry_at: datetime,
         waiting: int = 0,
         refused: int = 0,
     ) -> None:
-        """Publish the outcomes of a slot so far. One tick means "recording"; a slot is trouble when each feed failed.
+        """Publish the outcomes of a slot so far. One reply means "recording"; a slot is trouble when no feed has one.
 
         Args:
             outcomes: the outcomes of the slot so far.
             at: the slot.
+            now: the time; what came more than a minute before it does not count.
             due: how many feeds have the slot.
             retry_at: when the next slot begins.
             waiting: ticks of this slot and of earlier slots that are not in the database yet.
@@ -49,11 +55,17 @@ class Board:
             return
         for outcome in outcomes:
             self._failing.pop(outcome.feed, None)
+            if not isinstance(outcome, Miss):
+                self._came[outcome.feed] = at
         self._failing |= {miss.feed: f"{miss.cause}, {miss.detail}" for miss in misses}
-        if self._failing.keys() >= set(self._notice.indexes):
-            self.troubled(misses[0].cause, misses[0].detail, at, retry_at=retry_at, waiting=waiting)
-        else:
+        if self._comes_from_any(now):
             self._recording(dict(self._failing), at, waiting)
+        elif misses:
+            self.troubled(misses[0].cause, misses[0].detail, at, retry_at=retry_at, waiting=waiting)
+
+    def _comes_from_any(self, now: datetime) -> bool:
+        """Does any feed bring something: its last slot went well, and that is not long ago?"""
+        return any(now - at <= _COUNTS for feed, at in self._came.items() if feed not in self._failing)
 
     def troubled(self, cause: Cause, detail: str, at: datetime, *, retry_at: datetime, waiting: int = 0) -> None:
         """Publish that nothing is recorded since `at`, because of `cause`."""

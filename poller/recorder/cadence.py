@@ -1,20 +1,21 @@
-"""The slots of the feeds that share a period: each slot is served, missed, or outside every run."""
+"""The slots of feeds that share a period and an offset: each slot is served, missed, or outside every run."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from poller.feeds.feed import Feed, Outcome
 from poller.feeds.poll import missed_slot
 from poller.journal.journal import Journal
 from poller.journal.storing import Shift
-from poller.timing.slots import slot_of, slots_between
+from poller.timing.slots import next_slot, slot_of, slots_between
 from store.instants import EPOCH
 from store.models import Cause, Miss
 
 
 class Cadence:
-    """Accounts for the slots of one period.
+    """Accounts for the slots of one period. The feeds are asked `offset` after each slot.
 
     Attributes:
         slot: the newest slot.
@@ -24,7 +25,8 @@ class Cadence:
     """
 
     def __init__(self, feeds: Sequence[Feed], journal: Journal) -> None:
-        self.period, self.feeds, self._journal = feeds[0].period, tuple(feeds), journal
+        self.period, self.offset, self.feeds = feeds[0].period, feeds[0].offset, tuple(feeds)
+        self._journal = journal
         self.slot = EPOCH
         self.under_way = False
         self.due = EPOCH
@@ -39,10 +41,25 @@ class Cadence:
         """Was this slot served or missed already?"""
         return slot == self.slot or slot < self.due
 
+    @property
+    def asked_at(self) -> datetime:
+        """When the feeds were to be asked for the newest slot."""
+        return self.slot + self.offset
+
+    def next_ask(self, now: datetime) -> datetime:
+        """When the feeds are asked next after `now`."""
+        return next_slot(now - self.offset, self.period) + self.offset
+
     def enter(self, start: datetime) -> None:
         """Enter a run that begins at `start`."""
         last = slot_of(start, self.period)
         self.due = last if last == start else last + self.period
+
+    def miss_to(self, end: datetime) -> None:
+        """Miss the slots of the run before `end` for which the feeds were not asked: the run ends."""
+        for slot in slots_between(self.due - self.period, end, self.period):
+            why = "the run ended before the feed was asked"
+            self._journal.add(slot, [Miss(slot, feed.name, Cause.MISSED_SLOT, why) for feed in self.feeds])
 
     def leave(self) -> None:
         """Leave the run, which has ended."""
@@ -77,15 +94,17 @@ class Cadence:
 
     def move(self, now: datetime) -> Shift:
         """Move the newest slot to the slot of `now`: the clock was wrong and shows `now`."""
-        shift = Shift(tuple(feed.name for feed in self.feeds), self.slot, slot_of(now, self.period) - self.slot)
+        shift = Shift(
+            tuple(feed.name for feed in self.feeds), self.slot, slot_of(now - self.offset, self.period) - self.slot
+        )
         self.slot += shift.by
         self.due = self.slot + self.period
         return shift
 
 
 def cadences_of(feeds: Sequence[Feed], journal: Journal) -> list[Cadence]:
-    """A cadence for each period, the shortest first."""
-    by_period = {
-        period: [feed for feed in feeds if feed.period == period] for period in {each.period for each in feeds}
-    }
-    return [Cadence(sharing, journal) for _, sharing in sorted(by_period.items())]
+    """A cadence for each period and offset, the shortest period first, and of one period the smallest offset."""
+    sharing: defaultdict[tuple[timedelta, timedelta], list[Feed]] = defaultdict(list)
+    for feed in feeds:
+        sharing[feed.period, feed.offset].append(feed)
+    return [Cadence(its, journal) for _, its in sorted(sharing.items())]

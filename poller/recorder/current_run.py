@@ -99,6 +99,8 @@ class CurrentRun:
             return
         self._journal.end_run(self._run, at)
         self._run = None
+        for cadence in self._cadences[1:]:
+            cadence.miss_to(at)
         for cadence in self._cadences:
             cadence.leave()
         self._begun.clear()

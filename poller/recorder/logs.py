@@ -1,7 +1,9 @@
 """Keeps logs complete: a request in each period brings the new entries, and all entries that an outage left out."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
@@ -21,11 +23,19 @@ log = logging.getLogger("tickwell.recorder")
 
 _THREAD = "tickwell-logs"
 
+# A log with a long period does not wait for its first request.
+_SOON_S = 60.0
+
+_AGAIN_S = 15.0
+"""Seconds until a log asks again after an error; its period, if that is shorter."""
+
 T = TypeVar("T")
 
 
 class Logs:
     """Asks for logs and stores their entries.
+
+    The further pages of all logs are asked for `spacing_s` apart, so a long history leaves the budget to the slots.
 
     Args:
         client: the client that the polls use too.
@@ -33,6 +43,9 @@ class Logs:
         clock: the recorder's clock.
         quiet: returns when a write of 0.1 s delays no slot.
         store_wait_s: the longest wait for a lease.
+        spacing_s: the seconds between two pages.
+        tell: called with the days that are done while a log takes more than one page.
+        told: called when no log does any more.
     """
 
     def __init__(
@@ -43,32 +56,54 @@ class Logs:
         clock: Callable[[], datetime],
         quiet: Callable[[], Awaitable[None]],
         store_wait_s: float,
+        spacing_s: float,
+        tell: Callable[[str, int, int], None],
+        told: Callable[[], None],
     ) -> None:
         self._client, self._database, self._clock = client, database, clock
         self._quiet, self._store_wait_s = quiet, store_wait_s
+        self._spacing_s, self._tell_progress, self._told_all = spacing_s, tell, told
+        self._pacing = asyncio.Lock()
+        self._long: set[str] = set()
         self._told: dict[str, str] = {}
 
     async def keep(self, feed: LogFeed) -> None:
         """Keep one log complete, without end. A failure does not affect the other logs."""
-        async for _ in slots(feed.period, self._now):
-            with guarded(f"log of {feed.name}"):
-                await self._catch_up(feed)
 
-    async def _now(self) -> datetime:
-        return self._clock()
+        async def now_less_offset() -> datetime:
+            return self._clock() - feed.offset
 
-    async def _catch_up(self, feed: LogFeed) -> None:
-        """Ask until nothing newer comes. After a failure the next period asks again."""
-        try:
-            known = await in_thread(partial(self._known, feed), _THREAD)
+        if feed.period.total_seconds() > _SOON_S:
+            await self._until_caught_up(feed)
+        async for _ in slots(feed.period, now_less_offset):
+            await self._until_caught_up(feed)
+
+    async def _until_caught_up(self, feed: LogFeed) -> None:
+        again_s = min(_AGAIN_S, feed.period.total_seconds())
+        while True:
+            if await self._catch_up(feed):
+                return
+            await asyncio.sleep(again_s)
+
+    async def _catch_up(self, feed: LogFeed) -> bool:
+        """Ask until nothing newer comes; return whether that went well."""
+        with guarded(f"log of {feed.name}"):
             try:
-                await self._append_newer(feed, known)
-            except ExchangeError as error:
-                await self._note_late(feed, str(error))
-        except StoreError as error:
-            self._tell(feed, str(error))
-        else:
-            self._told.pop(feed.name, None)
+                known = await in_thread(partial(self._known, feed), _THREAD)
+                try:
+                    await self._append_newer(feed, known)
+                except ExchangeError as error:
+                    await self._note_late(feed, str(error))
+                    return False
+            except StoreError as error:
+                self._tell(feed, str(error))
+                return False
+            else:
+                self._told.pop(feed.name, None)
+                return True
+            finally:
+                self._has_ended(feed)
+        return False
 
     def _tell(self, feed: LogFeed, reason: str) -> None:
         """Say that a log waits for the database, but not again for the same reason in the next periods."""
@@ -76,35 +111,50 @@ class Logs:
             self._told[feed.name] = reason
             log.warning("%s waits for the database: %s", feed.name, reason)
 
-    async def _append_newer(self, feed: LogFeed, known: Log) -> None:
-        until, reached = self._clock(), known.complete_to
+    async def _append_newer(self, feed: LogFeed, known: Log | None) -> None:
+        until = self._clock()
+        begins = max(feed.begins, until - feed.reach) if feed.reach else feed.begins
+        start = reached = begins if known is None or known.complete_to == feed.begins else known.complete_to
+        earliest = min(begins, reached)
         while True:
-            asked = feed.ask(self._client, max(feed.begins, reached - feed.overlap), until)
+            asked = feed.ask(self._client, max(earliest, reached - feed.overlap), until)
             entries = await left_if_cancelled(asked, feed.name)
             before, reached = reached, max(reached, entries.complete_to)
-            await self._undisturbed(partial(self._store, feed, entries.rows, reached))
+            if before == start or reached > before:
+                await self._undisturbed(partial(self._store, feed, entries.rows, reached))
             if reached == before or reached >= until:
                 return
+            self._long.add(feed.name)
+            self._tell_progress(f"days of {feed.name}", (reached - start).days, (until - start).days)
+            async with self._pacing:
+                await asyncio.sleep(self._spacing_s)
+
+    def _has_ended(self, feed: LogFeed) -> None:
+        """Tell when the last log with more than one page has all its pages."""
+        if feed.name in self._long:
+            self._long.remove(feed.name)
+            if not self._long:
+                self._told_all()
 
     async def _note_late(self, feed: LogFeed, reason: str) -> None:
-        known = await in_thread(partial(self._known, feed), _THREAD)
+        known = await in_thread(partial(self._known, feed), _THREAD) or Log(feed.name, feed.begins)
         if known.late != reason:
             log.warning("%s is late: %s", feed.name, reason)
-            await self._undisturbed(partial(self._note, Log(feed.name, known.complete_to, reason)))
+            await self._undisturbed(partial(self._note, replace(known, late=reason, period_s=feed.period_s)))
 
     async def _undisturbed(self, work: Callable[[], T]) -> T:
         await self._quiet()
         return await in_thread(work, _THREAD)
 
-    def _known(self, feed: LogFeed) -> Log:
+    def _known(self, feed: LogFeed) -> Log | None:
         with self._database.read(self._store_wait_s) as cursor:
-            return logs(cursor).get(feed.name, Log(feed.name, feed.begins))
+            return logs(cursor).get(feed.name)
 
     def _store(self, feed: LogFeed, rows: Sequence[tuple[Any, ...]], complete_to: datetime) -> None:
         with self._database.write(self._store_wait_s) as cursor:
             admit(cursor, self._client.exchange, self._clock())
             feed.append(cursor, rows)
-            note(cursor, Log(feed.name, complete_to))
+            note(cursor, Log(feed.name, complete_to, period_s=feed.period_s))
 
     def _note(self, known: Log) -> None:
         with self._database.write(self._store_wait_s) as cursor:

@@ -119,7 +119,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.connection.settimeout(self.server.slow_s)
 
     def do_GET(self) -> None:
-        if urlsplit(self.path).path != PATH:
+        if urlsplit(self.path).path.removesuffix("/") != PATH:
             self.send_error(404, explain=f"The metrics are at {PATH}.")
             return
         text = as_text(self.server.database, self.server.settings, exchange_now(self.server.database.path))

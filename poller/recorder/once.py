@@ -8,13 +8,12 @@ from datetime import timedelta
 
 from poller.exchange.client import DeribitClient
 from poller.exchange.clock import ExchangeClock
-from poller.feeds.chosen import feeds_of
+from poller.feeds.chosen import feeds_of, indexes_of
 from poller.feeds.feed import Outcome, requests_a_second
 from poller.feeds.poll import poll, retries_within_budget
 from poller.history.backfill import Backfill, Tell, spacing_s
 from poller.journal.journal import Journal
 from poller.network.http_client import check_environment
-from poller.simulator.server import Simulator
 from poller.timing.slots import slot_of
 from settings import MAX_REQUESTS_PER_SECOND, VERSION, Settings
 from store.errors import ForeignExchangeError, NewerSchemaError, StoreError
@@ -23,6 +22,8 @@ from store.file.exchange import refuse_another
 from store.file.recorder import Notice, RecorderLock
 from store.health.status import stale_after_s
 from store.models import Gap, utc_now
+
+from .exchange import exchange_url
 
 # The time for each index, besides the wait for its turn in the request budget.
 _SECONDS = 20.0
@@ -56,8 +57,8 @@ async def poll_once(settings: Settings, database: Database, store_wait_s: float 
         stack.callback(
             lambda: lock.publish(replace(notice, state="stopped", state_since=clock(), skew_s=clock.ahead_s))
         )
-        url = stack.enter_context(Simulator()).url if settings.demo else settings.deribit_url
-        feeds = feeds_of(settings)
+        url = stack.enter_context(exchange_url(settings))
+        feeds = indexes_of(settings)
         async with DeribitClient(url, clock=clock, local=utc_now) as client:
             journal = Journal(database, clock, exchange=lambda: client.exchange, feeds=feeds)
             await clock.ask(client)
@@ -101,7 +102,7 @@ async def backfill_once(settings: Settings, database: Database, index_names: Seq
         StoreError: another process has the file, or there is no file.
     """
     with contextlib.ExitStack() as stack:
-        url = stack.enter_context(Simulator()).url if settings.demo else settings.deribit_url
+        url = stack.enter_context(exchange_url(settings))
         clock = ExchangeClock()
         async with DeribitClient(url, clock=clock, local=utc_now) as client:
             await client.time()

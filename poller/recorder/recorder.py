@@ -20,21 +20,25 @@ from poller.feeds.feed import Feed
 from poller.feeds.log import LogFeed
 from poller.journal.journal import Journal
 from poller.network.http_client import check_environment
-from poller.simulator.server import Simulator
 from poller.timing.loop import opened_loop
 from settings import VERSION, Settings, TickwellError
 from store.errors import NewerSchemaError, StoreError
 from store.file.database import Database
 from store.file.recorder import Notice, RecorderLock
+from store.kinds import TICKS, kind_of
 from store.models import utc_now
 
 from .board import Board
+from .exchange import exchange_url
 from .limits import Limits
 from .recording import Parts, Recording
 
 log = logging.getLogger("tickwell.recorder")
 
 _LIMITS = Limits()
+
+# Python handles a signal that comes just before an endless wait once the wait is over. A second Ctrl+C can be such.
+_LOOK_FOR_SIGNALS_S = 0.1
 
 
 class Recorder:
@@ -93,7 +97,7 @@ class Recorder:
             mode=self._mode,
             since=now,
             poll_seconds=self._settings.poll_seconds,
-            indexes=tuple(feed.name for feed in self._feeds),
+            indexes=tuple(feed.name for feed in self._feeds if kind_of(feed.name) is TICKS),
             version=VERSION,
             state="starting",
             state_since=now,
@@ -116,7 +120,8 @@ class Recorder:
         self._delivery.cease()
         with contextlib.suppress(RuntimeError):  # it ended by itself
             self._cancel()
-        self._thread.join()
+        while self._thread.is_alive():
+            self._thread.join(_LOOK_FOR_SIGNALS_S)
         if self.failure is None:
             self._board.stopped(self._clock(), waiting=self._journal.waiting)
         self._lock.release()
@@ -128,9 +133,7 @@ class Recorder:
     def _run(self) -> None:
         try:
             with contextlib.ExitStack() as stack:
-                url = self._settings.deribit_url
-                if self._settings.demo:
-                    url = stack.enter_context(Simulator()).url
+                url = stack.enter_context(exchange_url(self._settings))
                 self._prepare_database()
                 if self._mode == "embedded":
                     stack.enter_context(self._database.hold())

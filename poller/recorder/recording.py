@@ -20,13 +20,15 @@ from poller.feeds.log import LogFeed
 from poller.feeds.names import check_names
 from poller.feeds.poll import poll, retries_within_budget
 from poller.history.backfill import Backfill, spacing_s
+from poller.history.checking import Checking
+from poller.history.packing import Packing
 from poller.history.upkeep import Background
 from poller.journal.journal import Journal
 from poller.journal.writer import Writer
 from poller.timing.guard import guarded
 from poller.timing.jobs import Jobs, safely
 from poller.timing.loop import in_thread
-from poller.timing.slots import next_slot, slots
+from poller.timing.slots import slots
 from settings import Settings, TickwellError
 from store.errors import ForeignExchangeError, RecorderError, StoreError
 from store.file.database import Database
@@ -87,6 +89,7 @@ class Recording:
         self._clock, self._client, self._end = parts.clock, parts.client, end
         self._feeds, self._logs = parts.feeds, parts.logs
         self._retries = retries_within_budget(self._feeds)
+        self._spacing_s = spacing_s(requests_a_second([*self._feeds, *self._logs]))
         self._cadences = cadences_of(self._feeds, self._journal)
         self._client.budget.due_soon = self._due_soon
         self._current_run = CurrentRun(self._cadences, self._journal)
@@ -136,10 +139,18 @@ class Recording:
                 clock=self._clock,
                 quiet=self._quiet,
                 store_wait_s=self._limits.store_wait_s,
+                spacing_s=self._spacing_s,
+                tell=self._board.loading,
+                told=self._board.loaded,
             )
             for log_feed in self._logs:
-                group.create_task(keeper.keep(log_feed))
+                group.create_task(self._keep_log(keeper, log_feed))
             group.create_task(self._beside_the_slots().run())
+            if self._settings.markets:
+                checking = Checking(
+                    self._database, clock=self._clock, quiet=self._quiet, each_s=self._limits.history.check_s
+                )
+                group.create_task(checking.run())
             group.create_task(Jobs(self._by_the_clock).run())
 
     async def _check_names(self) -> None:
@@ -171,11 +182,21 @@ class Recording:
             log.debug("the first write checks the exchange: %s", error)
 
     async def _keep_slots(self, cadence: Cadence) -> None:
-        async for slot in slots(cadence.period, self._time.now):
+        async def now_less_offset() -> datetime:
+            return await self._time.now() - cadence.offset
+
+        async for slot in slots(cadence.period, now_less_offset):
             with guarded("poll"):
                 now = self._clock()
                 if not cadence.knows(slot) and self._keep_lock() and await self._current_run.begin(cadence, slot, now):
                     await self._serve(cadence)
+
+    async def _keep_log(self, keeper: Logs, feed: LogFeed) -> None:
+        """Keep a log once the clock is sure: a wrong one would note that the log is complete to a wrong time."""
+        while not self._clock.sure:
+            async with self._served:
+                await self._served.wait()
+        await keeper.keep(feed)
 
     async def _serve(self, cadence: Cadence) -> None:
         await self._ask_all(cadence)
@@ -224,6 +245,7 @@ class Recording:
             self._board.served(
                 cadence.outcomes,
                 cadence.slot,
+                now=self._clock(),
                 due=len(cadence.feeds),
                 retry_at=self._next_try(cadence),
                 waiting=self._journal.waiting,
@@ -246,11 +268,11 @@ class Recording:
         return sum(
             len(each.feeds)
             for each in shorter
-            if now - each.slot < _ALL_ASK or each.slot + each.period - now <= _TOKEN_BACK
+            if now - each.asked_at < _ALL_ASK or each.asked_at + each.period - now <= _TOKEN_BACK
         )
 
     def _next_try(self, cadence: Cadence) -> datetime:
-        due = next_slot(self._clock(), cadence.period)
+        due = cadence.next_ask(self._clock())
         return max(due, self._client.paused_until or due)
 
     def _beside_the_slots(self) -> Background:
@@ -258,7 +280,7 @@ class Recording:
         backfill = Backfill(
             self._client,
             self._database,
-            spacing_s=spacing_s(requests_a_second([*self._feeds, *self._logs])),
+            spacing_s=self._spacing_s,
             tell=self._board.loading,
             quiet=self._quiet,
             clock=self._clock,
@@ -267,6 +289,7 @@ class Recording:
         )
         return Background(
             backfill,
+            Packing(self._database, quiet=self._quiet, checkpoint=self._checkpoint),
             healed,
             all_stored=self._all_is_stored,
             healed=self._board.loaded,
@@ -293,7 +316,7 @@ class Recording:
     async def _quiet(self) -> None:
         """Wait until no slot is under way and none is near. With one slot a second, return right after a slot."""
         now = self._clock()
-        if any(each.under_way or next_slot(now, each.period) - now < _HANDS_OFF for each in self._cadences):
+        if any(each.under_way or each.next_ask(now) - now < _HANDS_OFF for each in self._cadences):
             async with self._served:
                 await self._served.wait()
         with contextlib.suppress(TimeoutError):

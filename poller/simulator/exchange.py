@@ -12,9 +12,10 @@ from typing import Any
 from .bodies import TOO_MANY_REQUESTS, Ending, Reply, Stamp, error_reply, replacement
 from .faults import Fault, Faults
 from .fields import INSTEAD
-from .replies import WINDOWS, Call, Json, RpcError, Window, answer, settling
+from .market_replies import SETTLEMENT_IN_PROGRESS
+from .methods import answer
+from .replies import PAGE, WINDOWS, Call, Json, RpcError, Window, settling
 
-_SETTLEMENT_IN_PROGRESS = (10041, "settlement_in_progress")
 _PARSE_ERROR = (-32700, "Parse error", {"reason": "invalid json"})
 
 
@@ -80,7 +81,7 @@ class Exchange:
 
     def call(self, method: str, params: Mapping[str, str], echo: Mapping[str, Json] | None = None) -> Reply:
         """Answer a call of a method, given without its "public/"; the envelope repeats `echo`."""
-        faults = self._faults.active(method, params.get("index_name"))
+        faults = self._faults.active(method, **params)
         skew = timedelta(seconds=sum(fault.by_s for fault in faults if fault.kind == "skew"))
         came = self._clock() + skew
         self.pause(sum(fault.delay_s for fault in faults if fault.kind == "slow"))
@@ -104,9 +105,11 @@ class Exchange:
         if self._bucket is not None and not self._bucket.take():
             raise RpcError(*TOO_MANY_REQUESTS)
         if settling(now) and any(fault.kind == "settlement" for fault in faults):
-            raise RpcError(*_SETTLEMENT_IN_PROGRESS)
+            raise RpcError(*SETTLEMENT_IN_PROGRESS)
         delisted = frozenset(str(fault.index_name) for fault in faults if fault.kind == "delisted")
-        result = answer(method, Call(params, now, self._seed, _windows(faults), delisted))
+        late = timedelta(seconds=sum(fault.old_s for fault in faults if fault.kind == "old_summary"))
+        page = min((fault.rows for fault in faults if fault.kind == "short_pages"), default=PAGE)
+        result = answer(method, Call(params, now, self._seed, _windows(faults), delisted, late, page))
         for fault in faults:
             result = _DISTORTIONS.get(fault.kind, _left_alone)(result, fault)
         return result
@@ -158,6 +161,14 @@ def _with_bad_price(result: Json, fault: Fault) -> Json:
     return others if fault.value == "missing" else {"index_price": bad[fault.value], **others}
 
 
+def _of_rows(change: Callable[[Json], list[Json]]) -> Callable[[Json, Fault], Json]:
+    """A distortion that makes other rows of each of the first rows of a summary."""
+    return lambda result, fault: [
+        *(new for row in result[: fault.rows] for new in change(row)),
+        *result[fault.rows :],
+    ]
+
+
 def _locked(_result: Json, fault: Fault) -> Json:
     return {"locked": "partial", "locked_indices": list(fault.locked_indices)}
 
@@ -166,5 +177,10 @@ _DISTORTIONS: dict[str, Callable[[Json, Fault], Json]] = {
     "jump": _jumped,
     "truncated_chart": _truncated,
     "bad_price": _with_bad_price,
+    "missing_rows": _of_rows(lambda _: []),
+    "null_marks": _of_rows(lambda row: [{**row, "mark_price": None}]),
+    "unknown_names": _of_rows(lambda row: [{**row, "instrument_name": "BTC-MOON-1"}]),
+    "double_rows": _of_rows(lambda row: [row, row]),
+    "other_times": _of_rows(lambda row: [{**row, "creation_timestamp": row["creation_timestamp"] - 2000}]),
     "locked": _locked,
 }

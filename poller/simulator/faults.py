@@ -5,13 +5,14 @@ import json
 import math
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
 from settings import TickwellError
 
 from .fields import CHECKS, INSTEAD, KINDS, ONLY_FOR, shown
+from .market_replies import OF_ONE_CURRENCY, SUMMARY
 from .replies import OF_ONE_INDEX
 
 
@@ -26,6 +27,8 @@ class Fault:
     kind: a key of `fields.KINDS`, which says what fields it takes.
     method: the only method that it affects, e.g. "get_index_price"; None for every method that it can affect.
     index_name: it affects only calls for this index, e.g. "btc_usd"; None for all calls.
+    currency: it affects only calls for this currency, e.g. "BTC"; None for all calls.
+    book: it affects only summaries of this kind, "option" or "future"; None for all calls.
     seconds: how long it lasts; None for without end.
     times: after how many calls it ends; None for without end. Whichever comes first ends it.
     code, message, data: of the JSON-RPC error (error).
@@ -39,12 +42,17 @@ class Fault:
     value: one of `fields.BAD_PRICES` (bad_price).
     factor: what prices are multiplied by (jump).
     step_s, window: the distance of points, and the `range` whose chart has it (other_step).
+    rows: how many rows of a summary it affects (missing_rows, null_marks, unknown_names, double_rows, other_times), or
+        how many candles a page has (short_pages).
+    old_s: how much older a summary is (old_summary).
     locked_indices: names in the status (locked).
     """
 
     kind: str
     method: str | None = None
     index_name: str | None = None
+    currency: str | None = None
+    book: str | None = None
     seconds: float | None = None
     times: int | None = None
     code: int = 10001
@@ -61,6 +69,8 @@ class Fault:
     factor: float = 1.1
     step_s: int = 300
     window: str = "2d"
+    rows: int = 1
+    old_s: float = 60.0
     locked_indices: Sequence[str] = ("btc_usd",)
 
     def __post_init__(self) -> None:
@@ -101,13 +111,18 @@ class Fault:
         fields = {name: getattr(self, name) for name in ("kind", *KINDS[self.kind])}
         return {name: value for name, value in fields.items() if value is not None}
 
-    def bears_on(self, method: str, index_name: str | None) -> bool:
-        """Does it affect a call of a method? `index_name` is the index that the call names, if it names one."""
+    def bears_on(self, method: str, params: Mapping[str, str]) -> bool:
+        """Does it affect a call of a method with these parameters?"""
         if self.kind == "outage":
             return False
         if self.kind == "delisted":  # the lists of names show it too
             return True
-        return (self.method or ONLY_FOR.get(self.kind)) in (None, method) and self.index_name in (None, index_name)
+        return (
+            (self.method or ONLY_FOR.get(self.kind)) in (None, method)
+            and self.index_name in (None, params.get("index_name"))
+            and self.currency in (None, params.get("currency"))
+            and self.book in (None, params.get("kind"))
+        )
 
     def _check(self, name: str, value: object) -> None:
         fits, allowed = CHECKS[name]
@@ -123,6 +138,10 @@ class Fault:
             raise FaultError("delisted needs index_name: the index that is no longer published")
         if self.index_name is not None and self.method not in (None, *OF_ONE_INDEX):
             raise FaultError(f"index_name = {self.index_name!r}: calls of {self.method} name no index")
+        if self.currency is not None and self.method not in (None, *OF_ONE_CURRENCY):
+            raise FaultError(f"currency = {self.currency!r}: calls of {self.method} name no currency")
+        if self.book is not None and self.method not in (None, SUMMARY):
+            raise FaultError(f"book = {self.book!r}: calls of {self.method} name no kind of instruments")
 
     def _not_taken(self, name: str, value: object) -> FaultError:
         return FaultError(f"{name} = {shown(value)}: {self.kind} takes {', '.join(KINDS[self.kind])}")
@@ -175,17 +194,17 @@ class Faults:
             now = self._drop_ended()
             return [posted.left(now) for posted in self._posted]
 
-    def active(self, method: str, index_name: str | None = None) -> list[Fault]:
-        """The faults that affect a call, oldest first; the call counts against the times of each.
+    def active(self, method: str, /, **params: str) -> list[Fault]:
+        """The faults that affect a call with these parameters, oldest first.
 
-        index_name: the index that the call names, if it names one.
+        The call counts against the times of each.
         """
         with self._changed:
             self._drop_ended()
             chosen: list[_Posted] = []
             for posted in self._posted:
                 replaced = posted.fault.kind in INSTEAD and any(other.fault.kind in INSTEAD for other in chosen)
-                if posted.fault.bears_on(method, index_name) and not replaced:
+                if posted.fault.bears_on(method, params) and not replaced:
                     posted.times_left -= 1
                     chosen.append(posted)
             return [posted.fault for posted in chosen]

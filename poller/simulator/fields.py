@@ -5,9 +5,13 @@ import reprlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .replies import INDEX_NAMES, METHODS, WINDOWS
+from .market_replies import DVOL, SUMMARY
+from .methods import METHODS
+from .replies import INDEX_NAMES, WINDOWS
+from .truth.listing import CURRENCIES
 
-_COMMON = ("method", "index_name", "seconds", "times")
+_COMMON = ("method", "index_name", "currency", "book", "seconds", "times")
+_OF_SUMMARIES = ("method", "currency", "book", "seconds", "times")
 
 # The fields of each kind, besides `kind`.
 KINDS: dict[str, tuple[str, ...]] = {
@@ -23,11 +27,30 @@ KINDS: dict[str, tuple[str, ...]] = {
     "trickle": (*_COMMON, "every_s"),  # a good reply, a byte at a time
     "large_body": (*_COMMON, "size_bytes"),  # a good reply after this much white space
     "skew": (*_COMMON, "by_s"),  # shifts usIn, usOut and get_time; prices are those of the shifted time
-    "settlement": ("method", "index_name", "seconds"),  # error 10041 in the first 10 s after 08:00 UTC
+    "settlement": (
+        "method",
+        "index_name",
+        "currency",
+        "book",
+        "seconds",
+    ),  # error 10041 in the first 10 s after 08:00 UTC
     "bad_price": (*_COMMON, "value"),  # replaces index_price
     "jump": (*_COMMON, "factor"),  # of prices, not of history
     "truncated_chart": _COMMON,  # the second half of the points
     "other_step": (*_COMMON, "step_s", "window"),
+    "missing_rows": (*_OF_SUMMARIES, "rows"),  # so many rows of a book summary left out
+    "null_marks": (*_OF_SUMMARIES, "rows"),  # rows without a mark price
+    "unknown_names": (*_OF_SUMMARIES, "rows"),  # rows of instruments whose names nobody can read
+    "double_rows": (*_OF_SUMMARIES, "rows"),  # rows that come twice
+    "other_times": (*_OF_SUMMARIES, "rows"),  # rows with another creation_timestamp than the others
+    "old_summary": (*_OF_SUMMARIES, "old_s"),  # a summary of an earlier instant
+    "short_pages": (
+        "method",
+        "currency",
+        "seconds",
+        "times",
+        "rows",
+    ),  # so many candles in a page of the volatility index
     "locked": ("method", "seconds", "times", "locked_indices"),  # status "partial"
     "delisted": ("index_name", "seconds"),  # no list names the index, and a call for it is refused
     "outage": ("seconds",),  # the port closed, all connections cut
@@ -41,9 +64,19 @@ ONLY_FOR = {
     "jump": "get_index_price",
     "truncated_chart": "get_index_chart_data",
     "other_step": "get_index_chart_data",
+    "missing_rows": SUMMARY,
+    "null_marks": SUMMARY,
+    "unknown_names": SUMMARY,
+    "double_rows": SUMMARY,
+    "other_times": SUMMARY,
+    "old_summary": SUMMARY,
+    "short_pages": DVOL,
     "locked": "status",
 }
 """Kinds that affect only one method."""
+
+BOOKS = ("option", "future")
+"""The kinds of instruments whose summaries the exchange is asked for."""
 
 BAD_PRICES = ("nan", "null", "negative", "zero", "text", "missing")
 
@@ -97,6 +130,10 @@ def _writable(value: object) -> bool:
 CHECKS: dict[str, Check] = {
     "method": _one_of(tuple(METHODS)),
     "index_name": (lambda value: value in INDEX_NAMES, "the name of an index, such as btc_usd"),
+    "currency": _one_of(CURRENCIES),
+    "book": _one_of(BOOKS),
+    "rows": _whole_between(1, 10**6),
+    "old_s": _above_0(_YEAR_S),
     "seconds": _above_0(_YEAR_S),
     "times": _whole_between(1, 10**9),
     "code": (_whole, "a whole number"),

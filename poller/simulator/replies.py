@@ -1,9 +1,10 @@
-"""The exchange's answer to each method: results as functions of the parameters, the instant and the seed.
+"""The exchange's answer to each method of indexes, and what the answers to all methods share.
+
+Results are functions of the parameters, the instant and the seed.
 
 The exchange's own documentation of these methods: docs.deribit.com/api-reference/market-data, read 2026-09.
 """
 
-import statistics
 import time
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +13,9 @@ from typing import Any
 
 from settings import VERSION
 
-from .prices import average, price
+from .truth.deliveries import running_delivery_price
+from .truth.listing import second_of
+from .truth.prices import average, price
 
 Json = Any
 
@@ -48,14 +51,16 @@ WINDOWS = {
     "all": Window(86400),
 }
 
-# Expiry is at 08:00 UTC; the delivery price averages the half hour before.
 _EXPIRY = timedelta(hours=8)
-_AVERAGED = timedelta(minutes=30)
 _SETTLEMENT = timedelta(seconds=10)
 
 
 # A chart of "all" takes half a second to compute. A computing thread gives way only every 5 ms: polls came 0.1 s late.
 _BREATH_S = 0.001
+
+
+PAGE = 1000
+"""The most candles of the volatility index in one reply. The exchange does not document its number."""
 
 
 class RpcError(Exception):
@@ -75,6 +80,8 @@ class Call:
     seed: of the prices.
     windows: of the chart, by `range`.
     delisted: indexes that are no longer published.
+    late: how old summaries are beyond the usual.
+    page: the most candles of the volatility index.
     """
 
     params: Mapping[str, str]
@@ -82,17 +89,8 @@ class Call:
     seed: int = 1
     windows: Mapping[str, Window] = field(default_factory=lambda: WINDOWS)
     delisted: frozenset[str] = frozenset()
-
-
-def answer(method: str, call: Call) -> Json:
-    """The `result` of a call of a method, given without its "public/".
-
-    Raises:
-        RpcError: the exchange would refuse the call.
-    """
-    if method not in METHODS:
-        raise RpcError(-32601, "Method not found")
-    return METHODS[method](call)
+    late: timedelta = timedelta(0)
+    page: int = PAGE
 
 
 def chart(index_name: str, window: Window, now: datetime, seed: int) -> list[list[float]]:
@@ -103,11 +101,11 @@ def chart(index_name: str, window: Window, now: datetime, seed: int) -> list[lis
     first = -(-start // step_ms) * step_ms
     return [
         [ts, average(index_name, datetime.fromtimestamp(ts / 1000, UTC), window.step_s, seed)]
-        for ts in _in_breaths(range(first, end, step_ms))
+        for ts in in_breaths(range(first, end, step_ms))
     ]
 
 
-def _in_breaths(instants: Iterable[int]) -> Iterator[int]:
+def in_breaths(instants: Iterable[int]) -> Iterator[int]:
     """The same instants, with pauses that let other threads run: the demo polls in the same process."""
     began = time.monotonic()
     for instant in instants:
@@ -117,29 +115,19 @@ def _in_breaths(instants: Iterable[int]) -> Iterator[int]:
             began = time.monotonic()
 
 
-def settling(now: datetime) -> bool:
-    """Is it the daily settlement, the first 10 s after 08:00 UTC?"""
-    return timedelta() <= _since_midnight(now) - _EXPIRY < _SETTLEMENT
+def settling(now: datetime, lasts: timedelta = _SETTLEMENT) -> bool:
+    """Is it the daily settlement, usually the first 10 s after 08:00 UTC?"""
+    return timedelta() <= _since_midnight(now) - _EXPIRY < lasts
 
 
 def _index_price(call: Call) -> Json:
     name = _index_name(call)
-    current = price(name, call.now, call.seed)
-    return {"index_price": current, "estimated_delivery_price": _delivery_price(name, call.now, call.seed) or current}
-
-
-def _delivery_price(index_name: str, now: datetime, seed: int) -> float | None:
-    """In the half hour before expiry the running average of a price every 6 s, as in the finest chart; else None."""
-    elapsed = _since_midnight(now) - (_EXPIRY - _AVERAGED)
-    if not timedelta() <= elapsed < _AVERAGED:
-        return None
-    every = timedelta(seconds=6)
-    prices = [price(index_name, now - elapsed + i * every, seed) for i in range(elapsed // every + 1)]
-    return round(statistics.fmean(prices), 6)
+    delivery = running_delivery_price(name, second_of(call.now), call.seed)
+    return {"index_price": price(name, call.now, call.seed), "estimated_delivery_price": delivery}
 
 
 def _index_chart_data(call: Call) -> Json:
-    name, window = _index_name(call), _one_of(call.params, "range", call.windows)
+    name, window = _index_name(call), one_of(call.params, "range", call.windows)
     return chart(name, call.windows[window], call.now, call.seed)
 
 
@@ -148,7 +136,7 @@ def _index_price_names(call: Call) -> Json:
 
 
 def _supported_index_names(call: Call) -> Json:
-    return _listed(_BY_TYPE[_one_of({"type": "all", **call.params}, "type", _BY_TYPE)], call)
+    return _listed(_BY_TYPE[one_of({"type": "all", **call.params}, "type", _BY_TYPE)], call)
 
 
 def _listed(names: Sequence[str], call: Call) -> Json:
@@ -186,23 +174,25 @@ METHODS: dict[str, Callable[[Call], Json]] = {
 }
 
 
-OF_ONE_INDEX = ("get_index_price", "get_index_chart_data")
+OF_ONE_INDEX = ("get_index_price", "get_index_chart_data", "get_delivery_prices")
 """The methods whose calls name an index."""
 
 
 def _index_name(call: Call) -> str:
-    return _one_of(call.params, "index_name", {*INDEX_NAMES} - call.delisted)
+    return one_of(call.params, "index_name", {*INDEX_NAMES} - call.delisted)
 
 
-def _one_of(params: Mapping[str, str], name: str, allowed: Container[str]) -> str:
+def one_of(params: Mapping[str, str], name: str, allowed: Container[str]) -> str:
+    """The text of a parameter; it is refused if it is missing or not allowed."""
     if name not in params:
-        raise _invalid(name, "value is required")
+        raise invalid(name, "value is required")
     if params[name] not in allowed:
-        raise _invalid(name, f"invalid {name}")
+        raise invalid(name, f"invalid {name}")
     return params[name]
 
 
-def _invalid(param: str, reason: str) -> RpcError:
+def invalid(param: str, reason: str) -> RpcError:
+    """The refusal of a parameter."""
     return RpcError(-32602, "Invalid params", {"reason": reason, "param": param})
 
 

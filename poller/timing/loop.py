@@ -64,12 +64,17 @@ async def _end_others() -> None:
 
 
 async def in_thread(work: Callable[[], T], name: str) -> T:
-    """What some blocking work returns. A cancelled call still waits until the work is done."""
+    """What some blocking work returns. A cancelled call still waits until the work is done.
+
+    Raises:
+        asyncio.CancelledError: the call was cancelled, or the process ends, so that the work can't begin.
+    """
     outcome, thread = _start(asyncio.get_running_loop(), work, name)
     try:
         return await outcome
     finally:
-        thread.join()
+        if thread.ident is not None:
+            thread.join()
 
 
 def _start(
@@ -90,5 +95,10 @@ def _start(
             loop.call_soon_threadsafe(handing)
 
     thread = threading.Thread(target=run, name=name, daemon=True)
-    thread.start()
+    try:
+        thread.start()
+    except RuntimeError as error:
+        if "interpreter shutdown" not in str(error):
+            raise
+        outcome.cancel()  # the process ends, and Python 3.12 starts no thread then
     return outcome, thread

@@ -264,6 +264,8 @@ def newest(
 
 def statuses(cursor: DuckDBPyConnection, events: Sequence[Event]) -> list[EventStatus]:
     """The deliveries and acknowledgements of events, in the order of the events."""
+    if not events:
+        return []
     ids = {"ids": [event.id for event in events]}
     deliveries: dict[str, list[Delivery]] = {}
     for event_id, target, outcome, at, detail, tries in cursor.execute(_DELIVERIES, ids).fetchall():

@@ -42,7 +42,7 @@ class Made:
     """The result of a backup.
 
     Attributes:
-        rows: the number of rows of each kind's table.
+        rows: the number of rows of each kind's table; a table that never had any is left out.
         days: the number of files for the days of these tables.
         written: the number of these files that were written.
         left_out: what the backup lacks, in words.
@@ -104,13 +104,13 @@ def _copied(
     limits: Limits,
 ) -> _Copied | None:
     """Copy the days and tables that changed to new files; None if rows were deleted meanwhile."""
-    now = utc_now()
+    now, known = utc_now(), before.tables if before else {}
     with database.read() as cursor:
-        instants = [AsOf.take(cursor, kind) for kind in kinds.kinds_of(schema.tables(cursor))]
+        all_instants = [AsOf.take(cursor, kind) for kind in kinds.kinds_of(schema.tables(cursor))]
         found = schema.version(cursor)
-        daily = {each.kind.table for each in instants}
+        daily = {each.kind.table for each in all_instants}
         whole = WholeTables.copy(cursor, folder, without={*daily, *candles.TABLES})
-    known = before.tables if before else {}
+    instants = [each for each in all_instants if each.count or each.kind.table in {TICKS.table, *known}]
     all_days = [look_at(database, each, known.get(each.kind.table, []), limits.rows, tell) for each in instants]
     check = partial(_refuse_a_loss, parquet, folder, before.made_at if before else now, whole.ours)
     tables = _copied_days(database, folder, parquet, all_days, tell, limits, check)

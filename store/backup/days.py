@@ -19,13 +19,13 @@ from .manifest import File
 from .whole_tables import UNFINISHED, finished
 
 _DAYS = """
-SELECT ts::DATE, count(*), bit_xor(hash({columns}))
+SELECT {time}::DATE, count(*), bit_xor(hash({columns}))
 FROM {table}
 WHERE rowid >= ? AND rowid < ?
 GROUP BY ALL
 """
 
-_ROWS = "SELECT {columns} FROM {table} WHERE rowid < ? AND ts >= ? AND ts < ? ORDER BY {key}, ts"
+_ROWS = "SELECT {columns} FROM {table} WHERE rowid < ? AND {time} >= ? AND {time} < ? ORDER BY {key}, {time}"
 
 _DAY = timedelta(days=1)
 
@@ -88,7 +88,8 @@ def look_at(database: Database, as_of: AsOf, before: Sequence[File], rows: int, 
     `before` are the files of the backup before. No day is copied yet, which `tell` hears after each lease.
     """
     counted: dict[str, tuple[int, int]] = {}
-    query = _DAYS.format(columns=", ".join(as_of.kind.column_names), table=as_of.kind.table)
+    kind = as_of.kind
+    query = _DAYS.format(columns=", ".join(kind.column_names), table=kind.table, time=kind.time)
     for first in range(0, as_of.end, rows):
         with database.read() as cursor:
             for day, count, digest in cursor.execute(query, [first, min(first + rows, as_of.end)]).fetchall():
@@ -121,7 +122,9 @@ def copied(
         files = {}
         for path in written:
             day = path.stem
-            files[day] = replace(finished(parquet, folder, path, "ts"), day=day, digest=days.counted[day][1])
+            files[day] = replace(
+                finished(parquet, folder, path, days.as_of.kind.time), day=day, digest=days.counted[day][1]
+            )
             if day in days.before:
                 check(days.before[day], folder / files[day].path)
         todo = todo[len(files) :]
@@ -160,9 +163,9 @@ def _long_day(
 
 def _write(cursor: DuckDBPyConnection, folder: Path, as_of: AsOf, name: str, start: datetime, end: datetime) -> Path:
     """Write the rows of [start, end) to an unfinished file; return its path."""
-    table = as_of.kind.table
-    path = folder / table / f"{name}{UNFINISHED}"
-    columns = as_instants(schema.columns(cursor, table))
-    query = _ROWS.format(columns=columns, table=table, key=", ".join(as_of.kind.key))
+    kind = as_of.kind
+    path = folder / kind.table / f"{name}{UNFINISHED}"
+    columns = as_instants(schema.columns(cursor, kind.table))
+    query = _ROWS.format(columns=columns, table=kind.table, key=", ".join(kind.key), time=kind.time)
     write(cursor, query, [as_of.end, start, end], path)
     return path

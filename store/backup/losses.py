@@ -1,6 +1,6 @@
 """Losses: rows that a backup has and the database doesn't have. A new backup must not drop them.
 
-Averages that finer rows replaced, and ticks of an import that was undone, are no losses.
+Averages that finer rows replaced, ticks of an import that was undone, and derived rows are no losses.
 """
 
 from collections.abc import Mapping
@@ -79,12 +79,14 @@ def lost(
 
     Args:
         parquet: any connection.
-        kind: the kind of the rows. Only ticks may be gone for a reason.
+        kind: the kind of the rows. Ticks may be gone for a reason, and derived rows can be made anew.
         old: the old copy.
         copied_at: the instant of the old copy.
         new: the new copy of the day; None if the day has no rows now.
         copies: the new copies of other tables, by name.
     """
+    if kind.derived:
+        return 0
     gone = (_GONE if new is None else _GONE + _NOT_NOW).format(columns=", ".join(kind.column_names))
     values: dict[str, Any] = {"old": pattern(old)} | ({} if new is None else {"new": pattern(new)})
     if kind is TICKS:

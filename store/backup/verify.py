@@ -32,20 +32,36 @@ WHERE rowid >= ?
 """
 
 _DAYS = """
-SELECT ts::DATE, count(*)
+SELECT {time}::DATE, count(*)
 FROM {table}
-WHERE ts IS NOT NULL
+WHERE {time} IS NOT NULL
 GROUP BY ALL
 ORDER BY ALL
 """
 
 _DOUBLED = """
-SELECT ts::DATE, count(*) - count(DISTINCT ({key}, ts))
+SELECT {time}::DATE, count(*) - count(DISTINCT ({key}, {time}))
 FROM {table}
-WHERE ts >= ?
-  AND ts < ?
+WHERE {time} >= ?
+  AND {time} < ?
 GROUP BY ALL
-HAVING count(*) > count(DISTINCT ({key}, ts))
+HAVING count(*) > count(DISTINCT ({key}, {time}))
+ORDER BY ALL
+"""
+
+# If a snapshot has no row left, somebody removed them by hand.
+_INCOMPLETE = """
+SELECT found.ts::DATE, count(*)
+FROM (
+    SELECT '{name}/' || {end} AS feed, {time} AS ts, count(*) AS rows
+    FROM {table}
+    WHERE {time} >= $start
+      AND {time} < $end
+    GROUP BY ALL
+) AS found
+JOIN snapshots ON snapshots.feed = found.feed AND snapshots.ts = found.ts
+WHERE found.rows <> snapshots.rows
+GROUP BY ALL
 ORDER BY ALL
 """
 
@@ -129,7 +145,8 @@ def what_it_holds(path: Path) -> Manifest | None:
 
 def _faults_of_kind(database: Database, kind: Kind, rows_end: int) -> Iterator[str]:
     portions = range(0, rows_end, ROWS_A_LEASE)
-    names = {"table": kind.table, "key": ", ".join(kind.key), "sound": kind.sound}
+    names = {"table": kind.table, "key": ", ".join(kind.key), "sound": kind.sound, "time": kind.time}
+    names |= {"name": kind.name, "end": kind.key[0]}
     query = _UNSOUND.format(**names)
     unsound = sum(count for first in portions for (count,) in _ask(database, query, [first, first + ROWS_A_LEASE]))
     if unsound:
@@ -137,6 +154,9 @@ def _faults_of_kind(database: Database, kind: Kind, rows_end: int) -> Iterator[s
     for start, end in _spans(_ask(database, _DAYS.format(**names), [])):
         for day, doubled in _ask(database, _DOUBLED.format(**names), [start, end]):
             yield f"{kind.table}: {doubled:,} rows of {day} are duplicates"
+        if kind.snapshots == kind.name:
+            for day, count in _ask(database, _INCOMPLETE.format(**names), {"start": start, "end": end}):
+                yield f"{kind.table}: {count:,} snapshots of {day} have more or fewer rows than they brought"
 
 
 def _spans(days: list[tuple[date, int]]) -> Iterator[tuple[date, date]]:
@@ -154,7 +174,7 @@ def _reading(cursor: DuckDBPyConnection, table: str) -> str:
     return _READ.format(columns=names, table=schema.quoted(table))
 
 
-def _ask(database: Database, query: str, values: list[int] | list[date]) -> list[Any]:
+def _ask(database: Database, query: str, values: list[int] | list[date] | dict[str, date]) -> list[Any]:
     with database.read() as cursor:
         return cursor.execute(query, values).fetchall()
 

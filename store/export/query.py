@@ -20,8 +20,8 @@ MEDIA_TYPES: Mapping[Format, str] = {
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
 
-ROWS_A_WINDOW = 500_000
-"""The rows read under one lease. 500,000 ticks take 0.1 s, and 26 MB as a table."""
+ROWS_A_WINDOW = 250_000
+"""The rows read under one lease. 250,000 ticks take 0.05 s, and 13 MB as a table."""
 
 MOST_EXCEL_ROWS = 1_048_575
 """An Excel sheet has 1,048,576 rows, and the first has the names of the columns."""
@@ -64,12 +64,17 @@ class ExportQuery:
     @property
     def time(self) -> str:
         """The column that the rows are sorted by."""
-        return "open_time" if self.interval else "ts"
+        return "open_time" if self.interval else self.kind.time
 
     @property
     def names(self) -> tuple[str, ...]:
         """The ends of the feeds' names, as the rows have them."""
         return tuple(map(self.kind.end, self.feeds))
+
+    @property
+    def recorded(self) -> tuple[str, ...]:
+        """The feeds whose gaps and coverage count for the export."""
+        return tuple(map(self.kind.recorded, self.feeds))
 
     @property
     def refusal(self) -> str | None:

@@ -97,7 +97,7 @@ def _rows(kind: Kind) -> str:
         relation=relation_of(kind),
         table=kind.table,
         matches=matches(kind),
-        order=", ".join(f"{kind.table}.{name}" for name in ("ts", *kind.key)),
+        order=", ".join(f"{kind.table}.{name}" for name in (kind.time, *kind.key)),
     )
 
 

@@ -4,19 +4,34 @@ from typing import Any
 
 from duckdb import DuckDBPyConnection
 
-from store.kinds import Column, Kind, kind_of
+from store import kinds
+from store.kinds import TICKS, Column, Kind, kind_of
 from store.ledger import arrivals
 from store.models import to_column
 from store.prices.averages import OF_CHARTS
 
 from .query import ExportQuery
 
+_ENDS = "SELECT DISTINCT {name} FROM {table}"
+
 _OF_SNAPSHOT = (Column("received_at", "TIMESTAMP", "UTC"), Column("source", "VARCHAR", ""))
 
 
-def snapshot_feeds(cursor: DuckDBPyConnection) -> list[str]:
-    """The feeds that have snapshots, by name. Their rows can be exported like the ticks of indexes."""
-    return sorted(feed for feed in arrivals.newest(cursor) if kind_of(feed) is not None)
+def other_feeds(cursor: DuckDBPyConnection) -> list[str]:
+    """The feeds with rows that are no ticks, by name. Their rows can be exported like the ticks of indexes."""
+    return sorted(
+        {feed for feed in arrivals.newest(cursor) if kind_of(feed) is not None}
+        | {kind.feed(end) for kind in kinds.KINDS if _lists_its_feeds(kind) for end in _ends(cursor, kind)}
+    )
+
+
+def _lists_its_feeds(kind: Kind) -> bool:
+    """Does only the table of a kind tell which feeds have rows? It is so for logs and derived rows."""
+    return kind is not TICKS and kind.snapshots != kind.name
+
+
+def _ends(cursor: DuckDBPyConnection, kind: Kind) -> list[str]:
+    return [end for (end,) in cursor.execute(_ENDS.format(name=kind.key[0], table=kind.table)).fetchall()]
 
 
 def columns_of(kind: Kind) -> tuple[Column, ...]:
@@ -28,17 +43,17 @@ def relation_of(kind: Kind) -> str:
     """The SQL relation that has the columns of `columns_of`."""
     if kind.has_source:
         return kind.table
-    feed = f"'{kind.feed('')}' || {kind.table}.{kind.key[0]}"
-    return f"{kind.table} LEFT JOIN snapshots ON snapshots.ts = {kind.table}.ts AND snapshots.feed = {feed}"
+    feed = f"'{kind.snapshots}/' || {kind.table}.{kind.key[0]}"
+    return f"{kind.table} LEFT JOIN snapshots ON snapshots.ts = {kind.table}.{kind.time} AND snapshots.feed = {feed}"
 
 
 def matches(kind: Kind) -> str:
     """The SQL condition for the rows of the kind's table that match a query, with the values of `values_of`."""
-    has_averages = {"source", "resolution_s"} <= set(kind.column_names)
+    has_averages = "resolution_s" in kind.column_names and kind.time != "open_time"  # a candle is no average
     return f"""
         list_contains($names, {kind.table}.{kind.key[0]})
-        AND {kind.table}.ts >= $start
-        AND {kind.table}.ts < $end
+        AND {kind.table}.{kind.time} >= $start
+        AND {kind.table}.{kind.time} < $end
         AND ($healed OR NOT ({OF_CHARTS if has_averages else "false"}))
     """
 

@@ -34,10 +34,10 @@ _COUNTS = """
 SELECT
     {table}.{name},
     coalesce(source, ''),
-    date_trunc('hour', {table}.ts) AS hour,
+    date_trunc('hour', {table}.{time}) AS hour,
     count(*),
-    min({table}.ts),
-    max({table}.ts)
+    min({table}.{time}),
+    max({table}.{time})
 FROM {relation}
 WHERE {table}.rowid >= $first
   AND {table}.rowid < $last
@@ -72,6 +72,14 @@ SELECT count(*), min(ts), max(ts)
 FROM ticks
 WHERE {matches(TICKS)}
 """  # noqa: S608 the condition is a constant
+
+_ROWS_OF_OTHERS = """
+SELECT count(*)
+FROM {table}
+WHERE list_contains($names, {name})
+  AND {time} >= $start
+  AND {time} < $end
+"""
 
 _ROWS_OF_SNAPSHOTS = """
 SELECT CAST(coalesce(sum(rows), 0) AS BIGINT)
@@ -169,11 +177,13 @@ def survey(database: Database, query: ExportQuery) -> Survey:
     with database.read() as cursor:
         as_of = AsOf.take(cursor, query.kind)
         ((gap_events,),) = cursor.execute(_GAP_EVENTS).fetchall()
-        gaps = ledger(cursor, query.start, query.end, exchange_now(database.path), query.feeds)
+        gaps = ledger(cursor, query.start, query.end, exchange_now(database.path), query.recorded)
         complete = coverage(cursor, gaps, query.start, query.end)
         exchange = exchange_of(cursor)
     counts, kind = _Counts(query.kind), query.kind
-    statement = _COUNTS.format(table=kind.table, name=kind.key[0], relation=relation_of(kind), matches=matches(kind))
+    statement = _COUNTS.format(
+        table=kind.table, name=kind.key[0], time=kind.time, relation=relation_of(kind), matches=matches(kind)
+    )
     for first in range(0, as_of.end, ROWS_A_LEASE):
         with database.read() as cursor:
             values = {"first": first, "last": min(first + ROWS_A_LEASE, as_of.end), **values_of(query)}
@@ -187,7 +197,7 @@ def survey(database: Database, query: ExportQuery) -> Survey:
         "coverage": {
             each.feed: {"due": each.due, "live": each.live, "healed": each.healed, "missing": each.missing}
             for each in complete
-            if each.feed in query.feeds
+            if each.feed in query.recorded
         },
         "gaps": [gap_as_json(gap) for gap in gaps],
     }
@@ -197,7 +207,7 @@ def survey(database: Database, query: ExportQuery) -> Survey:
 
 def estimate(cursor: DuckDBPyConnection, query: ExportQuery) -> Estimate:
     """The approximate size of a closed query's export. Candles or snapshots give it quickly, to the hour."""
-    rows = _about(cursor, query) if query.of_prices else _of_snapshots(cursor, query)
+    rows = _about(cursor, query) if query.of_prices else _of_others(cursor, query)
     bytes_a_row = _BYTES_A_ROW["candles" if query.interval else "ticks", query.format]
     width = len(columns_of(query.kind)) / len(TICKS.columns)
     return Estimate(rows, round(rows * bytes_a_row * width))
@@ -219,10 +229,15 @@ def _about(cursor: DuckDBPyConnection, query: ExportQuery) -> int:
     return int(rows)
 
 
-def _of_snapshots(cursor: DuckDBPyConnection, query: ExportQuery) -> int:
-    """The number of rows of the snapshots that a query asks for."""
-    values = {"feeds": list(query.feeds), "start": to_column(query.start), "end": to_column(query.end)}
-    ((rows,),) = cursor.execute(_ROWS_OF_SNAPSHOTS, values).fetchall()
+def _of_others(cursor: DuckDBPyConnection, query: ExportQuery) -> int:
+    """The number of rows that are no ticks. Snapshots know theirs; the tables of other kinds are small."""
+    kind = query.kind
+    values: dict[str, Any] = {"start": to_column(query.start), "end": to_column(query.end)}
+    if kind.snapshots == kind.name:
+        ((rows,),) = cursor.execute(_ROWS_OF_SNAPSHOTS, values | {"feeds": list(query.feeds)}).fetchall()
+    else:
+        statement = _ROWS_OF_OTHERS.format(table=kind.table, name=kind.key[0], time=kind.time)
+        ((rows,),) = cursor.execute(statement, values | {"names": list(query.names)}).fetchall()
     return int(rows)
 
 

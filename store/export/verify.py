@@ -10,6 +10,7 @@ import duckdb
 from store.errors import StoreError
 from store.file.disk import in_one_line, sha256_of
 from store.instants import EPOCH
+from store.kinds import kinds_of
 
 from .files import facts_of, manifest_of
 
@@ -45,7 +46,7 @@ def faults_of_export(path: Path, memory_limit: str) -> Iterator[str]:
 
 
 def _differences(path: Path, manifest: dict[str, Any], memory_limit: str) -> Iterator[str]:
-    query = _FOUND[manifest["format"]].format(time="open_time" if manifest["rows_are"] == "candles" else "ts")
+    query = _FOUND[manifest["format"]].format(time=_time_of(manifest["rows_are"]))
     with duckdb.connect(config={"memory_limit": memory_limit}) as reader:
         ((rows, *ends),) = reader.execute(query, [str(path)]).fetchall()
     first, last = (None if us is None else (EPOCH + timedelta(microseconds=us)).isoformat() for us in ends)
@@ -55,3 +56,10 @@ def _differences(path: Path, manifest: dict[str, Any], memory_limit: str) -> Ite
             f"{path.name} has {rows:,} rows from {first} to {last}, its manifest says {said[0]:,} from {said[1]} to "
             f"{said[2]}"
         )
+
+
+def _time_of(rows_are: Any) -> str:
+    """The column that has the time of rows. The name is one of ours, whatever a manifest says."""
+    if rows_are == "candles":
+        return "open_time"
+    return next((kind.time for kind in kinds_of([rows_are])), "ts")

@@ -53,9 +53,18 @@ _STORAGE = "v1.5.0"
 
 
 class Database:
-    """A database file. Making the object is cheap; the first lease opens the file."""
+    """A database file. Making the object is cheap; the first lease opens the file.
 
-    def __init__(self, path: Path, memory_limit: str = "256MB", limits: Limits = Limits()) -> None:
+    Args:
+        path: of the file.
+        memory_limit: of DuckDB, such as "256MB".
+        limits: when a held file is closed.
+        threads: in which DuckDB works, this one included; None for as many as there are cores.
+    """
+
+    def __init__(
+        self, path: Path, memory_limit: str = "256MB", limits: Limits = Limits(), *, threads: int | None = None
+    ) -> None:
         self.path = real_path(path)
         self.memory_limit = memory_limit
         self._limits = limits
@@ -65,6 +74,8 @@ class Database:
             "storage_compatibility_version": _STORAGE,
             "python_enable_replacements": False,  # a variable of our code must never stand for a missing table
         }
+        if threads is not None:
+            self._config["threads"] = threads
         self._engine = Engine(self.path, self._config)
         self._writing = threading.BoundedSemaphore(1)
         self._reading = threading.BoundedSemaphore(_MOST_READERS)
@@ -190,7 +201,8 @@ class Database:
         with self._translated(), contextlib.suppress(FileNotFoundError):
             if log_of(self.path).stat().st_size >= from_bytes:
                 with self._lease(deadline, read_only=False) as cursor, self._renewing():
-                    cursor.execute("CHECKPOINT")
+                    # A transaction that has ended may still be cleaned up by another cursor. FORCE waits for that.
+                    cursor.execute("FORCE CHECKPOINT")
 
     @contextlib.contextmanager
     def hold(self) -> Iterator[None]:

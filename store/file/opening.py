@@ -32,6 +32,9 @@ _LEASES_A_START = 1000
 _DAMAGED = re.compile("is not a valid DuckDB database file|Could not read enough bytes|Corrupt database file")
 _LOG_DAMAGED = re.compile("WAL (checkpoint iteration )?does not match|Corrupt WAL file")
 
+# What DuckDB adds to its internal errors and to those of a statement. It says nothing to people.
+_WHERE_IN_CODE = re.compile(r"Stack Trace:|\nLINE \d+:")
+
 
 class OutsiderError(BusyError):
     """A program other than Tickwell holds the file. `patiently` tries again; after the deadline it is a BusyError."""
@@ -165,8 +168,13 @@ def holder(refusal: str) -> str | None:
 
 
 def in_one_line(path: Path, error: Exception) -> str:
-    """An error of a file as one line that names the file."""
-    words, _, _ = str(error).partition("Stack Trace:")  # DuckDB adds one to its internal errors
+    """An error of a database as one line that names the file, and the setting that helps where memory was short."""
+    if isinstance(error, duckdb.OutOfMemoryException):  # what follows its first line is advice for SQL
+        first, _, _ = str(error).partition("\n")
+        return f"{path.name}: this takes more memory than TICKWELL_MEMORY_LIMIT allows ({first})"
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename} can't be used: {error.strerror}"
+    words = _WHERE_IN_CODE.split(str(error))[0]
     return f"{path.name}: {' '.join(words.split())}"
 
 

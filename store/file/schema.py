@@ -129,25 +129,30 @@ def columns(connection: DuckDBPyConnection, table: str) -> list[tuple[str, str]]
 
 
 def migrate(connection: DuckDBPyConnection, up_to: int | None = None) -> None:
-    """Apply the missing steps. Each step is on disk, in the file itself, before the next one starts.
+    """Apply the missing steps, each in a transaction of its own. Each is in the file itself before the next one starts.
 
+    A database without our tables gets all steps in one transaction: nobody reads it before it has all of them.
     With `up_to`, the number of a step, the tables become those of an older version.
 
     Raises:
         StoreError: a table that is not ours has a name that a step needs; the file is left as it is.
     """
     applied = version(connection)
-    for step in STEPS:
-        if not applied < number(step) <= (up_to or newest()):
-            continue
+    missing = [step for step in STEPS if applied < number(step) <= (up_to or newest())]
+    for together in [[step] for step in missing] if applied else [missing]:
         connection.execute("BEGIN TRANSACTION")
         connection.execute(_CREATE)
-        try:
-            connection.execute(step.read_text())
-        except duckdb.CatalogException as error:
-            connection.execute("ROLLBACK")
-            words = " ".join(str(error).split())
-            raise StoreError(f"this version needs the name of a table of your own: rename that. {words}") from error
-        connection.execute(_RECORD, {"number": number(step), "name": step.stem, "applied_at": to_column(utc_now())})
+        for step in together:
+            _apply(connection, step)
         connection.execute("COMMIT")
         connection.execute("CHECKPOINT")
+
+
+def _apply(connection: DuckDBPyConnection, step: Path) -> None:
+    try:
+        connection.execute(step.read_text())
+    except duckdb.CatalogException as error:
+        connection.execute("ROLLBACK")
+        words = " ".join(str(error).split())
+        raise StoreError(f"this version needs the name of a table of your own: rename that. {words}") from error
+    connection.execute(_RECORD, {"number": number(step), "name": step.stem, "applied_at": to_column(utc_now())})

@@ -8,11 +8,14 @@ from datetime import datetime, timedelta
 from duckdb import DuckDBPyConnection
 
 from store.instants import EPOCH, HOUR
-from store.ledger import gaps
+from store.ledger import arrivals, gaps
 from store.ledger.coverage import coverage
 from store.ledger.logs import Log, logs
 from store.models import to_column
 from store.prices import candles, ticks
+
+from . import checks
+from .checks import Stretch
 
 SPAN = timedelta(hours=24)
 """Coverage counts this time before now."""
@@ -66,6 +69,8 @@ class Figures:
         gap_s: how many seconds are missing, by feed and state.
         coverage: the share of the last `SPAN` that is known, for each feed with slots due.
         logs: how far each log is recorded, by feed.
+        snapshots: the time of the newest snapshot of each feed that has any.
+        checks: the newest stretch of each self-check of the market.
     """
 
     observed: dict[str, int]
@@ -75,6 +80,8 @@ class Figures:
     gap_s: dict[tuple[str, str], float]
     coverage: dict[str, float]
     logs: dict[str, Log]
+    snapshots: dict[str, datetime]
+    checks: list[Stretch]
 
 
 def figures(cursor: DuckDBPyConnection, index_names: Sequence[str], now: datetime) -> Figures:
@@ -90,6 +97,8 @@ def figures(cursor: DuckDBPyConnection, index_names: Sequence[str], now: datetim
         gap_s=gap_s,
         coverage=shares,
         logs=logs(cursor),
+        snapshots=arrivals.newest(cursor),
+        checks=checks.newest(cursor),
     )
 
 

@@ -23,6 +23,7 @@ from store.file.clock import skew_s
 from store.file.database import Database
 from store.file.meters import BOUNDS_S, Meters, Timer
 from store.file.recorder import Notice, read_notice
+from store.market.checks import State
 from store.models import Cause, GapState
 from store.prices.indexes import known_indexes
 
@@ -149,13 +150,13 @@ def _of_file(found: Figures, configured: Sequence[str], now: datetime) -> Iterat
     )
     yield _counter(
         "tickwell_missed_slots_total",
-        "Slots without a tick while a recorder ran.",
+        "Slots that brought nothing while a recorder ran.",
         ("index_name", "cause"),
         {(name, cause.value): 0 for name in names for cause in Cause} | found.missed,
     )
     yield _gauges(
         "tickwell_gap_seconds",
-        "Seconds in which ticks were due and none came, by what became of the gap.",
+        "Seconds of due slots that brought nothing, by what became of the gap.",
         ("index_name", "state"),
         {(name, state): 0.0 for name in names for state in get_args(GapState)} | found.gap_s,
     )
@@ -176,6 +177,24 @@ def _of_file(found: Figures, configured: Sequence[str], now: datetime) -> Iterat
         "1 when the last request for a log failed, else 0.",
         ("feed",),
         {(feed,): float(bool(log.late)) for feed, log in found.logs.items()},
+    )
+    yield _gauges(
+        "tickwell_snapshot_age_seconds",
+        "Age of the newest snapshot of a feed of the market.",
+        ("feed",),
+        {(feed,): max(0.0, (now - at).total_seconds()) for feed, at in found.snapshots.items()},
+    )
+    yield _gauges(
+        "tickwell_check_state",
+        "The newest result of a self-check of the market: 0 good, 1 a note, 2 a warning.",
+        ("check", "feed"),
+        {(each.name, each.feed): get_args(State).index(each.state) for each in found.checks},
+    )
+    yield _gauges(
+        "tickwell_check_value",
+        "The difference that a self-check of the market found: a fraction, or points of volatility.",
+        ("check", "feed"),
+        {(each.name, each.feed): each.value for each in found.checks},
     )
 
 

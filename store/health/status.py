@@ -1,6 +1,6 @@
 """How the recording goes, in one object for the command line, the API and the pages, and in words."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
@@ -17,6 +17,8 @@ from store.ledger.runs import runs
 from store.models import Exchange
 from store.prices import ticks
 from store.prices.indexes import known_indexes
+
+from . import checks
 
 _TROUBLE = {
     "unreachable": "exchange unreachable",
@@ -45,17 +47,21 @@ def health(database: Database, settings: Settings, now: datetime) -> dict[str, A
     index has a tick, or "failed" when the database can't be read. `exchange` names the exchange of the prices; None
     without prices. `set_aside` names damaged files beside the database. `feeds` has the feeds of the newest run: when
     the newest reply of each came, its age, and whether that is "ok", "stale" for its period, or "empty". For a log it
-    has the time up to which the log is complete, its age, and "ok" or "late" with the reason.
+    has the time up to which the log is complete, its age, and "ok", "stale", or "late" with the reason. `checks` has
+    the newest result of each self-check of the market.
     """
     notice = read_notice(database.path)
     indexes: dict[str, Any] = {}
     feeds: dict[str, Any] = {}
+    found: list[dict[str, Any]] = []
     failure, exchange = None, None
     try:
         with database.read() as cursor:
             exchange = exchange_of(cursor)
             indexes = _indexes(cursor, settings, now)
-            feeds = _feeds(cursor, indexes, now)
+            newest = {name: datetime.fromisoformat(index["last"]) for name, index in indexes.items()}
+            feeds = feeds_at(cursor, newest, now)
+            found = [checks.as_json(each, now) for each in checks.newest(cursor)]
         status = _status(indexes, settings)
     except NoDatabaseError:
         status = "empty"
@@ -72,7 +78,16 @@ def health(database: Database, settings: Settings, now: datetime) -> dict[str, A
         ),
         "indexes": indexes,
         "feeds": feeds,
+        "checks": found,
     }
+
+
+def feeds_at(cursor: Cursor, newest: Mapping[str, datetime], now: datetime) -> dict[str, Any]:
+    """The feeds of the newest run and all logs, as `health` has them. `newest` are the newest ticks of indexes."""
+    known = {**newest, **arrivals.newest(cursor)}
+    periods = {feed: seconds for run in runs(cursor)[-1:] for feed, seconds in run.feeds.items()}
+    snapshots = {feed: _feed(known.get(feed), now, seconds) for feed, seconds in periods.items()}
+    return snapshots | {feed: _log(log, now) for feed, log in logs(cursor).items()}
 
 
 def in_words(
@@ -172,24 +187,18 @@ def _indexes(cursor: Cursor, settings: Settings, now: datetime) -> dict[str, Any
     return described
 
 
-def _feeds(cursor: Cursor, indexes: dict[str, Any], now: datetime) -> dict[str, Any]:
-    """The feeds of the newest run: the newest reply of each, and whether it is fresh."""
-    newest = {name: datetime.fromisoformat(index["last"]) for name, index in indexes.items()} | arrivals.newest(cursor)
-    periods = {feed: seconds for run in runs(cursor)[-1:] for feed, seconds in run.feeds.items()}
-    snapshots = {feed: _feed(newest.get(feed), now, seconds) for feed, seconds in periods.items()}
-    return snapshots | {feed: _log(log, now) for feed, log in logs(cursor).items()}
-
-
 def _log(log: Log, now: datetime) -> dict[str, Any]:
-    complete = {"last": log.complete_to.isoformat(), "age_s": _age_s(log.complete_to, now)}
-    return {**complete, "state": "late", "reason": log.late} if log.late else {**complete, "state": "ok"}
+    if log.late:
+        return _feed(log.complete_to, now, None) | {"state": "late", "reason": log.late}
+    return _feed(log.complete_to, now, log.period_s)
 
 
-def _feed(last: datetime | None, now: datetime, period_s: int) -> dict[str, Any]:
+def _feed(last: datetime | None, now: datetime, period_s: int | None) -> dict[str, Any]:
     if last is None:
         return {"last": None, "age_s": None, "state": "empty"}
     age_s = _age_s(last, now)
-    return {"last": last.isoformat(), "age_s": age_s, "state": "stale" if age_s > stale_after_s(period_s) else "ok"}
+    is_stale = period_s is not None and age_s > stale_after_s(period_s)
+    return {"last": last.isoformat(), "age_s": age_s, "state": "stale" if is_stale else "ok"}
 
 
 def _age_s(last: datetime, now: datetime) -> float:

@@ -13,7 +13,7 @@ from store.file.rows import insert
 from store.kinds import Kind, kind_of
 from store.models import Snapshot, from_column, to_column
 
-_COLUMNS = ("feed", "ts", "received_at", "source", "rows")
+_COLUMNS = ("feed", "ts", "received_at", "source", "rows", "index_price", "rejected")
 
 _KNOWN = """
 SELECT feed, ts
@@ -28,8 +28,8 @@ GROUP BY feed
 """
 
 
-def append(cursor: DuckDBPyConnection, snapshots: Iterable[Snapshot]) -> None:
-    """Store each snapshot whose (feed, ts) is new, with its rows in the table of its kind.
+def append(cursor: DuckDBPyConnection, snapshots: Iterable[Snapshot]) -> list[Snapshot]:
+    """Store each snapshot whose (feed, ts) is new, with its rows in the table of its kind; return these snapshots.
 
     Call it inside `Database.write`.
     """
@@ -37,15 +37,15 @@ def append(cursor: DuckDBPyConnection, snapshots: Iterable[Snapshot]) -> None:
     for snapshot in snapshots:
         new.setdefault((snapshot.feed, to_column(snapshot.ts)), snapshot)
     if not new:
-        return
+        return []
     instants = [ts for _, ts in new]
     for known in cursor.execute(_KNOWN, [min(instants), max(instants)]).fetchall():
         new.pop(known, None)
-    noted = ((*key, to_column(each.received_at), each.source, len(each.rows)) for key, each in new.items())
-    insert(cursor, "snapshots", _COLUMNS, noted)
+    insert(cursor, "snapshots", _COLUMNS, map(_note, new.values()))
     for kind, of_kind in _by_kind(each for each in new.values() if each.rows):
-        names = (kind.key[0], "ts", *(column.name for column in kind.brought))
+        names = (*_shared(kind, of_kind[0]), *(column.name for column in kind.brought))
         insert(cursor, kind.table, names, chain.from_iterable(_rows(kind, each) for each in of_kind))
+    return list(new.values())
 
 
 def newest(cursor: DuckDBPyConnection) -> dict[str, datetime]:
@@ -62,9 +62,21 @@ def _by_kind(snapshots: Iterable[Snapshot]) -> Iterable[tuple[Kind, Sequence[Sna
     return found.items()
 
 
+def _note(snapshot: Snapshot) -> tuple[Any, ...]:
+    """The row of `snapshots`."""
+    instants = to_column(snapshot.ts), to_column(snapshot.received_at)
+    return snapshot.feed, *instants, snapshot.source, len(snapshot.rows), snapshot.index_price, snapshot.rejected
+
+
+def _shared(kind: Kind, snapshot: Snapshot) -> dict[str, Any]:
+    """The values that all rows of a snapshot share, by column."""
+    shared = {kind.key[0]: kind.end(snapshot.feed), kind.time: to_column(snapshot.ts)}
+    return shared | ({"source": snapshot.source, "resolution_s": 0} if kind.has_source else {})
+
+
 def _rows(kind: Kind, snapshot: Snapshot) -> Iterator[tuple[Any, ...]]:
     """The rows of a snapshot as the table of its kind keeps them."""
-    shared = (kind.end(snapshot.feed), to_column(snapshot.ts))
+    shared = _shared(kind, snapshot).values()
     for row in snapshot.rows:
         values = (to_column(value) if isinstance(value, datetime) else value for value in row)
         yield (*shared, *values)

@@ -11,7 +11,7 @@ from duckdb import DuckDBPyConnection
 from store.models import from_column, to_column
 
 _LOGS = """
-SELECT feed, complete_to, late
+SELECT feed, complete_to, late, period_s
 FROM logs
 ORDER BY feed
 """
@@ -22,8 +22,8 @@ WHERE feed = ?
 """
 
 _NOTE = """
-INSERT INTO logs (feed, complete_to, late)
-VALUES (?, ?, ?)
+INSERT INTO logs (feed, complete_to, late, period_s)
+VALUES (?, ?, ?, ?)
 """
 
 
@@ -35,21 +35,25 @@ class Log:
         feed: its name, such as "dvol/BTC".
         complete_to: all entries before this time are stored.
         late: why the last request failed; empty when it succeeded.
+        period_s: the seconds between two entries, or between two requests if that is longer. None: not known, because
+            an older version wrote the row.
     """
 
     feed: str
     complete_to: datetime
     late: str = ""
+    period_s: int | None = None
 
 
 def logs(cursor: DuckDBPyConnection) -> dict[str, Log]:
     """How far each log is recorded, by the name of its feed."""
     return {
-        feed: Log(feed, from_column(complete_to), late) for feed, complete_to, late in cursor.execute(_LOGS).fetchall()
+        feed: Log(feed, from_column(complete_to), *rest)
+        for feed, complete_to, *rest in cursor.execute(_LOGS).fetchall()
     }
 
 
 def note(cursor: DuckDBPyConnection, log: Log) -> None:
     """Note how far a log is recorded, and replace the note before. Call it inside `Database.write`."""
     cursor.execute(_FORGET, [log.feed])
-    cursor.execute(_NOTE, [log.feed, to_column(log.complete_to), log.late])
+    cursor.execute(_NOTE, [log.feed, to_column(log.complete_to), log.late, log.period_s])

@@ -51,6 +51,12 @@ FROM runs
 ORDER BY started_at
 """
 
+_FEEDS = """
+SELECT DISTINCT unnest(map_keys(feeds)) AS feed
+FROM runs
+ORDER BY feed
+"""
+
 _NOTED = """
 SELECT slot, feed
 FROM misses
@@ -144,6 +150,11 @@ def runs(cursor: DuckDBPyConnection) -> list[Run]:
         Run(from_column(started), feeds, version, ended and from_column(ended))
         for started, feeds, version, ended in cursor.execute(_RUNS).fetchall()
     ]
+
+
+def feeds(cursor: DuckDBPyConnection) -> list[str]:
+    """The feeds that any run recorded, by name."""
+    return [feed for (feed,) in cursor.execute(_FEEDS).fetchall()]
 
 
 def append_misses(cursor: DuckDBPyConnection, misses: Iterable[Miss]) -> None:

@@ -127,7 +127,6 @@ FROM ({parts})
 ORDER BY open_time
 """
 
-# A candle keeps only its largest resolution_s. Every average in it is judged as that long.
 _BARS = """
 SELECT
     time_bucket($interval, open_time) AS open_time,
@@ -135,14 +134,18 @@ SELECT
     max(high) AS high,
     min(low) AS low,
     arg_max(close, parts.open_time) AS close,
-    sum(tick_count) AS tick_count,
-    sum(observed_count) AS observed_count,
-    max(resolution_s) AS resolution_s,
-    sum((tick_count - observed_count) * resolution_s) AS averaged_s
+    sum(tick_count) AS tick_count{averages}
 FROM ({parts}) AS parts
 GROUP BY 1
 ORDER BY 1
 """
+
+# A candle keeps only its largest resolution_s. Every average in it is judged as that long. Where no average can be,
+# these columns are left out: they take a fifth of the time.
+_AVERAGES = """,
+    sum(observed_count) AS observed_count,
+    max(resolution_s) AS resolution_s,
+    sum((tick_count - observed_count) * resolution_s) AS averaged_s"""
 
 _COUNT_UP_TO = """
 SELECT count(*)
@@ -232,10 +235,19 @@ def _folded(
     if averaged_to is not None and end < averaged_to:
         parts.append(_FOLLOWS_COVER)
         values |= {"longest": _LONGEST_AVERAGE}
-    if interval:
-        values |= {"interval": interval}
-    folded = (_BARS if interval else _TICKS).format(parts="UNION ALL".join(parts))
-    return cursor.execute(folded, values).fetchnumpy()
+    all_parts = "UNION ALL".join(parts)
+    if not interval:
+        return cursor.execute(_TICKS.format(parts=all_parts), values).fetchnumpy()
+    averages = _AVERAGES if averaged_to is not None and opens < averaged_to else ""
+    folded = _BARS.format(parts=all_parts, averages=averages)
+    found = cursor.execute(folded, values | {"interval": interval}).fetchnumpy()
+    return found if averages else found | _none_averaged(found["tick_count"])
+
+
+def _none_averaged(tick_count: Any) -> dict[str, Any]:
+    """The columns on averages of bars that have none."""
+    none = (0 * tick_count).astype("int32")
+    return {"observed_count": tick_count, "resolution_s": none, "averaged_s": none}
 
 
 def _source(opens: datetime, end: datetime, interval: timedelta, mark: datetime | None) -> tuple[str, datetime]:

@@ -34,10 +34,11 @@ UPDATE candles_closed
 SET closed_to = $closed_to
 """
 
+# `min` and `max` would read all ticks from `start` on.
 _ARRIVED = """
-SELECT min(ts), max(ts)
-FROM ticks
-WHERE ts >= $start
+SELECT
+    (SELECT ts FROM ticks WHERE ts >= $start ORDER BY ts LIMIT 1),
+    (SELECT ts FROM ticks WHERE ts >= $start ORDER BY ts DESC LIMIT 1)
 """
 
 _LAST_MINUTE = """
@@ -47,9 +48,13 @@ FROM candles_1m
 
 _COUNT = """
 SELECT count(*)
-FROM ticks
-WHERE ts >= $start
-  AND ts < $end
+FROM (
+    SELECT 1
+    FROM ticks
+    WHERE ts >= $start
+      AND ts < $end
+    LIMIT $most
+)
 """
 
 _MINUTES = """
@@ -116,7 +121,7 @@ WHERE open_time >= $start
   AND open_time < $end
 """
 
-_PORTIONS = (*(timedelta(days=days) for days in (1000, 100, 10, 1)), HOUR)
+_PORTIONS = (HOUR, *(timedelta(days=days) for days in (1, 10, 100, 1000)))
 
 
 def closed_to(cursor: DuckDBPyConnection) -> datetime | None:
@@ -216,11 +221,13 @@ def refold_between(cursor: DuckDBPyConnection, first: datetime, last: datetime) 
 
 def longest_with_few(cursor: DuckDBPyConnection, start: datetime, most_ticks: int) -> timedelta:
     """The longest time from `start` on, of an hour to 1000 days, that has at most so many ticks; at least an hour."""
-    for length in _PORTIONS[:-1]:
-        values = {"start": to_column(start), "end": to_column(start + length)}
-        if cursor.execute(_COUNT, values).fetchall()[0][0] <= most_ticks:
-            return length
-    return _PORTIONS[-1]
+    longest = _PORTIONS[0]
+    for length in _PORTIONS[1:]:
+        values = {"start": to_column(start), "end": to_column(start + length), "most": most_ticks + 1}
+        if cursor.execute(_COUNT, values).fetchall()[0][0] > most_ticks:
+            break
+        longest = length
+    return longest
 
 
 def floor(at: datetime, length: timedelta) -> datetime:

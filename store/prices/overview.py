@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from duckdb import DuckDBPyConnection
@@ -66,6 +66,19 @@ class Card:
     def change(self) -> float:
         """The change since `since`, as a fraction of the reference."""
         return math.nan if self.latest is None else self.latest.price / self.reference - 1
+
+    def followed_by(self, tick: Tick) -> "Card":
+        """The card after another tick, if that is newer than what it knows; the day still begins where it began."""
+        if self.latest is None or tick.ts <= self.latest.ts:
+            return self
+        return replace(
+            self,
+            latest=tick,
+            low=min(self.low, tick.price),
+            high=max(self.high, tick.price),
+            averages_s=max(self.averages_s, tick.resolution_s),
+            closes=(*self.closes[:-1], tick.price),
+        )
 
 
 def cards(cursor: DuckDBPyConnection, names: Sequence[str], shortest_bar: timedelta = timedelta(0)) -> list[Card]:

@@ -31,7 +31,7 @@ running AS (
     FROM hours
 )
 SELECT
-    min(open_time) FILTER (WHERE reached - observed < $offset + $limit),
+    min(open_time) FILTER (WHERE reached - observed < CAST($offset AS BIGINT) + $limit),
     max(open_time) FILTER (WHERE reached > $offset) + INTERVAL 1 HOUR,
     coalesce(max(reached) FILTER (WHERE reached <= $offset), 0)
 FROM running

@@ -18,6 +18,7 @@ from tests.bench.charting import chart_queries
 from tests.bench.exporting import exports
 from tests.bench.importing import imports
 from tests.bench.long_history import history
+from tests.bench.markets import markets
 from tests.bench.peers import Figures, ours, peers
 from tests.bench.reading import ledgers
 from tests.bench.recording import append_embedded, notifying, recorder, visible_embedded, visible_external
@@ -40,6 +41,7 @@ def rows(folder: Path, simulator: Simulator) -> Iterator[Row]:
     yield from recorder(folder, simulator)
     if not SMALL:
         yield from notifying(folder, simulator)
+    yield from markets(folder, simulator)
     yield from dashboards(folder, simulator)
 
 

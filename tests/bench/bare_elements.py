@@ -57,6 +57,7 @@ BLOCKS: dict[str, Callable[[dict[str, Any]], AbstractContextManager[Any]]] = {
     "popover": lambda its: st.popover(its["label"]),
     "expander": lambda its: st.expander(its["label"]),
     "container": lambda _its: nullcontext(),
+    "transparent": lambda _its: nullcontext(),
 }
 
 _DRAWN: dict[str, Callable[[dict[str, Any], str], object]] = {

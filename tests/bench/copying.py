@@ -48,6 +48,8 @@ def _copies(block: Any) -> Iterator[Element]:
     for each in block.children.values():
         if each.type in BLOCKS or each.type in {"tab_container", "tab"}:
             yield Element(each.type, _block_values(each), list(_copies(each)))
+        elif each.type == "bidi_component" and each.key == "pulse":
+            yield Element("caption", _line(each))
         elif each.type != "empty":
             yield Element(each.type, _VALUES[each.type](each))
 
@@ -70,6 +72,11 @@ def _options(element: Any) -> dict[str, Any]:
         "options": options,
         "default": [options[each] for each in ([chosen] if isinstance(chosen, int) else chosen)],
     }
+
+
+def _line(element: Any) -> dict[str, Any]:
+    told = json.loads(element.proto.json)
+    return {"body": f"{told['before']}{told['age_s']} s old{told['after']}. {told['end']}"}
 
 
 def _figure(element: Any) -> dict[str, Any]:

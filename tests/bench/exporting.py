@@ -125,7 +125,7 @@ def bare(folder: Path) -> str:
 
 
 def ours(folder: Path) -> str:
-    database = Database(history(TICKS).path, Settings().memory_limit)
+    database = Database(history(TICKS).path, Settings().memory_limit, threads=1)
 
     def export(query: ExportQuery, its: Path) -> None:
         exports = Exports(database, PLENTY)

@@ -42,7 +42,7 @@ VALUES ($end - to_seconds($count // 2), $end, 'bench', MAP {'btc_usd': 1, 'eth_u
 def history(count: int) -> Database:
     """A file with `count` ticks and their candles, from the cache if it was made before."""
     path = ROOT / f".cache/recorded-{count}-schema-{schema.newest()}.duckdb"
-    database = Database(path)
+    database = Database(path, threads=1)  # as pages have it
     if not path.exists():
         making = Database(path.with_name(f"making-{path.name}"))
         for remains in path.parent.glob(f"{making.path.name}*"):

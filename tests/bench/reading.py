@@ -18,7 +18,7 @@ LEDGERS = 20 if SMALL else 100
 
 def ledgers(folder: Path) -> Iterator[Row]:
     """What it costs to read the ledger of ten days that nothing was recorded in but a tick a minute for 12 hours."""
-    empty, sparse = (Database(folder / f"{name}.duckdb") for name in ("empty", "sparse"))
+    empty, sparse = (Database(folder / f"{name}.duckdb", threads=1) for name in ("empty", "sparse"))
     gone_s, back_s = HOUR, HOUR + 10 * DAY
     for database, end_s in ((empty, gone_s), (sparse, back_s)):
         database.migrate()

@@ -51,7 +51,7 @@ def bare_append(connection: duckdb.DuckDBPyConnection, number: int) -> None:
 
 
 def append_embedded(folder: Path) -> Iterator[Row]:
-    database = Database(folder / "append.duckdb")
+    database = Database(folder / "append.duckdb", threads=1)
     database.migrate()
 
     def append(number: int) -> None:
@@ -65,7 +65,7 @@ def append_embedded(folder: Path) -> Iterator[Row]:
 
 def visible_embedded(folder: Path) -> Iterator[Row]:
     """From a reply to its being read, both in the process that holds the file."""
-    database = Database(folder / "embedded.duckdb")
+    database = Database(folder / "embedded.duckdb", threads=1)
     database.migrate()
     receive = receiving(database, database)
     with database.hold(), bare_file(folder / "bare-embedded.duckdb") as connection:
@@ -77,7 +77,7 @@ def visible_embedded(folder: Path) -> Iterator[Row]:
 def visible_external(folder: Path) -> Iterator[Row]:
     """From a reply to its being read, each with an opening of the file; the bare transaction opens such a file too."""
     path = folder / "bare-external.duckdb"
-    database, reader = (Database(folder / "external.duckdb") for _ in range(2))
+    database, reader = (Database(folder / "external.duckdb", threads=1) for _ in range(2))
     for each in (database, Database(path)):
         each.migrate()
 

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from store.models import Exchange
-from tests.faults import alone, disks, exchange, files, kills, others, telling
+from tests.faults import alone, disks, exchange, files, kills, markets, others, telling
 from tests.faults.stage import SECOND, Stage
 from tests.store import files as damages
 
@@ -48,10 +48,15 @@ ODD_REPLIES: dict[str, dict[str, Any]] = {
     "a byte a second": {"kind": "trickle"},
 }
 
+# Faults of all replies about one chain, and of some of its rows.
+ODD_CHAINS = ("html", "not_json", "reset", "cut_off", "hang_up", "slow", "old_summary")
+ODD_ROWS = ("missing_rows", "null_marks", "unknown_names", "double_rows", "other_times")
 
-def _odd(subject: str, inject: Callable[..., None], *which: str) -> dict[str, Kind]:
+
+def _odd(subject: str, inject: Callable[..., None], *which: str, mode: str = "external") -> dict[str, Kind]:
     return {
-        f"{subject}: {what}": Kind(partial(inject, *which, **fault), times=1) for what, fault in ODD_REPLIES.items()
+        f"{subject}: {what}": Kind(partial(inject, *which, **fault), times=1, mode=mode)
+        for what, fault in ODD_REPLIES.items()
     }
 
 
@@ -82,6 +87,11 @@ KINDS: dict[str, Kind] = {
     "one index: delisted": Kind(alone.delisted, times=1),
     **_odd("all charts", alone.one_method, "get_index_chart_data"),
     **_odd("list of names", alone.one_method, "get_supported_index_names"),
+    **_odd("one chain", markets.one_chain, mode="market"),
+    **{f"one chain: {kind}": Kind(partial(markets.one_chain, kind=kind), 0, 1, "market") for kind in ODD_CHAINS},
+    **{f"rows of a chain: {kind}": Kind(partial(markets.odd_rows, kind=kind), 0, 1, "market") for kind in ODD_ROWS},
+    "pages of a log are short": Kind(markets.short_pages, times=1, mode="market"),
+    "exchange settles options": Kind(markets.settlement, times=1, mode="market", at=SETTLEMENT),
     "outage is healed": Kind(exchange.heal),
     "chart is cut off": Kind(partial(exchange.charts, exchange.cut_off)),
     "chart has another step": Kind(exchange.another_step),
@@ -131,6 +141,13 @@ KINDS: dict[str, Kind] = {
     "kill -9 while migrating": Kind(kills.kill_while_migrating, kills=30),
     "kill -9 while the file is made": Kind(kills.kill_while_creating, kills=30),
     "kill -9 while closing candles": Kind(kills.kill_while_closing_candles, kills=30),
+    "kill -9 while a chain is stored": Kind(partial(markets.kill_while_storing_chains, "leased"), kills=40),
+    "kill -9 while a chain is stored, file held": Kind(partial(markets.kill_while_storing_chains, "held"), kills=40),
+    "kill -9 while chains are checkpointed": Kind(
+        partial(markets.kill_while_storing_chains, "checkpointing"), kills=40
+    ),
+    "kill -9 while days are packed": Kind(markets.kill_while_packing, kills=60),
+    "kill -9 while a market is recorded": Kind(markets.kill_market, kills=20, mode="market"),
     "kill -9 while people are told": Kind(telling.kill_while_telling, kills=100),
     "kill -9 of a backup": Kind(kills.kill_backup, kills=30),
     "kill -9 of an import": Kind(others.kill_import, kills=30),
@@ -152,5 +169,7 @@ IN_SHORT = (
     "disk is full",
     "clock is set forward by an hour",
     "kill -9 while appending, file held",
+    "kill -9 while a chain is stored",
+    "kill -9 while days are packed",
 )
 """One kind for each part that can fail: the exchange, the file, the disk, the clock, the processes."""

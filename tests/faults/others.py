@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-from poller.simulator.prices import price
 from poller.simulator.server import Simulator
+from poller.simulator.truth.prices import price
 from store.file import schema
 from store.file.recorder import read_notice
 from store.instants import EPOCH

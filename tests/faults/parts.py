@@ -12,7 +12,7 @@ from typing import Any
 
 import duckdb
 
-from poller.simulator.prices import average, price
+from poller.simulator.truth.prices import average, price
 from store.backup.verify import faults_of_backup, what_it_holds
 from store.file import schema
 from store.file.locks import lease_locks

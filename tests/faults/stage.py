@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from poller.simulator.faults import Fault
-from poller.simulator.prices import average, price
 from poller.simulator.server import Simulator
+from poller.simulator.truth.prices import average, price
 from store.file.aside import list_aside, log_of
 from store.file.database import Database
 from store.instants import EPOCH
@@ -23,7 +23,8 @@ from store.ledger.gaps import ledger
 from store.models import Exchange, utc_now
 from tests.conftest import Program, wait_until
 from tests.faults.result import Result, empty_slots
-from tests.faults.witness import Row
+from tests.faults.witness import Arrival, Row
+from tests.support import market
 
 INDEXES = ("btc_usd", "eth_usd")
 SECOND = timedelta(seconds=1)
@@ -40,7 +41,8 @@ class Stage:
     Args:
         folder: an empty one.
         seed: of the random numbers.
-        mode: of the recorder; or "dashboard", a whole one with the recorder in its process.
+        mode: of the recorder; "market" for one that records markets too, as `witness.feeds_of_markets` has them; or
+            "dashboard", a whole one with the recorder in its process.
         ahead_s: how far the clocks of exchange and recorder are ahead of the machine's.
         long: use the long form of the fault.
         poses_as: the exchange that the simulator claims to be.
@@ -75,6 +77,7 @@ class Stage:
         self._ahead_file = folder.with_name(f"{folder.name}.ahead")
         self._ahead_file.write_text(str(ahead_s))
         self._acknowledged: set[Row] = set()
+        self._arrived: set[Arrival] = set()
         self.counted: int | None = None
         self.note = ""
         self.settings: dict[str, object] = {}
@@ -107,6 +110,8 @@ class Stage:
     def start(self, zone: str = "UTC") -> None:
         """Record, in a process whose local time is that of a zone."""
         settings = {"database": self.file, "deribit_url": self.url, "poll_seconds": 1} | self.settings
+        if self.mode == "market":
+            settings["markets"] = "BTC,ETH"
         arguments = [self.mode, str(self._ahead_file), zone, self.certificate]
         if self.mode == "dashboard":
             self.port = free_port()
@@ -207,9 +212,10 @@ class Stage:
         self.forget()
 
     def forget(self) -> None:
-        """Drop all acknowledged ticks so far, because the test deleted them."""
+        """Drop all acknowledged ticks and snapshots so far, because the test deleted them."""
         with self._heard:
             self._acknowledged.clear()
+            self._arrived.clear()
 
     # What must be true
 
@@ -219,6 +225,15 @@ class Stage:
             return sorted(
                 ts // 1_000_000 for name, ts, _, step in self._acknowledged if name == index_name and not step
             )
+
+    def snapshots(self, feed: str) -> list[float]:
+        """When each acknowledged snapshot of a feed was received, in seconds since 1970, ascending."""
+        with self._heard:
+            return sorted(received_us / 1e6 for name, _, received_us, _ in self._arrived if name == feed)
+
+    def now(self) -> datetime:
+        """The time of the exchange's clock."""
+        return self._exchange_time()
 
     def result(self, fault: str) -> Result:
         """Compare the file with the acknowledged ticks, the exchange's replies, and the slots that were due.
@@ -235,20 +250,24 @@ class Stage:
                 note=self.note,
             )
         now = utc_now() + timedelta(seconds=max(0.0, self.exchange_ahead_s, float(self._ahead_file.read_text())))
+        with self._heard:
+            acknowledged, arrived = set(self._acknowledged), set(self._arrived)
         with self.database.read() as cursor:
             rows = cursor.execute(_STORED).fetchall()
             gaps = ledger(cursor, EPOCH, now, now)
+            lost_snapshots, invented_rows = market.losses(cursor, arrived)
         stored = [row[:4] for row in rows]
         kept = [(self.folder / name).read_bytes() for name in list_aside(self.file)]
-        with self._heard:
-            acknowledged = set(self._acknowledged)
         explained = [(gap.feed, gap.start, gap.end) for gap in gaps]
         return Result(
             fault,
             self.injected,
-            len(acknowledged),
-            len(acknowledged - set(stored)) + sum(damaged not in kept for damaged in self._damaged),
-            len(stored) - len({row[:2] for row in stored}) + sum(not self._published(row) for row in stored),
+            len(acknowledged) + len(arrived),
+            len(acknowledged - set(stored)) + sum(damaged not in kept for damaged in self._damaged) + lost_snapshots,
+            len(stored)
+            - len({row[:2] for row in stored})
+            + sum(not self._published(row) for row in stored)
+            + invented_rows,
             sum(
                 not any(name == its and start <= slot < end for its, start, end in explained)
                 for name, slot in empty_slots(rows, INDEXES, now)
@@ -284,9 +303,10 @@ class Stage:
     def _listen(self, program: Program) -> None:
         assert program.process.stdout is not None
         for line in program.process.stdout:
-            at, added = json.loads(line)
+            at, added, arrived = json.loads(line)
             with self._heard:
                 self._acknowledged.update(tuple(row) for row in added)
+                self._arrived.update(tuple(row) for row in arrived)
                 self.delays_s += [at - ts_us / 1e6 for _, ts_us, _, resolution_s in added if not resolution_s]
                 self._heard.notify_all()
 

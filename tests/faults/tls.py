@@ -37,7 +37,7 @@ class Front(socketserver.ThreadingTCPServer):
         self.simulator, self.certificate = simulator, certificate
         self.fails: str | None = None
         self.broken = 0
-        _certify(certificate)
+        certify(certificate)
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.load_cert_chain(certificate)
 
@@ -98,7 +98,7 @@ def _target(asked: Any) -> str:
     return first[1].decode() if first else ""
 
 
-def _certify(path: Path) -> None:
+def certify(path: Path) -> None:
     """Write a key and a self-signed certificate."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])

@@ -46,7 +46,7 @@ class Visit:
             max_size=None,
             proxy=None,
         ) as socket:
-            socket.send(self._run())
+            socket.send(order(self._page))
             every: dict[str, float] = {}
             due: dict[str, float] = {}
             while not self._ended.is_set():
@@ -56,7 +56,7 @@ class Visit:
                 for fragment, interval in every.items():
                     if now >= due.setdefault(fragment, now + interval):
                         due[fragment] = now + interval
-                        socket.send(self._run(fragment))
+                        socket.send(order(self._page, fragment))
 
     def _hear(self, received: str | bytes, every: dict[str, float]) -> None:
         assert isinstance(received, bytes)
@@ -68,14 +68,15 @@ class Visit:
         elif kind == "script_finished":
             self.runs += 1
 
-    def _run(self, fragment: str = "") -> bytes:
-        """A message to run the page, or a part of it."""
-        order = BackMsg()
-        order.rerun_script.page_name, _, order.rerun_script.query_string = self._page.partition("?")
-        if fragment:
-            order.rerun_script.fragment_id = fragment
-            order.rerun_script.is_auto_rerun = True
-        return bytes(order.SerializeToString())
+
+def order(page: str, part: str = "") -> bytes:
+    """The message with which a browser runs a page; with a part, the message of the timer that refreshes the part."""
+    order = BackMsg()
+    order.rerun_script.page_name, _, order.rerun_script.query_string = page.partition("?")
+    if part:
+        order.rerun_script.fragment_id = part
+        order.rerun_script.is_auto_rerun = True
+    return bytes(order.SerializeToString())
 
 
 @contextlib.contextmanager

@@ -26,7 +26,7 @@ BIN = Path(sys.executable).parent
 
 # Any user except root, without rights except to read the place of the test's Python, such as root's home.
 _RIGHTS = "-all,+dac_read_search"
-_NOBODY = (
+NOBODY = (
     *("setpriv", "--reuid", str(USER), "--regid", str(USER), "--clear-groups", "--no-new-privs"),
     *("--bounding-set", _RIGHTS, "--inh-caps", _RIGHTS, "--ambient-caps", _RIGHTS),
 )
@@ -59,7 +59,7 @@ class Host:
     def run(self, command: Sequence[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
         """Run a command to its end beside the started programs."""
         return subprocess.run(
-            [*(_NOBODY if IS_ROOT else ()), *command],
+            [*(NOBODY if IS_ROOT else ()), *command],
             cwd=self.app,
             env=environment,
             capture_output=True,
@@ -86,7 +86,7 @@ class Started:
         self, host: Host, command: Sequence[str], environment: Mapping[str, str], *, contained: bool = False
     ) -> None:
         self._contained = contained and IS_ROOT
-        prefix = [*(CONTAINER if self._contained else ()), *(_NOBODY if IS_ROOT else ())]
+        prefix = [*(CONTAINER if self._contained else ()), *(NOBODY if IS_ROOT else ())]
         self._process = subprocess.Popen(
             [*prefix, *command],
             cwd=host.app,
@@ -114,9 +114,9 @@ class Started:
         return self._process.returncode, said
 
 
-def health_under(host: str, port: int) -> int:
+def health_under(host: str, port: int, path: str = "/api/health") -> int:
     """The status of a dashboard's health under a name."""
-    return httpx.get(f"http://127.0.0.1:{port}/api/health", headers={"host": host}, timeout=5).status_code
+    return httpx.get(f"http://127.0.0.1:{port}{path}", headers={"host": host}, timeout=5).status_code
 
 
 def wait_until_well(port: int) -> None:

@@ -1,14 +1,19 @@
 """The image has what the project needs, and no other file."""
 
+import io
 import os
 import re
 import shlex
 import shutil
 import subprocess
 import tomllib
+from typing import Any
 
 import pytest
 import yaml
+from apprise import Apprise
+from dotenv import dotenv_values
+from honcho import environ
 
 from settings import PREFIX, ROOT, Settings, load
 from tests.hosting.files import UNIT, image, sent_to_the_builder, services, settings_of, unit
@@ -120,6 +125,50 @@ def test_the_template_of_secrets_has_settings_that_a_start_accepts(tmp_path, mon
     given = {name.removeprefix(PREFIX).lower() for name in tomllib.loads(template[1])}
     assert given <= loaded.model_fields_set
     assert {"indexes", "poll_seconds"} <= given
+
+
+def of_tickwell(line: str) -> object:
+    return dict(dotenv_values(stream=io.StringIO(line))).get("NAME")
+
+
+def of_honcho(line: str) -> object:
+    return environ.parse(line).get("NAME")
+
+
+def of_docker_run(line: str) -> object:
+    """As `docker run` and, but for quotes and backslashes, systemd take it: all after the first `=`."""
+    name, _, value = line.partition("=")
+    return value if name == "NAME" else None
+
+
+def test_a_line_as_the_page_on_settings_shows_it_means_the_same_to_all():
+    page = (ROOT / "docs/settings.md").read_text().partition("## One .env for all")[2]
+    (block,) = re.findall(r"```sh\n(.*?)```", page.partition("\n## ")[0], re.DOTALL)
+
+    for shown in block.splitlines():
+        line = f"NAME={shown.partition('=')[2]}"
+        assert of_tickwell(line) == of_honcho(line) == of_docker_run(line)
+        assert not set(line) & set("'\"\\$# ")
+    mail: Any = Apprise.instantiate("mailtos://me:pa%24%24w%23rd@example.com")
+    assert (mail.user, mail.password) == ("me", "pa$$w#rd")
+
+
+@pytest.mark.parametrize(
+    ("line", "tickwell", "honcho"),
+    [
+        ("export NAME=x", "x", None),
+        ("NAME='x'", "x", "x"),
+        ("NAME=x # comment", "x", "x"),
+        ("NAME=x, y", "x, y", "x,y"),
+        ("NAME=a${NOWHERE}b", "ab", "a${NOWHERE}b"),
+        ("NAME=a#b", "a#b", "a"),
+        ('NAME=a"b"c', 'a"b"c', "abc"),
+        ("NAME=a\\b", "a\\b", "ab"),
+    ],
+)
+def test_each_sign_that_the_page_on_settings_warns_of_means_different_things(line, tickwell, honcho):
+    assert (of_tickwell(line), of_honcho(line)) == (tickwell, honcho)
+    assert len({tickwell, honcho, of_docker_run(line)}) > 1
 
 
 @pytest.mark.parametrize("page", ["docker", "procfile", "streamlit-cloud", "systemd"])

@@ -1,6 +1,7 @@
 """Each file that a host reads starts what it says, from what is deployed, and stops it in an orderly way."""
 
 import json
+import re
 import shlex
 import shutil
 import signal
@@ -10,12 +11,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import httpx
+import pyarrow.parquet as pq
 import pytest
+import yaml
 
 from pages.common.site import PAGES
 from settings import ROOT
+from store.prices import ticks
+from tests.conftest import wait_until
 from tests.hosting.files import INSTALLED, UNIT, copy_into_image, image, services, settings_of, unit
-from tests.hosting.stage import BIN, Host, Started, health_under, wait_until_well
+from tests.hosting.stage import BIN, IS_ROOT, NOBODY, Host, Started, health_under, wait_until_well
 from tests.support.dashboard import free_port
 
 ENDED = {0, -signal.SIGTERM}
@@ -25,9 +31,17 @@ _VISIT = """
 from pages.common.site import PAGES
 from streamlit.testing.v1 import AppTest
 for page in PAGES:
-    visit = AppTest.from_file("dashboard.py", default_timeout=30).run().switch_page(page.path).run()
+    visit = AppTest.from_file("dashboard.py", default_timeout=30).switch_page(page.path).run()
     print(page.path, visit.exception, [error.value for error in visit.error])
 """
+
+
+# In a container of compose.yaml everything but the volume and a folder for temporary files is read-only.
+_READ_ONLY = (
+    *("unshare", "--mount", "sh", "-c"),
+    'mount --bind data data && mount -t tmpfs tmpfs /var/tmp && mount -o remount,ro,bind / && exec "$@"',
+    "sh",
+)
 
 
 @pytest.fixture
@@ -69,16 +83,50 @@ def test_the_image_records_says_that_it_is_well_and_ends_its_run_when_it_is_stop
         wait_until_well(port)
         well = host.run(check, environment)
         under = [health_under(name, port) for name in ("localhost", "192.0.2.7", "evil.example")]
+        alive = [health_under("192.0.2.7", port, path) for path in probes()]
         visits = host.run([sys.executable, "-c", _VISIT], environment | {"TICKWELL_POLLER": "external"})
         code, said = dashboard.stop()
 
     assert (before.returncode, well.returncode, well.stderr) == (1, 0, "")
     assert under == [200, 200, 421]
+    assert alive == [200, 200]
     assert "Connection refused" in before.stderr
     assert [line.split(" ", 1)[1] for line in visits.stdout.splitlines()] == ["ElementList() []"] * len(PAGES), (
         visits.stderr
     )
     assert (code in ENDED, host.ends_of_runs()) == (True, [True]), said
+
+
+def probes() -> list[str]:
+    """The paths that the example for Kubernetes probes."""
+    (pod,) = map(yaml.safe_load, re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/hosting.md").read_text(), re.DOTALL))
+    (container,) = pod["spec"]["template"]["spec"]["containers"]
+    return [container[probe]["httpGet"]["path"] for probe in ("startupProbe", "livenessProbe")]
+
+
+def test_files_get_into_the_container_and_out_of_it_as_the_page_on_docker_says(host, tmp_path):
+    (service,) = services().values()
+    page = (ROOT / "docs/docker.md").read_text().partition("## Files in and out")[2].partition("\n## ")[0]
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "prices.csv").write_text("ts,price\n2026-11-01T12:00:00Z,100\nnever,1\n")
+    (outside / "prices.csv").chmod(0o600)
+    docker = outside / "docker"  # `docker compose exec [-T] dashboard COMMAND` runs the command in the container
+    in_it = shlex.join((*_READ_ONLY, *NOBODY) if IS_ROOT else ())
+    docker.write_text(f'#!/bin/sh\nshift 2\n[ "$1" = -T ] && shift\nshift\ncd {host.app}\nexec {in_it} "$@"\n')
+    docker.chmod(0o755)
+    environment = in_service(host, service)
+    environment["PATH"] = f"{outside}:{environment['PATH']}"
+
+    for block in re.findall(r"```sh\n(.*?)```", page, re.DOTALL):
+        done = subprocess.run(
+            ["sh", "-e", "-c", block], cwd=outside, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+
+    assert len(pq.read_table(outside / "btc_usd.parquet")) == 1
+    assert "never" in (outside / "bad-rows.csv").read_text()
+    assert not [path.name for path in (host.app / "data").iterdir() if path.suffix in {".parquet", ".json"}]
 
 
 def test_the_profile_has_a_recorder_and_a_dashboard_that_shows_what_it_records(host):
@@ -99,19 +147,37 @@ def test_the_profile_has_a_recorder_and_a_dashboard_that_shows_what_it_records(h
     assert ({code for code, _ in ends} <= ENDED, host.ends_of_runs()) == (True, [True]), ends
 
 
-def test_the_procfile_starts_a_dashboard_and_a_recorder_and_stops_both(host):
+def test_the_procfile_starts_a_dashboard_and_a_recorder_that_share_a_file_and_stops_both(host):
     shutil.copy(ROOT / "Procfile", host.app)
     port = free_port()
 
     with Started(host, ["honcho", "start"], host.environment(PORT=str(port))) as honcho:
         wait_until_well(port)
         under = health_under("prices.example.com", port)
+        answers = answers_during_slots(port, 5)
         _, said = honcho.stop()
 
     assert under == 200
+    assert {answer.status_code for answer in answers} == {200}
     assert host.ends_of_runs() == [True], said
     assert "stopped, all is written" in said
-    assert "Traceback" not in said
+    assert not re.search(r"lock|Traceback", said)
+    with host.database.read() as cursor:
+        recorded = [int(each.ts.timestamp()) for each in ticks.newest_first(cursor, "btc_usd", 999) if each.received_at]
+    assert recorded == list(range(recorded[0], recorded[-1] - 1, -1))
+
+
+def answers_during_slots(port: int, slots: int) -> list[httpx.Response]:
+    """The answers of a dashboard, asked for its newest price until that many more slots are recorded."""
+    answers: list[httpx.Response] = []
+
+    def times() -> set[int]:
+        answers.append(client.get("/api/prices/btc_usd/latest"))
+        return {answer.json()["timestamp"] // 1000 for answer in answers if answer.is_success}
+
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
+        wait_until(lambda: len(times()) > slots, look_again_s=0.05)
+    return answers
 
 
 def test_the_procfile_alone_records_where_processes_share_no_disk(host):

@@ -16,4 +16,5 @@ MOONS = Kind(
     sound="phase BETWEEN 0 AND 1 AND length(planet) > 0 AND length(moon_name) > 0 AND ts IS NOT NULL",
     lacking="a name, a time or a phase from 0 to 1",
     heals=False,
+    snapshots="moons",
 )

@@ -19,9 +19,14 @@ import pytest
 from poller.simulator.faults import Fault
 from poller.simulator.server import Simulator
 from settings import ROOT
+from store.file.database import Database
+from store.health import checks
+from store.market import chains
+from store.models import utc_now
 from tests.conftest import Program, wait_until
 from tests.support.dashboard import dashboard_at, free_port
 from tests.support.documents import table
+from tests.support.market import chain
 
 CONFIGURATION = (ROOT / "docs/prometheus.yml").read_text()
 DASHBOARD = json.loads((ROOT / "docs/grafana-dashboard.json").read_text())
@@ -104,6 +109,16 @@ def answers(url: str) -> bool:
         return False
 
 
+def with_a_market(path: Path) -> Path:
+    """A new database with a chain and its checks, as a recorder of markets would have stored them."""
+    database, now = Database(path), utc_now()
+    database.migrate()
+    with database.write() as cursor:
+        chains.append(cursor, [chain("BTC", now.replace(second=0, microsecond=0))])
+        checks.note(cursor, checks.due(cursor, now))
+    return path
+
+
 @pytest.fixture(scope="module")
 def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     """A Prometheus that scrapes a dashboard, a recorder, and a dashboard that records, each second."""
@@ -111,7 +126,8 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
     folder = tmp_path_factory.mktemp("prometheus")
     apart, embedded, headless, own = (free_port() for _ in range(4))
     with Simulator(limits=False) as exchange, Simulator(limits=False) as other:
-        settings: dict[str, Any] = {"database": folder / "apart.duckdb", "deribit_url": exchange.url, "poll_seconds": 3}
+        path = with_a_market(folder / "apart.duckdb")
+        settings: dict[str, Any] = {"database": path, "deribit_url": exchange.url, "poll_seconds": 3}
         alone: dict[str, Any] = {"database": folder / "embedded.duckdb", "deribit_url": other.url, "poll_seconds": 3}
         configuration = CONFIGURATION + EMBEDDED.format(port=embedded)
         for shown, used in (("localhost:8501", f"localhost:{apart}"), ("localhost:9464", f"localhost:{headless}")):

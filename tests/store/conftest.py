@@ -12,7 +12,7 @@ from portalocker import LockFlags
 from store.file import schema
 from store.file.database import Database
 
-QUERIES = {"alerts", "ledger", "prices"}
+QUERIES = {"alerts", "ledger", "market", "prices"}
 """Rooms whose tests only use SQL and don't depend on the file: they share one that stays open."""
 
 

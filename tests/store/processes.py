@@ -27,8 +27,8 @@ from store.health.status import health
 from store.instants import EPOCH
 from store.intake.foreign import Columns
 from store.intake.imports import import_files
-from store.intake.staging import Limits
 from store.intake.undo import undo
+from store.intake.work import Limits
 from store.models import utc_now
 from store.prices import candles, ticks
 from tests.conftest import START, Program, tick

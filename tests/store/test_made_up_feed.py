@@ -116,6 +116,7 @@ def test_verify_reports_its_unsound_and_duplicate_rows(recorded: Database):
     assert list(faults_of_database(recorded)) == [
         "moons: 2 rows lack a name, a time or a phase from 0 to 1",
         "moons: 2 rows of 2026-11-01 are duplicates",
+        "moons: 2 snapshots of 2026-11-01 have more or fewer rows than they brought",
     ]
 
 

@@ -49,7 +49,8 @@ def test_a_price_is_shown_to_a_cent_or_to_six_significant_digits(value):
 
 
 @pytest.mark.parametrize(
-    ("name", "pair"), [("btc_usd", "BTC / USD"), ("sol_usdc", "SOL / USDC"), ("btcdvol", "BTCDVOL")]
+    ("name", "pair"),
+    [("btc_usd", "BTC / USD"), ("sol_usdc", "SOL / USDC"), ("btcdvol", "BTCDVOL"), ("options/BTC", "options/BTC")],
 )
 def test_an_index_is_shown_as_the_pair_that_it_prices(name, pair):
     assert words.pair(name) == pair

@@ -1,4 +1,4 @@
-"""Reads tables from Markdown documents."""
+"""Reads tables and blocks of code from Markdown documents."""
 
 
 def table(text: str, heading: str) -> list[list[str]]:
@@ -11,3 +11,8 @@ def table(text: str, heading: str) -> list[list[str]]:
             break
         rows.append([cell.strip() for cell in line.strip("|").split("|")])
     return rows
+
+
+def block(text: str, language: str) -> str:
+    """The first block of code in a language."""
+    return text.partition(f"```{language}\n")[2].partition("```")[0]

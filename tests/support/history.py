@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from poller.alerts.judging import EXAMPLE
-from poller.simulator.prices import price
+from poller.simulator.truth.prices import price
 from store.alerts import events
 from store.alerts.events import Delivery
 from store.alerts.in_force import put_in_force

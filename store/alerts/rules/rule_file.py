@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from settings import SettingsError
+from settings import SettingsError, utf8
 
 from .kinds import KINDS, AnyRule
 from .rules import Quiet
@@ -30,7 +30,7 @@ def load_rules(path: Path, recorded: Collection[str]) -> list[AnyRule]:
         SettingsError: one line for each mistake: which rule, which field, its value and what is allowed.
     """
     try:
-        written = tomllib.loads(path.read_text("utf-8"))
+        written = tomllib.loads(utf8(path.read_bytes(), path.name))
     except (ValueError, RecursionError, OSError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise SettingsError(f"{path.name} can't be read: {reason}") from error

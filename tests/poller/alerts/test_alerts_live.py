@@ -11,8 +11,8 @@ import pytest
 
 from poller.recorder.recorder import Recorder
 from poller.simulator.faults import Fault
-from poller.simulator.prices import price
 from poller.simulator.server import Simulator
+from poller.simulator.truth.prices import price
 from settings import Settings
 from store.alerts import events
 from store.alerts.events import Event

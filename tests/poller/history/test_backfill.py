@@ -24,8 +24,8 @@ from poller.history.backfill import Backfill, spacing_s
 from poller.history.charts import RANGES, Chart, finished_chart
 from poller.history.limits import Limits
 from poller.simulator.faults import Fault
-from poller.simulator.prices import average
 from poller.simulator.server import Simulator
+from poller.simulator.truth.prices import average
 from settings import MAX_REQUESTS_PER_SECOND
 from store.errors import BusyError, ForeignExchangeError, StoreError
 from store.file.database import Database

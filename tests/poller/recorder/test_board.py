@@ -9,7 +9,7 @@ import pytest
 from poller.feeds.feed import Outcome
 from poller.recorder.board import Board
 from store.file.recorder import Notice, RecorderLock, read_notice
-from store.models import Cause, Miss
+from store.models import Cause, Miss, Snapshot
 from tests.conftest import START, tick
 
 LATER = START + timedelta(seconds=90)
@@ -45,8 +45,8 @@ def published(database_file: Path) -> Notice:
     return notice
 
 
-def served(board: Board, *outcomes: Outcome, at: datetime = LATER) -> None:
-    board.served(outcomes, at, due=2, retry_at=RETRY_AT)
+def served(board: Board, *outcomes: Outcome, at: datetime = LATER, now: datetime | None = None) -> None:
+    board.served(outcomes, at, now=now or at, due=2, retry_at=RETRY_AT)
 
 
 def test_one_tick_means_recording(board: Board, database_file: Path):
@@ -54,6 +54,22 @@ def test_one_tick_means_recording(board: Board, database_file: Path):
 
     notice = published(database_file)
     assert (notice.state, notice.state_since, notice.retry_at) == ("recording", LATER, None)
+
+
+def test_a_feed_with_a_long_period_hides_trouble_for_a_minute_only(board: Board, database_file: Path):
+    chain = Snapshot("options/BTC", LATER, LATER, ())
+    fails = miss("btc_usd"), miss("eth_usd")
+    found = []
+    for seconds in (5, 65):
+        now = LATER + timedelta(seconds=seconds)
+        served(board, *fails, at=now)
+        served(board, chain, chain, at=LATER, now=now)
+        found.append(published(database_file).state)
+
+    served(board, chain, chain, at=now, now=now)
+    found.append(published(database_file).state)
+
+    assert found == ["recording", "unreachable", "recording"]
 
 
 def test_a_slot_with_a_miss_of_each_index_is_trouble(board: Board, database_file: Path, caplog):

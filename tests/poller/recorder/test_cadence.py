@@ -1,5 +1,6 @@
 """Each slot of a period is served or missed once."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -60,3 +61,18 @@ def test_the_first_slot_of_a_run_is_not_earlier_than_the_run(cadence: Cadence):
 
     assert (at_once, cadence.due) == (slot(5), slot(10))
     assert cadence.knows(slot(5))
+
+
+def test_feeds_of_one_period_with_offsets_are_asked_at_different_times_of_one_slot(database):
+    early, late = index_feeds(("a_usd", "b_usd"), 60 * SECOND)
+    late = replace(late, offset=1.6 * SECOND)
+
+    first, second = cadences_of((late, early), Journal(database))
+
+    assert (first.feeds, second.feeds) == ((early,), (late,))
+    second.enter(slot(0))
+    second.begin(slot(0))
+    assert (second.slot, second.asked_at) == (slot(0), slot(0) + 1.6 * SECOND)
+    assert second.next_ask(slot(60) + SECOND) == slot(60) + 1.6 * SECOND
+    assert second.next_ask(slot(62)) == slot(120) + 1.6 * SECOND
+    assert second.move(slot(3600) + SECOND).by == 3540 * SECOND  # the slot at 3600 is not asked for yet

@@ -227,3 +227,14 @@ def test_a_stop_before_any_slot_ends_nothing(current_run, journal):
     current_run.stop(slot(0))
 
     assert journal.empty
+
+
+def test_a_slot_whose_feeds_are_asked_later_is_a_miss_if_the_run_ends_before(
+    current_run, fast, slow, journal, database
+):
+    serve(current_run, fast, [299, 300])
+    current_run.stop(slot(301))
+
+    assert [(miss.feed, miss.slot, miss.detail) for miss in stored_misses(journal, database)] == [
+        ("eth_usd", slot(300), "the run ended before the feed was asked")
+    ]

@@ -1,5 +1,6 @@
 """The same request records and heals a log feed, and costs other feeds no slot."""
 
+import asyncio
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -10,18 +11,22 @@ from typing import Any
 import pytest
 
 from poller.exchange.client import DeribitClient
+from poller.exchange.errors import UnreachableError
+from poller.exchange.market.entries import Entries
 from poller.feeds.feed import Feed
 from poller.feeds.index import index_feeds
-from poller.feeds.log import Entries, LogFeed
+from poller.feeds.log import LogFeed
+from poller.recorder.logs import Logs
 from poller.recorder.recorder import Recorder
 from settings import Settings
 from store.file.database import Cursor, Database
-from store.ledger.logs import Log, logs
+from store.ledger import runs
+from store.ledger.logs import Log, logs, note
 from store.models import from_column, to_column, utc_now
 from store.prices import averages
 from tests.conftest import START, wait_until
 from tests.poller.conftest import price_reply, reply
-from tests.support.stored import stored
+from tests.support.stored import EVER, stored
 
 from .test_feeds import ignore_cancellation
 
@@ -179,3 +184,168 @@ def test_without_the_table_of_logs_other_feeds_lose_no_slot_and_it_is_told_once(
     assert seconds == [seconds[0] + number * SECOND for number in range(len(seconds))]
     (told,) = [line for line in caplog.messages if line.startswith("tides/NORTH waits for the database: ")]
     assert "logs does not exist" in told
+
+
+class Pages:
+    """Answers requests for a log with pages of some days, and fails at some of them.
+
+    Attributes:
+        asked: the start of each request, and when it came.
+    """
+
+    def __init__(self, days: int, *, fails_at: int = 0) -> None:
+        self.asked: list[tuple[datetime, float]] = []
+        self._length, self._fails_at = timedelta(days=days), fails_at
+
+    async def __call__(self, client: DeribitClient, start: datetime, end: datetime) -> Entries:
+        self.asked.append((start, time.monotonic()))
+        if len(self.asked) == self._fails_at:
+            raise UnreachableError("no route to host")
+        return Entries((), min(end, start + self._length))
+
+
+def logs_of(database: Database, told: list[Any], *, spacing_s: float = 0.05, now: datetime = START) -> Logs:
+    async def quiet() -> None:
+        await asyncio.sleep(0)
+
+    return Logs(
+        DeribitClient("http://127.0.0.1:9"),
+        database,
+        clock=lambda: now,
+        quiet=quiet,
+        store_wait_s=1,
+        spacing_s=spacing_s,
+        tell=lambda *step: told.append(step),
+        told=lambda: told.append("all"),
+    )
+
+
+def kept_until(kept: Logs, feeds: Sequence[LogFeed], done: Callable[[], object]) -> None:
+    """Keep logs until something is done."""
+
+    async def both() -> None:
+        tasks = [asyncio.create_task(kept.keep(feed)) for feed in feeds]
+        await asyncio.to_thread(wait_until, done)
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+
+    asyncio.run(both())
+
+
+def hourly(pages: Pages, begins: datetime, name: str = "tides/NORTH", **more: Any) -> LogFeed:
+    return LogFeed(name, 3600 * SECOND, begins, timedelta(0), ask=pages, append=append_tides, **more)
+
+
+def complete(database: Database, *names: str) -> bool:
+    with database.read() as cursor:
+        found = logs(cursor)
+    return all(name in found and found[name].complete_to == START for name in names)
+
+
+def test_a_long_history_is_asked_for_at_once_page_by_page_and_its_days_are_told(tides):
+    told: list[Any] = []
+    pages = Pages(10)
+
+    kept_until(logs_of(tides, told), [hourly(pages, START - timedelta(days=25))], lambda: "all" in told)
+
+    assert [(START - start).days for start, _ in pages.asked] == [25, 15, 5]
+    assert told == [("days of tides/NORTH", 10, 25), ("days of tides/NORTH", 20, 25), "all"]
+    assert complete(tides, "tides/NORTH")
+
+
+def test_the_pages_of_all_logs_together_keep_their_distance(tides):
+    north, south = Pages(10), Pages(10)
+    feeds = [hourly(north, START - timedelta(days=35)), hourly(south, START - timedelta(days=35), "tides/SOUTH")]
+
+    kept_until(logs_of(tides, [], spacing_s=0.2), feeds, lambda: complete(tides, "tides/NORTH", "tides/SOUTH"))
+
+    further = sorted(at_s for pages in (north, south) for _, at_s in pages.asked[1:])
+    assert len(further) == 6
+    assert all(later - earlier > 0.15 for earlier, later in pairwise(further))
+
+
+def test_a_log_goes_on_soon_after_an_error_and_where_it_was(tides, monkeypatch):
+    monkeypatch.setattr("poller.recorder.logs._AGAIN_S", 0.01)
+    pages = Pages(10, fails_at=2)
+
+    kept_until(logs_of(tides, []), [hourly(pages, START - timedelta(days=25))], lambda: complete(tides, "tides/NORTH"))
+
+    assert [(START - start).days for start, _ in pages.asked] == [25, 15, 15, 5]
+
+
+@pytest.mark.parametrize("fails_at", [0, 1])
+def test_the_first_request_reaches_back_as_far_as_the_log_says(tides, monkeypatch, fails_at):
+    monkeypatch.setattr("poller.recorder.logs._AGAIN_S", 0.01)
+    pages = Pages(30, fails_at=fails_at)
+    feed = hourly(pages, START - timedelta(days=3000), reach=timedelta(days=25))
+
+    kept_until(logs_of(tides, []), [feed], lambda: complete(tides, "tides/NORTH"))
+
+    assert {(START - start).days for start, _ in pages.asked} == {25}
+
+
+def test_a_log_that_is_known_goes_on_where_it_was_even_if_that_is_long_ago(tides):
+    with tides.write() as cursor:
+        note(cursor, Log("tides/NORTH", START - timedelta(days=40)))
+    pages = Pages(30)
+
+    feed = hourly(pages, START - timedelta(days=3000), reach=timedelta(days=25))
+    kept_until(logs_of(tides, []), [feed], lambda: complete(tides, "tides/NORTH"))
+
+    assert [(START - start).days for start, _ in pages.asked] == [40, 10]
+
+
+def test_a_log_is_asked_at_its_offset(serve, start, tides, begins):
+    asked: list[datetime] = []
+
+    async def nothing(client: DeribitClient, start: datetime, end: datetime) -> Entries:
+        asked.append(utc_now())
+        return Entries((), begins)
+
+    feed = LogFeed("tides/NORTH", 2 * SECOND, begins, SECOND, ask=nothing, append=append_tides, offset=1.3 * SECOND)
+    start(serve(answer).url, feed)
+    wait_until(lambda: len(asked) >= 3)
+
+    assert all(1.2 < at.timestamp() % 2 < 1.9 for at in asked[1:])
+
+
+def test_an_error_of_our_own_ends_no_log(tides, monkeypatch):
+    monkeypatch.setattr("poller.recorder.logs._AGAIN_S", 0.01)
+    failed: list[datetime] = []
+    pages = Pages(30)
+
+    async def fails_once(client: DeribitClient, start: datetime, end: datetime) -> Entries:
+        if not failed:
+            failed.append(start)
+            raise RuntimeError("a bug")
+        return await pages(client, start, end)
+
+    feed = replace(hourly(pages, START - timedelta(days=25)), ask=fails_once)
+    kept_until(logs_of(tides, []), [feed], lambda: complete(tides, "tides/NORTH"))
+
+    assert len(failed) == len(pages.asked) == 1
+
+
+def test_a_log_waits_until_a_reply_has_told_the_time(serve, start, tides, begins):
+    asked: list[datetime] = []
+    away = True
+
+    async def nothing(client: DeribitClient, start: datetime, end: datetime) -> Entries:
+        asked.append(end)
+        return Entries((), begins)
+
+    def fails(target: str) -> bytes:
+        return b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n" if away else answer(target)
+
+    def missed() -> int:
+        with tides.read() as cursor:
+            return len(runs.misses(cursor, *EVER))
+
+    start(serve(fails).url, LogFeed("tides/NORTH", SECOND, begins, SECOND, ask=nothing, append=append_tides))
+    wait_until(lambda: missed() >= 2)
+    asked_while_away = list(asked)
+    away = False
+    wait_until(lambda: asked)
+
+    assert asked_while_away == []

@@ -60,11 +60,12 @@ def test_metrics_are_served_as_the_api_serves_them(server: MetricsServer):
     assert "tickwell_database_up 1.0" in reply.text.splitlines()
 
 
-def test_a_query_does_not_matter(server: MetricsServer):
-    assert httpx.get(url_of(server, "/metrics?from=prometheus")).status_code == 200
+@pytest.mark.parametrize("path", ["/metrics?from=prometheus", "/metrics/", "/metrics/?from=prometheus"])
+def test_a_query_and_a_slash_at_the_end_do_not_matter(server: MetricsServer, path):
+    assert httpx.get(url_of(server, path)).status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/", "/metrics/", "/api/metrics", "/favicon.ico", "/..%2fmetrics"])
+@pytest.mark.parametrize("path", ["/", "/metrics//", "/api/metrics", "/favicon.ico", "/..%2fmetrics"])
 def test_nothing_else_is_served(server: MetricsServer, path):
     reply = httpx.get(url_of(server, path))
 

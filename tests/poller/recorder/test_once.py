@@ -10,8 +10,8 @@ import stamina
 from poller.feeds.feed import Outcome
 from poller.recorder.once import poll_once
 from poller.simulator.faults import Fault
-from poller.simulator.prices import price
 from poller.simulator.server import Simulator
+from poller.simulator.truth.prices import price
 from settings import Settings
 from store.errors import NewerSchemaError, RecorderError, StoreError
 from store.file.database import Database

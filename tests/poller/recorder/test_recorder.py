@@ -21,8 +21,8 @@ from poller.journal.limits import Limits as JournalLimits
 from poller.recorder.limits import Limits
 from poller.recorder.recorder import Recorder
 from poller.simulator.faults import Fault
-from poller.simulator.prices import price
 from poller.simulator.server import Simulator
+from poller.simulator.truth.prices import price
 from poller.timing.slots import slot_of
 from settings import Settings, SettingsError
 from store.errors import BusyError, NewerSchemaError, NoDatabaseError, RecorderError, StoreError

@@ -59,8 +59,14 @@ def test_a_fault_shows_only_what_its_kind_takes():
         ({"times": 1}, "a fault is a JSON object with a kind, such as"),
         ([], "a fault is a JSON object with a kind, such as"),
         ({"kind": "slow", "delay": 1, "colour": 2}, "not a field of a fault: colour, delay"),
-        ({"kind": "slow", "factor": 2}, "factor = 2: slow takes method, index_name, seconds, times, delay_s"),
-        ({"kind": "slow", "by_s": 60.0}, "by_s = 60.0: slow takes method, index_name, seconds, times, delay_s"),
+        (
+            {"kind": "slow", "factor": 2},
+            "factor = 2: slow takes method, index_name, currency, book, seconds, times, delay_s",
+        ),
+        (
+            {"kind": "slow", "by_s": 60.0},
+            "by_s = 60.0: slow takes method, index_name, currency, book, seconds, times, delay_s",
+        ),
         ({"kind": "outage", "seconds": 1, "times": 1}, "times = 1: outage takes seconds"),
         ({"kind": "outage"}, "outage needs seconds"),
         ({"kind": "reset", "method": "ticker"}, "method = 'ticker': must be one of get_index_price, "),
@@ -89,6 +95,26 @@ def test_a_fault_shows_only_what_its_kind_takes():
             "index_name = 'btc_usd': calls of status name",
         ),
         ({"kind": "delisted"}, "delisted needs index_name: "),
+        ({"kind": "reset", "currency": "DOGE"}, "currency = 'DOGE': must be one of BTC, ETH"),
+        ({"kind": "reset", "book": "spot"}, "book = 'spot': must be one of option, future"),
+        (
+            {"kind": "reset", "currency": "BTC", "method": "status"},
+            "currency = 'BTC': calls of status name no",
+        ),
+        (
+            {"kind": "reset", "book": "option", "method": "get_volatility_index_data"},
+            "book = 'option': calls of get_volatility_index_data name no kind of instruments",
+        ),
+        ({"kind": "null_marks", "rows": 0}, "rows = 0: must be a whole number from 1"),
+        ({"kind": "old_summary", "old_s": 0}, "old_s = 0: must be a number above 0"),
+        (
+            {"kind": "double_rows", "index_name": "btc_usd"},
+            "index_name = 'btc_usd': double_rows takes method, ",
+        ),
+        (
+            {"kind": "short_pages", "method": "status"},
+            "method = 'status': short_pages affects only get_volatility_index_data",
+        ),
         ({"kind": "other_step", "step_s": 300.0}, "step_s = 300.0: must be a whole number from 1 to "),
         ({"kind": "error", "code": 10001.0}, "code = 10001.0: must be a whole number"),
         ({"kind": "slow", "delay_s": None}, "delay_s = None: must be a number above 0"),
@@ -194,16 +220,31 @@ def test_a_fault_of_results_affects_only_the_method_that_has_them(faults):
 def test_calls_that_name_another_index_or_none_do_not_count(faults):
     faults.add(Fault("reset", index_name="btc_usd", times=1))
 
-    assert faults.active("get_index_price", "eth_usd") == []
+    assert faults.active("get_index_price", index_name="eth_usd") == []
     assert faults.active("status") == []
-    assert kinds(faults.active("get_index_chart_data", "btc_usd")) == ["reset"]
+    assert kinds(faults.active("get_index_chart_data", index_name="btc_usd")) == ["reset"]
+
+
+def test_a_fault_can_affect_one_currency_and_one_kind_of_instruments(faults):
+    faults.add(Fault("reset", currency="BTC", book="option", times=1))
+
+    assert faults.active("get_book_summary_by_currency", currency="ETH", kind="option") == []
+    assert faults.active("get_book_summary_by_currency", currency="BTC", kind="future") == []
+    assert faults.active("get_index_price", index_name="btc_usd") == []
+    assert kinds(faults.active("get_book_summary_by_currency", currency="BTC", kind="option")) == ["reset"]
+
+
+def test_a_parameter_of_any_name_can_be_asked_about(faults):
+    faults.add(Fault("reset"))
+
+    assert kinds(faults.active("status", method="x", self="y")) == ["reset"]
 
 
 def test_a_delisted_index_shows_in_every_call(faults):
     faults.add(Fault("delisted", index_name="btc_usd"))
 
     assert kinds(faults.active("get_index_price_names")) == ["delisted"]
-    assert kinds(faults.active("get_index_price", "btc_usd")) == ["delisted"]
+    assert kinds(faults.active("get_index_price", index_name="btc_usd")) == ["delisted"]
 
 
 def test_faults_that_replace_the_reply_queue_up(faults):

@@ -17,8 +17,8 @@ import pytest
 
 from poller.simulator.exchange import Bucket
 from poller.simulator.faults import Fault
-from poller.simulator.prices import price
 from poller.simulator.server import Simulator
+from poller.simulator.truth.prices import price
 from settings import VERSION
 from store.models import Exchange as Origin
 

@@ -102,6 +102,25 @@ def test_work_in_a_thread_that_fails_raises_its_error():
         asyncio.run(in_thread(work, "a-worker"))
 
 
+@pytest.mark.parametrize(
+    ("refusal", "raised"),
+    [
+        ("can't create new thread at interpreter shutdown", asyncio.CancelledError),
+        ("can't start new thread", RuntimeError),
+    ],
+)
+def test_work_for_which_no_thread_starts_is_cancelled_when_the_process_ends(
+    monkeypatch: pytest.MonkeyPatch, refusal: str, raised: type[BaseException]
+):
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError(refusal)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+
+    with pytest.raises(raised):
+        asyncio.run(in_thread(threading.active_count, "a-worker"))
+
+
 def test_work_in_a_thread_is_over_when_its_cancelled_caller_ends():
     began, over = threading.Event(), threading.Event()
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from poller.simulator.prices import price
+from poller.simulator.truth.prices import price
 from store.alerts import events
 from store.alerts.events import Event
 from store.alerts.recall import recall

@@ -161,13 +161,28 @@ def test_a_file_that_is_not_toml_is_refused_with_the_place_of_the_error(refusal)
     assert refusal("[[rule").startswith("alerts.toml can't be read: ")
 
 
-@pytest.mark.parametrize("content", ["[[rule]]".encode("utf-16"), b"# caf\xe9", b"deep = " + b"[" * 100_000])
-def test_a_file_that_can_not_be_toml_is_refused_in_one_line(tmp_path, content):
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        ("[[rule]]".encode("utf-16"), "is not UTF-8: save it as UTF-8"),
+        ("[[rule]]".encode("utf-16-be"), "looks like UTF-16, as it has NUL bytes: save it as UTF-8"),
+        (b"# caf\xe9", "is not UTF-8: save it as UTF-8"),
+        (b"deep = " + b"[" * 100_000, "can't be read: .+"),
+    ],
+)
+def test_a_file_that_can_not_be_toml_is_refused_in_one_line(tmp_path, content, fault):
     path = tmp_path / "alerts.toml"
     path.write_bytes(content)
 
-    with pytest.raises(SettingsError, match=r"^alerts\.toml can't be read: .+$"):
+    with pytest.raises(SettingsError, match=rf"^alerts\.toml {fault}$"):
         load_rules(path, RECORDED)
+
+
+def test_rules_may_begin_with_the_mark_of_utf_8(tmp_path):
+    path = tmp_path / "alerts.toml"
+    path.write_text(rule(ANY_MOVE, name="mine"), "utf-8-sig")
+
+    assert [each.name for each in load_rules(path, RECORDED)] == ["mine"]
 
 
 def test_rules_are_read_as_utf_8_on_every_machine(tmp_path):

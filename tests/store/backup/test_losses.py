@@ -1,5 +1,6 @@
 """A backup keeps ticks that the database lost, and drops ticks that were replaced or whose import was undone."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -22,16 +23,27 @@ def observations(*seconds: float, price: float = 9.0) -> list[tuple[str, object,
     return [("btc_usd", at(second), price, 0) for second in seconds]
 
 
-@pytest.fixture
-def backed_up(database: Database, folder: Path, tmp_path: Path) -> Database:
-    """A backup of two days with averages, ticks of a recorder on the second, and two imports, the newer in between."""
+@pytest.fixture(scope="module")
+def backed_up_before(made_before: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of `backed_up`, to be copied."""
+    at_work = tmp_path_factory.mktemp("backed_up")
+    shutil.copytree(made_before, at_work, dirs_exist_ok=True)
+    database = Database(at_work / "ticks.duckdb")
     with database.write() as cursor:
         averages.append(cursor, "btc_usd", [(at(0), 50.0), (at(3600), 50.0), (at(-DAY_S), 50.0)], 3600)
         ticks.append(cursor, [tick(DAY_S + second) for second in range(3)])
-    import_rows(database, tmp_path, observations(3 * DAY_S, 3 * DAY_S + 60, 4 * DAY_S))
-    import_rows(database, tmp_path, observations(3 * DAY_S + 30, 4 * DAY_S - 30))
-    backup(database, folder)
-    return database
+    import_rows(database, at_work, observations(3 * DAY_S, 3 * DAY_S + 60, 4 * DAY_S))
+    import_rows(database, at_work, observations(3 * DAY_S + 30, 4 * DAY_S - 30))
+    backup(database, at_work / "backup")
+    return at_work
+
+
+@pytest.fixture
+def backed_up(backed_up_before: Path, database_file: Path, folder: Path) -> Database:
+    """A backup of two days with averages, ticks of a recorder on the second, and two imports, the newer in between."""
+    shutil.copytree(backed_up_before, database_file.parent, dirs_exist_ok=True)
+    assert folder.is_dir()
+    return Database(database_file)
 
 
 def restored_rows(folder: Path) -> object:

@@ -12,7 +12,7 @@ import pytest
 from store.errors import StoreError
 from store.export.files import Exports, Limits
 from store.export.query import FORMATS, ExportQuery, Format
-from store.export.selection import snapshot_feeds
+from store.export.selection import other_feeds
 from store.export.survey import estimate
 from store.export.verify import faults_of_export
 from store.file.database import Database
@@ -127,7 +127,7 @@ def test_a_new_snapshot_of_the_feed_alone_makes_another_file(recorded: Database)
 
 def test_all_feeds_of_a_kind_go_into_one_file(recorded: Database):
     with recorded.read() as cursor:
-        feeds = snapshot_feeds(cursor)
+        feeds = other_feeds(cursor)
     made = exports(recorded).make(asked(*feeds))
 
     assert feeds == [JUPITER, SATURN]

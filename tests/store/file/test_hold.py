@@ -229,6 +229,21 @@ def test_a_checkpoint_on_a_full_disk_fails_no_later_lease(database):
         assert count(database) == 2
 
 
+def test_a_checkpoint_waits_for_a_transaction_that_is_about_to_end(database):
+    with database.hold(), ThreadPoolExecutor(1) as pool:
+        append(database, tick(0))
+        with database.read() as cursor:
+            cursor.execute("BEGIN TRANSACTION")
+            cursor.execute("UPDATE ticks SET price = 0")
+            checkpointed = pool.submit(database.checkpoint_when_due, from_bytes=0)
+            with pytest.raises(TimeoutError):
+                checkpointed.result(0.2)
+            cursor.execute("ROLLBACK")
+
+        checkpointed.result(5)
+        assert count(database) == 1
+
+
 def test_a_lease_leaves_no_temporary_table_to_the_next(database):
     with database.hold():
         with database.write() as cursor:
@@ -255,10 +270,12 @@ def test_a_lease_leaves_no_rows_to_the_next(database):
 
 def test_any_other_error_leaves_the_file_open(database):
     with database.hold():
-        with pytest.raises(StoreError), database.read() as cursor:
+        with pytest.raises(StoreError) as caught, database.read() as cursor:
             cursor.execute("SELECT * FROM nothing")
 
         assert is_kept(database)
+        assert "Table with name nothing does not exist!" in str(caught.value)
+        assert "LINE" not in str(caught.value)
 
 
 def test_a_file_that_takes_much_memory_is_closed_once_the_last_cursor_is_back(database):

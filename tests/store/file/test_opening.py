@@ -94,6 +94,13 @@ def test_what_does_not_fit_into_memory_goes_beside_the_file_into_a_folder_of_the
     assert list(elsewhere.iterdir()) == []
 
 
+def test_the_setting_is_named_where_memory_is_short(database: Database):
+    said = r"^ticks\.duckdb: this takes more memory than TICKWELL_MEMORY_LIMIT allows \(Out of Memory Error: [^\n]+\)$"
+
+    with pytest.raises(StoreError, match=said), Database(database.path, "20MB").read() as cursor:
+        cursor.execute("SELECT list(number) FROM range(10_000_000) numbers(number)").fetchall()
+
+
 def test_a_deleted_folder_of_what_did_not_fit_into_memory_fails_one_lease_alone(database: Database, folder: Path):
     database = Database(database.path, "40MB")
     with database.read() as cursor:

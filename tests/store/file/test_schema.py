@@ -9,6 +9,7 @@ import pytest
 from store.errors import OlderSchemaError, StoreError
 from store.file import schema
 from store.file.database import Database
+from store.kinds import KINDS, TICKS
 from store.models import utc_now
 from store.prices import ticks
 from tests.conftest import tick
@@ -47,6 +48,8 @@ DESIGN = {
         ("received_at", "TIMESTAMP"),
         ("source", "VARCHAR"),
         ("rows", "INTEGER"),
+        ("index_price", "DOUBLE"),
+        ("rejected", "INTEGER"),
     ],
     "arrivals": [
         ("feed", "VARCHAR"),
@@ -93,7 +96,20 @@ DESIGN = {
     ],
     "exchange": [("name", "VARCHAR"), ("noted_at", "TIMESTAMP")],
     "watermark": [("complete_to", "TIMESTAMP")],
-    "logs": [("feed", "VARCHAR"), ("complete_to", "TIMESTAMP"), ("late", "VARCHAR")],
+    "logs": [("feed", "VARCHAR"), ("complete_to", "TIMESTAMP"), ("late", "VARCHAR"), ("period_s", "INTEGER")],
+    "packed": [("underlying", "VARCHAR"), ("packed_to", "TIMESTAMP")],
+    "checks": [
+        ("check_name", "VARCHAR"),
+        ("feed", "VARCHAR"),
+        ("since", "TIMESTAMP"),
+        ("ts", "TIMESTAMP"),
+        ("value", "DOUBLE"),
+        ("worst", "DOUBLE"),
+        ("warn_above", "DOUBLE"),
+        ("state", "VARCHAR"),
+        ("detail", "VARCHAR"),
+    ],
+    **{kind.table: [(column.name, column.type) for column in kind.columns] for kind in KINDS if kind is not TICKS},
     "vitals": [
         ("noted_at", "TIMESTAMP"),
         ("ticks", "INTEGER"),

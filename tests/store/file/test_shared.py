@@ -18,3 +18,11 @@ def test_another_file_is_another_object(tmp_path):
 
     assert other is not one
     assert (one.path.name, other.path.name) == ("one.duckdb", "other.duckdb")
+
+
+def test_its_queries_run_in_one_thread_each_so_that_many_readers_share_the_cores(database_file):
+    database = shared_database(database_file, "256MB")
+    database.migrate()
+
+    with database.read() as cursor:
+        assert cursor.execute("SELECT current_setting('threads')").fetchall() == [(1,)]

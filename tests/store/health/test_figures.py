@@ -22,7 +22,7 @@ def at_second(database: Database, now_s: float) -> Figures:
 
 
 def test_an_empty_file_has_no_figures(database: Database):
-    assert at_second(database, 0) == Figures({}, {}, {}, {}, {}, {}, {})
+    assert at_second(database, 0) == Figures({}, {}, {}, {}, {}, {}, {}, {}, [])
 
 
 @pytest.mark.parametrize("closed_to_s", [None, 0, 3600, 3 * 3600])

@@ -12,14 +12,19 @@ from settings import ROOT, VERSION, Settings
 from store.file.database import Database
 from store.file.meters import BOUNDS_S
 from store.file.recorder import RecorderLock
+from store.health import checks
+from store.health.checks import Result
 from store.health.metrics import WAIT_S, as_text
 from store.ledger.gaps import advance
 from store.ledger.heal import heal
 from store.ledger.logs import Log, note
+from store.market import chains
+from store.market.checks import DVOL, ONE_IV, PARITY, Found
 from store.models import Cause
 from store.prices import candles
 from tests.conftest import START
 from tests.store.histories import LATENCY, at, averaged, missed, observed, ran
+from tests.store.market.snapshots import chain
 from tests.store.processes import line, start
 from tests.support.documents import table
 from tests.support.notices import RECORDING
@@ -37,6 +42,9 @@ OF_THE_FILE = {
     "tickwell_coverage_ratio",
     "tickwell_log_age_seconds",
     "tickwell_log_late",
+    "tickwell_snapshot_age_seconds",
+    "tickwell_check_state",
+    "tickwell_check_value",
 }
 """The metrics that an unreadable file lacks."""
 
@@ -91,6 +99,7 @@ def settings(make_settings: Callable[..., Settings]) -> Settings:
 def test_the_page_on_metrics_lists_exactly_the_metrics_that_exist(database: Database, settings: Settings):
     record(database)
     keep_log(database)
+    keep_market(database)
     database.meters.begin(settings.indexes)
     rows = table((ROOT / "docs/metrics.md").read_text(), "| name | type |")
 
@@ -139,6 +148,32 @@ def test_a_log_shows_how_far_it_is_complete_and_whether_its_last_request_failed(
 
     assert of(found, "tickwell_log_age_seconds") == {("dvol/BTC",): 90}
     assert of(found, "tickwell_log_late") == {("dvol/BTC",): value}
+
+
+def keep_market(database: Database) -> None:
+    with database.write() as cursor:
+        chains.append(cursor, [chain(at(0)), chain(at(60))])
+        checks.note(
+            cursor,
+            [
+                Result(check, "options/BTC", at(60), Found(value))
+                for check, value in ((PARITY, 0.0001), (DVOL, -1.75), (ONE_IV, 0.5))
+            ],
+        )
+
+
+def test_the_market_has_the_age_of_its_snapshots_and_its_checks(database: Database, settings: Settings):
+    keep_market(database)
+
+    found = told(database, settings, at(75))
+
+    assert of(found, "tickwell_snapshot_age_seconds") == {("options/BTC",): 15}
+    assert of(found, "tickwell_check_state") == {
+        ("put_call_parity", "options/BTC"): 0,
+        ("one_iv_a_strike", "options/BTC"): 2,
+        ("chain_against_dvol", "options/BTC"): 1,
+    }
+    assert of(found, "tickwell_check_value")["chain_against_dvol", "options/BTC"] == -1.75
 
 
 def test_a_count_begins_at_zero_so_that_the_first_event_shows(database: Database, settings: Settings):

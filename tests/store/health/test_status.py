@@ -15,7 +15,10 @@ from store.file.aside import log_of
 from store.file.database import Database
 from store.file.exchange import admit
 from store.file.recorder import RecorderLock
+from store.health import checks
+from store.health.checks import Result
 from store.health.status import health, in_words, stale_after_s
+from store.market.checks import DVOL, Found
 from store.models import Cause, Exchange
 from store.prices import averages
 from store.prices.indexes import known_indexes
@@ -203,6 +206,7 @@ def test_without_a_file_the_status_is_empty_and_no_file_is_made(database_file, m
         },
         "indexes": {},
         "feeds": {},
+        "checks": [],
     }
     assert list(database_file.parent.iterdir()) == []
 
@@ -461,6 +465,16 @@ def test_a_wrong_clock_is_reported(database, make_settings, skew_s, words, off_s
 
     assert (alive["clock"], alive["clock_off_s"]) == (words, off_s)
     assert (gone["clock"], gone["clock_off_s"]) == ("", 0.0)
+
+
+def test_health_has_the_newest_result_of_each_check(database, make_settings):
+    with database.write() as cursor:
+        checks.note(cursor, [Result(DVOL, "options/BTC", START, Found(2.0))])
+
+    (told,) = health(database, make_settings(), NOW)["checks"]
+
+    assert (told["check"], told["feed"], told["state"]) == ("chain_against_dvol", "options/BTC", "note")
+    assert (told["value"], told["warn_above"], told["age_s"]) == (2.0, 3.0, 120.0)
 
 
 def test_no_tick_has_a_negative_age(database, make_settings):

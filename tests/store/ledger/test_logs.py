@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+import pytest
+
 from store.file.database import Database
 from store.health.status import health
 from store.ledger.logs import Log, logs, note
@@ -11,7 +13,7 @@ HOUR = timedelta(hours=1)
 
 
 def test_each_log_has_its_newest_note(database: Database):
-    late, other = Log("dvol/BTC", START + HOUR, "unreachable"), Log("dvol/ETH", START)
+    late, other = Log("dvol/BTC", START + HOUR, "unreachable", 60), Log("dvol/ETH", START)
     for word in (Log("dvol/BTC", START), other, late):
         with database.write() as cursor:
             note(cursor, word)
@@ -32,3 +34,11 @@ def test_health_says_how_far_a_log_is_and_why_it_is_late(database: Database, mak
         "dvol/BTC": complete | {"state": "late", "reason": "connection refused"},
         "dvol/ETH": complete | {"state": "ok"},
     }
+
+
+@pytest.mark.parametrize(("period_s", "state"), [(60, "stale"), (1200, "ok"), (1199, "stale"), (None, "ok")])
+def test_a_log_is_stale_after_three_of_its_periods(database: Database, make_settings, period_s: int | None, state: str):
+    with database.write() as cursor:
+        note(cursor, Log("dvol/BTC", START, period_s=period_s))
+
+    assert health(database, make_settings(), START + HOUR)["feeds"]["dvol/BTC"]["state"] == state

@@ -39,6 +39,16 @@ def test_the_end_of_a_run_changes_no_other_run(database):
         assert runs.runs(cursor) == [before, replace(RUN, ended_at=later)]
 
 
+def test_the_feeds_are_those_of_all_runs_by_name(database):
+    later = replace(RUN, started_at=START + timedelta(days=1), feeds={"options/BTC": 300, "btc_usd": 1})
+    with database.write() as cursor:
+        for run in (RUN, later):
+            runs.note(cursor, run)
+
+    with database.read() as cursor:
+        assert runs.feeds(cursor) == ["btc_usd", "eth_usd", "options/BTC"]
+
+
 def test_misses_come_back_unchanged_by_slot_and_index(database):
     noted = [miss(5, cause=cause, index_name=cause.value) for cause in Cause]
 

@@ -213,6 +213,26 @@ def test_index_names_are_the_configured_ones_and_those_with_history(database):
     assert names == ["eth_usd", "btc_usd", "xrp_usd"]
 
 
+def test_a_newer_tick_moves_the_end_of_a_card_and_leaves_its_start(database):
+    (card,) = cards_of(database, tick(0, price=100.0), tick(30, price=90.0))
+
+    followed = card.followed_by(tick(35, price=120.0))
+
+    assert (followed.latest, followed.closes[-1]) == (tick(35, price=120.0), 120.0)
+    assert (followed.low, followed.high, followed.averages_s) == (90.0, 120.0, 0)
+    assert (followed.since, followed.reference, followed.closes[:-1]) == (card.since, 100.0, card.closes[:-1])
+    assert followed.followed_by(average(40, 60, price=80.0)).averages_s == 60
+
+
+def test_a_tick_that_a_card_has_already_changes_nothing(database):
+    (card,) = cards_of(database, tick(0), tick(30, price=90.0))
+
+    empty = Card("btc_usd")
+
+    assert all(card.followed_by(each) is card for each in (tick(29, price=1.0), tick(30, price=90.0)))
+    assert empty.followed_by(tick(0)) is empty
+
+
 def test_a_card_says_nothing_of_what_it_does_not_know():
     card = Card("btc_usd", tick(0), 80.0, START - timedelta(hours=1))
 

@@ -53,7 +53,7 @@ def test_each_page_has_its_ticks_wherever_hours_begin_and_end(cursor, limit):
     assert pages == [newest_first[offset : offset + limit] for offset in range(0, len(OBSERVED) + 2, 3)]
 
 
-@pytest.mark.parametrize("offset", [len(OBSERVED), 10**18, 2**63, 10**40])
+@pytest.mark.parametrize("offset", [len(OBSERVED), 2**31 - 1, 10**18, 2**63, 10**40])
 def test_behind_the_last_tick_there_is_nothing_however_far(cursor, offset):
     assert page(cursor, 10, offset) == []
 

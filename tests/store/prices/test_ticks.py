@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from store.models import Tick
+from store.models import Tick, utc_now
 from store.prices import averages, candles, ticks
 from tests.conftest import START, tick
 
@@ -105,6 +105,25 @@ def test_the_latest_of_an_index_that_stopped_is_found_by_its_last_hour(with_stop
 
     average = Tick("sol_usd", START + timedelta(seconds=86_407), 2.0, "chart", None, 60)
     assert latest == [tick(3600 * 239), tick(4000, "doge_usd"), tick(10, "ada_usd"), average, None]
+
+
+def test_the_latest_of_several_indexes_are_those_of_each(with_stopped):
+    now = utc_now().replace(microsecond=0)
+    received, unknown, older = (
+        Tick("btc_usd", now, 7.0, "live", now, 0),
+        Tick("eth_usd", now, 8.0, "import", None, 0),
+        Tick("eth_usd", now - timedelta(seconds=1), 9.0, "live", now, 0),
+    )
+    names = ("eth_usd", "btc_usd", "doge_usd", "ada_usd", "sol_usd", "no_usd")
+    with with_stopped.write() as cursor:
+        ticks.append(cursor, [received, unknown, older])
+
+    with with_stopped.read() as cursor:
+        found = ticks.latest_of(cursor, names)
+        each = {name: tick for name in names if (tick := ticks.latest(cursor, name))}
+
+    assert found == each
+    assert (found["btc_usd"], found["eth_usd"]) == (received, unknown)
 
 
 @pytest.mark.parametrize(

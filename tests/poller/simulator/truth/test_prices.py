@@ -7,8 +7,8 @@ from itertools import pairwise
 
 import pytest
 
-from poller.simulator.prices import average, price
 from poller.simulator.replies import INDEX_NAMES
+from poller.simulator.truth.prices import average, price
 
 NOON = datetime(2026, 9, 20, 12, tzinfo=UTC)
 
@@ -24,7 +24,7 @@ def volatility(index_name: str, step: timedelta, count: int) -> float:
 
 def test_a_price_is_the_same_in_another_process():
     program = (
-        "from datetime import UTC, datetime; from poller.simulator.prices import price; "
+        "from datetime import UTC, datetime; from poller.simulator.truth.prices import price; "
         "print(price('btc_usd', datetime(2026, 9, 20, 12, tzinfo=UTC)))"
     )
 

@@ -6,12 +6,13 @@ own grid, and its height grows with the square root of its period. The sum moves
 months but, unlike a random walk, stays near its base price for ever.
 """
 
-import hashlib
 import math
 import statistics
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+
+from .noise import chance, normal, stream
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _YEAR_S = 365 * 86400
@@ -86,10 +87,13 @@ def _average(index_name: str, start: int, step_s: int, seed: int) -> float:
 
 def _price(index_name: str, second: int, seed: int) -> float:
     base, _, quote = index_name.rpartition("_")
-    return round(_in_dollars(base, second, seed) / _in_dollars(quote, second, seed), _decimals(base, quote))
+    return round(_in_dollars(base, second, seed) / _in_dollars(quote, second, seed), decimals(index_name))
 
 
-def _decimals(base: str, quote: str) -> int:
+@lru_cache(maxsize=256)
+def decimals(index_name: str) -> int:
+    """The decimals of an index's price."""
+    base, _, quote = index_name.rpartition("_")
     if quote in _MAIN_COINS:
         return 6
     return 2 if base in _MAIN_COINS else 4
@@ -105,35 +109,20 @@ def _in_dollars(coin_name: str, second: int, seed: int) -> float:
 
 @lru_cache(maxsize=256)
 def _coin(coin_name: str, seed: int) -> _Coin:
-    chance = _hash(coin_name) / 2**64
-    base, volatility = _KNOWN.get(coin_name, (0.5 * 1000**chance, 0.7 + 0.3 * chance))
-    return _Coin(base, volatility / math.sqrt(_YEAR_S), _hash(f"{seed} market"), _hash(f"{seed} {coin_name}"))
-
-
-def _hash(text: str) -> int:
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest())
+    luck = chance(coin_name)
+    base, volatility = _KNOWN.get(coin_name, (0.5 * 1000**luck, 0.7 + 0.3 * luck))
+    return _Coin(base, volatility / math.sqrt(_YEAR_S), stream(f"{seed} market"), stream(f"{seed} {coin_name}"))
 
 
 # Neighbouring seconds share nearly all of their grid points. 32,768 points serve three hours of an index, in 6 MB.
 @lru_cache(maxsize=1 << 15)
-def _noise(stream: int, level: int, n: int) -> float:
+def _noise(key: int, level: int, n: int) -> float:
     """The sum of the noises from a level up, at the nth point of that level's grid, which is n * 4^level seconds."""
-    own = _HEIGHTS[level] * _normal(stream + (level << 48) + n)
+    own = _HEIGHTS[level] * normal(key + (level << 48) + n)
     if level == _TOP_LEVEL:
         return own
     left, quarters = divmod(n, 4)
-    coarse = _noise(stream, level + 1, left)
+    coarse = _noise(key, level + 1, left)
     if quarters:
-        coarse += (_noise(stream, level + 1, left + 1) - coarse) * quarters / 4
+        coarse += (_noise(key, level + 1, left + 1) - coarse) * quarters / 4
     return own + coarse
-
-
-def _normal(key: int) -> float:
-    """A nearly normal number for a key: the sum of four uniform ones, so at most 3.5 standard deviations from 0."""
-    # splitmix64, https://prng.di.unimi.it/splitmix64.c; written inline, since a long chart runs it a million times
-    z = (key * 0x9E3779B97F4A7C15) & 0xFFFFFFFFFFFFFFFF
-    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & 0xFFFFFFFFFFFFFFFF
-    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & 0xFFFFFFFFFFFFFFFF
-    z ^= z >> 31
-    total = (z & 0xFFFF) + (z >> 16 & 0xFFFF) + (z >> 32 & 0xFFFF) + (z >> 48)
-    return (total - 131070) / 37837.2

@@ -1,0 +1,1 @@
+"""The methods of the market: book summaries, the volatility index, funding, delivery prices and candles."""

@@ -1,0 +1,1 @@
+"""What the simulated exchange publishes at any instant: the same seed and instant always give the same values."""

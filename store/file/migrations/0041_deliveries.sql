@@ -1,0 +1,6 @@
+CREATE TABLE deliveries (
+    index_name VARCHAR,
+    ts TIMESTAMP,
+    price DOUBLE,
+    source VARCHAR
+);

@@ -1,0 +1,4 @@
+CREATE TABLE packed (
+    underlying VARCHAR,
+    packed_to TIMESTAMP
+);

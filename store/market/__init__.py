@@ -1,0 +1,1 @@
+"""The market of options and futures: the names of its instruments, and the formulas on their prices."""

@@ -1,0 +1,251 @@
+"""Option chains as of an instant, and contracts and surfaces over a time: what pages and HTTP read.
+
+Nothing that was recorded later than the instant, or at the end of the time, has a part in an answer.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from duckdb import DuckDBPyConnection
+
+from store.kinds import OPTIONS, SURFACES
+from store.ledger.due import HEARD_AT, at_slot, slot_number
+from store.models import CLOCKS_AGREE, from_column, to_column
+
+from .instruments import Option, OptionType
+
+_USUAL_S = 300
+"""The seconds between two chains if no run tells them, as for imported chains: the default of OPTIONS_SECONDS."""
+
+# Chains are asked for up to 2.2 s after their slot, and a reply may take seconds.
+_COMES_WITHIN = timedelta(seconds=10)
+
+_NEWEST = f"""
+SELECT ts, {HEARD_AT}, received_at, source, index_price, rejected
+FROM snapshots
+WHERE feed = $feed
+  AND ts BETWEEN $since AND $at
+ORDER BY ts DESC
+LIMIT 1
+"""  # noqa: S608 the expression is a constant
+
+_PERIOD = """
+SELECT feeds[$feed]
+FROM runs
+WHERE started_at <= $at
+  AND feeds[$feed] IS NOT NULL
+ORDER BY started_at DESC
+LIMIT 1
+"""
+
+_NEIGHBOURS = """
+SELECT max(ts) FILTER (WHERE ts <= $at), min(ts) FILTER (WHERE ts > $at)
+FROM snapshots
+WHERE feed = $feed
+"""
+
+_ROWS = f"""
+SELECT {", ".join(column.name for column in OPTIONS.brought)}
+FROM options
+WHERE underlying = $underlying
+  AND ts = $ts
+  {{and_expiry}}
+ORDER BY expiry, strike, option_type
+"""  # noqa: S608 the names are constants
+
+_OF_CONTRACT = f"""
+SELECT ts, {", ".join(column.name for column in OPTIONS.brought[3:])}
+FROM options
+WHERE underlying = $underlying
+  AND expiry = $expiry
+  AND strike = $strike
+  AND option_type = $option_type
+  AND ts >= $start
+  AND ts < $end
+ORDER BY ts
+"""  # noqa: S608 the names are constants
+
+_SURFACES = f"""
+SELECT {", ".join(SURFACES.column_names[1:])}
+FROM surfaces
+WHERE underlying = $underlying
+  AND ts >= $start
+  AND ts < $end
+ORDER BY ts
+"""  # noqa: S608 the names are constants
+
+
+class Row(NamedTuple):
+    """An option in a chain. None: no quote, or no trade.
+
+    Attributes:
+        expiry: aware, in UTC.
+        strike: in USD.
+        option_type: "call" or "put".
+        mark_price: in coin.
+        mark_iv: percent a year.
+        underlying_price: the forward of the expiry, in USD.
+        bid_price, ask_price, last: in coin.
+        open_interest: in coin.
+        volume: of the last 24 h, in coin.
+        volume_usd: of the last 24 h, in USD.
+    """
+
+    expiry: datetime
+    strike: float
+    option_type: OptionType
+    mark_price: float | None
+    mark_iv: float | None
+    underlying_price: float | None
+    bid_price: float | None
+    ask_price: float | None
+    last: float | None
+    open_interest: float | None
+    volume: float | None
+    volume_usd: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """A snapshot of a chain, or of one expiry of it, as it was known at an instant.
+
+    Attributes:
+        underlying: such as "BTC".
+        at: the instant that was asked for.
+        slot: the slot that the snapshot was recorded for.
+        ts: exchange time of all rows.
+        received_at: local clock at receipt.
+        source: "live" or "simulator", as for a tick.
+        index_price: the price of the index at `ts`, in USD; None if the reply had none.
+        rejected: how many rows of the reply could not be read.
+        rows: by expiry, strike and type.
+    """
+
+    underlying: str
+    at: datetime
+    slot: datetime
+    ts: datetime
+    received_at: datetime
+    source: str
+    index_price: float | None
+    rejected: int
+    rows: tuple[Row, ...]
+
+    @property
+    def age(self) -> timedelta:
+        """How old the rows were at the instant that was asked for."""
+        return self.at - self.ts
+
+
+class Neighbours(NamedTuple):
+    """The exchange times of the snapshots on both sides of an instant; None where there is none.
+
+    Attributes:
+        before: of the newest one at the instant or before.
+        after: of the first one after it.
+    """
+
+    before: datetime | None
+    after: datetime | None
+
+
+class _Newest(NamedTuple):
+    """A row of `_NEWEST`."""
+
+    ts: datetime
+    heard_at: datetime
+    received_at: datetime
+    source: str
+    index_price: float | None
+    rejected: int | None
+
+
+def chain_at(cursor: DuckDBPyConnection, underlying: str, at: datetime, expiry: datetime | None = None) -> Chain | None:
+    """The chain of an underlying as of an instant: its newest snapshot of that time.
+
+    Args:
+        cursor: of a lease.
+        underlying: such as "BTC".
+        at: the instant; no later row is used.
+        expiry: only the rows of this expiry, which make its smile; None for all rows.
+
+    Returns:
+        None if the newest snapshot is older than a period and the seconds that a chain takes to come. `neighbours`
+        tells where the nearest snapshots are.
+    """
+    feed = OPTIONS.feed(underlying)
+    period_s = _period_s(cursor, feed, at)
+    newest = _newest(cursor, feed, at, since=at - timedelta(seconds=period_s) - _COMES_WITHIN)
+    if newest is None:
+        return None
+    return Chain(
+        underlying=underlying,
+        at=at,
+        slot=at_slot(slot_number(from_column(newest.heard_at), period_s), period_s),
+        ts=from_column(newest.ts),
+        received_at=from_column(newest.received_at),
+        source=newest.source,
+        index_price=newest.index_price,
+        rejected=newest.rejected or 0,
+        rows=_rows(cursor, underlying, newest.ts, expiry),
+    )
+
+
+def neighbours(cursor: DuckDBPyConnection, underlying: str, at: datetime) -> Neighbours:
+    """Where the nearest snapshots of a chain are, to step to them. This alone looks later than the instant."""
+    asked = {"feed": OPTIONS.feed(underlying), "at": to_column(at)}
+    ((before, after),) = cursor.execute(_NEIGHBOURS, asked).fetchall()
+    return Neighbours(before and from_column(before), after and from_column(after))
+
+
+def contract(cursor: DuckDBPyConnection, option: Option, start: datetime, end: datetime) -> list[tuple[Any, ...]]:
+    """What was recorded of an option in [start, end), ascending by time.
+
+    Returns:
+        For each snapshot its exchange time, aware, and the numbers of `Row` from `mark_price` to `volume_usd`.
+    """
+    asked = {
+        "underlying": option.underlying,
+        "expiry": to_column(option.expiry),
+        "strike": option.strike,
+        "option_type": option.option_type,
+        "start": to_column(start),
+        "end": to_column(end),
+    }
+    return _aware(cursor.execute(_OF_CONTRACT, asked).fetchall())
+
+
+def surfaces(cursor: DuckDBPyConnection, underlying: str, start: datetime, end: datetime) -> list[tuple[Any, ...]]:
+    """The surfaces that were made of the chains of an underlying in [start, end), ascending by time.
+
+    Returns:
+        For each chain its exchange time, aware, and the values of the columns of `SURFACES` from `iv_7d` to `method`.
+    """
+    asked = {"underlying": underlying, "start": to_column(start), "end": to_column(end)}
+    return _aware(cursor.execute(_SURFACES, asked).fetchall())
+
+
+def _aware(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """The rows with their first value, a time of the database, aware."""
+    return [(from_column(row[0]), *row[1:]) for row in rows]
+
+
+def _period_s(cursor: DuckDBPyConnection, feed: str, at: datetime) -> int:
+    """The seconds between the slots of a feed at an instant."""
+    found = cursor.execute(_PERIOD, {"feed": feed, "at": to_column(at)}).fetchone()
+    return int(found[0]) if found else _USUAL_S
+
+
+def _newest(cursor: DuckDBPyConnection, feed: str, at: datetime, since: datetime) -> _Newest | None:
+    asked = {"feed": feed, "at": to_column(at), "since": to_column(since), "clocks_agree": CLOCKS_AGREE}
+    found = cursor.execute(_NEWEST, asked).fetchone()
+    return _Newest(*found) if found else None
+
+
+def _rows(cursor: DuckDBPyConnection, underlying: str, ts: datetime, expiry: datetime | None) -> tuple[Row, ...]:
+    asked: dict[str, Any] = {"underlying": underlying, "ts": ts}
+    if expiry is not None:
+        asked["expiry"] = to_column(expiry)
+    statement = _ROWS.format(and_expiry="" if expiry is None else "AND expiry = $expiry")
+    return tuple(map(Row._make, _aware(cursor.execute(statement, asked).fetchall())))

@@ -1,0 +1,73 @@
+"""The chains of past days are packed while no slot needs the database, and what failed is packed later."""
+
+import asyncio
+from datetime import datetime, timedelta
+
+from poller.history.packing import Packing
+from store.errors import StoreError
+from store.file.database import Database
+from store.market import chains, packing
+from store.models import to_column
+from tests.store.market.snapshots import chain
+
+DAY = timedelta(days=1)
+MIDNIGHT = datetime.fromisoformat("2026-11-01T00:00:00+00:00")
+
+
+def store(database: Database) -> None:
+    """A chain each 6 h of two days."""
+    with database.write() as cursor:
+        chains.append(cursor, [chain(MIDNIGHT + number * DAY / 4) for number in range(8)])
+
+
+def packed_to(database: Database) -> list[datetime]:
+    with database.read() as cursor:
+        return [ts for (ts,) in cursor.execute("SELECT packed_to FROM packed").fetchall()]
+
+
+def pack(database: Database, until: datetime) -> list[str]:
+    """Pack; return what was called between the transactions."""
+    called: list[str] = []
+
+    async def quiet() -> None:
+        called.append("quiet")
+
+    async def checkpoint() -> None:
+        called.append("checkpoint")
+
+    asyncio.run(Packing(database, quiet=quiet, checkpoint=checkpoint, most_rows=100).pack(until))
+    return called
+
+
+def test_each_transaction_waits_until_no_slot_needs_the_database(database: Database):
+    store(database)
+
+    called = pack(database, MIDNIGHT + 2 * DAY)
+
+    assert packed_to(database) == [to_column(MIDNIGHT + 2 * DAY)]
+    assert called.count("checkpoint") > 2
+    assert called == [*["quiet", "checkpoint"] * called.count("checkpoint"), "quiet"]
+
+
+def test_a_day_is_not_packed_before_all_of_it_is_stored(database: Database):
+    store(database)
+
+    pack(database, MIDNIGHT + DAY + timedelta(seconds=1))
+
+    assert packed_to(database) == [to_column(MIDNIGHT + DAY)]
+
+
+def test_what_failed_is_told_and_packed_later(database: Database, monkeypatch, caplog):
+    store(database)
+    with monkeypatch.context() as patch:
+        patch.setattr(packing, "pack", refuses)
+        pack(database, MIDNIGHT + 2 * DAY)
+
+    assert packed_to(database) == []
+    assert caplog.messages == ["option rows of past days are sorted later: the disk is full"]
+    pack(database, MIDNIGHT + 2 * DAY)
+    assert packed_to(database) == [to_column(MIDNIGHT + 2 * DAY)]
+
+
+def refuses(*_: object) -> None:
+    raise StoreError("the disk is full")
