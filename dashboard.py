@@ -125,9 +125,8 @@ def show() -> None:
     bear_translation()
     if address.arrive(page.url_path):
         ranges.forget_shown()
-    with access.database().one_lease():
-        title_row(page.title)
-        page.run()
+    title_row(page.title)
+    page.run()
 
 
 if __name__ == "__main__":

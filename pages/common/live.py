@@ -30,9 +30,8 @@ def show(
 
 
 def _live(state: Any, draw: Callable[..., None], choices: tuple[Any, ...]) -> None:
-    """The state of the recorder and the live part: all that a refresh reads, on one lease."""
+    """The state of the recorder and the live part."""
     address.hold()
-    with access.database().one_lease():
-        with state:
-            header.state()
-        draw(*choices)
+    with state:
+        header.state()
+    draw(*choices)

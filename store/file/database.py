@@ -105,16 +105,6 @@ class Database:
             yield cursor
 
     @contextlib.contextmanager
-    def one_lease(self) -> Iterator[None]:
-        """Let all reads of this thread within the block share one lease, which the first of them takes.
-
-        It ends with the block, which may therefore last 2 s, or with a write of the thread. A held file is lent for
-        each read even so: that costs nothing, and its holder must be able to step aside soon.
-        """
-        with self._own.keeping() if self._held is None else contextlib.nullcontext():
-            yield
-
-    @contextlib.contextmanager
     def write(self, wait_s: float = WAIT_S) -> Iterator[DuckDBPyConnection]:
         """Lend a cursor inside a transaction, which is durable when the block ends and undone when it raises.
 

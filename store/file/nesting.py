@@ -23,7 +23,6 @@ class _Lease:
         ends: returns the lease.
         writes: it has a transaction.
         uses: the number of blocks that use it.
-        kept: one of these blocks is that of `OwnLease.keeping`, which reads nothing itself.
         lent: one of these blocks reads with the cursor of the lease; the others have one each.
     """
 
@@ -31,7 +30,6 @@ class _Lease:
     ends: contextlib.ExitStack
     writes: bool = False
     uses: int = 0
-    kept: bool = False
     lent: bool = False
 
     @contextlib.contextmanager
@@ -56,7 +54,6 @@ class OwnLease(threading.local):
 
     def __init__(self) -> None:
         self._lease: _Lease | None = None
-        self._keeps = False
 
     @contextlib.contextmanager
     def reading(self, take: Take) -> Iterator[DuckDBPyConnection]:
@@ -86,26 +83,12 @@ class OwnLease(threading.local):
             finally:
                 self._give_back(lease)
 
-    @contextlib.contextmanager
-    def keeping(self) -> Iterator[None]:
-        """Keep the lease of the block's first read until the block ends or the thread writes."""
-        if self._keeps or self._current() is not None:
-            yield
-            return
-        self._keeps = True
-        try:
-            yield
-        finally:
-            self._keeps = False
-            self._keep_no_more()
-
     def require_none(self) -> None:
-        """Check that the thread is in no lease. A lease that is only kept ends.
+        """Check that the thread is in no lease.
 
         Raises:
             RuntimeError: the thread is in a lease; a second one would wait for the end of the first.
         """
-        self._keep_no_more()
         if self._current() is not None:
             raise RuntimeError(
                 "this thread uses the database already, in an open read or write block, and would wait for itself: "
@@ -119,14 +102,8 @@ class OwnLease(threading.local):
     def _begin(self, take: Take) -> _Lease:
         with contextlib.ExitStack() as ends:
             cursor = ends.enter_context(take())
-            self._lease = _Lease(cursor, ends.pop_all(), uses=int(self._keeps), kept=self._keeps)
+            self._lease = _Lease(cursor, ends.pop_all())
         return self._lease
-
-    def _keep_no_more(self) -> None:
-        lease = self._current()
-        if lease is not None and lease.kept:
-            lease.kept = False
-            self._give_back(lease)
 
     def _give_back(self, lease: _Lease) -> None:
         lease.uses -= 1

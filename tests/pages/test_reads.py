@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import streamlit as st
+from streamlit.testing.v1 import AppTest
 
 from pages.common import sign_in
 from pages.common.reads import alerts, export, history, market, overview, pulse, quality, recorded
@@ -48,3 +49,27 @@ def test_a_reader_who_may_not_read_gets_no_answer_that_another_reader_was_given(
     READS[name]()
 
     assert stopped
+
+
+def written_while_drawn() -> None:
+    """A page whose live part reads, and then writes as the recorder of another process would."""
+    import streamlit as st
+
+    from pages.common import access, live, moments
+    from pages.common.reads.pulse import read_pulse
+    from store.file.database import Database
+
+    def draw() -> None:
+        read_pulse(moments.this_second())
+        with Database(access.settings().database).write(wait_s=1):
+            st.text("written")
+
+    live.show(tuple, draw)
+
+
+@pytest.mark.usefixtures("open_page", "database")
+def test_a_page_keeps_no_lease_between_its_reads():
+    """It may wait there for an answer that another page reads, which may wait for the recorder's transaction."""
+    page = AppTest.from_function(written_while_drawn, default_timeout=20).run()
+
+    assert [text.value for text in page.text] == ["written"]

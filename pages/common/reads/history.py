@@ -13,7 +13,7 @@ from pages.common.moments import SECOND, now, rounded_up
 from pages.common.views import MOST_ALERTS, MOST_POINTS, View
 from store.alerts import events
 from store.alerts.events import Event
-from store.errors import BusyError, NoDatabaseError, StoreError
+from store.errors import NoDatabaseError, StoreError
 from store.file.clock import AHEAD
 from store.file.database import Cursor
 from store.ledger.gaps import ledger
@@ -85,17 +85,19 @@ def bars_of(at: datetime, names: Sequence[str], view: View) -> History:
 
     Raises:
         StoreError: the bars can't be read.
-        BusyError: nor can anything else, for a while.
     """
     known = recorded()
     try:
         with database().read() as cursor:
-            found = _bars(cursor, at, names, view, known)
+            return _with_besides(_bars(cursor, at, names, view, known), min(at, now()), names)
     except NoDatabaseError:
         return History({}, *view.bounds(at, at), SINGLE_TICKS, {})
+
+
+def _with_besides(found: History, at: datetime, names: Sequence[str]) -> History:
     start, end = found.start, found.end
     unread: dict[str, str] = {}
-    gaps = _besides("Gaps", unread, lambda cursor: ledger(cursor, start, end, min(at, now()), names))
+    gaps = _besides("Gaps", unread, lambda cursor: ledger(cursor, start, end, at, names))
     alerts = _besides(
         "Alerts", unread, lambda cursor: events.fired(cursor, start, end, index_names=names, limit=MOST_ALERTS)
     )
@@ -122,8 +124,6 @@ def _besides(what: str, unread: dict[str, str], read: Callable[[Cursor], list[Be
     try:
         with database().read() as cursor:
             return read(cursor)
-    except BusyError:
-        raise
     except StoreError as error:
         unread[what] = str(error)
         return []

@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from store.errors import NoDatabaseError, StoreError
 from store.file.database import Cursor, Database
 from store.file.locks import beside
 from store.prices import ticks
@@ -149,73 +148,6 @@ def test_a_lease_that_would_wait_for_its_own_thread_is_refused_at_once(
 
     assert after == []
     append(either, tick(0))
-
-
-def test_reads_of_a_thread_share_one_lease_from_the_first_to_the_end_of_the_block(database):
-    append(database, tick(3))
-
-    with database.one_lease():
-        before = is_kept(database)
-        first = seconds(database)
-        between = is_kept(database)
-        again = seconds(database)
-    after = is_kept(database)
-
-    assert (before, between, after) == (False, True, False)
-    assert first == again == [3]
-
-
-def test_other_threads_have_leases_of_their_own(database):
-    with ThreadPoolExecutor(1) as another, database.one_lease():
-        seconds(database)
-        another.submit(seconds, database).result()
-        after_theirs = is_kept(database)
-
-    assert after_theirs
-    assert not is_kept(database)
-
-
-def test_a_block_inside_a_block_or_inside_a_read_ends_nothing(database):
-    with database.one_lease():
-        with database.one_lease():
-            seconds(database)
-        after_a_block = is_kept(database)
-    with database.read() as cursor:
-        with database.one_lease():
-            seconds(database)
-        after_a_read = seconds_of(cursor)
-
-    assert after_a_block
-    assert after_a_read == []
-    assert not is_kept(database)
-
-
-def test_a_thread_that_only_keeps_its_lease_writes_and_then_reads_what_it_wrote(database):
-    with database.one_lease():
-        seconds(database)
-        append(database, tick(3), wait_s=SOON_S)
-        written = is_kept(database)
-        found = seconds(database)
-        read = is_kept(database)
-
-    assert (written, read) == (False, True)
-    assert found == [3]
-    assert not is_kept(database)
-
-
-def test_a_failed_lease_is_tried_again_in_the_same_block(database_file):
-    database = Database(database_file)
-    with database.one_lease():
-        with pytest.raises(NoDatabaseError):
-            seconds(database)
-        Database(database_file).migrate()
-
-        assert seconds(database) == []
-
-
-def test_an_error_under_a_shared_lease_is_a_store_error(database):
-    with database.one_lease(), pytest.raises(StoreError, match=r"ticks\.duckdb: "), database.read() as cursor:
-        cursor.execute("SELECT nothing")
 
 
 def test_a_lease_that_another_thread_returned_is_not_used_again(database):
