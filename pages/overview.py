@@ -171,12 +171,16 @@ def rebased_figure(history: History, clock: Clock) -> tuple[go.Figure, str]:
 
 
 def last_errors(day: Day, *, known: bool) -> None:
-    """Show why slots brought nothing in the last 24 h, in words. None is an error once prices are `known`."""
+    """Show why slots brought nothing in the last 24 h, in words. None is an error once prices are `known`.
+
+    A day with a gap is not fine, even without an error.
+    """
     zone = text.zone()
     if day.troubles:
         st.markdown("**Errors** of the last 24 h")
     elif known:
-        st.caption(":green[:material/check_circle:] No error in the last 24 h.")
+        mark = ":material/info:" if day.gaps else ":green[:material/check_circle:]"
+        st.caption(f"{mark} No error in the last 24 h{', but a gap' if day.gaps else ''}.")
     for trouble in day.troubles:
         st.caption(
             f":orange[:material/error:] {trouble.cause.capitalize()}: {text.count(trouble.slots, 'slot')} missed, "

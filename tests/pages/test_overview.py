@@ -210,7 +210,17 @@ def test_a_day_without_errors_says_so(open_page, database):
 
     page = open_page()
 
-    assert captions(page)[-1].endswith("No error in the last 24 h.")
+    assert captions(page)[-1] == ":green[:material/check_circle:] No error in the last 24 h."
+
+
+def test_a_day_without_errors_is_not_fine_when_nothing_was_recorded(open_page, database):
+    with database.write() as cursor:
+        runs.note(cursor, Run(utc_now() - timedelta(hours=3), {"btc_usd": 5}, "1"))
+    append(database, Tick("btc_usd", utc_now() - timedelta(hours=2), 100.0))
+
+    page = open_page()
+
+    assert captions(page)[-1] == ":material/info: No error in the last 24 h, but a gap."
 
 
 def test_errors_of_the_last_day_are_shown_by_cause_in_the_visitors_time(open_page, database):
