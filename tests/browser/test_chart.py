@@ -1,6 +1,7 @@
 """The chart in the browser: drawn in place, in the theme's colours, with a substitute where its script is missing."""
 
 import itertools
+import re
 from datetime import timedelta
 
 import pytest
@@ -116,3 +117,15 @@ def test_a_load_of_its_script_that_fails_in_passing_is_tried_again(stale, open_p
     drawn(page)
     assert len(asked) == 2
     assert page.locator(".stPlotlyChart").count() == 0
+
+
+@pytest.mark.parametrize("served", [True, False], ids=["our chart", "Streamlit's chart"])
+def test_dates_below_a_chart_are_written_as_on_the_rest_of_the_page(stale, open_page, served):
+    page = open_page("about:blank")
+    if not served:
+        page.route("**/api/plotly.js*", lambda route: route.abort())
+
+    page.goto(f"{stale.url}/history?range=1w")
+
+    first = page.locator(".js-plotly-plot .xtick text").first
+    expect(first).to_have_text(re.compile(r"^\d{1,2} [A-Z][a-z]{2}"))

@@ -96,7 +96,7 @@ function figureOf(state) {
 
 async function draw(state, Plotly) {
   const { data, layout } = figureOf(state);
-  await Plotly.react(state.plot, data, layout, { displayModeBar: false, doubleClick: false });
+  await Plotly.react(state.plot, data, layout, { ...STYLES.config, doubleClick: false });
   if (state.listening) return;
   state.listening = true;
   state.root.classList.add("drawn");

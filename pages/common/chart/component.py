@@ -88,7 +88,7 @@ def live_chart(
     """
     if not routes_are_served():
         drawn = painted(figure, theme()).update_layout(height=height)
-        st.plotly_chart(drawn, key=f"{key}-plain", alt=alt, theme=None, config={"displayModeBar": False})
+        st.plotly_chart(drawn, key=f"{key}-plain", alt=alt, theme=None, config=STYLES["config"])
         return
 
     def tell() -> None:
