@@ -39,8 +39,8 @@ def sparkline(closes: Sequence[float], position: float, label: str) -> str:
         label: what the drawing shows, for readers who can't see it.
     """
     stretches = _stretches(closes)
-    area = [point for stretch in stretches for point in [(stretch[0][0], 100), *stretch, (stretch[-1][0], 100)]]
-    edge = [point for stretch in stretches for point in [*stretch, *((x, y + _LINE) for x, y in reversed(stretch))]]
+    area = [point for stretch in stretches for point in _from_the_floor(stretch, back_at=stretch[-1][0])]
+    edge = [point for stretch in stretches for point in _from_the_floor(_thick(stretch), back_at=stretch[0][0])]
     return _DRAWING.format(
         label=html.escape(label), height=_HEIGHT_PX, position=100 * position, area=_polygon(area), edge=_polygon(edge)
     )
@@ -59,6 +59,16 @@ def _stretches(closes: Sequence[float]) -> list[Points]:
             half = bar / 2
             stretches.append([(line[0][0] - half, line[0][1]), *line, (line[-1][0] + half, line[-1][1])])
     return stretches
+
+
+def _from_the_floor(outline: Points, back_at: float) -> Points:
+    """An outline that begins and ends on the floor, so that what joins it to the next one encloses nothing."""
+    return [(outline[0][0], 100), *outline, (back_at, 100)]
+
+
+def _thick(line: Points) -> Points:
+    """The outline around a line: along its upper side, and back."""
+    return [*line, *((x, y + _LINE) for x, y in reversed(line))]
 
 
 def _polygon(points: Points) -> str:

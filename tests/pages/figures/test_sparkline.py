@@ -2,6 +2,7 @@
 
 import math
 import re
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -39,7 +40,7 @@ def test_the_area_goes_from_the_left_edge_along_the_prices_to_the_right_edge():
 
 
 def test_the_upper_edge_is_as_thick_everywhere():
-    edge = polygons(sparkline([1.0, 3.0], 0.5, ""))[1]
+    edge = polygons(sparkline([1.0, 3.0], 0.5, ""))[1][1:-1]
 
     above, below = edge[: len(edge) // 2], edge[len(edge) // 2 :][::-1]
     assert [x for x, _ in above] == [x for x, _ in below]
@@ -50,6 +51,15 @@ def test_a_gap_breaks_the_area_for_just_its_bars():
     drawn = area(1.0, 2.0, NAN, NAN, 1.0)
 
     assert [x for x, _ in drawn] == [0.0, 0.0, 10.0, 30.0, 40.0, 40.0, 80.0, 80.0, 90.0, 100.0, 100.0]
+
+
+@pytest.mark.parametrize("part", [0, 1], ids=["area", "edge"])
+def test_the_stretches_of_a_drawing_are_joined_along_the_floor_alone(part):
+    drawn = polygons(sparkline([1.0, NAN, 3.0, NAN, 2.0], 0.5, ""))[part]
+
+    across = [pair for pair in pairwise([*drawn, drawn[0]]) if abs(pair[0][0] - pair[1][0]) > 20]
+    assert across
+    assert {y for pair in across for _, y in pair} == {100.0}
 
 
 def test_a_bar_alone_between_gaps_is_as_wide_as_any():
