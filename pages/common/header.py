@@ -33,16 +33,22 @@ def title_row(title: str) -> None:
 
 
 def state() -> None:
-    """Draw the recorder's state in words, the zone of the times, and a warning about prices that are not real."""
+    """Draw the recorder's state in words, the zone of the times, and a warning about prices that are not real.
+
+    What comes and goes is drawn last. Behind it, a box that stays would be there twice while a refresh moves it.
+    """
     try:
         pulse = waiting_once(lambda: read_pulse(moments.this_second()))
     except StoreError as error:
         draw_line(Line(), moments.now(), _times())
-        st.error(f"The database can't be read. {text.escaped(str(error))}", icon=":material/error:")
         _of_which_exchange(st.session_state.get(_EXCHANGE))
+        st.error(f"The database can't be read. {text.escaped(str(error))}", icon=":material/error:")
         return
     st.session_state[_EXCHANGE] = pulse.exchange
-    _how_recording_goes(pulse)
+    trouble = _how_recording_goes(pulse)
+    _of_which_exchange(pulse.exchange)
+    if trouble:
+        st.warning(text.escaped(trouble), icon=":material/warning:")
     if clock := clock_in_words(pulse.notice):
         st.warning(
             f"{text.escaped(clock[0].upper() + clock[1:])}: times on this page are the exchange's.",
@@ -50,19 +56,22 @@ def state() -> None:
         )
     if pulse.set_aside:
         st.warning(f"Files {text.escaped(aside_in_words(pulse.set_aside))}", icon=":material/warning:")
-    _of_which_exchange(pulse.exchange)
 
 
-def _how_recording_goes(pulse: Pulse) -> None:
-    """Draw the recorder's state with the age of the newest tick, and the zone of the times."""
+def _how_recording_goes(pulse: Pulse) -> str:
+    """Draw the recorder's state with the age of the newest tick, and the zone of the times.
+
+    Returns:
+        Why nothing is recorded, or why it is not stored; empty if all is well.
+    """
     now, notice = moments.now(), pulse.notice
     age_s = None if pulse.newest is None else (now - pulse.newest).total_seconds()
     words = in_words(notice, age_s, now, text.zone(), embedded=access.settings().poller == "embedded")
     if notice is not None and notice.alive and notice.state in {"starting", "recording"}:
         draw_line(line_of(notice, words, age_s), now, _times())
-    else:
-        draw_line(Line(age_s=age_s), now, _times())
-        st.warning(text.escaped(words[0].upper() + words[1:]), icon=":material/warning:")
+        return ""
+    draw_line(Line(age_s=age_s), now, _times())
+    return words[0].upper() + words[1:]
 
 
 def _times() -> str:

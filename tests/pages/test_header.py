@@ -202,6 +202,18 @@ def test_simulated_prices_have_a_banner(open_page, database):
     assert warnings(page) == [BANNER]
 
 
+def test_the_banner_stands_before_warnings_that_come_and_go(open_page, database):
+    with database.write() as cursor:
+        admit(cursor, Exchange.SIMULATOR, utc_now())
+
+    page = open_page()
+
+    assert [box.value.replace("\\", "") for box in page.warning] == [
+        BANNER,
+        "Not recording: no recorder was started yet",
+    ]
+
+
 def test_prices_of_the_test_environment_have_a_banner_too(open_page, database):
     append(database, Tick("btc_usd", utc_now(), 100_000.0))
     with database.write() as cursor:
