@@ -12,6 +12,7 @@ from store.errors import StoreError
 from store.file import schema
 from store.file.database import Database
 from store.file.recorder import Notice, RecorderLock
+from store.market import packing
 from store.models import utc_now
 from store.prices import candles, overruled
 from store.progress import Tell, unheard
@@ -68,6 +69,7 @@ def _fill(folder: Path, manifest: Manifest, tell: Tell, connection: DuckDBPyConn
             tell(done, total)
     schema.migrate(connection)
     overruled.reach_of_all(connection)
+    packing.forget(connection)  # a backup has each day sorted as a whole
     _fold(connection)
 
 

@@ -1,8 +1,9 @@
 """Packing: the option rows of a UTC day that is over are sorted by contract, so that one contract is read quickly.
 
 Recorded rows lie in the order of their snapshots. Sorted rows take a third less space, and the life of a contract is in
-a few places instead of in every snapshot. Rows change their order only. One transaction packs a day of an underlying,
-or a part of a day that has very many rows, and notes how far it got: after a kill the next one goes on there.
+a few places instead of in every snapshot. Each expiry is sorted in parts of 6 h, so a chain at an instant is in a few
+places too. Rows change their order only. One transaction packs a day of an underlying, or a part of a day that has very
+many rows, and notes how far it got: after a kill the next one goes on there.
 """
 
 from datetime import datetime
@@ -37,17 +38,23 @@ _END = "SELECT coalesce(max(rowid) + 1, 0) FROM options"
 
 _THESE = "underlying = $underlying AND ts >= $start AND ts < $end"
 
+# In 30 days of BTC, parts of 24, 12, 6 and 3 h took 9.0, 7.7, 6.6 and 6.5 ms for a chain, and 18, 19, 21 and 25 ms for
+# a contract.
+_PART = "INTERVAL 6 HOURS"
+
 _SORTED = f"""
 INSERT INTO options
 SELECT *
 FROM options
 WHERE {_THESE}
-ORDER BY {", ".join(OPTIONS.key)}, ts
+ORDER BY expiry, time_bucket({_PART}, ts), strike, option_type, ts
 """  # noqa: S608 the names and the condition are constants
 
 _UNSORTED = f"DELETE FROM options WHERE {_THESE} AND rowid < $rows"  # noqa: S608 the condition is a constant
 
 _FORGET = "DELETE FROM packed WHERE underlying = ?"
+
+_FORGET_ALL = "DELETE FROM packed"
 
 _NOTE = "INSERT INTO packed (underlying, packed_to) VALUES (?, ?)"
 
@@ -80,3 +87,8 @@ def pack(cursor: DuckDBPyConnection, chains: Chains) -> None:
     cursor.execute(_UNSORTED, which | {"rows": rows})
     cursor.execute(_FORGET, [chains.underlying])
     cursor.execute(_NOTE, [chains.underlying, which["end"]])
+
+
+def forget(cursor: DuckDBPyConnection) -> None:
+    """Pack all days anew, because their rows came in another order."""
+    cursor.execute(_FORGET_ALL)

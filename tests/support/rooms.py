@@ -26,7 +26,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "intake": {"intake.files", "file", "prices", "ledger"},
         "intake.files": set(),
         "export": {"file", "prices", "ledger"},
-        "backup": {"file", "prices", "ledger"},
+        "backup": {"file", "prices", "market", "ledger"},
         "alerts": {"alerts.rules", "file", "prices", "ledger"},
         "alerts.rules": set(),
         "alerts.replay": {"alerts", "alerts.rules", "file", "prices", "ledger"},

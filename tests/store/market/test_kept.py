@@ -24,7 +24,7 @@ from store.file.database import Cursor, Database
 from store.file.exchange import admit
 from store.kinds import DELIVERIES, FUNDING, FUTURES, KINDS, OPTIONS, TICKS, VOLATILITY_INDEX, Kind, kind_of
 from store.ledger import arrivals, runs
-from store.market import chains
+from store.market import chains, packing
 from store.market.entries import EntriesOf
 from store.models import Cause, Exchange, Miss, Run, Snapshot, to_column
 from tests.conftest import START
@@ -212,6 +212,21 @@ def test_a_backup_has_all_tables_of_the_market_and_gives_them_back(recorded: Dat
         assert stored(again, table) == stored(recorded, table), table
     assert list(faults_of_database(again)) == []
     assert backup(again, folder).written == 0
+
+
+def test_restored_days_are_packed_again(recorded: Database, tmp_path: Path):
+    folder, again = tmp_path / "backup", Database(tmp_path / "again.duckdb")
+    with recorded.write() as cursor:
+        found = packing.next_chains(cursor, START + DAY)
+        assert found is not None
+        packing.pack(cursor, found)
+    backup(recorded, folder)
+
+    restore(folder, again)
+
+    with again.read() as cursor:
+        assert packing.next_chains(cursor, START + DAY) == found
+    assert stored(again, "options") == stored(recorded, "options")
 
 
 def test_a_backup_takes_other_smiles_and_surfaces_for_no_loss_but_keeps_chains(recorded: Database, tmp_path: Path):

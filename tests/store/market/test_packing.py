@@ -37,7 +37,7 @@ def pack_all(database: Database, now: datetime, most_rows: int = 1000) -> list[C
 
 
 def test_the_days_that_are_over_are_sorted_by_contract_and_the_present_day_is_not(database: Database):
-    record(database, 1, 2, 3, 25, 26, 49, 50)
+    record(database, 1, 2, 13, 25, 26, 49, 50)
     record(database, 2, underlying="ETH")
     before = stored(database, "ALL")
 
@@ -55,7 +55,7 @@ def test_the_days_that_are_over_are_sorted_by_contract_and_the_present_day_is_no
     assert rows[: len(today)] == today
     assert [row[4].hour for row in today] == [1] * A_CHAIN + [2] * A_CHAIN
     of_a_day = [row[:5] for row in rows if row[0] == "BTC" and row[4] < first.replace(tzinfo=None)]
-    assert of_a_day == sorted(of_a_day)
+    assert of_a_day == sorted(of_a_day, key=lambda row: (row[1], row[4].hour // 6, *row[2:]))
 
 
 def test_a_packed_day_is_not_packed_again(database: Database):
