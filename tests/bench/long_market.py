@@ -1,7 +1,7 @@
 """Thirty days of chains of two currencies each five minutes, made once and kept, and a table for each question.
 
-The chain of one instant is the simulator's; the later ones walk from it (`tests.support.walked`). All days but the last
-one lie as a recorder leaves them, sorted by contract.
+The chain of one instant is the simulator's; the later ones walk from it (`tests.support.walked`). The rows lie as a
+recorder leaves them: it adds chains of both currencies in turn, and packs each day that is over. The last day is not.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -13,9 +13,9 @@ import duckdb
 from settings import ROOT
 from store.file import schema
 from store.file.database import Database
-from store.instants import DAY, MINUTE
+from store.instants import DAY, HOUR, MINUTE
 from store.ledger import runs
-from store.market import chains
+from store.market import chains, packing
 from store.models import Run, to_column
 from tests.bench.row import SMALL
 from tests.support.market import chain
@@ -26,7 +26,8 @@ FIRST = datetime(2026, 11, 1, tzinfo=UTC)
 PERIOD = 5 * MINUTE
 DAYS = 2 if SMALL else 30
 
-_PACKED = "INSERT INTO packed VALUES (?, ?)"
+_AT_ONCE = 6 * HOUR
+"""A recorder adds one chain at a time; adding those of some hours at once leaves the rows in nearly the same places."""
 
 _BY_TIME = "ts, underlying, expiry, strike, option_type"
 _BY_CONTRACT = "underlying, expiry, strike, option_type, ts"
@@ -66,8 +67,9 @@ def market_history() -> Database:
             feeds = {f"options/{each}": PERIOD // timedelta(seconds=1) for each in CURRENCIES}
             runs.note(cursor, Run(FIRST, feeds, "bench"))
             chains.append(cursor, [chain(each, FIRST) for each in CURRENCIES])
-        for currency in CURRENCIES:
-            _record(making, currency)
+        for day in range(DAYS):
+            _record(making, FIRST + day * DAY)
+            _pack(making, FIRST + day * DAY)
         _keep(making.path, database.path)
     return database
 
@@ -91,17 +93,25 @@ def bare_market(recorded: Path) -> Path:
     return path
 
 
-def _record(making: Database, currency: str) -> None:
-    """The days of a currency; the first of its chains is there. The last day is not packed."""
-    chains_a_day = DAY // PERIOD
-    for day in range(DAYS):
-        begin = FIRST + day * DAY
-        last, first = day == DAYS - 1, begin + (PERIOD if day == 0 else timedelta())
-        count = chains_a_day - (day == 0)
+def _record(making: Database, day: datetime) -> None:
+    """The chains of a day; the first of all is there."""
+    for begin in (day + part * _AT_ONCE for part in range(DAY // _AT_ONCE)):
+        first = max(begin, FIRST + PERIOD)
         with making.write() as cursor:
-            walk(cursor, currency, FIRST, first, PERIOD, count, packed=not last)
-    with making.write() as cursor:
-        cursor.execute(_PACKED, [currency, to_column(FIRST + (DAYS - 1) * DAY)])
+            for currency in CURRENCIES:
+                walk(cursor, currency, FIRST, first, PERIOD, (begin + _AT_ONCE - first) // PERIOD)
+        making.checkpoint_when_due()
+
+
+def _pack(making: Database, now: datetime) -> None:
+    """Pack the days that were over at `now`, as a recorder does."""
+    found = True
+    while found:
+        with making.write() as cursor:
+            found = (chains_ := packing.next_chains(cursor, now)) is not None
+            if chains_ is not None:
+                packing.pack(cursor, chains_)
+        making.checkpoint_when_due()
 
 
 def _path(name: str) -> Path:

@@ -234,4 +234,4 @@ def _record_days(database: Database) -> None:
     first = START.replace(hour=0)
     with database.write() as cursor:
         chains.append(cursor, [market.chain("BTC", first)])
-        walk(cursor, "BTC", first, first + HOUR, HOUR, _DAYS * (DAY // HOUR) - 1, packed=False)
+        walk(cursor, "BTC", first, first + HOUR, HOUR, _DAYS * (DAY // HOUR) - 1)

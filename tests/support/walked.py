@@ -21,26 +21,26 @@ SELECT
     expiry,
     strike,
     option_type,
-    $first + number * $period AS ts,
+    $of + number * $period AS ts,
     round(mark_price * (1 + {_MOVE.format(0)} / 10 + {_NOISE} / 500), 6),
     round(mark_iv * (1 + {_MOVE.format(1)} / 20) + {_NOISE} / 20, 2),
     round(underlying_price * (1 + sin(number / 700.0) / 30 + (hash(number) % 1000) / 1e6), 4),
-    round(bid_price * (1 + {_MOVE.format(0)} / 10) / 0.0005) * 0.0005,
-    round(ask_price * (1 + {_MOVE.format(0)} / 10) / 0.0005) * 0.0005,
+    round(round(bid_price * (1 + {_MOVE.format(0)} / 10) / 0.0005) * 0.0005, 4),
+    round(round(ask_price * (1 + {_MOVE.format(0)} / 10) / 0.0005) * 0.0005, 4),
     last,
     round(open_interest * (1 + (number // 24 + strike::BIGINT) % 20 / 100.0), 1),
     round(volume * (1 + (number // 12 + strike::BIGINT) % 7 / 10.0), 1),
     round(volume_usd * (1 + (number // 12 + strike::BIGINT) % 7 / 10.0), 2)
-FROM options, range($count) AS steps(number)
+FROM options, range($begin, $end) AS steps(number)
 WHERE underlying = $underlying
   AND ts = $of
-ORDER BY {{order}}
+ORDER BY number
 """
 
 _SNAPSHOTS = """
 INSERT INTO snapshots (feed, ts, received_at, source, rows, index_price, rejected)
-SELECT feed, $first + number * $period, $first + number * $period + to_milliseconds(500), source, rows, index_price, 0
-FROM snapshots, range($count) AS steps(number)
+SELECT feed, $of + number * $period, $of + number * $period + to_milliseconds(500), source, rows, index_price, 0
+FROM snapshots, range($begin, $end) AS steps(number)
 WHERE feed = 'options/' || $underlying
   AND ts = $of
 """
@@ -48,25 +48,22 @@ WHERE feed = 'options/' || $underlying
 _DERIVED = """
 INSERT INTO {table}
 SELECT
-    {table}.* REPLACE ($first + number * $period AS ts, {moved})
-FROM {table}, range($count) AS steps(number)
+    {table}.* REPLACE ($of + number * $period AS ts, {moved})
+FROM {table}, range($begin, $end) AS steps(number)
 WHERE underlying = $underlying
   AND ts = $of
 ORDER BY ts
 """
 
-_BY_TIME, _BY_CONTRACT = "number", "expiry, strike, option_type, number"
 
-
-def walk(
-    cursor: Cursor, underlying: str, of: datetime, first: datetime, period: timedelta, count: int, *, packed: bool
-) -> None:
+def walk(cursor: Cursor, underlying: str, of: datetime, first: datetime, period: timedelta, count: int) -> None:
     """Store `count` chains of an underlying from `first` on, a period apart, made of its stored chain of the time `of`.
 
-    packed: in the order of a packed day; otherwise in that of recording. Snapshots, smiles and surfaces come with them.
+    `first` is some periods after `of`. Snapshots, smiles and surfaces come with them.
     """
-    asked = {"underlying": underlying, "of": to_column(of), "first": to_column(first), "period": period, "count": count}
-    cursor.execute(_OPTIONS.format(order=_BY_CONTRACT if packed else _BY_TIME), asked)
+    begin = (first - of) // period
+    asked = {"underlying": underlying, "of": to_column(of), "period": period, "begin": begin, "end": begin + count}
+    cursor.execute(_OPTIONS, asked)
     cursor.execute(_SNAPSHOTS, asked)
     for table, values in (("smiles", ("forward", "atm_iv", "rr25")), ("surfaces", ("iv_30d", "iv_90d", "call_oi"))):
         moved = ", ".join(f"round({name} * (1 + sin(number / 500.0) / 20), 4) AS {name}" for name in values)
