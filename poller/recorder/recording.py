@@ -11,7 +11,6 @@ from functools import partial
 
 import schedule
 
-from poller.exchange.budget import BACK_S
 from poller.exchange.client import DeribitClient
 from poller.exchange.clock import ExchangeClock
 from poller.exchange.errors import ExchangeError
@@ -48,8 +47,6 @@ log = logging.getLogger("tickwell.recorder")
 
 # Start no background write in the last 0.9 s before a slot: the slot's own write would wait for it.
 _HANDS_OFF = timedelta(seconds=0.9)
-
-_TOKEN_BACK = timedelta(seconds=BACK_S)
 
 # All feeds of a slot have asked 0.15 s after it, even on a machine with a wrong clock, where slots begin 0.1 s late.
 _ALL_ASK = timedelta(seconds=0.15)
@@ -264,11 +261,12 @@ class Recording:
 
     def _due_soon(self, period_s: float) -> int:
         """The number of requests of shorter periods that come before a token taken now is back."""
-        now, shorter = self._clock(), [each for each in self._cadences if each.period.total_seconds() < period_s]
+        now, back = self._clock(), timedelta(seconds=self._client.budget.back_s)
+        shorter = [each for each in self._cadences if each.period.total_seconds() < period_s]
         return sum(
             len(each.feeds)
             for each in shorter
-            if now - each.asked_at < _ALL_ASK or each.asked_at + each.period - now <= _TOKEN_BACK
+            if now - each.asked_at < _ALL_ASK or each.asked_at + each.period - now <= back
         )
 
     def _next_try(self, cadence: Cadence) -> datetime:

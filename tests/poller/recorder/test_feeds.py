@@ -179,8 +179,8 @@ def test_no_second_has_more_requests_than_the_budget(serve, database: Database, 
     wait_until(lambda: len(asked_at) >= 40, timeout_s=40)
     recorder.stop()
 
-    # A request may take longer than the fifth request after it, so the requests of five tokens are counted together.
-    assert all(later - earlier > 4.2 for earlier, later in zip(asked_at, asked_at[25:], strict=False))
+    # A request may take some hundredths of a second longer to the exchange than the fifth request after it.
+    assert all(later - earlier > 0.97 for earlier, later in zip(asked_at, asked_at[5:], strict=False))
     assert {miss.feed for miss in missed(database)} <= {"i0_usd"}
 
 
