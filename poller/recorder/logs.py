@@ -1,8 +1,9 @@
 """Keeps logs complete: a request in each period brings the new entries, and all entries that an outage left out."""
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -13,6 +14,7 @@ from poller.exchange.errors import ExchangeError
 from poller.feeds.log import LogFeed
 from poller.timing.guard import guarded
 from poller.timing.loop import in_thread, left_if_cancelled
+from poller.timing.quiet import Quiet
 from poller.timing.slots import slots
 from store.errors import StoreError
 from store.file.database import Database
@@ -41,7 +43,7 @@ class Logs:
         client: the client that the polls use too.
         database: a database that has its tables.
         clock: the recorder's clock.
-        quiet: returns when a write of 0.1 s delays no slot.
+        quiet: gives time in which a write of 0.1 s delays no slot.
         store_wait_s: the longest wait for a lease.
         spacing_s: the seconds between two pages.
         tell: called with the days that are done while a log takes more than one page.
@@ -54,7 +56,7 @@ class Logs:
         database: Database,
         *,
         clock: Callable[[], datetime],
-        quiet: Callable[[], Awaitable[None]],
+        quiet: Quiet,
         store_wait_s: float,
         spacing_s: float,
         tell: Callable[[str, int, int], None],
@@ -143,8 +145,8 @@ class Logs:
             await self._undisturbed(partial(self._note, replace(known, late=reason, period_s=feed.period_s)))
 
     async def _undisturbed(self, work: Callable[[], T]) -> T:
-        await self._quiet()
-        return await in_thread(work, _THREAD)
+        async with self._quiet():
+            return await in_thread(work, _THREAD)
 
     def _known(self, feed: LogFeed) -> Log | None:
         with self._database.read(self._store_wait_s) as cursor:
@@ -155,6 +157,8 @@ class Logs:
             admit(cursor, self._client.exchange, self._clock())
             feed.append(cursor, rows)
             note(cursor, Log(feed.name, complete_to, period_s=feed.period_s))
+        with contextlib.suppress(StoreError):  # a page is long, and each opening of the file would read it again
+            self._database.checkpoint_when_due(self._store_wait_s)
 
     def _note(self, known: Log) -> None:
         with self._database.write(self._store_wait_s) as cursor:

@@ -41,18 +41,13 @@ from .current_run import CurrentRun
 from .heartbeat import Heartbeat
 from .limits import Limits
 from .logs import Logs
+from .quiet import QuietTime
 from .timekeeper import Timekeeper
 
 log = logging.getLogger("tickwell.recorder")
 
-# Start no background write in the last 0.9 s before a slot: the slot's own write would wait for it.
-_HANDS_OFF = timedelta(seconds=0.9)
-
 # All feeds of a slot have asked 0.15 s after it, even on a machine with a wrong clock, where slots begin 0.1 s late.
 _ALL_ASK = timedelta(seconds=0.15)
-
-# Background work waits at most 1 s for the write of a slot, which normally takes milliseconds.
-_WRITTEN_SOON_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -95,6 +90,7 @@ class Recording:
             self._journal, loop, wrote=self._wrote, shut_out=self._shut_out, end=end, limits=self._limits.journal
         )
         self._served = asyncio.Condition()
+        self._quiet = QuietTime(self._cadences, self._served, self._writer.idle, self._clock)
         url = self._settings.heartbeat_url
         self._heartbeat = None if url is None else Heartbeat(url)
 
@@ -311,23 +307,13 @@ class Recording:
             async with self._served:
                 await self._served.wait()
 
-    async def _quiet(self) -> None:
-        """Wait until no slot is under way and none is near. With one slot a second, return right after a slot."""
-        now = self._clock()
-        if any(each.under_way or each.next_ask(now) - now < _HANDS_OFF for each in self._cadences):
-            async with self._served:
-                await self._served.wait()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_WRITTEN_SOON_S):
-                await self._writer.idle.wait()
-
     async def _checkpoint(self) -> None:
-        await self._quiet()
         wait_s = self._limits.store_wait_s
         try:
-            await in_thread(partial(self._database.checkpoint_when_due, wait_s), "tickwell-checkpoint")
+            async with self._quiet():
+                await in_thread(partial(self._database.checkpoint_when_due, wait_s), "tickwell-checkpoint")
         except StoreError as error:
-            log.warning("no checkpoint this minute: %s", error)
+            log.warning("no checkpoint for now: %s", error)
 
     def _by_the_clock(self, jobs: schedule.Scheduler) -> None:
         minute_s = self._limits.minute_s
