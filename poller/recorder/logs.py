@@ -46,8 +46,8 @@ class Logs:
         quiet: gives time in which a write of 0.1 s delays no slot.
         store_wait_s: the longest wait for a lease.
         spacing_s: the seconds between two pages.
-        tell: called with the days that are done while a log takes more than one page.
-        told: called when no log does any more.
+        tell: called with a log, its days that are done and all its days, while it takes more than one page.
+        told: called with a log when it does no more.
     """
 
     def __init__(
@@ -60,11 +60,11 @@ class Logs:
         store_wait_s: float,
         spacing_s: float,
         tell: Callable[[str, int, int], None],
-        told: Callable[[], None],
+        told: Callable[[str], None],
     ) -> None:
         self._client, self._database, self._clock = client, database, clock
         self._quiet, self._store_wait_s = quiet, store_wait_s
-        self._spacing_s, self._tell_progress, self._told_all = spacing_s, tell, told
+        self._spacing_s, self._tell_progress, self._tell_end = spacing_s, tell, told
         self._pacing = asyncio.Lock()
         self._long: set[str] = set()
         self._told: dict[str, str] = {}
@@ -127,16 +127,15 @@ class Logs:
             if reached == before or reached >= until:
                 return
             self._long.add(feed.name)
-            self._tell_progress(f"days of {feed.name}", (reached - start).days, (until - start).days)
+            self._tell_progress(feed.name, (reached - start).days, (until - start).days)
             async with self._pacing:
                 await asyncio.sleep(self._spacing_s)
 
     def _has_ended(self, feed: LogFeed) -> None:
-        """Tell when the last log with more than one page has all its pages."""
+        """Tell that a log with more than one page asks for no further one now."""
         if feed.name in self._long:
             self._long.remove(feed.name)
-            if not self._long:
-                self._told_all()
+            self._tell_end(feed.name)
 
     async def _note_late(self, feed: LogFeed, reason: str) -> None:
         known = await in_thread(partial(self._known, feed), _THREAD) or Log(feed.name, feed.begins)

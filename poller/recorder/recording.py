@@ -133,8 +133,8 @@ class Recording:
                 quiet=self._quiet,
                 store_wait_s=self._limits.store_wait_s,
                 spacing_s=self._spacing_s,
-                tell=self._board.loading,
-                told=self._board.loaded,
+                tell=self._board.loading_log,
+                told=self._board.loaded_log,
             )
             for log_feed in self._logs:
                 group.create_task(self._keep_log(keeper, log_feed))

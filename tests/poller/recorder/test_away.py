@@ -154,7 +154,7 @@ def keeper(client: DeribitClient, database: Database, clock: Clock) -> Logs:
         store_wait_s=1,
         spacing_s=0,
         tell=lambda *_: None,
-        told=lambda: None,
+        told=lambda _: None,
     )
 
 
