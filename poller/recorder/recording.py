@@ -98,7 +98,7 @@ class Recording:
         """Record without end.
 
         Raises:
-            SettingsError: an index is not published and was never recorded.
+            SettingsError: an index or a market is not published and was never recorded.
             ForeignExchangeError: the file has prices of another exchange.
         """
         try:
@@ -147,10 +147,15 @@ class Recording:
             group.create_task(Jobs(self._by_the_clock).run())
 
     async def _check_names(self) -> None:
-        names, limits = self._settings.indexes, self._limits
+        settings, limits = self._settings, self._limits
         try:
             unpublished = await check_names(
-                self._client, self._database, names, wait_s=limits.names_s, store_wait_s=limits.store_wait_s
+                self._client,
+                self._database,
+                settings.indexes,
+                settings.markets,
+                wait_s=limits.names_s,
+                store_wait_s=limits.store_wait_s,
             )
         except ExchangeError as error:
             log.warning("index names not checked, %s: %s", error.cause, error)
