@@ -27,6 +27,7 @@ from poller.journal.writer import Writer
 from poller.timing.guard import guarded
 from poller.timing.jobs import Jobs, safely
 from poller.timing.loop import in_thread
+from poller.timing.quiet import QuietTime
 from poller.timing.slots import slots
 from settings import Settings, TickwellError
 from store.errors import ForeignExchangeError, RecorderError, StoreError
@@ -41,7 +42,6 @@ from .current_run import CurrentRun
 from .heartbeat import Heartbeat
 from .limits import Limits
 from .logs import Logs
-from .quiet import QuietTime
 from .timekeeper import Timekeeper
 
 log = logging.getLogger("tickwell.recorder")

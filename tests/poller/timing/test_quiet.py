@@ -9,7 +9,7 @@ import pytest
 from poller.feeds.index import index_feeds
 from poller.journal.journal import Journal
 from poller.recorder.cadence import Cadence
-from poller.recorder.quiet import QuietTime
+from poller.timing.quiet import QuietTime
 from store.file.database import Database
 from tests.conftest import START
 
