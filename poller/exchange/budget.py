@@ -57,8 +57,8 @@ class Budget:
     """Lets at most `a_second` requests be sent in any 1.03 s.
 
     Requests for slots of one period go in the order in which they ask. Those of a longer period let the others go
-    first, and leave room for the next slots of these. A request that can wait lets all others go first. It goes before
-    them once it has waited for `longest_s`.
+    first, and leave room for the next slots of these. A request that can wait lets all others go first. One
+    of these goes before the others each `longest_s`.
 
     Slots that need nearly all of the budget get an exception: their tokens come back after 0.95 s, and a request that
     has waited for `longest_s` goes without a token.
@@ -90,36 +90,41 @@ class Budget:
     async def take(self, *, can_wait: bool = False) -> Token:
         """Wait for a token and take it."""
         its = turn.get(Turn())
+        period = math.inf if can_wait else its.period_s
         its.waits = True
-        if can_wait:
-            token = await self._take_at_last()
-        else:
-            token = await self._take_in_turn(its.period_s)
+        self._waiting[period] += 1
+        try:
+            async with self._lines[period]:
+                token = await (self._take_at_last() if can_wait else self._take(period))
+        finally:
+            self._waiting[period] -= 1
         its.waits = False
         return token
 
     async def _take_at_last(self) -> Token:
-        """A token that no other request needs; after a while the next one."""
+        """A token that no other request needs; after a while the next one. Only the first in the line counts."""
         try:
             async with asyncio.timeout(self._longest_s):
-                return await self._take_in_turn(math.inf)
+                return await self._take(math.inf)
         except TimeoutError:
-            return Token(math.inf, self._steady) if self._full else await self._take_in_turn(0)
+            return Token(math.inf, self._steady) if self._full else await self._take_first()
 
-    async def _take_in_turn(self, period: float) -> Token:
-        self._waiting[period] += 1
+    async def _take_first(self) -> Token:
+        self._waiting[0] += 1
         try:
-            async with self._lines[period]:
-                while True:
-                    wait_s = self._wait_s(period)
-                    if wait_s <= 0:
-                        break
-                    await asyncio.sleep(wait_s)
-                token = Token(period, self._steady)
-                self._taken.append(token)
-                return token
+            return await self._take(0)
         finally:
-            self._waiting[period] -= 1
+            self._waiting[0] -= 1
+
+    async def _take(self, period: float) -> Token:
+        while True:
+            wait_s = self._wait_s(period)
+            if wait_s <= 0:
+                break
+            await asyncio.sleep(wait_s)
+        token = Token(period, self._steady)
+        self._taken.append(token)
+        return token
 
     def _wait_s(self, period: float) -> float:
         """Seconds until a request for a slot of a period may look for a token again; 0 if it may take one now."""

@@ -265,9 +265,7 @@ class Recording:
         now, back = self._clock(), timedelta(seconds=self._client.budget.back_s)
         shorter = [each for each in self._cadences if each.period.total_seconds() < period_s]
         return sum(
-            len(each.feeds)
-            for each in shorter
-            if now - each.asked_at < _ALL_ASK or each.asked_at + each.period - now <= back
+            len(each.feeds) for each in shorter if now - each.asked_at < _ALL_ASK or each.ask_due(now) - now <= back
         )
 
     def _next_try(self, cadence: Cadence) -> datetime:

@@ -138,3 +138,18 @@ def test_a_token_comes_back_after_its_request_was_sent_and_not_after_it_was_take
         return time.monotonic() - sent_s
 
     assert asyncio.run(gap_s()) >= 1.02
+
+
+def test_many_requests_that_have_waited_long_do_not_go_before_slots_together():
+    budget = Budget(5, longest_s=0.2)
+    budget.due_soon = lambda seconds: 5 if seconds == math.inf else 0
+
+    async def late_slots() -> None:
+        await asyncio.sleep(0.5)
+        await budget.take()
+
+    history = [("history", lambda: budget.take(can_wait=True))] * 4
+    begun = begun_at(*[("slot", budget.take)] * 5, *history, *[("late", late_slots)] * 3)
+
+    assert [name for name, _ in begun if name != "history"] == ["slot"] * 5 + ["late"] * 3
+    assert all(at_s < 1.5 for name, at_s in begun if name == "late")
