@@ -34,7 +34,7 @@ class FeedHealth(BaseModel):
 
     last: str | None
     age_s: float | None
-    state: Literal["ok", "stale", "empty", "late"]
+    state: Literal["ok", "stale", "empty", "loading", "late"]
     reason: str | None = Field(default=None, description="Of a log that is late: why.")
 
 

@@ -82,7 +82,7 @@ def _metrics_served(settings: Settings, database: Database) -> Iterator[None]:
 @click.command()
 @one_line
 def once() -> None:
-    """Record one tick of each index now; exit 1 if an index fails."""
+    """Record one tick of each index and one snapshot of each market now; exit 1 if one fails."""
     settings = load()
     _tell(asyncio.run(poll_once(settings, database_of(settings))))
 

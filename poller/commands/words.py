@@ -62,5 +62,7 @@ def report_in_words(report: dict[str, Any]) -> str:
 def _feed_in_words(name: str, feed: dict[str, Any]) -> str:
     if feed["last"] is None:
         return f"{name}, no data yet"
+    if feed["state"] == "loading":
+        return f"{name}, loading its history, complete to {feed['last'][:10]}"
     reason = f": {feed['reason']}" if "reason" in feed else ""
     return f"{name}, {age_in_words(feed['age_s'])}, {feed['state']}{reason}"

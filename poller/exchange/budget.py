@@ -1,18 +1,21 @@
-"""The request budget of a client. Each request takes a token, and each token comes back about a second later."""
+"""The request budget of a client. Each request takes a token, and the token comes back about a second later."""
 
 import asyncio
 import math
 import time
-from collections import Counter, defaultdict, deque
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
 
 from settings import MAX_REQUESTS_PER_SECOND
 
-BACK_S = 0.95
-"""Seconds until a token comes back. With a whole second, slots that use all tokens would never catch up once late:
-after a stall of 0.5 s, slots at 1 s stayed 0.5 s late. With 0.95 s they were on time again after 11 slots."""
+BACK_S = 1.03
+"""Seconds until a token comes back: a second, and 0.03 s by which one request may take longer to the exchange."""
+
+# Slots that use all tokens need each token again a second later. After a stall of 0.5 s, slots at 1 s stayed 0.5 s late
+# with a whole second. With 0.95 s they were on time again after 11 slots.
+_BACK_IF_FULL_S = 0.95
 
 
 @dataclass(slots=True)
@@ -37,22 +40,33 @@ _LOOK_AGAIN_S = 0.01
 # Slots may use the whole budget for ever. A request that can wait goes after 5 s anyway, or no gap would ever heal.
 _LONGEST_S = 5.0
 
-# A timer is some milliseconds late. When it is later than this, the process or its machine stood still.
-_LATE_S = 0.1
+
+class Token:
+    """The right to send one request."""
+
+    def __init__(self, period: float, steady: Callable[[], float]) -> None:
+        self.period, self._steady = period, steady
+        self.at_s = steady()
+
+    def sent(self) -> None:
+        """Note that the request is sent now: a new connection, or a busy loop, may have kept it back."""
+        self.at_s = self._steady()
 
 
 class Budget:
-    """Lets at most `a_second` requests begin in any 0.95 s.
-
-    A whole second may therefore have twice as many: a late slot's at its begin, and the next slot's at its end. The
-    mean is above `a_second` only while slots catch up, and then by 5 %.
+    """Lets at most `a_second` requests be sent in any 1.03 s.
 
     Requests for slots of one period go in the order in which they ask. Those of a longer period let the others go
-    first, and leave room for the next slots of these. A request that can wait lets all others go first.
+    first, and leave room for the next slots of these. A request that can wait lets all others go first. One
+    of these goes before the others each `longest_s`.
+
+    Slots that need nearly all of the budget get an exception: their tokens come back after 0.95 s, and a request that
+    has waited for `longest_s` goes without a token.
 
     Args:
-        a_second: how many requests may begin.
-        longest_s: a request that can wait goes without a token after this many seconds.
+        a_second: how many requests may be sent.
+        slots_a_second: how many requests the slots make on average.
+        longest_s: how long a request that can wait lets others go first.
         steady: seconds of a clock that nobody sets.
     """
 
@@ -60,17 +74,20 @@ class Budget:
         self,
         a_second: int = MAX_REQUESTS_PER_SECOND,
         *,
+        slots_a_second: float = 0.0,
         longest_s: float = _LONGEST_S,
         steady: Callable[[], float] = time.monotonic,
     ) -> None:
         self._a_second, self._longest_s, self._steady = a_second, longest_s, steady
-        self._taken: deque[tuple[float, float]] = deque()
+        self._full = slots_a_second * BACK_S > a_second
+        self.back_s = _BACK_IF_FULL_S if self._full else BACK_S
+        self._taken: list[Token] = []
         self._lines: defaultdict[float, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._waiting: Counter[float] = Counter()
         self.due_soon: Callable[[float], int] = lambda _: 0
         """How many slots of a period below so many seconds begin before a token is back; the recorder sets it."""
 
-    async def take(self, *, can_wait: bool = False) -> None:
+    async def take(self, *, can_wait: bool = False) -> Token:
         """Wait for a token and take it."""
         its = turn.get(Turn())
         period = math.inf if can_wait else its.period_s
@@ -78,33 +95,50 @@ class Budget:
         self._waiting[period] += 1
         try:
             async with self._lines[period]:
-                await self._take(period)
+                token = await (self._take_at_last() if can_wait else self._take(period))
         finally:
             self._waiting[period] -= 1
         its.waits = False
+        return token
 
-    async def _take(self, period: float) -> None:
-        """Take a token as of when it came back. Counting from that time keeps a long queue on time."""
-        free_s = self._steady()
-        longest_s = free_s + self._longest_s
-        while (left_s := self._until_free_s()) > 0 or self._is_kept_from(period):
-            if period == math.inf and self._steady() >= longest_s:
-                return
-            wait_s = left_s if left_s > 0 else _LOOK_AGAIN_S
-            free_s = self._steady() + wait_s
+    async def _take_at_last(self) -> Token:
+        """A token that no other request needs; after a while the next one. Only the first in the line counts."""
+        try:
+            async with asyncio.timeout(self._longest_s):
+                return await self._take(math.inf)
+        except TimeoutError:
+            return Token(math.inf, self._steady) if self._full else await self._take_first()
+
+    async def _take_first(self) -> Token:
+        self._waiting[0] += 1
+        try:
+            return await self._take(0)
+        finally:
+            self._waiting[0] -= 1
+
+    async def _take(self, period: float) -> Token:
+        while True:
+            wait_s = self._wait_s(period)
+            if wait_s <= 0:
+                break
             await asyncio.sleep(wait_s)
-        now_s = self._steady()
-        self._taken.append((free_s if now_s - free_s < _LATE_S else now_s, period))
+        token = Token(period, self._steady)
+        self._taken.append(token)
+        return token
+
+    def _wait_s(self, period: float) -> float:
+        """Seconds until a request for a slot of a period may look for a token again; 0 if it may take one now."""
+        return self._until_free_s() or (_LOOK_AGAIN_S if self._is_kept_from(period) else 0.0)
 
     def _until_free_s(self) -> float:
-        """Seconds until a token is free; 0 or less if one is free now."""
+        """Seconds until a token is free; 0 if one is free now."""
         now_s = self._steady()
-        while self._taken and self._taken[0][0] <= now_s - BACK_S:
-            self._taken.popleft()
-        return 0.0 if len(self._taken) < self._a_second else self._taken[0][0] + BACK_S - now_s
+        self._taken = [token for token in self._taken if token.at_s > now_s - self.back_s]
+        back_at_s = sorted(token.at_s + self.back_s for token in self._taken)
+        return back_at_s[-self._a_second] - now_s if len(back_at_s) >= self._a_second else 0.0
 
     def _is_kept_from(self, period: float) -> bool:
         """Are all tokens for shorter periods, which wait for one or would not find one in their next slots?"""
         if any(number for shorter, number in self._waiting.items() if shorter < period):
             return True
-        return sum(taken >= period for _, taken in self._taken) + self.due_soon(period) >= self._a_second
+        return sum(token.period >= period for token in self._taken) + self.due_soon(period) >= self._a_second

@@ -267,10 +267,10 @@ class DeribitClient:
     async def _ask(self, method: str, bounds: Bounds, asked: str = "", **params: str) -> Reply:
         asked = asked or " ".join([method, *params.values()])
         self._pauses.refuse(method, asked)
-        await self.budget.take(can_wait=method in _CAN_WAIT)
+        token = await self.budget.take(can_wait=method in _CAN_WAIT)
         async with self._places_of_prices if method == _PRICE else self._places:
             self._pauses.refuse(method, asked)  # a pause may have begun while this request waited for its turn
-            way = Way(self._host, self._through)
+            way = Way(self._host, self._through, token.sent)
             return await self._outliving.run(asked, way, self._answer(method, params, asked, bounds, way))
 
     async def _answer(self, method: str, params: dict[str, str], asked: str, bounds: Bounds, way: Way) -> Reply:

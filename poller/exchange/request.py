@@ -5,7 +5,7 @@ import os
 import socket
 import ssl
 import zlib
-from collections.abc import AsyncIterable, Mapping
+from collections.abc import AsyncIterable, Callable, Mapping
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import cast
@@ -20,6 +20,7 @@ from .wire import RawReply
 
 _GZIP = 31  # for zlib: expect gzip's header and checksum, with the largest window
 _CONNECTING = ".connect_tcp.started"
+_SENDING = ".send_request_headers.started"
 _TRAILING = attrgetter("_stream._httpcore_stream._stream._connection._h11_state.trailing_data")
 
 
@@ -32,10 +33,16 @@ class Bounds:
 
 
 class Way:
-    """How a request goes, by the events of httpcore. `to` is the host, and `through` names the proxy, for errors."""
+    """How a request goes, by the events of httpcore.
 
-    def __init__(self, to: str, through: str = "") -> None:
-        self._to, self._through = to, through
+    Args:
+        to: the host, for errors.
+        through: names the proxy, for errors.
+        sent: called when the request is sent.
+    """
+
+    def __init__(self, to: str, through: str = "", sent: Callable[[], object] = bool) -> None:
+        self._to, self._through, self._sent = to, through, sent
         self.new = False
         """The request makes a connection of its own, because no kept one was free."""
 
@@ -46,6 +53,8 @@ class Way:
     async def trace(self, event: str, _: object) -> None:
         """Note an event of httpcore."""
         self.new |= event.endswith(_CONNECTING)
+        if event.endswith(_SENDING):
+            self._sent()
 
 
 async def fetch(

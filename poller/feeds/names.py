@@ -1,9 +1,9 @@
-"""Checks index names: a name that the exchange does not publish is refused, unless it was recorded before."""
+"""Checks the names in settings: what the exchange does not have is refused, unless it was recorded before."""
 
 import asyncio
 import difflib
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 
 from poller.exchange.client import DeribitClient
@@ -12,27 +12,35 @@ from poller.timing.loop import in_thread
 from settings import SettingsError
 from store.errors import NoDatabaseError, StoreError
 from store.file.database import Database
+from store.kinds import FUTURES
+from store.ledger import arrivals
 from store.prices import ticks
 
 log = logging.getLogger("tickwell.recorder")
 
 
 async def check_names(
-    client: DeribitClient, database: Database, index_names: Sequence[str], *, wait_s: float, store_wait_s: float
+    client: DeribitClient,
+    database: Database,
+    index_names: Sequence[str],
+    currencies: Sequence[str] = (),
+    *,
+    wait_s: float,
+    store_wait_s: float,
 ) -> dict[str, str]:
-    """Find the names that the exchange does not publish.
+    """Find the indexes, and the currencies of markets, that the exchange does not have.
 
-    While the file can't be read, any name may have ticks in it: then no name is refused, and recording does not wait.
+    While the file can't be read, any name may have rows in it: then no name is refused, and recording does not wait.
 
     Returns:
-        The unpublished names that have ticks in the file, each with a line that says so. The exchange has ended these
-        indexes, or left them out of its list this time.
+        The feeds of absent names that have rows in the file, each with a line that says so. The exchange has ended
+        them, or left them out of its list this time. A currency has one line, for its futures.
 
     Raises:
-        SettingsError: a name is not published and was never stored.
+        SettingsError: a name is absent and was never stored.
         ExchangeError: the exchange gave no usable answer within `wait_s`.
     """
-    absent = await unpublished(client, index_names, wait_s=wait_s)
+    absent = await unpublished(client, index_names, currencies, wait_s=wait_s)
     if not absent:
         return absent
     stored = await in_thread(partial(_stored_names, database, store_wait_s), "tickwell-names")
@@ -42,8 +50,12 @@ async def check_names(
     return absent
 
 
-async def unpublished(client: DeribitClient, index_names: Sequence[str], *, wait_s: float) -> dict[str, str]:
-    """The indexes that the exchange does not publish, each with a line that names the nearest published index.
+async def unpublished(
+    client: DeribitClient, index_names: Sequence[str], currencies: Sequence[str] = (), *, wait_s: float
+) -> dict[str, str]:
+    """The feeds of indexes and markets that the exchange does not have, each with a line that names the nearest one.
+
+    Each market has an index in USD: a currency without one has no market.
 
     Raises:
         ExchangeError: the exchange gave no usable answer within `wait_s`.
@@ -55,22 +67,25 @@ async def unpublished(client: DeribitClient, index_names: Sequence[str], *, wait
         raise UnreachableError(f"no list of index names within {wait_s:g} s") from error
     if not published:
         raise RejectedReplyError("the list of index names is empty")
-    return {name: _not_published(name, sorted(published)) for name in index_names if name not in published}
+    coins = {name.removesuffix("_usd").upper() for name in published if name.endswith("_usd")}
+    return {name: _absent("INDEXES", name, published) for name in index_names if name not in published} | {
+        FUTURES.feed(name): _absent("MARKETS", name, coins) for name in currencies if name not in coins
+    }
 
 
 def _stored_names(database: Database, wait_s: float) -> set[str] | None:
-    """The indexes that have ticks in the file; None if the file can't be read now."""
+    """The indexes and the snapshot feeds that have rows in the file; None if the file can't be read now."""
     try:
         with database.read(wait_s) as cursor:
-            return set(ticks.summary(cursor))
+            return {*ticks.summary(cursor), *arrivals.newest(cursor)}
     except NoDatabaseError:
         return set()
     except StoreError as error:
-        log.warning("index names recorded before are unknown: %s", error)
+        log.warning("names recorded before are unknown: %s", error)
         return None
 
 
-def _not_published(index_name: str, published: Sequence[str]) -> str:
-    nearest = difflib.get_close_matches(index_name, published, n=1)
+def _absent(setting: str, name: str, published: Iterable[str]) -> str:
+    nearest = difflib.get_close_matches(name, sorted(published), n=1)
     hint = f", did you mean {nearest[0]}?" if nearest else ""
-    return f"TICKWELL_INDEXES names {index_name}, which the exchange does not publish{hint}"
+    return f"TICKWELL_{setting} names {name}, which the exchange does not publish{hint}"

@@ -1,8 +1,9 @@
 """Backfill: the exchange's history of the time before an index was recorded, and of the gaps in its record."""
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -13,6 +14,7 @@ import stamina
 from poller.exchange.client import ChartRange, DeribitClient
 from poller.exchange.errors import ExchangeError
 from poller.timing.loop import in_thread
+from poller.timing.quiet import Quiet
 from settings import MAX_REQUESTS_PER_SECOND, is_index_name
 from store.errors import StoreError
 from store.file.database import Cursor, Database
@@ -65,10 +67,6 @@ def spacing_s(requests_a_second: float) -> float:
     return 1 / min(max(left / 2, _LEAST), _MOST)
 
 
-async def at_once() -> None:
-    """Return at once."""
-
-
 class Backfill:
     """Fills indexes that have no history yet, and heals gaps, from the exchange's averages and trades of futures.
 
@@ -77,7 +75,7 @@ class Backfill:
         database: with its tables.
         spacing_s: seconds between two requests, at least.
         tell: called with the progress.
-        quiet: returns when a write of a tenth of a second delays no slot.
+        quiet: gives time in which a write of a tenth of a second delays no slot.
         clock: of the client.
         attempts: at each request and each write; None for three at a request and no limit at a write.
         states: of the gaps to heal; unfillable ones are asked for once more.
@@ -92,7 +90,7 @@ class Backfill:
         *,
         spacing_s: float,
         tell: Tell,
-        quiet: Callable[[], Awaitable[None]] = at_once,
+        quiet: Quiet = contextlib.nullcontext,
         clock: Callable[[], datetime] = utc_now,
         attempts: int | None = None,
         states: Sequence[GapState] = ("open",),
@@ -244,8 +242,8 @@ class Backfill:
         """Do work on the database in a thread when it delays no slot, and repeat it until it succeeds."""
 
         async def do() -> T:
-            await self._quiet()
-            return await in_thread(work, _THREAD)
+            async with self._quiet():
+                return await in_thread(work, _THREAD)
 
         return await self._until_stored(while_it_is(StoreError, what), do)
 

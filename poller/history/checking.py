@@ -2,11 +2,12 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from poller.timing.guard import guarded
 from poller.timing.loop import in_thread
+from poller.timing.quiet import Quiet
 from store.errors import StoreError
 from store.file.database import Database
 from store.health import checks
@@ -23,7 +24,7 @@ class Checking:
     Args:
         database: has the market.
         clock: the recorder's clock.
-        quiet: returns when a write of 0.1 s delays no slot.
+        quiet: gives time in which a write of 0.1 s delays no slot.
         each_s: the seconds between two times.
     """
 
@@ -32,7 +33,7 @@ class Checking:
         database: Database,
         *,
         clock: Callable[[], datetime],
-        quiet: Callable[[], Awaitable[None]],
+        quiet: Quiet,
         each_s: float,
     ) -> None:
         self._database, self._clock, self._quiet, self._each_s = database, clock, quiet, each_s
@@ -46,11 +47,13 @@ class Checking:
 
     async def check(self) -> None:
         """Check once."""
-        await self._quiet()
         try:
-            _tell(await in_thread(self._check, "tickwell-checks"))
+            async with self._quiet():
+                turned = await in_thread(self._check, "tickwell-checks")
         except StoreError as error:
             log.warning("self-checks come later: %s", error)
+        else:
+            _tell(turned)
 
     def _check(self) -> list[Stretch]:
         with self._database.read(_STORE_WAIT_S) as cursor:

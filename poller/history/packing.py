@@ -6,6 +6,7 @@ from datetime import datetime
 from functools import partial
 
 from poller.timing.loop import in_thread
+from poller.timing.quiet import Quiet
 from store.errors import StoreError
 from store.file.database import Database
 from store.market import packing
@@ -20,7 +21,7 @@ class Packing:
 
     Args:
         database: has the chains.
-        quiet: returns when a write delays no slot.
+        quiet: gives time in which a write delays no slot.
         checkpoint: folds the write-ahead log into the file when that is due.
         most_rows: one transaction sorts at most about this many rows.
     """
@@ -29,7 +30,7 @@ class Packing:
         self,
         database: Database,
         *,
-        quiet: Callable[[], Awaitable[None]],
+        quiet: Quiet,
         checkpoint: Callable[[], Awaitable[None]],
         most_rows: int = packing.MOST_ROWS,
     ) -> None:
@@ -44,8 +45,8 @@ class Packing:
             log.warning("option rows of past days are sorted later: %s", error)
 
     async def _packed_some(self, until: datetime) -> bool:
-        await self._quiet()
-        return await in_thread(partial(self._pack_some, until), "tickwell-packing")
+        async with self._quiet():
+            return await in_thread(partial(self._pack_some, until), "tickwell-packing")
 
     def _pack_some(self, until: datetime) -> bool:
         """Pack the oldest chains; return whether there were any."""

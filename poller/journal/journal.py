@@ -147,18 +147,12 @@ class Journal:
         self._take_in()
         # Without a reply the records of an earlier stop were not taken in: they stay in the file, before newer records.
         found = (self._left_over and self._file.read()) or Waiting(self._exchange())
-        prices = [(slot, each) for slot, each in self._observed if isinstance(each, Tick)]
-        lost = [
-            _unavailable(slot, each, "the recorder was stopped, and its file for the next start takes prices alone")
-            for slot, each in self._observed
-            if not isinstance(each, Tick)
-        ]
         self._file.keep(
             Waiting(
                 found.exchange,
                 [*found.runs, *(run for run in self._runs if run.ended_at)],
-                [*found.ticks, *prices],
-                [*found.misses, *self._misses, *lost],
+                [*found.observed, *self._observed],
+                [*found.misses, *self._misses],
             )
         )
         self._taken_in = not self._left_over
@@ -241,9 +235,9 @@ class Journal:
             self._file.set_aside(f"it has prices of {found.exchange}, the replies are of {exchange}")
             return
         with self._changing:
-            self._runs[:0], self._observed[:0], self._misses[:0] = found.runs, found.ticks, found.misses
+            self._runs[:0], self._observed[:0], self._misses[:0] = found.runs, found.observed, found.misses
         self._taken_in = True
-        log.info("took in %d ticks from %s", len(found.ticks), self._file.path.name)
+        log.info("took in %d observations from %s", len(found.observed), self._file.path.name)
 
     def _oldest(self) -> tuple[list[Queued], list[Move]]:
         """The oldest observations and misses. Both are of the same slots, because alerts judge a slot as a whole.

@@ -14,7 +14,9 @@ from store.file.exchange import admit, refuse_another
 from store.health import vitals
 from store.health.refused import refusals_told
 from store.health.vitals import Vitals
-from store.ledger import runs
+from store.kinds import FUTURES, OPTIONS, TICKS, Kind, kind_of
+from store.ledger import arrivals, runs
+from store.market import chains, trades
 from store.models import Exchange, Miss, Run, Tick
 from store.prices import ticks
 
@@ -39,6 +41,12 @@ class Move(NamedTuple):
 
 
 Judge = Callable[[Cursor], None]
+
+_APPENDS: Mapping[Kind | None, Callable[..., object]] = {
+    TICKS: ticks.append,
+    OPTIONS: chains.append,
+    FUTURES: trades.append_observed,
+}
 
 
 class Storing:
@@ -120,12 +128,13 @@ class Storing:
     def _by_append(self, records: Sequence[Queued]) -> Mapping[Callable[..., object], list[Observation]]:
         """Observations by the function that appends them.
 
-        A feed that is not configured any more is an index: the file that a stop leaves has ticks only.
+        The file that a stop leaves may have some of a feed that is not configured any more.
         """
         found: defaultdict[Callable[..., object], list[Observation]] = defaultdict(list)
         for _, observation in (each for each in records if isinstance(each, tuple)):
             feed = self._feeds.get(observation.feed)
-            found[feed.append if feed else ticks.append].append(observation)
+            append = feed.append if feed else _APPENDS.get(kind_of(observation.feed), arrivals.append)
+            found[append].append(observation)
         return found
 
     def _judging(self, records: Sequence[Queued], wait_s: float) -> AbstractContextManager[Judge]:

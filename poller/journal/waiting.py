@@ -7,28 +7,30 @@ import json
 import logging
 import os
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from poller.feeds.feed import Observation
 from store.errors import StoreError
-from store.models import Exchange, Miss, Run, Tick, utc_now
+from store.models import Exchange, Miss, Run, Snapshot, Tick, utc_now
 
 from .waiting_lines import DamagedError, read_head, read_line
 
 log = logging.getLogger("tickwell.recorder")
 
-_FORMAT = 1
+# Older versions read the first format, which has no snapshots.
+_FORMAT, _WITH_SNAPSHOTS = 1, 2
 
 
 @dataclass(slots=True)
 class Waiting:
-    """Ticks with their slots, misses and runs that are not in the database yet, and the exchange they are of."""
+    """Observations with their slots, misses and runs that are not in the database yet, and their exchange."""
 
     exchange: Exchange | None = None
     runs: list[Run] = field(default_factory=list)
-    ticks: list[tuple[datetime, Tick]] = field(default_factory=list)
+    observed: list[tuple[datetime, Observation]] = field(default_factory=list)
     misses: list[Miss] = field(default_factory=list)
 
 
@@ -89,10 +91,18 @@ class WaitingFile:
 
 
 def _lines(waiting: Waiting) -> Iterator[dict[str, Any]]:
-    yield {"format": _FORMAT, "exchange": waiting.exchange and waiting.exchange.name}
+    has_snapshots = any(isinstance(observation, Snapshot) for _, observation in waiting.observed)
+    written = _WITH_SNAPSHOTS if has_snapshots else _FORMAT
+    yield {"format": written, "exchange": waiting.exchange and waiting.exchange.name}
     yield from ({"run": asdict(run)} for run in waiting.runs)
-    yield from ({"slot": slot, "tick": asdict(tick)} for slot, tick in waiting.ticks)
+    yield from ({"slot": slot, **_observed(observation)} for slot, observation in waiting.observed)
     yield from ({"miss": asdict(miss)} for miss in waiting.misses)
+
+
+def _observed(observation: Observation) -> dict[str, Any]:
+    if isinstance(observation, Tick):
+        return {"tick": asdict(observation)}
+    return {"snapshot": {each.name: getattr(observation, each.name) for each in fields(observation)}}
 
 
 def _as_text(line: dict[str, Any]) -> str:
@@ -105,7 +115,7 @@ def _as_text(line: dict[str, Any]) -> str:
 
 def _parsed(text: str) -> Waiting:
     head, *rest = text.splitlines() or [""]
-    found = Waiting(read_head(head, _FORMAT))
+    found = Waiting(read_head(head, _WITH_SNAPSHOTS))
     for number, line in enumerate(rest, start=2):
         record = read_line(line, number, found.exchange)
         if isinstance(record, Run):
@@ -113,7 +123,7 @@ def _parsed(text: str) -> Waiting:
         elif isinstance(record, Miss):
             found.misses.append(record)
         else:
-            found.ticks.append(record)
+            found.observed.append(record)
     return found
 
 

@@ -5,11 +5,14 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from poller.feeds.feed import Observation
 from settings import TickwellError, is_index_name
-from store.models import Cause, Exchange, Miss, Run, Tick
+from store.kinds import kind_of
+from store.models import Cause, Exchange, Miss, Run, Snapshot, Tick
 
 # In these years a sum with seconds or days stays in the range of a datetime.
 _YEARS = range(1970, 2200)
@@ -32,13 +35,13 @@ def read_head(text: str, newest: int) -> Exchange | None:
     """
     with _damage_told(1):
         head = json.loads(text)
-        if head["format"] != newest:
-            raise ValueError(f"format {head['format']}, this version reads {newest}")
+        if head["format"] not in range(1, newest + 1):
+            raise ValueError(f"format {head['format']}, this version reads 1 to {newest}")
         return None if head["exchange"] is None else Exchange[_text(head["exchange"])]
 
 
-def read_line(text: str, number: int, exchange: Exchange | None) -> Run | tuple[datetime, Tick] | Miss:
-    """The record of a line; a tick comes with its slot.
+def read_line(text: str, number: int, exchange: Exchange | None) -> Run | tuple[datetime, Observation] | Miss:
+    """The record of a line; an observation comes with its slot.
 
     Args:
         text: the line.
@@ -54,10 +57,26 @@ def read_line(text: str, number: int, exchange: Exchange | None) -> Run | tuple[
             return Run(**_values(_run_of_today(line["run"]), _RUN))
         if "miss" in line:
             return Miss(**_values(_miss_of_today(line["miss"]), _MISS))
-        tick = Tick(**_values(line["tick"], _TICK))
-        if tick.source != _SOURCES.get(exchange):
-            raise ValueError(f"{exchange} has no source {tick.source!a}")
-        return _instant(line["slot"]), tick
+        observation = _observation(line)
+        if observation.source != _SOURCES.get(exchange):
+            raise ValueError(f"{exchange} has no source {observation.source!a}")
+        return _instant(line["slot"]), observation
+
+
+def _observation(line: dict[str, Any]) -> Observation:
+    if "snapshot" not in line:
+        return Tick(**_values(line["tick"], _TICK))
+    snapshot = Snapshot(**_values(line["snapshot"], _SNAPSHOT))
+    return replace(snapshot, rows=_rows(snapshot.rows, snapshot.feed))
+
+
+def _rows(rows: Any, feed: str) -> tuple[tuple[Any, ...], ...]:
+    """The rows of a snapshot, with values that fit the columns of the feed's kind."""
+    kind = kind_of(feed)
+    if kind is None or not kind.snapshots or kind.derived:
+        raise ValueError(f"{feed} has no snapshots")
+    readers = [_CELLS[column.type] for column in kind.brought]
+    return tuple(tuple(read(value) for read, value in zip(readers, row, strict=True)) for row in rows)
 
 
 @contextlib.contextmanager
@@ -129,6 +148,30 @@ def _feeds(value: Any) -> dict[str, int]:
     return {_feed(name): _poll_seconds(seconds) for name, seconds in value.items()}
 
 
+def _cell_of_text(value: Any) -> str | None:
+    return None if value is None else _text(value)
+
+
+def _cell_of_number(value: Any) -> float | None:
+    if value is not None and (type(value) not in (int, float) or not math.isfinite(value)):
+        raise ValueError(f"{value!a} is no finite number")
+    return None if value is None else float(value)
+
+
+def _price_if_any(value: Any) -> float | None:
+    return None if value is None else _price(value)
+
+
+def _count(value: Any) -> int:
+    if type(value) is not int or value < 0:
+        raise ValueError(f"{value!a} is no number of rows")
+    return value
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
 def _price(value: Any) -> float:
     if type(value) not in (int, float) or not (math.isfinite(value) and value > 0):
         raise ValueError(f"{value!a} is no finite price above 0")
@@ -169,6 +212,23 @@ _TICK: dict[str, Callable[[Any], Any]] = {
     "source": _text,
     "received_at": _instant_if_any,
     "resolution_s": _observed,
+}
+
+_SNAPSHOT: dict[str, Callable[[Any], Any]] = {
+    "feed": _feed,
+    "ts": _instant,
+    "received_at": _instant,
+    "rows": _as_it_is,
+    "source": _text,
+    "index_price": _price_if_any,
+    "rejected": _count,
+}
+
+_CELLS: dict[str, Callable[[Any], Any]] = {
+    "TIMESTAMP": _instant_if_any,
+    "DOUBLE": _cell_of_number,
+    "INTEGER": _code,
+    "VARCHAR": _cell_of_text,
 }
 
 _MISS: dict[str, Callable[[Any], Any]] = {

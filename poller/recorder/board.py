@@ -26,6 +26,7 @@ class Board:
         self._notice = notice
         self._failing: dict[str, str] = {}
         self._came: dict[str, datetime] = {}
+        self._logs: set[str] = set()
 
     def served(
         self,
@@ -89,6 +90,16 @@ class Board:
         """Publish that no history is being loaded."""
         self._backfill("")
 
+    def loading_log(self, feed: str, days: int, total: int) -> None:
+        """Publish how many days of a log's history are loaded."""
+        self._logs.add(feed)
+        self.loading(f"days of {feed}", days, total)
+
+    def loaded_log(self, feed: str) -> None:
+        """Publish that a log has its history, or does not load it for now."""
+        self._logs.discard(feed)
+        self._backfill(self._notice.backfill if self._logs else "")
+
     def clock(self, ahead_s: float, at: datetime) -> None:
         """Publish by how much the exchange's clock is ahead of the local clock. `at` is the exchange's time."""
         self._notice = replace(self._notice, skew_s=round(ahead_s, 1))
@@ -109,7 +120,7 @@ class Board:
         self._publish(at, state="stopped", detail="", retry_at=None, waiting=waiting)
 
     def _backfill(self, progress: str) -> None:
-        self._notice = replace(self._notice, backfill=progress)
+        self._notice = replace(self._notice, backfill=progress, loading=tuple(sorted(self._logs)))
         self._lock.publish(self._notice)
 
     def _recording(self, failing: dict[str, str], at: datetime, waiting: int) -> None:

@@ -50,6 +50,10 @@ class Cadence:
         """When the feeds are asked next after `now`."""
         return next_slot(now - self.offset, self.period) + self.offset
 
+    def ask_due(self, now: datetime) -> datetime:
+        """When the feeds are asked after the newest slot, which may be overdue; the first time without one."""
+        return self.next_ask(now) if self.slot == EPOCH else self.asked_at + self.period
+
     def enter(self, start: datetime) -> None:
         """Enter a run that begins at `start`."""
         last = slot_of(start, self.period)

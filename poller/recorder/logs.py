@@ -1,8 +1,9 @@
 """Keeps logs complete: a request in each period brings the new entries, and all entries that an outage left out."""
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -13,6 +14,7 @@ from poller.exchange.errors import ExchangeError
 from poller.feeds.log import LogFeed
 from poller.timing.guard import guarded
 from poller.timing.loop import in_thread, left_if_cancelled
+from poller.timing.quiet import Quiet
 from poller.timing.slots import slots
 from store.errors import StoreError
 from store.file.database import Database
@@ -41,11 +43,11 @@ class Logs:
         client: the client that the polls use too.
         database: a database that has its tables.
         clock: the recorder's clock.
-        quiet: returns when a write of 0.1 s delays no slot.
+        quiet: gives time in which a write of 0.1 s delays no slot.
         store_wait_s: the longest wait for a lease.
         spacing_s: the seconds between two pages.
-        tell: called with the days that are done while a log takes more than one page.
-        told: called when no log does any more.
+        tell: called with a log, its days that are done and all its days, while it takes more than one page.
+        told: called with a log when it does no more.
     """
 
     def __init__(
@@ -54,15 +56,15 @@ class Logs:
         database: Database,
         *,
         clock: Callable[[], datetime],
-        quiet: Callable[[], Awaitable[None]],
+        quiet: Quiet,
         store_wait_s: float,
         spacing_s: float,
         tell: Callable[[str, int, int], None],
-        told: Callable[[], None],
+        told: Callable[[str], None],
     ) -> None:
         self._client, self._database, self._clock = client, database, clock
         self._quiet, self._store_wait_s = quiet, store_wait_s
-        self._spacing_s, self._tell_progress, self._told_all = spacing_s, tell, told
+        self._spacing_s, self._tell_progress, self._tell_end = spacing_s, tell, told
         self._pacing = asyncio.Lock()
         self._long: set[str] = set()
         self._told: dict[str, str] = {}
@@ -125,16 +127,15 @@ class Logs:
             if reached == before or reached >= until:
                 return
             self._long.add(feed.name)
-            self._tell_progress(f"days of {feed.name}", (reached - start).days, (until - start).days)
+            self._tell_progress(feed.name, (reached - start).days, (until - start).days)
             async with self._pacing:
                 await asyncio.sleep(self._spacing_s)
 
     def _has_ended(self, feed: LogFeed) -> None:
-        """Tell when the last log with more than one page has all its pages."""
+        """Tell that a log with more than one page asks for no further one now."""
         if feed.name in self._long:
             self._long.remove(feed.name)
-            if not self._long:
-                self._told_all()
+            self._tell_end(feed.name)
 
     async def _note_late(self, feed: LogFeed, reason: str) -> None:
         known = await in_thread(partial(self._known, feed), _THREAD) or Log(feed.name, feed.begins)
@@ -143,8 +144,8 @@ class Logs:
             await self._undisturbed(partial(self._note, replace(known, late=reason, period_s=feed.period_s)))
 
     async def _undisturbed(self, work: Callable[[], T]) -> T:
-        await self._quiet()
-        return await in_thread(work, _THREAD)
+        async with self._quiet():
+            return await in_thread(work, _THREAD)
 
     def _known(self, feed: LogFeed) -> Log | None:
         with self._database.read(self._store_wait_s) as cursor:
@@ -155,6 +156,8 @@ class Logs:
             admit(cursor, self._client.exchange, self._clock())
             feed.append(cursor, rows)
             note(cursor, Log(feed.name, complete_to, period_s=feed.period_s))
+        with contextlib.suppress(StoreError):  # a page is long, and each opening of the file would read it again
+            self._database.checkpoint_when_due(self._store_wait_s)
 
     def _note(self, known: Log) -> None:
         with self._database.write(self._store_wait_s) as cursor:

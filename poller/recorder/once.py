@@ -4,12 +4,12 @@ import contextlib
 import os
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from poller.exchange.client import DeribitClient
 from poller.exchange.clock import ExchangeClock
-from poller.feeds.chosen import feeds_of, indexes_of
-from poller.feeds.feed import Outcome, requests_a_second
+from poller.feeds.chosen import feeds_of
+from poller.feeds.feed import Feed, Outcome, requests_a_second
 from poller.feeds.poll import poll, retries_within_budget
 from poller.history.backfill import Backfill, Tell, spacing_s
 from poller.journal.journal import Journal
@@ -23,19 +23,22 @@ from store.file.recorder import Notice, RecorderLock
 from store.health.status import stale_after_s
 from store.models import Gap, utc_now
 
+from .cadence import Cadence, cadences_of
 from .exchange import exchange_url
 
-# The time for each index, besides the wait for its turn in the request budget.
+# The time for each feed, besides the wait for its turn in the request budget.
 _SECONDS = 20.0
 _ATTEMPTS = 3
 STORE_WAIT_S = 5.0
 
 
 async def poll_once(settings: Settings, database: Database, store_wait_s: float = STORE_WAIT_S) -> list[Outcome]:
-    """Record one tick of each index. Waits at most `store_wait_s` for the file.
+    """Record one tick of each index and one snapshot of each snapshot feed of the markets.
+
+    Logs are left out: the exchange keeps their past for a recorder. Waits at most `store_wait_s` for the file.
 
     Returns:
-        The outcome of each index, a tick or a miss; all are durable.
+        The outcome of each feed, an observation or a miss; all are durable.
 
     Raises:
         SettingsError: a variable of the environment, such as a proxy, can't be used.
@@ -58,16 +61,26 @@ async def poll_once(settings: Settings, database: Database, store_wait_s: float 
             lambda: lock.publish(replace(notice, state="stopped", state_since=clock(), skew_s=clock.ahead_s))
         )
         url = stack.enter_context(exchange_url(settings))
-        feeds = indexes_of(settings)
+        feeds = [feed for feed in feeds_of(settings) if isinstance(feed, Feed)]
         async with DeribitClient(url, clock=clock, local=utc_now) as client:
             journal = Journal(database, clock, exchange=lambda: client.exchange, feeds=feeds)
             await clock.ask(client)
-            slot = slot_of(clock(), timedelta(seconds=settings.poll_seconds))
-            retries, requests_s = retries_within_budget(feeds), len(feeds) / MAX_REQUESTS_PER_SECOND
-            batches = poll(client, feeds, slot, seconds_left=_SECONDS + requests_s, retries=retries)
-            outcomes = [outcome async for batch in batches for outcome in journal.add(slot, batch)]
+            cadences = cadences_of(feeds, journal)
+            outcomes = [outcome for cadence in cadences for outcome in await _ask(client, cadence, clock())]
             _store(database, journal, store_wait_s)
         return outcomes
+
+
+async def _ask(client: DeribitClient, cadence: Cadence, now: datetime) -> list[Outcome]:
+    """The outcomes of the slot of `now`; the offset of the feeds is no matter, as nothing else is asked."""
+    feeds = cadence.feeds
+    cadence.enter(now)
+    cadence.begin(slot_of(now, cadence.period))
+    retries, requests_s = retries_within_budget(feeds), len(feeds) / MAX_REQUESTS_PER_SECOND
+    batches = poll(client, feeds, cadence.slot, seconds_left=_SECONDS + requests_s, retries=retries)
+    async for batch in batches:
+        cadence.add(batch)
+    return cadence.outcomes
 
 
 def _store(database: Database, journal: Journal, wait_s: float) -> None:

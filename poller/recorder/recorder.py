@@ -12,11 +12,12 @@ from typing import Literal, cast
 
 from poller.alerts.delivery import Delivery
 from poller.alerts.judging import Alerts
+from poller.exchange.budget import Budget
 from poller.exchange.client import DeribitClient
 from poller.exchange.clock import ExchangeClock
 from poller.exchange.retries import count_retries
 from poller.feeds.chosen import feeds_of
-from poller.feeds.feed import Feed
+from poller.feeds.feed import Feed, requests_a_second
 from poller.feeds.log import LogFeed
 from poller.journal.journal import Journal
 from poller.network.http_client import check_environment
@@ -166,7 +167,8 @@ class Recorder:
 
     def _record(self, url: str) -> None:
         with opened_loop() as loop:
-            self._client = DeribitClient(url, clock=self._clock, local=self._local)
+            budget = Budget(slots_a_second=requests_a_second([*self._feeds, *self._logs]))
+            self._client = DeribitClient(url, clock=self._clock, local=self._local, budget=budget)
             recording = Recording(self._parts(), loop, self._end)
             with contextlib.suppress(asyncio.CancelledError):  # stopped
                 loop.run_until_complete(self._until_stopped(recording))

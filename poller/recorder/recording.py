@@ -11,7 +11,6 @@ from functools import partial
 
 import schedule
 
-from poller.exchange.budget import BACK_S
 from poller.exchange.client import DeribitClient
 from poller.exchange.clock import ExchangeClock
 from poller.exchange.errors import ExchangeError
@@ -28,6 +27,7 @@ from poller.journal.writer import Writer
 from poller.timing.guard import guarded
 from poller.timing.jobs import Jobs, safely
 from poller.timing.loop import in_thread
+from poller.timing.quiet import QuietTime
 from poller.timing.slots import slots
 from settings import Settings, TickwellError
 from store.errors import ForeignExchangeError, RecorderError, StoreError
@@ -46,16 +46,8 @@ from .timekeeper import Timekeeper
 
 log = logging.getLogger("tickwell.recorder")
 
-# Start no background write in the last 0.9 s before a slot: the slot's own write would wait for it.
-_HANDS_OFF = timedelta(seconds=0.9)
-
-_TOKEN_BACK = timedelta(seconds=BACK_S)
-
 # All feeds of a slot have asked 0.15 s after it, even on a machine with a wrong clock, where slots begin 0.1 s late.
 _ALL_ASK = timedelta(seconds=0.15)
-
-# Background work waits at most 1 s for the write of a slot, which normally takes milliseconds.
-_WRITTEN_SOON_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -98,6 +90,7 @@ class Recording:
             self._journal, loop, wrote=self._wrote, shut_out=self._shut_out, end=end, limits=self._limits.journal
         )
         self._served = asyncio.Condition()
+        self._quiet = QuietTime(self._cadences, self._served, self._writer.idle, self._clock)
         url = self._settings.heartbeat_url
         self._heartbeat = None if url is None else Heartbeat(url)
 
@@ -105,7 +98,7 @@ class Recording:
         """Record without end.
 
         Raises:
-            SettingsError: an index is not published and was never recorded.
+            SettingsError: an index or a market is not published and was never recorded.
             ForeignExchangeError: the file has prices of another exchange.
         """
         try:
@@ -140,8 +133,8 @@ class Recording:
                 quiet=self._quiet,
                 store_wait_s=self._limits.store_wait_s,
                 spacing_s=self._spacing_s,
-                tell=self._board.loading,
-                told=self._board.loaded,
+                tell=self._board.loading_log,
+                told=self._board.loaded_log,
             )
             for log_feed in self._logs:
                 group.create_task(self._keep_log(keeper, log_feed))
@@ -154,10 +147,15 @@ class Recording:
             group.create_task(Jobs(self._by_the_clock).run())
 
     async def _check_names(self) -> None:
-        names, limits = self._settings.indexes, self._limits
+        settings, limits = self._settings, self._limits
         try:
             unpublished = await check_names(
-                self._client, self._database, names, wait_s=limits.names_s, store_wait_s=limits.store_wait_s
+                self._client,
+                self._database,
+                settings.indexes,
+                settings.markets,
+                wait_s=limits.names_s,
+                store_wait_s=limits.store_wait_s,
             )
         except ExchangeError as error:
             log.warning("index names not checked, %s: %s", error.cause, error)
@@ -264,11 +262,10 @@ class Recording:
 
     def _due_soon(self, period_s: float) -> int:
         """The number of requests of shorter periods that come before a token taken now is back."""
-        now, shorter = self._clock(), [each for each in self._cadences if each.period.total_seconds() < period_s]
+        now, back = self._clock(), timedelta(seconds=self._client.budget.back_s)
+        shorter = [each for each in self._cadences if each.period.total_seconds() < period_s]
         return sum(
-            len(each.feeds)
-            for each in shorter
-            if now - each.asked_at < _ALL_ASK or each.asked_at + each.period - now <= _TOKEN_BACK
+            len(each.feeds) for each in shorter if now - each.asked_at < _ALL_ASK or each.ask_due(now) - now <= back
         )
 
     def _next_try(self, cadence: Cadence) -> datetime:
@@ -313,23 +310,13 @@ class Recording:
             async with self._served:
                 await self._served.wait()
 
-    async def _quiet(self) -> None:
-        """Wait until no slot is under way and none is near. With one slot a second, return right after a slot."""
-        now = self._clock()
-        if any(each.under_way or each.next_ask(now) - now < _HANDS_OFF for each in self._cadences):
-            async with self._served:
-                await self._served.wait()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_WRITTEN_SOON_S):
-                await self._writer.idle.wait()
-
     async def _checkpoint(self) -> None:
-        await self._quiet()
         wait_s = self._limits.store_wait_s
         try:
-            await in_thread(partial(self._database.checkpoint_when_due, wait_s), "tickwell-checkpoint")
+            async with self._quiet():
+                await in_thread(partial(self._database.checkpoint_when_due, wait_s), "tickwell-checkpoint")
         except StoreError as error:
-            log.warning("no checkpoint this minute: %s", error)
+            log.warning("no checkpoint for now: %s", error)
 
     def _by_the_clock(self, jobs: schedule.Scheduler) -> None:
         minute_s = self._limits.minute_s

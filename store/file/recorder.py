@@ -61,6 +61,7 @@ class Notice:
         tries: how many times in a row a recorder of this process ended unexpectedly.
         failing: what is wrong with single indexes while others go on, by index name.
         backfill: how far the loading of history is, such as "loading history, 5 of 12"; empty when none is loaded.
+        loading: the logs whose history is being loaded, such as "dvol/BTC".
         alive: the recorder still holds its lock; not part of the text.
         host: the name of the machine or container in which `pid` counts, if it is another one; otherwise empty.
         skew_s: how far its machine's clock is behind the exchange's, by which all its times are; 0 if it is right.
@@ -81,6 +82,7 @@ class Notice:
     tries: int = 0
     failing: Mapping[str, str] = field(default_factory=dict)
     backfill: str = ""
+    loading: tuple[str, ...] = ()
     alive: bool = True
     host: str = ""
     skew_s: float = 0.0
@@ -171,7 +173,8 @@ def _parsed(text: dict[str, Any]) -> Notice:
     retry_at = text["retry_at"] and datetime.fromisoformat(text["retry_at"])
     known = {name: text[name] for name in Notice.__dataclass_fields__ if name in text}
     host = "" if text.get("numbering", _numbering()) == _numbering() else text["host"]
-    return Notice(**{**known, **instants, "retry_at": retry_at, "indexes": tuple(text["indexes"]), "host": host})
+    names = {name: tuple(text.get(name, ())) for name in ("indexes", "loading")}
+    return Notice(**{**known, **instants, **names, "retry_at": retry_at, "host": host})
 
 
 def _numbering() -> str:

@@ -1,6 +1,6 @@
 """How the recording goes, in one object for the command line, the API and the pages, and in words."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
@@ -47,7 +47,8 @@ def health(database: Database, settings: Settings, now: datetime) -> dict[str, A
     index has a tick, or "failed" when the database can't be read. `exchange` names the exchange of the prices; None
     without prices. `set_aside` names damaged files beside the database. `feeds` has the feeds of the newest run: when
     the newest reply of each came, its age, and whether that is "ok", "stale" for its period, or "empty". For a log it
-    has the time up to which the log is complete, its age, and "ok", "stale", or "late" with the reason. `checks` has
+    has the time up to which the log is complete, its age, and "ok", "stale", "loading" while the recorder loads
+    its history, or "late" with the reason. `checks` has
     the newest result of each self-check of the market.
     """
     notice = read_notice(database.path)
@@ -60,7 +61,7 @@ def health(database: Database, settings: Settings, now: datetime) -> dict[str, A
             exchange = exchange_of(cursor)
             indexes = _indexes(cursor, settings, now)
             newest = {name: datetime.fromisoformat(index["last"]) for name, index in indexes.items()}
-            feeds = feeds_at(cursor, newest, now)
+            feeds = feeds_at(cursor, newest, now, notice)
             found = [checks.as_json(each, now) for each in checks.newest(cursor)]
         status = _status(indexes, settings)
     except NoDatabaseError:
@@ -82,12 +83,20 @@ def health(database: Database, settings: Settings, now: datetime) -> dict[str, A
     }
 
 
-def feeds_at(cursor: Cursor, newest: Mapping[str, datetime], now: datetime) -> dict[str, Any]:
-    """The feeds of the newest run and all logs, as `health` has them. `newest` are the newest ticks of indexes."""
+def feeds_at(cursor: Cursor, newest: Mapping[str, datetime], now: datetime, notice: Notice | None) -> dict[str, Any]:
+    """The feeds of the newest run and all logs, as `health` has them.
+
+    Args:
+        cursor: of the lease.
+        newest: the newest ticks of indexes.
+        now: the exchange's time.
+        notice: of the running or last recorder; it names the logs whose history is being loaded.
+    """
     known = {**newest, **arrivals.newest(cursor)}
     periods = {feed: seconds for run in runs(cursor)[-1:] for feed, seconds in run.feeds.items()}
     snapshots = {feed: _feed(known.get(feed), now, seconds) for feed, seconds in periods.items()}
-    return snapshots | {feed: _log(log, now) for feed, log in logs(cursor).items()}
+    loading = notice.loading if notice is not None and notice.alive else ()
+    return snapshots | {feed: _log(log, now, loading) for feed, log in logs(cursor).items()}
 
 
 def in_words(
@@ -187,7 +196,9 @@ def _indexes(cursor: Cursor, settings: Settings, now: datetime) -> dict[str, Any
     return described
 
 
-def _log(log: Log, now: datetime) -> dict[str, Any]:
+def _log(log: Log, now: datetime, loading: Container[str]) -> dict[str, Any]:
+    if log.feed in loading:
+        return _feed(log.complete_to, now, None) | {"state": "loading"}
     if log.late:
         return _feed(log.complete_to, now, None) | {"state": "late", "reason": log.late}
     return _feed(log.complete_to, now, log.period_s)

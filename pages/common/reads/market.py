@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from pages.common.access import database, settings
+from pages.common.reads.pulse import recorder_now
 from store.errors import NoDatabaseError
 from store.health import checks
 from store.health.checks import Stretch
@@ -43,7 +44,7 @@ def read_market_health(at: datetime, start: datetime) -> MarketHealth:
 def _market_health(at: datetime, start: datetime) -> MarketHealth:
     try:
         with database().read() as cursor:
-            feeds = {name: feed for name, feed in feeds_at(cursor, {}, at).items() if "/" in name}
+            feeds = {name: feed for name, feed in feeds_at(cursor, {}, at, recorder_now()).items() if "/" in name}
             return MarketHealth(at, feeds, checks.newest(cursor), checks.troubles(cursor, start))
     except NoDatabaseError:
         return MarketHealth(at)

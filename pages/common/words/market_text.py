@@ -58,6 +58,11 @@ def feeds(found: Mapping[str, Mapping[str, Any]], zone: tzinfo) -> dict[str, lis
         f"Complete to, {zone}": [
             feed["last"] and text.stamp(datetime.fromisoformat(feed["last"]), zone) for feed in found.values()
         ],
-        "Age": [None if feed["age_s"] is None else age_in_words(feed["age_s"]) for feed in found.values()],
+        "Age": [_age(feed) for feed in found.values()],
         "Reason": [feed.get("reason", "") for feed in found.values()],
     }
+
+
+def _age(feed: Mapping[str, Any]) -> str | None:
+    """The age of the newest that a feed has. While its history is being loaded, that is no age of the record."""
+    return None if feed["age_s"] is None or feed["state"] == "loading" else age_in_words(feed["age_s"])

@@ -13,6 +13,9 @@ from poller.feeds.names import check_names, unpublished
 from poller.simulator.server import Simulator
 from settings import SettingsError
 from store.file.database import Database
+from store.ledger import arrivals
+from store.models import Snapshot
+from tests.conftest import START
 from tests.poller.conftest import envelope, http
 
 URL = "http://exchange.test/api/v2"
@@ -63,3 +66,30 @@ def test_an_unpublished_name_is_refused_if_nothing_is_recorded_yet(simulator: Si
 
     with pytest.raises(SettingsError, match="TICKWELL_INDEXES names nope_usd, which the exchange does not publish"):
         asyncio.run(check())
+
+
+def check(url: str, database: Database, *currencies: str) -> dict[str, str]:
+    async def checking() -> dict[str, str]:
+        async with DeribitClient(url) as client:
+            return await check_names(client, database, BOTH, currencies, wait_s=5, store_wait_s=1)
+
+    return asyncio.run(checking())
+
+
+def test_a_currency_without_a_market_is_refused_in_one_line(simulator: Simulator, database: Database):
+    with pytest.raises(SettingsError) as refused:
+        check(simulator.url, database, "BTC", "BTX", "QQQQQQQQ")
+
+    assert str(refused.value) == (
+        "TICKWELL_MARKETS names BTX, which the exchange does not publish, did you mean BTC?; "
+        "TICKWELL_MARKETS names QQQQQQQQ, which the exchange does not publish"
+    )
+
+
+def test_a_currency_that_was_recorded_before_is_told_and_not_refused(simulator: Simulator, database: Database):
+    with database.write() as cursor:
+        arrivals.append(cursor, [Snapshot("futures/QQQ", START, START, (), "simulator")])
+
+    found = check(simulator.url, database, "BTC", "QQQ")
+
+    assert found == {"futures/QQQ": "TICKWELL_MARKETS names QQQ, which the exchange does not publish"}

@@ -6,8 +6,8 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import ExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -408,12 +408,14 @@ def test_history_waits_for_a_busy_database_and_logs_it_once(simulator: Simulator
     counted = Counted(simulator)
     with ExitStack() as elsewhere:
 
-        async def quiet() -> None:
+        @asynccontextmanager
+        async def quiet() -> AsyncIterator[None]:
             tries.append(counted.so_far)
             if len(tries) == 2:
                 elsewhere.enter_context(Database(database.path).write())
             elif len(tries) == 4:
                 elsewhere.close()
+            yield
 
         load(simulator.url, database, quiet=quiet)
 
@@ -452,8 +454,10 @@ def test_a_load_that_is_ended_in_the_middle_leaves_nothing_and_is_repeated(serve
 def test_a_load_that_is_ended_while_it_writes_leaves_all_or_nothing(simulator: Simulator, database: Database):
     at_the_write = threading.Event()
 
-    async def quiet() -> None:
+    @asynccontextmanager
+    async def quiet() -> AsyncIterator[None]:
         at_the_write.set()
+        yield
 
     async def end_while_it_writes() -> None:
         task = asyncio.create_task(loading(simulator.url, database, "btc_usd", quiet=quiet))

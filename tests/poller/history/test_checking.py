@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import pytest
@@ -28,8 +30,10 @@ def check(database: Database) -> list[str]:
     """Check once; return what was called."""
     called: list[str] = []
 
-    async def quiet() -> None:
+    @asynccontextmanager
+    async def quiet() -> AsyncIterator[None]:
         called.append("quiet")
+        yield
 
     asyncio.run(Checking(database, clock=lambda: START + 9 * MINUTE, quiet=quiet, each_s=1).check())
     return called
@@ -85,8 +89,10 @@ def test_it_goes_on_after_a_mistake_of_ours(database: Database, monkeypatch, cap
             raise RuntimeError("a mistake")
         raise asyncio.CancelledError
 
-    async def quiet() -> None:
+    @asynccontextmanager
+    async def quiet() -> AsyncIterator[None]:
         fails_once()
+        yield
 
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(Checking(database, clock=lambda: START, quiet=quiet, each_s=0.001).run())

@@ -1,6 +1,8 @@
 """The chains of past days are packed while no slot needs the database, and what failed is packed later."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
 from poller.history.packing import Packing
@@ -29,8 +31,10 @@ def pack(database: Database, until: datetime) -> list[str]:
     """Pack; return what was called between the transactions."""
     called: list[str] = []
 
-    async def quiet() -> None:
+    @asynccontextmanager
+    async def quiet() -> AsyncIterator[None]:
         called.append("quiet")
+        yield
 
     async def checkpoint() -> None:
         called.append("checkpoint")

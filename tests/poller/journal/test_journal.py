@@ -532,7 +532,7 @@ def test_kept_records_of_another_exchange_are_set_aside(database: Database, capl
         "torn",
         "[]\n",
         '{"format": 1, "exchange": "moon"}\n',
-        '{"format": 2, "exchange": "REAL"}\n',
+        '{"format": 3, "exchange": "REAL"}\n',
         '{"format": 1, "exchange": "REAL"}\n{"tick": {}}\n',
         '{"format": 1, "exchange": "REAL"}\n{"miss": {"slot": "never"}}\n',
     ],
@@ -571,6 +571,16 @@ TICK_LINE = {
     "received_at": None,
     "resolution_s": 0,
 }
+FUTURE_ROW = ["BTC-PERPETUAL", None, 90_000, 89_999.5, 90_000.5, None, 1e6, 2.5, 2e5, 0.0, 1e-5]
+SNAPSHOT_LINE = {
+    "feed": "futures/BTC",
+    "ts": START.isoformat(),
+    "received_at": START.isoformat(),
+    "rows": [FUTURE_ROW],
+    "source": "live",
+    "index_price": 90_001.0,
+    "rejected": 0,
+}
 MISS_LINE = {"slot": START.isoformat(), "feed": "btc_usd", "cause": "unreachable", "detail": "x", "code": None}
 OLDER_MISS_LINE = {
     "slot": START.isoformat(),
@@ -602,6 +612,21 @@ def test_each_kind_of_line_is_taken_in(database: Database, run_line: object, mis
     assert stored_misses(database) == [miss(0, detail="x")]
 
 
+def test_a_snapshot_is_taken_in_although_its_market_is_not_recorded_any_more(database: Database):
+    no_price = {**SNAPSHOT_LINE, "ts": (START + timedelta(seconds=1)).isoformat(), "index_price": None}
+    waiting_file(database).write_text(
+        lines(*({"slot": START.isoformat(), "snapshot": each} for each in (SNAPSHOT_LINE, no_price)))
+    )
+
+    of(database).flush(1)
+
+    with database.read() as cursor:
+        rows = cursor.execute("SELECT instrument_name, mark_price, last, resolution_s FROM futures").fetchall()
+        prices = cursor.execute("SELECT index_price FROM snapshots ORDER BY ts").fetchall()
+    assert rows == [("BTC-PERPETUAL", 90_000.0, None, 0)] * 2
+    assert prices == [(90_001.0,), (None,)]
+
+
 @pytest.mark.parametrize(
     ("record", "reason"),
     [
@@ -626,6 +651,22 @@ def test_each_kind_of_line_is_taken_in(database: Database, run_line: object, mis
                 ("source", "evil", "Deribit has no source 'evil'"),
                 ("source", "simulator", "Deribit has no source 'simulator'"),
                 ("resolution_s", -3, "resolution -3 is not 0, as an observation has it"),
+            ]
+        ),
+        *(
+            ({"slot": START.isoformat(), "snapshot": {**SNAPSHOT_LINE, name: value}}, reason)
+            for name, value, reason in [
+                ("feed", "moons/JUPITER", "moons/JUPITER has no snapshots"),
+                ("feed", "dvol/BTC", "dvol/BTC has no snapshots"),
+                ("feed", "smiles/BTC", "smiles/BTC has no snapshots"),
+                ("source", "simulator", "Deribit has no source 'simulator'"),
+                ("index_price", 0, "0 is no finite price above 0"),
+                ("rejected", -1, "-1 is no number of rows"),
+                ("rows", None, "'NoneType' object is not iterable"),
+                ("rows", [FUTURE_ROW[:-1]], "zip() argument 2 is shorter than argument 1"),
+                ("rows", [[7, *FUTURE_ROW[1:]]], "7 is no text"),
+                ("rows", [["BTC-PERPETUAL", NAIVE, *FUTURE_ROW[2:]]], f"'{NAIVE}' {NO_INSTANT}"),
+                ("rows", [[*FUTURE_ROW[:10], float("inf")]], "inf is no finite number"),
             ]
         ),
     ],

@@ -5,7 +5,7 @@ The polls, the journal, the logs and the healing are those of a recorder. The cl
 
 import asyncio
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -23,7 +23,7 @@ from poller.feeds.index import index_feeds
 from poller.feeds.log import LogFeed
 from poller.feeds.options import option_feeds
 from poller.feeds.poll import poll
-from poller.history.backfill import Backfill, at_once
+from poller.history.backfill import Backfill
 from poller.journal.journal import Journal
 from poller.recorder.logs import Logs
 from poller.simulator.faults import Fault
@@ -150,11 +150,11 @@ def keeper(client: DeribitClient, database: Database, clock: Clock) -> Logs:
         client,
         database,
         clock=clock,
-        quiet=at_once,
+        quiet=nullcontext,
         store_wait_s=1,
         spacing_s=0,
         tell=lambda *_: None,
-        told=lambda: None,
+        told=lambda _: None,
     )
 
 

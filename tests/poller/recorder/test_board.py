@@ -199,6 +199,19 @@ def test_the_loading_of_history_is_published_while_it_lasts(board: Board, databa
     assert caplog.messages == []
 
 
+def test_the_logs_whose_history_is_loaded_are_named_until_each_has_it(board: Board, database_file: Path):
+    board.loading_log("dvol/BTC", 3, 30)
+    board.loading_log("dvol/ETH", 5, 30)
+    both = published(database_file)
+    board.loaded_log("dvol/ETH")
+    one = published(database_file)
+    board.loaded_log("dvol/BTC")
+
+    assert (both.loading, both.backfill) == (("dvol/BTC", "dvol/ETH"), "days of dvol/ETH, 5 of 30")
+    assert (one.loading, one.backfill) == (("dvol/BTC",), "days of dvol/ETH, 5 of 30")
+    assert (published(database_file).loading, published(database_file).backfill) == ((), "")
+
+
 def test_trouble_does_not_end_the_loading_of_history(board: Board, database_file: Path):
     board.loading("loading history", 5, 12)
 

@@ -19,7 +19,6 @@ from poller.feeds.feed import Feed
 from poller.feeds.index import index_feeds
 from poller.history.limits import Limits as HistoryLimits
 from poller.journal.journal import Journal
-from poller.journal.limits import Limits as JournalLimits
 from poller.recorder.limits import Limits
 from poller.recorder.recorder import Recorder
 from settings import Settings
@@ -179,8 +178,8 @@ def test_no_second_has_more_requests_than_the_budget(serve, database: Database, 
     wait_until(lambda: len(asked_at) >= 40, timeout_s=40)
     recorder.stop()
 
-    # A request may take longer than the fifth request after it, so the requests of five tokens are counted together.
-    assert all(later - earlier > 4.2 for earlier, later in zip(asked_at, asked_at[25:], strict=False))
+    # A request may take some hundredths of a second longer to the exchange than the fifth request after it.
+    assert all(later - earlier > 0.97 for earlier, later in zip(asked_at, asked_at[5:], strict=False))
     assert {miss.feed for miss in missed(database)} <= {"i0_usd"}
 
 
@@ -303,19 +302,16 @@ def test_a_broken_table_costs_its_feed_alone(recorded: Database, damage: str):
     assert (journal.empty, journal.refused, recorded.meters.refused) == (True, 2, 2)
 
 
-def test_a_snapshot_that_waits_at_a_stop_leaves_a_miss_that_says_so(recorded: Database):
-    journal = Journal(
-        recorded,
-        feeds=[moon_feed("JUPITER", 2 * SECOND)],
-        exchange=lambda: Exchange.REAL,
-        limits=JournalLimits(portion=1),
-    )
-    journal.add(START, [snapshot(0.5)])
+@pytest.mark.parametrize("its_feed", [[moon_feed("JUPITER", 2 * SECOND)], []], ids=["recorded", "recorded no more"])
+def test_a_snapshot_that_waits_at_a_stop_is_stored_at_the_next_start(recorded: Database, its_feed: list[Feed]):
+    journal = Journal(recorded, feeds=[moon_feed("JUPITER", 2 * SECOND)], exchange=lambda: Exchange.REAL)
+    journal.add(START, [snapshot(0.5), tick(0.7)])
+    journal.add(START + 2 * SECOND, [snapshot(2.5)])
     journal.keep()
 
-    Journal(recorded, exchange=lambda: Exchange.REAL).flush(1)
+    Journal(recorded, exchange=lambda: Exchange.REAL, feeds=its_feed).flush(1)
 
-    assert stored_moons(recorded) == []
-    (miss,) = missed(recorded)
-    assert (miss.cause, miss.feed) == (Cause.STORE_UNAVAILABLE, MOONS)
-    assert "takes prices alone" in miss.detail
+    assert [row[2] for row in stored_moons(recorded)] == [0.5, 2.5]
+    assert stored_prices(recorded) == [START + 0.7 * SECOND]
+    assert missed(recorded) == []
+    assert not recorded.path.with_name("ticks.duckdb.waiting.jsonl").exists()

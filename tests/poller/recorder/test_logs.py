@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -205,18 +206,15 @@ class Pages:
 
 
 def logs_of(database: Database, told: list[Any], *, spacing_s: float = 0.05, now: datetime = START) -> Logs:
-    async def quiet() -> None:
-        await asyncio.sleep(0)
-
     return Logs(
         DeribitClient("http://127.0.0.1:9"),
         database,
         clock=lambda: now,
-        quiet=quiet,
+        quiet=nullcontext,
         store_wait_s=1,
         spacing_s=spacing_s,
         tell=lambda *step: told.append(step),
-        told=lambda: told.append("all"),
+        told=lambda *feed: told.append(feed),
     )
 
 
@@ -247,10 +245,10 @@ def test_a_long_history_is_asked_for_at_once_page_by_page_and_its_days_are_told(
     told: list[Any] = []
     pages = Pages(10)
 
-    kept_until(logs_of(tides, told), [hourly(pages, START - timedelta(days=25))], lambda: "all" in told)
+    kept_until(logs_of(tides, told), [hourly(pages, START - timedelta(days=25))], lambda: ("tides/NORTH",) in told)
 
     assert [(START - start).days for start, _ in pages.asked] == [25, 15, 5]
-    assert told == [("days of tides/NORTH", 10, 25), ("days of tides/NORTH", 20, 25), "all"]
+    assert told == [("tides/NORTH", 10, 25), ("tides/NORTH", 20, 25), ("tides/NORTH",)]
     assert complete(tides, "tides/NORTH")
 
 

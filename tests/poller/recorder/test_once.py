@@ -17,8 +17,8 @@ from store.errors import NewerSchemaError, RecorderError, StoreError
 from store.file.database import Database
 from store.file.recorder import Notice, RecorderLock, read_notice
 from store.health.status import in_words
-from store.ledger import runs
-from store.models import Cause, Miss, Tick, utc_now
+from store.ledger import arrivals, logs, runs
+from store.models import Cause, Miss, Snapshot, Tick, utc_now
 from store.prices import averages, ticks
 from tests.conftest import START
 from tests.support.stored import EVER
@@ -46,6 +46,15 @@ def test_each_index_is_recorded_once(settings: Settings, database_file: Path):
         assert ticks.latest(cursor, "btc_usd") == btc
         assert ticks.latest(cursor, "eth_usd") == eth
         assert runs.runs(cursor) == []
+
+
+def test_each_snapshot_feed_of_a_market_is_recorded_once(make_settings: Make, simulator: Simulator, database: Database):
+    outcomes = once(make_settings(deribit_url=simulator.url, markets=("BTC",)), database)
+
+    assert [outcome.feed for outcome in outcomes] == ["btc_usd", "eth_usd", "futures/BTC", "options/BTC"]
+    with database.read() as cursor:
+        assert arrivals.newest(cursor) == {each.feed: each.ts for each in outcomes if isinstance(each, Snapshot)}
+        assert logs.logs(cursor) == {}
 
 
 def test_one_poll_loads_no_history(settings: Settings, database: Database):

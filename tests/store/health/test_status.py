@@ -18,6 +18,7 @@ from store.file.recorder import RecorderLock
 from store.health import checks
 from store.health.checks import Result
 from store.health.status import health, in_words, stale_after_s
+from store.ledger.logs import Log, note
 from store.market.checks import DVOL, Found
 from store.models import Cause, Exchange
 from store.prices import averages
@@ -481,3 +482,20 @@ def test_no_tick_has_a_negative_age(database, make_settings):
     append(database, tick(1.5))
 
     assert health(database, make_settings(), after(0))["indexes"]["btc_usd"]["age_s"] == 0
+
+
+def test_a_log_is_loading_while_the_recorder_that_loads_its_history_lives(database: Database, make_settings):
+    with database.write() as cursor:
+        note(cursor, Log("dvol/BTC-1h", START - timedelta(days=1000), period_s=3600))
+        note(cursor, Log("dvol/ETH-1h", START - timedelta(days=1000), period_s=3600))
+    lock = RecorderLock(database.path)
+    lock.acquire(replace(RECORDING, loading=("dvol/BTC-1h",)))
+
+    during = health(database, make_settings(), NOW)["feeds"]
+    lock.release()
+    after_it = health(database, make_settings(), NOW)["feeds"]
+
+    last = (START - timedelta(days=1000)).isoformat()
+    assert during["dvol/BTC-1h"] == {"last": last, "age_s": 86_400_120.0, "state": "loading"}
+    assert during["dvol/ETH-1h"]["state"] == "stale"
+    assert after_it["dvol/BTC-1h"]["state"] == "stale"
