@@ -1,5 +1,6 @@
 """The command line of imports: `python -m poller import`, its list and its undo."""
 
+import contextlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import click
 
 import settings as all_settings
+from store.errors import NoDatabaseError
 from store.file.database import Database
 from store.intake.files.candles import LAYOUTS
 from store.intake.foreign import Columns
@@ -77,9 +79,10 @@ def import_from(
 
 
 def _list_imports(database: Database) -> None:
-    with database.read() as cursor:
+    known: list[Import] = []
+    with contextlib.suppress(NoDatabaseError), database.read() as cursor:
         known = imports(cursor)
-    click.echo("\n".join(map(_import_in_words, known)) or "no imports")
+    click.echo("\n".join(map(_import_in_words, known)) or f"nothing is imported yet in {database.path}")
 
 
 def _undo_import(database: Database, import_id: int | None) -> None:
@@ -122,13 +125,13 @@ def _show(look: Look) -> None:
 
 def _imported_in_words(imported: Imported) -> str:
     lines = [f"{imported.path}: ticks stored {imported.stored:,}, already stored {imported.left_out:,}"]
-    if imported.shared:
-        lines.append(
-            f"  of these {imported.shared:,} with a time that another row of the file has, "
-            f"{imported.shared_another:,} of them with another price: the first one counts"
-        )
     if imported.another_price:
         lines.append(f"  of these {imported.another_price:,} with another price: the stored price is kept")
+    if imported.shared:
+        lines.append(
+            f"  rows with a time that another row of the file has {imported.shared:,}, "
+            f"{imported.shared_another:,} of them with another price: the first one counts"
+        )
     if imported.overruled:
         lines.append(f"  averages replaced by ticks: {imported.overruled:,}")
     if imported.healed:
@@ -146,5 +149,5 @@ def _import_in_words(each: Import) -> str:
         became = "" if each.finished_at else ", not finished"
     return (
         f"{each.id}: {each.imported_at:%Y-%m-%d %H:%M:%S} UTC, {each.path}: ticks stored {each.stored:,}, "
-        f"already stored {each.left_out:,}, averages replaced {each.overruled:,}{became}"
+        f"left out {each.left_out:,}, averages replaced {each.overruled:,}{became}"
     )

@@ -58,6 +58,7 @@ class File:
     Attributes:
         path: a pattern that matches only the file.
         form: what it was, in words.
+        ours: is it a copy that we wrote?
         cut: may its last row be cut?
         semicolons: did semicolons separate the fields?
         close: the column with the closes of candles, if its columns have no names.
@@ -65,6 +66,7 @@ class File:
 
     path: str
     form: str
+    ours: bool = True
     cut: bool = False
     semicolons: bool = False
     close: str | None = None
@@ -76,7 +78,7 @@ def as_parquet(work: Work, columns: Columns) -> File:
     packed = f", packed by {' in '.join(found.packings)}" if found.packings else ""
     if found.kind == "parquet":
         work.scratch.execute(_TORN.format(rejected=_NONE_REJECTED))
-        return File(glob.escape(str(found.path)), f"Parquet{packed}")
+        return File(glob.escape(str(found.path)), f"Parquet{packed}", ours=False)
     kind, path = "text", found.path
     if found.kind == "xlsx":
         sheet = sheet_of(found.path, work.folder, str(work.path), _KNOWN_TIMES)
@@ -92,9 +94,9 @@ def as_parquet(work: Work, columns: Columns) -> File:
     return File(
         glob.escape(str(target)),
         form,
-        _is_cut(work, text.cut),
-        table.separator == ";",
-        None if place is None else table.names[place],
+        cut=_is_cut(work, text.cut),
+        semicolons=table.separator == ";",
+        close=None if place is None else table.names[place],
     )
 
 

@@ -62,7 +62,7 @@ class Imported:
         stored: how many became ticks.
         left_out: how many were stored already, or are averages where something finer is stored.
         another_price: how many of the ones left out differ in price from the stored tick.
-        shared: how many of the ones left out have a time that another row of the file has.
+        shared: how many have a time that an earlier row of the file has.
         shared_another: how many of these differ in price from that row.
         overruled: how many averages were replaced by the new ticks.
         bad, bad_rows, examples: the rows that can't be ticks, as in `Ready`.

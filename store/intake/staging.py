@@ -4,7 +4,9 @@ A Parquet file whose rows are in the order of time is read in place. Any other f
 """
 
 import contextlib
+import errno
 import glob
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -21,11 +23,15 @@ from store.models import to_column, utc_now
 from store.progress import TellWhat
 
 from .as_parquet import File, as_parquet
+from .files.packing import damaged
 from .foreign import Columns, Statement
 from .look import Look
 from .reading import Contents, reading, shown
 from .survey import Portion, survey
 from .work import Limits, Work
+
+_OF_DAMAGE = (duckdb.IOException, duckdb.InvalidInputException)
+"""What DuckDB raises of a damaged Parquet file, besides its base class."""
 
 _CLOCKS_DIFFER = timedelta(seconds=60)
 _EXAMPLES = 3
@@ -155,7 +161,13 @@ class _Staging:
 
     def ready(self, columns: Columns, *, aside: bool) -> Ready:
         file = as_parquet(self._work, columns)
+        with contextlib.nullcontext() if file.ours else _translated_of_parquet(self._work.path):
+            return self._read(file, columns, aside=aside)
+
+    def _read(self, file: File, columns: Columns, *, aside: bool) -> Ready:
         ((count,),) = self._work.scratch.execute(_COUNT, {"path": file.path}).fetchall()
+        if not count and not self._is_torn():
+            raise FileError(f"{self._work.path} has a header and no rows")
         rows, candles = self._timed(reading(self._contents(file), columns))
         if rows.by_text:
             rows = self._copied("reading the times of", rows)
@@ -226,14 +238,18 @@ class _Staging:
         good = {name for name in names if is_index_name(name or "")}
         return None if good == names else sorted(good)
 
+    def _is_torn(self) -> bool:
+        """Has the file lines that are no rows?"""
+        return bool(self._work.ask("FROM torn LIMIT 1", {}))
+
     def _put_aside(
         self, parquet: str, judged: Statement, *, all_good: bool, aside: bool
     ) -> tuple[int, Path | None, tuple[str, ...]]:
         """Find the rows that can't be ticks, and write them to a file; return how many, the file, and examples."""
-        if all_good and not self._work.scratch.execute("FROM torn LIMIT 1").fetchall():
+        if all_good and not self._is_torn():
             return 0, None, ()
         values = judged.values | {"as_it_was": parquet}
-        self._work.run("writing the bad rows of", _BAD.format(judged=judged.rows), values)
+        self._work.run("finding the bad rows of", _BAD.format(judged=judged.rows), values)
         target = self._work.path.with_name(f"{self._work.path.name}.bad-rows.csv") if aside else None
         if target:
             self._work.scratch.execute("COPY bad TO $target (FORMAT csv, HEADER)", {"target": str(target)})
@@ -261,3 +277,15 @@ def _translated(path: Path) -> Iterator[None]:
     except (duckdb.Error, OSError) as error:
         first, _, _ = str(error).partition("\n")
         raise FileError(f"{path} can't be imported: {first}") from error
+
+
+@contextlib.contextmanager
+def _translated_of_parquet(path: Path) -> Iterator[None]:
+    """Refuse a damaged file in our words. Where DuckDB has an error from the system, it cites the system."""
+    try:
+        yield
+    except duckdb.Error as error:
+        of_damage = type(error) is duckdb.Error or isinstance(error, _OF_DAMAGE)
+        if not of_damage or any(words in str(error) for words in map(os.strerror, errno.errorcode)):
+            raise
+        raise damaged(path) from error

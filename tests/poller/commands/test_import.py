@@ -19,6 +19,8 @@ from poller.simulator.server import Simulator
 from settings import ROOT
 from store.file.database import Database
 from store.file.locks import FileLock, beside
+from store.intake.foreign import Columns
+from store.intake.imports import look_at
 from store.ledger import gaps
 from store.models import Gap, Tick, utc_now
 from store.prices import averages, ticks
@@ -43,8 +45,8 @@ def test_the_outcome_of_each_row_of_an_imported_file_is_reported(
 
     assert done.exit_code == 0
     assert done.stdout.splitlines() == [
-        f"{path}: ticks stored 2, already stored 1",
-        "  of these 1 with a time that another row of the file has, 1 of them with another price: the first one counts",
+        f"{path}: ticks stored 2, already stored 0",
+        "  rows with a time that another row of the file has 1, 1 of them with another price: the first one counts",
         f"  bad rows 1, in {path}.bad-rows.csv, for example",
         "    price is missing or not a number: 1793534401, x",
     ]
@@ -107,7 +109,7 @@ def test_an_import_is_listed_and_undone(command, database: Database, tmp_path: P
         averages.append(cursor, "btc_usd", [(START, 50.0)], 60)
     path = tmp_path / "prices.csv"
     path.write_text("ts,price\n1793534400,100.5\n1793534401,101\n")
-    assert command("import", "--list").stdout == "no imports\n"
+    assert command("import", "--list").stdout == f"nothing is imported yet in {database.path}\n"
 
     done = command("import", "--index", "btc_usd", str(path))
     again = command("import", "--index", "btc_usd", str(path))
@@ -125,10 +127,28 @@ def test_an_import_is_listed_and_undone(command, database: Database, tmp_path: P
     ]
     at = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC"
     first, second = listed.stdout.splitlines()
-    assert re.fullmatch(rf"1: {at}, {path}: ticks stored 2, already stored 0, averages replaced 1, undone {at}", first)
-    assert re.fullmatch(rf"2: {at}, {path}: ticks stored 0, already stored 2, averages replaced 0, undone {at}", second)
+    assert re.fullmatch(rf"1: {at}, {path}: ticks stored 2, left out 0, averages replaced 1, undone {at}", first)
+    assert re.fullmatch(rf"2: {at}, {path}: ticks stored 0, left out 2, averages replaced 0, undone {at}", second)
     with database.read() as cursor:
         assert cursor.execute("SELECT price, resolution_s FROM ticks").fetchall() == [(50.0, 60)]
+
+
+def test_a_list_before_there_is_a_database_says_that_nothing_is_imported(command, database_file: Path):
+    listed = command("import", "--list")
+
+    assert (listed.exit_code, listed.stdout) == (0, f"nothing is imported yet in {database_file}\n")
+    assert not database_file.exists()
+
+
+def test_a_check_does_not_say_that_it_writes(database_file: Path, tmp_path: Path):
+    path = tmp_path / "prices.csv"
+    path.write_text("ts,price\n1793534400,100.5\n1793534401,x\n")
+    told: list[str] = []
+
+    list(look_at(Database(database_file), [path], Columns(index_name="btc_usd"), lambda what, *_: told.append(what)))
+
+    assert "finding the bad rows of prices.csv" in told
+    assert not any("writing" in what for what in told)
 
 
 def test_an_undo_that_is_interrupted_says_so(command, database: Database, tmp_path: Path):
@@ -145,7 +165,7 @@ def test_an_undo_that_is_interrupted_says_so(command, database: Database, tmp_pa
 
     assert code == 1
     assert "Error: interrupted: run the same command again for the rest" in said.splitlines()
-    assert re.search(r"already stored 0, averages replaced 0$", command("import", "--list").stdout.strip())
+    assert re.search(r"left out 0, averages replaced 0$", command("import", "--list").stdout.strip())
 
 
 @pytest.mark.parametrize(

@@ -238,7 +238,7 @@ def test_the_first_of_several_rows_with_one_index_and_time_counts(database, tmp_
         ("eth_usd", 7),
         ("sol_usd", 1),
     ]
-    assert (result.stored, result.left_out, result.shared, result.shared_another) == (3, 3, 3, 1)
+    assert (result.stored, result.left_out, result.shared, result.shared_another) == (3, 0, 3, 1)
     assert result.another_price == 0
 
 
@@ -247,7 +247,18 @@ def test_duplicates_are_found_across_the_ends_of_portions(database, tmp_path, po
     (result,) = imported(database, seconds(tmp_path / "a.parquet", [1, 2, 2, 2, 3, 3]), limits=Limits(rows=portion))
 
     assert [each.ts for each in all_of(database)] == [at(1), at(2), at(3)]
-    assert (result.stored, result.left_out) == (3, 3)
+    assert (result.stored, result.left_out, result.shared, result.shared_another) == (3, 0, 3, 0)
+
+
+@pytest.mark.parametrize("portion", [2, 3])
+def test_another_price_is_told_across_the_ends_of_portions(database, tmp_path, portion):
+    rows = [("a_usd", 1), ("b_usd", 2), ("a_usd", 3), ("b_usd", 2), ("a_usd", 4)]
+    path = written(tmp_path / "a.csv", "ts,index_name,price", *((START.isoformat(), *row) for row in rows))
+
+    (result,) = imported(database, path, limits=Limits(rows=portion))
+
+    assert [(each.index_name, each.price) for each in all_of(database)] == [("a_usd", 1), ("b_usd", 2)]
+    assert (result.stored, result.left_out, result.shared, result.shared_another) == (2, 0, 3, 2)
 
 
 def test_a_file_among_many_stored_ticks_is_stored_in_parts(database, tmp_path):
@@ -304,7 +315,7 @@ def test_averages_are_stored_and_marked_where_nothing_finer_is_stored(database, 
             "WHERE source = 'import' ORDER BY ts"
         ).fetchall()
     assert rows == [(0, "import", 60), (120, "import", 60), (180, "import", 60)]
-    assert (result.stored, result.left_out) == (3, 3)
+    assert (result.stored, result.left_out, result.shared) == (3, 2, 1)
     assert_candles_equal_ticks(database)
 
 
@@ -469,7 +480,7 @@ def test_a_file_of_nothing_but_bad_rows_stores_nothing(database, tmp_path):
     ("name", "content", "columns", "says"),
     [
         ("a.json", b'{"ts": 1}', {}, "{path} is JSON: write its prices to CSV or Parquet"),
-        ("a.parquet", b"PAR1 and no more", {}, "{path} can't be imported: "),
+        ("a.parquet", b"PAR1 and no more", {}, "{path} is damaged, and may be cut: get the file anew"),
         ("a.csv", b"", {}, "{path} is empty"),
         (
             "a.csv",

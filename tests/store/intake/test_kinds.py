@@ -366,6 +366,13 @@ KINDS = [
         {},
         refused="BTC/USD, which is no index name",
     ),
+    Kind("names and no rows", "ts,price\n", refused="has a header and no rows"),
+    Kind("names and no rows", "ts,price", refused="has a header and no rows"),
+    Kind("names and no rows", in_excel(("Prices", [["ts", "price"]])), refused="has a header and no rows"),
+    Kind("a file that is cut", gzip.compress(lines(iso).encode())[:-20], refused="is damaged, and may be cut"),
+    Kind("a file that is cut", in_zip("a.csv")[:-20], refused="is damaged, and may be cut"),
+    Kind("a file that is cut", in_excel(("Prices", EXCEL_ROWS))[:-20], refused="is damaged, and may be cut"),
+    Kind("a file that is cut", in_parquet(timestamps("us", None))[:-20], refused="is damaged, and may be cut"),
     Kind("JSON, HTML, XML, PDF, `.xls`, OpenDocument, SQLite, Arrow", '{"ts": 1}', refused="is JSON"),
     Kind(
         "JSON, HTML, XML, PDF, `.xls`, OpenDocument, SQLite, Arrow",

@@ -22,7 +22,7 @@ from store.prices import candles, ticks
 from store.prices.bars import SINGLE_TICKS
 from tests.conftest import START, tick
 from tests.store.histories import at
-from tests.store.intake.test_kinds import BEGIN, BTC, KINDS, OHLC, TICKS, imported, iso, lines, stored
+from tests.store.intake.test_kinds import BEGIN, BTC, KINDS, OHLC, TICKS, imported, in_zip, iso, lines, stored
 from tests.support.foreign_files import nobody_listens, parquet, ready_in, ticks_of, written
 
 
@@ -37,6 +37,14 @@ def refusal(database: Database, path: Path, **columns: Any) -> str:
     assert "\n" not in str(refused.value)
     assert stored(database) == []
     return str(refused.value)
+
+
+def with_bits(content: bytes, *changes: tuple[int, int]) -> bytes:
+    """A content with some bits set."""
+    changed = bytearray(content)
+    for place, bits in changes:
+        changed[place] |= bits
+    return bytes(changed)
 
 
 def text(path: Path, content: str) -> Path:
@@ -311,11 +319,19 @@ def test_a_damaged_or_strange_file_is_refused_in_one_line(database, tmp_path):
     packed = lines(iso).encode()
     for _ in range(4):
         packed = gzip.compress(packed)
-    (tmp_path / "half.gz").write_bytes(whole[:-20])
+    (tmp_path / "one.gz").write_bytes(whole[:-8] + bytes(8))
+    (tmp_path / "bits.gz").write_bytes(whole[:30] + bytes(20) + whole[50:])
+    (tmp_path / "far.zip").write_bytes(with_bits(in_zip("a.csv"), (-3, 1)))  # the place of its list of files
+    (tmp_path / "locked.zip").write_bytes(with_bits(in_zip("a.csv"), (6, 1), (in_zip("a.csv").rfind(b"PK\1\2") + 8, 1)))
     (tmp_path / "four.gz").write_bytes(packed)
     (tmp_path / "picture").write_bytes(b"\x89PNG" + bytes(100) + b"\x01\x02" * 200)
 
-    assert "half.gz can't be unpacked: " in refusal(database, tmp_path / "half.gz", **BTC)
+    for name in ("one.gz", "bits.gz", "far.zip"):
+        says = f"{tmp_path / name} is damaged, and may be cut: get the file anew"
+        assert refusal(database, tmp_path / name, **BTC) == says
+    assert refusal(database, tmp_path / "locked.zip", **BTC) == (
+        f"{tmp_path / 'locked.zip'} has a password, or a packing that is not read: unpack it"
+    )
     assert "is packed 3 times and more: unpack it" in refusal(database, tmp_path / "four.gz", **BTC)
     assert "is an OpenDocument file: save it as .xlsx or CSV" in refusal(database, odd, **BTC)
     assert "is neither Parquet nor Excel nor a text such as CSV" in refusal(database, tmp_path / "picture", **BTC)
@@ -326,7 +342,7 @@ def test_a_damaged_excel_file_is_refused_in_one_line(database, tmp_path):
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("xl/workbook.xml", "<no>")
 
-    assert "can't be read as an Excel file: KeyError" in refusal(database, path, **BTC)
+    assert "is damaged, and may be cut: get the file anew" in refusal(database, path, **BTC)
 
 
 def test_a_folder_without_place_for_a_copy_is_no_fault_of_an_excel_file(tmp_path):
