@@ -7,13 +7,14 @@ from typing import Any
 
 import duckdb
 
+from .contents import KNOWN_AS
 from .files.candles import LAYOUTS, TIMES, unnamed_close
 from .files.packing import unpacked
 from .files.sheet import sheet_of
 from .files.table import Table, table_of
 from .files.text import in_utf8, text_of
 from .foreign import Columns
-from .reading import KNOWN_AS
+from .likeness import refuse_rows_unlike
 from .work import Work
 
 _KNOWN_TIMES = (*KNOWN_AS["time"], *TIMES)
@@ -84,7 +85,7 @@ def as_parquet(work: Work, columns: Columns) -> File:
         sheet = sheet_of(found.path, work.folder, str(work.path), _KNOWN_TIMES)
         kind, path = f"sheet {sheet.name!r} of Excel", sheet.path
     text = text_of(path, work.folder, str(work.path))
-    table = _named(table_of(text.head, _KNOWN_TIMES, str(work.path)), columns)
+    table = _named(table_of(text.head, _KNOWN_TIMES, str(work.path)), columns.like, str(work.path))
     place = None if table.named else unnamed_close(table.rows)
     target = work.folder / "texts.parquet"
     _read_texts(work, text.path, table, target)
@@ -100,11 +101,12 @@ def as_parquet(work: Work, columns: Columns) -> File:
     )
 
 
-def _named(table: Table, columns: Columns) -> Table:
+def _named(table: Table, like: str | None, called: str) -> Table:
     """The table with the names that the tool's files have, if the user named the tool and the file has none."""
-    names = LAYOUTS[columns.like].names if columns.like else ()
-    if table.named or not names:
+    names = LAYOUTS[like].names if like else ()
+    if table.named or like is None or not names:
         return table
+    refuse_rows_unlike(table.rows, like, called)
     width = len(table.names)
     return replace(table, names=(*names[:width], *table.names[len(names) :]))
 

@@ -23,10 +23,11 @@ from store.models import to_column, utc_now
 from store.progress import TellWhat
 
 from .as_parquet import File, as_parquet
+from .contents import Contents, shown
 from .files.packing import damaged
 from .foreign import Columns, Statement
 from .look import Look
-from .reading import Contents, reading, shown
+from .reading import reading
 from .survey import Portion, survey
 from .work import Limits, Work
 
