@@ -18,7 +18,7 @@ from store.intake.look import Look
 from store.intake.undo import undo
 
 from .parts import database_of, load, one_line, progress_bars
-from .types import PATH
+from .types import CANDLE_S, PATH
 
 NEWEST = 0
 """The number that `import --undo` means without a number: the newest import."""
@@ -35,14 +35,14 @@ NEWEST = 0
     "resolution_s",
     metavar="SECONDS",
     type=click.IntRange(0),
-    help="All prices are averages over this time.",
+    help="All prices are averages over this time; 0: each one was seen at its time.",
 )
 @click.option(
     "--candle",
     "candle_s",
-    metavar="SECONDS",
-    type=click.IntRange(1),
-    help="Each row is a candle of this length; its close is stored as the price at its end.",
+    metavar="LENGTH",
+    type=CANDLE_S,
+    help="Each row is a candle of this length, such as 1h or 3600; its close is stored as the price at its end.",
 )
 @click.option("--like", type=click.Choice(list(LAYOUTS)), help="The tool that wrote the file.")
 @click.option("--decimal", "point", type=click.Choice([".", ","]), help="The decimal sign of prices.")

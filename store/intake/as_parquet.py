@@ -103,9 +103,9 @@ def as_parquet(work: Work, columns: Columns) -> File:
 
 def _named(table: Table, like: str | None, called: str) -> Table:
     """The table with the names that the tool's files have, if the user named the tool and the file has none."""
-    names = LAYOUTS[like].names if like else ()
-    if table.named or like is None or not names:
+    if table.named or like is None or not LAYOUTS[like].names:
         return table
+    names = LAYOUTS[like].names
     refuse_rows_unlike(table.rows, like, called)
     width = len(table.names)
     return replace(table, names=(*names[:width], *table.names[len(names) :]))

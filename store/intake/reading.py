@@ -34,6 +34,9 @@ _ROWS = """
 """
 
 
+_CELLS = "SELECT CAST({place} AS VARCHAR) FROM read_parquet($path) AS file({places}) LIMIT 2_000"
+
+
 def reading(contents: Contents, columns: Columns) -> Statement:
     """The statement that reads a Parquet file.
 
@@ -74,7 +77,14 @@ class _Reading:
         )
         by_text = by_text or self.contents.types.get(received or "") == "VARCHAR"
         return Statement(
-            rows, self.values, by_text, resolutions, tuple(self.words), self.candles, self.columns.candle_s
+            rows,
+            self.values,
+            by_text,
+            resolutions,
+            tuple(self.words),
+            self.candles,
+            self.columns.candle_s,
+            self._are_observed(),
         )
 
     def _are_candles(self) -> bool:
@@ -94,12 +104,18 @@ class _Reading:
             )
         return True
 
+    def _are_observed(self) -> bool:
+        """Is it told that the prices are no closes of candles: by the user, or by a column that candles lack?"""
+        said = self.columns.resolution_s is not None or self.columns.like is not None
+        return said or any(map(self._known, ("received_at", "resolution_s")))
+
     def _are_closes(self) -> bool:
         """Is the price the close of candles whose other prices are not there?"""
         columns = self.columns
         if plain(columns.price or "") == "close" and columns.candle_s is None:
             raise FileError(
-                f"{self.contents.called}: how long is the candle of each close? Say --candle SECONDS, or --average 0"
+                f"{self.contents.called}: how long is the candle of each close? Say --candle, such as --candle 1h, "
+                "or --average 0"
             )
         return columns.candle_s is not None
 
@@ -108,6 +124,7 @@ class _Reading:
         layout = LAYOUTS.get(self.columns.like or "")
         names = layout.time if layout else TIMES if self.candles else KNOWN_AS["time"]
         name = self._day(self._column("time", self.columns.time, names))
+        self._refuse_day_numbers(name)
         kind, text, texts = self.contents.types[name], self.places[name], self.contents.texts.get(name, ())
         called = f"column {name!r}"
         if (clock := self._clock(name)) is not None:
@@ -130,6 +147,15 @@ class _Reading:
             instant = f"{instant} + to_seconds(CAST($candle_s AS BIGINT))"
             self.values["candle_s"] = self.columns.candle_s or 0
         return instant, kind == "VARCHAR"
+
+    def _refuse_day_numbers(self, name: str) -> None:
+        cells = [str(cell or "") for (cell,) in self.contents.of_columns(_CELLS, place=self.places[name])]
+        days = [cell for cell in cells if times.is_day_number(cell)]
+        if 2 * len(days) > len(cells):
+            raise FileError(
+                f"{self.contents.called}: its times, such as {shown(days[0])}, are day numbers of Excel: format them "
+                "there as yyyy-mm-dd hh:mm:ss, and save the file anew"
+            )
 
     def _day(self, name: str) -> str:
         """The column with the days, if the column of this name has times of day alone."""
@@ -168,7 +194,7 @@ class _Reading:
 
     def _price_names(self) -> tuple[str, ...]:
         if self.candles:
-            return (self.close or "close",)
+            return ("close", *KNOWN_AS["price"]) if self.close is None else (self.close,)
         return KNOWN_AS["price"] if self.columns.resolution_s is None else (*KNOWN_AS["price"], "close")
 
     def _writing(self, name: str, texts: Sequence[str]) -> Writing:

@@ -16,7 +16,6 @@ from typing import Any
 import duckdb
 
 from settings import is_index_name
-from store import words
 from store.errors import FileError
 from store.file.opening import in_one_line
 from store.models import to_column, utc_now
@@ -28,6 +27,7 @@ from .files.packing import damaged
 from .foreign import Columns, Statement
 from .look import Look
 from .reading import reading
+from .spacing import of_candles, refuse_unsaid_candles
 from .survey import Portion, survey
 from .work import Limits, Work
 
@@ -44,20 +44,6 @@ _COUNT = "SELECT num_rows FROM parquet_file_metadata($path)"
 _SAMPLE = "SELECT {columns} FROM read_parquet($path) AS file({places}) LIMIT $rows"
 
 _NAMES = "SELECT DISTINCT index_name FROM ({rows})"
-
-_SPACING = """
-SELECT
-    min(step),
-    coalesce(bool_and(step % shortest = 0), false)
-FROM (
-    SELECT step, min(step) OVER () AS shortest
-    FROM (
-        SELECT epoch_us(ts) - epoch_us(lag(ts) OVER (PARTITION BY index_name ORDER BY ts)) AS step
-        FROM ({rows})
-    )
-    WHERE step > 0
-)
-"""
 
 _BAD = """
 CREATE TEMP TABLE bad AS
@@ -169,9 +155,13 @@ class _Staging:
         ((count,),) = self._work.scratch.execute(_COUNT, {"path": file.path}).fetchall()
         if not count and not self._is_torn():
             raise FileError(f"{self._work.path} has a header and no rows")
-        rows, candles = self._timed(reading(self._contents(file), columns))
+        rows, candles = reading(self._contents(file), columns), None
+        if rows.candles:
+            rows, candles = of_candles(self._work, rows)
         if rows.by_text:
             rows = self._copied("reading the times of", rows)
+        if not rows.candles:
+            refuse_unsaid_candles(self._work, rows)
         latest = to_column(utc_now() + (timedelta() if rows.candles else _CLOCKS_DIFFER))
         cut = count - 1 if file.cut else None
         judged = rows.judged(latest, self._good_names(rows), cut)
@@ -215,23 +205,6 @@ class _Staging:
             close=file.close,
             ask=self._work.ask,
         )
-
-    def _timed(self, rows: Statement) -> tuple[Statement, str | None]:
-        """The same statement, with the length of candles, and in words what becomes of them."""
-        if not rows.candles:
-            return rows, None
-        if "candle_s" not in rows.values:
-            return rows, "candles: each close is stored as the price at the candle's end"
-        candle_s = rows.candle_s or self._length_of_candles(rows)
-        length = words.span(timedelta(seconds=candle_s))
-        said = f"candles of {length}: each close is stored as the price at the candle's end"
-        return replace(rows, values=rows.values | {"candle_s": candle_s}), said
-
-    def _length_of_candles(self, rows: Statement) -> int:
-        ((shortest, multiples),) = self._work.ask(_SPACING.format(rows=rows.rows), rows.values)
-        if not multiples or shortest % 1_000_000:
-            raise FileError(f"{self._work.path}: how long is a candle? Its times don't tell; say --candle SECONDS")
-        return int(shortest // 1_000_000)
 
     def _good_names(self, rows: Statement) -> list[str] | None:
         """The valid index names of the file; None if all are valid."""

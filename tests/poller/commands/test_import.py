@@ -27,6 +27,10 @@ from store.prices import averages, ticks
 from tests.conftest import START, Program, wait_until
 from tests.support.locks import is_locked
 
+A_LENGTH = (
+    "must be 1s, 2s, 5s, 10s, 15s, 30s, 1m, 2m, 5m, 15m, 30m, 1h, 2h, 4h, 6h, 12h, 1d, 2d, 1w "
+    "or a number of seconds, a week at most"
+)
 EVER = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -140,6 +144,28 @@ def test_a_list_before_there_is_a_database_says_that_nothing_is_imported(command
     assert not database_file.exists()
 
 
+@pytest.mark.parametrize("length", ["1d", "86400"])
+def test_the_length_of_candles_is_given_in_short_or_in_seconds(
+    command, database: Database, tmp_path: Path, length: str
+):
+    path = tmp_path / "prices.csv"
+    path.write_text("Datum;Zuletzt\n14.03.2026;100\n15.03.2026;101\n")
+    columns = ("--time", "Datum", "--price", "Zuletzt", "--index", "btc_usd")
+
+    asked = command("import", *columns, str(path))
+    done = command("import", *columns, "--candle", length, str(path))
+
+    assert (asked.exit_code, asked.stderr.splitlines()[-1]) == (
+        1,
+        (
+            f"Error: {path}: its times are days without a time of day: say --candle 1d if each price is the close of a "
+            "candle that opens then, or --average 0 if it was seen when the day began"
+        ),
+    )
+    assert done.exit_code == 0
+    assert [f"{each.ts:%d %H:%M}" for each in stored_ticks(database.path)] == ["15 00:00", "16 00:00"]
+
+
 def test_a_check_does_not_say_that_it_writes(database_file: Path, tmp_path: Path):
     path = tmp_path / "prices.csv"
     path.write_text("ts,price\n1793534400,100.5\n1793534401,x\n")
@@ -178,6 +204,9 @@ def test_an_undo_that_is_interrupted_says_so(command, database: Database, tmp_pa
             2,
         ),
         (["--average", "-1", "a.csv"], "Error: Invalid value for '--average': -1 is not in the range x>=0.", 2),
+        (["--candle", "8d", "a.csv"], f"Error: Invalid value for '--candle': 8d: {A_LENGTH}", 2),
+        (["--candle", "604801", "a.csv"], f"Error: Invalid value for '--candle': 604801: {A_LENGTH}", 2),
+        (["--candle", "0", "a.csv"], f"Error: Invalid value for '--candle': 0: {A_LENGTH}", 2),
         ([], "Error: Missing argument 'FILES...'.", 2),
         (["--undo", "1", "a.csv"], "Error: give FILES, or --list, or --undo, and no two of them", 2),
         (["--undo", "a.csv"], "Error: Invalid value for '--undo': 'a.csv' is not a valid integer range.", 2),

@@ -96,7 +96,9 @@ def test_a_time_as_text_may_be_in_seconds_to_nanoseconds_or_iso(database, tmp_pa
     ],
 )
 def test_a_time_in_a_parquet_file_may_be_of_any_type(database, tmp_path, time, expected):
-    imported(database, parquet(tmp_path / "a.parquet", f"SELECT 'btc_usd' AS index_name, {time} AS ts, 100 AS price"))
+    path = parquet(tmp_path / "a.parquet", f"SELECT 'btc_usd' AS index_name, {time} AS ts, 100 AS price")
+
+    imported(database, path, resolution_s=0)
 
     assert all_of(database) == [Tick("btc_usd", expected, 100, "import")]
 
@@ -398,7 +400,7 @@ BAD_ROWS = {
 def test_bad_rows_are_counted_shown_and_set_aside_with_their_fault(database, tmp_path):
     path = written(tmp_path / "a.csv", "ts,price,index_name", *BAD_ROWS, (START.isoformat(), 100, "btc_usd"))
 
-    (result,) = imported(database, path)
+    (result,) = imported(database, path, resolution_s=0)
 
     assert (result.stored, result.bad) == (1, len(BAD_ROWS))
     assert result.examples[0] == "time is missing or unreadable: soon, 100, btc_usd"
@@ -434,7 +436,7 @@ def test_lines_that_have_no_columns_are_bad_rows_with_their_number(database, tmp
         f"ts,price,index_name\n{good}1,2,btc_usd,4,5\n2026\n{comment}".encode() + b"2026-11-01,\xff\xfe,btc_usd\n"
     )
 
-    (result,) = imported(database, path)
+    (result,) = imported(database, path, resolution_s=0)
 
     assert (result.stored, result.bad) == (1, 15_003)
     assert result.examples == (
