@@ -22,6 +22,7 @@ from store.models import to_column, utc_now
 from store.progress import TellWhat
 
 from .as_parquet import File, as_parquet
+from .bad_rows import place_for, write_bad_rows
 from .contents import Contents, shown
 from .files.packing import damaged
 from .foreign import Columns, Statement
@@ -120,7 +121,7 @@ def ready(
     *,
     aside: bool = True,
 ) -> Ready:
-    """Check a file; write rows that can't be ticks to `<its name>.bad-rows.csv` beside it.
+    """Check a file; write rows that can't be ticks to `<its name>.bad-rows.csv`, a new file.
 
     Args:
         path: of the file.
@@ -134,10 +135,11 @@ def ready(
     Raises:
         FileError: the file can't be read or understood, or lacks a needed column.
     """
+    place = place_for(path, folder.parent) if aside else None
     config: dict[str, Any] = {"memory_limit": memory_limit, "temp_directory": str(folder)}
     with _translated(path), duckdb.connect(config=config) as scratch:
         scratch.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = true; SET enable_progress_bar_print = false")
-        return _Staging(Work(scratch, path, folder, tell, limits)).ready(columns, aside=aside)
+        return _Staging(Work(scratch, path, folder, tell, limits)).ready(columns, place)
 
 
 class _Staging:
@@ -146,12 +148,12 @@ class _Staging:
     def __init__(self, work: Work) -> None:
         self._work = work
 
-    def ready(self, columns: Columns, *, aside: bool) -> Ready:
+    def ready(self, columns: Columns, place: Path | None) -> Ready:
         file = as_parquet(self._work, columns)
         with contextlib.nullcontext() if file.ours else _translated_of_parquet(self._work.path):
-            return self._read(file, columns, aside=aside)
+            return self._read(file, columns, place)
 
-    def _read(self, file: File, columns: Columns, *, aside: bool) -> Ready:
+    def _read(self, file: File, columns: Columns, place: Path | None) -> Ready:
         ((count,),) = self._work.scratch.execute(_COUNT, {"path": file.path}).fetchall()
         if not count and not self._is_torn():
             raise FileError(f"{self._work.path} has a header and no rows")
@@ -167,7 +169,7 @@ class _Staging:
         judged = rows.judged(latest, self._good_names(rows), cut)
         found = survey(self._work, judged, count)
         good = sum(portion.rows for portion in found.portions)
-        bad, bad_rows, examples = self._put_aside(file.path, judged, all_good=good == count, aside=aside)
+        bad, bad_rows, examples = self._put_aside(file.path, judged, place, all_good=good == count)
         if good < count:
             rows = judged.good()
         if not found.ordered:
@@ -217,16 +219,14 @@ class _Staging:
         return bool(self._work.ask("FROM torn LIMIT 1", {}))
 
     def _put_aside(
-        self, parquet: str, judged: Statement, *, all_good: bool, aside: bool
+        self, parquet: str, judged: Statement, place: Path | None, *, all_good: bool
     ) -> tuple[int, Path | None, tuple[str, ...]]:
         """Find the rows that can't be ticks, and write them to a file; return how many, the file, and examples."""
         if all_good and not self._is_torn():
             return 0, None, ()
         values = judged.values | {"as_it_was": parquet}
         self._work.run("finding the bad rows of", _BAD.format(judged=judged.rows), values)
-        target = self._work.path.with_name(f"{self._work.path.name}.bad-rows.csv") if aside else None
-        if target:
-            self._work.scratch.execute("COPY bad TO $target (FORMAT csv, HEADER)", {"target": str(target)})
+        target = None if place is None else write_bad_rows(self._work, place)
         ((count,),) = self._work.scratch.execute("SELECT count(*) FROM bad").fetchall()
         examples = self._work.scratch.execute("SELECT COLUMNS(*)::VARCHAR FROM bad LIMIT ?", [_EXAMPLES]).fetchall()
         return count, target, tuple(map(_in_words, examples))

@@ -523,16 +523,6 @@ def test_a_missing_file_stops_an_import_before_it_begins(database, tmp_path):
     assert all_of(database) == []
 
 
-def test_a_place_for_bad_rows_that_cannot_be_written_stops_the_import_of_that_file(database, tmp_path):
-    path = written(tmp_path / "a.csv", "ts,price,index_name", (START.isoformat(), 1, "btc_usd"), ("x", 1, "btc_usd"))
-    (tmp_path / "a.csv.bad-rows.csv").mkdir()
-
-    with pytest.raises(FileError, match=r"a\.csv can't be imported"):
-        imported(database, path)
-
-    assert all_of(database) == []
-
-
 def test_a_file_that_takes_too_much_memory_names_the_setting(tmp_path):
     path = tmp_path / "one group.parquet"
     with duckdb.connect() as connection:
