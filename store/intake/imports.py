@@ -18,12 +18,11 @@ import duckdb
 from store.errors import FileError, ForeignExchangeError, NoDatabaseError
 from store.file.database import Database
 from store.file.disk import in_one_line
-from store.file.exchange import admit
 from store.file.locks import alone, beside
 from store.instants import EPOCH
 from store.ledger import gaps
 from store.ledger.heal import heal
-from store.models import Exchange, GapState, from_column, utc_now
+from store.models import GapState, from_column, utc_now
 from store.prices import candles
 from store.progress import TellWhat
 
@@ -31,6 +30,7 @@ from . import import_log
 from .foreign import Columns
 from .joining import Stored, join_of, stored_near
 from .look import Look
+from .origin import admit_origin
 from .portions import STAYS_S, Count, store_portion
 from .reopening import reopen
 from .staging import Ready, ready
@@ -193,14 +193,15 @@ def _import(database: Database, file: Ready, tell: TellWhat, most_stored: int) -
 
 
 def _refuse_a_mix(database: Database, file: Ready) -> None:
-    if not file.simulated:
+    if not file.origin:
         return
     try:
         with database.write(STAYS_S) as cursor:
-            admit(cursor, Exchange.SIMULATOR, utc_now())
+            admit_origin(cursor, file.origin, utc_now())
     except ForeignExchangeError as error:
         raise FileError(
-            f"{file.path} has the simulator's prices, and {database.path} has the exchange's: one file can't have both"
+            f"{file.path} has prices of {' or '.join(sorted(file.origin))}, and would mix them with those of another "
+            f"exchange in {database.path}: name another file in TICKWELL_DATABASE"
         ) from error
 
 

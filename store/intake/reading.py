@@ -252,7 +252,7 @@ class _Reading:
         return times.times_of(self.contents.texts[name], self.order or "dmy").instant(place)
 
     def _source(self, name: str) -> str:
-        return f"CASE WHEN {self.places[name]} = 'simulator' THEN 'simulator' ELSE 'import' END"
+        return f"CASE WHEN CAST({self.places[name]} AS VARCHAR) = 'simulator' THEN 'simulator' ELSE 'import' END"
 
     def _column(self, what: str, given: str | None, known: Sequence[str]) -> str:
         by_name = self.contents.by_name

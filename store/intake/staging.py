@@ -18,7 +18,7 @@ import duckdb
 from settings import is_index_name
 from store.errors import FileError
 from store.file.opening import in_one_line
-from store.models import to_column, utc_now
+from store.models import Exchange, to_column, utc_now
 from store.progress import TellWhat
 
 from .as_parquet import File, as_parquet
@@ -27,6 +27,7 @@ from .contents import Contents, shown
 from .files.packing import damaged
 from .foreign import Columns, Statement
 from .look import Look
+from .origin import origin_of
 from .reading import reading
 from .spacing import of_candles, refuse_unsaid_candles
 from .survey import Portion, survey
@@ -87,7 +88,7 @@ class Ready:
         portions: all of them, cut into portions.
         index_names: the indexes that they have.
         resolutions: the seconds that their prices are averages over, ascending; 0 for observations.
-        simulated: did the simulator make any of them?
+        origin: the exchanges that they may be of; none if the file does not tell.
         bad: how many rows of the file can't be ticks.
         bad_rows: the file with these rows, and what is wrong with each; None without bad rows.
         examples: the first bad rows, in words.
@@ -99,7 +100,7 @@ class Ready:
     portions: tuple[Portion, ...]
     index_names: frozenset[str]
     resolutions: tuple[int, ...]
-    simulated: bool
+    origin: frozenset[Exchange]
     bad: int
     bad_rows: Path | None
     examples: tuple[str, ...]
@@ -157,7 +158,8 @@ class _Staging:
         ((count,),) = self._work.scratch.execute(_COUNT, {"path": file.path}).fetchall()
         if not count and not self._is_torn():
             raise FileError(f"{self._work.path} has a header and no rows")
-        rows, candles = reading(self._contents(file), columns), None
+        contents = self._contents(file)
+        rows, candles, origin = reading(contents, columns), None, origin_of(contents)
         if rows.candles:
             rows, candles = of_candles(self._work, rows)
         if rows.by_text:
@@ -181,7 +183,7 @@ class _Staging:
             tuple(found.portions),
             frozenset(found.instruments),
             tuple(sorted(found.resolutions)),
-            found.simulated,
+            origin | ({Exchange.SIMULATOR} if found.simulated else set()),
             bad,
             bad_rows,
             examples,

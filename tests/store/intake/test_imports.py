@@ -185,7 +185,7 @@ def test_the_time_of_receipt_and_the_simulator_as_source_are_kept(database, tmp_
         tmp_path / "a.csv",
         "index_name,ts,received_at,price,source",
         ("btc_usd", START.isoformat(), at(0.5).isoformat(), 100, "simulator"),
-        ("btc_usd", at(1).isoformat(), "", 101, "live"),
+        ("btc_usd", at(1).isoformat(), "", 101, "import"),
     )
 
     imported(database, path)
@@ -534,17 +534,6 @@ def test_a_file_that_takes_too_much_memory_names_the_setting(tmp_path):
 
     with pytest.raises(FileError, match=r"^one group\.parquet: .* TICKWELL_MEMORY_LIMIT allows"):
         list(look_at(Database(tmp_path / "ticks.duckdb", "8MB"), [path], Columns(), nobody_listens))
-
-
-def test_prices_of_the_simulator_are_not_stored_among_the_exchanges(database, tmp_path):
-    with database.write() as cursor:
-        ticks.append(cursor, [tick()])
-    path = written(tmp_path / "a.csv", "ts,price,index_name,source", (at(9).isoformat(), 90, "btc_usd", "simulator"))
-
-    with pytest.raises(FileError, match=r"has the simulator's prices, .* the exchange's: one file can't have both"):
-        imported(database, path)
-
-    assert all_of(database) == [tick()]
 
 
 def test_a_folder_that_cannot_be_made_is_refused_in_one_line(tmp_path):
