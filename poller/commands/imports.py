@@ -48,7 +48,7 @@ NEWEST = 0
 @click.option("--decimal", "point", type=click.Choice([".", ","]), help="The decimal sign of prices.")
 @click.option("--dates", "order", type=click.Choice(["dmy", "mdy"]), help="The order of day and month in dates.")
 @click.option("--check", "checked", is_flag=True, help="Say what is in the files and how they are read; store nothing.")
-@click.option("--sure", is_flag=True, help="Store prices that differ by a power of ten from stored ones.")
+@click.option("--sure", is_flag=True, help="Store prices that differ by a power of ten from those near them.")
 @click.option("--list", "listed", is_flag=True, help="List the imports so far.")
 @click.option(
     "--undo",

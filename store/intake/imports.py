@@ -101,7 +101,7 @@ def import_files(
         tell: called with the progress.
         limits: how many rows are stored under one lease, and how often progress is reported.
         show: called with what was found out about a file, before any of it is stored.
-        sure: store prices that differ by a power of ten from stored ones near them?
+        sure: store prices that differ by a power of ten from those near them?
 
     Yields:
         What became of each file, when all of it is stored.
@@ -118,7 +118,9 @@ def import_files(
             look, jumps = _joined(database, file)
             show(look)
             if jumps and not sure:
-                raise FileError(f"{path}: {jumps[0]}: say --decimal if the sign is misread, or --sure to store it")
+                raise FileError(
+                    f"{path}: {jumps[0]}: say --decimal if the sign is misread, or --sure to store it all the same"
+                )
             yield _import(database, file, tell, limits.stored)
 
 
@@ -135,8 +137,8 @@ def look_at(
     with folder_alone(database) as folder:
         for path in paths:
             file = ready(path, columns, folder, database.memory_limit, tell, limits, aside=False)
-            look, jumps = _joined(database, file)
-            yield replace(look, joins=(*look.joins, *jumps))
+            look, _ = _joined(database, file)
+            yield look
 
 
 def _refuse_missing(paths: Sequence[Path]) -> None:
@@ -146,7 +148,7 @@ def _refuse_missing(paths: Sequence[Path]) -> None:
 
 
 def _joined(database: Database, file: Ready) -> tuple[Look, list[str]]:
-    """The look at a file with how it joins what is stored, and each jump of its prices by a power of ten."""
+    """The look at a file with how its prices join each other and the stored ones, and each jump by a power of ten."""
     its = file.look.instruments[:_MOST_JOINS]
     near: list[Stored] = []
     with contextlib.suppress(NoDatabaseError), database.read(STAYS_S) as cursor:
@@ -154,8 +156,8 @@ def _joined(database: Database, file: Ready) -> tuple[Look, list[str]]:
     with duckdb.connect(config={"memory_limit": database.memory_limit}) as scratch:
         found = [join_of(scratch, each, file.reading, stored) for each, stored in zip(its, near, strict=False)]
     joins = [join for join in found if join is not None]
-    look = replace(file.look, joins=tuple(join.words for join in joins))
-    return look, [join.jump for join in joins if join.jump is not None]
+    jumps = [jump for jump in (file.jump, *(join.jump for join in joins)) if jump is not None]
+    return replace(file.look, joins=(*(join.words for join in joins), *jumps)), jumps
 
 
 def _import(database: Database, file: Ready, tell: TellWhat, most_stored: int) -> Imported:

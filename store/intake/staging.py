@@ -26,6 +26,7 @@ from .bad_rows import place_for, write_bad_rows
 from .contents import Contents, shown
 from .files.packing import damaged
 from .foreign import Columns, Statement
+from .jumps import jump_within
 from .look import Look
 from .origin import origin_of
 from .reading import reading
@@ -89,6 +90,7 @@ class Ready:
         index_names: the indexes that they have.
         resolutions: the seconds that their prices are averages over, ascending; 0 for observations.
         origin: the exchanges that they may be of; none if the file does not tell.
+        jump: the first step by a power of ten between two of them, in words; None without one.
         bad: how many rows of the file can't be ticks.
         bad_rows: the file with these rows, and what is wrong with each; None without bad rows.
         examples: the first bad rows, in words.
@@ -101,6 +103,7 @@ class Ready:
     index_names: frozenset[str]
     resolutions: tuple[int, ...]
     origin: frozenset[Exchange]
+    jump: str | None
     bad: int
     bad_rows: Path | None
     examples: tuple[str, ...]
@@ -184,6 +187,7 @@ class _Staging:
             frozenset(found.instruments),
             tuple(sorted(found.resolutions)),
             origin | ({Exchange.SIMULATOR} if found.simulated else set()),
+            jump_within(self._work, rows, found),
             bad,
             bad_rows,
             examples,
