@@ -11,10 +11,10 @@ import settings as all_settings
 from store.errors import NoDatabaseError
 from store.file.database import Database
 from store.intake.files.candles import LAYOUTS
-from store.intake.foreign import Columns
 from store.intake.import_log import Import, imports
 from store.intake.imports import Imported, import_files, look_at
 from store.intake.look import Look
+from store.intake.rows.foreign import Columns
 from store.intake.undo import undo
 
 from .parts import database_of, load, one_line, progress_bars

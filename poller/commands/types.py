@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from store.instants import from_text
-from store.intake.spacing import LONGEST_CANDLE
+from store.intake.rows.spacing import LONGEST_CANDLE
 from store.prices.bars import INTERVAL_NAMES, SINGLE_TICKS
 
 # Click would say that a path in a folder without access does not exist. The command says what the system says.

@@ -6,7 +6,7 @@ import tempfile
 from itertools import count
 from pathlib import Path
 
-from .work import Work
+from .rows.work import Work
 
 _COPY = "COPY bad TO $target (FORMAT csv, HEADER)"
 

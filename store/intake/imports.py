@@ -27,14 +27,14 @@ from store.prices import candles
 from store.progress import TellWhat
 
 from . import import_log
-from .foreign import Columns
 from .joining import Stored, join_of, stored_near
 from .look import Look
-from .origin import admit_origin
 from .portions import STAYS_S, Count, store_portion
 from .reopening import reopen
+from .rows.foreign import Columns
+from .rows.origin import admit_origin
+from .rows.work import Limits
 from .staging import Ready, ready
-from .work import Limits
 
 # An average heals a slot whose distance to the average's time is less than the average's length.
 _GAVE_WAY = """

@@ -9,9 +9,9 @@ from duckdb import DuckDBPyConnection
 from store import words
 from store.models import from_column, to_column
 
-from .foreign import Statement
 from .jumps import is_jump
 from .look import Instrument
+from .rows.foreign import Statement
 
 _NEAR = timedelta(days=1)
 

@@ -5,9 +5,9 @@ from typing import Any
 
 from store import words
 
-from .foreign import Statement
+from .rows.foreign import Statement
+from .rows.work import Work
 from .survey import Portion, Survey
-from .work import Work
 
 # No index moves so near to a whole power of ten within a day. A decimal sign in the wrong place does.
 _NEAR_TO_A_POWER = 0.04

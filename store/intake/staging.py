@@ -21,18 +21,18 @@ from store.file.opening import in_one_line
 from store.models import Exchange, to_column, utc_now
 from store.progress import TellWhat
 
-from .as_parquet import File, as_parquet
 from .bad_rows import place_for, write_bad_rows
-from .contents import Contents, shown
 from .files.packing import damaged
-from .foreign import Columns, Statement
 from .jumps import jump_within
 from .look import Look
-from .origin import origin_of
-from .reading import reading
-from .spacing import of_candles, refuse_unsaid_candles
+from .rows.as_parquet import File, as_parquet
+from .rows.contents import Contents, shown
+from .rows.foreign import Columns, Statement
+from .rows.origin import origin_of
+from .rows.reading import reading
+from .rows.spacing import of_candles, refuse_unsaid_candles
+from .rows.work import Limits, Work
 from .survey import Portion, survey
-from .work import Limits, Work
 
 _OF_DAMAGE = (duckdb.IOException, duckdb.InvalidInputException)
 """What DuckDB raises of a damaged Parquet file, besides its base class."""

@@ -8,9 +8,9 @@ from duckdb import DuckDBPyConnection
 
 from store.models import from_column
 
-from .foreign import Statement
 from .look import Instrument
-from .work import Work
+from .rows.foreign import Statement
+from .rows.work import Work
 
 # Each row is compared with the two rows before only. So three indexes at one instant look like possible duplicates,
 # which costs time but changes nothing.

@@ -19,8 +19,8 @@ from poller.simulator.server import Simulator
 from settings import ROOT
 from store.file.database import Database
 from store.file.locks import FileLock, beside
-from store.intake.foreign import Columns
 from store.intake.imports import look_at
+from store.intake.rows.foreign import Columns
 from store.ledger import gaps
 from store.models import Gap, Tick, utc_now
 from store.prices import averages, ticks

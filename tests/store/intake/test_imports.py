@@ -14,9 +14,9 @@ import pytest
 from store.errors import BusyError, FileError, StoreError
 from store.file.database import Database
 from store.file.locks import FileLock, beside
-from store.intake.foreign import Columns
 from store.intake.imports import Imported, import_files, look_at
-from store.intake.work import Limits
+from store.intake.rows.foreign import Columns
+from store.intake.rows.work import Limits
 from store.ledger import gaps
 from store.ledger.gaps import ledger
 from store.ledger.heal import heal

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from store.errors import FileError
-from store.intake.foreign import Columns
 from store.intake.imports import import_files, look_at
-from store.intake.work import Limits
+from store.intake.rows.foreign import Columns
+from store.intake.rows.work import Limits
 from tests.store.histories import at
 from tests.store.intake.test_kinds import stored
 from tests.support.foreign_files import nobody_listens, written

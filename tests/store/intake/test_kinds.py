@@ -19,8 +19,8 @@ import pytest
 from settings import ROOT
 from store.errors import FileError
 from store.file.database import Database
-from store.intake.foreign import Columns
 from store.intake.imports import Imported, import_files
+from store.intake.rows.foreign import Columns
 from store.models import utc_now
 from store.prices import ticks
 from tests.support.documents import table

@@ -13,10 +13,10 @@ from store.errors import FileError
 from store.export.files import Exports
 from store.export.query import ExportQuery
 from store.file.database import Database
-from store.intake.foreign import Columns
 from store.intake.imports import import_files, look_at
 from store.intake.look import Look
-from store.intake.work import Limits
+from store.intake.rows.foreign import Columns
+from store.intake.rows.work import Limits
 from store.models import utc_now
 from store.prices import candles, ticks
 from store.prices.bars import SINGLE_TICKS

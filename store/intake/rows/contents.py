@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .files.table import plain
+from store.intake.files.table import plain
 
 KNOWN_AS: Mapping[str, tuple[str, ...]] = {
     "time": ("ts", "timestamp", "time", "datetime", "unix", "gmt time", "date", "__index_level_0__"),

@@ -7,12 +7,13 @@ from typing import Any
 
 import duckdb
 
+from store.intake.files.candles import LAYOUTS, TIMES, unnamed_close
+from store.intake.files.packing import unpacked
+from store.intake.files.sheet import sheet_of
+from store.intake.files.table import Table, table_of
+from store.intake.files.text import in_utf8, text_of
+
 from .contents import KNOWN_AS
-from .files.candles import LAYOUTS, TIMES, unnamed_close
-from .files.packing import unpacked
-from .files.sheet import sheet_of
-from .files.table import Table, table_of
-from .files.text import in_utf8, text_of
 from .foreign import Columns
 from .likeness import refuse_rows_unlike
 from .work import Work

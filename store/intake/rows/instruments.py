@@ -2,10 +2,10 @@
 
 from settings import is_index_name
 from store.errors import FileError
+from store.intake.files import times
+from store.intake.files.numbers import is_number
 
 from .contents import KNOWN_AS, Contents, some
-from .files import times
-from .files.numbers import is_number
 
 _CALLED = (*KNOWN_AS["index"], "instrument", "instrument_name", "pair", "market", "asset", "coin", "product_id")
 _DISTINCT = "SELECT DISTINCT {place} FROM read_parquet($path) AS file({places})"

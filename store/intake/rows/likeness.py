@@ -3,9 +3,9 @@
 from collections.abc import Collection, Sequence
 
 from store.errors import FileError
+from store.intake.files.candles import LAYOUTS, Layout, fits
 
 from .contents import Contents, all_names
-from .files.candles import LAYOUTS, Layout, fits
 
 _BY_HAND = "leave out --like, and name its columns with --time and --price"
 

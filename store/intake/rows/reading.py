@@ -9,12 +9,12 @@ from typing import Any
 
 from settings import is_index_name
 from store.errors import FileError
+from store.intake.files import times
+from store.intake.files.candles import LAYOUTS, PRICES, TIMES, close_of, is_at_end
+from store.intake.files.numbers import Writing, with_point, writing_of
+from store.intake.files.table import plain
 
 from .contents import KNOWN_AS, Contents, all_names, shown
-from .files import times
-from .files.candles import LAYOUTS, PRICES, TIMES, close_of, is_at_end
-from .files.numbers import Writing, with_point, writing_of
-from .files.table import plain
 from .foreign import Columns, Statement
 from .instruments import of_one, refuse_other_names
 from .likeness import refuse_unlike
