@@ -1,5 +1,6 @@
 """The command line of imports: `python -m poller import`, its list and its undo."""
 
+import contextlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -7,16 +8,17 @@ from typing import Any
 import click
 
 import settings as all_settings
+from store.errors import NoDatabaseError
 from store.file.database import Database
 from store.intake.files.candles import LAYOUTS
-from store.intake.foreign import Columns
 from store.intake.import_log import Import, imports
 from store.intake.imports import Imported, import_files, look_at
 from store.intake.look import Look
+from store.intake.rows.foreign import Columns
 from store.intake.undo import undo
 
 from .parts import database_of, load, one_line, progress_bars
-from .types import PATH
+from .types import CANDLE_S, PATH
 
 NEWEST = 0
 """The number that `import --undo` means without a number: the newest import."""
@@ -33,20 +35,20 @@ NEWEST = 0
     "resolution_s",
     metavar="SECONDS",
     type=click.IntRange(0),
-    help="All prices are averages over this time.",
+    help="All prices are averages over this time; 0: each one was seen at its time.",
 )
 @click.option(
     "--candle",
     "candle_s",
-    metavar="SECONDS",
-    type=click.IntRange(1),
-    help="Each row is a candle of this length; its close is stored as the price at its end.",
+    metavar="LENGTH",
+    type=CANDLE_S,
+    help="Each row is a candle of this length, such as 1h or 3600; its close is stored as the price at its end.",
 )
 @click.option("--like", type=click.Choice(list(LAYOUTS)), help="The tool that wrote the file.")
 @click.option("--decimal", "point", type=click.Choice([".", ","]), help="The decimal sign of prices.")
 @click.option("--dates", "order", type=click.Choice(["dmy", "mdy"]), help="The order of day and month in dates.")
 @click.option("--check", "checked", is_flag=True, help="Say what is in the files and how they are read; store nothing.")
-@click.option("--sure", is_flag=True, help="Store prices that differ by a power of ten from stored ones.")
+@click.option("--sure", is_flag=True, help="Store prices that differ by a power of ten from those near them.")
 @click.option("--list", "listed", is_flag=True, help="List the imports so far.")
 @click.option(
     "--undo",
@@ -77,9 +79,10 @@ def import_from(
 
 
 def _list_imports(database: Database) -> None:
-    with database.read() as cursor:
+    known: list[Import] = []
+    with contextlib.suppress(NoDatabaseError), database.read() as cursor:
         known = imports(cursor)
-    click.echo("\n".join(map(_import_in_words, known)) or "no imports")
+    click.echo("\n".join(map(_import_in_words, known)) or f"nothing is imported yet in {database.path}")
 
 
 def _undo_import(database: Database, import_id: int | None) -> None:
@@ -122,13 +125,13 @@ def _show(look: Look) -> None:
 
 def _imported_in_words(imported: Imported) -> str:
     lines = [f"{imported.path}: ticks stored {imported.stored:,}, already stored {imported.left_out:,}"]
-    if imported.shared:
-        lines.append(
-            f"  of these {imported.shared:,} with a time that another row of the file has, "
-            f"{imported.shared_another:,} of them with another price: the first one counts"
-        )
     if imported.another_price:
         lines.append(f"  of these {imported.another_price:,} with another price: the stored price is kept")
+    if imported.shared:
+        lines.append(
+            f"  rows with a time that another row of the file has {imported.shared:,}, "
+            f"{imported.shared_another:,} of them with another price: the first one counts"
+        )
     if imported.overruled:
         lines.append(f"  averages replaced by ticks: {imported.overruled:,}")
     if imported.healed:
@@ -146,5 +149,5 @@ def _import_in_words(each: Import) -> str:
         became = "" if each.finished_at else ", not finished"
     return (
         f"{each.id}: {each.imported_at:%Y-%m-%d %H:%M:%S} UTC, {each.path}: ticks stored {each.stored:,}, "
-        f"already stored {each.left_out:,}, averages replaced {each.overruled:,}{became}"
+        f"left out {each.left_out:,}, averages replaced {each.overruled:,}{became}"
     )

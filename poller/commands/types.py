@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from store.instants import from_text
+from store.intake.rows.spacing import LONGEST_CANDLE
 from store.prices.bars import INTERVAL_NAMES, SINGLE_TICKS
 
 # Click would say that a path in a folder without access does not exist. The command says what the system says.
@@ -26,6 +27,20 @@ class _Instant(click.ParamType[datetime]):
             self.fail(f"{value}: must be a time such as 2026-11-22T18:00Z", param, ctx)
 
 
+class _Candle(click.ParamType[int]):
+    name = "length"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        lengths = {name: round(each.total_seconds()) for each, name in INTERVAL_NAMES.items()}
+        try:
+            seconds = lengths[value] if value in lengths else int(value)
+        except ValueError:
+            seconds = 0
+        if not 1 <= seconds <= LONGEST_CANDLE.total_seconds():
+            self.fail(f"{value}: must be {', '.join(lengths)} or a number of seconds, a week at most", param, ctx)
+        return seconds
+
+
 class _Interval(click.ParamType[timedelta]):
     name = "interval"
 
@@ -38,6 +53,9 @@ class _Interval(click.ParamType[timedelta]):
 
 INSTANT = _Instant()
 """A time in ISO 8601; UTC without a zone."""
+
+CANDLE_S = _Candle()
+"""The length of a candle, such as 1h, in seconds."""
 
 INTERVAL = _Interval()
 """The length of a candle, such as 1m; zero for ticks."""

@@ -1,6 +1,7 @@
 """The exchange whose prices a file has: the real one, its test environment or the simulator.
 
-It is noted with the first reply that is stored, and never changes. Imported prices belong to no exchange.
+It is noted with the first reply that is stored, or with the first import whose file tells it, and never changes. Other
+imported prices belong to no exchange.
 """
 
 from datetime import datetime

@@ -119,7 +119,7 @@ class Import:
         finished_at: when all of it was stored; None if it was interrupted.
         undone_at: when it was undone; None if it was not.
         stored: how many rows became ticks.
-        left_out: how many rows were left out, because something as fine was stored.
+        left_out: how many rows were left out, because the file or the database had something as fine.
         overruled: how many averages these rows replaced.
     """
 

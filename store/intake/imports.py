@@ -18,23 +18,23 @@ import duckdb
 from store.errors import FileError, ForeignExchangeError, NoDatabaseError
 from store.file.database import Database
 from store.file.disk import in_one_line
-from store.file.exchange import admit
 from store.file.locks import alone, beside
 from store.instants import EPOCH
 from store.ledger import gaps
 from store.ledger.heal import heal
-from store.models import Exchange, GapState, from_column, utc_now
+from store.models import GapState, from_column, utc_now
 from store.prices import candles
 from store.progress import TellWhat
 
 from . import import_log
-from .foreign import Columns
 from .joining import Stored, join_of, stored_near
 from .look import Look
 from .portions import STAYS_S, Count, store_portion
 from .reopening import reopen
+from .rows.foreign import Columns
+from .rows.origin import admit_origin
+from .rows.work import Limits
 from .staging import Ready, ready
-from .work import Limits
 
 # An average heals a slot whose distance to the average's time is less than the average's length.
 _GAVE_WAY = """
@@ -62,7 +62,7 @@ class Imported:
         stored: how many became ticks.
         left_out: how many were stored already, or are averages where something finer is stored.
         another_price: how many of the ones left out differ in price from the stored tick.
-        shared: how many of the ones left out have a time that another row of the file has.
+        shared: how many have a time that an earlier row of the file has.
         shared_another: how many of these differ in price from that row.
         overruled: how many averages were replaced by the new ticks.
         bad, bad_rows, examples: the rows that can't be ticks, as in `Ready`.
@@ -101,7 +101,7 @@ def import_files(
         tell: called with the progress.
         limits: how many rows are stored under one lease, and how often progress is reported.
         show: called with what was found out about a file, before any of it is stored.
-        sure: store prices that differ by a power of ten from stored ones near them?
+        sure: store prices that differ by a power of ten from those near them?
 
     Yields:
         What became of each file, when all of it is stored.
@@ -118,7 +118,9 @@ def import_files(
             look, jumps = _joined(database, file)
             show(look)
             if jumps and not sure:
-                raise FileError(f"{path}: {jumps[0]}: say --decimal if the sign is misread, or --sure to store it")
+                raise FileError(
+                    f"{path}: {jumps[0]}: say --decimal if the sign is misread, or --sure to store it all the same"
+                )
             yield _import(database, file, tell, limits.stored)
 
 
@@ -135,8 +137,8 @@ def look_at(
     with folder_alone(database) as folder:
         for path in paths:
             file = ready(path, columns, folder, database.memory_limit, tell, limits, aside=False)
-            look, jumps = _joined(database, file)
-            yield replace(look, joins=(*look.joins, *jumps))
+            look, _ = _joined(database, file)
+            yield look
 
 
 def _refuse_missing(paths: Sequence[Path]) -> None:
@@ -146,7 +148,7 @@ def _refuse_missing(paths: Sequence[Path]) -> None:
 
 
 def _joined(database: Database, file: Ready) -> tuple[Look, list[str]]:
-    """The look at a file with how it joins what is stored, and each jump of its prices by a power of ten."""
+    """The look at a file with how its prices join each other and the stored ones, and each jump by a power of ten."""
     its = file.look.instruments[:_MOST_JOINS]
     near: list[Stored] = []
     with contextlib.suppress(NoDatabaseError), database.read(STAYS_S) as cursor:
@@ -154,8 +156,8 @@ def _joined(database: Database, file: Ready) -> tuple[Look, list[str]]:
     with duckdb.connect(config={"memory_limit": database.memory_limit}) as scratch:
         found = [join_of(scratch, each, file.reading, stored) for each, stored in zip(its, near, strict=False)]
     joins = [join for join in found if join is not None]
-    look = replace(file.look, joins=tuple(join.words for join in joins))
-    return look, [join.jump for join in joins if join.jump is not None]
+    jumps = [jump for jump in (file.jump, *(join.jump for join in joins)) if jump is not None]
+    return replace(file.look, joins=(*(join.words for join in joins), *jumps)), jumps
 
 
 def _import(database: Database, file: Ready, tell: TellWhat, most_stored: int) -> Imported:
@@ -193,14 +195,15 @@ def _import(database: Database, file: Ready, tell: TellWhat, most_stored: int) -
 
 
 def _refuse_a_mix(database: Database, file: Ready) -> None:
-    if not file.simulated:
+    if not file.origin:
         return
     try:
         with database.write(STAYS_S) as cursor:
-            admit(cursor, Exchange.SIMULATOR, utc_now())
+            admit_origin(cursor, file.origin, utc_now())
     except ForeignExchangeError as error:
         raise FileError(
-            f"{file.path} has the simulator's prices, and {database.path} has the exchange's: one file can't have both"
+            f"{file.path} has prices of {' or '.join(sorted(file.origin))}, and would mix them with those of another "
+            f"exchange in {database.path}: name another file in TICKWELL_DATABASE"
         ) from error
 
 

@@ -1,6 +1,5 @@
 """Compares the prices of a file with those that are stored near them: overlap, steps, and jumps of a power of ten."""
 
-import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,13 +9,11 @@ from duckdb import DuckDBPyConnection
 from store import words
 from store.models import from_column, to_column
 
-from .foreign import Statement
+from .jumps import is_jump
 from .look import Instrument
+from .rows.foreign import Statement
 
 _NEAR = timedelta(days=1)
-
-# No index moves so near to a whole power of ten within a day. A decimal sign in the wrong place does.
-_NEAR_TO_A_POWER = 0.04
 
 _NEAREST = """
 SELECT price
@@ -94,7 +91,7 @@ def join_of(scratch: DuckDBPyConnection, found: Instrument, rows: Statement, sto
         return None
     steps = ", ".join(f"{price / its - 1:+.2%} at the {where}" for where, price, its in near)
     overlap = f"; about {stored.ticks:,} ticks are stored in its time" if stored.ticks else ""
-    jumps = [_in_words(found.index_name, price, its) for _, price, its in near if _is_jump(price, its)]
+    jumps = [_in_words(found.index_name, price, its) for _, price, its in near if is_jump(price, its)]
     return Join(f"{found.index_name} differs from stored prices by {steps}{overlap}", jumps[0] if jumps else None)
 
 
@@ -109,11 +106,6 @@ def _nearest(
     }
     found = cursor.execute(_NEAREST.format(rows=rows), bound | values).fetchall()
     return float(found[0][0]) if found else None
-
-
-def _is_jump(price: float, near: float) -> bool:
-    size = math.log10(price / near)
-    return abs(size) > 0.5 and abs(size - round(size)) < _NEAR_TO_A_POWER
 
 
 def _in_words(index_name: str, price: float, near: float) -> str:

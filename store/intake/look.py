@@ -16,6 +16,7 @@ class Instrument:
         rows: how many can be ticks.
         first, last: the times of the first and the last one.
         first_price, last_price: their prices.
+        lowest, highest: the lowest and the highest price of all.
     """
 
     index_name: str
@@ -24,13 +25,22 @@ class Instrument:
     last: datetime
     first_price: float
     last_price: float
+    lowest: float
+    highest: float
 
     def with_rows(self, its: "Instrument") -> "Instrument":
         """Add the rows that another part of the file has of the same index."""
         start = min(self, its, key=lambda each: each.first)
         end = its if its.last > self.last else self
         return Instrument(
-            self.index_name, self.rows + its.rows, start.first, end.last, start.first_price, end.last_price
+            self.index_name,
+            self.rows + its.rows,
+            start.first,
+            end.last,
+            start.first_price,
+            end.last_price,
+            min(self.lowest, its.lowest),
+            max(self.highest, its.highest),
         )
 
     def __str__(self) -> str:
@@ -52,7 +62,7 @@ class Look:
         instruments: its indexes, by name.
         bad: how many of its rows can't be ticks.
         examples: the first bad rows, in words.
-        joins: how it joins what is stored, a line for each index.
+        joins: how its prices join what is stored, and their jumps by a power of ten, a line each.
     """
 
     path: Path

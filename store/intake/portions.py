@@ -56,6 +56,26 @@ WINDOW alike AS (PARTITION BY index_name, ts ORDER BY rowid)
 QUALIFY row_number() OVER alike > 1
 """
 
+# Rows of one time may stand on both sides of where a portion begins.
+_BEFORE = """
+CREATE OR REPLACE TEMP TABLE known AS
+SELECT
+    portion.rowid AS number,
+    portion.price != earlier.price AS another_price
+FROM portion
+JOIN (
+    SELECT
+        index_name,
+        arg_min(price, row) AS price
+    FROM ({rows})
+    WHERE row < $first
+      AND ts = $start
+      AND resolution_s = $over_s
+    GROUP BY index_name
+) AS earlier USING (index_name)
+WHERE portion.ts = $start
+"""
+
 _THERE = """
 CREATE OR REPLACE TEMP TABLE known AS
 SELECT
@@ -136,7 +156,7 @@ def _store(
     stored, observed = _stored(cursor, start, end)
     if stored > most_stored and rows > 1:
         return False
-    shared, shared_another = _leave_out(cursor, _DOUBLES, {})
+    shared, shared_another = _leave_out_doubles(cursor, file, which | {"start": first})
     another_price = 0
     if over_s:
         averages.leave_out_covered(cursor, start, end, over_s)
@@ -145,8 +165,20 @@ def _store(
         _, another_price = _leave_out(cursor, _THERE, {"first": first, "last": last})
     import_log.claim_portion(cursor, import_id, start, end, over_s)
     ((new,),) = cursor.execute(_INSERT.format(rows="portion", over_s=over_s)).fetchall()
-    _account(cursor, import_id, start, end, Count(new, rows - new, another_price, shared, shared_another), count)
+    _account(
+        cursor, import_id, start, end, Count(new, rows - new - shared, another_price, shared, shared_another), count
+    )
     return True
+
+
+def _leave_out_doubles(cursor: DuckDBPyConnection, file: Ready, which: dict[str, Any]) -> tuple[int, int]:
+    """Remove the rows with a time that an earlier row of the file has; return as `_leave_out`."""
+    within = _leave_out(cursor, _DOUBLES, {})
+    if not which["first"]:
+        return within
+    bound = {name: which[name] for name in ("first", "start", "over_s")}
+    before = _leave_out(cursor, _BEFORE.format(rows=file.reading.rows), file.reading.values | bound)
+    return within[0] + before[0], within[1] + before[1]
 
 
 def _account(
@@ -158,7 +190,7 @@ def _account(
         candles.refold_between(cursor, first, last)
     if gave_way:
         candles.refold(cursor, overruled.gave_way(cursor, before=first), candles.closed_to(cursor))
-    import_log.count(cursor, import_id, found.stored, found.left_out, gave_way)
+    import_log.count(cursor, import_id, found.stored, found.left_out + found.shared, gave_way)
     count.stored += found.stored
     count.left_out += found.left_out
     count.another_price += found.another_price

@@ -4,7 +4,9 @@ A Parquet file whose rows are in the order of time is read in place. Any other f
 """
 
 import contextlib
+import errno
 import glob
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -14,18 +16,26 @@ from typing import Any
 import duckdb
 
 from settings import is_index_name
-from store import words
 from store.errors import FileError
 from store.file.opening import in_one_line
-from store.models import to_column, utc_now
+from store.models import Exchange, to_column, utc_now
 from store.progress import TellWhat
 
-from .as_parquet import File, as_parquet
-from .foreign import Columns, Statement
+from .bad_rows import place_for, write_bad_rows
+from .files.packing import damaged
+from .jumps import jump_within
 from .look import Look
-from .reading import Contents, reading, shown
+from .rows.as_parquet import File, as_parquet
+from .rows.contents import Contents, shown
+from .rows.foreign import Columns, Statement
+from .rows.origin import origin_of
+from .rows.reading import reading
+from .rows.spacing import of_candles, refuse_unsaid_candles
+from .rows.work import Limits, Work
 from .survey import Portion, survey
-from .work import Limits, Work
+
+_OF_DAMAGE = (duckdb.IOException, duckdb.InvalidInputException)
+"""What DuckDB raises of a damaged Parquet file, besides its base class."""
 
 _CLOCKS_DIFFER = timedelta(seconds=60)
 _EXAMPLES = 3
@@ -37,20 +47,6 @@ _COUNT = "SELECT num_rows FROM parquet_file_metadata($path)"
 _SAMPLE = "SELECT {columns} FROM read_parquet($path) AS file({places}) LIMIT $rows"
 
 _NAMES = "SELECT DISTINCT index_name FROM ({rows})"
-
-_SPACING = """
-SELECT
-    min(step),
-    coalesce(bool_and(step % shortest = 0), false)
-FROM (
-    SELECT step, min(step) OVER () AS shortest
-    FROM (
-        SELECT epoch_us(ts) - epoch_us(lag(ts) OVER (PARTITION BY index_name ORDER BY ts)) AS step
-        FROM ({rows})
-    )
-    WHERE step > 0
-)
-"""
 
 _BAD = """
 CREATE TEMP TABLE bad AS
@@ -93,7 +89,8 @@ class Ready:
         portions: all of them, cut into portions.
         index_names: the indexes that they have.
         resolutions: the seconds that their prices are averages over, ascending; 0 for observations.
-        simulated: did the simulator make any of them?
+        origin: the exchanges that they may be of; none if the file does not tell.
+        jump: the first step by a power of ten between two of them, in words; None without one.
         bad: how many rows of the file can't be ticks.
         bad_rows: the file with these rows, and what is wrong with each; None without bad rows.
         examples: the first bad rows, in words.
@@ -105,7 +102,8 @@ class Ready:
     portions: tuple[Portion, ...]
     index_names: frozenset[str]
     resolutions: tuple[int, ...]
-    simulated: bool
+    origin: frozenset[Exchange]
+    jump: str | None
     bad: int
     bad_rows: Path | None
     examples: tuple[str, ...]
@@ -127,7 +125,7 @@ def ready(
     *,
     aside: bool = True,
 ) -> Ready:
-    """Check a file; write rows that can't be ticks to `<its name>.bad-rows.csv` beside it.
+    """Check a file; write rows that can't be ticks to `<its name>.bad-rows.csv`, a new file.
 
     Args:
         path: of the file.
@@ -141,10 +139,11 @@ def ready(
     Raises:
         FileError: the file can't be read or understood, or lacks a needed column.
     """
+    place = place_for(path, folder.parent) if aside else None
     config: dict[str, Any] = {"memory_limit": memory_limit, "temp_directory": str(folder)}
     with _translated(path), duckdb.connect(config=config) as scratch:
         scratch.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = true; SET enable_progress_bar_print = false")
-        return _Staging(Work(scratch, path, folder, tell, limits)).ready(columns, aside=aside)
+        return _Staging(Work(scratch, path, folder, tell, limits)).ready(columns, place)
 
 
 class _Staging:
@@ -153,18 +152,29 @@ class _Staging:
     def __init__(self, work: Work) -> None:
         self._work = work
 
-    def ready(self, columns: Columns, *, aside: bool) -> Ready:
+    def ready(self, columns: Columns, place: Path | None) -> Ready:
         file = as_parquet(self._work, columns)
+        with contextlib.nullcontext() if file.ours else _translated_of_parquet(self._work.path):
+            return self._read(file, columns, place)
+
+    def _read(self, file: File, columns: Columns, place: Path | None) -> Ready:
         ((count,),) = self._work.scratch.execute(_COUNT, {"path": file.path}).fetchall()
-        rows, candles = self._timed(reading(self._contents(file), columns))
+        if not count and not self._is_torn():
+            raise FileError(f"{self._work.path} has a header and no rows")
+        contents = self._contents(file)
+        rows, candles, origin = reading(contents, columns), None, origin_of(contents)
+        if rows.candles:
+            rows, candles = of_candles(self._work, rows)
         if rows.by_text:
             rows = self._copied("reading the times of", rows)
+        if not rows.candles:
+            refuse_unsaid_candles(self._work, rows)
         latest = to_column(utc_now() + (timedelta() if rows.candles else _CLOCKS_DIFFER))
         cut = count - 1 if file.cut else None
         judged = rows.judged(latest, self._good_names(rows), cut)
         found = survey(self._work, judged, count)
         good = sum(portion.rows for portion in found.portions)
-        bad, bad_rows, examples = self._put_aside(file.path, judged, all_good=good == count, aside=aside)
+        bad, bad_rows, examples = self._put_aside(file.path, judged, place, all_good=good == count)
         if good < count:
             rows = judged.good()
         if not found.ordered:
@@ -176,7 +186,8 @@ class _Staging:
             tuple(found.portions),
             frozenset(found.instruments),
             tuple(sorted(found.resolutions)),
-            found.simulated,
+            origin | ({Exchange.SIMULATOR} if found.simulated else set()),
+            jump_within(self._work, rows, found),
             bad,
             bad_rows,
             examples,
@@ -203,40 +214,25 @@ class _Staging:
             ask=self._work.ask,
         )
 
-    def _timed(self, rows: Statement) -> tuple[Statement, str | None]:
-        """The same statement, with the length of candles, and in words what becomes of them."""
-        if not rows.candles:
-            return rows, None
-        if "candle_s" not in rows.values:
-            return rows, "candles: each close is stored as the price at the candle's end"
-        candle_s = rows.candle_s or self._length_of_candles(rows)
-        length = words.span(timedelta(seconds=candle_s))
-        said = f"candles of {length}: each close is stored as the price at the candle's end"
-        return replace(rows, values=rows.values | {"candle_s": candle_s}), said
-
-    def _length_of_candles(self, rows: Statement) -> int:
-        ((shortest, multiples),) = self._work.ask(_SPACING.format(rows=rows.rows), rows.values)
-        if not multiples or shortest % 1_000_000:
-            raise FileError(f"{self._work.path}: how long is a candle? Its times don't tell; say --candle SECONDS")
-        return int(shortest // 1_000_000)
-
     def _good_names(self, rows: Statement) -> list[str] | None:
         """The valid index names of the file; None if all are valid."""
         names = {name for (name,) in self._work.ask(_NAMES.format(rows=rows.rows), rows.values)}
         good = {name for name in names if is_index_name(name or "")}
         return None if good == names else sorted(good)
 
+    def _is_torn(self) -> bool:
+        """Has the file lines that are no rows?"""
+        return bool(self._work.ask("FROM torn LIMIT 1", {}))
+
     def _put_aside(
-        self, parquet: str, judged: Statement, *, all_good: bool, aside: bool
+        self, parquet: str, judged: Statement, place: Path | None, *, all_good: bool
     ) -> tuple[int, Path | None, tuple[str, ...]]:
         """Find the rows that can't be ticks, and write them to a file; return how many, the file, and examples."""
-        if all_good and not self._work.scratch.execute("FROM torn LIMIT 1").fetchall():
+        if all_good and not self._is_torn():
             return 0, None, ()
         values = judged.values | {"as_it_was": parquet}
-        self._work.run("writing the bad rows of", _BAD.format(judged=judged.rows), values)
-        target = self._work.path.with_name(f"{self._work.path.name}.bad-rows.csv") if aside else None
-        if target:
-            self._work.scratch.execute("COPY bad TO $target (FORMAT csv, HEADER)", {"target": str(target)})
+        self._work.run("finding the bad rows of", _BAD.format(judged=judged.rows), values)
+        target = None if place is None else write_bad_rows(self._work, place)
         ((count,),) = self._work.scratch.execute("SELECT count(*) FROM bad").fetchall()
         examples = self._work.scratch.execute("SELECT COLUMNS(*)::VARCHAR FROM bad LIMIT ?", [_EXAMPLES]).fetchall()
         return count, target, tuple(map(_in_words, examples))
@@ -261,3 +257,15 @@ def _translated(path: Path) -> Iterator[None]:
     except (duckdb.Error, OSError) as error:
         first, _, _ = str(error).partition("\n")
         raise FileError(f"{path} can't be imported: {first}") from error
+
+
+@contextlib.contextmanager
+def _translated_of_parquet(path: Path) -> Iterator[None]:
+    """Refuse a damaged file in our words. Where DuckDB has an error from the system, it cites the system."""
+    try:
+        yield
+    except duckdb.Error as error:
+        of_damage = type(error) is duckdb.Error or isinstance(error, _OF_DAMAGE)
+        if not of_damage or any(words in str(error) for words in map(os.strerror, errno.errorcode)):
+            raise
+        raise damaged(path) from error

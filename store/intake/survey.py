@@ -8,9 +8,9 @@ from duckdb import DuckDBPyConnection
 
 from store.models import from_column
 
-from .foreign import Statement
 from .look import Instrument
-from .work import Work
+from .rows.foreign import Statement
+from .rows.work import Work
 
 # Each row is compared with the two rows before only. So three indexes at one instant look like possible duplicates,
 # which costs time but changes nothing.
@@ -22,6 +22,8 @@ SELECT
     max(ts),
     arg_min(price, ts),
     arg_max(price, ts),
+    min(price),
+    max(price),
     coalesce(bool_or(ts < before), false),
     coalesce(bool_or(ts = before AND (index_name = index_before OR ts = two_before)), false),
     coalesce(bool_or(source = 'simulator'), false),
@@ -44,6 +46,10 @@ FROM (
 )
 GROUP BY index_name
 """
+
+
+_WIDE = 9
+"""A little less than a power of ten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +77,7 @@ class Survey:
 
     Attributes:
         portions: the rows, cut into portions.
+        wide: the portions in which the price of an index spans a power of ten, with its price before the portion.
         ordered: do they come in the order of time?
         simulated: did the simulator make any of them?
         resolutions: the seconds that their prices are averages over; 0 for observations.
@@ -78,6 +85,7 @@ class Survey:
     """
 
     portions: list[Portion] = field(default_factory=list)
+    wide: list[Portion] = field(default_factory=list)
     ordered: bool = True
     simulated: bool = False
     resolutions: set[int] = field(default_factory=set)
@@ -95,9 +103,17 @@ class Survey:
         self.simulated = self.simulated or later.simulated
         self.resolutions |= later.resolutions
         self.portions += later.portions
+        self.wide += [portion for portion in later.portions if self._is_wide(later)]
         for name, its in later.instruments.items():
             known = self.instruments.get(name)
             self.instruments[name] = its if known is None else known.with_rows(its)
+
+    def _is_wide(self, later: "Survey") -> bool:
+        before = {name: its.last_price for name, its in self.instruments.items()}
+        return any(
+            max(its.highest, before.get(name, 0)) > _WIDE * min(its.lowest, before.get(name, its.lowest))
+            for name, its in later.instruments.items()
+        )
 
 
 def survey(work: Work, judged: Statement, count: int) -> Survey:
@@ -119,14 +135,10 @@ def _look(scratch: DuckDBPyConnection, judged: Statement, first: int, end: int) 
         found = cursor.execute(_SURVEY.format(judged=judged.rows), values).fetchall()
     if not found:
         return Survey()
-    names, counts, starts, lasts, first_prices, last_prices, disordered, doubled, simulated, resolutions = zip(
-        *found, strict=True
-    )
+    names, counts, starts, lasts, *prices, disordered, doubled, simulated, resolutions = zip(*found, strict=True)
     portion = Portion(first, end, sum(counts), from_column(min(starts)), from_column(max(lasts)), any(doubled))
     instruments = {
-        name: Instrument(name, rows, from_column(start), from_column(last), *prices)
-        for name, rows, start, last, *prices in zip(
-            names, counts, starts, lasts, first_prices, last_prices, strict=True
-        )
+        name: Instrument(name, rows, from_column(start), from_column(last), *its)
+        for name, rows, start, last, *its in zip(names, counts, starts, lasts, *prices, strict=True)
     }
-    return Survey([portion], not any(disordered), any(simulated), set().union(*resolutions), instruments)
+    return Survey([portion], [], not any(disordered), any(simulated), set().union(*resolutions), instruments)

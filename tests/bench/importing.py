@@ -8,8 +8,8 @@ import duckdb
 
 from settings import Settings
 from store.file.database import Database
-from store.intake.foreign import Columns
 from store.intake.imports import import_files
+from store.intake.rows.foreign import Columns
 from store.models import to_column, utc_now
 from store.prices import candles
 from tests.bench.apart import apart, do

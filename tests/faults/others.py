@@ -12,8 +12,8 @@ from poller.simulator.truth.prices import price
 from store.file import schema
 from store.file.recorder import read_notice
 from store.instants import EPOCH
-from store.intake.foreign import Columns
 from store.intake.imports import import_files
+from store.intake.rows.foreign import Columns
 from store.ledger.gaps import ledger
 from store.models import RECORDER_DOWN, Exchange, utc_now
 from tests.conftest import Program, wait_until

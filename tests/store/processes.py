@@ -25,10 +25,10 @@ from store.file.locks import lease_locks
 from store.file.recorder import Notice, RecorderLock
 from store.health.status import health
 from store.instants import EPOCH
-from store.intake.foreign import Columns
 from store.intake.imports import import_files
+from store.intake.rows.foreign import Columns
+from store.intake.rows.work import Limits
 from store.intake.undo import undo
-from store.intake.work import Limits
 from store.models import utc_now
 from store.prices import candles, ticks
 from tests.conftest import START, Program, tick

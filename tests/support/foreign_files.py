@@ -10,10 +10,10 @@ from typing import Any
 import duckdb
 
 from store.file.database import Database
-from store.intake.foreign import Columns
 from store.intake.imports import import_files
+from store.intake.rows.foreign import Columns
+from store.intake.rows.work import Limits
 from store.intake.staging import Ready, ready
-from store.intake.work import Limits
 from store.models import from_column
 
 

@@ -74,13 +74,21 @@ def unnamed_close(rows: Sequence[Sequence[str]]) -> int | None:
     return next((first + 3 for first in firsts if _are_candles([row[first : first + 4] for row in rows])), None)
 
 
+def fits(rows: Sequence[Sequence[str]], first: int) -> bool:
+    """Have most rows without names open, high, low and close from this place on?"""
+    return 2 * sum(_is_candle(row[first : first + 4]) for row in rows) > len(rows)
+
+
 def _are_candles(rows: Sequence[Sequence[str]]) -> bool:
-    read = [[PLAIN.read(text) for text in row] for row in rows]
-    numbers = [[number for number in row if number is not None] for row in read]
-    if any(len(row) < 4 for row in numbers):
+    return all(map(_is_candle, rows)) and any(PLAIN.read(low) != PLAIN.read(high) for _, high, low, _ in rows)
+
+
+def _is_candle(row: Sequence[str]) -> bool:
+    numbers = [number for number in map(PLAIN.read, row) if number is not None]
+    if len(numbers) < 4:
         return False
-    within = all(low <= min(start, end) and high >= max(start, end) for start, high, low, end in numbers)
-    return within and any(low < high for _, high, low, _ in numbers)
+    start, high, low, end = numbers
+    return low <= min(start, end) and high >= max(start, end)
 
 
 def is_at_end(name: str) -> bool:

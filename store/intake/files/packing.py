@@ -5,6 +5,7 @@ A name says nothing: people rename files, and browsers unpack them on the way.
 
 import bz2
 import contextlib
+import errno
 import gzip
 import lzma
 import shutil
@@ -51,7 +52,9 @@ _REFUSED: Mapping[bytes, str] = {
     b"<?xml": "is XML: get the prices as CSV",
 }
 
-_UNPACKING = (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, RuntimeError, NotImplementedError)
+_DAMAGED = (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
+_NOT_UNPACKED = (RuntimeError, NotImplementedError)
+"""What zipfile raises of a password, and of a packing that it doesn't know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +136,24 @@ def _copied(source: Any, packed: Unpacked, folder: Path, packing: str) -> Unpack
 def _in_one_line(path: Path) -> Iterator[None]:
     try:
         yield
-    except _UNPACKING as error:
-        raise FileError(f"{path} can't be unpacked: {str(error) or type(error).__name__}") from error
+    except _NOT_UNPACKED as error:
+        raise FileError(f"{path} has a password, or a packing that is not read: unpack it") from error
+    except _DAMAGED as error:
+        raise damaged(path) from error
     except OSError as error:
-        raise FileError(f"{path} can't be read: {error.strerror or error}") from error
+        if not is_of_system(error):
+            raise damaged(path) from error
+        raise FileError(f"{path} can't be read: {error.strerror}") from error
+
+
+def is_of_system(error: Exception) -> bool:
+    """Does an error come from the system, and not from a damaged file?
+
+    Packings raise an OSError of their own without a number, and zipfile seeks where a damaged file points.
+    """
+    return isinstance(error, OSError) and error.errno not in (None, errno.EINVAL)
+
+
+def damaged(path: Path | str) -> FileError:
+    """The refusal of a file whose packing or format is broken, whatever a library says of it."""
+    return FileError(f"{path} is damaged, and may be cut: get the file anew")

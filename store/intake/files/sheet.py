@@ -10,6 +10,7 @@ from typing import Any
 
 from store.errors import FileError
 
+from .packing import damaged, is_of_system
 from .table import plain
 
 _HEADER_WITHIN = 50
@@ -43,10 +44,12 @@ def sheet_of(path: Path, folder: Path, called: str, known: Sequence[str]) -> She
     target = folder / "sheet.csv"
     try:
         return Sheet(_copied(path, target, called, known), target)
-    except (FileError, OSError):  # a full disk is no fault of the file
+    except FileError:
         raise
     except Exception as error:  # openpyxl raises of what is damaged whatever comes up
-        raise FileError(f"{called} can't be read as an Excel file: {type(error).__name__}") from error
+        if is_of_system(error):  # a full disk is no fault of the file
+            raise
+        raise damaged(called) from error
 
 
 def _copied(path: Path, target: Path, called: str, known: Sequence[str]) -> str:

@@ -27,6 +27,9 @@ _DAY = re.compile(
 _DAY_FIRST = re.compile(r"\s*(\d{1,2})([-/.])(\d{1,2})[-/.]\d{4}\b", re.ASCII)
 _BEGIN = r"^\s*(\d{1,2})[-/.](\d{1,2})[-/.](\d{4})\b"
 _NUMBER = re.compile(r"\s*\d+(\.\d*)?([eE]\+?\d+)?\s*", re.ASCII)
+_DAY_NUMBER = re.compile(r"\s*\d{5}([.,]\d*)?\s*", re.ASCII)
+_CENTURY = (36_526, 73_051)
+"""The first days of 2000 and of 2100, as Excel counts them."""
 _COMPACT = re.compile(r"\s*(19|20)\d{2}[01]\d[0-3]\d([T ]?\d{4}(\d{2}(\.\d+)?)?Z?)?\s*", re.ASCII)
 
 _AROUND = ' "'
@@ -100,6 +103,11 @@ class Times:
 def is_time(text: str) -> bool:
     """Is a text a time with its day, other than a number?"""
     return bool(_ISO_TEXT.fullmatch(text) or re.match(r"\s*(\d{4}|\d{1,2})[-/.]\d{1,2}[-/.]\d{1,4}\b", text, re.ASCII))
+
+
+def is_day_number(text: str) -> bool:
+    """Is a text a day of this century as Excel counts them, such as 45678.5? As seconds it would be in 1970."""
+    return bool(_DAY_NUMBER.fullmatch(text)) and _CENTURY[0] <= float(text.replace(",", ".")) < _CENTURY[1]
 
 
 def is_day(text: str) -> bool:

@@ -19,12 +19,18 @@ from poller.simulator.server import Simulator
 from settings import ROOT
 from store.file.database import Database
 from store.file.locks import FileLock, beside
+from store.intake.imports import look_at
+from store.intake.rows.foreign import Columns
 from store.ledger import gaps
 from store.models import Gap, Tick, utc_now
 from store.prices import averages, ticks
 from tests.conftest import START, Program, wait_until
 from tests.support.locks import is_locked
 
+A_LENGTH = (
+    "must be 1s, 2s, 5s, 10s, 15s, 30s, 1m, 2m, 5m, 15m, 30m, 1h, 2h, 4h, 6h, 12h, 1d, 2d, 1w "
+    "or a number of seconds, a week at most"
+)
 EVER = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -43,8 +49,8 @@ def test_the_outcome_of_each_row_of_an_imported_file_is_reported(
 
     assert done.exit_code == 0
     assert done.stdout.splitlines() == [
-        f"{path}: ticks stored 2, already stored 1",
-        "  of these 1 with a time that another row of the file has, 1 of them with another price: the first one counts",
+        f"{path}: ticks stored 2, already stored 0",
+        "  rows with a time that another row of the file has 1, 1 of them with another price: the first one counts",
         f"  bad rows 1, in {path}.bad-rows.csv, for example",
         "    price is missing or not a number: 1793534401, x",
     ]
@@ -107,7 +113,7 @@ def test_an_import_is_listed_and_undone(command, database: Database, tmp_path: P
         averages.append(cursor, "btc_usd", [(START, 50.0)], 60)
     path = tmp_path / "prices.csv"
     path.write_text("ts,price\n1793534400,100.5\n1793534401,101\n")
-    assert command("import", "--list").stdout == "no imports\n"
+    assert command("import", "--list").stdout == f"nothing is imported yet in {database.path}\n"
 
     done = command("import", "--index", "btc_usd", str(path))
     again = command("import", "--index", "btc_usd", str(path))
@@ -125,10 +131,50 @@ def test_an_import_is_listed_and_undone(command, database: Database, tmp_path: P
     ]
     at = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC"
     first, second = listed.stdout.splitlines()
-    assert re.fullmatch(rf"1: {at}, {path}: ticks stored 2, already stored 0, averages replaced 1, undone {at}", first)
-    assert re.fullmatch(rf"2: {at}, {path}: ticks stored 0, already stored 2, averages replaced 0, undone {at}", second)
+    assert re.fullmatch(rf"1: {at}, {path}: ticks stored 2, left out 0, averages replaced 1, undone {at}", first)
+    assert re.fullmatch(rf"2: {at}, {path}: ticks stored 0, left out 2, averages replaced 0, undone {at}", second)
     with database.read() as cursor:
         assert cursor.execute("SELECT price, resolution_s FROM ticks").fetchall() == [(50.0, 60)]
+
+
+def test_a_list_before_there_is_a_database_says_that_nothing_is_imported(command, database_file: Path):
+    listed = command("import", "--list")
+
+    assert (listed.exit_code, listed.stdout) == (0, f"nothing is imported yet in {database_file}\n")
+    assert not database_file.exists()
+
+
+@pytest.mark.parametrize("length", ["1d", "86400"])
+def test_the_length_of_candles_is_given_in_short_or_in_seconds(
+    command, database: Database, tmp_path: Path, length: str
+):
+    path = tmp_path / "prices.csv"
+    path.write_text("Datum;Zuletzt\n14.03.2026;100\n15.03.2026;101\n")
+    columns = ("--time", "Datum", "--price", "Zuletzt", "--index", "btc_usd")
+
+    asked = command("import", *columns, str(path))
+    done = command("import", *columns, "--candle", length, str(path))
+
+    assert (asked.exit_code, asked.stderr.splitlines()[-1]) == (
+        1,
+        (
+            f"Error: {path}: its times are days without a time of day: say --candle 1d if each price is the close of a "
+            "candle that opens then, or --average 0 if it was seen when the day began"
+        ),
+    )
+    assert done.exit_code == 0
+    assert [f"{each.ts:%d %H:%M}" for each in stored_ticks(database.path)] == ["15 00:00", "16 00:00"]
+
+
+def test_a_check_does_not_say_that_it_writes(database_file: Path, tmp_path: Path):
+    path = tmp_path / "prices.csv"
+    path.write_text("ts,price\n1793534400,100.5\n1793534401,x\n")
+    told: list[str] = []
+
+    list(look_at(Database(database_file), [path], Columns(index_name="btc_usd"), lambda what, *_: told.append(what)))
+
+    assert "finding the bad rows of prices.csv" in told
+    assert not any("writing" in what for what in told)
 
 
 def test_an_undo_that_is_interrupted_says_so(command, database: Database, tmp_path: Path):
@@ -145,7 +191,7 @@ def test_an_undo_that_is_interrupted_says_so(command, database: Database, tmp_pa
 
     assert code == 1
     assert "Error: interrupted: run the same command again for the rest" in said.splitlines()
-    assert re.search(r"already stored 0, averages replaced 0$", command("import", "--list").stdout.strip())
+    assert re.search(r"left out 0, averages replaced 0$", command("import", "--list").stdout.strip())
 
 
 @pytest.mark.parametrize(
@@ -158,6 +204,9 @@ def test_an_undo_that_is_interrupted_says_so(command, database: Database, tmp_pa
             2,
         ),
         (["--average", "-1", "a.csv"], "Error: Invalid value for '--average': -1 is not in the range x>=0.", 2),
+        (["--candle", "8d", "a.csv"], f"Error: Invalid value for '--candle': 8d: {A_LENGTH}", 2),
+        (["--candle", "604801", "a.csv"], f"Error: Invalid value for '--candle': 604801: {A_LENGTH}", 2),
+        (["--candle", "0", "a.csv"], f"Error: Invalid value for '--candle': 0: {A_LENGTH}", 2),
         ([], "Error: Missing argument 'FILES...'.", 2),
         (["--undo", "1", "a.csv"], "Error: give FILES, or --list, or --undo, and no two of them", 2),
         (["--undo", "a.csv"], "Error: Invalid value for '--undo': 'a.csv' is not a valid integer range.", 2),

@@ -25,8 +25,8 @@ from store.export.files import Export, Exports, Job, Limits, manifest_of
 from store.export.query import ExportQuery
 from store.file.database import Database
 from store.file.locks import FileLock
-from store.intake.foreign import Columns
 from store.intake.imports import import_files
+from store.intake.rows.foreign import Columns
 from store.prices import candles
 from store.prices.bars import bars
 from store.progress import Tell, unheard

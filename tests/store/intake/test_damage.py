@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from store.errors import FileError
-from store.intake.foreign import Columns
+from store.intake.rows.foreign import Columns
 from tests.conftest import WHOLE
 from tests.store.intake.test_kinds import KINDS, epoch, french, german, iso, lines, with_commas, written_as
 from tests.support.foreign_files import ready_in, ticks_of

@@ -14,9 +14,9 @@ import pytest
 from store.errors import BusyError, FileError, StoreError
 from store.file.database import Database
 from store.file.locks import FileLock, beside
-from store.intake.foreign import Columns
 from store.intake.imports import Imported, import_files, look_at
-from store.intake.work import Limits
+from store.intake.rows.foreign import Columns
+from store.intake.rows.work import Limits
 from store.ledger import gaps
 from store.ledger.gaps import ledger
 from store.ledger.heal import heal
@@ -96,7 +96,9 @@ def test_a_time_as_text_may_be_in_seconds_to_nanoseconds_or_iso(database, tmp_pa
     ],
 )
 def test_a_time_in_a_parquet_file_may_be_of_any_type(database, tmp_path, time, expected):
-    imported(database, parquet(tmp_path / "a.parquet", f"SELECT 'btc_usd' AS index_name, {time} AS ts, 100 AS price"))
+    path = parquet(tmp_path / "a.parquet", f"SELECT 'btc_usd' AS index_name, {time} AS ts, 100 AS price")
+
+    imported(database, path, resolution_s=0)
 
     assert all_of(database) == [Tick("btc_usd", expected, 100, "import")]
 
@@ -183,7 +185,7 @@ def test_the_time_of_receipt_and_the_simulator_as_source_are_kept(database, tmp_
         tmp_path / "a.csv",
         "index_name,ts,received_at,price,source",
         ("btc_usd", START.isoformat(), at(0.5).isoformat(), 100, "simulator"),
-        ("btc_usd", at(1).isoformat(), "", 101, "live"),
+        ("btc_usd", at(1).isoformat(), "", 101, "import"),
     )
 
     imported(database, path)
@@ -238,7 +240,7 @@ def test_the_first_of_several_rows_with_one_index_and_time_counts(database, tmp_
         ("eth_usd", 7),
         ("sol_usd", 1),
     ]
-    assert (result.stored, result.left_out, result.shared, result.shared_another) == (3, 3, 3, 1)
+    assert (result.stored, result.left_out, result.shared, result.shared_another) == (3, 0, 3, 1)
     assert result.another_price == 0
 
 
@@ -247,7 +249,18 @@ def test_duplicates_are_found_across_the_ends_of_portions(database, tmp_path, po
     (result,) = imported(database, seconds(tmp_path / "a.parquet", [1, 2, 2, 2, 3, 3]), limits=Limits(rows=portion))
 
     assert [each.ts for each in all_of(database)] == [at(1), at(2), at(3)]
-    assert (result.stored, result.left_out) == (3, 3)
+    assert (result.stored, result.left_out, result.shared, result.shared_another) == (3, 0, 3, 0)
+
+
+@pytest.mark.parametrize("portion", [2, 3])
+def test_another_price_is_told_across_the_ends_of_portions(database, tmp_path, portion):
+    rows = [("a_usd", 1), ("b_usd", 2), ("a_usd", 3), ("b_usd", 2), ("a_usd", 4)]
+    path = written(tmp_path / "a.csv", "ts,index_name,price", *((START.isoformat(), *row) for row in rows))
+
+    (result,) = imported(database, path, limits=Limits(rows=portion))
+
+    assert [(each.index_name, each.price) for each in all_of(database)] == [("a_usd", 1), ("b_usd", 2)]
+    assert (result.stored, result.left_out, result.shared, result.shared_another) == (2, 0, 3, 2)
 
 
 def test_a_file_among_many_stored_ticks_is_stored_in_parts(database, tmp_path):
@@ -304,7 +317,7 @@ def test_averages_are_stored_and_marked_where_nothing_finer_is_stored(database, 
             "WHERE source = 'import' ORDER BY ts"
         ).fetchall()
     assert rows == [(0, "import", 60), (120, "import", 60), (180, "import", 60)]
-    assert (result.stored, result.left_out) == (3, 3)
+    assert (result.stored, result.left_out, result.shared) == (3, 2, 1)
     assert_candles_equal_ticks(database)
 
 
@@ -387,7 +400,7 @@ BAD_ROWS = {
 def test_bad_rows_are_counted_shown_and_set_aside_with_their_fault(database, tmp_path):
     path = written(tmp_path / "a.csv", "ts,price,index_name", *BAD_ROWS, (START.isoformat(), 100, "btc_usd"))
 
-    (result,) = imported(database, path)
+    (result,) = imported(database, path, resolution_s=0)
 
     assert (result.stored, result.bad) == (1, len(BAD_ROWS))
     assert result.examples[0] == "time is missing or unreadable: soon, 100, btc_usd"
@@ -423,7 +436,7 @@ def test_lines_that_have_no_columns_are_bad_rows_with_their_number(database, tmp
         f"ts,price,index_name\n{good}1,2,btc_usd,4,5\n2026\n{comment}".encode() + b"2026-11-01,\xff\xfe,btc_usd\n"
     )
 
-    (result,) = imported(database, path)
+    (result,) = imported(database, path, resolution_s=0)
 
     assert (result.stored, result.bad) == (1, 15_003)
     assert result.examples == (
@@ -469,7 +482,7 @@ def test_a_file_of_nothing_but_bad_rows_stores_nothing(database, tmp_path):
     ("name", "content", "columns", "says"),
     [
         ("a.json", b'{"ts": 1}', {}, "{path} is JSON: write its prices to CSV or Parquet"),
-        ("a.parquet", b"PAR1 and no more", {}, "{path} can't be imported: "),
+        ("a.parquet", b"PAR1 and no more", {}, "{path} is damaged, and may be cut: get the file anew"),
         ("a.csv", b"", {}, "{path} is empty"),
         (
             "a.csv",
@@ -510,16 +523,6 @@ def test_a_missing_file_stops_an_import_before_it_begins(database, tmp_path):
     assert all_of(database) == []
 
 
-def test_a_place_for_bad_rows_that_cannot_be_written_stops_the_import_of_that_file(database, tmp_path):
-    path = written(tmp_path / "a.csv", "ts,price,index_name", (START.isoformat(), 1, "btc_usd"), ("x", 1, "btc_usd"))
-    (tmp_path / "a.csv.bad-rows.csv").mkdir()
-
-    with pytest.raises(FileError, match=r"a\.csv can't be imported"):
-        imported(database, path)
-
-    assert all_of(database) == []
-
-
 def test_a_file_that_takes_too_much_memory_names_the_setting(tmp_path):
     path = tmp_path / "one group.parquet"
     with duckdb.connect() as connection:
@@ -531,17 +534,6 @@ def test_a_file_that_takes_too_much_memory_names_the_setting(tmp_path):
 
     with pytest.raises(FileError, match=r"^one group\.parquet: .* TICKWELL_MEMORY_LIMIT allows"):
         list(look_at(Database(tmp_path / "ticks.duckdb", "8MB"), [path], Columns(), nobody_listens))
-
-
-def test_prices_of_the_simulator_are_not_stored_among_the_exchanges(database, tmp_path):
-    with database.write() as cursor:
-        ticks.append(cursor, [tick()])
-    path = written(tmp_path / "a.csv", "ts,price,index_name,source", (at(9).isoformat(), 90, "btc_usd", "simulator"))
-
-    with pytest.raises(FileError, match=r"has the simulator's prices, .* the exchange's: one file can't have both"):
-        imported(database, path)
-
-    assert all_of(database) == [tick()]
 
 
 def test_a_folder_that_cannot_be_made_is_refused_in_one_line(tmp_path):

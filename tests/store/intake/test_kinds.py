@@ -19,8 +19,8 @@ import pytest
 from settings import ROOT
 from store.errors import FileError
 from store.file.database import Database
-from store.intake.foreign import Columns
 from store.intake.imports import Imported, import_files
+from store.intake.rows.foreign import Columns
 from store.models import utc_now
 from store.prices import ticks
 from tests.support.documents import table
@@ -148,6 +148,7 @@ def derivative_ticker() -> str:
     return "\n".join(["exchange,symbol,timestamp,local_timestamp,funding_rate,last_price,index_price", *rows, ""])
 
 
+DAY_NUMBERS = "are day numbers of Excel"
 OHLC = "open,high,low,close"
 
 
@@ -349,11 +350,16 @@ KINDS = [
         BTC | {"price": "open"},
         refused="only the close has a known time",
     ),
-    Kind("a close alone", lines(iso, header="ts,close"), BTC | {"price": "close"}, refused="Say --candle SECONDS"),
     Kind(
         "a close alone",
-        lines(shifted(-1, "%Y-%m-%dT%H:%M:%SZ"), header="ts,close"),
-        BTC | {"price": "close", "candle_s": 3600},
+        lines(iso, header="ts,close"),
+        BTC | {"price": "close"},
+        refused="Say --candle, such as --candle 1h",
+    ),
+    Kind(
+        "a close alone",
+        lines(lambda ts: iso(ts - timedelta(minutes=1)), header="ts,close"),
+        BTC | {"price": "close", "candle_s": 60},
     ),
     Kind(
         "instruments that `--index` would make one",
@@ -366,6 +372,31 @@ KINDS = [
         {},
         refused="BTC/USD, which is no index name",
     ),
+    Kind(
+        "days, or whole minutes, with a price of any name",
+        "Datum;Zuletzt\n14.03.2026;1\n15.03.2026;2\n",
+        BTC | {"time": "Datum", "price": "Zuletzt"},
+        refused="say --candle 1d if",
+    ),
+    Kind(
+        "days, or whole minutes, with a price of any name",
+        lines(lambda ts: f"{ts:%Y-%m-%d %H:%M}"),
+        refused="say --candle 1m if",
+    ),
+    Kind("day numbers of Excel, such as `45678.5`", "ts,price\n46095.63155,1\n46096,1\n", refused=DAY_NUMBERS),
+    Kind("day numbers of Excel, such as `45678.5`", in_parquet(pa.array([46095.5] * 5)), refused=DAY_NUMBERS),
+    Kind(
+        "day numbers of Excel, such as `45678.5`",
+        in_excel(("Prices", [["ts", "price"], [46095.63155092593, 1], [46095.6316, 1]])),
+        refused=f"such as 46095.63155092593, {DAY_NUMBERS}",
+    ),
+    Kind("names and no rows", "ts,price\n", refused="has a header and no rows"),
+    Kind("names and no rows", "ts,price", refused="has a header and no rows"),
+    Kind("names and no rows", in_excel(("Prices", [["ts", "price"]])), refused="has a header and no rows"),
+    Kind("a file that is cut", gzip.compress(lines(iso).encode())[:-20], refused="is damaged, and may be cut"),
+    Kind("a file that is cut", in_zip("a.csv")[:-20], refused="is damaged, and may be cut"),
+    Kind("a file that is cut", in_excel(("Prices", EXCEL_ROWS))[:-20], refused="is damaged, and may be cut"),
+    Kind("a file that is cut", in_parquet(timestamps("us", None))[:-20], refused="is damaged, and may be cut"),
     Kind("JSON, HTML, XML, PDF, `.xls`, OpenDocument, SQLite, Arrow", '{"ts": 1}', refused="is JSON"),
     Kind(
         "JSON, HTML, XML, PDF, `.xls`, OpenDocument, SQLite, Arrow",

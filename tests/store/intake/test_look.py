@@ -13,16 +13,16 @@ from store.errors import FileError
 from store.export.files import Exports
 from store.export.query import ExportQuery
 from store.file.database import Database
-from store.intake.foreign import Columns
 from store.intake.imports import import_files, look_at
 from store.intake.look import Look
-from store.intake.work import Limits
+from store.intake.rows.foreign import Columns
+from store.intake.rows.work import Limits
 from store.models import utc_now
 from store.prices import candles, ticks
 from store.prices.bars import SINGLE_TICKS
 from tests.conftest import START, tick
 from tests.store.histories import at
-from tests.store.intake.test_kinds import BEGIN, BTC, KINDS, OHLC, TICKS, imported, iso, lines, stored
+from tests.store.intake.test_kinds import BEGIN, BTC, KINDS, OHLC, TICKS, imported, in_zip, iso, lines, stored
 from tests.support.foreign_files import nobody_listens, parquet, ready_in, ticks_of, written
 
 
@@ -39,6 +39,14 @@ def refusal(database: Database, path: Path, **columns: Any) -> str:
     return str(refused.value)
 
 
+def with_bits(content: bytes, *changes: tuple[int, int]) -> bytes:
+    """A content with some bits set."""
+    changed = bytearray(content)
+    for place, bits in changes:
+        changed[place] |= bits
+    return bytes(changed)
+
+
 def text(path: Path, content: str) -> Path:
     path.write_text(content)
     return path
@@ -52,7 +60,7 @@ def test_a_look_says_how_a_file_is_read_and_stores_nothing(database, tmp_path):
     rows = lines(lambda ts: f"{ts:%d.%m.%Y %H:%M}", header="Zeit;Kurs", separator=";", price=lambda it: f"{it:,}")
     path.write_bytes(gzip.compress(("Kurse\n" + rows.replace(",", "'") + "morgen;viel\n").encode("utf-16")))
 
-    found = look(database, path, time="Zeit", price="Kurs", **BTC)
+    found = look(database, path, time="Zeit", price="Kurs", resolution_s=0, **BTC)
 
     assert str(found).splitlines() == [
         f"{path}: text in UTF-16, packed by gzip, separated by semicolons, names in line 2",
@@ -125,7 +133,7 @@ def test_a_step_at_an_edge_and_an_overlap_are_told(database, tmp_path):
         tmp_path / "a.csv", "ts,price", *((at(second).isoformat(), 101) for second in range(-3600, 90_000_0, 3600))
     )
 
-    (join,) = look(database, path, **BTC).joins
+    (join,) = look(database, path, resolution_s=0, **BTC).joins
 
     assert join == ("btc_usd differs from stored prices by +1.00% at the start; about 120 ticks are stored in its time")
 
@@ -150,10 +158,11 @@ def test_a_step_by_a_power_of_ten_is_refused_unless_the_user_is_sure(database, t
     )
     says = "its price of btc_usd is 42.1000 where 42,000.00 is stored, a step by a power of ten"
 
-    assert look(database, path, **BTC).joins[-1] == says
+    assert look(database, path, resolution_s=0, **BTC).joins[-1] == says
     with pytest.raises(FileError, match=says):
-        imported(database, path, **BTC)
-    (sure,) = import_files(database, [path], Columns(index_name="btc_usd"), nobody_listens, sure=True)
+        imported(database, path, resolution_s=0, **BTC)
+    columns = Columns(index_name="btc_usd", resolution_s=0)
+    (sure,) = import_files(database, [path], columns, nobody_listens, sure=True)
 
     assert sure.stored > 0
 
@@ -166,7 +175,7 @@ def test_a_file_that_has_nothing_where_something_is_stored_joins_nothing(databas
     far = timedelta(days=5)
     path = written(tmp_path / "a.csv", "ts,price", ((START - far).isoformat(), 1), ((START + far).isoformat(), 1))
 
-    assert look(database, path, **BTC).joins == ()
+    assert look(database, path, resolution_s=0, **BTC).joins == ()
 
 
 # What we write
@@ -223,11 +232,11 @@ def test_a_few_damaged_values_do_not_tell_how_all_others_are_read(database, tmp_
     ("rows", "columns", "says"),
     [
         ("time,price\n10:00:00,1\n", {}, "its column 'time' has times without a day; name another with --time"),
-        (f"ts,{OHLC}\n2026-01-01,1,3,1,2\n", {}, "how long is a candle? Its times don't tell; say --candle SECONDS"),
+        (f"ts,{OHLC}\n2026-01-01,1,3,1,2\n", {}, "how long is a candle? Its times don't tell; say --candle, such as"),
         (
             f"ts,{OHLC}\n2026-01-01,1,3,1,2\n2026-02-01,1,3,1,2\n2026-03-01,1,3,1,2\n",
             {},
-            "how long is a candle? Its times don't tell; say --candle SECONDS",
+            "how long is a candle? Its times don't tell; say --candle, such as",
         ),
         ("1772000000,7,9,6,8\n1772000060,7,9,6,8\n", {"time": "column0", "price": "column1"}, "say --price column4"),
         (f"date,{OHLC}\n2026-01-01,1,3,1,2\n", {"like": "tickwell"}, "is not like tickwell: it has no open_time"),
@@ -311,11 +320,19 @@ def test_a_damaged_or_strange_file_is_refused_in_one_line(database, tmp_path):
     packed = lines(iso).encode()
     for _ in range(4):
         packed = gzip.compress(packed)
-    (tmp_path / "half.gz").write_bytes(whole[:-20])
+    (tmp_path / "one.gz").write_bytes(whole[:-8] + bytes(8))
+    (tmp_path / "bits.gz").write_bytes(whole[:30] + bytes(20) + whole[50:])
+    (tmp_path / "far.zip").write_bytes(with_bits(in_zip("a.csv"), (-3, 1)))  # the place of its list of files
+    (tmp_path / "locked.zip").write_bytes(with_bits(in_zip("a.csv"), (6, 1), (in_zip("a.csv").rfind(b"PK\1\2") + 8, 1)))
     (tmp_path / "four.gz").write_bytes(packed)
     (tmp_path / "picture").write_bytes(b"\x89PNG" + bytes(100) + b"\x01\x02" * 200)
 
-    assert "half.gz can't be unpacked: " in refusal(database, tmp_path / "half.gz", **BTC)
+    for name in ("one.gz", "bits.gz", "far.zip"):
+        says = f"{tmp_path / name} is damaged, and may be cut: get the file anew"
+        assert refusal(database, tmp_path / name, **BTC) == says
+    assert refusal(database, tmp_path / "locked.zip", **BTC) == (
+        f"{tmp_path / 'locked.zip'} has a password, or a packing that is not read: unpack it"
+    )
     assert "is packed 3 times and more: unpack it" in refusal(database, tmp_path / "four.gz", **BTC)
     assert "is an OpenDocument file: save it as .xlsx or CSV" in refusal(database, odd, **BTC)
     assert "is neither Parquet nor Excel nor a text such as CSV" in refusal(database, tmp_path / "picture", **BTC)
@@ -326,7 +343,7 @@ def test_a_damaged_excel_file_is_refused_in_one_line(database, tmp_path):
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("xl/workbook.xml", "<no>")
 
-    assert "can't be read as an Excel file: KeyError" in refusal(database, path, **BTC)
+    assert "is damaged, and may be cut: get the file anew" in refusal(database, path, **BTC)
 
 
 def test_a_folder_without_place_for_a_copy_is_no_fault_of_an_excel_file(tmp_path):
@@ -364,7 +381,7 @@ def test_a_time_that_is_cut_is_a_bad_row_and_one_without_seconds_is_not(tmp_path
     times = ("202603141509", "20260314", "2026-03-14 15:09:", "2026.03.14 15:", "20260314 15:10")
     path = written(tmp_path / "a.csv", "ts,price", *((time, 1) for time in times))
 
-    file = ready_in(path, tmp_path)
+    file = ready_in(path, tmp_path, Columns(index_name="btc_usd", resolution_s=0))
 
     assert [f"{ts:%d %H:%M}" for ts, _ in ticks_of(file)] == ["14 00:00", "14 15:09", "14 15:10"]
     assert file.bad == 2

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from store.errors import StoreError
 from store.file.database import Database
-from store.intake.foreign import Columns
 from store.intake.import_log import Import, imports
 from store.intake.imports import import_files
+from store.intake.rows.foreign import Columns
+from store.intake.rows.work import Limits
 from store.intake.undo import Undone, undo
-from store.intake.work import Limits
 from store.ledger import gaps
 from store.ledger.heal import heal
 from store.prices import averages, ticks

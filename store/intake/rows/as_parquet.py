@@ -7,13 +7,15 @@ from typing import Any
 
 import duckdb
 
-from .files.candles import LAYOUTS, TIMES, unnamed_close
-from .files.packing import unpacked
-from .files.sheet import sheet_of
-from .files.table import Table, table_of
-from .files.text import in_utf8, text_of
+from store.intake.files.candles import LAYOUTS, TIMES, unnamed_close
+from store.intake.files.packing import unpacked
+from store.intake.files.sheet import sheet_of
+from store.intake.files.table import Table, table_of
+from store.intake.files.text import in_utf8, text_of
+
+from .contents import KNOWN_AS
 from .foreign import Columns
-from .reading import KNOWN_AS
+from .likeness import refuse_rows_unlike
 from .work import Work
 
 _KNOWN_TIMES = (*KNOWN_AS["time"], *TIMES)
@@ -58,6 +60,7 @@ class File:
     Attributes:
         path: a pattern that matches only the file.
         form: what it was, in words.
+        ours: is it a copy that we wrote?
         cut: may its last row be cut?
         semicolons: did semicolons separate the fields?
         close: the column with the closes of candles, if its columns have no names.
@@ -65,6 +68,7 @@ class File:
 
     path: str
     form: str
+    ours: bool = True
     cut: bool = False
     semicolons: bool = False
     close: str | None = None
@@ -76,13 +80,13 @@ def as_parquet(work: Work, columns: Columns) -> File:
     packed = f", packed by {' in '.join(found.packings)}" if found.packings else ""
     if found.kind == "parquet":
         work.scratch.execute(_TORN.format(rejected=_NONE_REJECTED))
-        return File(glob.escape(str(found.path)), f"Parquet{packed}")
+        return File(glob.escape(str(found.path)), f"Parquet{packed}", ours=False)
     kind, path = "text", found.path
     if found.kind == "xlsx":
         sheet = sheet_of(found.path, work.folder, str(work.path), _KNOWN_TIMES)
         kind, path = f"sheet {sheet.name!r} of Excel", sheet.path
     text = text_of(path, work.folder, str(work.path))
-    table = _named(table_of(text.head, _KNOWN_TIMES, str(work.path)), columns)
+    table = _named(table_of(text.head, _KNOWN_TIMES, str(work.path)), columns.like, str(work.path))
     place = None if table.named else unnamed_close(table.rows)
     target = work.folder / "texts.parquet"
     _read_texts(work, text.path, table, target)
@@ -92,17 +96,18 @@ def as_parquet(work: Work, columns: Columns) -> File:
     return File(
         glob.escape(str(target)),
         form,
-        _is_cut(work, text.cut),
-        table.separator == ";",
-        None if place is None else table.names[place],
+        cut=_is_cut(work, text.cut),
+        semicolons=table.separator == ";",
+        close=None if place is None else table.names[place],
     )
 
 
-def _named(table: Table, columns: Columns) -> Table:
+def _named(table: Table, like: str | None, called: str) -> Table:
     """The table with the names that the tool's files have, if the user named the tool and the file has none."""
-    names = LAYOUTS[columns.like].names if columns.like else ()
-    if table.named or not names:
+    if table.named or like is None or not LAYOUTS[like].names:
         return table
+    names = LAYOUTS[like].names
+    refuse_rows_unlike(table.rows, like, called)
     width = len(table.names)
     return replace(table, names=(*names[:width], *table.names[len(names) :]))
 

@@ -66,6 +66,7 @@ class Statement:
         words: how the columns are read, a line each.
         candles: is each row the close of a candle, named by the time when it opened?
         candle_s: how long each candle lasts, if that is known.
+        observed: does the user or a column say that the prices are no closes of candles?
     """
 
     rows: str
@@ -75,6 +76,7 @@ class Statement:
     words: tuple[str, ...] = ()
     candles: bool = False
     candle_s: int | None = None
+    observed: bool = False
 
     def judged(self, latest: object, names: Sequence[str] | None, cut: int | None = None) -> "Statement":
         """The same statement with `fault`: why a row can't be a tick, NULL where it can.

@@ -3,35 +3,23 @@
 A statement names the columns of a file by their place (c0, c1, ...), so that no name from the file gets into SQL.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from settings import is_index_name
 from store.errors import FileError
+from store.intake.files import times
+from store.intake.files.candles import LAYOUTS, PRICES, TIMES, close_of, is_at_end
+from store.intake.files.numbers import Writing, with_point, writing_of
+from store.intake.files.table import plain
 
-from .files import times
-from .files.candles import LAYOUTS, PRICES, TIMES, close_of, is_at_end
-from .files.numbers import Writing, is_number, with_point, writing_of
-from .files.table import plain
+from .contents import KNOWN_AS, Contents, all_names, shown
 from .foreign import Columns, Statement
-
-KNOWN_AS: Mapping[str, tuple[str, ...]] = {
-    "time": ("ts", "timestamp", "time", "datetime", "unix", "gmt time", "date", "__index_level_0__"),
-    "price": ("price", "index_price"),
-    "index": ("index_name", "ticker", "index", "symbol"),
-    "received_at": ("received_at", "local_timestamp"),
-    "source": ("source",),
-    "resolution_s": ("resolution_s",),
-}
-"""The names by which a column is found, in any case, unless the user names it; the first name that is there wins."""
-
-INSTRUMENTS = (*KNOWN_AS["index"], "instrument", "instrument_name", "pair", "market", "asset", "coin", "product_id")
-"""The names of columns that say which instrument a price is of."""
+from .instruments import of_one, refuse_other_names
+from .likeness import refuse_unlike
 
 _OPTIONS = {"time": "--time", "price": "--price", "index": "--index-column, or the index with --index"}
-_SHOWN = 3
-_LONGEST_NAMES = 200
 
 _ROWS = """
     SELECT
@@ -45,35 +33,8 @@ _ROWS = """
     FROM read_parquet($path, file_row_number = true) AS file({places}, row)
 """
 
-_DISTINCT = "SELECT DISTINCT {place} FROM read_parquet($path) AS file({places})"
 
-
-@dataclass(frozen=True, slots=True)
-class Contents:
-    """What is in a Parquet file, as far as its reading depends on it.
-
-    Attributes:
-        path: a pattern that matches only the file.
-        called: the file, in words.
-        types: DuckDB's type of each column, by name, in the file's order.
-        texts: the first values of each column of texts.
-        semicolons: did semicolons separate the fields?
-        close: the column that has the closes of candles in a file without names; None if it has none.
-        ask: executes a statement and returns its rows.
-    """
-
-    path: str
-    called: str
-    types: Mapping[str, str]
-    texts: Mapping[str, Sequence[str]]
-    semicolons: bool
-    close: str | None
-    ask: Callable[[str, dict[str, Any]], list[tuple[Any, ...]]]
-
-    @property
-    def places(self) -> dict[str, str]:
-        """How a statement calls each column."""
-        return {name: f"c{place}" for place, name in enumerate(self.types)}
+_CELLS = "SELECT CAST({place} AS VARCHAR) FROM read_parquet($path) AS file({places}) LIMIT 2_000"
 
 
 def reading(contents: Contents, columns: Columns) -> Statement:
@@ -116,13 +77,20 @@ class _Reading:
         )
         by_text = by_text or self.contents.types.get(received or "") == "VARCHAR"
         return Statement(
-            rows, self.values, by_text, resolutions, tuple(self.words), self.candles, self.columns.candle_s
+            rows,
+            self.values,
+            by_text,
+            resolutions,
+            tuple(self.words),
+            self.candles,
+            self.columns.candle_s,
+            self._are_observed(),
         )
 
     def _are_candles(self) -> bool:
         """Are these candles? The user may say that they are not, by the time that the prices are averages over."""
         columns, called = self.columns, self.contents.called
-        self._refuse_unlike()
+        refuse_unlike(self.contents, columns.like)
         if columns.resolution_s is not None:
             return False
         named = close_of(list(self.places))
@@ -136,30 +104,27 @@ class _Reading:
             )
         return True
 
+    def _are_observed(self) -> bool:
+        """Is it told that the prices are no closes of candles: by the user, or by a column that candles lack?"""
+        said = self.columns.resolution_s is not None or self.columns.like is not None
+        return said or any(map(self._known, ("received_at", "resolution_s")))
+
     def _are_closes(self) -> bool:
         """Is the price the close of candles whose other prices are not there?"""
         columns = self.columns
         if plain(columns.price or "") == "close" and columns.candle_s is None:
             raise FileError(
-                f"{self.contents.called}: how long is the candle of each close? Say --candle SECONDS, or --average 0"
+                f"{self.contents.called}: how long is the candle of each close? Say --candle, such as --candle 1h, "
+                "or --average 0"
             )
         return columns.candle_s is not None
-
-    def _refuse_unlike(self) -> None:
-        """Refuse a file without a column that all files of the named tool have."""
-        if (like := self.columns.like) is None:
-            return
-        by_name = self._by_name()
-        missing = [name for name in LAYOUTS[like].needs if name not in by_name]
-        if missing:
-            has = shown(", ".join(self.places), _LONGEST_NAMES)
-            raise FileError(f"{self.contents.called} is not like {like}: it has no {missing[0]}; it has {has}")
 
     def _time(self) -> tuple[str, bool]:
         """An expression for the time of each row, and whether it is text."""
         layout = LAYOUTS.get(self.columns.like or "")
         names = layout.time if layout else TIMES if self.candles else KNOWN_AS["time"]
         name = self._day(self._column("time", self.columns.time, names))
+        self._refuse_day_numbers(name)
         kind, text, texts = self.contents.types[name], self.places[name], self.contents.texts.get(name, ())
         called = f"column {name!r}"
         if (clock := self._clock(name)) is not None:
@@ -183,6 +148,15 @@ class _Reading:
             self.values["candle_s"] = self.columns.candle_s or 0
         return instant, kind == "VARCHAR"
 
+    def _refuse_day_numbers(self, name: str) -> None:
+        cells = [str(cell or "") for (cell,) in self.contents.of_columns(_CELLS, place=self.places[name])]
+        days = [cell for cell in cells if times.is_day_number(cell)]
+        if 2 * len(days) > len(cells):
+            raise FileError(
+                f"{self.contents.called}: its times, such as {shown(days[0])}, are day numbers of Excel: format them "
+                "there as yyyy-mm-dd hh:mm:ss, and save the file anew"
+            )
+
     def _day(self, name: str) -> str:
         """The column with the days, if the column of this name has times of day alone."""
         texts = self.contents.texts
@@ -204,10 +178,7 @@ class _Reading:
         return next((it for it in others if all(map(times.is_time_of_day, self.contents.texts[it]))), None)
 
     def _highest(self, text: str) -> tuple[int, int]:
-        places = ", ".join(self.places.values())
-        ((first, second),) = self.contents.ask(
-            times.HIGHEST.format(text=text, places=places), {"path": self.contents.path}
-        )
+        ((first, second),) = self.contents.of_columns(times.HIGHEST, text=text)
         return int(first), int(second)
 
     def _price(self) -> str:
@@ -223,7 +194,7 @@ class _Reading:
 
     def _price_names(self) -> tuple[str, ...]:
         if self.candles:
-            return (self.close or "close",)
+            return ("close", *KNOWN_AS["price"]) if self.close is None else (self.close,)
         return KNOWN_AS["price"] if self.columns.resolution_s is None else (*KNOWN_AS["price"], "close")
 
     def _writing(self, name: str, texts: Sequence[str]) -> Writing:
@@ -240,47 +211,23 @@ class _Reading:
     def _index_name(self) -> str:
         if self.columns.index_name is not None:
             self.values["index_name"] = self.columns.index_name
-            self.words.append(f"index: {self.columns.index_name}, as you say{self._one_instrument()}")
+            self.words.append(
+                f"index: {self.columns.index_name}, as you say{of_one(self.contents, self.columns.index_name)}"
+            )
             return "$index_name"
         known = self._index_columns()
         likely = [name for name in known if any(map(is_index_name, self.contents.texts.get(name, ())))]
         name = self._column("index", self.columns.index, [plain(each) for each in likely or known])
         texts = self.contents.texts.get(name)
         self.words.append(f"index: column {name!r}")
-        if texts and not any(is_index_name(text.strip()) for text in texts):
-            raise FileError(
-                f"{self.contents.called}: its column {name!r} has {_some(texts)}, which is no index name such as "
-                "btc_usd; name another column with --index-column, or the index with --index"
-            )
+        refuse_other_names(self.contents, name)
         padded = any(text != text.strip() for text in texts or ())
         return f"{'trim' if padded else ''}(CAST({self.places[name]} AS VARCHAR))"
 
     def _index_columns(self) -> list[str]:
         """The columns that may have the index, the best first."""
-        by_name = self._by_name()
+        by_name = self.contents.by_name
         return [by_name[name] for name in KNOWN_AS["index"] if name in by_name]
-
-    def _one_instrument(self) -> str:
-        """What a column of instruments has, in words, if the user names the index of all prices; empty without one.
-
-        Raises:
-            FileError: it has several.
-        """
-        by_name, words = self._by_name(), ""
-        for name in (by_name[each] for each in INSTRUMENTS if each in by_name):
-            texts = self.contents.texts.get(name, ())
-            if not texts or all(is_number(text) or times.is_time(text) for text in texts):
-                continue
-            statement = _DISTINCT.format(place=self.places[name], places=", ".join(self.places.values()))
-            cells = {(text or "").strip() for (text,) in self.contents.ask(statement, {"path": self.contents.path})}
-            found = sorted(cells - {"", name})
-            if len(found) > 1:
-                raise FileError(
-                    f"{self.contents.called}: its column {name!r} has {len(found)} instruments, {_some(found)}, and "
-                    f"--index {self.columns.index_name} would make them one: import a file of each"
-                )
-            words += f"; column {name!r} has {_some(found)}"
-        return words
 
     def _resolution(self) -> tuple[str, str | None]:
         """An expression for the time that each price is an average over, and why a row without it is bad."""
@@ -305,36 +252,23 @@ class _Reading:
         return times.times_of(self.contents.texts[name], self.order or "dmy").instant(place)
 
     def _source(self, name: str) -> str:
-        return f"CASE WHEN {self.places[name]} = 'simulator' THEN 'simulator' ELSE 'import' END"
+        return f"CASE WHEN CAST({self.places[name]} AS VARCHAR) = 'simulator' THEN 'simulator' ELSE 'import' END"
 
     def _column(self, what: str, given: str | None, known: Sequence[str]) -> str:
-        by_name = self._by_name()
+        by_name = self.contents.by_name
         found = next((by_name[name] for name in known if name in by_name), None)
         if given is not None:
             found = given if given in self.places else None
         if found is None:
             lacks = f"no column for the {what}" if given is None else f"no column {given!r}"
-            has = shown(", ".join(self.places), _LONGEST_NAMES)
-            raise FileError(f"{self.contents.called} has {lacks}; it has {has}: name one with {_OPTIONS[what]}")
+            raise FileError(
+                f"{self.contents.called} has {lacks}; it has {all_names(self.contents)}: name one with {_OPTIONS[what]}"
+            )
         return found
 
     def _known(self, what: str) -> str | None:
-        by_name = self._by_name()
+        by_name = self.contents.by_name
         return next((by_name[name] for name in KNOWN_AS[what] if name in by_name), None)
-
-    def _by_name(self) -> dict[str, str]:
-        return {plain(name): name for name in reversed(list(self.places))}
-
-
-def shown(text: str, most: int = 60) -> str:
-    """A text from a file, printable and short."""
-    clean = "".join(sign if sign.isprintable() else "?" for sign in text)
-    return clean if len(clean) <= most else f"{clean[:most]}…"
-
-
-def _some(texts: Sequence[str]) -> str:
-    different = list(dict.fromkeys(texts))
-    return ", ".join(map(shown, different[:_SHOWN])) + (", …" if len(different) > _SHOWN else "")
 
 
 def _instant(place: str, column_type: str) -> str:
