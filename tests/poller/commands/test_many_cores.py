@@ -27,7 +27,7 @@ with open("/proc/self/status") as status:  # ru_maxrss begins with that of the p
 
 _UNSORTED = """
 COPY (
-    SELECT TIMESTAMP '2026-01-01' + to_seconds(second) AS ts, random() AS price
+    SELECT TIMESTAMP '2026-01-01' + to_seconds(second) AS ts, 1 + random() AS price
     FROM range(2_000_000) seconds(second)
     ORDER BY hash(second)
 ) TO '{path}'

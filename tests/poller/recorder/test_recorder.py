@@ -994,7 +994,7 @@ def test_a_checkpoint_that_fails_is_one_line_in_the_log(
     clock.slot_in(0.25, 60)
     start()
 
-    wait_until(lambda: "no checkpoint this minute: no space left after 0.9 s" in caplog.messages)
+    wait_until(lambda: "no checkpoint for now: no space left after 0.9 s" in caplog.messages)
 
 
 def test_an_embedded_recorder_steps_aside_for_readers(start: Start, database: Database):
