@@ -85,7 +85,8 @@ def clock_off(seconds: float, stage: Stage, times: int) -> None:
 def kill_import(stage: Stage, times: int) -> None:
     """Kill an import beside a recorder; the same import then stores the rest."""
     file = stage.folder.with_name(f"{stage.folder.name}.csv")
-    _write(file, until=datetime.now(UTC).replace(microsecond=0) - timedelta(days=2))
+    until = datetime.now(UTC).replace(microsecond=0) - timedelta(days=2)
+    _write(file, until)
     with recording(stage):
         for _ in range(times):
             with stage.injected_once(), start("import_in_portions", stage.file, file) as program:
@@ -94,6 +95,7 @@ def kill_import(stage: Stage, times: int) -> None:
                 program.process.kill()
                 program.finish()
         (imported,) = import_files(stage.database, [file], Columns(), lambda *_: None)
+    stage.replace_averages(INDEXES[0], until - timedelta(seconds=_IMPORTED_S), until)
     with stage.database.read() as cursor:
         stored = cursor.execute(
             "SELECT count(*), count(DISTINCT ts) FROM ticks WHERE received_at IS NULL AND resolution_s = 0"

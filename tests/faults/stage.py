@@ -217,6 +217,16 @@ class Stage:
             self._acknowledged.clear()
             self._arrived.clear()
 
+    def replace_averages(self, index_name: str, start: datetime, end: datetime) -> None:
+        """Drop the acknowledged averages of a time of which an import stored ticks: these replace averages."""
+        first, last = (round((at - EPOCH) / timedelta(microseconds=1)) for at in (start, end))
+        with self._heard:
+            self._acknowledged = {
+                (name, ts, stored, step)
+                for name, ts, stored, step in self._acknowledged
+                if not (step and name == index_name and first <= ts <= last + step * 1_000_000)
+            }
+
     # What must be true
 
     def seconds(self, index_name: str) -> list[int]:
