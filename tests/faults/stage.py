@@ -224,7 +224,7 @@ class Stage:
             self._acknowledged = {
                 (name, ts, stored, step)
                 for name, ts, stored, step in self._acknowledged
-                if not (step and name == index_name and first <= ts <= last + step * 1_000_000)
+                if not (step and name == index_name and first < ts + step * 1_000_000 and ts <= last)
             }
 
     # What must be true
