@@ -1,4 +1,4 @@
-"""Compares the prices of a file with those that are stored near them: overlap, steps, and jumps of a power of ten."""
+"""Compares the prices of a file with the stored prices near them: overlap, steps, and jumps of a power of ten."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta

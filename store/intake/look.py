@@ -1,4 +1,4 @@
-"""What an import knows of a file before it stores any of it."""
+"""What an import knows of a file before it stores a row."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -155,5 +155,5 @@ def is_of_system(error: Exception) -> bool:
 
 
 def damaged(path: Path | str) -> FileError:
-    """The refusal of a file whose packing or format is broken, whatever a library says of it."""
+    """The refusal of a file with a broken packing or format. The words of the library are left out."""
     return FileError(f"{path} is damaged, and may be cut: get the file anew")
