@@ -11,7 +11,7 @@ from store.file.database import Database
 from store.instants import DAY, EPOCH, HOUR, MINUTE
 from store.ledger.logs import logs
 from store.market import chains
-from store.models import from_column, utc_now
+from store.models import from_column, to_column
 from tests.conftest import START, Program, wait_until
 from tests.faults.parts import count_lost, remove, with_outage
 from tests.faults.stage import INDEXES, SECOND, Stage
@@ -96,11 +96,11 @@ def odd_rows(stage: Stage, times: int, **fault: Any) -> None:
         with _market_recorded(stage):
             with _no_slot_lost(stage, INDEXES, (FAILING, *OTHERS)):
                 stage.injected += 1
-                began = utc_now()
                 stage.simulator.faults.add(Fault(currency="BTC", book="option", rows=7, **fault))
-                _more_snapshots(stage, (FAILING, *OTHERS))
+                affected = stage.now() + MARKET_S * SECOND  # what is received later was asked for under the fault
+                _more_snapshots(stage, (FAILING, *OTHERS), since=affected)
                 stage.simulator.faults.clear()
-            _check_rejected(stage, began, 0 if fault["kind"] == "missing_rows" else 7)
+            _check_rejected(stage, affected, 0 if fault["kind"] == "missing_rows" else 7)
 
 
 def short_pages(stage: Stage, times: int) -> None:
@@ -171,11 +171,13 @@ def _no_slot_lost(stage: Stage, indexes: Sequence[str], feeds: Sequence[str]) ->
         )
 
 
-def _more_snapshots(stage: Stage, feeds: tuple[str, ...], count: int | None = None) -> None:
-    """Wait until each feed has this many more durable snapshots than now."""
-    more = count or (_SLOTS if stage.long else _SLOTS_IN_SHORT)
-    wanted = {feed: len(stage.snapshots(feed)) + more for feed in feeds}
-    wait_until(lambda: all(len(stage.snapshots(feed)) >= its for feed, its in wanted.items()), timeout_s=60)
+def _more_snapshots(
+    stage: Stage, feeds: tuple[str, ...], count: int | None = None, *, since: datetime | None = None
+) -> None:
+    """Wait until each feed has this many durable snapshots that were received since an instant, by default now."""
+    first = (since or stage.now()).timestamp()
+    wanted = count or (_SLOTS if stage.long else _SLOTS_IN_SHORT)
+    wait_until(lambda: all(sum(at > first for at in stage.snapshots(feed)) >= wanted for feed in feeds), timeout_s=60)
 
 
 def _log_is_complete(stage: Stage) -> bool:
@@ -186,10 +188,8 @@ def _log_is_complete(stage: Stage) -> bool:
 
 def _check_rejected(stage: Stage, since: datetime, rows: int) -> None:
     with stage.database.read() as cursor:
-        found = cursor.execute(
-            "SELECT DISTINCT rejected FROM snapshots WHERE feed = ? AND ts > ?",
-            [FAILING, (since + 4 * SECOND).astimezone(UTC).replace(tzinfo=None)],
-        ).fetchall()
+        statement = "SELECT DISTINCT rejected FROM snapshots WHERE feed = ? AND received_at > ?"
+        found = cursor.execute(statement, [FAILING, to_column(since)]).fetchall()
     assert (rows,) in found, f"of 7 odd rows {found} were counted"
 
 
