@@ -65,8 +65,7 @@ class CurrentRun:
 
     def end(self) -> None:
         """End the run; the next slot begins another one."""
-        newest = self._shortest
-        self._end(newest.slot if newest.under_way else newest.slot + newest.period)
+        self._end(self._shortest.known_to)
 
     def move(self, now: datetime) -> None:
         """Move the run and its slots to where `now` puts them: the clock was wrong and shows `now`."""
@@ -80,11 +79,11 @@ class CurrentRun:
                 cadence.enter(self._run.started_at)
 
     def stop(self, at: datetime) -> None:
-        """End the run at `at`, or at the slot of the shortest period under way: that slot is not served any more."""
+        """End the run at `at`, or at an earlier slot of the shortest period that is not served any more."""
         for cadence in self._cadences[1:]:
             if cadence.under_way:
                 cadence.cut()
-        self._end(self._shortest.slot if self._shortest.under_way else at)
+        self._end(min(at, self._shortest.known_to))
 
     def _begin(self, slot: datetime) -> None:
         periods_s = {feed.name: int(each.period.total_seconds()) for each in self._cadences for feed in each.feeds}

@@ -238,3 +238,11 @@ def test_a_slot_whose_feeds_are_asked_later_is_a_miss_if_the_run_ends_before(
     assert [(miss.feed, miss.slot, miss.detail) for miss in stored_misses(journal, database)] == [
         ("eth_usd", slot(300), "the run ended before the feed was asked")
     ]
+
+
+def test_a_run_ends_at_the_slot_that_had_not_begun_when_a_late_stop_came(current_run, fast, journal, database):
+    serve(current_run, fast, [0, 1])
+    current_run.stop(slot(4) + 0.3 * SECOND)
+
+    (run,) = stored_runs(journal, database)
+    assert run.ended_at == slot(2)
