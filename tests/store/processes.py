@@ -9,7 +9,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -49,6 +49,14 @@ def line(program: Program) -> str:
 def start(what: str, path: Path, *more: object) -> Program:
     """One of the functions below in a process of its own."""
     return Program("tests.store.processes", what, str(path), *map(str, more))
+
+
+@contextlib.contextmanager
+def held_by_a_tool(path: Path) -> Iterator[Program]:
+    """A program that knows no leases has the file open during the block, as soon as the file is free."""
+    with start("hold_like_a_foreign_tool_once_it_can", path) as tool:
+        assert line(tool) == "held"
+        yield tool
 
 
 def start_in_container(what: str, path: Path) -> Program:

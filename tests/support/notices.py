@@ -1,6 +1,7 @@
-"""The notice of a recorder that is recording."""
+"""The notice of a recorder: that of a file, and an example of one that is recording."""
 
-from store.file.recorder import Notice
+from store.file.database import Database
+from store.file.recorder import Notice, read_notice
 from tests.conftest import START
 
 OTHER_PID = 812
@@ -16,3 +17,10 @@ RECORDING = Notice(
     state="recording",
     state_since=START,
 )
+
+
+def notice(database: Database) -> Notice:
+    """The notice of the recorder of a file."""
+    found = read_notice(database.path)
+    assert found is not None
+    return found

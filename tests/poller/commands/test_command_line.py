@@ -27,6 +27,7 @@ from store.ledger import gap_table, gaps, runs
 from store.models import Cause, Gap, Miss, Run, Tick, utc_now
 from store.prices import averages, ticks
 from tests.conftest import START, Program, tick, wait_until
+from tests.store.processes import held_by_a_tool
 
 SIGNALS = [signal.SIGTERM, signal.SIGINT]
 
@@ -311,19 +312,6 @@ def test_a_port_that_is_taken_ends_the_simulator_in_one_line(command):
     assert only_line(result.stderr) == f"Error: --port {port} on 127.0.0.1 can't be used: Address already in use"
 
 
-FOREIGN_PROGRAM = """
-import sys, duckdb
-while True:
-    try:
-        connection = duckdb.connect(sys.argv[1])
-        break
-    except duckdb.IOException:
-        pass
-print("held", flush=True)
-sys.stdin.read()
-"""
-
-
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_stop_that_waits_for_others_says_so_and_a_second_signal_ends_it_with_the_ticks_kept(
     command, database: Database, simulator: Simulator, number
@@ -331,22 +319,18 @@ def test_a_stop_that_waits_for_others_says_so_and_a_second_signal_ends_it_with_t
     settings = {"database": database.path, "deribit_url": simulator.url, "poll_seconds": 1, "indexes": "btc_usd"}
     with Program("poller", **settings) as program:
         wait_until(lambda: (told := read_notice(database.path)) and told.state == "recording")
-        holder = [sys.executable, "-c", FOREIGN_PROGRAM, str(database.path)]
-        with subprocess.Popen(holder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as foreign:
-            assert foreign.stdout is not None
-            assert foreign.stdout.readline() == "held\n"
+        with held_by_a_tool(database.path) as foreign:
             wait_until(lambda: (told := read_notice(database.path)) and told.waiting >= 2)
             program.process.send_signal(number)
             wait_until(database.path.with_name("ticks.duckdb.waiting.jsonl").exists)
             began = time.monotonic()
             code, _, err = program.stop(number)
             took_s = time.monotonic() - began
-            foreign.communicate()
     left = read_notice(database.path)
     again = command("once", **settings)
 
     assert (code, took_s < 5, again.exit_code) == (0, True, 0)
-    assert f"PID {foreign.pid}" in err
+    assert f"PID {foreign.process.pid}" in err
     assert "waiting for up to 20 s, Ctrl+C ends that: " in err
     assert "Traceback" not in err
     assert left is not None

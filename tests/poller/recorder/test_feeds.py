@@ -27,13 +27,13 @@ from store.file.recorder import read_notice
 from store.ledger import runs
 from store.ledger.coverage import coverage
 from store.ledger.gaps import ledger
-from store.models import Cause, Exchange, Miss, Snapshot, Tick, from_column, utc_now
+from store.models import Cause, Exchange, Snapshot, Tick, from_column, utc_now
 from store.prices import averages, ticks
 from tests.conftest import START, tick, wait_until
 from tests.made_up.feed import moon_feed
 from tests.poller.conftest import http, price_reply, reply
 from tests.support.slots import in_a_row, seconds
-from tests.support.stored import EVER
+from tests.support.stored import EVER, missed
 
 SECOND = timedelta(seconds=1)
 
@@ -77,11 +77,6 @@ def stored_moons(database: Database) -> list[tuple[Any, ...]]:
 def stored_prices(database: Database) -> list[datetime]:
     with database.read() as cursor:
         return [tick.ts for tick in ticks.history(cursor, "btc_usd", *EVER) if tick.resolution_s == 0]
-
-
-def missed(database: Database) -> list[Miss]:
-    with database.read() as cursor:
-        return runs.misses(cursor, *EVER)
 
 
 def answer(target: str) -> bytes:

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -37,7 +36,7 @@ from store.models import Cause, Run, utc_now
 from store.prices import averages
 from tests.conftest import START, in_whole, wait_until
 from tests.support.slots import in_a_row, seconds
-from tests.support.stored import EVER, stored
+from tests.support.stored import missed, stored
 
 SECOND, HOUR, DAY = timedelta(seconds=1), timedelta(hours=1), timedelta(days=1)
 PERIOD_S = 4
@@ -87,11 +86,6 @@ def count(database: Database, feed: str) -> int:
     with database.read() as cursor:
         ((found,),) = cursor.execute("SELECT count(*) FROM snapshots WHERE feed = ?", [feed]).fetchall()
     return int(found)
-
-
-def missed(database: Database) -> list[Any]:
-    with database.read() as cursor:
-        return runs.misses(cursor, *EVER)
 
 
 def unfillable(database: Database) -> set[str]:

@@ -2,8 +2,6 @@ import contextlib
 import json
 import logging
 import re
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -30,32 +28,19 @@ from store.file.database import Database
 from store.file.locks import beside
 from store.file.recorder import Notice, RecorderLock, read_notice
 from store.health.status import in_words
-from store.ledger import runs
 from store.ledger.gaps import ledger
-from store.models import Cause, Miss, Run, Tick, utc_now
+from store.models import Cause, Tick, utc_now
 from store.prices import averages, candles, ticks
 from tests.conftest import wait_until
 from tests.poller.conftest import MovedClock, envelope, http, price_reply, refusal, reply, us_of
+from tests.store.processes import held_by_a_tool
+from tests.support.notices import notice
 from tests.support.slots import in_a_row, seconds
-from tests.support.stored import EVER, stored
+from tests.support.stored import EVER, missed, noted, stored
 
 SECOND = timedelta(seconds=1)
 USUAL = Limits()
 BOTH = ("btc_usd", "eth_usd")
-
-# Opens the file like the duckdb command line, between two leases of the recorder, and keeps it until its input ends.
-FOREIGN_PROGRAM = """
-import sys, duckdb
-while True:
-    try:
-        connection = duckdb.connect(sys.argv[1])
-        break
-    except duckdb.IOException:
-        pass
-print("held", flush=True)
-sys.stdin.read()
-connection.close()
-"""
 
 Start = Callable[..., Recorder]
 
@@ -97,22 +82,6 @@ def start(
     yield begin
     for recorder in started:
         recorder.stop()
-
-
-def missed(database: Database) -> list[Miss]:
-    with database.read() as cursor:
-        return runs.misses(cursor, *EVER)
-
-
-def noted(database: Database) -> list[Run]:
-    with database.read() as cursor:
-        return runs.runs(cursor)
-
-
-def notice(database: Database) -> Notice:
-    found = read_notice(database.path)
-    assert found is not None
-    return found
 
 
 def wait_for_state(database: Database, state: str) -> Notice:
@@ -344,42 +313,17 @@ def test_an_index_that_is_missing_from_the_list_once_is_still_recorded(
 # Trouble with the database
 
 
-@pytest.fixture
-def foreign_program(database_file: Path) -> Iterator[Callable[[], subprocess.Popen[str]]]:
-    """Starts a foreign program that holds the database file until its input ends."""
-    programs = []
-
-    def hold() -> subprocess.Popen[str]:
-        program = subprocess.Popen(
-            [sys.executable, "-c", FOREIGN_PROGRAM, str(database_file)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        programs.append(program)
-        assert program.stdout is not None
-        assert program.stdout.readline() == "held\n"
-        return program
-
-    yield hold
-    for program in programs:
-        program.communicate()
-
-
-def test_ticks_wait_while_a_foreign_program_holds_the_file(
-    start: Start, database: Database, foreign_program: Callable[[], subprocess.Popen[str]]
-):
+def test_ticks_wait_while_a_foreign_program_holds_the_file(start: Start, database: Database):
     recorder = start(indexes=BOTH)
     wait_for_ticks(database, 1)
 
-    program = foreign_program()
-    trouble = wait_until(lambda: (told := notice(database)).waiting >= 2 * 3 and told)
-    program.communicate()
+    with held_by_a_tool(database.path) as program:
+        trouble = wait_until(lambda: (told := notice(database)).waiting >= 2 * 3 and told)
     wait_for_state(database, "recording")
     recorder.stop()
 
     assert trouble.state == "store unavailable"
-    assert f"PID {program.pid}" in trouble.detail
+    assert f"PID {program.process.pid}" in trouble.detail
     assert in_words(trouble, None, utc_now()).startswith("database not writable since ")
     assert missed(database) == []
     for name in BOTH:
@@ -404,17 +348,13 @@ def test_ticks_without_their_table_are_set_aside_and_ticks_are_stored_once_it_is
     assert "ticks does not exist" in missed(database)[0].detail
 
 
-def test_a_stop_waits_for_a_write_that_waits_for_the_file(
-    start: Start, database: Database, foreign_program: Callable[[], subprocess.Popen[str]]
-):
+def test_a_stop_waits_for_a_write_that_waits_for_the_file(start: Start, database: Database):
     recorder = start()
     wait_for_ticks(database, 1)
-    program = foreign_program()
-    wait_until(lambda: notice(database).waiting)
-    stopping = threading.Thread(target=recorder.stop)
-    stopping.start()
-
-    program.communicate()
+    with held_by_a_tool(database.path):
+        wait_until(lambda: notice(database).waiting)
+        stopping = threading.Thread(target=recorder.stop)
+        stopping.start()
     stopping.join()
 
     slots = seconds([tick.ts for tick in stored(database)])
@@ -482,24 +422,22 @@ def test_ticks_that_can_not_be_written_at_the_end_are_kept_and_the_next_start_ta
 
 
 def test_a_stop_waits_for_the_holder_of_the_file_and_names_it_until_it_is_hurried(
-    start: Start, database: Database, foreign_program: Callable[[], subprocess.Popen[str]], caplog
+    start: Start, database: Database, caplog
 ):
     recorder = start()
     wait_for_ticks(database, 1)
-    program = foreign_program()
-    wait_until(lambda: notice(database).waiting)
     enough = threading.Event()
-    stopping = threading.Thread(target=recorder.stop, args=(enough.is_set,))
-    stopping.start()
-
-    wait_until(lambda: [line for line in caplog.messages if line.startswith("waiting for up to 20 s, Ctrl+C ends")])
-    kept = database.path.with_name("ticks.duckdb.waiting.jsonl").read_text()
-    enough.set()
-    stopping.join()
-    program.communicate()
+    with held_by_a_tool(database.path) as program:
+        wait_until(lambda: notice(database).waiting)
+        stopping = threading.Thread(target=recorder.stop, args=(enough.is_set,))
+        stopping.start()
+        wait_until(lambda: [line for line in caplog.messages if line.startswith("waiting for up to 20 s, Ctrl+C ends")])
+        kept = database.path.with_name("ticks.duckdb.waiting.jsonl").read_text()
+        enough.set()
+        stopping.join()
 
     (line,) = [line for line in caplog.messages if line.startswith("waiting for up to 20 s")]
-    assert f"PID {program.pid}" in line
+    assert f"PID {program.process.pid}" in line
     assert '"tick": {"index_name": "btc_usd"' in kept
     assert database.path.with_name("ticks.duckdb.waiting.jsonl").exists()
 

@@ -13,17 +13,16 @@ from poller.simulator.server import Simulator
 from settings import Settings
 from store.file.clock import exchange_now
 from store.file.database import Database
-from store.file.recorder import Notice, read_notice
 from store.health.status import health
 from store.instants import EPOCH
-from store.ledger import gaps, runs
+from store.ledger import gaps
 from store.ledger.due import slots
 from store.ledger.gaps import ledger
-from store.models import Miss, Run
 from store.prices import averages, candles
 from tests.conftest import wait_until
 from tests.poller.conftest import MovedClock
-from tests.support.stored import stored
+from tests.support.notices import notice
+from tests.support.stored import missed, noted, stored
 
 MINUTES = [180, -180]
 SECOND = timedelta(seconds=1)
@@ -69,22 +68,6 @@ def start(
     yield begin
     for recorder in started:
         recorder.stop()
-
-
-def missed(database: Database) -> list[Miss]:
-    with database.read() as cursor:
-        return runs.misses(cursor, *EVER)
-
-
-def noted(database: Database) -> list[Run]:
-    with database.read() as cursor:
-        return runs.runs(cursor)
-
-
-def notice(database: Database) -> Notice:
-    found = read_notice(database.path)
-    assert found is not None
-    return found
 
 
 def more_ticks(database: Database, count: int) -> None:
