@@ -2,15 +2,13 @@
 
 import statistics
 import time
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from poller.simulator.server import Simulator
+from poller.simulator.connections import BASE
 from settings import MAX_REQUESTS_PER_SECOND
 from store.file.database import Cursor
 from store.instants import EPOCH, HOUR, MINUTE
@@ -20,6 +18,7 @@ from store.ledger.logs import logs
 from store.models import to_column, utc_now
 from tests.conftest import wait_until
 from tests.faults.stage import INDEXES, Stage
+from tests.soak.arrivals import Arrivals
 from tests.support import market
 
 CURRENCIES = ("BTC", "ETH")
@@ -71,49 +70,13 @@ class Found:
             self.beyond.append(line)
 
 
-class Requests:
-    """When a simulator was asked, in seconds of a steady clock."""
-
-    def __init__(self) -> None:
-        self.at: list[float] = []
-
-    @contextmanager
-    def counted(self, simulator: Simulator) -> Iterator[None]:
-        """Count the requests to a simulator during the block."""
-        exchange = simulator._exchange
-        answer = exchange.call
-
-        def call(*asked: Any) -> Any:
-            self.at.append(time.monotonic())
-            return answer(*asked)
-
-        exchange.call = call  # type: ignore[assignment,method-assign]
-        yield
-        exchange.call = answer  # type: ignore[method-assign]
-
-    @property
-    def most(self) -> int:
-        """The most requests that came in any second."""
-        found, first = 0, 0
-        for number, at in enumerate(self.at):
-            while self.at[first] <= at - 1:
-                first += 1
-            found = max(found, number - first + 1)
-        return found
-
-    @property
-    def most_of_a_calendar_second(self) -> int:
-        """The most requests that came in a second of the clock."""
-        return max(Counter(map(int, self.at)).values(), default=0)
-
-
 def soak(folder: Path, seconds: float, alone_s: float) -> Found:
     """Record for some seconds with markets, and before for `alone_s` without them."""
     found = Found()
     alone = delays_of_indexes(folder / "alone", alone_s)
-    requests = Requests()
     (folder / "market").mkdir()
-    with Stage(folder / "market") as stage, requests.counted(stage.simulator):
+    with Stage(folder / "market") as stage, Arrivals(stage.simulator.port) as requests:
+        stage.url = f"http://127.0.0.1:{requests.port}{BASE}"
         stage.settings = dict(_SETTINGS)
         stage.start()
         _first_of_each(stage)
@@ -126,8 +89,8 @@ def soak(folder: Path, seconds: float, alone_s: float) -> Found:
             _check_slots(found, stage, cursor, began, until)
             _check_values(found, cursor)
             _check_logs(found, cursor, began, until)
-    most = f"at most {requests.most} requests in any second, {requests.most_of_a_calendar_second} in one of the clock"
-    found.measure(f"{len(requests.at):,} requests, {most}", within=requests.most <= MAX_REQUESTS_PER_SECOND)
+    words = f"{len(requests.at_s):,} requests, at most {requests.most} in any second"
+    found.measure(words, within=0 < requests.most <= MAX_REQUESTS_PER_SECOND)
     return found
 
 
