@@ -1,4 +1,4 @@
-"""Rows of a table: inserted as one list per column, and read as of one instant over many leases.
+"""Rows of a table: inserted as one list per column, read by statements parsed once, and read as of one instant.
 
 The rows of an instant are the rows below a row number, unless rows are deleted. After a DELETE a checkpoint numbers the
 rows again (checked with DuckDB 1.5.5 and 2.0): they keep their order and close up, so later rows get the numbers of
@@ -6,11 +6,11 @@ earlier ones. So `AsOf` knows the last row and the number of rows. While that ro
 is deleted, the rows are the same: appended rows come after it.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
-from duckdb import DuckDBPyConnection
+from duckdb import DuckDBPyConnection, Statement
 
 from store.errors import StoreError
 from store.kinds import Kind
@@ -22,6 +22,8 @@ _COUNT = "SELECT count(*) FROM {table} WHERE rowid < $end"
 _LAST = "SELECT hash({columns}) FROM {table} WHERE rowid = $end - 1"
 
 _TRIES = 3
+
+_PARSED: dict[str, Statement] = {}
 
 Made = TypeVar("Made")
 
@@ -69,6 +71,22 @@ def insert(cursor: DuckDBPyConnection, table: str, columns: Sequence[str], rows:
     if lists:
         values = ", ".join(["unnest(?)"] * len(columns))
         cursor.execute(f"INSERT INTO {table} ({', '.join(columns)}) SELECT {values}", lists)
+
+
+def execute(cursor: DuckDBPyConnection, text: str, values: Mapping[str, Any]) -> DuckDBPyConnection:
+    """Execute a statement, which the next time is not parsed again, also with another cursor.
+
+    DuckDB 2.0 parses a statement in 0.1 to 0.45 ms: a fourth of the time of a question that has a few rows.
+
+    Args:
+        cursor: of a lease.
+        text: a constant, since it is kept for good.
+        values: of the parameters, by their names.
+    """
+    if (statement := _PARSED.get(text)) is None:
+        (statement,) = cursor.extract_statements(text)
+        _PARSED[text] = statement
+    return cursor.execute(statement, values)
 
 
 def of_one_instant(database: Database, attempt: Callable[[], Made | None]) -> Made:

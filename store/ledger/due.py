@@ -201,6 +201,11 @@ def _signs(cursor: DuckDBPyConnection, windows: Mapping[int, tuple[datetime, dat
     return dict(cursor.execute(_LAST_SIGNS, values | {"start": min(starts), "end": max(ends)}).fetchall())
 
 
+def heard_at(ts: datetime, received_at: datetime) -> datetime:
+    """As `HEARD_AT`, of what has both times."""
+    return received_at if abs(received_at - ts) <= CLOCKS_AGREE else ts
+
+
 def slot_number(at: datetime, poll_seconds: int) -> int:
     """The number of the slot that contains an instant."""
     return _epoch_us(at) // (poll_seconds * 1_000_000)

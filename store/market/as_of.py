@@ -5,13 +5,16 @@ Nothing that was recorded later than the instant, or at the end of the time, has
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from duckdb import DuckDBPyConnection
 
+from store.file.rows import execute
+from store.instants import EPOCH
 from store.kinds import OPTIONS, SURFACES
-from store.ledger.due import HEARD_AT, at_slot, slot_number
-from store.models import CLOCKS_AGREE, from_column, to_column
+from store.ledger.due import at_slot, heard_at, slot_number
+from store.models import from_column, to_column
 
 from .instruments import Option, OptionType
 
@@ -22,12 +25,12 @@ _USUAL_S = 300
 _COMES_WITHIN = timedelta(seconds=10)
 
 # Without ORDER BY and LIMIT, which take longer than to read the few rows.
-_NEWEST = f"""
-SELECT ts, {HEARD_AT}, received_at, source, index_price, rejected
+_NEWEST = """
+SELECT ts, received_at, source, index_price, rejected
 FROM snapshots
 WHERE feed = $feed
   AND ts BETWEEN $since AND $at
-"""  # noqa: S608 the expression is a constant
+"""
 
 _PERIOD = """
 SELECT arg_max(feeds[$feed], started_at)
@@ -41,14 +44,18 @@ FROM snapshots
 WHERE feed = $feed
 """
 
-_ROWS = f"""
+# Without ORDER BY, which takes 0.4 ms for the 1,150 rows of a chain. Python's sort takes 0.1 ms where they lie in
+# order, as in packed days, and 0.4 ms where they don't.
+_CHAIN = f"""
 SELECT {", ".join(column.name for column in OPTIONS.brought)}
 FROM options
 WHERE underlying = $underlying
   AND ts = $ts
-  {{and_expiry}}
-ORDER BY expiry, strike, option_type
 """  # noqa: S608 the names are constants
+
+_SMILE = f"{_CHAIN}  AND expiry = $expiry"
+
+_BY_CONTRACT = itemgetter(0, 1, 2)
 
 _OF_CONTRACT = f"""
 SELECT ts, {", ".join(column.name for column in OPTIONS.brought[3:])}
@@ -59,7 +66,6 @@ WHERE underlying = $underlying
   AND option_type = $option_type
   AND ts >= $start
   AND ts < $end
-ORDER BY ts
 """  # noqa: S608 the names are constants
 
 _SURFACES = f"""
@@ -68,7 +74,6 @@ FROM surfaces
 WHERE underlying = $underlying
   AND ts >= $start
   AND ts < $end
-ORDER BY ts
 """  # noqa: S608 the names are constants
 
 
@@ -150,7 +155,6 @@ class _Newest(NamedTuple):
     """A row of `_NEWEST`."""
 
     ts: datetime
-    heard_at: datetime
     received_at: datetime
     source: str
     index_price: float | None
@@ -175,12 +179,13 @@ def chain_at(cursor: DuckDBPyConnection, underlying: str, at: datetime, expiry: 
     newest = _newest(cursor, feed, at, since=at - timedelta(seconds=period_s) - _COMES_WITHIN)
     if newest is None:
         return None
+    ts, received_at = from_column(newest.ts), from_column(newest.received_at)
     return Chain(
         underlying=underlying,
         at=at,
-        slot=at_slot(slot_number(from_column(newest.heard_at), period_s), period_s),
-        ts=from_column(newest.ts),
-        received_at=from_column(newest.received_at),
+        slot=at_slot(slot_number(heard_at(ts, received_at), period_s), period_s),
+        ts=ts,
+        received_at=received_at,
         source=newest.source,
         index_price=newest.index_price,
         rejected=newest.rejected or 0,
@@ -191,7 +196,7 @@ def chain_at(cursor: DuckDBPyConnection, underlying: str, at: datetime, expiry: 
 def neighbours(cursor: DuckDBPyConnection, underlying: str, at: datetime) -> Neighbours:
     """Where the nearest snapshots of a chain are, to step to them. This alone looks later than the instant."""
     asked = {"feed": OPTIONS.feed(underlying), "at": to_column(at)}
-    ((before, after),) = cursor.execute(_NEIGHBOURS, asked).fetchall()
+    ((before, after),) = execute(cursor, _NEIGHBOURS, asked).fetchall()
     return Neighbours(before and from_column(before), after and from_column(after))
 
 
@@ -209,7 +214,7 @@ def contract(cursor: DuckDBPyConnection, option: Option, start: datetime, end: d
         "start": to_column(start),
         "end": to_column(end),
     }
-    return _aware(cursor.execute(_OF_CONTRACT, asked).fetchall())
+    return _by_time(execute(cursor, _OF_CONTRACT, asked))
 
 
 def surfaces(cursor: DuckDBPyConnection, underlying: str, start: datetime, end: datetime) -> list[tuple[Any, ...]]:
@@ -219,29 +224,38 @@ def surfaces(cursor: DuckDBPyConnection, underlying: str, start: datetime, end: 
         For each chain its exchange time, aware, and the values of the columns of `SURFACES` from `iv_7d` to `method`.
     """
     asked = {"underlying": underlying, "start": to_column(start), "end": to_column(end)}
-    return _aware(cursor.execute(_SURFACES, asked).fetchall())
+    return _by_time(execute(cursor, _SURFACES, asked))
 
 
-def _aware(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    """The rows with their first value, a time of the database, aware."""
-    return [(from_column(row[0]), *row[1:]) for row in rows]
+def _by_time(found: DuckDBPyConnection) -> list[tuple[Any, ...]]:
+    """The rows of a result, ascending by `ts`, which is made aware.
+
+    In 8,640 rows of a contract, this takes 4 ms with NumPy. ORDER BY, `fetchall` and `from_column` take 8 ms.
+    """
+    columns = found.fetchnumpy()  # a NULL is masked, and None in a list
+    order = columns["ts"].argsort(kind="stable")
+    since_epoch = columns.pop("ts")[order].view("timedelta64[us]")
+    others = (column[order].tolist() for column in columns.values())
+    return list(zip(map(EPOCH.__add__, since_epoch.tolist()), *others, strict=True))
 
 
 def _period_s(cursor: DuckDBPyConnection, feed: str, at: datetime) -> int:
     """The seconds between the slots of a feed at an instant."""
-    ((found,),) = cursor.execute(_PERIOD, {"feed": feed, "at": to_column(at)}).fetchall()
+    ((found,),) = execute(cursor, _PERIOD, {"feed": feed, "at": to_column(at)}).fetchall()
     return _USUAL_S if found is None else int(found)
 
 
 def _newest(cursor: DuckDBPyConnection, feed: str, at: datetime, since: datetime) -> _Newest | None:
-    asked = {"feed": feed, "at": to_column(at), "since": to_column(since), "clocks_agree": CLOCKS_AGREE}
-    found = map(_Newest._make, cursor.execute(_NEWEST, asked).fetchall())
+    asked = {"feed": feed, "at": to_column(at), "since": to_column(since)}
+    found = map(_Newest._make, execute(cursor, _NEWEST, asked).fetchall())
     return max(found, default=None, key=lambda each: each.ts)
 
 
 def _rows(cursor: DuckDBPyConnection, underlying: str, ts: datetime, expiry: datetime | None) -> tuple[Row, ...]:
-    asked: dict[str, Any] = {"underlying": underlying, "ts": ts}
-    if expiry is not None:
-        asked["expiry"] = to_column(expiry)
-    statement = _ROWS.format(and_expiry="" if expiry is None else "AND expiry = $expiry")
-    return tuple(map(Row._make, _aware(cursor.execute(statement, asked).fetchall())))
+    asked = {"underlying": underlying, "ts": ts}
+    if expiry is None:
+        found = execute(cursor, _CHAIN, asked).fetchall()
+    else:
+        found = execute(cursor, _SMILE, asked | {"expiry": to_column(expiry)}).fetchall()
+    expiries = {column: from_column(column) for column in {row[0] for row in found}}
+    return tuple([Row._make((expiries[row[0]], *row[1:])) for row in sorted(found, key=_BY_CONTRACT)])

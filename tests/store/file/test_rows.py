@@ -1,14 +1,17 @@
-"""Rows are bound as one list per column, also with missing values."""
+"""Rows are bound as one list per column, also with missing values. A statement is parsed once for all cursors."""
 
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
 
-from store.file.rows import insert
+from store.file.database import Database
+from store.file.rows import execute, insert
 
 COLUMNS = ("name", "ts", "price", "code", "targets")
+SUM = "SELECT sum(rows) FROM snapshots WHERE feed = $feed AND rows >= $least"
 NOON = datetime(2026, 11, 1, 12)  # noqa: DTZ001 as columns have it
 
 
@@ -51,3 +54,29 @@ def test_no_rows_need_no_statement(cursor):
     insert(cursor, "no_such_table", COLUMNS, [])
 
     assert stored(cursor) == []
+
+
+def test_a_parsed_statement_serves_other_values_and_other_files(database: Database, tmp_path: Path):
+    with database.write() as cursor:
+        cursor.execute("INSERT INTO snapshots (feed, rows) VALUES ('a', 1), ('a', 20), ('b', 300)")
+    with database.read() as cursor:
+        first = [execute(cursor, SUM, {"feed": feed, "least": 1}).fetchall() for feed in "ab"]
+    with database.read() as cursor:  # the file was closed and opened again
+        later = execute(cursor, SUM, {"feed": "a", "least": 2}).fetchall()
+    other = Database(tmp_path / "other.duckdb")
+    other.migrate()
+    with other.read() as cursor:
+        elsewhere = execute(cursor, SUM, {"feed": "a", "least": 1}).fetchall()
+
+    assert (first, later, elsewhere) == ([[(21,)], [(300,)]], [(20,)], [(None,)])
+
+
+def test_a_statement_that_failed_runs_once_its_table_is_there():
+    with duckdb.connect() as connection:
+        with pytest.raises(duckdb.CatalogException):
+            execute(connection, "SELECT $value + a FROM later", {"value": 1})
+        connection.execute("CREATE TABLE later AS SELECT 1 AS a")
+
+        found = execute(connection, "SELECT $value + a FROM later", {"value": 1}).fetchall()
+
+    assert found == [(2,)]

@@ -151,6 +151,24 @@ def test_a_contract_and_the_surfaces_are_read_over_a_time_also_where_days_are_pa
     assert found[0] == (its.ts, *made.columns, METHOD)
 
 
+def test_a_contract_is_ascending_also_where_a_packed_day_lies_behind_later_rows(database: Database):
+    seconds = [0, 300, 86_400, 86_700]
+    record(database, *seconds)
+    with database.write() as cursor:
+        packed = packing.next_chains(cursor, START + DAY)
+        assert packed is not None
+        packing.pack(cursor, packed)
+
+    with database.read() as cursor:
+        life = contract(cursor, OPTION, START, START + 2 * DAY)
+        found = [chain_at(cursor, "BTC", START + (each + 1) * SECOND) for each in seconds]
+
+    its = [row for each in found if each for row in each.rows if row[:3] == OPTION[1:]]
+    assert [row[0] for row in life] == [START + (each + 1) * SECOND for each in seconds]
+    assert [row[1:] for row in life] == [row[3:] for row in its]
+    assert None in life[0]
+
+
 def quote(row: Row) -> Quote:
     return Quote(*(getattr(row, name) for name in Quote._fields))
 
