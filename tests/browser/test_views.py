@@ -121,6 +121,20 @@ def test_back_after_links_to_other_pages_leads_through_the_views_that_were_shown
     expect(page.get_by_role("radio", name="1w")).to_be_checked()
 
 
+def test_bars_that_a_range_does_not_offer_leave_the_address(live, page):
+    page, _ = page
+    page.goto(f"{live.url}/history?bars=5m")
+    drawn(page)
+
+    page.get_by_text("1y", exact=True).click()
+
+    wait_until(lambda: page.evaluate("location.search") == "?range=1y")
+    expect(page.get_by_text("1d", exact=True)).to_have_count(1)  # the choice before the last one may still be there
+    page.get_by_text("1d", exact=True).click()
+    wait_until(lambda: page.evaluate("location.search") == "")
+    expect(page.get_by_text("bars of 1 min")).to_be_visible()
+
+
 def test_zooming_out_never_zooms_in(live, page):
     page, _ = page
     page.goto(f"{live.url}/history?range=15m")
