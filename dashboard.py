@@ -99,7 +99,7 @@ def show() -> None:
     """Show the page that was asked for, under the title that all pages share."""
     from pages.common import access, address, ranges, sign_in
     from pages.common.header import title_row
-    from pages.common.translation import bear_translation
+    from pages.common.scripts import run_scripts
     from pages.common.words import text
 
     st.set_page_config(layout="wide", page_icon=LOGO)
@@ -122,7 +122,7 @@ def show() -> None:
         return
     if trouble:
         st.error(f"Not recording. {text.escaped(str(trouble))}", icon=":material/error:")
-    bear_translation()
+    run_scripts()
     if address.arrive(page.url_path):
         ranges.forget_shown()
     title_row(page.title)

@@ -105,6 +105,9 @@ def table(rules: Sequence[RuleStand], name: str) -> None:
     """Many rules, a row for each condition and index."""
     zone = text.zone()
     rows = [row for rule in rules for row in table_rows(rule, name)]
+    if not rows:
+        empty(f"No rule watches {text.pair(name)}: it is not recorded now.", ":material/notifications_off:")
+        return
     columns = ("Rule", "Severity", "Condition", "Index", "State", "Now", "Distance", f"Last fired, {zone.key}")
     st.dataframe(dict(zip(columns, zip(*rows, strict=True), strict=True)), hide_index=True, height=400)
 

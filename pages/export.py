@@ -70,7 +70,7 @@ HEALED = (
 
 def candle_interval() -> timedelta:
     named = st.selectbox(
-        "Interval", list(INTERVALS), index=list(INTERVALS).index("1m"), key="bars", bind="query-params", width=120
+        "Interval", list(INTERVALS), index=list(INTERVALS).index("1m"), key="interval", bind="query-params", width=120
     )
     return INTERVALS[named]
 

@@ -63,6 +63,8 @@ def toolbar() -> tuple[list[str], View]:
     start, end = exact_range(names) if span == EXACT else (None, None)
     view = View(span, start, end, candles=drawn == CANDLES and len(names) == 1)
     choices = {AUTO: None, **{INTERVAL_NAMES[each]: each for each in intervals_for(length(names, view))}}
+    if st.session_state.get("bars", AUTO) not in choices:  # of another range; Streamlit would leave it in the address
+        st.session_state["bars"] = AUTO
     chosen = bars.selectbox(
         "Bars",
         list(choices),

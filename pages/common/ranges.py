@@ -177,4 +177,5 @@ def _typed(name: str, key: str, put: datetime) -> None:
         st.session_state[_CLEARED] = st.session_state.get(_CLEARED, 0) + 1
     elif local != put:
         forget_zooms()
-        address.keep(**{name: to_url(local.replace(tzinfo=text.zone()))})
+        # Clocks show some times twice: an end in the second of both hours stays there.
+        address.keep(**{name: to_url(local.replace(tzinfo=text.zone(), fold=put.fold))})

@@ -96,6 +96,45 @@ def test_back_from_a_zoom_and_from_another_page_shows_the_range_of_before(live, 
     assert page.url.endswith("/history?range=6h")
 
 
+def test_back_after_links_to_other_pages_leads_through_the_views_that_were_shown(live, page):
+    page, line = page
+    chosen = f"{live.url}/history?chart=Candles&range=1w"
+    page.goto(chosen)
+    drawn(page)
+
+    def follow(name: str) -> None:
+        page.get_by_role("link", name=name, exact=True).click()
+        expect(page.get_by_role("heading", name=name, exact=True)).to_be_visible()
+        line.wait_for_questions(1)  # the first refresh completes the address
+
+    follow("Quality")
+    follow("History")
+    wait_until(lambda: page.evaluate("location.href") == chosen)
+    follow("Export")
+
+    for title, address in (("History", chosen), ("Quality", f"{live.url}/quality"), ("History", chosen)):
+        page.go_back()
+        expect(page.get_by_role("heading", name=title, exact=True)).to_be_visible()
+        line.wait_for_questions(2)
+        assert page.evaluate("location.href") == address
+    expect(page.get_by_role("radio", name="Candles")).to_be_checked()
+    expect(page.get_by_role("radio", name="1w")).to_be_checked()
+
+
+def test_bars_that_a_range_does_not_offer_leave_the_address(live, page):
+    page, _ = page
+    page.goto(f"{live.url}/history?bars=5m")
+    drawn(page)
+
+    page.get_by_text("1y", exact=True).click()
+
+    wait_until(lambda: page.evaluate("location.search") == "?range=1y")
+    expect(page.get_by_text("1d", exact=True)).to_have_count(1)  # the choice before the last one may still be there
+    page.get_by_text("1d", exact=True).click()
+    wait_until(lambda: page.evaluate("location.search") == "")
+    expect(page.get_by_text("bars of 1 min")).to_be_visible()
+
+
 def test_zooming_out_never_zooms_in(live, page):
     page, _ = page
     page.goto(f"{live.url}/history?range=15m")

@@ -111,6 +111,17 @@ def test_a_rule_for_all_indexes_leaves_other_feeds_out(open_page, recorded: Data
     assert move.count(":material/") == 1
 
 
+def test_many_rules_say_so_where_none_is_of_the_chosen_index(open_page, recorded: Database):
+    many = tuple(f"coin{number}_usd" for number in range(100))
+    in_force(recorded, RULES[:1])
+    with recorder(recorded, indexes=many):
+        page = open_page("alerts", index="btc_usd")
+
+    assert page.info[0].value == "No rule watches BTC / USD: it is not recorded now."
+    assert not page.exception
+    assert not page.error
+
+
 def test_a_level_says_why_it_waits(open_page, recorded: Database):
     level = {"name": "Level", "kind": "level", "price": 103.05, "indexes": ["btc_usd"]}
     in_force(recorded, [{**level, "direction": "up"}, {**level, "name": "Floor", "direction": "down"}])

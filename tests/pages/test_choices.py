@@ -70,3 +70,15 @@ def test_an_empty_choice_in_the_address_is_the_default(open_page, database, name
     assert not first
     assert page.segmented_control(key=key).value == default
     assert not page.exception
+
+
+def test_bars_of_history_and_the_interval_of_an_export_are_apart(page):
+    page.selectbox(key="bars").set_value("5m").run()
+    page.switch_page("pages/export.py").run()
+
+    page.segmented_control(key="rows").set_value("Candles").run()
+
+    assert page.selectbox(key="interval").value == "1m"
+    page.selectbox(key="interval").set_value("1h").run()
+    page.switch_page("pages/history.py").run()
+    assert page.selectbox(key="bars").value == "5m"

@@ -89,7 +89,7 @@ def test_a_file_of_ticks_is_announced_made_and_linked(open_page: Open, recorded:
 
 def test_candles_of_several_indexes_without_healed_points_as_csv(open_page: Open, recorded: Database):
     page = open_page(
-        "export", index=["btc_usd", "eth_usd"], rows="Candles", bars="5m", range="1h", format="CSV", healed="false"
+        "export", index=["btc_usd", "eth_usd"], rows="Candles", interval="5m", range="1h", format="CSV", healed="false"
     )
 
     made(page)
@@ -270,7 +270,7 @@ def test_where_routes_are_not_served_a_large_file_is_named_with_the_limit(open_p
 
 
 def test_programs_ask_for_the_same(open_page: Open, recorded: Database):
-    page = open_page("export", index="btc_usd", rows="Candles", bars="1m", format="CSV", healed="false")
+    page = open_page("export", index="btc_usd", rows="Candles", interval="1m", format="CSV", healed="false")
 
     curl, pandas, polars, duckdb, command = code(page)
 

@@ -48,14 +48,15 @@ class History:
     def inside(self) -> dict[str, pd.DataFrame]:
         """The bars without those beyond the ends, which a line of averages comes from and leads to.
 
-        An index with none but those keeps them: they are all that is known of the range. One without any is left out.
+        An index with none but those keeps the first one, an average that covers the start: it is all that is known of
+        the range. An index without any is left out.
         """
         found = {}
         for name, frame in self.bars.items():
             opened = frame["open_time"]
             its = frame[((opened + self.interval > self.start) | (opened == self.start)) & (opened < self.end)]
             if len(frame):
-                found[name] = its if len(its) else frame
+                found[name] = its if len(its) else frame[:1]
         return found
 
 

@@ -148,6 +148,27 @@ def test_measures_leave_out_what_lies_beyond_the_range(open_page, database):
     assert (measures(page)["Open"], measures(page)["Close"]) == ("101.00", "102.00")
 
 
+def test_a_range_within_an_average_has_the_measures_of_that_average_alone(open_page, database):
+    minute = timedelta(minutes=1)
+    with database.write() as cursor:
+        averages.append(cursor, "btc_usd", [(NOON + n * minute, 100.0 + n) for n in range(4)], 60)
+
+    page = open_page("history", start="2026-11-01T12:01:20Z", end="2026-11-01T12:01:40Z")
+
+    assert {measures(page)[part] for part in ("Open", "High", "Low", "Close")} == {"101.00"}
+    assert measures(page)["Change"] == "0.00 %"
+
+
+def test_an_average_that_begins_where_the_range_ends_is_not_of_the_range(open_page, database):
+    with database.write() as cursor:
+        averages.append(cursor, "btc_usd", [(NOON, 100.0)], 60)
+
+    page = open_page("history", start="2026-11-01T11:00Z", end="2026-11-01T12:00Z")
+
+    assert page.info[0].value.startswith("No ticks of BTC / USD from 1 Nov 2026, 11:00 to 1 Nov 2026, 12:00.")
+    assert not page.metric
+
+
 def test_history_that_begins_within_the_range_says_since_when_it_is_recorded(open_page, seeded):
     page = open_page("history", start="2026-10-31T11:00Z", end="2026-11-01T13:00Z")
 

@@ -132,6 +132,16 @@ def test_an_end_of_the_range_can_be_typed_in_the_time_of_the_visitor(open_page, 
     assert measures(page)["Open"] == "115.00"
 
 
+@pytest.mark.parametrize(("hour", "then"), [(0, "00:50"), (1, "01:50")])
+def test_a_time_typed_in_the_hour_that_clocks_show_twice_stays_in_the_shown_one_of_both(open_page, seeded, hour, then):
+    shown = {"start": "2026-10-24T22:00Z", "end": f"2026-10-25T{hour:02}:40Z"}
+    page = open_page("history", timezone="Europe/Lisbon", **shown)
+
+    page.datetime_input[1].set_value(datetime(2026, 10, 25, 1, 50)).run()  # noqa: DTZ001
+
+    assert page.query_params["end"] == f"2026-10-25T{then}:00Z"
+
+
 def test_an_end_typed_before_the_start_is_reported_and_the_range_stays(open_page, seeded):
     page = open_page("history", **HOUR_OF_TICKS)
 
