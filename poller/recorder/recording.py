@@ -11,6 +11,7 @@ from functools import partial
 
 import schedule
 
+from poller.demo.past import make_past
 from poller.exchange.client import DeribitClient
 from poller.exchange.clock import ExchangeClock
 from poller.exchange.errors import ExchangeError
@@ -144,6 +145,8 @@ class Recording:
                     self._database, clock=self._clock, quiet=self._quiet, each_s=self._limits.history.check_s
                 )
                 group.create_task(checking.run())
+            if self._settings.demo:
+                group.create_task(self._make_past())
             group.create_task(Jobs(self._by_the_clock).run())
 
     async def _check_names(self) -> None:
@@ -309,6 +312,12 @@ class Recording:
                 return known_to
             async with self._served:
                 await self._served.wait()
+
+    async def _make_past(self) -> None:
+        with guarded("past of the demo"):
+            await self._all_is_stored()
+            wait_s = self._limits.store_wait_s
+            await make_past(self._feeds, self._database, quiet=self._quiet, store_wait_s=wait_s)
 
     async def _checkpoint(self) -> None:
         wait_s = self._limits.store_wait_s
