@@ -123,6 +123,8 @@ class Recording:
         for cadence in self._cadences:
             names, seconds = ", ".join(feed.name for feed in cadence.feeds), cadence.period.total_seconds()
             log.info("recording %s every %d s into %s", names, seconds, self._database.path)
+        if self._settings.markets_left_out:
+            log.warning("%s", self._settings.markets_left_out)
         self._writer.start()
         async with asyncio.TaskGroup() as group:
             for cadence in self._cadences:
