@@ -42,6 +42,10 @@ _REQUESTS_A_SECOND = 1000
 _FIRST_PAGES_S = 15.0
 
 
+# Two thirds of the time are left to pages, polls and the exchange's history.
+_RESTS = 2
+
+
 class Part(NamedTuple):
     """A part of the past: snapshots of one kind, `step` apart, from the first run back to `reach` before it.
 
@@ -144,7 +148,7 @@ async def _make(
                 if snapshots := await _asked(feed, slots, client, clock):
                     async with quiet():
                         await in_thread(partial(store, feed, snapshots), _THREAD)
-                await asyncio.sleep(time.monotonic() - began_s)  # leave half of the time to pages and history
+                await asyncio.sleep(_RESTS * (time.monotonic() - began_s))
 
 
 async def _asked(feed: Feed, slots: Sequence[datetime], client: DeribitClient, clock: _Clock) -> list[Observation]:
