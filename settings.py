@@ -14,7 +14,7 @@ import os
 import re
 import sys
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -35,6 +35,7 @@ from pydantic import (
 )
 from pydantic_settings import (
     BaseSettings,
+    InitSettingsSource,
     NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
@@ -44,6 +45,7 @@ from pydantic_settings import (
 VERSION = "0.1.0"
 ROOT = Path(__file__).resolve().parent
 PREFIX = "TICKWELL_"
+_MARKETS = f"{PREFIX}MARKETS"
 
 # The exchange publishes no limit for readers that do not sign in. 5 a second is a quarter of the limit for signed-in
 # readers (docs.deribit.com/articles/rate-limits, read 2026-09), so it is safe.
@@ -85,7 +87,7 @@ def _names(value: object) -> object:
 
 
 def _names_or_none(value: object) -> object:
-    """As `_names`; the word none stands for no name, because an empty value counts as not set."""
+    """As `_names`; the word none stands for no name."""
     names = _names(value)
     return () if names == ("none",) else names
 
@@ -154,8 +156,18 @@ class _Secrets(TomlConfigSettingsSource):
         except OSError as error:
             raise SettingsError(f"{file_path} can't be read as a file of secrets: {error.strerror}") from error
         self.auth = secrets.get("auth", self.auth)
-        ours = {name: value for name, value in secrets.items() if name.startswith(PREFIX) and value != ""}
+        ours = {
+            name: value
+            for name, value in secrets.items()
+            if name.startswith(PREFIX) and (value != "" or name == _MARKETS)
+        }
         return {name.removeprefix(PREFIX).lower(): value for name, value in ours.items()}
+
+
+def _no_markets(settings_cls: type[BaseSettings], place: Mapping[str, str | None]) -> InitSettingsSource:
+    """No market, if a place has an empty TICKWELL_MARKETS. Any other setting that is empty counts as not set."""
+    is_empty = any(name.upper() == _MARKETS and value == "" for name, value in place.items())
+    return InitSettingsSource(settings_cls, {"markets": ()} if is_empty else {})
 
 
 class Settings(BaseSettings):
@@ -219,8 +231,8 @@ class Settings(BaseSettings):
         le=3600,
     )
     markets: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names_or_none)] = Field(
-        (),
-        description="currencies whose futures, options, DVOL and funding are recorded: BTC,ETH; none: only indexes",
+        ("BTC", "ETH"),
+        description="currencies whose futures, options, DVOL and funding are recorded; none, or empty: only indexes",
     )
     market_seconds: int = Field(
         60,
@@ -276,6 +288,17 @@ class Settings(BaseSettings):
         return int(float(amount) * (1024 if "I" in unit else 1000) ** (1 + "KMGT".index(unit[0])))
 
     @property
+    def markets_left_out(self) -> str | None:
+        """Why the default markets are not recorded, in one line; None if they are, or if MARKETS is set."""
+        if self.markets or "markets" in self.model_fields_set:
+            return None
+        return (
+            f"futures, options, DVOL and funding are not recorded: {PREFIX}INDEXES with {len(self.indexes)} names each "
+            f"{self.poll_seconds} s leave no room for them in {MAX_REQUESTS_PER_SECOND} requests a second; raise "
+            f"{PREFIX}POLL_SECONDS, or set {_MARKETS}=none"
+        )
+
+    @property
     def requests_a_second(self) -> float:
         """The average number of requests that recording takes. Logs that are asked each hour don't count."""
         chains = 1 / self.options_seconds if self.options_seconds else 0.0
@@ -290,7 +313,14 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 the signature is pydantic's
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, _Secrets(settings_cls), env_settings, dotenv_settings
+        return (
+            init_settings,
+            _Secrets(settings_cls),
+            env_settings,
+            _no_markets(settings_cls, os.environ),
+            dotenv_settings,
+            _no_markets(settings_cls, _in_env_file()),
+        )
 
     @field_validator("*", mode="before")
     @classmethod
@@ -379,11 +409,18 @@ class Settings(BaseSettings):
         return tuple(email.lower() for email in emails)
 
     @model_validator(mode="after")
+    def _with_room_for_the_default(self) -> Self:
+        """Leave the default markets out where the indexes leave them no room in the request budget."""
+        if "markets" not in self.model_fields_set and self.requests_a_second > MAX_REQUESTS_PER_SECOND:
+            self.__dict__["markets"] = ()  # the model is frozen
+        return self
+
+    @model_validator(mode="after")
     def _priced_in_a_coin(self) -> Self:
         linear = next((name for name in self.markets if name in _LINEAR), None)
         if linear is not None:
             raise ValueError(
-                f"{PREFIX}MARKETS names {linear}: what is priced in {linear} is linear and has other units, so only "
+                f"{_MARKETS} names {linear}: what is priced in {linear} is linear and has other units, so only "
                 "markets that are priced in their own coin are recorded, such as BTC,ETH"
             )
         return self
@@ -399,7 +436,7 @@ class Settings(BaseSettings):
             )
         if self.requests_a_second > MAX_REQUESTS_PER_SECOND:
             raise ValueError(
-                f"{PREFIX}INDEXES with {count} names each {seconds} s and {PREFIX}MARKETS with {len(self.markets)} "
+                f"{PREFIX}INDEXES with {count} names each {seconds} s and {_MARKETS} with {len(self.markets)} "
                 f"currencies ask for {self.requests_a_second:.3g} requests a second: at most "
                 f"{MAX_REQUESTS_PER_SECOND} are allowed, so raise {PREFIX}POLL_SECONDS or {PREFIX}MARKET_SECONDS"
             )
@@ -561,14 +598,22 @@ def _sign_in(auth: Any) -> SignIn:
 
 def _given_names() -> set[str]:
     """The names with our prefix in the environment, in .env and in the secrets."""
-    env_file = Path(str(Settings.model_config.get("env_file")))
-    in_file = dotenv_values(stream=io.StringIO(_text_of(env_file)), interpolate=False)
+    env_file, in_file = _env_file(), _in_env_file()
     for name, value in in_file.items():
         for referred in _REFERENCE.findall(value or "") if name.startswith(PREFIX) else ():
             if referred not in {*os.environ, *in_file}:  # python-dotenv would leave it out without a word
                 raise SettingsError(f"{env_file}: {name} has ${{{referred}}}, but no such variable is set")
     given = {name for name in (*os.environ, *in_file) if name.startswith(PREFIX)}
     return given | {PREFIX + name.upper() for name in _Secrets(Settings).toml_data}
+
+
+def _env_file() -> Path:
+    return Path(str(Settings.model_config.get("env_file")))
+
+
+def _in_env_file() -> dict[str, str | None]:
+    """The lines of .env, as they stand there."""
+    return dotenv_values(stream=io.StringIO(_text_of(_env_file())), interpolate=False)
 
 
 def _text_of(env_file: Path) -> str:

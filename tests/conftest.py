@@ -40,6 +40,9 @@ in_whole = pytest.mark.skipif(not WHOLE, reason="slow: runs with make test WHOLE
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")  # no test fails because the machine is busy
 
+UNLESS_ASKED = {"markets": "none"}
+"""Settings of all tests and their programs, unless a test asks for others: most tests are about indexes alone."""
+
 LIBRARIES = ("httpx", "httpcore", "stamina", "schedule", "asyncio", "urllib3", "requests")
 
 
@@ -98,9 +101,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFil
 
 @pytest.fixture(autouse=True)
 def _nothing_from_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No setting and no proxy of the developer's shell, .env or secrets reaches a test."""
+    """No setting and no proxy of the developer's shell, .env or secrets reaches a test. Markets are off."""
     for name in [name for name in os.environ if name.startswith("TICKWELL_") or name.lower().endswith("_proxy")]:
         monkeypatch.delenv(name)
+    for name, value in UNLESS_ASKED.items():
+        monkeypatch.setenv(f"TICKWELL_{name.upper()}", value)
     monkeypatch.setitem(Settings.model_config, "env_file", "/nonexistent/.env")
     monkeypatch.setitem(Settings.model_config, "toml_file", [])
 
@@ -227,7 +232,7 @@ class Program:
 
     def __init__(self, *command: str, **settings: Any) -> None:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("TICKWELL_")}
-        environment |= {f"TICKWELL_{name.upper()}": str(value) for name, value in settings.items()}
+        environment |= {f"TICKWELL_{name.upper()}": str(value) for name, value in (UNLESS_ASKED | settings).items()}
         forked = may_fork(*command)
         self.process = (Forked if forked else subprocess.Popen[str])(
             command if forked else [sys.executable, "-m", *command],

@@ -18,6 +18,12 @@ PORTS = "a port from 1 to 65535 such as 9464, or an address and a port such as 0
 INDEX_NAMES = "index names as Deribit spells them, separated by commas, such as btc_usd,eth_usd"
 
 
+@pytest.fixture(autouse=True)
+def _default_markets(monkeypatch):
+    """Most other tests record no market; here the default counts."""
+    monkeypatch.delenv("TICKWELL_MARKETS")
+
+
 @pytest.fixture
 def given_(monkeypatch):
     """Put settings into the environment, by their names without the prefix."""
@@ -60,7 +66,7 @@ def test_without_any_setting_the_defaults_count():
         "database": ROOT / "data/ticks.duckdb",
         "indexes": ("btc_usd", "eth_usd"),
         "poll_seconds": 5,
-        "markets": (),
+        "markets": ("BTC", "ETH"),
         "market_seconds": 60,
         "options_seconds": 300,
         "poller": "embedded",
@@ -198,6 +204,44 @@ def test_the_word_none_takes_the_markets_out(given_):
     given_(MARKETS="none")
 
     assert load().markets == ()
+
+
+def test_an_empty_value_takes_the_markets_out_and_a_value_of_an_earlier_place_wins(given_, files):
+    files.env.write_text("TICKWELL_MARKETS=\n")
+    assert load().markets == ()
+
+    given_(MARKETS="ETH")
+    assert load().markets == ("ETH",)
+
+    given_(MARKETS="")
+    files.env.write_text("TICKWELL_MARKETS=BTC\n")
+    assert load().markets == ()
+
+    files.secrets.write_text('TICKWELL_MARKETS = "BTC"\n')
+    assert load().markets == ("BTC",)
+
+    given_(MARKETS="BTC")
+    files.secrets.write_text('TICKWELL_MARKETS = ""\n')
+    assert load().markets == ()
+
+
+def test_indexes_without_room_for_the_default_markets_are_recorded_alone(given_):
+    given_(INDEXES="a_usd,b_usd,c_usd,d_usd,e_usd", POLL_SECONDS="1")
+
+    loaded = load()
+
+    assert loaded.markets == ()
+    assert loaded.markets_left_out == (
+        "futures, options, DVOL and funding are not recorded: TICKWELL_INDEXES with 5 names each 1 s leave no room for "
+        "them in 5 requests a second; raise TICKWELL_POLL_SECONDS, or set TICKWELL_MARKETS=none"
+    )
+
+
+@pytest.mark.parametrize("given", [{}, {"MARKETS": "none"}, {"MARKETS": ""}, {"MARKETS": "ETH"}])
+def test_no_line_says_so_where_the_markets_have_room_or_are_set(given_, given):
+    given_(**given)
+
+    assert load().markets_left_out is None
 
 
 def test_several_bad_values_are_named_in_one_line(given_):
@@ -405,7 +449,7 @@ def test_secrets_in_another_encoding_are_refused_by_name(files, encoding, fault)
     assert refusal() == f"{files.secrets} {fault}"
 
 
-@pytest.mark.parametrize("name", [field.upper() for field in Settings.model_fields])
+@pytest.mark.parametrize("name", sorted({field.upper() for field in Settings.model_fields} - {"MARKETS"}))
 def test_a_blank_value_counts_as_unset_in_every_source(files, given_, name):
     default = load()
     given_(**{name: ""})

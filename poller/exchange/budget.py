@@ -138,7 +138,11 @@ class Budget:
         return back_at_s[-self._a_second] - now_s if len(back_at_s) >= self._a_second else 0.0
 
     def _is_kept_from(self, period: float) -> bool:
-        """Are all tokens for shorter periods, which wait for one or would not find one in their next slots?"""
+        """Are all tokens for shorter periods, which wait for one or would not find one in their next slots?
+
+        A token that a slot of a shorter period took is back for its next slot. All others are not.
+        """
         if any(number for shorter, number in self._waiting.items() if shorter < period):
             return True
-        return sum(token.period >= period for token in self._taken) + self.due_soon(period) >= self._a_second
+        others = sum(token.period >= period or not token.period for token in self._taken)
+        return others + self.due_soon(period) >= self._a_second

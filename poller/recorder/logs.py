@@ -126,8 +126,9 @@ class Logs:
                 await self._undisturbed(partial(self._store, feed, entries.rows, reached))
             if reached == before or reached >= until:
                 return
-            self._long.add(feed.name)
-            self._tell_progress(feed.name, (reached - start).days, (until - start).days)
+            if (until - reached).total_seconds() > feed.period_s:  # the next entry is there already
+                self._long.add(feed.name)
+                self._tell_progress(feed.name, (reached - start).days, (until - start).days)
             async with self._pacing:
                 await asyncio.sleep(self._spacing_s)
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from poller.demo.exchange import exchange_url
 from poller.exchange.client import DeribitClient
 from poller.exchange.clock import ExchangeClock
 from poller.feeds.chosen import feeds_of
@@ -24,7 +25,6 @@ from store.health.status import stale_after_s
 from store.models import Gap, utc_now
 
 from .cadence import Cadence, cadences_of
-from .exchange import exchange_url
 
 # The time for each feed, besides the wait for its turn in the request budget.
 _SECONDS = 20.0

@@ -12,6 +12,7 @@ from typing import Literal, cast
 
 from poller.alerts.delivery import Delivery
 from poller.alerts.judging import Alerts
+from poller.demo.exchange import exchange_url
 from poller.exchange.budget import Budget
 from poller.exchange.client import DeribitClient
 from poller.exchange.clock import ExchangeClock
@@ -30,7 +31,6 @@ from store.kinds import TICKS, kind_of
 from store.models import utc_now
 
 from .board import Board
-from .exchange import exchange_url
 from .limits import Limits
 from .recording import Parts, Recording
 

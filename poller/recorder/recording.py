@@ -11,6 +11,7 @@ from functools import partial
 
 import schedule
 
+from poller.demo.past import make_past
 from poller.exchange.client import DeribitClient
 from poller.exchange.clock import ExchangeClock
 from poller.exchange.errors import ExchangeError
@@ -122,6 +123,8 @@ class Recording:
         for cadence in self._cadences:
             names, seconds = ", ".join(feed.name for feed in cadence.feeds), cadence.period.total_seconds()
             log.info("recording %s every %d s into %s", names, seconds, self._database.path)
+        if self._settings.markets_left_out:
+            log.warning("%s", self._settings.markets_left_out)
         self._writer.start()
         async with asyncio.TaskGroup() as group:
             for cadence in self._cadences:
@@ -144,6 +147,8 @@ class Recording:
                     self._database, clock=self._clock, quiet=self._quiet, each_s=self._limits.history.check_s
                 )
                 group.create_task(checking.run())
+            if self._settings.demo:
+                group.create_task(self._make_past())
             group.create_task(Jobs(self._by_the_clock).run())
 
     async def _check_names(self) -> None:
@@ -309,6 +314,12 @@ class Recording:
                 return known_to
             async with self._served:
                 await self._served.wait()
+
+    async def _make_past(self) -> None:
+        with guarded("past of the demo"):
+            await self._all_is_stored()
+            wait_s = self._limits.store_wait_s
+            await make_past(self._feeds, self._database, quiet=self._quiet, store_wait_s=wait_s)
 
     async def _checkpoint(self) -> None:
         wait_s = self._limits.store_wait_s

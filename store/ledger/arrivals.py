@@ -27,6 +27,12 @@ FROM snapshots
 GROUP BY feed
 """
 
+_BEFORE = """
+SELECT feed, ts
+FROM snapshots
+WHERE ts < ?
+"""
+
 
 def append(cursor: DuckDBPyConnection, snapshots: Iterable[Snapshot]) -> list[Snapshot]:
     """Store each snapshot whose (feed, ts) is new, with its rows in the table of its kind; return these snapshots.
@@ -51,6 +57,11 @@ def append(cursor: DuckDBPyConnection, snapshots: Iterable[Snapshot]) -> list[Sn
 def newest(cursor: DuckDBPyConnection) -> dict[str, datetime]:
     """The exchange time of the newest snapshot of each feed."""
     return {feed: from_column(ts) for feed, ts in cursor.execute(_NEWEST).fetchall()}
+
+
+def before(cursor: DuckDBPyConnection, end: datetime) -> set[tuple[str, datetime]]:
+    """The feed and the exchange time of each snapshot before `end`."""
+    return {(feed, from_column(ts)) for feed, ts in cursor.execute(_BEFORE, [to_column(end)]).fetchall()}
 
 
 def _by_kind(snapshots: Iterable[Snapshot]) -> Iterable[tuple[Kind, Sequence[Snapshot]]]:

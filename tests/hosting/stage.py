@@ -53,6 +53,7 @@ class Host:
             "HOME": str(self.app),
             "TICKWELL_DERIBIT_URL": self.settings.deribit_url,
             "TICKWELL_POLL_SECONDS": str(self.settings.poll_seconds),
+            "TICKWELL_MARKETS": ",".join(self.settings.markets) or "none",
             **more,
         }
 

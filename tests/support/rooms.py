@@ -43,7 +43,8 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "simulator.truth": set(),
         "feeds": {"timing", "exchange", "exchange.market"},
         "journal": {"timing", "alerts", "feeds"},
-        "recorder": {"timing", "network", "exchange", "feeds", "history", "alerts", "journal", "simulator"},
+        "demo": {"timing", "exchange", "feeds", "simulator"},
+        "recorder": {"timing", "network", "exchange", "feeds", "history", "alerts", "journal", "demo"},
         "commands": {"network", "alerts", "feeds", "recorder", "simulator"},
     },
     "pages.common": {

@@ -73,6 +73,11 @@ def of_period(budget: Budget, seconds: float) -> Callable[[], Awaitable[object]]
     return take
 
 
+async def after(seconds: float, take: Callable[[], Awaitable[object]]) -> None:
+    await asyncio.sleep(seconds)
+    await take()
+
+
 def test_slots_of_a_long_period_let_those_of_a_short_one_go_first_and_these_what_is_for_no_slot():
     budget = Budget(1)
 
@@ -100,6 +105,20 @@ def test_a_request_that_can_wait_leaves_room_for_the_slots_of_the_next_second():
 
     assert begun[1][1] < 0.3
     assert begun[2][1] >= 0.3
+
+
+def test_a_request_that_can_wait_leaves_room_for_slots_beside_requests_for_no_slot():
+    budget = Budget(5)
+    budget.due_soon = lambda seconds: 2 if seconds == math.inf else 0
+
+    begun = begun_at(
+        *[("names", budget.take)] * 2,
+        *[("history", lambda: budget.take(can_wait=True))] * 3,
+        *[("slot", lambda: after(0.1, of_period(budget, 1)))] * 2,
+    )
+
+    assert [name for name, _ in begun[:5]] == ["names", "names", "history", "slot", "slot"]
+    assert begun[4][1] < 0.5
 
 
 @pytest.mark.parametrize("due", [5, 60])

@@ -252,6 +252,24 @@ def test_a_long_history_is_asked_for_at_once_page_by_page_and_its_days_are_told(
     assert complete(tides, "tides/NORTH")
 
 
+def test_a_log_whose_next_entry_is_not_due_yet_tells_of_no_history(tides):
+    told: list[Any] = []
+    newest = START - timedelta(minutes=20)
+    asked: list[datetime] = []
+
+    async def ask(client: DeribitClient, start: datetime, end: datetime) -> Entries:
+        asked.append(start)
+        return Entries((), newest)
+
+    with tides.write() as cursor:
+        note(cursor, Log("tides/NORTH", newest - timedelta(hours=1)))
+    feed = LogFeed("tides/NORTH", 3600 * SECOND, START, timedelta(0), ask=ask, append=append_tides)
+    kept_until(logs_of(tides, told), [feed], lambda: asked[1:])
+
+    assert asked == [newest - timedelta(hours=1), newest]
+    assert told == []
+
+
 def test_the_pages_of_all_logs_together_keep_their_distance(tides):
     north, south = Pages(10), Pages(10)
     feeds = [hourly(north, START - timedelta(days=35)), hourly(south, START - timedelta(days=35), "tides/SOUTH")]

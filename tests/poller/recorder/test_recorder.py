@@ -143,6 +143,15 @@ def test_the_demo_records_from_its_own_simulator(start: Start, database: Databas
     assert (tick.source, tick.price) == ("simulator", price("btc_usd", tick.ts))
 
 
+def test_the_log_says_so_if_the_indexes_leave_no_room_for_the_default_markets(
+    start: Start, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.delenv("TICKWELL_MARKETS")
+    start(indexes=(*BOTH, "sol_usdc", "xrp_usdc", "ada_usdc"))
+
+    wait_until(lambda: [line for line in caplog.messages if "DVOL and funding are not recorded" in line])
+
+
 def test_a_minute_without_a_tick_is_summed_up_as_such(start: Start, caplog: pytest.LogCaptureFixture):
     caplog.set_level(logging.INFO, logger="tickwell")
     start(deribit_url="http://127.0.0.1:9", limits=Limits(minute_s=1))

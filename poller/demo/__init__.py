@@ -1,0 +1,1 @@
+"""A demo: the built-in simulator stands in for the exchange, and the market has a made-up past."""

@@ -1,0 +1,163 @@
+"""The past of a demo's market: futures and chains before its first run, as if a recorder had stored them.
+
+The exchange keeps no past of its chains, and neither does the simulator. A second simulator, whose clock stands in the
+past, is asked as a recorder asks, so a demo shows a market at once.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from functools import partial
+from typing import NamedTuple
+
+from poller.exchange.budget import Budget
+from poller.exchange.client import DeribitClient
+from poller.exchange.errors import ExchangeError
+from poller.feeds.feed import Feed, Observation
+from poller.timing.loop import in_thread
+from poller.timing.quiet import Quiet
+from poller.timing.slots import slot_of
+from store.errors import StoreError
+from store.file.database import Database
+from store.file.exchange import refuse_another
+from store.instants import EPOCH
+from store.kinds import FUTURES, OPTIONS, Kind, kind_of
+from store.ledger import arrivals, runs
+
+log = logging.getLogger("tickwell.recorder")
+
+_THREAD = "tickwell-demo"
+
+# The exchange makes summaries at multiples of 2 s and sends them 0.4 s later: these are of the slot itself.
+_ASKED_AFTER = timedelta(seconds=1.8)
+
+# The limits of the exchange don't count for our own simulator.
+_REQUESTS_A_SECOND = 1000
+
+
+# After the newest chains, the first pages of the exchange's history have this time for themselves. The simulator
+# computes in this process: without the pause, one of its replies took longer than 4 s.
+_FIRST_PAGES_S = 15.0
+
+
+# Two thirds of the time are left to pages, polls and the exchange's history.
+_RESTS = 2
+
+
+class Part(NamedTuple):
+    """A part of the past: snapshots of one kind, `step` apart, from the first run back to `reach` before it.
+
+    One transaction stores `at_once` of them.
+    """
+
+    kind: Kind
+    step: timedelta
+    reach: timedelta
+    at_once: int
+
+
+_MINUTES, _HOUR, _DAY, _MONTH = timedelta(minutes=5), timedelta(hours=1), timedelta(days=1), timedelta(days=30)
+
+# A chain takes 0.2 s of a core, so there are few: 85 of each currency. A snapshot of futures takes 5 ms.
+PARTS = (
+    Part(OPTIONS, _MINUTES, _MINUTES, 1),
+    Part(FUTURES, _MINUTES, _DAY, 24),
+    Part(OPTIONS, _HOUR, _DAY, 1),
+    Part(FUTURES, _HOUR, _MONTH, 24),
+    Part(OPTIONS, _DAY / 2, _MONTH, 1),
+)
+
+
+class _Clock:
+    """A clock that stands still."""
+
+    at = EPOCH
+
+    def __call__(self) -> datetime:
+        return self.at
+
+
+async def make_past(
+    feeds: Sequence[Feed],
+    database: Database,
+    *,
+    quiet: Quiet,
+    store_wait_s: float,
+    parts: Sequence[Part] = PARTS,
+    first_pages_s: float = _FIRST_PAGES_S,
+) -> None:
+    """Store what is not there yet of the time before the first run. The next start goes on after a failure.
+
+    Args:
+        feeds: the feeds of the recorder.
+        database: has a run.
+        quiet: gives time in which a write of 0.1 s delays no slot.
+        store_wait_s: the longest wait for a lease.
+        parts: what is stored, in this order.
+        first_pages_s: the pause after the first part.
+    """
+
+    def missing(some: Sequence[Part]) -> list[tuple[Feed, list[datetime]]]:
+        with database.read(store_wait_s) as cursor:
+            first_run = runs.runs(cursor)[0].started_at
+            return list(_missing(feeds, some, first_run, arrivals.before(cursor, first_run)))
+
+    try:
+        if found := await in_thread(partial(missing, parts[:1]), _THREAD):
+            await _make(found, database, quiet, store_wait_s)
+            await asyncio.sleep(first_pages_s)
+        if found := await in_thread(partial(missing, parts), _THREAD):
+            await _make(found, database, quiet, store_wait_s)
+            log.info("the past of the demo's market is made up")
+    except StoreError as error:
+        log.warning("the past of the demo's market comes with the next start: %s", error)
+
+
+def _missing(
+    feeds: Sequence[Feed], parts: Sequence[Part], first_run: datetime, known: set[tuple[str, datetime]]
+) -> Iterator[tuple[Feed, list[datetime]]]:
+    """The slots of each transaction that are not known."""
+    for part in parts:
+        newest = slot_of(first_run - timedelta(seconds=1), part.step)
+        slots = [newest - number * part.step for number in range(part.reach // part.step)]
+        for first in range(0, len(slots), part.at_once):
+            for feed in (each for each in feeds if kind_of(each.name) is part.kind):
+                new = [slot for slot in slots[first : first + part.at_once] if (feed.name, slot) not in known]
+                known.update((feed.name, slot) for slot in new)
+                if new:
+                    yield feed, new
+
+
+async def _make(
+    missing: Sequence[tuple[Feed, list[datetime]]], database: Database, quiet: Quiet, store_wait_s: float
+) -> None:
+    from poller.simulator.server import Simulator  # takes 1 MB, which only a demo needs
+
+    def store(feed: Feed, snapshots: Sequence[Observation]) -> None:
+        with database.write(store_wait_s) as cursor:
+            refuse_another(cursor, client.exchange)
+            feed.append(cursor, snapshots)
+
+    clock = _Clock()
+    with Simulator(clock=clock, limits=False) as simulator:
+        async with DeribitClient(simulator.url, clock=clock, budget=Budget(_REQUESTS_A_SECOND)) as client:
+            for feed, slots in missing:
+                began_s = time.monotonic()
+                if snapshots := await _asked(feed, slots, client, clock):
+                    async with quiet():
+                        await in_thread(partial(store, feed, snapshots), _THREAD)
+                await asyncio.sleep(_RESTS * (time.monotonic() - began_s))
+
+
+async def _asked(feed: Feed, slots: Sequence[datetime], client: DeribitClient, clock: _Clock) -> list[Observation]:
+    """The snapshots of some slots. At 08:00 UTC there is none: the exchange settles."""
+    found = []
+    for slot in slots:
+        clock.at = slot + _ASKED_AFTER
+        try:
+            found.append(await feed.ask(client))
+        except ExchangeError as error:
+            log.debug("%s has no past at %s: %s", feed.name, slot, error)
+    return found
