@@ -89,7 +89,9 @@ function figureOf(state) {
   const template = { layout: filled(STYLES.layout, theme) };
   Object.assign(layout, { template, dragmode, uirevision: view, height, autosize: true });
   // We keep the zoom ourselves: Plotly's uirevision drops it as soon as the range below it moves on.
-  if (state.zoom?.view === view) layout.xaxis.range = state.zoom.range;
+  // It ends with its view: the same view may come again in another session, such as after a restart of the server.
+  if (state.zoom?.view !== view) state.zoom = undefined;
+  if (state.zoom) layout.xaxis.range = state.zoom.range;
   if (state.root.clientWidth < 500) layout.xaxis.nticks = 4;
   return { data, layout };
 }
