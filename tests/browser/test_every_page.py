@@ -126,6 +126,8 @@ def place_without_its_script(page: Page, url: str) -> FloatRect | None:
     page.goto(url, wait_until="commit")
     chart = page.locator(".tickwell-chart:not(.drawn)").first
     expect(chart).to_be_visible()
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+    page.evaluate("document.fonts.ready.then(() => 0)")  # until then the page above the chart still grows
     place = chart.bounding_box()
     for route in held:
         route.continue_()

@@ -170,7 +170,7 @@ def happen(simulator: Simulator, webhook: Webhook, database: Database) -> None:
     begin = newest()
     wait_until(lambda: newest() > begin + SECOND, timeout_s=20)
     simulator.faults.add(Fault("jump", factor=FACTOR))
-    wait_until(lambda: heard("move", "level", "range_break", "volatility", "gap"), timeout_s=60, look_again_s=0.1)
+    wait_until(lambda: heard("move", "level", "range_break", "volatility", "gap"), timeout_s=120, look_again_s=0.1)
     simulator.faults.add(Fault("error", method="get_index_price", seconds=12))
     wait_until(lambda: heard("stale", "coverage"), timeout_s=30, look_again_s=0.1)
     wait_until(lambda: not [fault for fault in simulator.faults.listing() if fault.kind == "error"], timeout_s=20)
