@@ -8,7 +8,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from poller.simulator.connections import BASE
 from settings import MAX_REQUESTS_PER_SECOND
 from store.file.database import Cursor
 from store.instants import EPOCH, HOUR, MINUTE
@@ -18,8 +17,8 @@ from store.ledger.logs import logs
 from store.models import to_column, utc_now
 from tests.conftest import wait_until
 from tests.faults.stage import INDEXES, Stage
-from tests.soak.arrivals import Arrivals
 from tests.support import market
+from tests.support.arrivals import Arrivals
 
 CURRENCIES = ("BTC", "ETH")
 FUTURES_S, CHAINS_S = 10, 60
@@ -75,8 +74,8 @@ def soak(folder: Path, seconds: float, alone_s: float) -> Found:
     found = Found()
     alone = delays_of_indexes(folder / "alone", alone_s)
     (folder / "market").mkdir()
-    with Stage(folder / "market") as stage, Arrivals(stage.simulator.port) as requests:
-        stage.url = f"http://127.0.0.1:{requests.port}{BASE}"
+    with Stage(folder / "market") as stage, Arrivals(stage.url) as requests:
+        stage.url = requests.url
         stage.settings = dict(_SETTINGS)
         stage.start()
         _first_of_each(stage)

@@ -32,6 +32,7 @@ from store.prices import averages, ticks
 from tests.conftest import START, tick, wait_until
 from tests.made_up.feed import moon_feed
 from tests.poller.conftest import http, price_reply, reply
+from tests.support.arrivals import Arrivals
 from tests.support.slots import in_a_row, seconds
 from tests.support.stored import EVER, missed
 
@@ -157,24 +158,26 @@ def asked_all(database: Database, names: Sequence[str]) -> bool:
 def test_no_second_has_more_requests_than_the_budget(serve, database: Database, make_settings: Callable[..., Settings]):
     """Twelve indexes share their slots, one fails and is asked again, and history is loaded meanwhile."""
     names = tuple(f"i{number}_usd" for number in range(12))
-    asked_at: list[float] = []
+    asked: list[str] = []
 
     def busy(target: str) -> bytes:
-        asked_at.append(time.monotonic())
+        asked.append(target)
         if "names" in target:
             return reply(names, utc_now())
         if "i0_usd" in target:
             return http(b"", "502 Bad Gateway")
         return reply([], utc_now()) if "chart" in target else answer(target)
 
-    settings = make_settings(deribit_url=serve(busy).url, poll_seconds=5, indexes=names)
-    recorder = Recorder(settings, database, "external")
-    recorder.start()
-    wait_until(lambda: len(asked_at) >= 40, timeout_s=40)
-    recorder.stop()
+    with Arrivals(serve(busy).url) as arrivals:
+        settings = make_settings(deribit_url=arrivals.url, poll_seconds=5, indexes=names)
+        recorder = Recorder(settings, database, "external")
+        recorder.start()
+        wait_until(lambda: len(asked) >= 40, timeout_s=40)
+        recorder.stop()
 
+    assert len(arrivals.at_s) >= 40
     # A request may take some hundredths of a second longer to the exchange than the fifth request after it.
-    assert all(later - earlier > 0.97 for earlier, later in zip(asked_at, asked_at[5:], strict=False))
+    assert all(later - earlier > 0.97 for earlier, later in zip(arrivals.at_s, arrivals.at_s[5:], strict=False))
     assert {miss.feed for miss in missed(database)} <= {"i0_usd"}
 
 

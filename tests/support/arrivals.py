@@ -1,4 +1,4 @@
-"""Forwards connections to a port and prints when each request came: `python -m tests.soak.arrivals <port>`.
+"""Forwards connections to a port and prints when each request came: `python -m tests.support.arrivals <port>`.
 
 It is a process of its own with nothing else to do. In the simulator's process a request that comes while a reply is
 made would count late.
@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from typing import Self
+from urllib.parse import urlsplit
 
 from tests.conftest import Program
 
@@ -21,18 +22,19 @@ Note = Callable[[bytes], object]
 
 
 class Arrivals:
-    """The requests that come to a port of this machine, seen on another one; `with` ends the forwarding.
+    """The requests that come to an address of this machine, which is asked at `url`; `with` ends the forwarding.
 
     Attributes:
-        port: where to ask.
+        url: the same address at another port.
         at_s: when each request came, in seconds of the steady clock; complete once the block has ended.
     """
 
-    def __init__(self, port: int) -> None:
-        self._program = Program("tests.soak.arrivals", str(port))
+    def __init__(self, url: str) -> None:
+        exchange = urlsplit(url)
+        self._program = Program("tests.support.arrivals", str(exchange.port))
         assert self._program.process.stdout is not None
         self._said = self._program.process.stdout
-        self.port = int(self._said.readline())
+        self.url = exchange._replace(netloc=f"127.0.0.1:{self._said.readline().strip()}").geturl()
         self.at_s: list[float] = []
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
