@@ -97,8 +97,7 @@ _FOLLOWS_COVER = f"""
             SELECT ts + to_seconds(resolution_s) AS covered_to
             FROM ticks
             WHERE index_name = $index_name
-              AND ts >= $end - $longest
-              AND ts < $end
+              AND ts BETWEEN $end - $longest AND $end
               AND resolution_s > 0
               AND ts + to_seconds(resolution_s) > $end
             ORDER BY ts DESC

@@ -116,8 +116,14 @@ def _bars(cursor: Cursor, at: datetime, names: Sequence[str], view: View, known:
     if interval is None:
         single = not view.candles and all(fits(cursor, name, start, end, MOST_POINTS) for name in recorded)
         interval = SINGLE_TICKS if single else view.auto_interval(end - start, settings().poll_seconds)
-    drawn = {name: bars(cursor, name, start, end, interval) for name in recorded}
+    found = {name: bars(cursor, name, start, end, interval) for name in recorded}
+    drawn = {name: frame if _lies_within(frame, end) else frame[:0] for name, frame in found.items()}
     return History(drawn, start, end, interval, recorded)
+
+
+def _lies_within(frame: pd.DataFrame, end: datetime) -> bool:
+    """Does any bar open before the end? One that follows is drawn so that a line reaches the end, and not alone."""
+    return bool((frame["open_time"] < end).any())
 
 
 def _besides(what: str, unread: dict[str, str], read: Callable[[Cursor], list[Besides]]) -> list[Besides]:

@@ -331,6 +331,14 @@ def test_a_range_within_one_average_has_the_two_rows_that_its_line_connects(data
     assert gaps(frame) == []
 
 
+def test_a_line_of_averages_reaches_a_range_that_ends_where_the_next_one_begins(database):
+    new = [average(0, 60, price=1.0), average(60, 60, price=2.0)]
+
+    frame = folded(database, new, 0, 60, SINGLE_TICKS)
+
+    assert list(frame["close"]) == [1.0, 2.0]
+
+
 def test_a_covering_average_without_a_successor_ends_the_line(database):
     frame = folded(database, [average(0, 3600), tick(3601)], 0, 60)
 
