@@ -66,9 +66,10 @@ _COUNTS = "SELECT (FROM ticks SELECT count(*)), (FROM snapshots SELECT count(*))
 
 
 class Witnessed(Database):
-    """Prints the ticks and the snapshots of each transaction once it is durable."""
+    """Prints the ticks and the snapshots of each transaction once it is durable, a line at a time."""
 
     out: TextIO = sys.stdout
+    alone = threading.Lock()
 
     @contextlib.contextmanager
     def write(self, wait_s: float = WAIT_S) -> Iterator[Cursor]:
@@ -81,8 +82,10 @@ class Witnessed(Database):
                 added = cast("list[Row]", cursor.execute(_ROWS, [ticks]).fetchall())
                 arrived = cast("list[Arrival]", cursor.execute(_ARRIVALS, [snapshots]).fetchall())
         if added or arrived:
-            self.out.write(json.dumps([time.time(), added, arrived]) + "\n")
-            self.out.flush()
+            line = json.dumps([time.time(), added, arrived]) + "\n"
+            with self.alone:  # a long line of another thread may be under way
+                self.out.write(line)
+                self.out.flush()
 
 
 def main(mode: str, ahead_file: str, zone: str, certificate: str = "", port: str = "", log: str = "") -> None:
