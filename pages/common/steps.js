@@ -15,7 +15,7 @@
 
   const { pushState, replaceState } = window.history;
   window.history.pushState = function (state, title, url) {
-    const isOtherPage = new URL(url, location.href).pathname !== location.pathname;
+    const isOtherPage = new URL(url ?? location.href, location.href).pathname !== location.pathname;
     const isStep = isOtherPage ? !isWritten : !isArriving;
     isArriving ||= isOtherPage;
     isWritten = true;

@@ -36,11 +36,9 @@ _ASKED_AFTER = timedelta(seconds=1.8)
 # The limits of the exchange don't count for our own simulator.
 _REQUESTS_A_SECOND = 1000
 
-
 # After the newest chains, the first pages of the exchange's history have this time for themselves. The simulator
 # computes in this process: without the pause, one of its replies took longer than 4 s.
 _FIRST_PAGES_S = 15.0
-
 
 # Two thirds of the time are left to pages, polls and the exchange's history.
 _RESTS = 2

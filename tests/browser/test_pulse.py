@@ -238,8 +238,8 @@ def page(forwarder: Forwarder, open_page: Callable[..., Page]) -> Page:
 def recovers(page: Page) -> None:
     """It goes on by itself, without a reload.
 
-    The line may be another one. Where Streamlit's refresh of a part comes before that of the page, it finds no part to
-    run, and takes its elements away for 40 ms.
+    The line may be another one: on a busy machine, Streamlit took all elements of the refreshed part away for 40 ms
+    and mounted them anew.
     """
     expect(page.get_by_text(RECORDING)).to_be_visible(timeout=30_000)
     assert page.evaluate("window.kept")
