@@ -99,15 +99,17 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFil
     return _BrowserTogether(config, log)
 
 
-@pytest.fixture(autouse=True)
-def _nothing_from_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No setting and no proxy of the developer's shell, .env or secrets reaches a test. Markets are off."""
-    for name in [name for name in os.environ if name.startswith("TICKWELL_") or name.lower().endswith("_proxy")]:
-        monkeypatch.delenv(name)
-    for name, value in UNLESS_ASKED.items():
-        monkeypatch.setenv(f"TICKWELL_{name.upper()}", value)
-    monkeypatch.setitem(Settings.model_config, "env_file", "/nonexistent/.env")
-    monkeypatch.setitem(Settings.model_config, "toml_file", [])
+@pytest.fixture(autouse=True, scope="session")
+def _nothing_from_this_machine() -> Iterator[None]:
+    """No setting and no proxy of the developer's shell, .env or secrets reaches a test or fixture. Markets are off."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("TICKWELL_") or name.lower().endswith("_proxy")]:
+            patch.delenv(name)
+        for name, value in UNLESS_ASKED.items():
+            patch.setenv(f"TICKWELL_{name.upper()}", value)
+        patch.setitem(Settings.model_config, "env_file", "/nonexistent/.env")
+        patch.setitem(Settings.model_config, "toml_file", [])
+        yield
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -8,7 +8,7 @@ import logging
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -84,6 +84,7 @@ def service_at(address: str, asset: "AppriseAsset") -> "NotifyBase | None":
     return Apprise.instantiate(address, asset=asset)
 
 
+@cache
 def _of_scheme(scheme: str) -> "type[NotifyBase]":
     """The service of a scheme.
 
