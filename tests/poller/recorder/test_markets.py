@@ -194,7 +194,7 @@ def test_a_market_that_the_exchange_refuses_is_named_and_costs_the_others_no_slo
     with database.write() as cursor:  # some history, so that the recorder loads none
         averages.append(cursor, "btc_usd", [(START.replace(year=2019), 1.0)], 86_400, "simulator")
     simulator.faults.add(replace(refusal("BTC"), times=None))
-    period = 2 * SECOND
+    period = 4 * SECOND  # a slot of futures asks after 1.6 s, so a busy machine has 2.4 s to answer
     feeds: list[Feed | LogFeed] = [
         *index_feeds(("btc_usd",), SECOND),
         *(future_feed(currency, period) for currency in ("BTC", "XYZ")),
