@@ -37,3 +37,11 @@ def test_a_bar_without_a_change_of_the_price_has_no_volume():
 
 def test_a_day_trades_more_than_a_minute():
     assert candle(PERPETUAL, MINUTE, 86_400)[5] > 100 * candle(PERPETUAL, MINUTE, 60)[5]
+
+
+@pytest.mark.parametrize("step_s", [3600, 86_400])
+def test_a_long_bar_opens_and_closes_with_its_first_and_its_last_trade(step_s):
+    opened, high, low, closed, *_ = candle(PERPETUAL, MINUTE, step_s)
+
+    assert (opened, closed) == (traded("BTC", None, MINUTE), traded("BTC", None, MINUTE + step_s - 1))
+    assert low <= closed <= high
