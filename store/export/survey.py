@@ -89,6 +89,13 @@ WHERE list_contains($feeds, feed)
   AND ts < $end
 """
 
+_ROWS_OF_CHARTS = """
+SELECT count(*)
+FROM {table}
+WHERE resolution_s > 0
+  AND {matches}
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Survey:
@@ -230,11 +237,14 @@ def _about(cursor: DuckDBPyConnection, query: ExportQuery) -> int:
 
 
 def _of_others(cursor: DuckDBPyConnection, query: ExportQuery) -> int:
-    """The number of rows that are no ticks. Snapshots know theirs; the tables of other kinds are small."""
+    """The number of rows that are no ticks. Snapshots know theirs; rows of charts and other tables are few."""
     kind = query.kind
     values: dict[str, Any] = {"start": to_column(query.start), "end": to_column(query.end)}
     if kind.snapshots == kind.name:
         ((rows,),) = cursor.execute(_ROWS_OF_SNAPSHOTS, values | {"feeds": list(query.feeds)}).fetchall()
+        if kind.healed_by:
+            of_charts = _ROWS_OF_CHARTS.format(table=kind.table, matches=matches(kind))
+            rows += cursor.execute(of_charts, values_of(query)).fetchall()[0][0]
     else:
         statement = _ROWS_OF_OTHERS.format(table=kind.table, name=kind.key[0], time=kind.time)
         ((rows,),) = cursor.execute(statement, values | {"names": list(query.names)}).fetchall()

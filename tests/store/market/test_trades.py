@@ -4,6 +4,7 @@ import pytest
 
 from store.export.files import Exports
 from store.export.query import ExportQuery
+from store.export.survey import estimate
 from store.file.database import Database
 from store.ledger import arrivals
 from store.ledger.gaps import ledger
@@ -134,6 +135,9 @@ def test_an_export_tells_trades_from_what_was_observed(database: Database, heale
         trades.append(cursor, "BTC", traded(5, 6), "chart")
         heal(cursor, FEED, at(9999))
 
-    made = Exports(database, 10**9).make(ExportQuery((FEED,), at(0), end, format="parquet", healed=healed))
+    query = ExportQuery((FEED,), at(0), end, format="parquet", healed=healed)
 
-    assert made.rows == count
+    made = Exports(database, 10**9).make(query)
+
+    with database.read() as cursor:
+        assert estimate(cursor, query).rows == made.rows == count
