@@ -26,6 +26,7 @@ from store.prices import averages, candles
 from .asking import Asked, Asking, while_it_is
 from .charts import REACH, Chart, hopeless
 from .limits import Limits
+from .parts import Parts
 from .storing import STORE_WAIT_S, Storing
 from .trades import Trades
 from .tries import Tries, Try
@@ -108,7 +109,7 @@ class Backfill:
         )
         self._asking = Asking(client, clock, attempts, limits.longest_chart_s)
         self._storing = Storing(client, database, clock, states)
-        self._trades = Trades(
+        parts = Parts(
             client,
             database,
             self._asking,
@@ -117,6 +118,7 @@ class Backfill:
             pause=partial(asyncio.sleep, spacing_s),
             tell=tell,
         )
+        self._trades = Trades(parts)
 
     async def find(self, until: datetime, ongoing: timedelta = gaps.ONGOING) -> None:
         """Bring the ledger up to `until`, which must be before anything that still waits to be stored.

@@ -1,16 +1,15 @@
 """Heals the gaps of futures by the exchange's candles of trades: the last traded price of each minute."""
 
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from poller.exchange.client import DeribitClient
 from poller.exchange.errors import ExchangeError, RefusedError
 from poller.exchange.market.candles import MOST_CANDLES, candles
 from poller.exchange.market.entries import Entries, floor
-from store.file.database import Cursor, Database
+from store.file.database import Cursor
 from store.instants import MINUTE
 from store.kinds import FUTURES
 from store.market import trades
@@ -18,8 +17,8 @@ from store.market.instruments import future_of
 from store.market.trades import Trade
 from store.models import Gap, Source
 
-from .asking import Asking
-from .storing import STORE_WAIT_S, Storing
+from .parts import Parts
+from .storing import STORE_WAIT_S
 
 log = logging.getLogger("tickwell.history")
 
@@ -46,31 +45,10 @@ class Window(NamedTuple):
 
 
 class Trades:
-    """Asks for candles of futures, and stores them.
+    """Asks for candles of futures, and heals gaps with them."""
 
-    Args:
-        client: shared with the polls.
-        database: with its tables.
-        asking: asks a few times.
-        storing: stores and heals.
-        undisturbed: does work on the database when it delays no slot.
-        pause: waits before a request.
-        tell: called before each request with the kind of work, the number of the request and how many there are.
-    """
-
-    def __init__(
-        self,
-        client: DeribitClient,
-        database: Database,
-        asking: Asking,
-        storing: Storing,
-        *,
-        undisturbed: Callable[[str, Callable[[], Any]], Awaitable[Any]],
-        pause: Callable[[], Awaitable[None]],
-        tell: Callable[[str, int, int], None],
-    ) -> None:
-        self._client, self._database, self._asking, self._storing = client, database, asking, storing
-        self._undisturbed, self._pause, self._tell = undisturbed, pause, tell
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
 
     async def heal(
         self, feed: str, due: Sequence[Gap], tried: Callable[[Gap], int]
@@ -86,12 +64,12 @@ class Trades:
         healed: list[Gap] = []
         for window in windows(due):
             patient = any(tried(gap) < _PATIENCE for gap in window.gaps)
-            names = await self._undisturbed(f"futures of {feed}", partial(self._listed, feed, window))
+            names = await self._parts.undisturbed(f"futures of {feed}", partial(self._listed, feed, window))
             found, complete_to, failures = await self._ask(feed, names, window, patient=patient)
             if failures and (patient or not found):
                 return healed, failures
             store = partial(self._store, feed, found, complete_to, window)
-            stored, became = await self._undisturbed(f"trades of {feed}", store)
+            stored, became = await self._parts.undisturbed(f"trades of {feed}", store)
             log.info("trades of %s: %d minutes stored, %d pieces of gaps healed or given up", feed, stored, len(became))
             healed += became
         return healed, []
@@ -99,14 +77,14 @@ class Trades:
     def _listed(self, feed: str, window: Window) -> list[str]:
         """The instruments to ask for. Without any snapshot the perpetual tells whether there is such a market."""
         currency = FUTURES.end(feed)
-        with self._database.read(STORE_WAIT_S) as cursor:
+        with self._parts.database.read(STORE_WAIT_S) as cursor:
             names = trades.listed_around(cursor, currency, window.gaps[0].start, window.gaps[-1].end)
         return names or [f"{currency}-PERPETUAL"]
 
     def _store(self, feed: str, found: Sequence[Trade], complete_to: datetime, window: Window) -> tuple[int, list[Gap]]:
         append = partial(_append, FUTURES.end(feed), found)
         lost = partial(window.lost, complete_to)
-        return self._storing.store(feed, append, lost, start=window.gaps[0].start, end=window.end)
+        return self._parts.storing.store(feed, append, lost, start=window.gaps[0].start, end=window.end)
 
     async def _ask(
         self, feed: str, names: Sequence[str], window: Window, *, patient: bool
@@ -119,12 +97,12 @@ class Trades:
         failures: list[ExchangeError] = []
         complete_to = window.end
         for number, name in enumerate(names, 1):
-            self._tell(f"healing gaps of {feed}", number, len(names))
-            await self._pause()
+            self._parts.tell(f"healing gaps of {feed}", number, len(names))
+            await self._parts.pause()
             what = f"trades of {name}"
-            ask = partial(candles, self._client, name, window.start, window.end, MINUTE)
+            ask = partial(candles, self._parts.client, name, window.start, window.end, MINUTE)
             try:
-                entries: Entries = await self._asking.until_answered(what, ask)
+                entries: Entries = await self._parts.asking.until_answered(what, ask)
             except RefusedError as error:
                 log.warning("%s, are left out: %s", what, error)
             except ExchangeError as error:

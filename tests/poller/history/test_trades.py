@@ -1,13 +1,11 @@
 """Gaps of futures are healed by the exchange's candles of trades, from a real simulator into a real file."""
 
 import asyncio
-import json
 import logging
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import stamina
@@ -25,9 +23,11 @@ from store.ledger import runs
 from store.ledger.gaps import ledger
 from store.market.instruments import future_of
 from store.models import Gap, from_column
-from tests.poller.conftest import Clock, http, refusal, reply
+from tests.poller.conftest import Clock, reply
 from tests.store.histories import at
 from tests.store.market.futures import FEED, record, stored
+
+from .candles import BROKEN, REFUSED, Exchange, named
 
 CHART = "get_tradingview_chart_data"
 MINUTE = timedelta(minutes=1)
@@ -90,30 +90,6 @@ def healed_rows(database: Database) -> dict[str, dict[datetime, float]]:
         if resolution_s:
             found.setdefault(name, {})[from_column(ts)] = last
     return found
-
-
-def named(target: str) -> str:
-    return parse_qs(urlsplit(target).query)["instrument_name"][0]
-
-
-class Exchange:
-    """An exchange whose candles cost 7 USD, and that answers some instruments otherwise, at the time of a clock."""
-
-    def __init__(self, clock: Clock, **instead: bytes) -> None:
-        self.clock, self.instead = clock, {name.replace("_", "-"): answer for name, answer in instead.items()}
-
-    def __call__(self, target: str) -> bytes:
-        if (answer := self.instead.get(named(target))) is not None:
-            return answer
-        query = parse_qs(urlsplit(target).query)
-        start, end = (int(query[f"{edge}_timestamp"][0]) for edge in ("start", "end"))
-        opens = list(range(-(-start // 60_000) * 60_000, end + 1, 60_000))
-        prices = {name: [7.0] * len(opens) for name in ("open", "high", "low", "close", "volume", "cost")}
-        return reply({"status": "ok", "ticks": opens, **prices}, self.clock())
-
-
-REFUSED = http(json.dumps(refusal(-32602, "Invalid params")).encode(), "400 Bad Request")
-BROKEN = http(b"", "502 Bad Gateway")
 
 
 def test_a_gap_is_healed_by_the_last_trade_of_each_minute(simulator: Simulator, database: Database, clock: Clock):
