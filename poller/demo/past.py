@@ -85,7 +85,7 @@ async def make_past(
     store_wait_s: float,
     parts: Sequence[Part] = PARTS,
     first_pages_s: float = _FIRST_PAGES_S,
-) -> None:
+) -> bool:
     """Store what is not there yet of the time before the first run. The next start goes on after a failure.
 
     Args:
@@ -95,6 +95,9 @@ async def make_past(
         store_wait_s: the longest wait for a lease.
         parts: what is stored, in this order.
         first_pages_s: the pause after the first part.
+
+    Returns:
+        Whether all of it is there.
     """
 
     def missing(some: Sequence[Part]) -> list[tuple[Feed, list[datetime]]]:
@@ -111,6 +114,8 @@ async def make_past(
             log.info("the past of the demo's market is made up")
     except StoreError as error:
         log.warning("the past of the demo's market comes with the next start: %s", error)
+        return False
+    return True
 
 
 def _missing(

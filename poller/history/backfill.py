@@ -25,6 +25,7 @@ from store.prices import averages, candles
 
 from .asking import Asked, Asking, while_it_is
 from .charts import REACH, Chart, hopeless
+from .days import Days
 from .limits import Limits
 from .parts import Parts
 from .storing import STORE_WAIT_S, Storing
@@ -70,6 +71,8 @@ def spacing_s(requests_a_second: float) -> float:
 
 class Backfill:
     """Fills indexes that have no history yet, and heals gaps, from the exchange's averages and trades of futures.
+
+    It also loads the days of futures before recording began.
 
     Args:
         client: shared with the polls, and so are its pauses.
@@ -118,7 +121,7 @@ class Backfill:
             pause=partial(asyncio.sleep, spacing_s),
             tell=tell,
         )
-        self._trades = Trades(parts)
+        self._trades, self._days = Trades(parts), Days(parts, clock)
 
     async def find(self, until: datetime, ongoing: timedelta = gaps.ONGOING) -> None:
         """Bring the ledger up to `until`, which must be before anything that still waits to be stored.
@@ -176,6 +179,10 @@ class Backfill:
         if failures and self._gives_up:
             raise failures[0]
         return healed
+
+    async def load_days(self, feeds: Sequence[str]) -> None:
+        """Load the days before recording began of these feeds of futures, as `Days.load` does."""
+        await self._days.load(feeds)
 
     def _fold(self, until: datetime) -> bool:
         with self._database.write(STORE_WAIT_S) as cursor:

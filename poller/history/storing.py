@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import TypeVar
 
 from poller.exchange.client import DeribitClient
 from store.errors import StoreError
@@ -14,6 +15,8 @@ from store.models import Exchange, Gap, GapState, Source
 
 # Less than a slot's own append waits, because that append reports who holds the file.
 STORE_WAIT_S = 0.2
+
+T = TypeVar("T")
 
 
 class Storing:
@@ -52,11 +55,9 @@ class Storing:
         Returns:
             How many rows were new, and what became of gaps, piece by piece.
         """
-        now, exchange, states = self._clock(), self._client.exchange, self._states
-        source: Source = "simulator" if exchange is Exchange.SIMULATOR else "chart"
+        now, states = self._clock(), self._states
         with self._database.write(STORE_WAIT_S) as cursor:
-            admit(cursor, exchange, now)
-            stored = append(cursor, source)
+            stored = self._append(cursor, append)
             healed, go_on = heal(cursor, feed, now, hopeless=lost, states=states, start=start)
         while go_on is not None and go_on < end:
             with self._database.write(STORE_WAIT_S) as cursor:
@@ -64,6 +65,17 @@ class Storing:
             healed += more
         self.checkpoint()
         return stored, healed
+
+    def append(self, append: Callable[[Cursor, Source], object]) -> None:
+        """Store history that heals no gap. `append` stores it with a source."""
+        with self._database.write(STORE_WAIT_S) as cursor:
+            self._append(cursor, append)
+        self.checkpoint()
+
+    def _append(self, cursor: Cursor, append: Callable[[Cursor, Source], T]) -> T:
+        exchange = self._client.exchange
+        admit(cursor, exchange, self._clock())
+        return append(cursor, "simulator" if exchange is Exchange.SIMULATOR else "chart")
 
     def checkpoint(self) -> None:
         """Fold the write-ahead log into the file when that is due: until then each opening of the file reads it."""

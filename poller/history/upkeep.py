@@ -20,6 +20,7 @@ class Background:
         backfill: does these things.
         packing: sorts the option rows of past days.
         index_names: whose history is loaded.
+        days_of: returns the feeds of futures whose days before recording began may be loaded now.
         all_stored: waits until nothing waits for the database; returns the time up to which all replies are stored.
         healed: called after each round of healing.
         checkpoint: folds the write-ahead log into the file when that is due.
@@ -32,13 +33,14 @@ class Background:
         packing: Packing,
         index_names: Sequence[str],
         *,
+        days_of: Callable[[], Sequence[str]],
         all_stored: Callable[[], Awaitable[datetime]],
         healed: Callable[[], None],
         checkpoint: Callable[[], Awaitable[None]],
         limits: Limits = _LIMITS,
     ) -> None:
         self._backfill, self._packing, self._index_names = backfill, packing, index_names
-        self._all_stored, self._healed, self._checkpoint = all_stored, healed, checkpoint
+        self._days_of, self._all_stored, self._healed, self._checkpoint = days_of, all_stored, healed, checkpoint
         self._looked, self._limits = asyncio.Event(), limits
 
     async def run(self) -> None:
@@ -65,6 +67,7 @@ class Background:
             try:
                 with guarded("backfill"):
                     await self._backfill.heal(self._index_names)
+                    await self._backfill.load_days(self._days_of())
             finally:
                 self._healed()
 

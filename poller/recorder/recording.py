@@ -92,6 +92,7 @@ class Recording:
         )
         self._served = asyncio.Condition()
         self._quiet = QuietTime(self._cadences, self._served, self._writer.idle, self._clock)
+        self._past_is_made = not self._settings.demo
         url = self._settings.heartbeat_url
         self._heartbeat = None if url is None else Heartbeat(url)
 
@@ -279,6 +280,7 @@ class Recording:
 
     def _beside_the_slots(self) -> Background:
         healed = [feed.name for feed in self._feeds if feed.history == "charts"]
+        futures = [feed.name for feed in self._feeds if feed.history == "trades"]
         backfill = Backfill(
             self._client,
             self._database,
@@ -293,6 +295,7 @@ class Recording:
             backfill,
             Packing(self._database, quiet=self._quiet, checkpoint=self._checkpoint),
             healed,
+            days_of=lambda: futures if self._past_is_made else (),
             all_stored=self._all_is_stored,
             healed=self._board.loaded,
             checkpoint=self._checkpoint,
@@ -319,7 +322,8 @@ class Recording:
         with guarded("past of the demo"):
             await self._all_is_stored()
             wait_s = self._limits.store_wait_s
-            await make_past(self._feeds, self._database, quiet=self._quiet, store_wait_s=wait_s)
+            past = make_past(self._feeds, self._database, quiet=self._quiet, store_wait_s=wait_s)
+            self._past_is_made = await past
 
     async def _checkpoint(self) -> None:
         wait_s = self._limits.store_wait_s

@@ -48,10 +48,11 @@ class EntriesOf:
         if exchange is None:
             raise StoreError("it is not known yet which exchange the replies are of")
         ends = (exchange.source,) if self.resolution_s is None else (exchange.source, self.resolution_s)
-        _append(cursor, self.kind, [(self.name, *map(_as_column, row), *ends) for row in rows])
+        append_new(cursor, self.kind, [(self.name, *map(_as_column, row), *ends) for row in rows])
 
 
-def _append(cursor: DuckDBPyConnection, kind: Kind, rows: Iterable[tuple[Any, ...]]) -> None:
+def append_new(cursor: DuckDBPyConnection, kind: Kind, rows: Iterable[tuple[Any, ...]]) -> None:
+    """Store the rows that are new by the key and the time of their kind. Call it inside `Database.write`."""
     places = [kind.column_names.index(name) for name in (*kind.key, kind.time)]
     new: dict[tuple[Any, ...], tuple[Any, ...]] = {}
     for row in rows:

@@ -36,21 +36,21 @@ WHERE feed = ?
   AND ts < ?
 """
 
-_KNOWN = """
+_KNOWN = f"""
 SELECT instrument_name, ts
 FROM futures
 WHERE currency = ?
-  AND resolution_s > 0
+  AND resolution_s = {RESOLUTION_S}
   AND ts >= ?
   AND ts < ?
-"""
+"""  # noqa: S608 the number is the constant above
 
-_GIVE_WAY = """
+_GIVE_WAY = f"""
 DELETE FROM futures
-WHERE resolution_s > 0
+WHERE resolution_s = {RESOLUTION_S}
   AND ts BETWEEN ? AND ?
   AND (currency, ts) IN (SELECT (unnest(?), unnest(?)))
-"""
+"""  # noqa: S608 the number is the constant above
 
 _COLUMNS = ("currency", "instrument_name", "expiry", "ts", "last", "source", "resolution_s")
 

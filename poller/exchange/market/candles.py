@@ -20,8 +20,8 @@ RESOLUTIONS = {
 MOST_CANDLES = 1000
 """The most candles of one answer. The exchange cuts off longer ones and does not say where."""
 
-# As recorded: a candle of a day opens at 08:00 UTC.
-_DAYS_OPEN = timedelta(hours=8)
+DAYS_OPEN = timedelta(hours=8)
+"""A candle of a day opens at 08:00 UTC, as recorded."""
 
 _COLUMNS = ("ticks", "open", "high", "low", "close", "volume", "cost")
 
@@ -63,7 +63,7 @@ async def candles(
         return instant(row[0], 1e3, asked, "ticks"), opened, high, low, closed, volume, cost
 
     found = {row[0]: row for row in read_each(_in_rows(reply.result, asked), read)}
-    closed_to = min(end, floor(reply.sent_at, resolution, _DAYS_OPEN if resolution == _DAY else timedelta(0)))
+    closed_to = min(end, floor(reply.sent_at, resolution, DAYS_OPEN if resolution == _DAY else timedelta(0)))
     return Entries(tuple(found[at] for at in sorted(found) if start <= at < closed_to), closed_to)
 
 

@@ -97,6 +97,7 @@ DESIGN = {
     "exchange": [("name", "VARCHAR"), ("noted_at", "TIMESTAMP")],
     "watermark": [("complete_to", "TIMESTAMP")],
     "logs": [("feed", "VARCHAR"), ("complete_to", "TIMESTAMP"), ("late", "VARCHAR"), ("period_s", "INTEGER")],
+    "futures_asked": [("instrument_name", "VARCHAR"), ("asked_to", "TIMESTAMP")],
     "packed": [("underlying", "VARCHAR"), ("packed_to", "TIMESTAMP")],
     "checks": [
         ("check_name", "VARCHAR"),

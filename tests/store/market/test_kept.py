@@ -25,6 +25,8 @@ from store.file.exchange import admit
 from store.kinds import DELIVERIES, FUNDING, FUTURES, KINDS, OPTIONS, TICKS, VOLATILITY_INDEX, Kind, kind_of
 from store.ledger import arrivals, runs
 from store.market import chains, packing
+from store.market.days import Day
+from store.market.days import append as append_days
 from store.market.entries import EntriesOf
 from store.models import Cause, Exchange, Miss, Run, Snapshot, to_column
 from tests.conftest import START
@@ -202,13 +204,14 @@ def test_a_backup_has_all_tables_of_the_market_and_gives_them_back(recorded: Dat
     with recorded.write() as cursor:
         for day in range(1, days):
             chains.append(cursor, [chain(START + day * DAY)])
+        append_days(cursor, "BTC-PERPETUAL", [Day(START - DAY, 98_000.0, 10.0, 980_000.0)], START, "chart")
     folder, again = tmp_path / "backup", Database(tmp_path / "again.duckdb")
 
     made = backup(recorded, folder)
     restore(folder, again)
 
     assert set(made.rows) == {"ticks", *(kind.table for kind in OF_MARKETS)}
-    for table in ("snapshots", "packed", "logs", *(kind.table for kind in OF_MARKETS)):
+    for table in ("snapshots", "packed", "logs", "futures_asked", *(kind.table for kind in OF_MARKETS)):
         assert stored(again, table) == stored(recorded, table), table
     assert list(faults_of_database(again)) == []
     assert backup(again, folder).written == 0
