@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 from poller.exchange.errors import ExchangeError, RefusedError
-from poller.exchange.market.candles import DAYS_OPEN, MOST_CANDLES, candles
+from poller.exchange.market.candles import DAYS_OPEN, candles
 from poller.exchange.market.entries import Entries, floor
 from store.file.database import Cursor
 from store.instants import DAY
@@ -25,8 +25,8 @@ log = logging.getLogger("tickwell.history")
 _BEGINS = datetime(2018, 8, 13, tzinfo=UTC) + DAYS_OPEN
 """The exchange listed its first perpetual on 2018-08-13."""
 
-# A dated future is listed for a year at most, so one page has all its days.
-_LONGEST = MOST_CANDLES * DAY
+PAGE = 500 * DAY
+"""The time that one request asks for. A dated future is listed for a year at most, so one page has all its days."""
 
 
 @dataclass(slots=True)
@@ -111,10 +111,10 @@ class Days:
 
 
 def _pages(future: Listed, end: datetime) -> Iterator[tuple[datetime, datetime]]:
-    start = future.asked_to or (_BEGINS if future.expiry is None else end - _LONGEST)
+    start = future.asked_to or (_BEGINS if future.expiry is None else end - PAGE)
     while start < end:
-        yield start, min(end, start + _LONGEST)
-        start += _LONGEST
+        yield start, min(end, start + PAGE)
+        start += PAGE
 
 
 def _append(name: str, entries: Entries, cursor: Cursor, source: Source) -> None:

@@ -14,6 +14,7 @@ import stamina
 
 from poller.exchange.client import DeribitClient
 from poller.history.backfill import Backfill
+from poller.history.days import PAGE
 from poller.simulator.server import Simulator
 from poller.simulator.truth.candles import candle
 from poller.simulator.truth.future_summaries import held_since
@@ -36,8 +37,8 @@ LAST = at(-4 * 3600) - DAY
 FIRST = datetime(2018, 8, 13, 8, tzinfo=UTC)
 ALL_DAYS = (LAST - FIRST) // DAY + 1
 
-# The perpetual takes four pages, a dated future one.
-PAGES = 5
+OF_PERPETUAL = -(-ALL_DAYS // (PAGE // DAY))
+PAGES = OF_PERPETUAL + 1  # a dated future takes one page
 
 Told = list[tuple[str, int, int]]
 
@@ -134,7 +135,7 @@ def test_a_stop_in_the_middle_loses_nothing_and_the_next_start_asks_for_the_rest
     assert {*half} < {*rows(recorded)}
     assert days_in(recorded) == {
         PERPETUAL: [FIRST + number * DAY for number in range(ALL_DAYS)],
-        DATED: [LAST - number * DAY for number in reversed(range(1000))],
+        DATED: [LAST - number * DAY for number in reversed(range(PAGE // DAY))],
     }
 
 
@@ -160,7 +161,7 @@ def test_a_future_that_is_refused_costs_the_others_nothing_and_the_next_start_as
 
     exchange.instead.clear()
     load(server.url, recorded, clock)
-    assert [named(target) for target in server.targets[2:]] == [PERPETUAL] * 4
+    assert [named(target) for target in server.targets[2:]] == [PERPETUAL] * OF_PERPETUAL
     assert len(days_in(recorded)[PERPETUAL]) == ALL_DAYS
 
 
@@ -178,7 +179,7 @@ def test_a_future_that_fails_for_now_waits_while_the_others_are_loaded(
     failed = len(server.targets)
     exchange.instead.clear()
     load(server.url, recorded, clock)
-    assert [named(target) for target in server.targets[failed:]] == [PERPETUAL] * 4
+    assert [named(target) for target in server.targets[failed:]] == [PERPETUAL] * OF_PERPETUAL
 
 
 def test_a_future_that_failed_is_asked_for_again_in_a_later_round(serve, recorded: Database, clock: Clock):
@@ -188,7 +189,7 @@ def test_a_future_that_failed_is_asked_for_again_in_a_later_round(serve, recorde
     with stamina.set_testing(True, attempts=1):
         load(server.url, recorded, clock, 1, 60)
 
-    assert [named(target) for target in server.targets] == [PERPETUAL, DATED, *[PERPETUAL] * 4]
+    assert [named(target) for target in server.targets] == [PERPETUAL, DATED, *[PERPETUAL] * OF_PERPETUAL]
     assert len(days_in(recorded)[PERPETUAL]) == ALL_DAYS
 
 

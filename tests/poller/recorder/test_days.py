@@ -18,7 +18,7 @@ from store.instants import DAY
 from store.market import days
 from store.models import from_column, utc_now
 from store.prices import averages
-from tests.conftest import START, wait_until
+from tests.conftest import START, in_whole, wait_until
 from tests.support.notices import notice
 from tests.support.slots import in_a_row, seconds
 from tests.support.stored import noted, stored
@@ -72,6 +72,7 @@ def all_are_asked(database: Database) -> bool:
     return found is not None and all(each.asked_to and found.at - each.asked_to < DAY for each in found.listed)
 
 
+@in_whole
 def test_days_come_in_the_background_and_the_next_start_goes_on(start: Start, filled: Database, simulator: Simulator):
     first = start(deribit_url=simulator.url)
     half = wait_until(lambda: asked_in(filled), timeout_s=60)
