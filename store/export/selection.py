@@ -14,7 +14,21 @@ from .query import ExportQuery
 
 _ENDS = "SELECT DISTINCT {name} FROM {table}"
 
-_OF_SNAPSHOT = (Column("received_at", "TIMESTAMP", "UTC"), Column("source", "VARCHAR", ""))
+_RECEIVED, _SOURCE = Column("received_at", "TIMESTAMP", "UTC"), Column("source", "VARCHAR", "")
+
+_OF_SNAPSHOT = (
+    Column("rows", "INTEGER", "rows of the snapshot"),
+    Column("index_price", "DOUBLE", "USD"),
+    Column("rejected", "INTEGER", "rows of the reply that could not be read"),
+)
+
+_JOINED = """
+    {table}
+    LEFT JOIN (SELECT {columns} FROM snapshots) AS snapshots ON
+        snapshots.ts = {table}.{time}
+        AND snapshots.feed = '{snapshots}/' || {table}.{name}
+        AND {observed}
+"""
 
 
 def other_feeds(cursor: DuckDBPyConnection) -> list[str]:
@@ -35,16 +49,33 @@ def _ends(cursor: DuckDBPyConnection, kind: Kind) -> list[str]:
 
 
 def columns_of(kind: Kind) -> tuple[Column, ...]:
-    """The columns of the kind's table, and the columns that a snapshot has for all its rows."""
-    return kind.columns if kind.has_source else (*kind.columns, *_OF_SNAPSHOT)
+    """The columns of the kind's table, and the columns that a snapshot has for all its rows.
+
+    An import makes the snapshot of these columns again, so derived rows don't have all of them.
+    """
+    return (*kind.columns, *_shared(kind))
+
+
+def _shared(kind: Kind) -> tuple[Column, ...]:
+    """The columns of `snapshots` that an export of the kind has."""
+    if not kind.snapshots:
+        return ()
+    received = (_RECEIVED,) if kind.has_source else (_RECEIVED, _SOURCE)
+    return received if kind.derived else (*received, *_OF_SNAPSHOT)
 
 
 def relation_of(kind: Kind) -> str:
-    """The SQL relation that has the columns of `columns_of`."""
-    if kind.has_source:
+    """The SQL relation that has the columns of `columns_of`. A row that healed a gap has no snapshot."""
+    if not kind.snapshots:
         return kind.table
-    feed = f"'{kind.snapshots}/' || {kind.table}.{kind.key[0]}"
-    return f"{kind.table} LEFT JOIN snapshots ON snapshots.ts = {kind.table}.{kind.time} AND snapshots.feed = {feed}"
+    return _JOINED.format(
+        table=kind.table,
+        columns=", ".join(("feed", "ts", *(column.name for column in _shared(kind)))),
+        time=kind.time,
+        snapshots=kind.snapshots,
+        name=kind.key[0],
+        observed=f"{kind.table}.resolution_s = 0" if kind.has_source else "true",
+    )
 
 
 def matches(kind: Kind) -> str:

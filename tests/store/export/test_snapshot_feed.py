@@ -57,10 +57,13 @@ def test_rows_have_their_time_and_source_and_are_sorted_by_time_and_key(recorded
     made = exports(recorded).make(asked())
 
     found = pq.read_table(made.path)
-    assert found.column_names == ["planet", "moon_name", "ts", "phase", "rises_at", "received_at", "source"]
+    assert found.column_names == [
+        *("planet", "moon_name", "ts", "phase", "rises_at"),
+        *("received_at", "source", "rows", "index_price", "rejected"),
+    ]
     rows = found.to_pylist()
     assert (made.rows, len(rows)) == (22, 22)
-    assert list(rows[1].values()) == ["JUPITER", "Io", at(0), 0.0, at(HOUR), at(0.25), "live"]
+    assert list(rows[1].values()) == ["JUPITER", "Io", at(0), 0.0, at(HOUR), at(0.25), "live", 2, None, 0]
     assert [(row["ts"], row["moon_name"]) for row in rows] == sorted((row["ts"], row["moon_name"]) for row in rows)
     assert {row["ts"] for row in rows if row["source"] == "simulator"} == {at(600)}
     assert made.query.file_name == "JUPITER-moons-20261101T120000Z-20261101T130000Z.parquet"
@@ -78,6 +81,9 @@ def test_the_file_states_units_sources_coverage_and_gaps(recorded: Database):
         "phase": "0 to 1, the lit part of the disc",
         "rises_at": "UTC",
         "received_at": "UTC",
+        "rows": "rows of the snapshot",
+        "index_price": "USD",
+        "rejected": "rows of the reply that could not be read",
     }
     assert (said["rows_are"], said["feeds"]) == ("moons", [JUPITER])
     assert said["sources"] == {JUPITER: {"live": 20, "simulator": 2}}
@@ -108,7 +114,10 @@ def test_csv_and_excel_have_the_same_rows(recorded: Database):
     times = ["ts", "rises_at", "received_at"]
     pd.testing.assert_frame_equal(pd.read_csv(paths["csv"], parse_dates=times), columns, check_dtype=False)
     heads, *rows = openpyxl.load_workbook(paths["xlsx"])["moons"].iter_rows(values_only=True)
-    assert heads == ("planet", "moon_name", "ts (UTC)", "phase", "rises_at (UTC)", "received_at (UTC)", "source")
+    assert heads == (
+        *("planet", "moon_name", "ts (UTC)", "phase", "rises_at (UTC)"),
+        *("received_at (UTC)", "source", "rows", "index_price", "rejected"),
+    )
     assert [pd.Timestamp(str(row[2]), tz=UTC) for row in rows] == columns["ts"].to_list()
 
 

@@ -24,10 +24,11 @@ from store.file.database import Cursor, Database
 from store.file.exchange import admit
 from store.kinds import DELIVERIES, FUNDING, FUTURES, KINDS, OPTIONS, TICKS, VOLATILITY_INDEX, Kind, kind_of
 from store.ledger import arrivals, runs
-from store.market import chains, packing
+from store.market import chains, packing, trades
 from store.market.days import Day
 from store.market.days import append as append_days
 from store.market.entries import EntriesOf
+from store.market.trades import Trade
 from store.models import Cause, Exchange, Miss, Run, Snapshot, to_column
 from tests.conftest import START
 from tests.store.market.snapshots import EXPIRIES, chain
@@ -45,6 +46,7 @@ FEEDS = [
     "surfaces/BTC",
 ]
 
+OF_SNAPSHOT = ["rows", "index_price", "rejected"]
 OF_MARKETS = [kind for kind in KINDS if kind is not TICKS]
 
 
@@ -105,7 +107,8 @@ def test_the_rows_of_a_feed_are_exported_in_each_format(recorded: Database, feed
     path = exported(recorded, feed, format=form)
 
     with recorded.read() as cursor:
-        columns = [*kind.column_names, *([] if kind.has_source else ["received_at", "source"])]
+        received = ["received_at", *([] if kind.has_source else ["source"])] if kind.snapshots else []
+        columns = [*kind.column_names, *received, *(OF_SNAPSHOT if kind.snapshots == kind.name else [])]
         ((rows,),) = cursor.execute(
             f"SELECT count(*) FROM {kind.table} WHERE {kind.time} >= ? AND {kind.time} < ?",
             [START.replace(tzinfo=None), END.replace(tzinfo=None)],
@@ -149,6 +152,26 @@ def test_a_quote_that_does_not_exist_stays_empty(recorded: Database):
     assert {(row["instrument_name"], row["expiry"], row["bid_price"]) for row in table} == {
         ("BTC-PERPETUAL", None, 99_999.5),
         ("BTC-25DEC26", EXPIRIES[1], None),
+    }
+
+
+def test_a_row_says_what_its_snapshot_has_once_and_a_trade_has_no_snapshot(recorded: Database):
+    at = START + HOUR
+    with recorded.write() as cursor:
+        trades.append(cursor, "BTC", [Trade("BTC-PERPETUAL", None, at, 100_002.0)], "chart")
+    chains_of, futures_of = (
+        {
+            (row["received_at"], row["source"], row["rows"], row["index_price"], row["rejected"])
+            for row in pq.read_table(exported(recorded, feed)).to_pylist()
+            if row["ts"] in (START, at)
+        }
+        for feed in ("options/BTC", "futures/BTC")
+    )
+
+    assert chains_of == {(START + timedelta(seconds=0.5), "live", 42, 100_000.0, 1)}
+    assert futures_of == {
+        (START + timedelta(seconds=0.2), "live", 2, 100_001.0, 0),
+        (None, "chart", None, None, None),
     }
 
 
