@@ -147,4 +147,4 @@ def _trades(name: str, entries: Entries, window: Window) -> Iterator[Trade]:
 
 
 def _append(currency: str, found: Sequence[Trade], cursor: Cursor, source: Source) -> int:
-    return trades.append(cursor, currency, found, source)
+    return len(trades.append(cursor, currency, found, source))

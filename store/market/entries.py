@@ -51,19 +51,23 @@ class EntriesOf:
         append_new(cursor, self.kind, [(self.name, *map(_as_column, row), *ends) for row in rows])
 
 
-def append_new(cursor: DuckDBPyConnection, kind: Kind, rows: Iterable[tuple[Any, ...]]) -> None:
-    """Store the rows that are new by the key and the time of their kind. Call it inside `Database.write`."""
+def append_new(cursor: DuckDBPyConnection, kind: Kind, rows: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Store the rows that are new by the key and the time of their kind; return these. Call it inside `Database.write`.
+
+    The rows have all columns of the kind, as the database keeps them.
+    """
     places = [kind.column_names.index(name) for name in (*kind.key, kind.time)]
     new: dict[tuple[Any, ...], tuple[Any, ...]] = {}
     for row in rows:
         new.setdefault(tuple(row[place] for place in places), row)
     if not new:
-        return
+        return []
     known = _KNOWN.format(key=", ".join((*kind.key, kind.time)), table=kind.table, time=kind.time)
     times = [key[-1] for key in new]
     for key in cursor.execute(known, [min(times), max(times)]).fetchall():
         new.pop(key, None)
     insert(cursor, kind.table, kind.column_names, new.values())
+    return list(new.values())
 
 
 def _as_column(value: Any) -> Any:

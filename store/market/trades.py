@@ -89,25 +89,33 @@ def listed_around(cursor: DuckDBPyConnection, currency: str, start: datetime, en
     return [name for (name,) in cursor.execute(_AROUND, values).fetchall()]
 
 
-def append(cursor: DuckDBPyConnection, currency: str, trades: Iterable[Trade], source: Source) -> int:
+def append(cursor: DuckDBPyConnection, currency: str, trades: Iterable[Trade], source: Source) -> list[Trade]:
     """Store the trades of minutes in which no snapshot of the currency came. Call it inside `Database.write`.
 
     A trade that is appended twice is stored once.
 
     Returns:
-        How many were stored.
+        Those that were stored.
     """
     new = {(trade.instrument_name, to_column(trade.ts)): trade for trade in trades}
     if not new:
-        return 0
+        return []
     instants = [ts for _, ts in new]
     within = min(instants), max(instants) + MINUTE
     observed = {ts for (ts,) in cursor.execute(_OBSERVED, [FUTURES.feed(currency), *within]).fetchall()}
     known = set(cursor.execute(_KNOWN, [currency, *within]).fetchall())
-    rows = [
-        (currency, name, trade.expiry and to_column(trade.expiry), ts, trade.price, source, RESOLUTION_S)
-        for (name, ts), trade in new.items()
-        if ts not in observed and (name, ts) not in known
-    ]
+    stored = [trade for key, trade in new.items() if key[1] not in observed and key not in known]
+    rows = (
+        (
+            currency,
+            each.instrument_name,
+            each.expiry and to_column(each.expiry),
+            to_column(each.ts),
+            each.price,
+            source,
+            RESOLUTION_S,
+        )
+        for each in stored
+    )
     insert(cursor, FUTURES.table, _COLUMNS, rows)
-    return len(rows)
+    return stored

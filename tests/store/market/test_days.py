@@ -97,8 +97,8 @@ def test_minutes_are_stored_beside_a_day_and_give_way_without_it(database: Datab
         day = stored(cursor)
         minute = [Trade(PERPETUAL, None, EIGHT, 1.0)]
 
-        assert trades.append(cursor, "BTC", minute, "chart") == 1
-        assert trades.append(cursor, "BTC", minute, "chart") == 0
+        assert len(trades.append(cursor, "BTC", minute, "chart")) == 1
+        assert trades.append(cursor, "BTC", minute, "chart") == []
         trades.append_observed(cursor, [snapshot((EIGHT - at(0)).total_seconds(), PERPETUAL)])
 
         found = stored(cursor)

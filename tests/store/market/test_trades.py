@@ -44,7 +44,7 @@ def told(database: Database) -> list[tuple[float, float, str, str | None]]:
 
 def test_a_trade_is_a_row_that_has_a_last_price_alone(database: Database):
     with database.write() as cursor:
-        assert trades.append(cursor, "BTC", traded(3), "chart") == 2
+        assert len(trades.append(cursor, "BTC", traded(3), "chart")) == 2
 
         nothing = (None,) * 3
         ts, expiry = to_column(at(3 * MINUTE)), to_column(EXPIRY)
@@ -59,8 +59,8 @@ def test_a_trade_that_is_known_is_not_stored_again(database: Database):
         trades.append(cursor, "BTC", traded(3, 4), "chart")
         before = stored(cursor)
 
-        assert trades.append(cursor, "BTC", [*traded(3, 4), *traded(5), *traded(5)], "chart") == 2
-        assert trades.append(cursor, "BTC", [], "chart") == 0
+        assert len(trades.append(cursor, "BTC", [*traded(3, 4), *traded(5), *traded(5)], "chart")) == 2
+        assert len(trades.append(cursor, "BTC", [], "chart")) == 0
         assert stored(cursor)[:4] == before
         assert len(stored(cursor)) == 6
 
@@ -70,9 +70,9 @@ def test_a_minute_with_a_snapshot_takes_no_trade(database: Database):
     with database.write() as cursor:
         before = stored(cursor)
 
-        assert trades.append(cursor, "BTC", traded(8, 9, 10), "chart") == 2
+        assert len(trades.append(cursor, "BTC", traded(8, 9, 10), "chart")) == 2
         assert stored(cursor)[: len(before)] == before
-        assert trades.append(cursor, "ETH", traded(8, names=("ETH-PERPETUAL",)), "chart") == 1
+        assert len(trades.append(cursor, "ETH", traded(8, names=("ETH-PERPETUAL",)), "chart")) == 1
 
 
 def test_trades_give_way_to_a_snapshot_that_comes_late(database: Database):
@@ -106,7 +106,7 @@ def test_slots_of_the_minute_beside_the_trades_are_healed_too(database: Database
     record(database, range(0, 20 * MINUTE, 10), range(5 * MINUTE + 30, 8 * MINUTE + 20, 10), 10)
 
     with database.write() as cursor:
-        assert trades.append(cursor, "BTC", traded(*range(4, 10)), "simulator") == 4
+        assert len(trades.append(cursor, "BTC", traded(*range(4, 10)), "simulator")) == 4
         heal(cursor, FEED, at(9999))
 
     assert told(database) == [(5.5, 8 + 1 / 3, "healed", "trades of the simulator, 60 s")]
