@@ -467,6 +467,11 @@ def is_index_name(text: str) -> bool:
     return _INDEX_NAME.fullmatch(text) is not None
 
 
+def is_market(text: str) -> bool:
+    """Is a text the spelling of a currency whose market can be recorded?"""
+    return _CURRENCY.fullmatch(text) is not None and text not in _LINEAR
+
+
 def is_notify_url(url: SecretStr) -> bool:
     """Does it have the form of an apprise address?"""
     return _ADDRESS.fullmatch(url.get_secret_value()) is not None

@@ -14,6 +14,7 @@ from store.intake.files.candles import LAYOUTS
 from store.intake.import_log import Import, imports
 from store.intake.imports import Imported, import_files, look_at
 from store.intake.look import Look
+from store.intake.market_imports import ImportedMarket
 from store.intake.rows.foreign import Columns
 from store.intake.undo import undo
 
@@ -63,7 +64,7 @@ NEWEST = 0
 def import_from(
     files: tuple[Path, ...], *, checked: bool, sure: bool, listed: bool, undone: int | None, **columns: Any
 ) -> None:
-    """Store the prices in Parquet, CSV or Excel files; works beside a recorder and may be repeated."""
+    """Store the prices in Parquet, CSV or Excel files, or rows of a market that `export` wrote; may be repeated."""
     asked = [name for name, it in (("FILES", files), ("--list", listed), ("--undo", undone is not None)) if it]
     if len(asked) != 1:
         raise click.UsageError(
@@ -92,7 +93,7 @@ def _undo_import(database: Database, import_id: int | None) -> None:
     except KeyboardInterrupt as error:
         raise click.ClickException("interrupted: run the same command again for the rest") from error
     click.echo(
-        f"import {undone.id} ({undone.path}) undone: ticks removed {undone.taken:,}, "
+        f"import {undone.id} ({undone.path}) undone: rows removed {undone.taken:,}, "
         f"averages restored {undone.back:,}, gaps open again {undone.reopened:,}"
     )
 
@@ -114,7 +115,7 @@ def _use_files(
                 click.echo(_imported_in_words(imported))
     except KeyboardInterrupt as error:
         raise click.ClickException(
-            "interrupted: the stored ticks stay; run the same command again for the rest"
+            "interrupted: the stored rows stay; run the same command again for the rest"
         ) from error
 
 
@@ -124,7 +125,8 @@ def _show(look: Look) -> None:
 
 
 def _imported_in_words(imported: Imported) -> str:
-    lines = [f"{imported.path}: ticks stored {imported.stored:,}, already stored {imported.left_out:,}"]
+    stored = f"ticks stored {imported.stored:,}, already stored {imported.left_out:,}"
+    lines = [f"{imported.path}: {stored}"] if imported.market is None else _market_in_words(imported, imported.market)
     if imported.another_price:
         lines.append(f"  of these {imported.another_price:,} with another price: the stored price is kept")
     if imported.shared:
@@ -142,12 +144,25 @@ def _imported_in_words(imported: Imported) -> str:
     return "\n".join(lines)
 
 
+def _market_in_words(imported: Imported, market: ImportedMarket) -> list[str]:
+    done, kind = market.done, market.kind
+    stored = f"rows stored {imported.stored:,}, already stored {imported.left_out:,}"
+    if kind.snapshots:
+        stored = f"snapshots stored {done.snapshots:,}, already stored {done.known_snapshots:,}; {stored}"
+    lines = [f"{imported.path}: {kind.name}: {stored}"]
+    if done.cut_snapshots:
+        lines.append(f"  snapshots left out, because the file does not have all of their rows: {done.cut_snapshots:,}")
+    if market.days:
+        lines.append(f"  candles of a day left out, because a recorder asks for them itself: {market.days:,}")
+    return lines
+
+
 def _import_in_words(each: Import) -> str:
     if each.undone_at is not None:
         became = f", undone {each.undone_at:%Y-%m-%d %H:%M:%S} UTC"
     else:
         became = "" if each.finished_at else ", not finished"
     return (
-        f"{each.id}: {each.imported_at:%Y-%m-%d %H:%M:%S} UTC, {each.path}: ticks stored {each.stored:,}, "
+        f"{each.id}: {each.imported_at:%Y-%m-%d %H:%M:%S} UTC, {each.path}: rows stored {each.stored:,}, "
         f"left out {each.left_out:,}, averages replaced {each.overruled:,}{became}"
     )

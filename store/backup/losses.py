@@ -1,6 +1,6 @@
 """Losses: rows that a backup has and the database doesn't have. A new backup must not drop them.
 
-Averages that finer rows replaced, ticks of an import that was undone, and derived rows are no losses.
+What finer rows replaced, rows of an import that was undone, and derived rows are no losses.
 """
 
 from collections.abc import Mapping
@@ -24,8 +24,6 @@ EXCEPT
 SELECT {columns}
 FROM read_parquet($new)
 """
-
-_COUNT = "SELECT count(*) FROM ({gone}) AS gone"
 
 # A tick belongs to the import that had it when it was copied: the import that listed it, else the newest import whose
 # span contains it. A later import therefore claims nothing, and an import that was undone before the copy had no ticks.
@@ -64,6 +62,41 @@ FROM gone
 ANTI JOIN taken_back USING (index_name, ts, resolution_s)
 """
 
+# A row of a market belongs to the imports that listed it. Who listed it and did not take it back, still has it.
+_COUNT_UNEXPLAINED_OF_MARKETS = """
+WITH taken_back AS (
+    SELECT index_name, resolution_s, ts, instrument_name
+    FROM read_parquet($imported) AS imported
+    JOIN read_parquet($imports) AS imports ON imports.id = imported.import_id
+    GROUP BY ALL
+    HAVING bool_and(undone)
+       AND bool_or(undone_at IS NULL OR undone_at > $copied_at)
+)
+SELECT count(*)
+FROM ({gone}) AS gone
+WHERE NOT EXISTS (
+    FROM taken_back
+    WHERE taken_back.index_name = $begin || gone.{name}
+      AND taken_back.ts = gone.{time}
+      AND taken_back.resolution_s = {resolution_s}
+      AND {instrument}
+)
+AND NOT ({gave_way})
+"""
+
+_OF_INSTRUMENT = "coalesce(taken_back.instrument_name, gone.instrument_name) = gone.instrument_name"
+
+# Trades of a minute give way to a snapshot of it.
+_GAVE_WAY = """
+    gone.resolution_s = 60
+    AND EXISTS (
+        FROM read_parquet($new) AS new
+        WHERE new.resolution_s = 0
+          AND new.{name} = gone.{name}
+          AND date_trunc('minute', new.{time}) = gone.{time}
+    )
+"""
+
 _EXPLAINING = ("overruled", "imports", "imported", "import_spans")
 
 
@@ -79,7 +112,7 @@ def lost(
 
     Args:
         parquet: any connection.
-        kind: the kind of the rows. Ticks may be gone for a reason, and derived rows can be made anew.
+        kind: the kind of the rows. Rows may be gone for a reason, and derived rows can be made anew.
         old: the old copy.
         copied_at: the instant of the old copy.
         new: the new copy of the day; None if the day has no rows now.
@@ -89,8 +122,24 @@ def lost(
         return 0
     gone = (_GONE if new is None else _GONE + _NOT_NOW).format(columns=", ".join(kind.column_names))
     values: dict[str, Any] = {"old": pattern(old)} | ({} if new is None else {"new": pattern(new)})
-    if kind is TICKS:
-        values |= {name: pattern(copies[name]) for name in _EXPLAINING} | {"copied_at": copied_at}
-    query = _COUNT_UNEXPLAINED if kind is TICKS else _COUNT
-    ((count,),) = parquet.execute(query.format(gone=gone), values).fetchall()
+    names = _EXPLAINING if kind is TICKS else ("imports", "imported")
+    values |= {name: pattern(copies[name]) for name in names} | {"copied_at": copied_at}
+    query = _COUNT_UNEXPLAINED.format(gone=gone)
+    if kind is not TICKS:
+        query = _of_market(kind, gone, replaced=new is not None)
+        values["begin"] = kind.feed("")
+    ((count,),) = parquet.execute(query, values).fetchall()
     return int(count)
+
+
+def _of_market(kind: Kind, gone: str, *, replaced: bool) -> str:
+    """The query for the unexplained rows of a market that are gone; `replaced` if the day has a new copy."""
+    name, columns = kind.key[0], kind.column_names
+    return _COUNT_UNEXPLAINED_OF_MARKETS.format(
+        gone=gone,
+        name=name,
+        time=kind.time,
+        resolution_s="gone.resolution_s" if "resolution_s" in columns else "0",
+        instrument=_OF_INSTRUMENT if "instrument_name" in kind.key[1:] else "true",
+        gave_way=_GAVE_WAY.format(name=name, time=kind.time) if replaced and kind.healed_by else "false",
+    )

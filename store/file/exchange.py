@@ -23,10 +23,13 @@ VALUES ($name, $noted_at)
 
 _NOT_SIMULATED = """
 SELECT 1
-FROM ticks
+FROM {table}
 WHERE source <> 'simulator'
 LIMIT 1
 """
+
+_TABLES = ("ticks", "snapshots", "futures", "volatility_index", "funding", "deliveries")
+"""Those whose rows have a source."""
 
 _PATH = """
 SELECT path
@@ -71,4 +74,4 @@ def admit(cursor: DuckDBPyConnection, exchange: Exchange | None, now: datetime) 
 
 def _has_others(cursor: DuckDBPyConnection) -> bool:
     """Does the file have prices that are not the simulator's?"""
-    return cursor.execute(_NOT_SIMULATED).fetchone() is not None
+    return any(cursor.execute(_NOT_SIMULATED.format(table=table)).fetchone() is not None for table in _TABLES)

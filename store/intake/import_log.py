@@ -3,6 +3,7 @@
 Rows of `ticks` don't say it. Where no other import has rows of an index and resolution, the time span of the stored
 rows is noted, and all imported rows in the span belong to the import. Rows between other imports' rows are listed one
 by one, and a listed row belongs to no span. So a bulk import takes a few spans, and spans of one kind never overlap.
+What an import stored of a market is always listed, by `market.storing`.
 """
 
 from dataclasses import dataclass
@@ -118,7 +119,7 @@ class Import:
         imported_at: when it began.
         finished_at: when all of it was stored; None if it was interrupted.
         undone_at: when it was undone; None if it was not.
-        stored: how many rows became ticks.
+        stored: how many rows were stored.
         left_out: how many rows were left out, because the file or the database had something as fine.
         overruled: how many averages these rows replaced.
     """

@@ -1,5 +1,7 @@
 """Import: prices from foreign files, stored as ticks with `source` import, and folded into candles along the way.
 
+Rows of a market from exported files go to their own tables.
+
 Rows are stored in portions, a lease each, so recording goes on meanwhile. Stored ticks are left as they are: an import
 that was interrupted is simply repeated.
 """
@@ -10,7 +12,6 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
 
 import duckdb
@@ -19,21 +20,20 @@ from store.errors import FileError, ForeignExchangeError, NoDatabaseError
 from store.file.database import Database
 from store.file.disk import in_one_line
 from store.file.locks import alone, beside
-from store.instants import EPOCH
-from store.ledger import gaps
-from store.ledger.heal import heal
-from store.models import GapState, from_column, utc_now
+from store.models import from_column, utc_now
 from store.prices import candles
 from store.progress import TellWhat
 
 from . import import_log
 from .joining import Stored, join_of, stored_near
 from .look import Look
-from .portions import STAYS_S, Count, store_portion
-from .reopening import reopen
+from .market.checking import MarketFile
+from .market_imports import ImportedMarket, import_market, look_of
+from .portions import Count, store_portion
+from .reopening import heal_all, reopen
 from .rows.foreign import Columns
 from .rows.origin import admit_origin
-from .rows.work import Limits
+from .rows.work import STAYS_S, Limits
 from .staging import Ready, ready
 
 # An average heals a slot whose distance to the average's time is less than the average's length.
@@ -50,8 +50,6 @@ GROUP BY index_name
 # A lease compares the prices of a few indexes in some milliseconds each.
 _MOST_JOINS = 20
 
-_UNHEALED: tuple[GapState, ...] = ("open", "unfillable")
-
 
 @dataclass(frozen=True, slots=True)
 class Imported:
@@ -59,14 +57,15 @@ class Imported:
 
     Attributes:
         path: of the file.
-        stored: how many became ticks.
+        stored: how many were stored.
         left_out: how many were stored already, or are averages where something finer is stored.
         another_price: how many of the ones left out differ in price from the stored tick.
         shared: how many have a time that an earlier row of the file has.
         shared_another: how many of these differ in price from that row.
         overruled: how many averages were replaced by the new ticks.
         bad, bad_rows, examples: the rows that can't be ticks, as in `Ready`.
-        healed: how many gaps, or pieces of gaps, the new ticks healed.
+        healed: how many gaps, or pieces of gaps, the new rows healed.
+        market: what became of the rows of a market; None for prices.
     """
 
     path: Path
@@ -80,6 +79,7 @@ class Imported:
     bad_rows: Path | None
     examples: tuple[str, ...]
     healed: int
+    market: ImportedMarket | None = None
 
 
 def import_files(
@@ -92,7 +92,7 @@ def import_files(
     show: Callable[[Look], object] = str,
     sure: bool = False,
 ) -> Iterator[Imported]:
-    """Store the prices of files, one after the other. The database is made if it is missing.
+    """Store the rows of files, one after the other. The database is made if it is missing.
 
     Args:
         database: an object that nobody else uses: it keeps the file until others want it.
@@ -115,13 +115,12 @@ def import_files(
         database.migrate()
         for path in paths:
             file = ready(path, columns, folder, database.memory_limit, tell, limits)
-            look, jumps = _joined(database, file)
-            show(look)
-            if jumps and not sure:
-                raise FileError(
-                    f"{path}: {jumps[0]}: say --decimal if the sign is misread, or --sure to store it all the same"
-                )
-            yield _import(database, file, tell, limits.stored)
+            if isinstance(file, MarketFile):
+                show(look_of(file))
+                yield _import_market(database, file, tell, limits.market)
+            else:
+                _show(database, file, show, sure=sure)
+                yield _import(database, file, tell, limits.stored)
 
 
 def look_at(
@@ -137,14 +136,23 @@ def look_at(
     with folder_alone(database) as folder:
         for path in paths:
             file = ready(path, columns, folder, database.memory_limit, tell, limits, aside=False)
-            look, _ = _joined(database, file)
-            yield look
+            yield look_of(file) if isinstance(file, MarketFile) else _joined(database, file)[0]
 
 
 def _refuse_missing(paths: Sequence[Path]) -> None:
     for path in paths:
         if not path.is_file():
             raise FileError(f"{path} is not a file")
+
+
+def _show(database: Database, file: Ready, show: Callable[[Look], object], *, sure: bool) -> None:
+    """Show what was found out about a file, and refuse a jump of its prices unless the user is sure."""
+    look, jumps = _joined(database, file)
+    show(look)
+    if jumps and not sure:
+        raise FileError(
+            f"{file.path}: {jumps[0]}: say --decimal if the sign is misread, or --sure to store it all the same"
+        )
 
 
 def _joined(database: Database, file: Ready) -> tuple[Look, list[str]]:
@@ -176,7 +184,7 @@ def _import(database: Database, file: Ready, tell: TellWhat, most_stored: int) -
         _close_candles(database)
         database.checkpoint_when_due(STAYS_S)
         _reopen(database, import_id)
-        healed = _heal(database, file.index_names)
+        healed = heal_all(database, file.index_names)
         with database.write(STAYS_S) as cursor:
             import_log.finish(cursor, import_id)
     return Imported(
@@ -194,7 +202,15 @@ def _import(database: Database, file: Ready, tell: TellWhat, most_stored: int) -
     )
 
 
-def _refuse_a_mix(database: Database, file: Ready) -> None:
+def _import_market(database: Database, file: MarketFile, tell: TellWhat, at_once: int) -> Imported:
+    with database.hold():
+        _refuse_a_mix(database, file)
+        made = import_market(database, file, tell, at_once)
+    done = made.done
+    return Imported(file.path, done.stored, done.known, 0, 0, 0, 0, 0, None, (), made.healed, made)
+
+
+def _refuse_a_mix(database: Database, file: Ready | MarketFile) -> None:
     if not file.origin:
         return
     try:
@@ -220,20 +236,6 @@ def _reopen(database: Database, import_id: int) -> None:
         gave_way = cursor.execute(_GAVE_WAY, {"import_id": import_id}).fetchall()
     for index_name, first, last in gave_way:
         reopen(database, index_name, from_column(first), from_column(last))
-
-
-def _heal(database: Database, index_names: frozenset[str]) -> int:
-    """Note which gaps have ticks now; return how many pieces became healed."""
-    with database.read(STAYS_S) as cursor:
-        names = sorted(index_names & gaps.feeds_with_gaps(cursor, _UNHEALED))
-    healed = 0
-    for name in names:
-        start: datetime | None = EPOCH
-        while start is not None:
-            with database.write(STAYS_S) as cursor:
-                changed, start = heal(cursor, name, utc_now(), states=_UNHEALED, start=start)
-            healed += sum(gap.state == "healed" for gap in changed)
-    return healed
 
 
 @contextlib.contextmanager

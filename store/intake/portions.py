@@ -11,6 +11,7 @@ from store.models import from_column, to_column
 from store.prices import averages, candles, overruled
 
 from . import import_log
+from .rows.work import STAYS_S
 from .staging import Ready
 from .survey import Portion
 
@@ -93,9 +94,6 @@ SELECT index_name, ts, received_at, price, source, {over_s}
 FROM {rows}
 """
 _OF_FILE = "({rows}) WHERE row >= $first AND row < $end"
-
-STAYS_S = 60.0
-"""How long to wait for a file that others hold; no person waits for an import."""
 
 
 @dataclass(slots=True)

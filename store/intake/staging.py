@@ -25,6 +25,8 @@ from .bad_rows import place_for, write_bad_rows
 from .files.packing import damaged
 from .jumps import jump_within
 from .look import Look
+from .market.checking import MarketFile, checked
+from .market.recognising import kind_in
 from .rows.as_parquet import File, as_parquet
 from .rows.contents import Contents, shown
 from .rows.foreign import Columns, Statement
@@ -124,8 +126,10 @@ def ready(
     limits: Limits,
     *,
     aside: bool = True,
-) -> Ready:
+) -> Ready | MarketFile:
     """Check a file; write rows that can't be ticks to `<its name>.bad-rows.csv`, a new file.
+
+    A file of a market's rows is whole or refused.
 
     Args:
         path: of the file.
@@ -152,16 +156,18 @@ class _Staging:
     def __init__(self, work: Work) -> None:
         self._work = work
 
-    def ready(self, columns: Columns, place: Path | None) -> Ready:
+    def ready(self, columns: Columns, place: Path | None) -> Ready | MarketFile:
         file = as_parquet(self._work, columns)
         with contextlib.nullcontext() if file.ours else _translated_of_parquet(self._work.path):
-            return self._read(file, columns, place)
+            ((count,),) = self._work.scratch.execute(_COUNT, {"path": file.path}).fetchall()
+            if not count and not self._is_torn():
+                raise FileError(f"{self._work.path} has a header and no rows")
+            contents = self._contents(file)
+            if (kind := kind_in(contents, columns)) is not None:
+                return checked(self._work, file, contents, kind, count)
+            return self._read(file, contents, columns, place, count)
 
-    def _read(self, file: File, columns: Columns, place: Path | None) -> Ready:
-        ((count,),) = self._work.scratch.execute(_COUNT, {"path": file.path}).fetchall()
-        if not count and not self._is_torn():
-            raise FileError(f"{self._work.path} has a header and no rows")
-        contents = self._contents(file)
+    def _read(self, file: File, contents: Contents, columns: Columns, place: Path | None, count: int) -> Ready:
         rows, candles, origin = reading(contents, columns), None, origin_of(contents)
         if rows.candles:
             rows, candles = of_candles(self._work, rows)

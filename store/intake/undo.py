@@ -1,4 +1,4 @@
-"""Undo of an import: the ticks that it stored are removed, and the averages that they replaced are restored.
+"""Undo of an import: the rows that it stored are removed, and the averages that they replaced are restored.
 
 It works through stretches of time, a lease each, from the earliest on. Each transaction notes how far it got, so an
 undo that was killed is simply repeated. Gaps that only the import healed are checked last.
@@ -6,6 +6,7 @@ undo that was killed is simply repeated. Gaps that only the import healed are ch
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,21 +14,22 @@ from duckdb import DuckDBPyConnection
 
 from store.errors import StoreError
 from store.file.database import Database
-from store.ledger import gaps
+from store.ledger import gaps, runs
 from store.models import from_column, to_column, utc_now
 from store.prices import candles, overruled
 from store.progress import TellWhat
 
 from .import_log import Import, imports
 from .imports import folder_alone
-from .portions import STAYS_S
+from .market.taking_back import take_back
 from .reopening import reopen
+from .rows.work import STAYS_S
 
 _MOST_TICKS = 500_000
 
 # One lease searches at most this time for gaps, as the ledger does.
 _SEARCHED = timedelta(days=10)
-_LONGEST_SLOT = timedelta(hours=1)
+_LONGEST_SLOT = timedelta(days=1)
 
 _BEGINS = """
 SELECT min(first)
@@ -191,13 +193,14 @@ def undo(database: Database, import_id: int | None, tell: TellWhat, most_ticks: 
     with folder_alone(database), database.hold():
         with database.read(STAYS_S) as cursor:
             chosen = _chosen(imports(cursor), import_id)
+        of_market = take_back(database, chosen.id, partial(_tell, tell, chosen))
         taken, back = _take_back(database, chosen, tell, most_ticks)
         database.checkpoint_when_due(STAYS_S)
         reopened = _look_at_gaps(database, chosen.id)
         with database.write(STAYS_S) as cursor:
             cursor.execute(_OVERRULED_BY_OTHERS, {"import_id": chosen.id})
             cursor.execute(_FINISH, {"import_id": chosen.id, "undone_at": to_column(utc_now())})
-    return Undone(chosen.id, Path(chosen.path), taken, back, reopened)
+    return Undone(chosen.id, Path(chosen.path), of_market + taken, back, reopened)
 
 
 def _chosen(known: list[Import], import_id: int | None) -> Import:
@@ -221,8 +224,12 @@ def _take_back(database: Database, undone: Import, tell: TellWhat, most_ticks: i
                 removed, returned = _take_stretch_back(cursor, undone.id, start, end)
                 taken, back = taken + removed, back + returned
         database.checkpoint_when_due(STAYS_S)
-        tell(f"undoing import {undone.id}", min(taken, undone.stored), undone.stored)
+        _tell(tell, undone, taken)
     return taken, back
+
+
+def _tell(tell: TellWhat, undone: Import, taken: int) -> None:
+    tell(f"undoing import {undone.id}", min(taken, undone.stored), undone.stored)
 
 
 def _begins(cursor: DuckDBPyConnection, import_id: int) -> datetime | None:
@@ -246,16 +253,17 @@ def _take_stretch_back(cursor: DuckDBPyConnection, import_id: int, start: dateti
 def _look_at_gaps(database: Database, import_id: int) -> int:
     """Note the gaps that the import healed or hid; return how many are not healed now."""
     with database.read(STAYS_S) as cursor:
+        with_slots = runs.feeds(cursor)
         found = cursor.execute(_EXTENTS, {"import_id": import_id}).fetchall()
     reopened = 0
-    for index_name, first, last in found:
+    for feed, first, last in (each for each in found if each[0] in with_slots):
         start, end = from_column(first), from_column(last)
-        reopened += reopen(database, index_name, start, end) + _uncover(database, index_name, start, end)
+        reopened += reopen(database, feed, start, end) + _uncover(database, feed, start, end)
     return reopened
 
 
-def _uncover(database: Database, index_name: str, first: datetime, last: datetime) -> int:
-    """Note the gaps that the import's ticks had hidden; return how many."""
+def _uncover(database: Database, feed: str, first: datetime, last: datetime) -> int:
+    """Note the gaps that the import's rows had hidden; return how many."""
     with database.read(STAYS_S) as cursor:
         mark = gaps.watermark(cursor)
     start = first - _LONGEST_SLOT
@@ -264,7 +272,7 @@ def _uncover(database: Database, index_name: str, first: datetime, last: datetim
     while start < end:
         until = min(end, start + _SEARCHED)
         with database.write(STAYS_S) as cursor:
-            found = gaps.find(cursor, start, until, {index_name})
+            found = gaps.find(cursor, start, until, {feed})
             gaps.note(cursor, found, utc_now())
         uncovered, start = uncovered + len(found), until
     return uncovered

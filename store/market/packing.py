@@ -56,6 +56,12 @@ _FORGET = "DELETE FROM packed WHERE underlying = ?"
 
 _FORGET_ALL = "DELETE FROM packed"
 
+_FORGET_FROM = """
+UPDATE packed
+SET packed_to = least(packed_to, date_trunc('day', CAST($start AS TIMESTAMP)))
+WHERE underlying = $underlying
+"""
+
 _NOTE = "INSERT INTO packed (underlying, packed_to) VALUES (?, ?)"
 
 
@@ -92,3 +98,8 @@ def pack(cursor: DuckDBPyConnection, chains: Chains) -> None:
 def forget(cursor: DuckDBPyConnection) -> None:
     """Pack all days anew, because their rows came in another order."""
     cursor.execute(_FORGET_ALL)
+
+
+def forget_from(cursor: DuckDBPyConnection, underlying: str, start: datetime) -> None:
+    """Pack the day of `start` and later ones of an underlying anew, because rows came late."""
+    cursor.execute(_FORGET_FROM, {"underlying": underlying, "start": to_column(start)})

@@ -12,7 +12,7 @@ from portalocker import LockFlags
 from store.file import schema
 from store.file.database import Database
 
-QUERIES = {"alerts", "ledger", "market", "prices"}
+QUERIES = {Path(__file__).parent / room for room in ("alerts", "ledger", "market", "prices")}
 """Rooms whose tests only use SQL and don't depend on the file: they share one that stays open."""
 
 
@@ -46,14 +46,14 @@ def make_empty(open_database: Database) -> Callable[[], None]:
 @pytest.fixture(autouse=True)
 def _emptied(request: pytest.FixtureRequest) -> None:
     asked = set(request.fixturenames)
-    if "open_database" in asked or ("database" in asked and request.path.parent.name in QUERIES):
+    if "open_database" in asked or ("database" in asked and request.path.parent in QUERIES):
         request.getfixturevalue("make_empty")()
 
 
 @pytest.fixture
 def database(request: pytest.FixtureRequest) -> Database:
     """A database with its tables and no rows: an open one for queries, else one in a file of its own."""
-    shared = request.path.parent.name in QUERIES
+    shared = request.path.parent in QUERIES
     database: Database = request.getfixturevalue("open_database" if shared else "new_database")
     return database
 

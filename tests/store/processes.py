@@ -122,7 +122,7 @@ def import_in_portions(path: Path, file: str) -> None:
         if what.startswith("importing"):
             say(done)
 
-    list(import_files(Database(path), [Path(file)], Columns(), tell, Limits(rows=10_000)))
+    list(import_files(Database(path), [Path(file)], Columns(), tell, Limits(rows=10_000, market=500)))
 
 
 def undo_in_stretches(path: Path, import_id: str) -> None:

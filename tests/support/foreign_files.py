@@ -52,7 +52,9 @@ _BTC = Columns(index_name="btc_usd")
 
 def ready_in(path: Path, folder: Path, columns: Columns = _BTC) -> Ready:
     """A file that is ready to be imported, with its copies in a folder."""
-    return ready(path, columns, folder, "256MB", nobody_listens, Limits(), aside=False)
+    found = ready(path, columns, folder, "256MB", nobody_listens, Limits(), aside=False)
+    assert isinstance(found, Ready)
+    return found
 
 
 def ticks_of(file: Ready) -> list[tuple[datetime, float]]:

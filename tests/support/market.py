@@ -56,6 +56,13 @@ def chain(currency: str, ts: datetime) -> Snapshot:
     return Snapshot(f"options/{currency}", ts, ts + timedelta(seconds=0.5), rows, "simulator", price)
 
 
+def futures(currency: str, ts: datetime) -> Snapshot:
+    """The futures of a currency at an instant, as `chain` has the options."""
+    rows = tuple(_futures(currency, ts))
+    price = estimated_delivery_price(currency, second_of(ts))
+    return Snapshot(f"futures/{currency}", ts, ts + timedelta(seconds=0.5), rows, "simulator", price)
+
+
 def cut_in_half(cursor: Cursor, since: datetime) -> list[tuple[str, datetime]]:
     """The snapshots that have more or fewer rows than they say, or other smiles or another surface than these rows."""
     found = []

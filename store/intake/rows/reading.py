@@ -141,7 +141,7 @@ class _Reading:
             found = times.times_of(texts, self.order)
             instant, words = found.instant(text), found.words
         else:
-            instant, words = _instant(text, kind), kind
+            instant, words = instant_in(text, kind), kind
         self.words.append(f"time: {called}, {words}")
         if self.candles and not is_at_end(name):
             instant = f"{instant} + to_seconds(CAST($candle_s AS BIGINT))"
@@ -248,7 +248,7 @@ class _Reading:
     def _received(self, name: str) -> str:
         kind, place = self.contents.types[name], self.places[name]
         if kind != "VARCHAR":
-            return _instant(place, kind)
+            return instant_in(place, kind)
         return times.times_of(self.contents.texts[name], self.order or "dmy").instant(place)
 
     def _source(self, name: str) -> str:
@@ -271,7 +271,7 @@ class _Reading:
         return next((by_name[name] for name in KNOWN_AS[what] if name in by_name), None)
 
 
-def _instant(place: str, column_type: str) -> str:
+def instant_in(place: str, column_type: str) -> str:
     """An expression for the instant in a column that is no text, as a TIMESTAMP in UTC."""
     if column_type == "TIMESTAMPTZ_NS":  # DuckDB 2.0 has neither a cast nor epoch_us for it
         return f"make_timestamp(epoch_ns({place}) // 1000)"

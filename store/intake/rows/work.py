@@ -10,6 +10,9 @@ from duckdb import DuckDBPyConnection
 from store.file.database import ROWS_A_LEASE
 from store.progress import TellWhat
 
+STAYS_S = 60.0
+"""How long to wait for a file that others hold; no person waits for an import."""
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -18,11 +21,13 @@ class Limits:
     Attributes:
         rows: how many rows to store under one lease, which takes 0.4 s: a multiple of DuckDB's row groups.
         stored: how many stored ticks to compare under one lease.
+        market: how many rows of a market to store under one lease: ten option chains, whose smiles take 0.25 s.
         tell_s: how often a long statement reports its progress.
     """
 
     rows: int = 16 * 122_880
     stored: int = ROWS_A_LEASE
+    market: int = 10_000
     tell_s: float = 0.2
 
 

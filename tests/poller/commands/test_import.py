@@ -25,6 +25,7 @@ from store.ledger import gaps
 from store.models import Gap, Tick, utc_now
 from store.prices import averages, ticks
 from tests.conftest import START, Program, wait_until
+from tests.store.intake.market.recorded import altered, export, record
 from tests.support.locks import is_locked
 
 A_LENGTH = (
@@ -126,13 +127,13 @@ def test_an_import_is_listed_and_undone(command, database: Database, tmp_path: P
     ]
     assert again.stdout.splitlines() == [f"{path}: ticks stored 0, already stored 2"]
     assert [each.stdout for each in undone] == [
-        f"import 2 ({path}) undone: ticks removed 0, averages restored 0, gaps open again 0\n",
-        f"import 1 ({path}) undone: ticks removed 2, averages restored 1, gaps open again 0\n",
+        f"import 2 ({path}) undone: rows removed 0, averages restored 0, gaps open again 0\n",
+        f"import 1 ({path}) undone: rows removed 2, averages restored 1, gaps open again 0\n",
     ]
     at = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC"
     first, second = listed.stdout.splitlines()
-    assert re.fullmatch(rf"1: {at}, {path}: ticks stored 2, left out 0, averages replaced 1, undone {at}", first)
-    assert re.fullmatch(rf"2: {at}, {path}: ticks stored 0, left out 2, averages replaced 0, undone {at}", second)
+    assert re.fullmatch(rf"1: {at}, {path}: rows stored 2, left out 0, averages replaced 1, undone {at}", first)
+    assert re.fullmatch(rf"2: {at}, {path}: rows stored 0, left out 2, averages replaced 0, undone {at}", second)
     with database.read() as cursor:
         assert cursor.execute("SELECT price, resolution_s FROM ticks").fetchall() == [(50.0, 60)]
 
@@ -252,7 +253,7 @@ def test_an_interrupted_import_says_so_and_the_next_does_the_rest(database: Data
 
     assert (code, err.splitlines()[-1]) == (
         1,
-        "Error: interrupted: the stored ticks stay; run the same command again for the rest",
+        "Error: interrupted: the stored rows stay; run the same command again for the rest",
     )
     assert done[0] == 0
     with database.read() as cursor:
@@ -282,3 +283,33 @@ def test_recording_goes_on_while_a_file_is_imported(database_file: Path, simulat
         assert gaps.ledger(cursor, begin, end, utc_now()) == []
         ((late,),) = cursor.execute("SELECT count(*) FROM misses").fetchall()
     assert late == 0
+
+
+def test_an_exported_market_is_imported_listed_and_taken_back(
+    command: Callable[..., Result], database: Database, tmp_path: Path
+):
+    other = Database(tmp_path / "other.duckdb")
+    other.migrate()
+    record(other, healed=[])
+    record(database, {5, 6, 7})
+    path = export(other, "options/BTC")
+    with other.read() as cursor:
+        ((rows,),) = cursor.execute("SELECT count(*) // 4 FROM options").fetchall()
+
+    done = command("import", str(path))
+    again = command("import", str(altered(path, "FROM its WHERE strike <> (SELECT min(strike) FROM its)")))
+    dvol = command("import", str(export(other, "dvol/BTC")))
+
+    assert done.stdout.splitlines() == [
+        f"{path}: options: snapshots stored 1, already stored 3; rows stored {rows:,}, already stored {3 * rows:,}",
+        "  gaps healed: 1",
+    ]
+    assert f"{path}: Parquet\n  options/BTC: rows {4 * rows:,}, 2026-11-01T12:00:00Z to " in done.stderr
+    assert again.stdout.splitlines()[1:] == [
+        "  snapshots left out, because the file does not have all of their rows: 4"
+    ]
+    assert dvol.stdout == f"{export(other, 'dvol/BTC')}: dvol: rows stored 3, already stored 18\n"
+    assert f"rows stored {rows:,}, left out {3 * rows:,}, averages replaced 0" in command("import", "--list").stdout
+    assert command("import", "--undo", "1").stdout.endswith(
+        f" undone: rows removed {rows:,}, averages restored 0, gaps open again 1\n"
+    )

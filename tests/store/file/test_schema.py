@@ -156,6 +156,7 @@ DESIGN = {
         ("resolution_s", "INTEGER"),
         ("ts", "TIMESTAMP"),
         ("undone", "BOOLEAN"),
+        ("instrument_name", "VARCHAR"),
     ],
     "alert_events": [
         ("id", "VARCHAR"),

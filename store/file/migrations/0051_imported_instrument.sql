@@ -1,0 +1,1 @@
+ALTER TABLE imported ADD COLUMN instrument_name VARCHAR;
