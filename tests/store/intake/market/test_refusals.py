@@ -209,11 +209,15 @@ def test_candles_of_a_day_are_left_out_and_counted(source: Database, empty: Data
     assert digests(empty, "futures") == digests(source, "futures")
 
 
-def test_prices_with_the_columns_of_deliveries_are_prices(empty: Database, tmp_path: Path):
+@pytest.mark.parametrize(("more", "second"), [((), "00.5"), (("received_at",), "00")])
+def test_prices_with_the_columns_of_deliveries_are_prices(
+    empty: Database, tmp_path: Path, more: tuple[str, ...], second: str
+):
+    times = [f"2026-11-0{day}T08:00:{second}Z" for day in (1, 2, 3)]
     path = written(
         tmp_path / "prices.csv",
-        "index_name,ts,price,source",
-        *(("btc_usd", f"2026-11-0{day}T08:00:00.{day}Z", 100.5, "mine") for day in (1, 2, 3)),
+        ",".join(("index_name", "ts", "price", "source", *more)),
+        *(("btc_usd", at, 100.5, "mine", *(at for _ in more)) for at in times),
     )
 
     (look,) = look_at(empty, [path], Columns(), nobody_listens)
