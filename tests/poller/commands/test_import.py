@@ -299,6 +299,9 @@ def test_an_exported_market_is_imported_listed_and_taken_back(
     done = command("import", str(path))
     again = command("import", str(altered(path, "FROM its WHERE strike <> (SELECT min(strike) FROM its)")))
     dvol = command("import", str(export(other, "dvol/BTC")))
+    days = command(
+        "import", str(altered(export(other, "futures/BTC"), "SELECT * REPLACE (86400 AS resolution_s) FROM its"))
+    )
 
     assert done.stdout.splitlines() == [
         f"{path}: options: snapshots stored 1, already stored 3; rows stored {rows:,}, already stored {3 * rows:,}",
@@ -309,6 +312,12 @@ def test_an_exported_market_is_imported_listed_and_taken_back(
         "  snapshots left out, because the file does not have all of their rows: 4"
     ]
     assert dvol.stdout == f"{export(other, 'dvol/BTC')}: dvol: rows stored 3, already stored 18\n"
+    with other.read() as cursor:
+        ((futures,),) = cursor.execute("SELECT count(*) FROM futures").fetchall()
+    assert [line.partition(": ")[2] for line in days.stdout.splitlines()] == [
+        "futures: snapshots stored 0, already stored 0; rows stored 0, already stored 0",
+        f"{futures}",
+    ]
     assert f"rows stored {rows:,}, left out {3 * rows:,}, averages replaced 0" in command("import", "--list").stdout
     assert command("import", "--undo", "1").stdout.endswith(
         f" undone: rows removed {rows:,}, averages restored 0, gaps open again 1\n"
