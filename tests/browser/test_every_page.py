@@ -127,7 +127,8 @@ def place_without_its_script(page: Page, url: str) -> FloatRect | None:
     chart = page.locator(".tickwell-chart:not(.drawn)").first
     expect(chart).to_be_visible()
     expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
-    page.evaluate("document.fonts.ready.then(() => 0)")  # until then the page above the chart still grows
+    expect(page.get_by_test_id("stSkeleton")).to_have_count(0)  # these and other fonts have other heights
+    page.evaluate("document.fonts.ready.then(() => 0)")
     place = chart.bounding_box()
     for route in held:
         route.continue_()

@@ -15,6 +15,8 @@ from tests.faults.result import Result
 from tests.faults.runs import chosen, kills, run_all, table
 from tests.faults.stage import Stage
 
+pytestmark = pytest.mark.timeout(900)  # the faults of all families take minutes together
+
 _AT_ONCE = 6
 FAULTS = list(first_of_families(KINDS)) if WHOLE else IN_SHORT
 

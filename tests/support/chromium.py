@@ -31,6 +31,13 @@ PHONE: dict[str, Any] = {
 expect.set_options(timeout=20_000)  # a machine may be busy with other tests
 
 
+_PLACE_IN_VIEW = """element => {
+    element.scrollIntoViewIfNeeded();
+    const { x, y, width, height } = element.getBoundingClientRect();
+    return element.isConnected && { x, y, width, height };
+}"""
+
+
 def find_chromium() -> str | None:
     """The path of a Chromium on this machine. The build without windows is preferred: it is faster."""
     names = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
@@ -91,10 +98,8 @@ def range_in_address(page: Page) -> tuple[datetime, datetime] | None:
 
 
 def box(locator: Locator) -> FloatRect:
-    """The place of an element in the window, once it is scrolled into view."""
-    locator.scroll_into_view_if_needed()
-    found = locator.bounding_box()
-    assert found is not None
+    """The place of an element in the window, once it is scrolled into view. A refresh may replace it meanwhile."""
+    found: FloatRect = wait_until(lambda: locator.evaluate(_PLACE_IN_VIEW))
     return found
 
 

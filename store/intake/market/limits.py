@@ -64,7 +64,7 @@ _TYPES = {
     "VARCHAR": "a text",
 }
 
-_EMPTY = "not empty"
+_THERE = "there"
 _ABOVE_0 = "a number above 0"
 _FRACTION = "a fraction from -1 to 1"
 
@@ -149,7 +149,7 @@ def _read(kind: Kind, column: Column) -> Iterator[Check]:
     if column.type == "DOUBLE":
         yield Check(name, f"NOT isfinite({name})", _TYPES[column.type])
     if name in {*kind.key, kind.time, "source", "resolution_s", *_NEVER_EMPTY[kind]}:
-        yield Check(name, f"{name} IS NULL", _EMPTY)
+        yield Check(name, f"{name} IS NULL", _THERE)
     if name in {"received_at", "rows", "rejected"}:
         observed = "resolution_s = 0 AND " if kind.has_source else ""
-        yield Check(name, f"{observed}{name} IS NULL", _EMPTY)
+        yield Check(name, f"{observed}{name} IS NULL", _THERE)
