@@ -98,26 +98,27 @@ def rows(database: Database) -> list[tuple[Any, ...]]:
         return [row for row in stored(cursor) if row[-1] == 86_400]
 
 
-def test_a_start_loads_all_days_before_the_first_snapshot(recorded: Database, clock: Clock):
-    with recorded.read() as cursor:
+def test_a_start_loads_all_days_before_the_first_snapshot(database: Database, clock: Clock):
+    record(database, range(0, 600, 60), [], 60, simulated=True)
+    with database.read() as cursor:
         before = stored(cursor)
     with Simulator(limits=False, clock=clock) as simulator:
-        told = load(simulator.url, recorded, clock)
+        told = load(simulator.url, database, clock)
 
     assert told == [("loading days of futures", number, PAGES) for number in range(1, PAGES + 1)]
-    found = days_in(recorded)
+    found = days_in(database)
     assert found.keys() == {DATED, PERPETUAL}
     for name, since in ((PERPETUAL, FIRST), (DATED, instant_of(held_since(EXPIRY)))):
         days = found[name]
         assert since <= days[0] < since + DAY
         assert days[-1] == LAST
         assert all(later - earlier == DAY for earlier, later in pairwise(days))
-    for row in (rows(recorded)[0], *rows(recorded)[-2:]):
+    for row in (rows(database)[0], *rows(database)[-2:]):
         _, name, expiry, ts, *_ = row
         *_, closed, volume, usd = candle(future_of(name), second_of(from_column(ts)), 86_400)
         nothing = (None,) * 3
         assert row == ("BTC", name, expiry, ts, *nothing, closed, None, volume, usd, None, None, "simulator", 86_400)
-    with recorded.read() as cursor:
+    with database.read() as cursor:
         assert [row for row in stored(cursor) if row[-1] != 86_400] == before
 
 

@@ -93,7 +93,7 @@ def healed_rows(database: Database) -> dict[str, dict[datetime, float]]:
 
 
 def test_a_gap_is_healed_by_the_last_trade_of_each_minute(simulator: Simulator, database: Database, clock: Clock):
-    record(database, SLOTS, MISSING, 60)
+    record(database, SLOTS, MISSING, 60, simulated=True)
     before = rows(database)
 
     ((gap,),) = backfill(simulator.url, database, clock)
@@ -108,7 +108,7 @@ def test_a_gap_is_healed_by_the_last_trade_of_each_minute(simulator: Simulator, 
 
 
 def test_healing_again_asks_and_stores_nothing(simulator: Simulator, database: Database, clock: Clock):
-    record(database, SLOTS, MISSING, 60)
+    record(database, SLOTS, MISSING, 60, simulated=True)
     backfill(simulator.url, database, clock)
     before = rows(database)
     simulator.faults.add(Fault("error", method=CHART))
@@ -118,7 +118,7 @@ def test_healing_again_asks_and_stores_nothing(simulator: Simulator, database: D
 
 
 def test_a_gap_within_a_minute_of_snapshots_is_unfillable(simulator: Simulator, database: Database, clock: Clock):
-    record(database, range(0, 1200, 10), [310, 320], 10)
+    record(database, range(0, 1200, 10), [310, 320], 10, simulated=True)
 
     backfill(simulator.url, database, clock)
 

@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from store.file.database import Cursor, Database
+from store.file.exchange import admit
 from store.ledger import arrivals, runs
 from store.ledger.gaps import advance
-from store.models import Cause, Miss, Run, Snapshot
+from store.models import Cause, Exchange, Miss, Run, Snapshot
 from tests.store.histories import at
 
 FEED = "futures/BTC"
@@ -26,9 +27,15 @@ def snapshot(second: float, *names: str) -> Snapshot:
 
 
 def record(
-    database: Database, slots: Iterable[int], missing: Iterable[int], period_s: int, feed: str = FEED
+    database: Database,
+    slots: Iterable[int],
+    missing: Iterable[int],
+    period_s: int,
+    feed: str = FEED,
+    *,
+    simulated: bool = False,
 ) -> datetime:
-    """Store a run with snapshots and misses in its slots, and note its gaps.
+    """Store a run with snapshots and misses in its slots, perhaps into a file of the simulator, and note its gaps.
 
     Returns:
         When it ended.
@@ -36,6 +43,7 @@ def record(
     slots, missing = list(slots), set(missing)
     end = at(slots[-1] + period_s)
     with database.write() as cursor:
+        admit(cursor, Exchange.SIMULATOR if simulated else None, end)
         runs.note(cursor, Run(at(slots[0]), {feed: period_s}, "1", end))
         arrivals.append(cursor, [snapshot(slot) for slot in slots if slot not in missing])
         runs.append_misses(
