@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from settings import MAX_REQUESTS_PER_SECOND
 
-BACK_S = 1.1
-"""Seconds until a token comes back: a second, and 0.1 s by which one request may take longer to the exchange."""
+BACK_S = 1.03
+"""Seconds until a token comes back: a second, and 0.03 s by which one request may take longer to the exchange."""
 
 # Slots that use all tokens need each token again a second later. After a stall of 0.5 s, slots at 1 s stayed 0.5 s late
 # with a whole second. With 0.95 s they were on time again after 11 slots.
@@ -54,7 +54,7 @@ class Token:
 
 
 class Budget:
-    """Lets at most `a_second` requests be sent in any 1.1 s.
+    """Lets at most `a_second` requests be sent in any 1.03 s.
 
     Requests for slots of one period go in the order in which they ask. Those of a longer period let the others go
     first, and leave room for the next slots of these. A request that can wait lets all others go first. One

@@ -33,7 +33,7 @@ def test_requests_keep_to_the_budget_and_each_has_its_turn():
 
     assert [name for name, _ in begun] == [str(number) for number in range(12)]
     times_s = [at_s for _, at_s in begun]
-    assert all(later - earlier >= 1.09 for earlier, later in zip(times_s, times_s[5:], strict=False))
+    assert all(later - earlier >= 1.02 for earlier, later in zip(times_s, times_s[5:], strict=False))
     assert times_s[4] < 0.5
     assert 2.05 <= times_s[11] < 3
 
@@ -130,7 +130,7 @@ def test_a_request_that_can_wait_takes_the_next_token_after_a_while_even_if_none
 
     history_s = dict(begun)["history"]
     assert [name for name, _ in begun] == ["slot"] * 5 + ["history"]
-    assert 1.09 <= history_s < 1.5
+    assert 1.02 <= history_s < 1.5
 
 
 @pytest.mark.parametrize("due", [5, 60])
@@ -156,7 +156,7 @@ def test_a_token_comes_back_after_its_request_was_sent_and_not_after_it_was_take
         await budget.take()
         return time.monotonic() - sent_s
 
-    assert asyncio.run(gap_s()) >= 1.09
+    assert asyncio.run(gap_s()) >= 1.02
 
 
 def test_many_requests_that_have_waited_long_do_not_go_before_slots_together():
