@@ -140,7 +140,7 @@ def test_a_request_of_three_seconds_costs_a_feed_at_one_second_no_slot(serve, st
 
 def test_many_feeds_of_a_long_period_cost_a_feed_at_one_second_no_slot(serve, start: Start, recorded: Database):
     """Each slot of the long period takes the whole budget of requests for eight seconds."""
-    names = tuple(f"i{number}_usd" for number in range(30))
+    names = tuple(f"i{number}_usd" for number in range(32))
     recorder = start(serve(answer).url, *index_feeds(names, 10 * SECOND))
     wait_until(lambda: asked_all(recorded, names), timeout_s=40)
     recorder.stop()
