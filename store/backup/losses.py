@@ -86,7 +86,7 @@ AND NOT ({gave_way})
 
 _OF_INSTRUMENT = "coalesce(taken_back.instrument_name, gone.instrument_name) = gone.instrument_name"
 
-# Trades of a minute give way to a snapshot of it.
+# A snapshot replaces the trades of its minute.
 _GAVE_WAY = """
     gone.resolution_s = 60
     AND EXISTS (

@@ -1,4 +1,4 @@
-"""Gaps after an import or an undo: those that are healed now, and those that are no longer.
+"""Heals gaps after an import, and opens gaps again after an undo.
 
 What healed a gap may be undone, or replaced by something finer.
 """

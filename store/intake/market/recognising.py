@@ -1,4 +1,4 @@
-"""Tells by its columns whether a file has rows of a market, and of which kind."""
+"""Finds the kind of a market's file by its columns."""
 
 from store import kinds
 from store.errors import FileError

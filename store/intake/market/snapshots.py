@@ -31,7 +31,7 @@ def source_of(source: str) -> Source:
 
 
 def whole(kind: Kind, groups: Iterable[Group]) -> list[Snapshot]:
-    """The snapshots of which a file has all rows, once each, with the same facts of the snapshot in all of them."""
+    """The snapshots that a file has whole: each row once, and the same facts of the snapshot in all rows."""
     names = [column.name for column in columns_of(kind)]
     keys = [names.index(name) for name in kind.key]
     shared = [names.index(name) for name in _SHARED]

@@ -1,4 +1,4 @@
-"""Stores a batch of a file's rows as a recorder would, where nothing of it is there, and lists them for an undo."""
+"""Stores a batch of a file's rows that are new, as a recorder would, and lists them for an undo."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
