@@ -93,7 +93,7 @@ def shown(choice: ExportQuery, view: View) -> None:
     elif query.of_prices:
         history = part(
             "The preview",
-            lambda: read_history(query.end, query.feeds, view),
+            lambda: read_history(query.end, query.feeds, replace(view, end=query.end)),
             partial(preview, query=query, view=view),
             about=(choice, view),
             height=PREVIEW_HEIGHT,

@@ -44,7 +44,7 @@ class View:
 
     Attributes:
         span: of `SPANS`, or `EXACT`.
-        start, end: of an exact range, UTC, half-open.
+        start, end: of an exact range, UTC, half-open. With an end alone, the span ends there.
         interval: of a bar; None for one that suits the range.
         candles: bars are drawn as candles, so a range has fewer of them.
     """
@@ -57,10 +57,11 @@ class View:
 
     def bounds(self, now: datetime, first: datetime) -> tuple[datetime, datetime]:
         """Start and end of the range; `first` is the start of "All"."""
-        if self.start and self.end:
-            return self.start, self.end
+        end = self.end or now
+        if self.start:
+            return self.start, end
         length = SPANS[self.span]
-        return (first if length is None else now - length), now
+        return (first if length is None else end - length), end
 
     def auto_interval(self, length: timedelta, poll_seconds: int) -> timedelta:
         """The bar interval that suits a range of that length."""

@@ -4,7 +4,7 @@ import json
 import os
 import shlex
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import pandas as pd
@@ -27,7 +27,7 @@ from store.models import Gap, Run, Snapshot, Tick, to_column, utc_now
 from tests.conftest import START, wait_until
 from tests.support.stored import append
 
-from .conftest import Open, captions, errors, parts, recorder, warnings
+from .conftest import Open, captions, chart, errors, parts, recorder, warnings
 
 MINUTE = timedelta(minutes=1)
 SECOND = timedelta(seconds=1)
@@ -167,6 +167,17 @@ def test_the_preview_shows_gaps(open_page: Open, recorded: Database):
 
     assert parts(page, "preview")
     assert any("open" in caption for caption in captions(page))
+
+
+@pytest.mark.parametrize("span", ["15m", "1M", "All"])
+def test_the_preview_ends_where_the_file_ends(open_page: Open, database: Database, span: str):
+    append(database, *(Tick("btc_usd", utc_now() - number * SECOND, 100.0) for number in range(600)))
+
+    page = made(open_page("export", timezone="UTC", range=span))
+
+    end = datetime.fromisoformat(*asked(page)["end"])
+    (_, drawn_to) = chart(page, "preview")["figure"]["layout"]["xaxis"]["range"]
+    assert datetime.fromisoformat(drawn_to).replace(tzinfo=UTC) == end
 
 
 def test_a_range_without_ticks_offers_no_file(open_page: Open, database: Database):
