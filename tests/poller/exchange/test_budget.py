@@ -96,6 +96,23 @@ def test_slots_of_a_long_period_leave_room_for_the_next_ones_of_a_short_period()
     assert begun[4][1] < 0.5
 
 
+def test_slots_of_a_long_period_leave_a_second_of_five_even_if_requests_take_a_tenth_longer_to_the_exchange():
+    budget = Budget(5, slots_a_second=2.5)
+    budget.due_soon = lambda seconds: 2 if seconds > 1 else 0
+    fast, slow = of_period(budget, 1), of_period(budget, 60)
+
+    begun = begun_at(
+        *[("fast", fast)] * 2,
+        *[("slow", lambda: after(0.2, slow))] * 3,
+        *[("fast", lambda: after(1, fast))] * 2,
+        *[("fast", lambda: after(2, fast))] * 2,
+    )
+
+    times_s = [at_s for _, at_s in begun]
+    assert all(later - earlier >= 1.09 for earlier, later in zip(times_s, times_s[5:], strict=False))
+    assert [name for name, _ in begun] == ["fast", "fast", "slow"] * 3
+
+
 def test_a_request_that_can_wait_leaves_room_for_the_slots_of_the_next_second():
     budget = Budget(5)
     since = time.monotonic()
