@@ -13,7 +13,7 @@ from store.file.database import Database
 from store.instants import EPOCH
 from store.ledger import gaps
 from store.ledger.heal import heal
-from store.models import GapState, from_column, to_column, utc_now
+from store.models import CLOCKS_AGREE, GapState, from_column, to_column, utc_now
 
 from .rows.work import STAYS_S
 
@@ -55,11 +55,13 @@ def heal_all(database: Database, feeds: Iterable[str]) -> int:
 def reopen(database: Database, feed: str, first: datetime, last: datetime) -> int:
     """Check again the healed gaps of a feed in a time that lost ticks or snapshots.
 
-    A piece that nothing heals now is unfillable if it was so before, otherwise open.
+    A piece that nothing heals now is unfillable if it was so before, otherwise open. A tick or a snapshot may have been
+    received in a slot that lies beside its time.
 
     Returns:
         How many pieces of gaps are no longer healed.
     """
+    first, last = first - CLOCKS_AGREE, last + CLOCKS_AGREE
     values = {"feed": feed, "start": to_column(first), "end": to_column(last)}
     with database.read(STAYS_S) as cursor:
         ((healed,),) = cursor.execute(_FIRST_HEALED, values).fetchall()
