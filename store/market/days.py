@@ -19,7 +19,7 @@ from .instruments import future_of
 RESOLUTION_S = 86_400
 """The seconds that each row covers."""
 
-# A slot of a run before the first snapshot may be healed by trades of minutes.
+# A slot of a run before the first snapshot may be healed by trades of minutes. Imported snapshots may be years older.
 _BEGAN = """
 SELECT
     min(ts),
@@ -27,6 +27,13 @@ SELECT
 FROM snapshots
 WHERE feed = $feed
   AND rows > 0
+  AND ts NOT IN (
+    SELECT ts
+    FROM imported
+    WHERE index_name = $feed
+      AND resolution_s = 0
+      AND NOT undone
+  )
 """
 
 _LISTED = """

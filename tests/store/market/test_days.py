@@ -9,6 +9,7 @@ from store.export.files import Exports
 from store.export.query import ExportQuery
 from store.export.survey import estimate
 from store.file.database import Cursor, Database
+from store.file.rows import insert
 from store.instants import DAY, EPOCH
 from store.ledger import arrivals, runs
 from store.ledger.gaps import ledger
@@ -23,6 +24,7 @@ from .futures import ASKED, EXPIRY, FEED, NAMES, record, snapshot, stored
 
 DATED, PERPETUAL = NAMES
 MINUTE = 60
+IMPORTED = ("import_id", "index_name", "resolution_s", "ts", "undone")
 
 # START is at 12:00 UTC.
 EIGHT = at(-4 * 3600)
@@ -77,6 +79,21 @@ def test_recording_begins_with_the_first_snapshot_or_with_a_run_before_it(databa
         assert days.beginning(cursor, "ETH", now) is None
     assert by_snapshot == Beginning(at(0) + ASKED, both)
     assert by_run == Beginning(at(-30), both)
+
+
+def test_an_imported_snapshot_is_not_the_beginning_of_recording(database: Database):
+    with database.write() as cursor:
+        trades.append_observed(cursor, [snapshot(-90 * 86_400, PERPETUAL), snapshot(0)])
+        insert(cursor, "imported", IMPORTED, [(1, FEED, 0, to_column(at(-90 * 86_400) + ASKED), False)])
+
+        found = days.beginning(cursor, "BTC", at(9999))
+
+        arrivals.append(cursor, [snapshot(-91 * 86_400, PERPETUAL)])
+        insert(cursor, "imported", IMPORTED, [(2, FEED, 0, to_column(at(-91 * 86_400) + ASKED), True)])
+        recorded_again = days.beginning(cursor, "BTC", at(9999))
+    both = (Listed(PERPETUAL, None, None), Listed(DATED, EXPIRY, None))
+    assert found == Beginning(at(0) + ASKED, both)
+    assert recorded_again == Beginning(at(-91 * 86_400) + ASKED, both[:1])
 
 
 def test_the_listed_futures_have_not_expired_and_know_up_to_when_they_were_asked_for(database: Database):
