@@ -52,6 +52,15 @@ WHERE resolution_s = {RESOLUTION_S}
   AND (currency, ts) IN (SELECT (unnest(?), unnest(?)))
 """  # noqa: S608 the number is the constant above
 
+# A trade that gave way is no longer an import's: an undo would remove what took its place.
+_STRIKE = f"""
+UPDATE imported
+SET undone = true
+WHERE resolution_s = {RESOLUTION_S}
+  AND ts BETWEEN ? AND ?
+  AND (index_name, ts) IN (SELECT (unnest(?), unnest(?)))
+"""  # noqa: S608 the number is the constant above
+
 _COLUMNS = ("currency", "instrument_name", "expiry", "ts", "last", "source", "resolution_s")
 
 
@@ -78,9 +87,12 @@ def append_observed(cursor: DuckDBPyConnection, snapshots: Iterable[Snapshot]) -
     """
     new = arrivals.append(cursor, snapshots)
     if new:
-        currencies = [FUTURES.end(each.feed) for each in new]
+        feeds = [each.feed for each in new]
         minutes = [to_column(each.ts).replace(second=0, microsecond=0) for each in new]
-        cursor.execute(_GIVE_WAY, [min(minutes), max(minutes), currencies, minutes])
+        span = min(minutes), max(minutes)
+        ((count,),) = cursor.execute(_GIVE_WAY, [*span, [*map(FUTURES.end, feeds)], minutes]).fetchall()
+        if count:
+            cursor.execute(_STRIKE, [*span, feeds, minutes])
 
 
 def listed_around(cursor: DuckDBPyConnection, currency: str, start: datetime, end: datetime) -> list[str]:

@@ -1,7 +1,8 @@
 """An import heals the gaps that it fills, and an undo leaves all as if it had never been."""
 
 import shutil
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,22 @@ from tests.conftest import START
 from tests.store.processes import line, start
 from tests.support.foreign_files import nobody_listens
 
-from .recorded import END, FEEDS, MINUTE, TABLES, as_csv, digests, export, imported, record, rows
+from .recorded import (
+    END,
+    FEEDS,
+    MINUTE,
+    TABLES,
+    as_csv,
+    digests,
+    export,
+    futures,
+    heal_by_trades,
+    imported,
+    record,
+    rows,
+)
+
+SECOND = timedelta(seconds=1)
 
 EVERY = sorted({table for tables in TABLES.values() for table in tables})
 
@@ -104,6 +120,51 @@ def test_an_undo_removes_what_the_import_stored_and_nothing_else(source: Databas
     assert undone.taken == made.done.stored
     assert (undone.reopened > 0) == (made.healed > 0) == (feed in {"options/BTC", "futures/BTC"})
     assert list(faults_of_database(holed)) == []
+
+
+def test_a_gap_is_open_again_though_the_exchange_s_clock_was_behind(database: Database, empty: Database):
+    """The snapshot was received in the slot of minute 2, and sent before the slot began."""
+    early = replace(futures(2), ts=START + 2 * MINUTE - SECOND / 2, received_at=START + 2 * MINUTE + SECOND / 2)
+    with database.write() as cursor:
+        admit(cursor, Exchange.SIMULATOR, START)
+        trades.append_observed(cursor, [early])
+    record(empty, {2}, feeds=("futures/BTC",))
+    (made,) = imported(empty, export(database, "futures/BTC"))
+    assert made.healed == 1
+
+    undone = undo(empty, None, nobody_listens)
+
+    assert undone.reopened == 1
+    assert told(empty, "futures/BTC") == [(2, 3, "open", None)]
+
+
+def test_an_undo_leaves_what_took_the_place_of_its_rows(source: Database, database: Database, empty: Database):
+    """A trade of the first import gave way to a snapshot of the second one, and other trades came after that."""
+    record(database, feeds=("futures/BTC",))
+    imported(empty, *(export(each, "futures/BTC") for each in (source, database)))
+    undo(empty, 2, nobody_listens)
+    imported(empty, export(source, "futures/BTC"))
+    its_own = rows(empty, "FROM futures WHERE resolution_s = 60")
+
+    undo(empty, 1, nobody_listens)
+
+    assert len(its_own) == 1
+    assert rows(empty, "FROM futures") == its_own
+    undo(empty, 3, nobody_listens)
+    assert rows(empty, "FROM futures") == []
+
+
+def test_an_undo_leaves_the_trades_that_a_recorder_stored_for_its_own(
+    source: Database, database: Database, empty: Database
+):
+    record(database, feeds=("futures/BTC",))
+    imported(empty, *(export(each, "futures/BTC") for each in (source, database)))
+    undo(empty, 2, nobody_listens)
+    heal_by_trades(empty, [3])
+
+    undo(empty, 1, nobody_listens)
+
+    assert rows(empty, "SELECT last FROM futures") == [(90_003.0,)]
 
 
 def test_of_two_imports_an_undo_takes_its_own_rows(source: Database, database: Database, empty: Database):
