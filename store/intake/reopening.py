@@ -1,10 +1,11 @@
 """Heals gaps after an import, and opens gaps again after an undo.
 
-What healed a gap may be undone, or replaced by something finer.
+What healed a gap may be undone, or replaced by something finer. What an undo removed may also have hidden a gap: nobody
+noted it, because the import came first.
 """
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 from duckdb import DuckDBPyConnection
@@ -13,9 +14,18 @@ from store.file.database import Database
 from store.instants import EPOCH
 from store.ledger import gaps
 from store.ledger.heal import heal
+from store.ledger.runs import runs
 from store.models import CLOCKS_AGREE, GapState, from_column, to_column, utc_now
 
 from .rows.work import STAYS_S
+
+# One lease searches at most this time for gaps, as the ledger does.
+_SEARCHED = timedelta(days=10)
+_LONGEST_SLOT = timedelta(days=1)
+
+# Three empty slots in a row are a gap also without a word on why. Look for two before a removed row, and two after it.
+_BESIDE = timedelta(seconds=3)
+"""For each second between slots."""
 
 _UNHEALED: tuple[GapState, ...] = ("open", "unfillable")
 
@@ -61,18 +71,61 @@ def reopen(database: Database, feed: str, first: datetime, last: datetime) -> in
     Returns:
         How many pieces of gaps are no longer healed.
     """
-    first, last = first - CLOCKS_AGREE, last + CLOCKS_AGREE
-    values = {"feed": feed, "start": to_column(first), "end": to_column(last)}
     with database.read(STAYS_S) as cursor:
-        ((healed,),) = cursor.execute(_FIRST_HEALED, values).fetchall()
-    start = None if healed is None else from_column(healed)
+        start = _first_healed(cursor, feed, first, last)
     reopened = 0
-    while start is not None and start <= last:
+    while start is not None and start <= last + CLOCKS_AGREE:
         with database.write(STAYS_S) as cursor:
-            unfillable = partial(_was_unfillable, cursor, feed)
-            changed, start = heal(cursor, feed, utc_now(), hopeless=unfillable, states=("healed",), start=start)
-        reopened += sum(gap.state != "healed" for gap in changed)
+            its, start = _reopen_some(cursor, feed, start)
+        reopened += its
     return reopened
+
+
+def uncover(database: Database, feed: str, first: datetime, last: datetime) -> int:
+    """Note the gaps of a feed that ticks or snapshots had hidden, which are gone now; return how many."""
+    start, uncovered = first, 0
+    while start <= last:
+        with database.write(STAYS_S) as cursor:
+            end = min(last, start + _SEARCHED)
+            uncovered += _uncover_some(cursor, feed, start - _LONGEST_SLOT, end + _LONGEST_SLOT)
+        start += _SEARCHED
+    return uncovered
+
+
+def look_again(cursor: DuckDBPyConnection, feed: str, first: datetime, last: datetime) -> int:
+    """As `reopen` and `uncover`, for a time of 10 days at most. Call it inside `Database.write`, after the removal.
+
+    The feed has slots.
+    """
+    start = _first_healed(cursor, feed, first, last)
+    reopened = 0
+    while start is not None and start <= last + CLOCKS_AGREE:
+        its, start = _reopen_some(cursor, feed, start)
+        reopened += its
+    beside = _BESIDE * max(run.feeds.get(feed, 0) for run in runs(cursor))
+    return reopened + _uncover_some(cursor, feed, first - beside, last + beside)
+
+
+def _first_healed(cursor: DuckDBPyConnection, feed: str, first: datetime, last: datetime) -> datetime | None:
+    values = {"feed": feed, "start": to_column(first - CLOCKS_AGREE), "end": to_column(last + CLOCKS_AGREE)}
+    ((healed,),) = cursor.execute(_FIRST_HEALED, values).fetchall()
+    return None if healed is None else from_column(healed)
+
+
+def _reopen_some(cursor: DuckDBPyConnection, feed: str, start: datetime) -> tuple[int, datetime | None]:
+    """How many of the next healed gaps are not healed now, and where to go on."""
+    unfillable = partial(_was_unfillable, cursor, feed)
+    changed, start_of_rest = heal(cursor, feed, utc_now(), hopeless=unfillable, states=("healed",), start=start)
+    return sum(gap.state != "healed" for gap in changed), start_of_rest
+
+
+def _uncover_some(cursor: DuckDBPyConnection, feed: str, start: datetime, end: datetime) -> int:
+    """Note the hidden gaps of a short time; the next look for gaps finds those after the watermark."""
+    mark = gaps.watermark(cursor)
+    end = start if mark is None else min(end, mark)
+    found = gaps.find(cursor, start, end, {feed}) if start < end else []
+    gaps.note(cursor, found, utc_now())
+    return len(found)
 
 
 def _was_unfillable(cursor: DuckDBPyConnection, feed: str, start: datetime, end: datetime) -> bool:

@@ -1,20 +1,22 @@
 """Undo of an import: the rows that it stored are removed, and the averages that they replaced are restored.
 
 It works through stretches of time, a lease each, from the earliest on. Each transaction notes how far it got, so an
-undo that was killed is simply repeated. Gaps that only the import healed are checked last.
+undo that was killed is simply repeated. Gaps that only the import's ticks healed are checked last; those of snapshots
+are checked in the transaction that removes them.
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from duckdb import DuckDBPyConnection
 
+from settings import is_index_name
 from store.errors import StoreError
 from store.file.database import Database
-from store.ledger import gaps, runs
+from store.ledger import runs
 from store.models import from_column, to_column, utc_now
 from store.prices import candles, overruled
 from store.progress import TellWhat
@@ -22,14 +24,10 @@ from store.progress import TellWhat
 from .import_log import Import, imports
 from .imports import folder_alone
 from .market.taking_back import take_back
-from .reopening import reopen
+from .reopening import look_again, reopen, uncover
 from .rows.work import STAYS_S
 
 _MOST_TICKS = 500_000
-
-# One lease searches at most this time for gaps, as the ledger does.
-_SEARCHED = timedelta(days=10)
-_LONGEST_SLOT = timedelta(days=1)
 
 _BEGINS = """
 SELECT min(first)
@@ -184,7 +182,8 @@ def undo(database: Database, import_id: int | None, tell: TellWhat, most_ticks: 
         database: an object that nobody else uses: it keeps the file until others want it.
         import_id: of the import.
         tell: called with the progress.
-        most_ticks: the most ticks in the time that one lease changes; a single hour may have more.
+        most_ticks: the most ticks in the time that one lease changes; a single hour may have more. The rows of a market
+            that one lease removes take as long.
 
     Raises:
         StoreError: there is no such import, it was undone already, or the database can't be used. Finished work stays;
@@ -193,10 +192,10 @@ def undo(database: Database, import_id: int | None, tell: TellWhat, most_ticks: 
     with folder_alone(database), database.hold():
         with database.read(STAYS_S) as cursor:
             chosen = _chosen(imports(cursor), import_id)
-        of_market = take_back(database, chosen.id, partial(_tell, tell, chosen))
+        of_market, reopened = take_back(database, chosen.id, partial(_tell, tell, chosen), look_again, most_ticks)
         taken, back = _take_back(database, chosen, tell, most_ticks)
         database.checkpoint_when_due(STAYS_S)
-        reopened = _look_at_gaps(database, chosen.id)
+        reopened += _look_at_gaps(database, chosen.id)
         with database.write(STAYS_S) as cursor:
             cursor.execute(_OVERRULED_BY_OTHERS, {"import_id": chosen.id})
             cursor.execute(_FINISH, {"import_id": chosen.id, "undone_at": to_column(utc_now())})
@@ -251,28 +250,12 @@ def _take_stretch_back(cursor: DuckDBPyConnection, import_id: int, start: dateti
 
 
 def _look_at_gaps(database: Database, import_id: int) -> int:
-    """Note the gaps that the import healed or hid; return how many are not healed now."""
+    """Note the gaps of indexes that the import healed or hid; return how many are not healed now."""
     with database.read(STAYS_S) as cursor:
         with_slots = runs.feeds(cursor)
         found = cursor.execute(_EXTENTS, {"import_id": import_id}).fetchall()
     reopened = 0
-    for feed, first, last in (each for each in found if each[0] in with_slots):
+    for feed, first, last in (each for each in found if is_index_name(each[0]) and each[0] in with_slots):
         start, end = from_column(first), from_column(last)
-        reopened += reopen(database, feed, start, end) + _uncover(database, feed, start, end)
+        reopened += reopen(database, feed, start, end) + uncover(database, feed, start, end)
     return reopened
-
-
-def _uncover(database: Database, feed: str, first: datetime, last: datetime) -> int:
-    """Note the gaps that the import's rows had hidden; return how many."""
-    with database.read(STAYS_S) as cursor:
-        mark = gaps.watermark(cursor)
-    start = first - _LONGEST_SLOT
-    end = start if mark is None else min(last + _LONGEST_SLOT, mark)
-    uncovered = 0
-    while start < end:
-        until = min(end, start + _SEARCHED)
-        with database.write(STAYS_S) as cursor:
-            found = gaps.find(cursor, start, until, {feed})
-            gaps.note(cursor, found, utc_now())
-        uncovered, start = uncovered + len(found), until
-    return uncovered

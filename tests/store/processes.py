@@ -125,9 +125,16 @@ def import_in_portions(path: Path, file: str) -> None:
     list(import_files(Database(path), [Path(file)], Columns(), tell, Limits(rows=10_000, market=500)))
 
 
-def undo_in_stretches(path: Path, import_id: str) -> None:
-    """Undo an import in many stretches, and print a line when one is done."""
-    undo(Database(path), int(import_id), lambda _, done, __: say(done), most_ticks=10)
+def undo_in_stretches(path: Path, import_id: str, waits_at: str = "0") -> None:
+    """Undo an import in many stretches, and print a line when one is done; wait for the kill at one of them."""
+    told = itertools.count(1)
+
+    def tell(_: str, done: int, __: int) -> None:
+        say(done)
+        if next(told) == int(waits_at):
+            wait_for_the_kill()
+
+    undo(Database(path), int(import_id), tell, most_ticks=10)
     wait_for_the_kill()
 
 

@@ -1,6 +1,7 @@
 """Takes back the rows of a market that an import stored, some instants a lease, from the earliest on."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
+from datetime import datetime, timedelta
 from typing import Any
 
 from duckdb import DuckDBPyConnection
@@ -8,9 +9,19 @@ from duckdb import DuckDBPyConnection
 from store.file.database import Database
 from store.intake.rows.work import STAYS_S
 from store.kinds import KINDS, Kind, kind_of
+from store.ledger import runs
+from store.models import from_column
 
-# A chain has a thousand rows, so a lease removes 100,000 rows at most.
-_SNAPSHOTS, _ENTRIES = 100, 20_000
+# A chain has a thousand rows, and may heal a gap. Instead of 500,000 ticks, a lease removes 50 chains or 20,000 entries.
+_OF_SNAPSHOT, _OF_ENTRY = 10_000, 25
+
+# One lease searches at most this time for gaps, as the ledger does.
+_SEARCHED = timedelta(days=10)
+
+_EVER = timedelta(days=100_000)
+
+LookAgain = Callable[[DuckDBPyConnection, str, datetime, datetime], int]
+"""Notes the gaps of a feed in a time, both ends included, that lost rows; returns how many."""
 
 _FEED = """
 SELECT any_value(index_name)
@@ -32,7 +43,7 @@ FROM imported
 WHERE import_id = $import_id
   AND NOT undone
   AND ts <= (
-    SELECT max(ts)
+    SELECT least(max(ts), min(ts) + $longest)
     FROM (
         SELECT ts
         FROM imported
@@ -45,6 +56,8 @@ WHERE import_id = $import_id
 """
 
 _SPAN = "SELECT min(ts), max(ts) FROM taken"
+
+_FEEDS = "SELECT feed, min(ts), max(ts) FROM taken GROUP BY feed"
 
 _STRIKE = """
 UPDATE imported
@@ -64,36 +77,47 @@ WHERE {table}.{time} BETWEEN $first AND $last
 """
 
 
-def take_back(database: Database, import_id: int, tell: Callable[[int], object]) -> int:
-    """Remove the rows of an import, and return how many.
+def take_back(
+    database: Database, import_id: int, tell: Callable[[int], object], look_again: LookAgain, most_ticks: int
+) -> tuple[int, int]:
+    """Remove the rows of an import; return how many, and how many gaps, or pieces of gaps, are open again.
 
-    What is made of a snapshot goes with it. Each transaction notes how far it got, so it may be repeated.
+    What is made of a snapshot goes with it, and the gaps that it healed or hid are noted in the same transaction. Each
+    transaction notes how far it got, so it may be repeated.
 
     Args:
         database: an object that nobody else uses.
         import_id: of the import. If it has prices, they stay.
         tell: called with the number of rows that were removed so far.
+        look_again: called inside `Database.write`, for each feed with slots.
+        most_ticks: a lease removes rows that take as long as this many ticks, but at least one snapshot or entry.
     """
     with database.read(STAYS_S) as cursor:
         ((feed,),) = cursor.execute(_FEED, {"import_id": import_id}).fetchall()
+        with_slots = runs.feeds(cursor)
     kind = None if feed is None else kind_of(feed)
     if kind is None:
-        return 0
-    removed = 0
+        return 0, 0
+    removed = reopened = 0
     more = True
     while more:
         with database.write(STAYS_S) as cursor:
-            if more := _take(cursor, kind, import_id):
+            if more := _take(cursor, kind, import_id, most_ticks):
                 removed += _remove(cursor, kind)
+                reopened += _look_again(cursor, with_slots, look_again)
         database.checkpoint_when_due(STAYS_S)
         tell(removed)
-    return removed
+    return removed, reopened
 
 
-def _take(cursor: DuckDBPyConnection, kind: Kind, import_id: int) -> bool:
+def _take(cursor: DuckDBPyConnection, kind: Kind, import_id: int, most_ticks: int) -> bool:
     """Put the next rows of the list into the table `taken`, and strike them from the list; False if none is left."""
     values: dict[str, Any] = {"import_id": import_id}
-    taken = {"begin": len(kind.feed("")) + 1, "most": _SNAPSHOTS if kind.snapshots else _ENTRIES}
+    taken = {
+        "longest": _SEARCHED if kind.snapshots else _EVER,
+        "begin": len(kind.feed("")) + 1,
+        "most": max(1, most_ticks // (_OF_SNAPSHOT if kind.snapshots else _OF_ENTRY)),
+    }
     ((count,),) = cursor.execute(_TAKEN, values | taken).fetchall()
     if count:
         ((_, last),) = cursor.execute(_SPAN).fetchall()
@@ -113,6 +137,16 @@ def _remove(cursor: DuckDBPyConnection, kind: Kind) -> int:
     removal = _REMOVE.format(table=kind.table, time=kind.time, alike=_alike(kind))
     ((removed,),) = cursor.execute(removal, span).fetchall()
     return int(removed)
+
+
+def _look_again(cursor: DuckDBPyConnection, with_slots: Container[str], look_again: LookAgain) -> int:
+    """Note the gaps that the removed rows healed or hid; return how many."""
+    found = cursor.execute(_FEEDS).fetchall()
+    return sum(
+        look_again(cursor, feed, from_column(first), from_column(last))
+        for feed, first, last in found
+        if feed in with_slots
+    )
 
 
 def _alike(kind: Kind) -> str:
