@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from settings import is_index_name, is_market
 from store.export.selection import columns_of
 from store.kinds import DELIVERIES, FUNDING, FUTURES, OPTIONS, VOLATILITY_INDEX, Column, Kind
+from store.market import days, trades
 from store.market.instruments import future_of
 
 
@@ -65,6 +66,7 @@ _TYPES = {
 }
 
 _THERE = "there"
+_NO_ODD_TIME = "a time from 1970 to 2199"
 _ABOVE_0 = "a number above 0"
 _FRACTION = "a fraction from -1 to 1"
 
@@ -87,12 +89,17 @@ _OF_ALL = (
 )
 """For each kind that has the column."""
 
+_DAY_OF_EXPIRY = "upper(strftime(expiry, '%-d%b%y'))"
+
 _OF_KINDS: Mapping[Kind, tuple[Check, ...]] = {
     OPTIONS: (),
     FUTURES: (
-        Check("resolution_s", "resolution_s < 0", "0 or more"),
+        Check("resolution_s", f"resolution_s NOT IN (0, {trades.RESOLUTION_S}, {days.RESOLUTION_S})", "0, 60 or 86400"),
         Check("instrument_name", "NOT starts_with(instrument_name, currency || '-')", "a future of its currency"),
         Check("expiry", "(expiry IS NULL) <> ends_with(instrument_name, '-PERPETUAL')", "empty for a perpetual alone"),
+        Check(
+            "expiry", f"{_DAY_OF_EXPIRY} <> split_part(instrument_name, '-', 2)", "the day in the name of its future"
+        ),
         Check("mark_price", "resolution_s = 0 AND coalesce(mark_price, 0) <= 0", _ABOVE_0),
         Check("last", "resolution_s = 60 AND coalesce(last, 0) <= 0", _ABOVE_0),
         Check("ts", "resolution_s = 60 AND ts <> date_trunc('minute', ts)", "the begin of a minute"),
@@ -148,6 +155,9 @@ def _read(kind: Kind, column: Column) -> Iterator[Check]:
     yield Check(name, f"{as_it_was(name)} IS NOT NULL AND {name} IS NULL", _TYPES[column.type])
     if column.type == "DOUBLE":
         yield Check(name, f"NOT isfinite({name})", _TYPES[column.type])
+        yield Check(name, f"abs({name}) >= 1e15", "a number below 1e15")  # a sum over a chain stays finite
+    if column.type == "TIMESTAMP" and name != kind.time:
+        yield Check(name, f"{name} < TIMESTAMP '1970-01-01' OR {name} >= TIMESTAMP '2200-01-01'", _NO_ODD_TIME)
     if name in {*kind.key, kind.time, "source", "resolution_s", *_NEVER_EMPTY[kind]}:
         yield Check(name, f"{name} IS NULL", _THERE)
     if name in {"received_at", "rows", "rejected"}:

@@ -40,6 +40,8 @@ def rows_of(contents: Contents, kind: Kind) -> str:
 def _read(column: Column, place: str, type_: str) -> str:
     if column.type == "TIMESTAMP":
         return ISO.instant(place) if type_ == "VARCHAR" else instant_in(place, type_)
+    if type_ == "BOOLEAN":
+        return f"CAST(NULL AS {column.type})"
     if column.type == "INTEGER":
         return _WHOLE.format(place=place)
     return f"TRY_CAST({place} AS {column.type})"

@@ -12,7 +12,7 @@ from store.kinds import KINDS, Kind, kind_of
 from store.ledger import runs
 from store.models import from_column
 
-# A chain has a thousand rows, and may heal a gap. Instead of 500,000 ticks, a lease removes 50 chains or 20,000 entries.
+# A chain has a thousand rows, and may heal a gap. A lease for 500,000 ticks removes 50 chains, or 20,000 entries.
 _OF_SNAPSHOT, _OF_ENTRY = 10_000, 25
 
 # One lease searches at most this time for gaps, as the ledger does.

@@ -54,6 +54,9 @@ OF_OPTIONS = [
     ("rows", "0", "has 0: must be a whole number from 1 to 100,000"),
     ("rejected", "-1", "has -1: must be 0 or more"),
     ("index_price", "0", "has 0.0: must be a number above 0"),
+    ("received_at", "TIMESTAMPTZ '250000-01-01 00:00:00Z'", "must be a time from 1970 to 2199"),
+    ("volume", "1.7e308", "has 1.7e+308: must be a number below 1e15"),
+    ("volume_usd", "-1e15", "must be a number below 1e15"),
 ]
 
 OF_OTHERS = [
@@ -61,7 +64,9 @@ OF_OTHERS = [
     ("futures/BTC", "instrument_name", "'ETH-PERPETUAL'", "has ETH-PERPETUAL: must be a future of its currency"),
     ("futures/BTC", "expiry", "NULL", "has no value: must be empty for a perpetual alone"),
     ("futures/BTC", "resolution_s", "NULL", "has no value: must be there"),
-    ("futures/BTC", "resolution_s", "-60", "has -60: must be 0 or more"),
+    ("futures/BTC", "expiry", "expiry + INTERVAL 7 DAYS", "must be the day in the name of its future"),
+    ("futures/BTC", "resolution_s", "-60", "has -60: must be 0, 60 or 86400"),
+    ("futures/BTC", "resolution_s", "3600", "has 3600: must be 0, 60 or 86400"),
     ("futures/BTC", "mark_price", "NULL", "has no value: must be a number above 0"),
     ("futures/BTC", "funding_8h", "2", "has 2.0: must be a fraction from -1 to 1"),
     ("dvol/BTC", "currency", "'BTC/USD'", "has BTC/USD: must be a currency as Deribit spells it"),
@@ -223,6 +228,22 @@ def test_prices_with_the_columns_of_deliveries_are_prices(
     (look,) = look_at(empty, [path], Columns(), nobody_listens)
 
     assert [each.rows for each in look.instruments] == [3]
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "says"),
+    [
+        ("mark_price", "true", "has true: must be a number"),
+        ("received_at", "TIMESTAMP 'infinity'", "has infinity: must be a time from 1970 to 2199"),
+        ("received_at", "TIMESTAMP '-infinity'", "has -infinity: must be a time from 1970 to 2199"),
+        ("expiry", "TIMESTAMP 'infinity'", "has infinity: must be a time from 1970 to 2199"),
+    ],
+)
+def test_a_column_of_another_type_refuses_the_file(source: Database, empty: Database, column, value, says):
+    """DuckDB would read true as 1."""
+    path = altered(export(source, "options/BTC"), f"SELECT * REPLACE ({value} AS {column}) FROM its")
+
+    expect_refused(empty, path, f"row 1, column '{column}' {says}")
 
 
 def test_a_look_says_what_is_in_a_file(source: Database, empty: Database):
