@@ -7,6 +7,7 @@ from poller.exchange.client import DeribitClient
 from poller.exchange.market.entries import Entries, floor
 from poller.exchange.market.volatility_index import volatility_index
 from store.kinds import VOLATILITY_INDEX
+from store.ledger.logs import log_of
 from store.market.entries import EntriesOf
 
 from .log import LogFeed
@@ -29,23 +30,24 @@ _OVERLAP = 5
 def dvol_feeds(currency: str, period: timedelta) -> tuple[LogFeed, ...]:
     """The logs of a currency. That of the minutes has its name, and begins 30 days before the first request."""
 
-    def feed(name: str, its_period: timedelta, length: timedelta, reach: timedelta | None = None) -> LogFeed:
+    def feed(length: timedelta, its_period: timedelta, reach: timedelta | None = None) -> LogFeed:
+        length_s = int(length.total_seconds())
         return LogFeed(
-            name,
+            log_of(VOLATILITY_INDEX.feed(currency), length_s),
             its_period,
             _BEGINS,
             _OVERLAP * length,
             ask=partial(_closed, currency=currency, length=length),
-            append=EntriesOf(VOLATILITY_INDEX, currency, int(length.total_seconds())).append,
+            append=EntriesOf(VOLATILITY_INDEX, currency, length_s).append,
             offset=_OFFSETS[length],
             reach=reach,
             step=length,
         )
 
     return (
-        feed(f"dvol/{currency}", max(period, _MINUTE), _MINUTE, _MINUTES_REACH),
-        feed(f"dvol/{currency}-1h", _HOUR, _HOUR),
-        feed(f"dvol/{currency}-1d", _HOUR, _DAY),
+        feed(_MINUTE, max(period, _MINUTE), _MINUTES_REACH),
+        feed(_HOUR, _HOUR),
+        feed(_DAY, _HOUR),
     )
 
 

@@ -118,12 +118,15 @@ class Logs:
         begins = max(feed.begins, until - feed.reach) if feed.reach else feed.begins
         start = reached = begins if known is None or known.complete_to == feed.begins else known.complete_to
         earliest = min(begins, reached)
+        noted_to = None if known is None else known.complete_to
         while True:
             asked = feed.ask(self._client, max(earliest, reached - feed.overlap), until)
             entries = await left_if_cancelled(asked, feed.name)
             before, reached = reached, max(reached, entries.complete_to)
             if before == start or reached > before:
-                await self._undisturbed(partial(self._store, feed, entries.rows, reached))
+                if not await self._undisturbed(partial(self._store, feed, entries.rows, noted_to, reached)):
+                    return
+                noted_to = reached
             if reached == before or reached >= until:
                 return
             if (until - reached).total_seconds() > feed.period_s:  # the next entry is there already
@@ -152,13 +155,21 @@ class Logs:
         with self._database.read(self._store_wait_s) as cursor:
             return logs(cursor).get(feed.name)
 
-    def _store(self, feed: LogFeed, rows: Sequence[tuple[Any, ...]], complete_to: datetime) -> None:
+    def _store(
+        self, feed: LogFeed, rows: Sequence[tuple[Any, ...]], noted_to: datetime | None, complete_to: datetime
+    ) -> bool:
+        """Store entries; return False if an undo of an import removed entries since `noted_to` was noted or read."""
         with self._database.write(self._store_wait_s) as cursor:
             admit(cursor, self._client.exchange, self._clock())
             feed.append(cursor, rows)
-            note(cursor, Log(feed.name, complete_to, period_s=feed.period_s))
+            known = logs(cursor).get(feed.name)
+            if undone := known is not None and noted_to is not None and known.complete_to < noted_to:
+                log.info("%s asks again for entries that an undo removed", feed.name)
+            else:
+                note(cursor, Log(feed.name, complete_to, period_s=feed.period_s))
         with contextlib.suppress(StoreError):  # a page is long, and each opening of the file would read it again
             self._database.checkpoint_when_due(self._store_wait_s)
+        return not undone
 
     def _note(self, known: Log) -> None:
         with self._database.write(self._store_wait_s) as cursor:

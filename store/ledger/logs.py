@@ -3,6 +3,7 @@
 A log has no slots and no misses. The next request brings the entries after `complete_to`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -25,6 +26,15 @@ _NOTE = """
 INSERT INTO logs (feed, complete_to, late, period_s)
 VALUES (?, ?, ?, ?)
 """
+
+
+_ASK_AGAIN = """
+UPDATE logs
+SET complete_to = least(complete_to, $start)
+WHERE feed = $feed
+"""
+
+_ENDS: Mapping[int, str] = {3600: "-1h", 86_400: "-1d"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,3 +67,13 @@ def note(cursor: DuckDBPyConnection, log: Log) -> None:
     """Note how far a log is recorded, and replace the note before. Call it inside `Database.write`."""
     cursor.execute(_FORGET, [log.feed])
     cursor.execute(_NOTE, [log.feed, to_column(log.complete_to), log.late, log.period_s])
+
+
+def ask_again(cursor: DuckDBPyConnection, feed: str, start: datetime) -> None:
+    """Let the next request of a log bring the entries from `start` on again. Call it inside `Database.write`."""
+    cursor.execute(_ASK_AGAIN, {"feed": feed, "start": to_column(start)})
+
+
+def log_of(feed: str, resolution_s: int) -> str:
+    """The log that has a feed's candles of a length: "dvol/BTC" has those of a minute, "dvol/BTC-1h" of an hour."""
+    return feed + _ENDS.get(resolution_s, "")

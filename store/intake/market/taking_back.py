@@ -9,7 +9,7 @@ from duckdb import DuckDBPyConnection
 from store.file.database import Database
 from store.intake.rows.work import STAYS_S
 from store.kinds import KINDS, Kind, kind_of
-from store.ledger import runs
+from store.ledger import logs, runs
 from store.models import from_column
 
 # A chain has a thousand rows, and may heal a gap. A lease for 500,000 ticks removes 50 chains, or 20,000 entries.
@@ -59,6 +59,8 @@ _SPAN = "SELECT min(ts), max(ts) FROM taken"
 
 _FEEDS = "SELECT feed, min(ts), max(ts) FROM taken GROUP BY feed"
 
+_FIRST = "SELECT feed, resolution_s, min(ts) FROM taken GROUP BY ALL"
+
 _STRIKE = """
 UPDATE imported
 SET undone = true
@@ -82,8 +84,9 @@ def take_back(
 ) -> tuple[int, int]:
     """Remove the rows of an import; return how many, and how many gaps, or pieces of gaps, are open again.
 
-    What is made of a snapshot goes with it, and the gaps that it healed or hid are noted in the same transaction. Each
-    transaction notes how far it got, so it may be repeated.
+    What is made of a snapshot goes with it, and the gaps that it healed or hid are noted in the same transaction. Logs
+    ask again for removed entries, because a recorder left out what was there already. Each transaction notes how far
+    it got, so it may be repeated.
 
     Args:
         database: an object that nobody else uses.
@@ -105,6 +108,8 @@ def take_back(
             if more := _take(cursor, kind, import_id, most_ticks):
                 removed += _remove(cursor, kind)
                 reopened += _look_again(cursor, with_slots, look_again)
+                if not kind.snapshots:
+                    _ask_again(cursor)
         database.checkpoint_when_due(STAYS_S)
         tell(removed)
     return removed, reopened
@@ -147,6 +152,11 @@ def _look_again(cursor: DuckDBPyConnection, with_slots: Container[str], look_aga
         for feed, first, last in found
         if feed in with_slots
     )
+
+
+def _ask_again(cursor: DuckDBPyConnection) -> None:
+    for feed, resolution_s, first in cursor.execute(_FIRST).fetchall():
+        logs.ask_again(cursor, logs.log_of(feed, resolution_s), from_column(first))
 
 
 def _alike(kind: Kind) -> str:

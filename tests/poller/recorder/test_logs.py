@@ -19,10 +19,11 @@ from poller.feeds.index import index_feeds
 from poller.feeds.log import LogFeed
 from poller.recorder.logs import Logs
 from poller.recorder.recorder import Recorder
+from poller.timing.loop import in_thread
 from settings import Settings
 from store.file.database import Cursor, Database
 from store.ledger import runs
-from store.ledger.logs import Log, logs, note
+from store.ledger.logs import Log, ask_again, logs, note
 from store.models import from_column, to_column, utc_now
 from store.prices import averages
 from tests.conftest import START, wait_until
@@ -111,6 +112,29 @@ def test_all_entries_are_stored_once_from_the_beginning(serve, start, tides, beg
     found = instants_in(tides)
     assert found == [begins + number * SECOND for number in range(len(found))]
     assert log_in(tides).complete_to > found[-1] - SECOND
+
+
+def test_entries_that_an_undo_removes_during_a_request_are_asked_for_again(serve, start, tides, begins):
+    removed_to = begins + 100 * SECOND
+    removed: list[datetime] = []
+
+    async def ask(client: DeribitClient, since: datetime, end: datetime) -> Entries:
+        entries = await ask_tides(client, since, end)
+        if not removed and instants_in(tides)[250:]:
+            removed.append(since)
+            await in_thread(take_back, "undo")
+        return entries
+
+    def take_back() -> None:
+        with tides.write() as cursor:
+            cursor.execute("DELETE FROM tides WHERE ts >= ?", [to_column(removed_to)])
+            ask_again(cursor, "tides/NORTH", removed_to)
+
+    start(serve(answer).url, replace(tide_feed(begins), ask=ask))
+    wait_until(lambda: removed and instants_in(tides)[260:])
+
+    found = instants_in(tides)
+    assert found == [begins + number * SECOND for number in range(len(found))]
 
 
 def test_the_request_after_an_outage_brings_its_entries_and_costs_no_slot(serve, start, tides, begins):

@@ -18,6 +18,7 @@ from store.intake.undo import undo
 from store.ledger.coverage import coverage
 from store.ledger.gaps import ledger
 from store.ledger.heal import heal
+from store.ledger.logs import Log, logs, note
 from store.market import trades
 from store.market.trades import Trade
 from store.models import Exchange, to_column
@@ -28,6 +29,7 @@ from tests.support.foreign_files import nobody_listens
 from .recorded import (
     END,
     FEEDS,
+    HOUR,
     MINUTE,
     TABLES,
     as_csv,
@@ -165,6 +167,22 @@ def test_an_undo_leaves_the_trades_that_a_recorder_stored_for_its_own(
     undo(empty, 1, nobody_listens)
 
     assert rows(empty, "SELECT last FROM futures") == [(90_003.0,)]
+
+
+def test_a_log_asks_again_for_what_an_undo_removed(source: Database, empty: Database):
+    """What the recorder heard meanwhile was left out, because the import had it."""
+    imported(empty, export(source, "dvol/BTC"))
+    begun, late = START - 24 * HOUR, START + 90 * MINUTE
+    before = [Log("dvol/BTC", late, "busy", 60), Log("dvol/BTC-1d", late), Log("dvol/BTC-1h", begun)]
+    others = [Log("dvol/ETH", late), Log("funding/BTC-PERPETUAL", late)]
+    with empty.write() as cursor:
+        for each in (*before, *others):
+            note(cursor, each)
+
+    undo(empty, None, nobody_listens)
+
+    with empty.read() as cursor:
+        assert [*logs(cursor).values()] == [replace(before[0], complete_to=START), *before[1:], *others]
 
 
 def test_of_two_imports_an_undo_takes_its_own_rows(source: Database, database: Database, empty: Database):
