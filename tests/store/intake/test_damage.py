@@ -20,6 +20,8 @@ from tests.support.foreign_files import ready_in, ticks_of
 SEEDS = int(os.environ.get("SEEDS") or (25 if WHOLE else 2))
 """With 100 some 11,000 files are damaged, which takes ten minutes."""
 
+pytestmark = pytest.mark.timeout(900)
+
 TEXTS: Sequence[str] = (
     lines(iso),
     lines(epoch(1)),
