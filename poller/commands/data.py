@@ -82,7 +82,13 @@ def rebuild() -> None:
 
 
 @click.command("export")
-@click.option("--index", "index_names", multiple=True, metavar="NAME", help="Only this index; may be given repeatedly.")
+@click.option(
+    "--index",
+    "index_names",
+    multiple=True,
+    metavar="NAME",
+    help="Only this index, or a market such as options/BTC; may be given repeatedly.",
+)
 @click.option("--start", type=INSTANT, default=EPOCH, help="From this time on, ISO 8601; UTC without a zone.")
 @click.option("--end", type=INSTANT, help="Up to this time; now if left out.")
 @click.option(
@@ -106,7 +112,7 @@ def export_to(
     healed: bool,
     to: Path | None,
 ) -> None:
-    """Write ticks or candles into a Parquet, CSV or Excel file; works beside a recorder."""
+    """Write ticks, candles or rows of a market into a Parquet, CSV or Excel file; works beside a recorder."""
     format_ = _format_of(to, format_)
     settings = load()
     database = database_of(settings)

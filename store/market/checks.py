@@ -48,7 +48,7 @@ class Check:
 
     def words(self, value: float) -> str:
         """A value with its unit, such as "0.0038 %" or "1.20 points"."""
-        return f"{100 * value:.4f} %" if self.unit == "fraction" else f"{value:.2f} points"
+        return f"{100 * value:z.4f} %" if self.unit == "fraction" else f"{value:z.2f} points"
 
 
 PARITY = Check("put_call_parity", "Put-call parity", "fraction", warn_above=5e-4)
@@ -152,7 +152,7 @@ def funding_difference(ts: datetime, mark_price: float, index_price: float, curr
     if _EXPIRY - SETTLING <= _since_midnight(ts) <= _EXPIRY:
         return None
     implied = funding_rate(mark_price, index_price)
-    return Found(current_funding - implied, f"published {100 * current_funding:.4f} %, implied {100 * implied:.4f} %")
+    return Found(current_funding - implied, f"published {100 * current_funding:z.4f} %, implied {100 * implied:z.4f} %")
 
 
 def delivery_difference(price: float, minutes: Sequence[float]) -> Found | None:

@@ -56,13 +56,13 @@ def feeds(found: Mapping[str, Mapping[str, Any]], zone: tzinfo) -> dict[str, lis
         "Feed": list(found),
         "State": ["Fresh" if feed["state"] == "ok" else feed["state"].capitalize() for feed in found.values()],
         f"Complete to, {zone}": [
-            feed["last"] and text.stamp(datetime.fromisoformat(feed["last"]), zone) for feed in found.values()
+            text.stamp(datetime.fromisoformat(feed["last"]), zone) if feed["last"] else "" for feed in found.values()
         ],
         "Age": [_age(feed) for feed in found.values()],
         "Reason": [feed.get("reason", "") for feed in found.values()],
     }
 
 
-def _age(feed: Mapping[str, Any]) -> str | None:
-    """The age of the newest that a feed has. While its history is being loaded, that is no age of the record."""
-    return None if feed["age_s"] is None or feed["state"] == "loading" else age_in_words(feed["age_s"])
+def _age(feed: Mapping[str, Any]) -> str:
+    """The age of the newest that a feed has. Empty while its history is loaded: that is no age of the record."""
+    return "" if feed["age_s"] is None or feed["state"] == "loading" else age_in_words(feed["age_s"])

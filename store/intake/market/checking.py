@@ -13,7 +13,6 @@ from typing import Any
 
 from store.errors import FileError
 from store.export.selection import columns_of
-from store.instants import in_iso
 from store.intake.rows.as_parquet import File
 from store.intake.rows.contents import Contents, shown
 from store.intake.rows.origin import origin_of
@@ -156,4 +155,4 @@ def _refuse_values(work: Work, contents: Contents, kind: Kind, rows: str) -> Non
 
 
 def _in_words(kind: Kind, name: str, rows: int, first: datetime, last: datetime) -> str:
-    return f"{kind.feed(name)}: rows {rows:,}, {in_iso(from_column(first))} to {in_iso(from_column(last))}"
+    return f"{kind.feed(name)}: rows {rows:,}, {first:%Y-%m-%d %H:%M:%S} to {last:%Y-%m-%d %H:%M:%S} UTC"

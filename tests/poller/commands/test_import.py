@@ -307,7 +307,7 @@ def test_an_exported_market_is_imported_listed_and_taken_back(
         f"{path}: options: snapshots stored 1, already stored 3; rows stored {rows:,}, already stored {3 * rows:,}",
         "  gaps healed: 1",
     ]
-    assert f"{path}: Parquet\n  options/BTC: rows {4 * rows:,}, 2026-11-01T12:00:00Z to " in done.stderr
+    assert f"{path}: Parquet\n  options/BTC: rows {4 * rows:,}, 2026-11-01 12:00:00 to " in done.stderr
     assert again.stdout.splitlines()[1:] == [
         "  snapshots left out, because the file does not have all of their rows: 4"
     ]

@@ -45,6 +45,14 @@ def test_a_value_is_told_in_its_unit():
     assert DVOL.words(-1.234) == "-1.23 points"
 
 
+def test_a_value_that_rounds_to_zero_has_no_sign():
+    assert PARITY.words(-1e-9) == "0.0000 %"
+    assert DVOL.words(-0.001) == "0.00 points"
+    assert (
+        getattr(funding_difference(TS, 100.0, 100.0, -1e-9), "detail", None) == "published 0.0000 %, implied 0.0000 %"
+    )
+
+
 def test_each_check_has_a_name_and_a_title_of_its_own():
     assert {check.name for check in CHECKS.values()} == CHECKS.keys()
     assert len({check.title for check in CHECKS.values()}) == len(CHECKS)

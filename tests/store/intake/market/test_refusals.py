@@ -249,7 +249,7 @@ def test_a_column_of_another_type_refuses_the_file(source: Database, empty: Data
 def test_a_look_says_what_is_in_a_file(source: Database, empty: Database):
     (look,) = look_at(empty, [export(source, "dvol/BTC")], Columns(), nobody_listens)
 
-    assert str(look).splitlines()[1:] == ["  dvol/BTC: rows 19, 2026-11-01T12:00:00Z to 2026-11-01T12:19:00Z"]
+    assert str(look).splitlines()[1:] == ["  dvol/BTC: rows 19, 2026-11-01 12:00:00 to 2026-11-01 12:19:00 UTC"]
     assert rows(empty, "FROM imports") == []
 
 
