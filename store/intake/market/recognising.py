@@ -21,21 +21,29 @@ FROM (SELECT {instant} AS ts FROM read_parquet($path) AS file({places}))
 
 
 def kind_in(contents: Contents, columns: Columns) -> Kind | None:
-    """The kind of a market's rows in a file; None if it has prices, or if the user says how its prices are read.
+    """The kind of a market's rows in a file; None if it has prices, or if the user names the column of its prices.
 
-    A file is of a kind if it has most columns of the kind's table.
+    A file is of a kind if it has most columns of the kind's table. Deliveries are prices as well: what the user says of
+    them makes them prices of an index.
 
     Raises:
-        FileError: its rows follow from others, or it lacks a column of an export.
+        FileError: its rows follow from others, it lacks a column of an export, or the user says how prices are read.
     """
-    if columns != Columns():
+    if columns.price is not None:
         return None
     names = contents.by_name.keys()
     known = [kind for kind in kinds.KINDS if kind in NAMES or kind.derived]
     shares = {kind: len(names & set(kind.column_names)) / len(kind.columns) for kind in known}
     kind = max(shares, key=lambda each: shares[each])
-    if shares[kind] <= _MOST_COLUMNS or (kind == DELIVERIES and not _has_deliveries(contents)):
+    if shares[kind] <= _MOST_COLUMNS:
         return None
+    if kind == DELIVERIES and (columns != Columns() or not _has_deliveries(contents)):
+        return None
+    if columns != Columns():
+        raise FileError(
+            f"{contents.called} has {kind.name}, as export writes them: import it without options for prices, or name "
+            "the column of the prices"
+        )
     if kind.derived:
         raise FileError(
             f"{contents.called} has {kind.name}, which are made of {kind.snapshots}: import the {kind.snapshots}, and "

@@ -253,7 +253,25 @@ def test_a_look_says_what_is_in_a_file(source: Database, empty: Database):
     assert rows(empty, "FROM imports") == []
 
 
-def test_what_the_user_says_of_prices_makes_a_file_one_of_prices(source: Database, empty: Database):
-    (look,) = look_at(empty, [export(source, "deliveries/btc_usd")], Columns(resolution_s=0), nobody_listens)
+@pytest.mark.parametrize(
+    ("feed", "columns"),
+    [
+        ("deliveries/btc_usd", Columns(resolution_s=0)),
+        ("options/BTC", Columns(price="index_price", index_name="btc_usd", resolution_s=0)),
+    ],
+)
+def test_what_the_user_says_of_prices_makes_a_file_one_of_prices(
+    source: Database, empty: Database, feed: str, columns: Columns
+):
+    (look,) = look_at(empty, [export(source, feed)], columns, nobody_listens)
 
     assert [each.index_name for each in look.instruments] == ["btc_usd"]
+
+
+def test_options_for_prices_take_no_price_from_an_exported_market_that_the_user_does_not_name(
+    source: Database, empty: Database
+):
+    path = export(source, "options/BTC")
+
+    with pytest.raises(FileError, match="has options, as export writes them: import it without options for prices"):
+        list(look_at(empty, [path], Columns(index_name="btc_usd"), nobody_listens))
