@@ -53,7 +53,11 @@ class Crowd:
 
 
 def watched(served: Dashboard, page: str, count: int, seconds: float) -> Crowd:
-    """Watch a crowd of readers. `page` is a path without its slash; the parameters of an address may follow a `?`."""
+    """Watch a crowd of readers. `page` is a path without its slash; the parameters of an address may follow a `?`.
+
+    Raises:
+        ExceptionGroup: with a TimeoutError; a reader saw no page for 60 s.
+    """
     return asyncio.run(_watched(served, page, count, seconds))
 
 
