@@ -71,7 +71,8 @@ class Board:
     def troubled(self, cause: Cause, detail: str, at: datetime, *, retry_at: datetime, waiting: int = 0) -> None:
         """Publish that nothing is recorded since `at`, because of `cause`."""
         if self._notice.state != cause.value:
-            log.warning("nothing recorded, %s: %s", cause, detail)
+            kept = waiting and cause is Cause.STORE_UNAVAILABLE
+            log.warning("%s, %s: %s", "recorded, but not stored yet" if kept else "nothing recorded", cause, detail)
         self._publish(at, state=cause.value, detail=detail, retry_at=retry_at, waiting=waiting, failing={})
 
     def unpublished(self, failing: Mapping[str, str]) -> None:
@@ -93,7 +94,7 @@ class Board:
     def loading_log(self, feed: str, days: int, total: int) -> None:
         """Publish how many days of a log's history are loaded."""
         self._logs.add(feed)
-        self.loading(f"days of {feed}", days, total)
+        self.loading(f"loading days of {feed}", days, total)
 
     def loaded_log(self, feed: str) -> None:
         """Publish that a log has its history, or does not load it for now."""

@@ -179,7 +179,7 @@ def _furthest(pairs: Iterable[Pair], value: Callable[[Pair], float | None]) -> F
     if not known:
         return None
     found, pair = max(known, key=lambda each: abs(each[0]))
-    return Found(found, f"strike {pair.strike:g} of {pair.expiry:%Y-%m-%d}, of {len(known)} pairs")
+    return Found(found, f"strike {pair.strike:,.10g} of {pair.expiry:%Y-%m-%d}, largest of {len(known)} pairs")
 
 
 def _since_midnight(ts: datetime) -> timedelta:

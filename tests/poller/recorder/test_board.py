@@ -127,6 +127,12 @@ def test_trouble_keeps_its_start_and_is_logged_once(board: Board, database_file:
     assert caplog.messages == ["nothing recorded, unreachable: try 1"]
 
 
+def test_what_waits_for_the_database_is_not_told_as_lost(board: Board, caplog):
+    board.troubled(Cause.STORE_UNAVAILABLE, "held", START, retry_at=RETRY_AT, waiting=7)
+
+    assert caplog.messages == ["recorded, but not stored yet, store unavailable: held"]
+
+
 def test_the_end_of_trouble_is_logged_with_its_length(board: Board, database_file: Path, caplog):
     board.troubled(Cause.STORE_UNAVAILABLE, "held", START, retry_at=RETRY_AT, waiting=7)
     waiting = published(database_file).waiting
@@ -207,8 +213,8 @@ def test_the_logs_whose_history_is_loaded_are_named_until_each_has_it(board: Boa
     one = published(database_file)
     board.loaded_log("dvol/BTC")
 
-    assert (both.loading, both.backfill) == (("dvol/BTC", "dvol/ETH"), "days of dvol/ETH, 5 of 30")
-    assert (one.loading, one.backfill) == (("dvol/BTC",), "days of dvol/ETH, 5 of 30")
+    assert (both.loading, both.backfill) == (("dvol/BTC", "dvol/ETH"), "loading days of dvol/ETH, 5 of 30")
+    assert (one.loading, one.backfill) == (("dvol/BTC",), "loading days of dvol/ETH, 5 of 30")
     assert (published(database_file).loading, published(database_file).backfill) == ((), "")
 
 

@@ -120,7 +120,7 @@ def test_a_chain_whose_marks_contradict_each_other_breaks_parity(database: Datab
     found = due(database)["put_call_parity"]
 
     assert PARITY.state(found.found.value) == "warn"
-    assert found.found.detail == "strike 80000 of 2026-11-06, of 21 pairs"
+    assert found.found.detail == "strike 80,000 of 2026-11-06, largest of 21 pairs"
 
 
 def test_a_chain_whose_strikes_do_not_reach_far_enough_is_not_compared_with_dvol(database: Database):

@@ -63,7 +63,7 @@ def test_marks_by_black_76_keep_parity_up_to_their_last_digit():
 
     assert found is not None
     assert abs(found.value) <= 1e-6
-    assert found.detail.endswith(", of 4 pairs")
+    assert found.detail.endswith(", largest of 4 pairs")
 
 
 def test_the_pair_furthest_from_parity_is_named():
@@ -74,7 +74,7 @@ def test_the_pair_furthest_from_parity_is_named():
 
     assert found is not None
     assert found.value == pytest.approx(-0.001, abs=1e-6)
-    assert found.detail == "strike 90000 of 2026-12-28, of 3 pairs"
+    assert found.detail == "strike 90,000 of 2026-12-28, largest of 3 pairs"
 
 
 def test_marks_of_linear_options_are_compared_as_fractions_of_the_forward():
@@ -106,7 +106,7 @@ def test_the_largest_difference_of_the_ivs_of_a_strike_counts():
 
     assert found is not None
     assert found.value == pytest.approx(-0.2)
-    assert found.detail == "strike 90000 of 2026-12-28, of 2 pairs"
+    assert found.detail == "strike 90,000 of 2026-12-28, largest of 2 pairs"
 
 
 def test_the_volatility_of_the_chain_is_compared_with_dvol():
