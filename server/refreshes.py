@@ -2,6 +2,9 @@
 
 import asyncio
 import contextlib
+import heapq
+import itertools
+import time
 from collections.abc import AsyncIterator
 
 from google.protobuf.message import DecodeError
@@ -14,8 +17,51 @@ _MOST_BYTES_OF_AN_END = 100
 """The message that ends a run is short. Longer ones need not be read."""
 
 
+class Turns:
+    """Turns for a few pages at a time. The page whose last turn is longest ago comes first.
+
+    In the order in which they ask, a page would wait for its timer and then for all that asked meanwhile. Of 50 pages
+    one then stood still for 3.0 s, although each had a turn in 1.65 s on average.
+    """
+
+    def __init__(self, at_once: int) -> None:
+        self._free = at_once
+        self._waiting: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._numbers = itertools.count()
+
+    @contextlib.asynccontextmanager
+    async def one(self, last_s: float) -> AsyncIterator[None]:
+        """A turn for a page that had its last one at `last_s`, on the clock of `time.monotonic`."""
+        if self._free:
+            self._free -= 1
+        else:
+            await self._comes(last_s)
+        try:
+            yield
+        finally:
+            self._pass_on()
+
+    async def _comes(self, last_s: float) -> None:
+        its = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._waiting, (last_s, next(self._numbers), its))
+        try:
+            await its
+        except asyncio.CancelledError:
+            if not its.cancelled():  # the turn came just when the page was closed
+                self._pass_on()
+            raise
+
+    def _pass_on(self) -> None:
+        while self._waiting:
+            *_, its = heapq.heappop(self._waiting)
+            if not its.cancelled():
+                its.set_result(None)
+                return
+        self._free += 1
+
+
 class Refreshes:
-    """Lets few refreshes run at a time, in the order in which the pages ask for them.
+    """Lets few refreshes run at a time, and all pages have their turns equally often.
 
     Streamlit runs all refreshes at once. Beyond some 25 readers each run then takes longer than the time until the
     next, and all pages stand still together. Clicks and first runs pass at once.
@@ -23,7 +69,7 @@ class Refreshes:
 
     def __init__(self, app: ASGIApp, at_once: int = 2, longest_s: float = 2.0) -> None:
         self._app = app
-        self._turns = asyncio.Semaphore(at_once)  # first come, first served
+        self._turns = Turns(at_once)
         self._longest_s = longest_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -38,8 +84,9 @@ class Refreshes:
 class _Page:
     """The socket of an open page. Its refreshes wait for their turns, and all other messages pass."""
 
-    def __init__(self, receive: Receive, send: Send, turns: asyncio.Semaphore, longest_s: float) -> None:
+    def __init__(self, receive: Receive, send: Send, turns: Turns, longest_s: float) -> None:
         self._receive, self._send, self._turns, self._longest_s = receive, send, turns, longest_s
+        self._last_s = time.monotonic()
         self._passed: asyncio.Queue[Message] = asyncio.Queue(_READ_AHEAD)
         self._waiting: dict[str, Message] = {}
         self._asked, self._run_ended = asyncio.Event(), asyncio.Event()
@@ -77,7 +124,8 @@ class _Page:
         """Give each refresh a turn: until its run ends, or for the longest time."""
         while True:
             await self._asked.wait()
-            async with self._turns:
+            async with self._turns.one(self._last_s):
+                self._last_s = time.monotonic()
                 self._run_ended.clear()
                 if self._waiting:
                     await self._passed.put(self._waiting.pop(next(iter(self._waiting))))

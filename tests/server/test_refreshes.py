@@ -1,4 +1,4 @@
-"""Open pages are refreshed in turn: a few at a time, first come, first served. What a reader does never waits."""
+"""Open pages are refreshed in turn: a few at a time, and equally often. What a reader does never waits."""
 
 import asyncio
 
@@ -7,7 +7,7 @@ from starlette.types import Message, Receive, Scope, Send
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
-from server.refreshes import Refreshes
+from server.refreshes import Refreshes, Turns
 
 LONGEST_S = 0.2
 NEVER_S = 60.0
@@ -104,6 +104,43 @@ def test_pages_are_refreshed_a_few_at_a_time_in_the_order_in_which_they_ask():
         for name in "acdeb":
             await pages[name].ends_run()
         assert server.order() == ["a", "b", "c", "d", "e", "b"]
+
+    asyncio.run(shown())
+
+
+def test_the_page_whose_last_refresh_is_longest_ago_comes_first_though_others_asked_before():
+    async def shown() -> None:
+        server = Server()
+        pages = {name: server.open(name) for name in "abc"}
+        for name in "abc":
+            await pages[name].asks(refresh())
+            await pages[name].ends_run()
+
+        for name in "acb":
+            await pages[name].asks(refresh())
+        await pages["a"].ends_run()
+        await pages["a"].asks(refresh())
+        await pages["b"].ends_run()
+        assert server.order()[3:] == ["a", "b", "c"]
+
+    asyncio.run(shown())
+
+
+def test_a_turn_that_comes_when_its_page_is_closed_goes_to_the_next_page():
+    async def shown() -> None:
+        turns = Turns(1)
+        had: list[str] = []
+
+        async def page(name: str, last_s: float) -> None:
+            async with turns.one(last_s):
+                had.append(name)
+
+        async with turns.one(0):
+            closed, following = (asyncio.ensure_future(page(*each)) for each in (("closed", 1), ("following", 2)))
+            await settled()
+        closed.cancel()
+        await settled()
+        assert (had, following.done()) == (["following"], True)
 
     asyncio.run(shown())
 
