@@ -1,15 +1,17 @@
 """Figures that are kept while what they show stays the same, since most refreshes bring nothing new."""
 
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Hashable
 from typing import Any, TypeVar
-
-import streamlit as st
 
 Drawn = TypeVar("Drawn")
 
+_BUILT: dict[int, dict[Hashable, Any]] = {}
+"""What was built of each source that is still in use, for all readers."""
 
-def drawn_once(key: str, source: object, about: Any, build: Callable[[], Drawn]) -> Drawn:
-    """What `build` builds of a source; what it built before, if that was of the same object.
+
+def drawn_once(key: str, source: object, about: Hashable, build: Callable[[], Drawn]) -> Drawn:
+    """What `build` builds of a source; what it built before, for any reader. Change nothing in it: readers share it.
 
     Args:
         key: of the figure on its page.
@@ -17,9 +19,12 @@ def drawn_once(key: str, source: object, about: Any, build: Callable[[], Drawn])
         about: all else that the figure depends on.
         build: builds the figure.
     """
-    name = f"drawn {key}"
-    kept = st.session_state.get(name)
-    if kept is None or kept[0] is not source or kept[1] != about:
-        kept = st.session_state[name] = (source, about, build())
-    found: Drawn = kept[2]
+    built = _BUILT.get(id(source))
+    if built is None:
+        built = _BUILT[id(source)] = {}
+        weakref.finalize(source, _BUILT.pop, id(source), None).atexit = False
+    name = key, about
+    if name not in built:
+        built[name] = build()
+    found: Drawn = built[name]
     return found

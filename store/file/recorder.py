@@ -12,8 +12,9 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from store.errors import RecorderError, StoreError
 
@@ -147,8 +148,7 @@ def read_notice(database: Path) -> Notice | None:
     """
     path = beside(database, "recorder")
     try:
-        text, _ = json.JSONDecoder().raw_decode(path.read_text())
-        notice = _parsed(text)
+        notice = _parsed(path.read_text())
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (ValueError, LookupError, TypeError):  # empty, torn, or from a version with other fields
@@ -168,7 +168,9 @@ def process_in_words(notice: Notice) -> str:
     return f"PID {notice.pid} on {notice.host}" if notice.host else f"PID {notice.pid}"
 
 
-def _parsed(text: dict[str, Any]) -> Notice:
+@lru_cache(maxsize=4)  # a refresh of a page asks for it some eight times
+def _parsed(content: str) -> Notice:
+    text, _ = json.JSONDecoder().raw_decode(content)
     instants = {name: datetime.fromisoformat(text[name]) for name in ("since", "state_since")}
     retry_at = text["retry_at"] and datetime.fromisoformat(text["retry_at"])
     known = {name: text[name] for name in Notice.__dataclass_fields__ if name in text}
