@@ -115,12 +115,15 @@ def rebuild_candles(path: Path) -> None:
         candles.rebuild(Database(path), START + timedelta(days=2), most_ticks=0)
 
 
-def import_in_portions(path: Path, file: str) -> None:
-    """Import a file in many portions, and print a line when one is stored."""
+def import_in_portions(path: Path, file: str, waits_at: str = "0") -> None:
+    """Import a file in many portions, and print a line when one is stored; wait for the kill at one of them."""
+    told = itertools.count(1)
 
     def tell(what: str, done: int, total: int) -> None:
         if what.startswith("importing"):
             say(done)
+            if next(told) == int(waits_at):
+                wait_for_the_kill()
 
     list(import_files(Database(path), [Path(file)], Columns(), tell, Limits(rows=10_000, market=500)))
 

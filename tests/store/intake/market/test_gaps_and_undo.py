@@ -210,7 +210,7 @@ def test_an_import_that_was_killed_is_finished_by_another_one_or_undone(
     source: Database, holed: Database, tmp_path: Path, feed: str
 ):
     path, before = export(source, feed), digests(holed, *EVERY)
-    with start("import_in_portions", holed.path, path) as program:
+    with start("import_in_portions", holed.path, path, 1) as program:
         assert line(program) != ""
         program.process.kill()
     with holed.read() as cursor:
