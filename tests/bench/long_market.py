@@ -68,8 +68,8 @@ def market_history() -> Database:
             runs.note(cursor, Run(FIRST, feeds, "bench"))
             chains.append(cursor, [chain(each, FIRST) for each in CURRENCIES])
         for day in range(DAYS):
-            _record(making, FIRST + day * DAY)
             _pack(making, FIRST + day * DAY)
+            _record(making, FIRST + day * DAY)
         _keep(making.path, database.path)
     return database
 

@@ -11,8 +11,9 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from poller.timing.slots import next_slot
+from poller.timing.slots import next_slot, slot_of
 from store.file.database import Database
+from store.ledger import runs
 from store.models import utc_now
 from store.prices import ticks
 from tests.bench.apart import apart, do
@@ -41,13 +42,26 @@ def replies(served: Dashboard, path: Path, poll_seconds: int) -> Iterator[Row]:
 
 
 def missed(path: Path, begin: datetime, poll_seconds: int) -> tuple[int, float, str, str]:
-    """How many slots since `begin` have no tick, once two of them are over: the measure and the rest of a row."""
+    """How many slots since `begin` have no tick, three at least, and why: the measure and the rest of a row.
+
+    All of them are over and accounted for: a later slot has its tick.
+    """
     step = timedelta(seconds=poll_seconds)
-    wait_until(lambda: utc_now() > begin + 2 * step + SECOND, timeout_s=3 * poll_seconds + 1)
-    slots = (utc_now() - SECOND - begin) // step
-    with Database(path).read() as cursor:
-        found = ticks.history(cursor, "btc_usd", begin, begin + slots * step)
-    return slots - len(found), 0, "", f"of {slots}"
+    end = max(slot_of(utc_now(), step), begin + 3 * step)
+    database = Database(path)
+    wait_until(lambda: _newest(database) >= end, timeout_s=3 * poll_seconds + 30)
+    with database.read() as cursor:
+        found = ticks.history(cursor, "btc_usd", begin, end)
+        why = {miss.cause: miss.detail for miss in runs.misses(cursor, begin, end) if miss.feed == "btc_usd"}
+    slots = (end - begin) // step
+    return slots - len(found), 0, "", f"of {slots}" + "".join(f", {cause}: {detail}" for cause, detail in why.items())
+
+
+def _newest(database: Database) -> datetime:
+    with database.read() as cursor:
+        newest = ticks.latest(cursor, "btc_usd")
+    assert newest is not None
+    return newest.ts
 
 
 def day_of_ticks(served: Dashboard) -> Iterator[Row]:
