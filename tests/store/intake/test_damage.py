@@ -17,7 +17,7 @@ from tests.conftest import WHOLE
 from tests.store.intake.test_kinds import KINDS, epoch, french, german, iso, lines, with_commas, written_as
 from tests.support.foreign_files import ready_in, ticks_of
 
-SEEDS = int(os.environ.get("SEEDS") or (25 if WHOLE else 2))
+SEEDS = int(os.environ.get("SEEDS") or (8 if WHOLE else 2))
 """With 100 some 11,000 files are damaged, which takes ten minutes."""
 
 pytestmark = pytest.mark.timeout(900)
