@@ -13,8 +13,8 @@ from poller.simulator.server import Simulator
 from store.file.database import Cursor, Database
 from store.instants import DAY
 from store.market import chains, packing
-from store.market.as_of import chain_at, contract, surfaces
 from store.market.instruments import Option
+from store.market.reads.as_of import chain_at, contract, surfaces
 from store.models import to_column, utc_now
 from tests.bench.long_market import CURRENCIES, DAYS, FIRST, bare_market, market_history
 from tests.bench.recording import memory_until

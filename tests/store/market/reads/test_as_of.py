@@ -12,8 +12,8 @@ from store.file.database import Cursor, Database
 from store.kinds import OPTIONS, SURFACES
 from store.ledger import runs
 from store.market import chains, packing
-from store.market.as_of import Neighbours, Row, chain_at, contract, neighbours, surfaces
 from store.market.instruments import Option
+from store.market.reads.as_of import Neighbours, Row, chain_at, contract, neighbours, surfaces
 from store.market.smile import Quote
 from store.market.surface import METHOD, derived
 from store.models import Run

@@ -14,9 +14,8 @@ from store.file.rows import execute
 from store.instants import EPOCH
 from store.kinds import OPTIONS, SURFACES
 from store.ledger.due import at_slot, heard_at, slot_number
+from store.market.instruments import Option, OptionType
 from store.models import from_column, to_column
-
-from .instruments import Option, OptionType
 
 _USUAL_S = 300
 """The seconds between two chains if no run tells them, as for imported chains: the default of OPTIONS_SECONDS."""
