@@ -3,8 +3,7 @@
 Nothing that was recorded later than the instant, or at the end of the time, has a part in an answer.
 """
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -13,35 +12,10 @@ from duckdb import DuckDBPyConnection
 from store.file.rows import execute
 from store.instants import EPOCH
 from store.kinds import OPTIONS, SURFACES
-from store.ledger.due import at_slot, heard_at, slot_number
 from store.market.instruments import Option, OptionType
 from store.models import from_column, to_column
 
-_USUAL_S = 300
-"""The seconds between two chains if no run tells them, as for imported chains: the default of OPTIONS_SECONDS."""
-
-# Chains are asked for up to 2.2 s after their slot, and a reply may take seconds.
-_COMES_WITHIN = timedelta(seconds=10)
-
-# Without ORDER BY and LIMIT, which take longer than to read the few rows.
-_NEWEST = """
-SELECT ts, received_at, source, index_price, rejected
-FROM snapshots
-WHERE feed = $feed
-  AND ts BETWEEN $since AND $at
-"""
-
-_PERIOD = """
-SELECT arg_max(feeds[$feed], started_at)
-FROM runs
-WHERE started_at <= $at
-"""
-
-_NEIGHBOURS = """
-SELECT max(ts) FILTER (WHERE ts <= $at), min(ts) FILTER (WHERE ts > $at)
-FROM snapshots
-WHERE feed = $feed
-"""
+from .snapshots import SnapshotAt, snapshot_at
 
 # Without ORDER BY, which takes 0.4 ms for the 1,150 rows of a chain. Python's sort takes 0.1 ms where they lie in
 # order, as in packed days, and 0.4 ms where they don't.
@@ -106,58 +80,8 @@ class Row(NamedTuple):
     volume_usd: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Chain:
-    """A snapshot of a chain, or of one expiry of it, as it was known at an instant.
-
-    Attributes:
-        underlying: such as "BTC".
-        at: the instant that was asked for.
-        slot: the slot that the snapshot was recorded for.
-        ts: exchange time of all rows.
-        received_at: local clock at receipt.
-        source: "live" or "simulator", as for a tick.
-        index_price: the price of the index at `ts`, in USD; None if the reply had none.
-        rejected: how many rows of the reply could not be read.
-        rows: by expiry, strike and type.
-    """
-
-    underlying: str
-    at: datetime
-    slot: datetime
-    ts: datetime
-    received_at: datetime
-    source: str
-    index_price: float | None
-    rejected: int
-    rows: tuple[Row, ...]
-
-    @property
-    def age(self) -> timedelta:
-        """How old the rows were at the instant that was asked for."""
-        return self.at - self.ts
-
-
-class Neighbours(NamedTuple):
-    """The exchange times of the snapshots on both sides of an instant; None where there is none.
-
-    Attributes:
-        before: of the newest one at the instant or before.
-        after: of the first one after it.
-    """
-
-    before: datetime | None
-    after: datetime | None
-
-
-class _Newest(NamedTuple):
-    """A row of `_NEWEST`."""
-
-    ts: datetime
-    received_at: datetime
-    source: str
-    index_price: float | None
-    rejected: int | None
+Chain = SnapshotAt[Row]
+"""A snapshot of a chain, or of one expiry of it: its rows by expiry, strike and type."""
 
 
 def chain_at(cursor: DuckDBPyConnection, underlying: str, at: datetime, expiry: datetime | None = None) -> Chain | None:
@@ -170,33 +94,9 @@ def chain_at(cursor: DuckDBPyConnection, underlying: str, at: datetime, expiry: 
         expiry: only the rows of this expiry, which make its smile; None for all rows.
 
     Returns:
-        None if the newest snapshot is older than a period and the seconds that a chain takes to come. `neighbours`
-        tells where the nearest snapshots are.
+        None where `snapshot_at` has none.
     """
-    feed = OPTIONS.feed(underlying)
-    period_s = _period_s(cursor, feed, at)
-    newest = _newest(cursor, feed, at, since=at - timedelta(seconds=period_s) - _COMES_WITHIN)
-    if newest is None:
-        return None
-    ts, received_at = from_column(newest.ts), from_column(newest.received_at)
-    return Chain(
-        underlying=underlying,
-        at=at,
-        slot=at_slot(slot_number(heard_at(ts, received_at), period_s), period_s),
-        ts=ts,
-        received_at=received_at,
-        source=newest.source,
-        index_price=newest.index_price,
-        rejected=newest.rejected or 0,
-        rows=_rows(cursor, underlying, newest.ts, expiry),
-    )
-
-
-def neighbours(cursor: DuckDBPyConnection, underlying: str, at: datetime) -> Neighbours:
-    """Where the nearest snapshots of a chain are, to step to them. This alone looks later than the instant."""
-    asked = {"feed": OPTIONS.feed(underlying), "at": to_column(at)}
-    ((before, after),) = execute(cursor, _NEIGHBOURS, asked).fetchall()
-    return Neighbours(before and from_column(before), after and from_column(after))
+    return snapshot_at(cursor, OPTIONS.feed(underlying), at, lambda ts: _rows(cursor, underlying, ts, expiry))
 
 
 def contract(cursor: DuckDBPyConnection, option: Option, start: datetime, end: datetime) -> list[tuple[Any, ...]]:
@@ -236,18 +136,6 @@ def _by_time(found: DuckDBPyConnection) -> list[tuple[Any, ...]]:
     since_epoch = columns.pop("ts")[order].view("timedelta64[us]")
     others = (column[order].tolist() for column in columns.values())
     return list(zip(map(EPOCH.__add__, since_epoch.tolist()), *others, strict=True))
-
-
-def _period_s(cursor: DuckDBPyConnection, feed: str, at: datetime) -> int:
-    """The seconds between the slots of a feed at an instant."""
-    ((found,),) = execute(cursor, _PERIOD, {"feed": feed, "at": to_column(at)}).fetchall()
-    return _USUAL_S if found is None else int(found)
-
-
-def _newest(cursor: DuckDBPyConnection, feed: str, at: datetime, since: datetime) -> _Newest | None:
-    asked = {"feed": feed, "at": to_column(at), "since": to_column(since)}
-    found = map(_Newest._make, execute(cursor, _NEWEST, asked).fetchall())
-    return max(found, default=None, key=lambda each: each.ts)
 
 
 def _rows(cursor: DuckDBPyConnection, underlying: str, ts: datetime, expiry: datetime | None) -> tuple[Row, ...]:

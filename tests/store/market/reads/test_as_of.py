@@ -13,7 +13,8 @@ from store.kinds import OPTIONS, SURFACES
 from store.ledger import runs
 from store.market import chains, packing
 from store.market.instruments import Option
-from store.market.reads.as_of import Neighbours, Row, chain_at, contract, neighbours, surfaces
+from store.market.reads.as_of import Row, chain_at, contract, surfaces
+from store.market.reads.snapshots import Neighbours, neighbours
 from store.market.smile import Quote
 from store.market.surface import METHOD, derived
 from store.models import Run
@@ -82,7 +83,7 @@ def test_a_chain_that_is_older_than_a_period_is_none_and_its_neighbours_are_told
     with database.read() as cursor:
         found = chain_at(cursor, "BTC", START + last_s * SECOND)
         none = chain_at(cursor, "BTC", START + (last_s + 1) * SECOND)
-        around = neighbours(cursor, "BTC", START + (last_s + 1) * SECOND)
+        around = neighbours(cursor, "options/BTC", START + (last_s + 1) * SECOND)
 
     assert found is not None
     assert none is None
@@ -105,7 +106,7 @@ def test_the_period_is_that_of_the_run_at_the_instant(database: Database):
 def test_a_file_without_chains_has_none(database: Database):
     with database.read() as cursor:
         assert chain_at(cursor, "BTC", START) is None
-        assert neighbours(cursor, "BTC", START) == Neighbours(None, None)
+        assert neighbours(cursor, "options/BTC", START) == Neighbours(None, None)
         assert contract(cursor, OPTION, START, START + DAY) == []
         assert surfaces(cursor, "BTC", START, START + DAY) == []
 
@@ -178,7 +179,7 @@ READS: tuple[Callable[[Cursor, str, datetime], Any], ...] = (
     lambda cursor, underlying, at: chain_at(cursor, underlying, at, EXPIRIES[0]),
     lambda cursor, underlying, at: contract(cursor, OPTION._replace(underlying=underlying), START - DAY, at),
     lambda cursor, underlying, at: surfaces(cursor, underlying, START - DAY, at),
-    lambda cursor, underlying, at: neighbours(cursor, underlying, at).before,
+    lambda cursor, underlying, at: neighbours(cursor, OPTIONS.feed(underlying), at).before,
 )
 SECONDS = st.integers(0, 3000)
 

@@ -1,0 +1,149 @@
+"""Futures as of an instant, and their basis over a time.
+
+Only snapshots have a part: the rows of minutes and days, which heal a gap or come before the recording, have no marks.
+"""
+
+from collections import defaultdict
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from duckdb import DuckDBPyConnection
+
+from store.file.rows import execute
+from store.kinds import FUTURES
+from store.market.carry import annual_basis, basis, constant_maturity_basis
+from store.models import from_column, to_column
+
+from .snapshots import SnapshotAt, snapshot_at
+
+_FUTURES = f"""
+SELECT {", ".join(column.name for column in FUTURES.brought)}
+FROM futures
+WHERE currency = $currency
+  AND ts = $ts
+  AND resolution_s = 0
+ORDER BY expiry NULLS FIRST, instrument_name
+"""  # noqa: S608 the names are constants
+
+_MARKS = """
+SELECT ts, expiry, mark_price
+FROM futures
+WHERE currency = $currency
+  AND ts >= $start
+  AND ts < $end
+  AND resolution_s = 0
+  AND mark_price > 0
+  AND expiry > ts
+"""
+
+_INDEX_PRICES = """
+SELECT ts, index_price
+FROM snapshots
+WHERE feed = $feed
+  AND ts >= $start
+  AND ts < $end
+ORDER BY ts
+"""
+
+
+class Quoted(NamedTuple):
+    """A future, or the perpetual, in a snapshot. None: no quote, or no trade.
+
+    Attributes:
+        instrument_name: as the exchange spells it.
+        expiry: aware, in UTC; None for the perpetual.
+        mark_price, bid_price, ask_price, last: in USD.
+        open_interest: in USD.
+        volume: of the last 24 h, in coin.
+        volume_usd: of the last 24 h, in USD.
+        current_funding, funding_8h: of the perpetual, a fraction in 8 h.
+    """
+
+    instrument_name: str
+    expiry: datetime | None
+    mark_price: float | None
+    bid_price: float | None
+    ask_price: float | None
+    last: float | None
+    open_interest: float | None
+    volume: float | None
+    volume_usd: float | None
+    current_funding: float | None
+    funding_8h: float | None
+
+
+class Carry(NamedTuple):
+    """What a future costs to carry at its mark; fractions, and None where that is unknown.
+
+    Attributes:
+        basis: above the index of the snapshot.
+        annual_basis: by the years to expiry, simple; None for the perpetual, and below one day to expiry.
+    """
+
+    basis: float | None
+    annual_basis: float | None
+
+
+class Basis(NamedTuple):
+    """The basis of a snapshot at a constant maturity.
+
+    Attributes:
+        ts: exchange time of the snapshot; aware.
+        index_price: in USD; None if the snapshot has none.
+        annual_basis: a fraction a year, simple; None if the maturity is not between two futures.
+    """
+
+    ts: datetime
+    index_price: float | None
+    annual_basis: float | None
+
+
+def futures_at(cursor: DuckDBPyConnection, currency: str, at: datetime) -> SnapshotAt[Quoted] | None:
+    """The futures of a currency as of an instant: the perpetual, then the others by expiry.
+
+    Returns:
+        None where `snapshot_at` has none.
+    """
+    return snapshot_at(cursor, FUTURES.feed(currency), at, lambda ts: _quoted(cursor, currency, ts))
+
+
+def carry_of(future: Quoted, ts: datetime, index_price: float | None) -> Carry:
+    """The basis of a future in the snapshot of a time."""
+    if not future.mark_price or not index_price:
+        return Carry(None, None)
+    annual = None
+    if future.expiry is not None:
+        annual = annual_basis(future.mark_price, index_price, future.expiry - ts)
+    return Carry(basis(future.mark_price, index_price), annual)
+
+
+def basis_over(
+    cursor: DuckDBPyConnection, currency: str, start: datetime, end: datetime, maturity: timedelta
+) -> list[Basis]:
+    """The annual basis at a constant maturity in each snapshot of [start, end), ascending.
+
+    Args:
+        cursor: of a lease.
+        currency: such as "BTC".
+        start: aware.
+        end: aware.
+        maturity: a day or more.
+    """
+    asked = {"start": to_column(start), "end": to_column(end)}
+    marks: defaultdict[datetime, list[tuple[timedelta, float]]] = defaultdict(list)
+    for ts, expiry, mark_price in execute(cursor, _MARKS, asked | {"currency": currency}).fetchall():
+        marks[ts].append((expiry - ts, mark_price))
+    found = execute(cursor, _INDEX_PRICES, asked | {"feed": FUTURES.feed(currency)}).fetchall()
+    return [
+        Basis(
+            from_column(ts),
+            index_price,
+            constant_maturity_basis(marks[ts], index_price, maturity) if index_price else None,
+        )
+        for ts, index_price in found
+    ]
+
+
+def _quoted(cursor: DuckDBPyConnection, currency: str, ts: datetime) -> tuple[Quoted, ...]:
+    found = execute(cursor, _FUTURES, {"currency": currency, "ts": ts}).fetchall()
+    return tuple(Quoted(name, expiry and from_column(expiry), *numbers) for name, expiry, *numbers in found)
