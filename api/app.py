@@ -10,8 +10,9 @@ from . import candles, export, health, metrics, prices
 from .access import Access
 from .errors import CLOSED, LIMITED, add_error_handlers
 from .limits import Limits
+from .market import futures, options, snapshots, volatility
 
-_ABOUT = """Index prices of the Deribit exchange as Tickwell recorded them, read-only. Times are in UTC.
+_ABOUT = """Index prices and the market of the Deribit exchange as Tickwell recorded them, read-only. Times are in UTC.
 
 A request that can't be answered gets one line that says what was wrong: `{"detail": "limit = '0': must be …"}`."""
 
@@ -28,6 +29,8 @@ def create_app() -> FastAPI:
     )
     app.include_router(health.router, responses=LIMITED)
     for routes in (metrics.router, prices.router, candles.router, export.router):
+        app.include_router(routes, responses=CLOSED | LIMITED)
+    for routes in (options.router, futures.router, volatility.router, snapshots.router):
         app.include_router(routes, responses=CLOSED | LIMITED)
     add_error_handlers(app)
     app.add_middleware(HeadAsGet)

@@ -56,7 +56,7 @@ async def _not_there(request: Request, error: Any) -> JSONResponse:
     if detail == HTTPStatus.NOT_FOUND.phrase:  # Starlette's own word; a route gives a reason
         docs = f"{request.scope.get('root_path', '')}/docs"
         detail = f"path = {shortened(request.scope['path'])}: is no route; {docs} shows the routes"
-    return JSONResponse({"detail": detail}, status_code=404)
+    return JSONResponse(detail if isinstance(detail, dict) else {"detail": detail}, status_code=404)
 
 
 async def _read_only(request: Request, _: Exception) -> JSONResponse:

@@ -78,7 +78,7 @@ def _names(served: Served, tickers: Sequence[str], series: str | None) -> tuple[
             raise HTTPException(422, f"series = {shortened(series)}: {stored}")
     for name in tickers:
         if name not in known:
-            raise unknown(name, known)
+            raise unknown("ticker", name, known)
     return tuple(f"{start}{name}" for name in tickers or (known if start else indexes))
 
 

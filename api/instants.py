@@ -69,12 +69,17 @@ def require_order(
 ) -> None:
     """Answer 422 to a range that starts in the future or ends before its start."""
     first, last = names
-    if start > now + _GRACE:
-        raise HTTPException(
-            422, f"{first} = {in_iso(start)}: must not be in the future, it is {now:%Y-%m-%dT%H:%M:%SZ}"
-        )
+    require_past(start, now, first)
     if end < start:
         raise HTTPException(422, f"{last} = {in_iso(end)}: must not be before {first} = {in_iso(start)}")
+
+
+def require_past(instant: datetime, now: datetime, name: str) -> None:
+    """Answer 422 to an instant in the future."""
+    if instant > now + _GRACE:
+        raise HTTPException(
+            422, f"{name} = {in_iso(instant)}: must not be in the future, it is {now:%Y-%m-%dT%H:%M:%SZ}"
+        )
 
 
 INTERVALS = {name: interval for interval, name in INTERVAL_NAMES.items()}

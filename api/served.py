@@ -64,19 +64,45 @@ def ask(served: Served, ticker: str, query: Callable[[Cursor], Answer]) -> Answe
 
     Returns None when the file does not exist yet.
     """
-    known: Sequence[str] = served.settings.indexes
+    configured = served.settings.indexes
+    return ask_known(served, "ticker", ticker, configured, lambda cursor: index_names(cursor, configured), query)
+
+
+def ask_known(
+    served: Served,
+    parameter: str,
+    name: str,
+    configured: Sequence[str],
+    all_names: Callable[[Cursor], Sequence[str]],
+    query: Callable[[Cursor], Answer],
+) -> Answer | None:
+    """Ask the database about what has a name; 422 when the name is neither configured nor stored.
+
+    Args:
+        served: what the routes read.
+        parameter: of the request, which has the name.
+        name: as the client wrote it.
+        configured: the names that need no look into the database.
+        all_names: reads these and all stored ones.
+        query: reads the answer.
+
+    Returns:
+        None when the file does not exist yet.
+    """
+    known = configured
     try:
         with served.database.read() as cursor:
-            if ticker not in known:
-                known = index_names(cursor, known)
-            if ticker in known:
+            if name not in known:
+                known = all_names(cursor)
+            if name in known:
                 return query(cursor)
     except NoDatabaseError:
-        if ticker in known:
+        if name in known:
             return None
-    raise unknown(ticker, known)
+    raise unknown(parameter, name, known)
 
 
-def unknown(ticker: str, known: Sequence[str]) -> HTTPException:
-    """The answer to a ticker that is not among the known ones."""
-    return HTTPException(422, f"ticker = {shortened(ticker)}: must be one of {', '.join(known)}")
+def unknown(parameter: str, name: str, known: Sequence[str]) -> HTTPException:
+    """The answer to a name that is not among the known ones."""
+    allowed = f"must be one of {', '.join(known)}" if known else "nothing of that kind is recorded"
+    return HTTPException(422, f"{parameter} = {shortened(name)}: {allowed}")

@@ -22,7 +22,17 @@ from tests.support.sign_in import AUTH, EMAILS
 
 TOKEN = "a-token-of-these-tests"
 QUERY = "ticker=btc_usd&format=csv"
-CLOSED = ["/prices/btc_usd/latest", "/prices/?ticker=btc_usd", "/openapi.json", "/docs", "/export", "/nothing", "/"]
+CLOSED = [
+    "/prices/btc_usd/latest",
+    "/options/chain?underlying=BTC",
+    "/market/snapshots",
+    "/prices/?ticker=btc_usd",
+    "/openapi.json",
+    "/docs",
+    "/export",
+    "/nothing",
+    "/",
+]
 
 
 @pytest.fixture(scope="module")

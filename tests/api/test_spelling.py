@@ -13,7 +13,10 @@ from api.served import Served
 from server.base_path import BelowPath
 from settings import Settings
 from store.file.database import Database
+from store.ledger import arrivals
+from store.market import chains
 from tests.conftest import START, tick
+from tests.support import market
 from tests.support.stored import append
 
 from .conftest import served_at
@@ -26,8 +29,11 @@ BTC = "ticker=btc_usd"
 def client(database: Database, make_settings: Callable[..., Settings]) -> Iterator[httpx.Client]:
     """A client of the API where the dashboard mounts it."""
     append(database, tick())
+    with database.write() as cursor:
+        chains.append(cursor, [market.chain("BTC", START)])
+        arrivals.append(cursor, [market.futures("BTC", START)])
     api = create_app()
-    api.state.served = Served(make_settings(), database)
+    api.state.served = Served(make_settings(markets="BTC"), database)
     middleware = [Middleware(BelowPath, base="tickwell", ours="/api")]
     app = Starlette(routes=[Mount("/api", api)], middleware=middleware)
     with served_at(app) as url, httpx.Client(base_url=url) as client:
@@ -44,6 +50,15 @@ def test_each_route_answers_both_spellings_alike(client: httpx.Client):
         "candles": f"{BTC}&start={SECOND}&end={SECOND + 60}",
         "export": f"{BTC}&end={SECOND + 60}",
         "export/manifest": f"{BTC}&end={SECOND + 60}",
+        "options/chain": f"underlying=BTC&at={SECOND}",
+        "options/smile": f"underlying=BTC&at={SECOND}",
+        "options/history": f"instrument=BTC-27NOV26-100000-C&start={SECOND}",
+        "options/surfaces": f"underlying=BTC&start={SECOND}",
+        "futures": f"currency=BTC&at={SECOND}",
+        "futures/basis": f"currency=BTC&start={SECOND}",
+        "funding": f"instrument=BTC-PERPETUAL&start={SECOND}",
+        "volatility": f"currency=BTC&start={SECOND}",
+        "market/snapshots": f"series=options/BTC&start={SECOND}",
         "openapi.json": "",
         "docs": "",
     }

@@ -49,6 +49,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "recorder": {"timing", "network", "exchange", "feeds", "history", "alerts", "journal", "demo"},
         "commands": {"network", "alerts", "feeds", "recorder", "simulator"},
     },
+    "api": {"market": set()},
     "pages.common": {
         "words": set(),
         "figures": {"words"},

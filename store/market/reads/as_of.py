@@ -30,8 +30,7 @@ _SMILE = f"{_CHAIN}  AND expiry = $expiry"
 
 _BY_CONTRACT = itemgetter(0, 1, 2)
 
-_OF_CONTRACT = f"""
-SELECT ts, {", ".join(column.name for column in OPTIONS.brought[3:])}
+_IS_CONTRACT = """
 FROM options
 WHERE underlying = $underlying
   AND expiry = $expiry
@@ -39,7 +38,14 @@ WHERE underlying = $underlying
   AND option_type = $option_type
   AND ts >= $start
   AND ts < $end
-"""  # noqa: S608 the names are constants
+"""
+
+_OF_CONTRACT = f"""
+SELECT ts, {", ".join(column.name for column in OPTIONS.brought[3:])}
+{_IS_CONTRACT}
+"""
+
+_COUNT_OF_CONTRACT = f"SELECT count(*) {_IS_CONTRACT}"
 
 _SURFACES = f"""
 SELECT {", ".join(SURFACES.column_names[1:])}
@@ -105,15 +111,13 @@ def contract(cursor: DuckDBPyConnection, option: Option, start: datetime, end: d
     Returns:
         For each snapshot its exchange time, aware, and the numbers of `Row` from `mark_price` to `volume_usd`.
     """
-    asked = {
-        "underlying": option.underlying,
-        "expiry": to_column(option.expiry),
-        "strike": option.strike,
-        "option_type": option.option_type,
-        "start": to_column(start),
-        "end": to_column(end),
-    }
-    return _by_time(execute(cursor, _OF_CONTRACT, asked))
+    return _by_time(execute(cursor, _OF_CONTRACT, _of_contract(option, start, end)))
+
+
+def count_of_contract(cursor: DuckDBPyConnection, option: Option, start: datetime, end: datetime) -> int:
+    """How many rows `contract` has."""
+    ((count,),) = execute(cursor, _COUNT_OF_CONTRACT, _of_contract(option, start, end)).fetchall()
+    return int(count)
 
 
 def surfaces(cursor: DuckDBPyConnection, underlying: str, start: datetime, end: datetime) -> list[tuple[Any, ...]]:
@@ -124,6 +128,18 @@ def surfaces(cursor: DuckDBPyConnection, underlying: str, start: datetime, end: 
     """
     asked = {"underlying": underlying, "start": to_column(start), "end": to_column(end)}
     return _by_time(execute(cursor, _SURFACES, asked))
+
+
+def _of_contract(option: Option, start: datetime, end: datetime) -> dict[str, Any]:
+    """The values of `_IS_CONTRACT`."""
+    return {
+        "underlying": option.underlying,
+        "expiry": to_column(option.expiry),
+        "strike": option.strike,
+        "option_type": option.option_type,
+        "start": to_column(start),
+        "end": to_column(end),
+    }
 
 
 def _by_time(found: DuckDBPyConnection) -> list[tuple[Any, ...]]:

@@ -1,0 +1,1 @@
+"""Serves what is recorded of the market, as of an instant and over a time."""

@@ -1,0 +1,150 @@
+"""/futures and /funding: futures as of an instant, their basis over a time, and what perpetuals paid."""
+
+from datetime import datetime, timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, Field
+
+from api.errors import BAD_REQUEST, UNAVAILABLE
+from api.replies import NOT_MODIFIED
+from api.served import OfServer
+from store.file.database import Cursor
+from store.instants import HOUR
+from store.kinds import FUNDING, FUTURES
+from store.market.carry import funding_over
+from store.market.reads import explained
+from store.market.reads.funding import funding_hours
+from store.market.reads.futures import Basis, basis_over, carry_of, futures_at
+from store.market.reads.snapshots import count_between
+
+from .asked import (
+    NO_SNAPSHOT,
+    Asked,
+    At,
+    Currency,
+    Explain,
+    as_of,
+    ask_rows,
+    require_few,
+)
+from .told import AsOf, Over, answer, row_model
+
+LONGEST_MATURITY_D = 3650
+
+router = APIRouter(tags=["futures and funding"], responses={**NOT_MODIFIED, **BAD_REQUEST, **UNAVAILABLE})
+
+FutureRow = row_model(
+    "FutureRow",
+    "A future, or the perpetual, which has no expiry. null is an absent quote or trade.",
+    FUTURES,
+    FUTURES.brought,
+    basis=(float | None, Field(description="mark_price above index_price; 0.01 is 1 %")),
+    annual_basis=(float | None, Field(description="simple, 0.01 is 1 % a year; null below one day to expiry")),
+)
+
+
+class FuturesAt(AsOf):
+    """The futures of a currency as of an instant, the perpetual first."""
+
+    currency: str
+    futures: list[FutureRow]  # type: ignore[valid-type]  # it is made of the columns
+
+
+class BasisRow(BaseModel):
+    """The basis of a snapshot at the constant maturity."""
+
+    ts: datetime = Field(description="The exchange time of the snapshot.")
+    index_price: float | None = Field(description="In USD.")
+    annual_basis: float | None = Field(
+        description="Simple, 0.01 is 1 % a year; null if the maturity is not between two futures."
+    )
+
+
+class BasisOver(Over):
+    """The annual basis at a constant maturity in each snapshot of a time."""
+
+    currency: str
+    days: int
+    rows: list[BasisRow]
+
+
+class FundingRow(BaseModel):
+    """An hour of funding. Longs pay shorts if it is above 0; 0.0001 is 0.01 %."""
+
+    ts: datetime = Field(description="The end of the hour.")
+    index_price: float | None = Field(description="At that time, in USD.")
+    interest_1h: float = Field(description="The rate of the hour.")
+    interest_8h: float | None = Field(description="The rate of the 8 hours that end then.")
+
+
+class FundingOver(Over):
+    """The hours of funding of a perpetual that lie whole in a time, and their sum."""
+
+    instrument_name: str
+    cumulated: float | None = Field(description="What longs paid, as a fraction of their position; null without hours.")
+    annual: float | None = Field(description="The same as a simple rate a year.")
+    hours_known: int
+    hours_due: int = Field(description="How many whole hours the time has up to now.")
+    rows: list[FundingRow]
+
+
+@router.get("/futures", response_model=FuturesAt, responses=NO_SNAPSHOT)
+def get_futures(
+    request: Request, served: OfServer, *, currency: Currency, at: At = None, explain: Explain = False
+) -> Response:
+    """The futures of a currency as they were known at an instant, with their basis; 404 names the nearest snapshots.
+
+    Only a snapshot that is at most one period old answers.
+    """
+    found = as_of(
+        served, "currency", currency, FUTURES, at, lambda cursor, instant: futures_at(cursor, currency, instant)
+    )
+    rows = [each._asdict() | carry_of(each, found.ts, found.index_price)._asdict() for each in found.rows]
+    return answer(request, {"currency": currency, "futures": rows}, explained.CARRY, explain=explain, found=found)
+
+
+@router.get("/futures/basis", response_model=BasisOver)
+def get_basis(
+    request: Request,
+    served: OfServer,
+    time: Asked,
+    *,
+    currency: Currency,
+    days: Annotated[int, Query(ge=1, le=LONGEST_MATURITY_D, description="The constant time to expiry, in days.")] = 90,
+    explain: Explain = False,
+) -> Response:
+    """The annual basis of a future that would always expire after the same days, in each snapshot from start to end.
+
+    Nothing is extrapolated: it is null where these days are not between two futures. At most 10,000 snapshots.
+    """
+
+    def read(cursor: Cursor) -> list[Basis]:
+        require_few(count_between(cursor, FUTURES.feed(currency), *time), "snapshots")
+        return basis_over(cursor, currency, *time, timedelta(days=days))
+
+    rows = [each._asdict() for each in ask_rows(served, "currency", currency, FUTURES, read)]
+    body = {"currency": currency, "days": days, **time._asdict(), "rows": rows}
+    return answer(request, body, explained.MATURITY, explain=explain)
+
+
+@router.get("/funding", response_model=FundingOver)
+def get_funding(
+    request: Request,
+    served: OfServer,
+    time: Asked,
+    *,
+    instrument: Annotated[str, Query(description="The perpetual.", examples=["BTC-PERPETUAL"])],
+    explain: Explain = False,
+) -> Response:
+    """The hours of funding that begin at start or later and are over at end, and their sum. At most 10,000 hours.
+
+    An hour that was not recorded is absent: `hours_known` of `hours_due` are there.
+    """
+    past = time._replace(end=min(time.end, max(time.start, served.now())))
+    require_few((past.end - past.start) // HOUR, "hours")
+    hours = ask_rows(served, "instrument", instrument, FUNDING, lambda cursor: funding_hours(cursor, instrument, *past))
+    total = funding_over([(each.ts, each.interest_1h) for each in hours], *past)
+    rows = [each._asdict() for each in hours]
+    body = {"instrument_name": instrument, **time._asdict(), **total._asdict(), "rows": rows}
+    return answer(request, body, explained.FUNDING, explain=explain)

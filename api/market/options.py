@@ -1,0 +1,245 @@
+"""/options: chains and smiles as of an instant, contracts and surfaces over a time."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, HTTPException, Query, Request, Response
+from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
+
+from api.errors import BAD_REQUEST, UNAVAILABLE
+from api.replies import NOT_MODIFIED
+from api.served import OfServer, Served
+from store.file.database import Cursor
+from store.kinds import OPTIONS, SMILES, SURFACES
+from store.market.black76 import Greeks
+from store.market.instruments import Option, option_name, option_of
+from store.market.reads import explained
+from store.market.reads.as_of import Chain, Row, chain_at, contract, count_of_contract, surfaces
+from store.market.reads.smiles import SmileAt, greeks_of, smiles_of
+from store.market.reads.snapshots import count_between
+from store.words import shortened
+
+from .asked import NO_SNAPSHOT, Asked, At, Explain, as_of, ask_rows, require_few
+from .told import AsOf, Over, answer, row_model
+
+_EXPIRES_AT_HOUR = 8
+
+
+def _day(text: str) -> datetime:
+    """The instant of expiry on a day."""
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").replace(hour=_EXPIRES_AT_HOUR, tzinfo=UTC)
+    except ValueError:
+        raise ValueError("must be a day, such as 2026-12-25") from None
+
+
+router = APIRouter(prefix="/options", tags=["options"], responses={**NOT_MODIFIED, **BAD_REQUEST, **UNAVAILABLE})
+
+Underlying = Annotated[str, Query(description="The underlying of the options, such as BTC.", examples=["BTC"])]
+Expiry = Annotated[
+    datetime | None,
+    BeforeValidator(_day),
+    WithJsonSchema({"type": "string", "format": "date"}),
+    Query(description="Only the options that expire on this day; all if left out."),
+]
+
+_GREEK = {
+    "delta": "w N(w d1), as the exchange's",
+    "gamma": "per USD of the forward",
+    "vega": "USD per point of IV",
+    "theta": "USD per day",
+    "rho": "USD per point of interest",
+}
+
+OptionRow = row_model(
+    "OptionRow",
+    "An option in a chain. null is an absent quote or trade.",
+    OPTIONS,
+    OPTIONS.brought,
+    instrument_name=(str, Field(description="as the exchange spells it")),
+    **{
+        name: (float | None, Field(default=None, description=f"With greeks=true: {unit}"))
+        for name, unit in _GREEK.items()
+    },
+)
+SmileNumbers = row_model("SmileNumbers", "The numbers of a smile.", SMILES, SMILES.columns[2:-1])
+HistoryRow = row_model(
+    "HistoryRow",
+    "An option in one snapshot. null is an absent quote or trade.",
+    OPTIONS,
+    [column for column in OPTIONS.columns if column.name not in OPTIONS.key],
+)
+SurfaceRow = row_model(
+    "SurfaceRow",
+    "A chain at constant maturities. null lies beyond its expiries or strikes.",
+    SURFACES,
+    SURFACES.columns[1:],
+)
+
+
+class ChainAt(AsOf):
+    """The options of an underlying as of an instant, by expiry, strike and type."""
+
+    underlying: str
+    options: list[OptionRow]  # type: ignore[valid-type]  # it is made of the columns
+
+
+class PointRow(BaseModel):
+    """A strike of a smile."""
+
+    strike: float = Field(description="In USD.")
+    moneyness: float | None = Field(description="ln(K/F).")
+    delta: float | None = Field(description="Of the call; the put has 1 less.")
+    iv: float | None = Field(description="Of the marks of the call and the put: their mean; % a year.")
+    bid_iv: float | None = Field(description="Of the bid of the option out of the money; % a year.")
+    ask_iv: float | None = Field(description="Of its ask; % a year.")
+
+
+class SmileRow(SmileNumbers):  # type: ignore[valid-type, misc]  # it is made of the columns
+    """The smile of an expiry: its numbers, and its strikes."""
+
+    years: float = Field(description="From the snapshot to the expiry, in years of 365 days.")
+    points: list[PointRow]
+
+
+class SmilesAt(AsOf):
+    """The smiles of an underlying as of an instant, by expiry."""
+
+    underlying: str
+    smiles: list[SmileRow]
+
+
+class HistoryOver(Over):
+    """What was recorded of an option in a time."""
+
+    instrument_name: str
+    rows: list[HistoryRow]  # type: ignore[valid-type]  # it is made of the columns
+
+
+class SurfacesOver(Over):
+    """The surfaces of an underlying in a time."""
+
+    underlying: str
+    rows: list[SurfaceRow]  # type: ignore[valid-type]  # it is made of the columns
+
+
+@router.get("/chain", response_model=ChainAt, responses=NO_SNAPSHOT)
+def get_chain(
+    request: Request,
+    served: OfServer,
+    *,
+    underlying: Underlying,
+    at: At = None,
+    expiry: Expiry = None,
+    greeks: Annotated[bool, Query(description="With the greeks of each option, by Black-76.")] = False,
+    explain: Explain = False,
+) -> Response:
+    """The option chain as it was known at an instant; 404 names the nearest snapshots.
+
+    Only a snapshot that is at most one period old answers.
+    """
+    found = _chain(served, underlying, at, expiry)
+    rows = [_named(underlying, row) for row in found.rows]
+    if greeks:
+        for row, its in zip(rows, greeks_of(found), strict=True):
+            row.update(its._asdict() if its else dict.fromkeys(Greeks._fields))
+    formulas = explained.GREEKS if greeks else ()
+    return answer(request, {"underlying": underlying, "options": rows}, formulas, explain=explain, found=found)
+
+
+@router.get("/smile", response_model=SmilesAt, responses=NO_SNAPSHOT)
+def get_smile(
+    request: Request,
+    served: OfServer,
+    *,
+    underlying: Underlying,
+    at: At = None,
+    expiry: Expiry = None,
+    explain: Explain = False,
+) -> Response:
+    """The smile of each expiry, or of one, as it was known at an instant; 404 names the nearest snapshots.
+
+    Nothing is extrapolated: a number beyond the last strikes is null.
+    """
+    found = _chain(served, underlying, at, expiry)
+    body = {"underlying": underlying, "smiles": [_told(its) for its in smiles_of(found)]}
+    return answer(request, body, explained.SMILE, explain=explain, found=found)
+
+
+@router.get("/history", response_model=HistoryOver)
+def get_history(
+    request: Request,
+    served: OfServer,
+    time: Asked,
+    *,
+    instrument: Annotated[str, Query(description="The option.", examples=["BTC-25DEC26-90000-C"])],
+    explain: Explain = False,
+) -> Response:
+    """What was recorded of an option from start to before end, ascending, at most 10,000 snapshots.
+
+    An option that has expired is answered too.
+    """
+    option = _option(instrument)
+
+    def read(cursor: Cursor) -> list[tuple[Any, ...]]:
+        require_few(count_of_contract(cursor, option, *time), "snapshots")
+        return contract(cursor, option, *time)
+
+    names = ("ts", *Row._fields[3:])
+    found = ask_rows(served, "the underlying of instrument", option.underlying, OPTIONS, read)
+    rows = [dict(zip(names, row, strict=True)) for row in found]
+    body = {"instrument_name": option_name(option), **time._asdict(), "rows": rows}
+    return answer(request, body, (), explain=explain)
+
+
+@router.get("/surfaces", response_model=SurfacesOver)
+def get_surfaces(
+    request: Request, served: OfServer, time: Asked, *, underlying: Underlying, explain: Explain = False
+) -> Response:
+    """The constant maturities of each chain from start to before end, ascending, at most 10,000.
+
+    Nothing is extrapolated: a number beyond the last expiries or strikes is null.
+    """
+
+    def read(cursor: Cursor) -> list[tuple[Any, ...]]:
+        require_few(count_between(cursor, OPTIONS.feed(underlying), *time), "snapshots")
+        return surfaces(cursor, underlying, *time)
+
+    names = SURFACES.column_names[1:]
+    found = ask_rows(served, "underlying", underlying, OPTIONS, read)
+    rows = [dict(zip(names, row, strict=True)) for row in found]
+    return answer(
+        request, {"underlying": underlying, **time._asdict(), "rows": rows}, explained.SURFACE, explain=explain
+    )
+
+
+def _chain(served: Served, underlying: str, at: datetime | None, expiry: datetime | None) -> Chain:
+    """The chain at an instant; 422 if it has no option of this expiry."""
+
+    def read(cursor: Cursor, instant: datetime) -> Chain | None:
+        found = chain_at(cursor, underlying, instant, expiry)
+        if expiry is not None and found is not None and not found.rows:
+            whole = chain_at(cursor, underlying, instant)
+            listed = sorted({f"{row.expiry:%Y-%m-%d}" for row in (whole or found).rows})
+            allowed = f"must be one of {', '.join(listed)}" if listed else "the snapshot has no options"
+            raise HTTPException(422, f"expiry = {expiry:%Y-%m-%d}: {allowed}")
+        return found
+
+    return as_of(served, "underlying", underlying, OPTIONS, at, read)
+
+
+def _option(name: str) -> Option:
+    try:
+        return option_of(name)
+    except ValueError as error:
+        allowed = "must be the name of an option, such as BTC-25DEC26-90000-C"
+        raise HTTPException(422, f"instrument = {shortened(name)}: {allowed}") from error
+
+
+def _named(underlying: str, row: Row) -> dict[str, Any]:
+    return {"instrument_name": option_name(Option(underlying, *row[:3])), **row._asdict()}
+
+
+def _told(its: SmileAt) -> dict[str, Any]:
+    points = [point._asdict() for point in its.points]
+    return {**its.smile._asdict(), "years": its.years, "points": points}

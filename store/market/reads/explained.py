@@ -1,0 +1,175 @@
+"""How each derived number of the market is computed: its formula, what it is made of, and where the formula is from."""
+
+from typing import NamedTuple
+
+from store.kinds import TENORS_D
+from store.market.surface import METHOD
+
+_BLACK = "F. Black, The pricing of commodity contracts, 1976; the exchange takes the forward of the expiry"
+_BLACK_INPUTS = ("options.mark_iv", "options.underlying_price", "options.strike", "options.expiry", "options.ts")
+_PRACTICE = "the usual practice of those who publish constant maturities"
+_OWN = "Tickwell"
+
+CARRY_METHOD = 1
+"""The version of the formulas of basis and funding. It rises with each change of their results."""
+
+
+class Formula(NamedTuple):
+    """How a number is computed.
+
+    Attributes:
+        number: its name in replies and tables; several that are computed alike are separated by commas.
+        formula: F is the forward of an expiry or the mark price of a future, S the index price, K the strike, T the
+            years to expiry, V the value of an option in USD, s = IV / 100, N and n the normal distribution and its
+            density.
+        inputs: the columns that it is made of, as table.column.
+        unit: of the number.
+        source: where the formula is from.
+        method: the version of the formula. It rises with each change of its results.
+    """
+
+    number: str
+    formula: str
+    inputs: tuple[str, ...]
+    unit: str
+    source: str
+    method: int = METHOD
+
+
+def _at_tenors(name: str) -> str:
+    return ", ".join(f"{name}_{days}d" for days in TENORS_D)
+
+
+_LETTERS = (
+    Formula("forward", "F = the median underlying_price of the expiry", ("options.underlying_price",), "USD", _OWN),
+    Formula("years", "T = (expiry - ts) / 365 d", ("options.expiry", "options.ts"), "years", _OWN),
+    Formula("d1", "ln(F/K) / (s sqrt T) + s sqrt T / 2", _BLACK_INPUTS, "1", _BLACK),
+)
+
+GREEKS = (
+    *_LETTERS,
+    Formula("delta", "w N(w d1), w = 1 for a call, -1 for a put", _BLACK_INPUTS, "1", _BLACK),
+    Formula("gamma", "n(d1) / (F s sqrt T)", _BLACK_INPUTS, "1/USD", _BLACK),
+    Formula("vega", "F n(d1) sqrt T / 100", _BLACK_INPUTS, "USD per point of IV", _BLACK),
+    Formula(
+        "theta",
+        "max(-F n(d1) s / (2 sqrt T) / 365 x min(1, 365 T), -V)",
+        _BLACK_INPUTS,
+        "USD per day",
+        f"{_BLACK}; both limits are the exchange's",
+    ),
+    Formula("rho", "w K T N(w d2) / 100, d2 = d1 - s sqrt T", _BLACK_INPUTS, "USD per point of interest", _BLACK),
+)
+
+SMILE = (
+    *_LETTERS,
+    Formula("moneyness", "ln(K/F)", ("options.strike", "options.underlying_price"), "1", _OWN),
+    Formula("delta", "N(d1), of the call", _BLACK_INPUTS, "1", _BLACK),
+    Formula("iv", "the mean mark_iv of the call and the put", ("options.mark_iv",), "% a year", _OWN),
+    Formula(
+        "bid_iv, ask_iv",
+        "the IV at which Black-76 gives the bid or the ask of the put below F, of the call from F on",
+        ("options.bid_price", "options.ask_price", *_BLACK_INPUTS[1:]),
+        "% a year",
+        _BLACK,
+    ),
+    Formula("atm_iv", "iv, linear in ln(K/F), at 0", _BLACK_INPUTS, "% a year", _OWN),
+    Formula(
+        "rr25, rr10",
+        "IV of the call less IV of the put of 25 or of 10 delta, each linear in N(d1)",
+        _BLACK_INPUTS,
+        "points",
+        _OWN,
+    ),
+    Formula(
+        "bf25, bf10",
+        "the mean IV of that call and that put less atm_iv; some write twice as much",
+        _BLACK_INPUTS,
+        "points",
+        _OWN,
+    ),
+    Formula("call_oi, put_oi", "the sum of what is known", ("options.open_interest",), "coin", _OWN),
+    Formula("call_volume, put_volume", "the sum of what is known", ("options.volume",), "coin in 24 h", _OWN),
+    Formula(
+        "max_pain",
+        "the strike S with the least sum of OI max(S - K, 0) over calls and OI max(K - S, 0) over puts",
+        ("options.open_interest", "options.strike"),
+        "USD",
+        "a statistic, not a forecast",
+    ),
+)
+
+_VARIANCE = "total variance s² T, linear in T between the two expiries around it"
+_TAKING_PART = "; expiries with less than 12 h or 5 strikes take no part"
+
+SURFACE = (
+    Formula(
+        _at_tenors("iv"),
+        f"atm_iv of smiles, {_VARIANCE}{_TAKING_PART}",
+        _BLACK_INPUTS,
+        "% a year",
+        _PRACTICE,
+    ),
+    Formula(
+        _at_tenors("rr25"),
+        f"IV of the call less IV of the put of 25 delta, for each {_VARIANCE}",
+        _BLACK_INPUTS,
+        "points",
+        _PRACTICE,
+    ),
+    Formula(
+        _at_tenors("bf25"),
+        f"the mean IV of that call and that put less IV at the forward, for each {_VARIANCE}",
+        _BLACK_INPUTS,
+        "points",
+        _PRACTICE,
+    ),
+    Formula(
+        "iv_chain_30d",
+        "s² = 2/T ∫ q(K)/K² dK from 5 to 95 delta, q the value in USD of the option out of the money; then at 30 days",
+        _BLACK_INPUTS,
+        "% a year",
+        "calibrated against DVOL; not the exchange's own method",
+    ),
+    *(each for each in SMILE if each.number in {"call_oi, put_oi", "call_volume, put_volume"}),
+)
+
+_CARRY_INPUTS = ("futures.mark_price", "snapshots.index_price")
+
+CARRY = (
+    Formula("basis", "F / S - 1, F the mark price of the future", _CARRY_INPUTS, "1", _OWN, CARRY_METHOD),
+    Formula(
+        "annual_basis",
+        "(F / S - 1) / T, simple; none below one day to expiry",
+        (*_CARRY_INPUTS, "futures.expiry", "futures.ts"),
+        "1 a year",
+        "the payoff of an inverse future: one coin, and F USD of contracts sold, are F USD at expiry",
+        CARRY_METHOD,
+    ),
+)
+
+MATURITY = (
+    Formula(
+        "annual_basis",
+        "(F / S - 1) / T at the constant maturity T, ln(F/S) linear in T between the two futures around it; "
+        "futures with less than a day take no part",
+        (*_CARRY_INPUTS, "futures.expiry", "futures.ts"),
+        "1 a year",
+        _PRACTICE,
+        CARRY_METHOD,
+    ),
+)
+
+FUNDING = (
+    Formula(
+        "cumulated", "the sum of interest_1h over the known hours", ("funding.interest_1h",), "1", _OWN, CARRY_METHOD
+    ),
+    Formula(
+        "annual",
+        "cumulated x 8760 / hours_known: simple, as if the coins were sold each hour",
+        ("funding.interest_1h",),
+        "1 a year",
+        _OWN,
+        CARRY_METHOD,
+    ),
+)

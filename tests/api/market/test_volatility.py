@@ -1,0 +1,104 @@
+"""/volatility: the candles of DVOL that were recorded and are over."""
+
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from poller.simulator.truth.listing import second_of
+from poller.simulator.truth.volatility import candle
+from store.file.database import Database
+from store.instants import in_iso
+from store.kinds import VOLATILITY_INDEX
+from store.market.entries import EntriesOf
+from tests.api.conftest import detail
+from tests.conftest import START
+
+from .conftest import DAY, HOUR, MINUTE, answered
+
+MIDNIGHT = START - 12 * HOUR
+
+
+def volatility(client: httpx.Client, **params: Any) -> httpx.Response:
+    given = {"currency": "BTC", "start": in_iso(MIDNIGHT), "end": in_iso(MIDNIGHT + 2 * DAY), **params}
+    return client.get("/volatility", params=given)
+
+
+def record(database: Database, interval: timedelta, *numbers: int) -> list[list[float]]:
+    length_s = interval // timedelta(seconds=1)
+    opened = [MIDNIGHT + number * interval for number in numbers]
+    published = [candle("BTC", second_of(at), length_s) for at in opened]
+    with database.write() as cursor:
+        EntriesOf(VOLATILITY_INDEX, "BTC", length_s).append(
+            cursor, [(at, *values) for at, values in zip(opened, published, strict=True)]
+        )
+    return published
+
+
+@pytest.mark.parametrize(
+    ("name", "interval", "second"),
+    [("1m", MINUTE, "00:01:00Z"), ("1h", HOUR, "01:00:00Z"), ("1d", DAY, "00:00:00Z")],
+)
+def test_candles_are_what_was_published_and_one_that_is_missing_is_absent(client, database, name, interval, second):
+    for each in (MINUTE, HOUR, DAY):
+        published = record(database, each, 0, 1, 3)
+        if each == interval:
+            expected = published
+
+    reply = answered(volatility(client, interval=name, end=in_iso(MIDNIGHT + 4 * interval)))
+
+    rows = reply["rows"]
+    assert [[row[key] for key in ("open", "high", "low", "close")] for row in rows] == expected
+    assert rows[1]["open_time"].endswith(second)
+    assert reply.keys() == {"currency", "interval", "start", "end", "rows"}
+
+
+def test_hours_are_the_default_and_a_candle_that_is_not_over_is_left_out(client, database):
+    record(database, HOUR, 0, 1)
+
+    reply = answered(volatility(client, end=in_iso(MIDNIGHT + 2 * HOUR - MINUTE)))
+
+    assert (reply["interval"], len(reply["rows"])) == ("1h", 1)
+
+
+def test_a_time_of_10_000_candles_is_answered_and_a_longer_one_is_refused_with_a_way_out(client, database):
+    just_enough = volatility(client, interval="1m", end=in_iso(MIDNIGHT + 10_000 * MINUTE))
+    too_many = volatility(client, interval="1m", end=in_iso(MIDNIGHT + 10_001 * MINUTE))
+
+    assert answered(just_enough)["rows"] == []
+    assert detail(too_many).startswith("start, end: 10,001 candles of 1m lie between them, and at most 10,000 are")
+
+
+@pytest.mark.parametrize("start", ["0001-01-01", "9999-12-31T23:59:59Z"])
+def test_the_first_and_the_last_instants_are_answered_or_refused(client, database, start):
+    assert volatility(client, start=start, end=start).status_code in {200, 422}
+
+
+@pytest.mark.parametrize(
+    ("params", "said"),
+    [
+        ({"interval": "5m"}, "interval = '5m': must be one of 1m, 1h, 1d"),
+        ({"currency": "XRP"}, "currency = 'XRP': must be one of BTC, ETH"),
+        ({"start": "x"}, "start = 'x': must be ISO 8601"),
+        ({"end": "2026-10-01"}, "end = 2026-10-01T00:00:00Z: must not be before start = 2026-11-01T00:00:00Z"),
+    ],
+)
+def test_what_is_not_allowed_is_said_in_one_line(client, database, params, said):
+    assert detail(volatility(client, **params)).startswith(said)
+
+
+def test_published_candles_need_no_explanation(client, database):
+    record(database, HOUR, 0)
+
+    reply = answered(volatility(client, explain="true"))
+
+    assert reply["explain"] == {"numbers": [], "snapshot": None}
+
+
+def test_a_client_that_has_the_reply_gets_no_second_one(client, database):
+    first = volatility(client)
+
+    again = client.get(str(first.url), headers={"if-none-match": first.headers["etag"]})
+
+    assert (again.status_code, again.content) == (304, b"")
