@@ -8,7 +8,7 @@ from fastapi import Depends, HTTPException, Query
 from pydantic import Field
 
 from api.errors import Problem
-from api.instants import Instant, require_order, require_past
+from api.instants import INTERVALS, Instant, interval_of, require_order, require_past
 from api.served import OfServer, Served, ask_known
 from store.export.selection import other_feeds
 from store.file.database import Cursor
@@ -16,11 +16,14 @@ from store.instants import EVER, in_iso
 from store.kinds import FUNDING, Kind
 from store.ledger.gaps import ledger
 from store.market.instruments import Future, future_name
-from store.market.reads.snapshots import Neighbours, SnapshotAt, neighbours, period_at
+from store.market.reads.snapshots import EACH, Neighbours, SnapshotAt, neighbours, period_at
 from store.prices.indexes import known_indexes
 
 MOST_ROWS = 10_000
 """The most rows of a time that one reply has."""
+
+OR_COARSER = "a shorter range or a longer interval"
+"""What to ask for instead where an interval may be given."""
 
 Answer = TypeVar("Answer")
 Row = TypeVar("Row")
@@ -32,6 +35,21 @@ At = Annotated[
     Instant | None, Query(description=f"{_A_TIME}; now if left out. Nothing that came later is in the answer.")
 ]
 Explain = Annotated[bool, Query(description="Say of each derived number how it is computed.")]
+
+
+def _interval(
+    interval: Annotated[
+        str | None,
+        Query(
+            description="Only the last snapshot of each interval; all snapshots if left out.",
+            json_schema_extra={"enum": list(INTERVALS)},
+        ),
+    ] = None,
+) -> timedelta:
+    return EACH if interval is None else interval_of(interval)
+
+
+Interval = Annotated[timedelta, Depends(_interval)]
 
 
 class Time(NamedTuple):
@@ -71,13 +89,13 @@ NO_SNAPSHOT: dict[int | str, dict[str, Any]] = {
 }
 
 
-def require_few(count: int, what: str) -> None:
+def require_few(count: int, what: str, instead: str = "a shorter range") -> None:
     """Answer 422 to a time with more than `MOST_ROWS`."""
     if count > MOST_ROWS:
         raise HTTPException(
             422,
             f"start, end: {count:,} {what} lie between them, and at most {MOST_ROWS:,} are given; "
-            "ask for a shorter range, or export them as a file",
+            f"ask for {instead}, or export them as a file",
         )
 
 

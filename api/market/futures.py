@@ -20,10 +20,12 @@ from store.market.reads.snapshots import count_between
 
 from .asked import (
     NO_SNAPSHOT,
+    OR_COARSER,
     Asked,
     At,
     Currency,
     Explain,
+    Interval,
     as_of,
     ask_rows,
     require_few,
@@ -109,6 +111,7 @@ def get_basis(
     request: Request,
     served: OfServer,
     time: Asked,
+    interval: Interval,
     *,
     currency: Currency,
     days: Annotated[int, Query(ge=1, le=LONGEST_MATURITY_D, description="The constant time to expiry, in days.")] = 90,
@@ -116,12 +119,13 @@ def get_basis(
 ) -> Response:
     """The annual basis of a future that would always expire after the same days, in each snapshot from start to end.
 
-    Nothing is extrapolated: it is null where these days are not between two futures. At most 10,000 snapshots.
+    With an interval only its last snapshot counts. At most 10,000 snapshots. Nothing is extrapolated: the basis is null
+    where these days are not between two futures.
     """
 
     def read(cursor: Cursor) -> list[Basis]:
-        require_few(count_between(cursor, FUTURES.feed(currency), *time), "snapshots")
-        return basis_over(cursor, currency, *time, timedelta(days=days))
+        require_few(count_between(cursor, FUTURES.feed(currency), *time, interval), "snapshots", OR_COARSER)
+        return basis_over(cursor, currency, *time, timedelta(days=days), interval)
 
     rows = [each._asdict() for each in ask_rows(served, "currency", currency, FUTURES, read)]
     body = {"currency": currency, "days": days, **time._asdict(), "rows": rows}

@@ -19,7 +19,7 @@ from store.market.reads.smiles import SmileAt, greeks_of, smiles_of
 from store.market.reads.snapshots import count_between
 from store.words import shortened
 
-from .asked import NO_SNAPSHOT, Asked, At, Explain, as_of, ask_rows, require_few
+from .asked import NO_SNAPSHOT, OR_COARSER, Asked, At, Explain, Interval, as_of, ask_rows, require_few
 from .told import AsOf, Over, answer, row_model
 
 _EXPIRES_AT_HOUR = 8
@@ -194,16 +194,23 @@ def get_history(
 
 @router.get("/surfaces", response_model=SurfacesOver)
 def get_surfaces(
-    request: Request, served: OfServer, time: Asked, *, underlying: Underlying, explain: Explain = False
+    request: Request,
+    served: OfServer,
+    time: Asked,
+    interval: Interval,
+    *,
+    underlying: Underlying,
+    explain: Explain = False,
 ) -> Response:
     """The constant maturities of each chain from start to before end, ascending, at most 10,000.
 
-    Nothing is extrapolated: a number beyond the last expiries or strikes is null.
+    With an interval only its last chain counts. Nothing is extrapolated: a number beyond the last expiries or strikes
+    is null.
     """
 
     def read(cursor: Cursor) -> list[tuple[Any, ...]]:
-        require_few(count_between(cursor, OPTIONS.feed(underlying), *time), "snapshots")
-        return surfaces(cursor, underlying, *time)
+        require_few(count_between(cursor, OPTIONS.feed(underlying), *time, interval), "snapshots", OR_COARSER)
+        return surfaces(cursor, underlying, *time, interval)
 
     names = SURFACES.column_names[1:]
     found = ask_rows(served, "underlying", underlying, OPTIONS, read)

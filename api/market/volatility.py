@@ -15,7 +15,7 @@ from store.market.reads.dvol import DVOL_INTERVALS, DvolCandle, dvol_candles
 from store.prices.bars import INTERVAL_NAMES
 from store.words import shortened
 
-from .asked import Asked, Currency, Explain, ask_rows, require_few
+from .asked import OR_COARSER, Asked, Currency, Explain, ask_rows, require_few
 from .told import Over, answer
 
 INTERVALS = {INTERVAL_NAMES[interval]: interval for interval in DVOL_INTERVALS}
@@ -58,7 +58,7 @@ def get_volatility(
     They are the exchange's. A candle that was not recorded is absent, not filled.
     """
     length = _interval_of(interval)
-    require_few((time.end - time.start) // length, f"candles of {interval}")
+    require_few((time.end - time.start) // length, f"candles of {interval}", OR_COARSER)
 
     def read(cursor: Cursor) -> list[DvolCandle]:
         return dvol_candles(cursor, currency, *time, length)

@@ -3,7 +3,7 @@
 Nothing that was recorded later than the instant, or at the end of the time, has a part in an answer.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ from store.kinds import OPTIONS, SURFACES
 from store.market.instruments import Option, OptionType
 from store.models import from_column, to_column
 
-from .snapshots import SnapshotAt, snapshot_at
+from .snapshots import EACH, SnapshotAt, snapshot_at
 
 # Without ORDER BY, which takes 0.4 ms for the 1,150 rows of a chain. Python's sort takes 0.1 ms where they lie in
 # order, as in packed days, and 0.4 ms where they don't.
@@ -54,6 +54,17 @@ WHERE underlying = $underlying
   AND ts >= $start
   AND ts < $end
 """  # noqa: S608 the names are constants
+
+
+_LAST_SURFACES = f"""{_SURFACES}  AND ts IN (
+    SELECT max(ts)
+    FROM surfaces
+    WHERE underlying = $underlying
+      AND ts >= $start
+      AND ts < $end
+    GROUP BY time_bucket($interval, ts)
+  )
+"""  # noqa: S608 the text is the constant above
 
 
 class Row(NamedTuple):
@@ -120,14 +131,25 @@ def count_of_contract(cursor: DuckDBPyConnection, option: Option, start: datetim
     return int(count)
 
 
-def surfaces(cursor: DuckDBPyConnection, underlying: str, start: datetime, end: datetime) -> list[tuple[Any, ...]]:
+def surfaces(
+    cursor: DuckDBPyConnection, underlying: str, start: datetime, end: datetime, interval: timedelta = EACH
+) -> list[tuple[Any, ...]]:
     """The surfaces that were made of the chains of an underlying in [start, end), ascending by time.
+
+    Args:
+        cursor: of a lease.
+        underlying: such as "BTC".
+        start: aware.
+        end: aware.
+        interval: the last surface of each is taken.
 
     Returns:
         For each chain its exchange time, aware, and the values of the columns of `SURFACES` from `iv_7d` to `method`.
     """
-    asked = {"underlying": underlying, "start": to_column(start), "end": to_column(end)}
-    return _by_time(execute(cursor, _SURFACES, asked))
+    asked: dict[str, Any] = {"underlying": underlying, "start": to_column(start), "end": to_column(end)}
+    if interval == EACH:
+        return _by_time(execute(cursor, _SURFACES, asked))
+    return _by_time(execute(cursor, _LAST_SURFACES, asked | {"interval": interval}))
 
 
 def _of_contract(option: Option, start: datetime, end: datetime) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from store.kinds import FUTURES
 from store.market.carry import annual_basis, basis, constant_maturity_basis
 from store.models import from_column, to_column
 
-from .snapshots import SnapshotAt, snapshot_at
+from .snapshots import EACH, SnapshotAt, snapshot_at
 
 _FUTURES = f"""
 SELECT {", ".join(column.name for column in FUTURES.brought)}
@@ -34,6 +34,14 @@ WHERE currency = $currency
   AND resolution_s = 0
   AND mark_price > 0
   AND expiry > ts
+  AND ts IN (
+    SELECT max(ts)
+    FROM snapshots
+    WHERE feed = $feed
+      AND ts >= $start
+      AND ts < $end
+    GROUP BY time_bucket($interval, ts)
+  )
 """
 
 _INDEX_PRICES = """
@@ -42,6 +50,7 @@ FROM snapshots
 WHERE feed = $feed
   AND ts >= $start
   AND ts < $end
+QUALIFY row_number() OVER (PARTITION BY time_bucket($interval, ts) ORDER BY ts DESC) = 1
 ORDER BY ts
 """
 
@@ -118,7 +127,12 @@ def carry_of(future: Quoted, ts: datetime, index_price: float | None) -> Carry:
 
 
 def basis_over(
-    cursor: DuckDBPyConnection, currency: str, start: datetime, end: datetime, maturity: timedelta
+    cursor: DuckDBPyConnection,
+    currency: str,
+    start: datetime,
+    end: datetime,
+    maturity: timedelta,
+    interval: timedelta = EACH,
 ) -> list[Basis]:
     """The annual basis at a constant maturity in each snapshot of [start, end), ascending.
 
@@ -128,12 +142,18 @@ def basis_over(
         start: aware.
         end: aware.
         maturity: a day or more.
+        interval: the last snapshot of each is taken.
     """
-    asked = {"start": to_column(start), "end": to_column(end)}
+    asked = {
+        "feed": FUTURES.feed(currency),
+        "start": to_column(start),
+        "end": to_column(end),
+        "interval": interval,
+    }
     marks: defaultdict[datetime, list[tuple[timedelta, float]]] = defaultdict(list)
     for ts, expiry, mark_price in execute(cursor, _MARKS, asked | {"currency": currency}).fetchall():
         marks[ts].append((expiry - ts, mark_price))
-    found = execute(cursor, _INDEX_PRICES, asked | {"feed": FUTURES.feed(currency)}).fetchall()
+    found = execute(cursor, _INDEX_PRICES, asked).fetchall()
     return [
         Basis(
             from_column(ts),

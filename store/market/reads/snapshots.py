@@ -15,6 +15,9 @@ from store.models import from_column, to_column
 
 Row = TypeVar("Row")
 
+EACH = timedelta(microseconds=1)
+"""As an interval of which the last snapshot is read: each snapshot is the last one of its microsecond."""
+
 _USUAL_S = {OPTIONS.name: 300, FUTURES.name: 60}
 """The seconds between two snapshots if no run tells them, as for imports: the defaults of the settings."""
 
@@ -42,7 +45,7 @@ WHERE feed = $feed
 """
 
 _COUNT = """
-SELECT count(*)
+SELECT count(DISTINCT time_bucket($interval, ts))
 FROM snapshots
 WHERE feed = $feed
   AND ts >= $start
@@ -155,9 +158,11 @@ def neighbours(cursor: DuckDBPyConnection, feed: str, at: datetime) -> Neighbour
     return Neighbours(before and from_column(before), after and from_column(after))
 
 
-def count_between(cursor: DuckDBPyConnection, feed: str, start: datetime, end: datetime) -> int:
-    """How many snapshots a feed has in [start, end)."""
-    ((count,),) = execute(cursor, _COUNT, _range(feed, start, end)).fetchall()
+def count_between(
+    cursor: DuckDBPyConnection, feed: str, start: datetime, end: datetime, interval: timedelta = EACH
+) -> int:
+    """How many intervals in [start, end) have a snapshot of a feed; how many snapshots it has, if none is given."""
+    ((count,),) = execute(cursor, _COUNT, _range(feed, start, end) | {"interval": interval}).fetchall()
     return int(count)
 
 

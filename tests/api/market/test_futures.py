@@ -161,6 +161,14 @@ def test_the_basis_over_a_time_has_a_row_for_each_snapshot(client, database):
     assert [row["annual_basis"] for row in answered(basis(client, days=3000))["rows"]] == [None, None]
 
 
+def test_of_each_interval_the_last_snapshot_is_answered(client, database):
+    record_futures(database, 0, 60, 120, 180)
+
+    every, coarse = (answered(basis(client, **more))["rows"] for more in ({}, {"interval": "2m"}))
+
+    assert coarse == every[1::2]
+
+
 def test_a_time_with_more_snapshots_than_a_reply_has_is_refused_with_a_way_out(client, database):
     with database.write() as cursor:
         cursor.execute(
@@ -174,7 +182,8 @@ def test_a_time_with_more_snapshots_than_a_reply_has_is_refused_with_a_way_out(c
 
     assert len(just_enough["rows"]) == MOST_ROWS
     assert refused.startswith("start, end: 10,001 snapshots lie between them, and at most 10,000 are given")
-    assert "export" in refused
+    assert refused.endswith("ask for a shorter range or a longer interval, or export them as a file")
+    assert len(answered(basis(client, end=in_iso(START + DAY), interval="10s"))["rows"]) == 8640
 
 
 def pay(database: Database, *hours: int) -> None:
@@ -238,6 +247,7 @@ def test_a_perpetual_that_is_not_recorded_is_refused(client, database):
         (basis, {"days": "0"}, "days = '0': must be greater than or equal to 1"),
         (basis, {"days": "many"}, "days = 'many': must be a valid integer"),
         (basis, {"days": "4000"}, "days = '4000': must be less than or equal to 3650"),
+        (basis, {"interval": "7m"}, "interval = '7m': must be one of 1s, 2s, 5s, "),
         (basis, {"start": "x"}, "start = 'x': must be ISO 8601"),
         (basis, {"end": "x"}, "end = 'x': must be ISO 8601"),
         (basis, {"end": "2026-10-01"}, "end = 2026-10-01T00:00:00Z: must not be before start"),

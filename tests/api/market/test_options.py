@@ -192,6 +192,14 @@ def test_surfaces_are_what_follows_from_each_chain(client, database):
     assert list(reply["rows"][0])[1:4] == ["iv_7d", "iv_14d", "iv_30d"]
 
 
+def test_of_each_interval_the_last_surface_is_answered(client, database):
+    record_chains(database, 0, PERIOD_S, 2 * PERIOD_S)
+
+    every, coarse = (answered(surfaces(client, **more))["rows"] for more in ({}, {"interval": "30m"}))
+
+    assert (len(every), coarse) == (3, every[2:])
+
+
 MANY = (
     "SELECT {columns} FROM range(TIMESTAMP '2026-11-01 12:00:00', TIMESTAMP '2026-11-02 12:00:00', INTERVAL 5 SECOND) "
     "t(ts)"
@@ -247,6 +255,7 @@ def test_what_is_not_allowed_at_an_instant_is_said_in_one_line(client, database,
         ),
         (history, {"instrument": "XRP-25DEC26-1-C"}, "the underlying of instrument = 'XRP': must be one of BTC, ETH"),
         (history, {"start": "x"}, "start = 'x': must be ISO 8601"),
+        (surfaces, {"interval": "x"}, "interval = 'x': must be one of 1s, 2s, 5s, "),
         (surfaces, {"underlying": "XRP"}, "underlying = 'XRP': must be one of BTC, ETH"),
         (surfaces, {"end": "2026-01-01"}, "end = 2026-01-01T00:00:00Z: must not be before start"),
     ],

@@ -152,6 +152,18 @@ def test_a_contract_and_the_surfaces_are_read_over_a_time_also_where_days_are_pa
     assert found[0] == (its.ts, *made.columns, METHOD)
 
 
+def test_of_each_interval_the_last_surface_is_read(database: Database):
+    record(database, 0, 300, 3600, 3900, 4200)
+    record(database, 600, underlying="ETH")
+
+    with database.read() as cursor:
+        every = surfaces(cursor, "BTC", START, START + 4200 * SECOND)
+        hours = surfaces(cursor, "BTC", START, START + 4200 * SECOND, timedelta(hours=1))
+
+    assert [row[0] for row in every] == [START + (each + 1) * SECOND for each in (0, 300, 3600, 3900)]
+    assert hours == [every[1], every[3]]
+
+
 def test_a_contract_is_ascending_also_where_a_packed_day_lies_behind_later_rows(database: Database):
     seconds = [0, 300, 86_400, 86_700]
     record(database, *seconds)
@@ -179,6 +191,7 @@ READS: tuple[Callable[[Cursor, str, datetime], Any], ...] = (
     lambda cursor, underlying, at: chain_at(cursor, underlying, at, EXPIRIES[0]),
     lambda cursor, underlying, at: contract(cursor, OPTION._replace(underlying=underlying), START - DAY, at),
     lambda cursor, underlying, at: surfaces(cursor, underlying, START - DAY, at),
+    lambda cursor, underlying, at: surfaces(cursor, underlying, START - DAY, at, 10 * MINUTE),
     lambda cursor, underlying, at: neighbours(cursor, OPTIONS.feed(underlying), at).before,
 )
 SECONDS = st.integers(0, 3000)

@@ -22,7 +22,7 @@ from store.market.carry import funding_over
 from store.market.entries import EntriesOf
 from store.market.reads.funding import FundingHour, funding_hours
 from store.market.reads.futures import Carry, Quoted, basis_over, carry_of, futures_at
-from store.market.reads.snapshots import SnapshotAt
+from store.market.reads.snapshots import EACH, SnapshotAt, count_between
 from store.models import Exchange, Snapshot
 from tests.conftest import START
 from tests.support.market import futures
@@ -126,6 +126,19 @@ def test_the_basis_at_a_constant_maturity_equals_interpolation_by_numpy(simulate
         expected = math.expm1(np.interp(days * 86_400, seconds, logs)) / (days / 365)
         assert ours[:2] == (snapshot.ts, snapshot.index_price)
         assert ours.annual_basis == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize(("interval", "seconds"), [(MINUTE, (40, 60, 170)), (HOUR, (170,))])
+def test_of_each_interval_the_last_snapshot_counts(simulated: Database, interval: timedelta, seconds: tuple[int, ...]):
+    record(simulated, 0, 40, 60, 130, 170, 172)
+
+    with simulated.read() as cursor:
+        every = basis_over(cursor, "BTC", START, START + 172 * SECOND, timedelta(days=90))
+        found = basis_over(cursor, "BTC", START, START + 172 * SECOND, timedelta(days=90), interval)
+        counts = [count_between(cursor, "futures/BTC", START, START + 172 * SECOND, each) for each in (EACH, interval)]
+
+    assert found == [each for each in every if each.ts in {START + second * SECOND for second in seconds}]
+    assert counts == [len(every), len(found)] == [5, len(seconds)]
 
 
 def test_beyond_the_futures_and_without_an_index_price_there_is_no_basis(simulated: Database):
