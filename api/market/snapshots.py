@@ -18,20 +18,9 @@ from store.models import Gap
 from store.prices.indexes import known_indexes
 
 from .asked import Asked, Explain, require_few
-from .told import Over, answer
+from .told import Over, SnapshotRow, answer, snapshot_row
 
 router = APIRouter(tags=["market"], responses={**NOT_MODIFIED, **BAD_REQUEST, **UNAVAILABLE})
-
-
-class SnapshotRow(BaseModel):
-    """A snapshot that is there."""
-
-    ts: datetime = Field(description="The exchange time of all its rows.")
-    received_at: datetime = Field(description="When it was received, by the local clock.")
-    source: str = Field(description="live, import or simulator.")
-    rows: int = Field(description="How many rows it has.")
-    index_price: float | None = Field(description="The price of the index, in USD.")
-    rejected: int = Field(description="How many rows of it could not be read, and are not stored.")
 
 
 class GapRow(BaseModel):
@@ -89,15 +78,10 @@ def get_snapshots(
     body = {
         "series": series,
         **time._asdict(),
-        "snapshots": [_told(each) for each in found.snapshots],
+        "snapshots": [snapshot_row(each) for each in found.snapshots],
         "gaps": [_gap(each) for each in found.gaps],
     }
     return answer(request, body, (), explain=explain)
-
-
-def _told(snapshot: Received) -> dict[str, Any]:
-    facts = snapshot._asdict()
-    return {"rows" if name == "row_count" else name: value for name, value in facts.items()}
 
 
 def _gap(gap: Gap) -> dict[str, Any]:

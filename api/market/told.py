@@ -12,24 +12,29 @@ from api.replies import json_reply
 from store.instants import in_iso
 from store.kinds import Column, Kind
 from store.market.reads.explained import Formula
-from store.market.reads.snapshots import SnapshotAt
+from store.market.reads.snapshots import Received, SnapshotAt
 
 _TYPES: dict[str, Any] = {"VARCHAR": str, "TIMESTAMP": datetime, "DOUBLE": float, "INTEGER": int}
 _ALWAYS = {"VARCHAR", "INTEGER"}
 
 
-class SnapshotFacts(BaseModel):
+class SnapshotRow(BaseModel):
+    """A reply of the exchange that was stored."""
+
+    ts: datetime = Field(description="The exchange time of all its rows.")
+    received_at: datetime = Field(description="When it was received, by the local clock.")
+    source: str = Field(description="live, import or simulator.")
+    rows: int = Field(description="How many rows it has, also if the answer has fewer.")
+    index_price: float | None = Field(description="The price of the index, in USD.")
+    rejected: int = Field(description="How many rows of it could not be read, and are not stored.")
+
+
+class SnapshotFacts(SnapshotRow):
     """The reply of the exchange that an answer is made of."""
 
     feed: str = Field(examples=["options/BTC"])
     slot: datetime = Field(description="The slot that it was recorded for.")
-    ts: datetime = Field(description="The exchange time of all its rows.")
-    received_at: datetime = Field(description="When it was received, by the local clock.")
     age_s: float = Field(description="How old it was at the instant that was asked for, in seconds.")
-    source: str = Field(description="live or simulator.")
-    rows: int = Field(description="How many rows it has, also if the answer has fewer.")
-    index_price: float | None = Field(description="The price of the index, in USD.")
-    rejected: int = Field(description="How many rows of it could not be read, and are not stored.")
 
 
 class Computed(BaseModel):
@@ -101,15 +106,18 @@ def answer(
     return json_reply(request, json.dumps(body, default=in_iso, ensure_ascii=False, separators=(",", ":")).encode())
 
 
-def _facts(found: SnapshotAt[Any]) -> dict[str, Any]:
+def snapshot_row(snapshot: Received) -> dict[str, Any]:
+    """A snapshot without its rows, as `SnapshotRow`."""
     return {
-        "feed": found.feed,
-        "slot": found.slot,
-        "ts": found.ts,
-        "received_at": found.received_at,
-        "age_s": found.age.total_seconds(),
-        "source": found.source,
-        "rows": found.row_count,
-        "index_price": found.index_price,
-        "rejected": found.rejected,
+        "ts": snapshot.ts,
+        "received_at": snapshot.received_at,
+        "source": snapshot.source,
+        "rows": snapshot.row_count,
+        "index_price": snapshot.index_price,
+        "rejected": snapshot.rejected,
     }
+
+
+def _facts(found: SnapshotAt[Any]) -> dict[str, Any]:
+    age_s = found.age.total_seconds()
+    return {"feed": found.feed, "slot": found.slot, **snapshot_row(found), "age_s": age_s}

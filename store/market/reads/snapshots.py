@@ -1,7 +1,7 @@
 """Snapshots of a feed: the newest one at an instant, its neighbours, and those of a time."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Generic, NamedTuple, TypeVar
 
@@ -62,7 +62,8 @@ ORDER BY ts
 """
 
 
-class Received(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Received:
     """What the file has of the reply to one request.
 
     Attributes:
@@ -83,26 +84,19 @@ class Received(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class SnapshotAt(Generic[Row]):
+class SnapshotAt(Received, Generic[Row]):
     """A snapshot as it was known at an instant.
 
     Attributes:
         feed: such as "options/BTC".
         at: the instant that was asked for.
         slot: the slot that the snapshot was recorded for.
-        ts, received_at, source, row_count, index_price, rejected: as in `Received`.
         rows: all of them, or the part that was asked for.
     """
 
     feed: str
     at: datetime
     slot: datetime
-    ts: datetime
-    received_at: datetime
-    source: str
-    row_count: int
-    index_price: float | None
-    rejected: int
     rows: tuple[Row, ...]
 
     @property
@@ -143,7 +137,7 @@ def snapshot_at(
     if newest is None:
         return None
     slot = at_slot(slot_number(heard_at(newest.ts, newest.received_at), period_s), period_s)
-    return SnapshotAt(feed, at, slot, *newest, rows=rows(to_column(newest.ts)))
+    return SnapshotAt(**asdict(newest), feed=feed, at=at, slot=slot, rows=rows(to_column(newest.ts)))
 
 
 def period_at(cursor: DuckDBPyConnection, feed: str, at: datetime) -> int:
@@ -175,7 +169,7 @@ def _newest(cursor: DuckDBPyConnection, feed: str, at: datetime, within: timedel
     if at - EPOCH < within:
         return None  # there is no snapshot before 1970, and the range may begin before the first year
     found = execute(cursor, _NEWEST, {"feed": feed, "at": to_column(at), "since": to_column(at - within)}).fetchall()
-    return max((_received(*row) for row in found), default=None)
+    return max((_received(*row) for row in found), default=None, key=lambda each: each.ts)
 
 
 def _received(
