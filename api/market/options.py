@@ -1,5 +1,6 @@
 """/options: chains and smiles as of an instant, contracts and surfaces over a time."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -221,18 +222,21 @@ def get_surfaces(
 
 
 def _chain(served: Served, underlying: str, at: datetime | None, expiry: datetime | None) -> Chain:
-    """The chain at an instant; 422 if it has no option of this expiry."""
+    """The chain at an instant, or one expiry of it."""
+    found = as_of(
+        served, "underlying", underlying, OPTIONS, at, lambda cursor, instant: chain_at(cursor, underlying, instant)
+    )
+    return found if expiry is None else _of_expiry(found, expiry)
 
-    def read(cursor: Cursor, instant: datetime) -> Chain | None:
-        found = chain_at(cursor, underlying, instant, expiry)
-        if expiry is not None and found is not None and not found.rows:
-            whole = chain_at(cursor, underlying, instant)
-            listed = sorted({f"{row.expiry:%Y-%m-%d}" for row in (whole or found).rows})
-            allowed = f"must be one of {', '.join(listed)}" if listed else "the snapshot has no options"
-            raise HTTPException(422, f"expiry = {expiry:%Y-%m-%d}: {allowed}")
-        return found
 
-    return as_of(served, "underlying", underlying, OPTIONS, at, read)
+def _of_expiry(chain: Chain, expiry: datetime) -> Chain:
+    """The rows of one expiry; 422 if there are none."""
+    rows = tuple(row for row in chain.rows if row.expiry == expiry)
+    if not rows:
+        listed = sorted({f"{row.expiry:%Y-%m-%d}" for row in chain.rows})
+        allowed = f"must be one of {', '.join(listed)}" if listed else "the snapshot has no options"
+        raise HTTPException(422, f"expiry = {expiry:%Y-%m-%d}: {allowed}")
+    return replace(chain, rows=rows)
 
 
 def _option(name: str) -> Option:
