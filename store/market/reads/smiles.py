@@ -7,6 +7,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple
 
+from store.kinds import OPTIONS
 from store.market.black76 import Greeks, greeks, implied_volatility, years_between
 from store.market.curve import Curve
 from store.market.instruments import Option
@@ -53,13 +54,13 @@ class SmileAt(NamedTuple):
 
 def smiles_of(chain: Chain) -> list[SmileAt]:
     """The smile of each expiry that a chain has rows of, by expiry."""
-    underlying = chain.feed.partition("/")[2]
+    underlying = OPTIONS.end(chain.feed)
     return [_smile(underlying, chain.ts, list(its)) for _, its in groupby(chain.rows, _EXPIRY)]
 
 
 def greeks_of(chain: Chain) -> list[Greeks | None]:
     """The greeks of each row of a chain, with its IV and the forward of its expiry; None where one is unknown."""
-    underlying = chain.feed.partition("/")[2]
+    underlying = OPTIONS.end(chain.feed)
     return [each for _, its in groupby(chain.rows, _EXPIRY) for each in _greeks(underlying, chain.ts, list(its))]
 
 
