@@ -28,10 +28,8 @@ def create_app() -> FastAPI:
         description=_ABOUT,
     )
     app.include_router(health.router, responses=LIMITED)
-    for routes in (metrics.router, prices.router, candles.router, export.router):
-        app.include_router(routes, responses=CLOSED | LIMITED)
-    for routes in (options.router, futures.router, volatility.router, snapshots.router):
-        app.include_router(routes, responses=CLOSED | LIMITED)
+    for module in (metrics, prices, candles, options, futures, volatility, snapshots, export):
+        app.include_router(module.router, responses=CLOSED | LIMITED)
     add_error_handlers(app)
     app.add_middleware(HeadAsGet)
     app.add_middleware(Access)

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from api.market.asked import MOST_ROWS
+from api.served import Served
 from poller.simulator.truth.funding import funding
 from poller.simulator.truth.listing import second_of
 from store.file.database import Database
@@ -147,6 +148,13 @@ def test_a_market_that_is_stored_and_not_configured_is_answered(client, database
 
     assert answered(futures(client, currency="SOL"))["futures"] == []
     assert detail(futures(client, currency="XRP")) == "currency = 'XRP': must be one of BTC, ETH, SOL"
+
+
+def test_without_any_market_no_currency_is_allowed(client, server, make_settings, database):
+    app, _ = server
+    app.state.served = Served(make_settings(), database)
+
+    assert detail(futures(client)) == "currency = 'BTC': nothing of that kind is recorded"
 
 
 def test_the_basis_over_a_time_has_a_row_for_each_snapshot(client, database):
