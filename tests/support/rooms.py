@@ -31,8 +31,8 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "export": {"file", "prices", "ledger"},
         "backup": {"file", "prices", "market", "ledger"},
         "alerts": {"alerts.rules", "file", "prices", "ledger"},
-        "alerts.rules": set(),
-        "alerts.replay": {"alerts", "alerts.rules", "file", "prices", "ledger"},
+        "alerts.rules": {"market"},
+        "alerts.replay": {"alerts", "alerts.rules", "file", "prices", "ledger", "market"},
     },
     "poller": {
         "timing": set(),

@@ -18,8 +18,9 @@ import pandas as pd
 from store.alerts.events import Kind
 from store.alerts.judge import Watch
 from store.alerts.rules.condition import Reading, Way
-from store.alerts.rules.tape import MINUTES_A_YEAR, Tape, realised, square
+from store.alerts.rules.tape import Tape
 from store.instants import MINUTE
+from store.market.realised import MINUTES_A_YEAR, moves_of, realised, square
 
 from .minutes import MICROSECOND, MINUTE_US, Floats, Minutes, Ticks, Times, instant, microseconds
 
@@ -187,7 +188,7 @@ class _Seen:
         first = max(0, self._number - over // MINUTE)
         closes = self._history.minutes.closes[first : self._number].tolist()
         known = [pair for pair in itertools.pairwise(closes) if not any(map(math.isnan, pair))]
-        return realised([square(*pair) for pair in known], over)
+        return realised(moves_of([square(*pair) for pair in known]), over // MINUTE - 1)
 
     def _before(self, what: str, length: timedelta) -> Floats:
         """The lowest or highest price of `length` before each tick, without the tick itself; NaN without a price."""

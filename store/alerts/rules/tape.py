@@ -7,13 +7,12 @@ that a price is compared with.
 import math
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from operator import ge, le
 
 from store.instants import EVER, HOUR, MINUTE
-
-MINUTES_A_YEAR = 365 * 24 * 60
+from store.market.realised import moves_of, realised, square
 
 # Old items are dropped once a list has this many: dropping costs as much as the items that are kept.
 _DROP_AT = 4096
@@ -137,7 +136,8 @@ class Tape:
     def _realised(self, over: timedelta) -> float | None:
         first = bisect_left(self._minutes, minute_of(self.ts) - over)
         # The return of the first close needs a close before the time, so it is left out.
-        return realised([each for each in self._squares[first + 1 :] if not math.isnan(each)], over)
+        known = [each for each in self._squares[first + 1 :] if not math.isnan(each)]
+        return realised(moves_of(known), over // MINUTE - 1)
 
     @property
     def late(self) -> int:
@@ -171,18 +171,6 @@ class Tape:
                 self._missing.appendleft((start, last))
                 self._missing_s += (last - start).total_seconds()
         return 100 * (1 - self._missing_s / HOUR.total_seconds())
-
-
-def square(before: float, close: float) -> float:
-    """The square of a logarithmic return."""
-    return math.log(close / before) ** 2
-
-
-def realised(squares: Sequence[float], over: timedelta) -> float | None:
-    """Volatility in percent a year, from the squares of the known returns of a time."""
-    if not squares or 2 * len(squares) < over // MINUTE - 1:
-        return None
-    return 100 * math.sqrt(math.fsum(squares) / len(squares) * MINUTES_A_YEAR)
 
 
 def minute_of(ts: datetime) -> datetime:

@@ -1,0 +1,117 @@
+"""Realised volatility of closes a minute apart, and how DVOL stands beside it and among its own past closes."""
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+METHOD = 1
+"""The version of these formulas. It rises with each change of their results."""
+
+MINUTES_A_DAY = 24 * 60
+MINUTES_A_YEAR = 365 * MINUTES_A_DAY
+
+
+class Moves(NamedTuple):
+    """The known returns of a time, each from the close of a minute to the close of the next minute.
+
+    Attributes:
+        squares: the sum of the squared logarithmic returns.
+        known: how many returns are known.
+    """
+
+    squares: float = 0.0
+    known: int = 0
+
+
+class Standing(NamedTuple):
+    """Where DVOL stands among its daily closes.
+
+    Attributes:
+        rank: (now - min) / (max - min), from 0 to 1; None if DVOL was never different.
+        percentile: the share of the days whose close is below now, from 0 to 1.
+        days: the number of daily closes.
+    """
+
+    rank: float | None
+    percentile: float
+    days: int
+
+
+class Premium(NamedTuple):
+    """Implied minus realised volatility.
+
+    Attributes:
+        points: the difference, in percent a year.
+        variance: the difference of the squares of both as fractions, a year.
+    """
+
+    points: float
+    variance: float
+
+
+def square(before: float, close: float) -> float:
+    """The square of a logarithmic return."""
+    return math.log(close / before) ** 2
+
+
+def moves_of(squares: Sequence[float]) -> Moves:
+    """The known returns that have these squares."""
+    return Moves(math.fsum(squares), len(squares))
+
+
+def together(moves: Iterable[Moves]) -> Moves:
+    """The known returns of several times."""
+    some = list(moves)
+    return Moves(math.fsum(each.squares for each in some), sum(each.known for each in some))
+
+
+def realised(moves: Moves, due: int) -> float | None:
+    """Volatility in percent a year: the root of the mean square return times the minutes of a year.
+
+    Its mean return is assumed to be 0.
+
+    Args:
+        moves: the known returns of a time.
+        due: how many returns the time has if each minute is known.
+
+    Returns:
+        None if less than half of these returns are known.
+    """
+    if not moves.known or 2 * moves.known < due:
+        return None
+    return 100 * math.sqrt(moves.squares / moves.known * MINUTES_A_YEAR)
+
+
+def rolling(days: Sequence[Moves], window: int) -> list[float | None]:
+    """The realised volatility of the last `window` days at the end of each day.
+
+    Args:
+        days: the known returns of one day after the other. A day without any is `Moves()`, as are those before the
+            first one.
+        window: in days.
+    """
+    ends = range(1, len(days) + 1)
+    return [realised(together(days[max(0, end - window) : end]), window * MINUTES_A_DAY) for end in ends]
+
+
+def standing(now: float, closes: Sequence[float]) -> Standing | None:
+    """Where DVOL stands among its daily closes, in percent a year; None without closes.
+
+    Source: the usual IV rank and IV percentile. Now counts for the least and the largest, so that the rank ends at 1.
+    """
+    if not closes:
+        return None
+    low, high = min(now, *closes), max(now, *closes)
+    rank = (now - low) / (high - low) if high > low else None
+    return Standing(rank, sum(close < now for close in closes) / len(closes), len(closes))
+
+
+def premium(implied: float | None, realised: float | None) -> Premium | None:
+    """Implied minus realised volatility, both in percent a year; None if one is unknown.
+
+    Known now, DVOL of today stands beside what was realised in the 30 days before. Known later, DVOL of 30 days ago
+    stands beside what was realised since.
+    """
+    if implied is None or realised is None:
+        return None
+    return Premium(implied - realised, (implied**2 - realised**2) / 100**2)
