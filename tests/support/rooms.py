@@ -21,7 +21,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "file": set(),
         "prices": {"file"},
         "market": {"file", "ledger"},
-        "market.reads": {"market", "file", "ledger"},
+        "market.reads": {"market", "file", "prices", "ledger"},
         "ledger": {"file"},
         "health": {"file", "prices", "ledger", "market"},
         "intake": {"intake.files", "intake.rows", "intake.market", "file", "prices", "ledger"},
