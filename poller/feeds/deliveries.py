@@ -7,6 +7,7 @@ from poller.exchange.market.deliveries import delivery_prices
 from poller.exchange.market.entries import Entries
 from store.kinds import DELIVERIES
 from store.market.entries import EntriesOf
+from store.market.instruments import usd_index
 
 from .log import LogFeed
 
@@ -21,7 +22,7 @@ _OFFSET = timedelta(minutes=6, seconds=3)
 
 def delivery_feed(currency: str) -> LogFeed:
     """The log of the prices at which a currency's futures and options were settled, asked 6 min past each hour."""
-    index_name = f"{currency.lower()}_usd"
+    index_name = usd_index(currency)
 
     async def ask(client: DeribitClient, start: datetime, end: datetime) -> Entries:
         return await delivery_prices(client, index_name, start, end)

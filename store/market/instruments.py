@@ -56,6 +56,11 @@ def is_linear(underlying: str) -> bool:
     return "_" in underlying
 
 
+def usd_index(currency: str) -> str:
+    """The index that the instruments of a currency are settled by, such as "btc_usd" of BTC."""
+    return f"{currency.lower()}_usd"
+
+
 def option_of(name: str) -> Option:
     """The option with a name such as BTC-25DEC26-90000-C. A strike of 2d1 is 2.1.
 

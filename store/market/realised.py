@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
 from typing import NamedTuple
 
 METHOD = 1
@@ -82,16 +83,22 @@ def realised(moves: Moves, due: int) -> float | None:
     return 100 * math.sqrt(moves.squares / moves.known * MINUTES_A_YEAR)
 
 
-def rolling(days: Sequence[Moves], window: int) -> list[float | None]:
-    """The realised volatility of the last `window` days at the end of each day.
+def rolling(steps: Sequence[Moves], window: int, due: int) -> list[float | None]:
+    """The realised volatility of the last `window` steps at the end of each step.
 
     Args:
-        days: the known returns of one day after the other. A day without any is `Moves()`, as are those before the
-            first one.
-        window: in days.
+        steps: the known returns of one step of time after the other. One without any is `Moves()`, as are all before
+            the first one.
+        window: in steps.
+        due: how many returns a window has if each minute is known.
     """
-    ends = range(1, len(days) + 1)
-    return [realised(together(days[max(0, end - window) : end]), window * MINUTES_A_DAY) for end in ends]
+    squares = list(accumulate((each.squares for each in steps), initial=0.0))
+    known = list(accumulate((each.known for each in steps), initial=0))
+    windows = ((max(0, end - window), end) for end in range(1, len(steps) + 1))
+    return [
+        realised(Moves(max(0.0, squares[end] - squares[start]), known[end] - known[start]), due)
+        for start, end in windows
+    ]
 
 
 def standing(now: float, closes: Sequence[float]) -> Standing | None:

@@ -1,14 +1,15 @@
-"""The known returns of an index, a minute to the next, summed by day."""
+"""The known returns of an index, each from a minute to the next one, summed over equal steps of time."""
 
 from datetime import datetime, timedelta
 
 from duckdb import DuckDBPyConnection
 
 from store.file.rows import execute
-from store.instants import DAY, EPOCH, MINUTE
+from store.instants import EPOCH, MINUTE
 from store.market.realised import Moves
 from store.models import from_column, to_column
 from store.prices import candles
+from store.prices.bars import bucket
 
 # A minute is known if all of its ticks were observed: the close of another one may be an average.
 _MOVES = """
@@ -36,25 +37,27 @@ returns AS (
     FROM closes
     WINDOW by_time AS (ORDER BY open_time)
 )
-SELECT time_bucket(INTERVAL 1 DAY, open_time) AS day, sum(log_return * log_return), count(*)
+SELECT time_bucket($step, open_time) AS opened, sum(log_return * log_return), count(*)
 FROM returns
 WHERE open_time >= $start
   AND since_last = INTERVAL 1 MINUTE
-GROUP BY day
-ORDER BY day
+GROUP BY opened
 """
 
 
-def moves_by_day(cursor: DuckDBPyConnection, index_name: str, start: datetime, end: datetime) -> list[Moves]:
-    """The known returns of an index in [start, end), for each UTC day from that of `start` on.
+def moves_by(
+    cursor: DuckDBPyConnection, index_name: str, start: datetime, end: datetime, step: timedelta
+) -> list[Moves]:
+    """The known returns of an index in [start, end), for each step of time from that of `start` on.
 
-    A return belongs to the day of its later minute. Only minutes that are over by `end` count, and nothing later.
+    A return belongs to the step of its later minute. Only minutes that are over by `end` count, and nothing later.
 
     Args:
         cursor: of a read lease.
         index_name: as the exchange spells it.
         start: a whole minute, UTC.
-        end: UTC, after `start`.
+        end: UTC.
+        step: whole minutes, aligned as bars are.
     """
     end = candles.floor(end, MINUTE)
     asked = {
@@ -63,8 +66,8 @@ def moves_by_day(cursor: DuckDBPyConnection, index_name: str, start: datetime, e
         "start": to_column(start),
         "end": to_column(end),
         "closed_to": to_column(candles.closed_to(cursor) or EPOCH),
+        "step": step,
     }
-    found = {from_column(day): Moves(*its) for day, *its in execute(cursor, _MOVES, asked).fetchall()}
-    first = candles.floor(start, DAY)
-    count = -((first - end) // DAY)
-    return [found.get(first + timedelta(days=day), Moves()) for day in range(count)]
+    found = {from_column(opened): Moves(*its) for opened, *its in execute(cursor, _MOVES, asked).fetchall()}
+    first = bucket(start, step)
+    return [found.get(first + number * step, Moves()) for number in range(-((first - end) // step))]

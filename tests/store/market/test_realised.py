@@ -59,8 +59,8 @@ def test_the_moves_of_two_times_are_those_of_both(first, second):
     days=st.lists(st.tuples(st.floats(0, 1e-2), st.integers(0, MINUTES_A_DAY)), max_size=60),
     window=st.integers(1, 30),
 )
-def test_a_rolling_volatility_is_that_of_the_days_up_to_each_one(days, window):
-    found = rolling([Moves(squares, count) for squares, count in days], window)
+def test_a_rolling_volatility_is_that_of_the_steps_up_to_each_one(days, window):
+    found = rolling([Moves(squares, count) for squares, count in days], window, window * MINUTES_A_DAY)
 
     frame = pd.DataFrame(days, columns=["squares", "count"], dtype=float)
     sums = frame.rolling(window, min_periods=1).sum()

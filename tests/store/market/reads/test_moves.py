@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from store.file.database import Database
-from store.market.reads.moves import moves_by_day
+from store.market.reads.moves import moves_by
 from store.market.realised import Moves
 from store.models import Tick
 from store.prices import averages, candles
@@ -36,14 +36,14 @@ def close_candles(database: Database, until: datetime) -> None:
         candles.close(cursor, until)
 
 
-def found_in(database: Database, start: datetime, end: datetime, index_name: str = "btc_usd") -> list[Moves]:
+def found_in(database: Database, start: datetime, end: datetime, step: timedelta = DAY) -> list[Moves]:
     with database.read() as cursor:
-        return moves_by_day(cursor, index_name, start, end)
+        return moves_by(cursor, "btc_usd", start, end, step)
 
 
 def by_hand(closes: Sequence[float | None], first: int, last: int) -> Moves:
     """The returns whose later minute is from `first` to before `last`."""
-    pairs = [(closes[number - 1], closes[number]) for number in range(max(1, first), last)]
+    pairs = [(closes[number - 1], closes[number]) for number in range(max(1, first), min(last, len(closes)))]
     known = [math.log(close / before) ** 2 for before, close in pairs if before is not None and close is not None]
     return Moves(math.fsum(known), len(known))
 
@@ -67,6 +67,17 @@ def test_the_first_return_begins_with_the_minute_before(database):
     (found,) = found_in(database, NEAR_MIDNIGHT + 2 * MINUTE, NEAR_MIDNIGHT + 4 * MINUTE)
 
     assert found == pytest.approx(by_hand(closes, 2, 4))
+
+
+@pytest.mark.parametrize("minutes", [1, 5, 15])
+def test_steps_are_aligned_and_have_the_returns_of_their_minutes(database, minutes):
+    closes = [100, 101, 99, 98, None, 97, 96, 99, 100, 105, 101, 100, 99]
+    record(database, closes)
+
+    found = found_in(database, NEAR_MIDNIGHT, NEAR_MIDNIGHT + 13 * MINUTE, minutes * MINUTE)
+
+    begins = range(-5 if minutes == 15 else 0, 13, minutes)  # 23:45 is the start of a quarter
+    assert found == [pytest.approx(by_hand(closes, first, first + minutes)) for first in begins]
 
 
 def test_a_minute_counts_once_it_is_over(database):

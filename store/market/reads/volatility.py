@@ -1,0 +1,245 @@
+"""The volatility of a currency as of an instant and over a time: DVOL, its index as realised, its option chains.
+
+Nothing that was recorded later than the instant, or than the end of the time, has a part in an answer.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import groupby
+from typing import NamedTuple
+
+from duckdb import DuckDBPyConnection
+
+from store.file.rows import execute
+from store.instants import DAY, HOUR, MINUTE
+from store.market.instruments import usd_index
+from store.market.realised import (
+    Moves,
+    Premium,
+    Standing,
+    premium,
+    realised,
+    rolling,
+    standing,
+    together,
+)
+from store.models import from_column, to_column
+from store.prices.bars import bucket
+from store.prices.candles import floor
+
+from .dvol import DVOL_INTERVALS, DvolCandle, dvol_candles
+from .moves import moves_by
+
+MONTH, YEAR = 30 * DAY, 365 * DAY
+"""The time that realised volatility is taken over, as DVOL looks 30 days ahead; and the time of rank and percentile."""
+
+DUE = MONTH // MINUTE
+"""The returns of 30 days."""
+
+# DVOL of an instant is the close of a candle that ended up to its length and this time before it.
+_LATE = 10 * MINUTE
+
+_SURFACES = """
+SELECT ts, iv_7d, iv_30d, iv_90d, iv_180d, rr25_30d, bf25_30d, iv_chain_30d, method
+FROM surfaces
+WHERE underlying = $underlying
+  AND ts >= $start
+  AND ts < $end
+  AND ts IN (
+    SELECT max(ts)
+    FROM surfaces
+    WHERE underlying = $underlying
+      AND ts >= $start
+      AND ts < $end
+    GROUP BY time_bucket($step, ts)
+)
+ORDER BY ts
+"""
+
+_CURRENCIES = """
+SELECT DISTINCT currency
+FROM volatility_index
+ORDER BY currency
+"""
+
+
+class Known(NamedTuple):
+    """A value of DVOL in percent a year, and since when it is known: the end of its candle."""
+
+    ts: datetime
+    value: float
+
+
+class Point(NamedTuple):
+    """What charts show of a surface.
+
+    Attributes:
+        ts: exchange time of the chain.
+        iv_7d, iv_30d, iv_90d, iv_180d: at the money at constant maturities, in percent a year.
+        rr25_30d, bf25_30d: risk reversal and butterfly of 25 delta at 30 days, in points.
+        iv_chain_30d: the volatility of the chain for 30 days, between 5 and 95 delta, in percent a year.
+        method: the version of the formulas, `store.market.surface.METHOD`.
+    """
+
+    ts: datetime
+    iv_7d: float | None
+    iv_30d: float | None
+    iv_90d: float | None
+    iv_180d: float | None
+    rr25_30d: float | None
+    bf25_30d: float | None
+    iv_chain_30d: float | None
+    method: int
+
+
+@dataclass(frozen=True)
+class VolatilityAt:
+    """The volatility of a currency as it was known at an instant.
+
+    Attributes:
+        currency: such as "BTC".
+        at: the instant.
+        dvol: the newest value of DVOL; None without one in the last year.
+        day_before: DVOL 24 h before that.
+        month_before: DVOL 30 days before the instant.
+        standing: of `dvol` among the daily closes of the year before the instant.
+        moves: the known returns of the index in the 30 days before the instant.
+        surface: of the newest chain of the two days before the instant.
+        dvol_of_surface: DVOL when that chain was made.
+    """
+
+    currency: str
+    at: datetime
+    dvol: Known | None
+    day_before: Known | None
+    month_before: Known | None
+    standing: Standing | None
+    moves: Moves
+    surface: Point | None
+    dvol_of_surface: Known | None
+
+    @property
+    def realised(self) -> float | None:
+        """Realised volatility of the 30 days before the instant, in percent a year."""
+        return realised(self.moves, DUE)
+
+    @property
+    def premium_now(self) -> Premium | None:
+        """DVOL less what was realised in the 30 days before it."""
+        return premium(self.dvol and self.dvol.value, self.realised)
+
+    @property
+    def premium_later(self) -> Premium | None:
+        """DVOL of 30 days ago less what was realised since."""
+        return premium(self.month_before and self.month_before.value, self.realised)
+
+
+def currencies(cursor: DuckDBPyConnection) -> list[str]:
+    """The currencies with a recorded DVOL, by name."""
+    return [currency for (currency,) in cursor.execute(_CURRENCIES).fetchall()]
+
+
+def volatility_at(cursor: DuckDBPyConnection, currency: str, at: datetime) -> VolatilityAt:
+    """The volatility of a currency as of an instant.
+
+    Args:
+        cursor: of a read lease.
+        currency: such as "BTC".
+        at: aware.
+    """
+    known = _recorded(cursor, currency, at - YEAR, at, DAY)
+    closes = [candle.close for length, candle in known if length == DAY]
+    dvol = _close(*known[-1]) if known else None
+    surface = next(reversed(surfaces_by(cursor, currency, at - 2 * DAY, at, 2 * DAY)), None)
+    minute = floor(at, MINUTE)
+    return VolatilityAt(
+        currency=currency,
+        at=at,
+        dvol=dvol,
+        day_before=dvol and _as_of(cursor, currency, dvol.ts - DAY, MINUTE),
+        month_before=_as_of(cursor, currency, at - MONTH, HOUR),
+        standing=dvol and standing(dvol.value, closes),
+        moves=together(moves_by(cursor, usd_index(currency), minute - MONTH, minute, DAY)),
+        surface=surface,
+        dvol_of_surface=surface and _as_of(cursor, currency, surface.ts, MINUTE),
+    )
+
+
+def dvol_bars(
+    cursor: DuckDBPyConnection, currency: str, start: datetime, end: datetime, interval: timedelta
+) -> list[DvolCandle]:
+    """DVOL in bars of any interval of whole minutes, ascending. The last bar may not be over yet.
+
+    Args:
+        cursor: of a read lease.
+        currency: such as "BTC".
+        start: aware; the first bar is whole, so it may open before.
+        end: aware.
+        interval: of a bar, aligned as the bars of prices are.
+    """
+    its = (candle for _, candle in _recorded(cursor, currency, bucket(start, interval), end, interval))
+    return [_folded(opens, list(bar)) for opens, bar in groupby(its, lambda candle: bucket(candle.open_time, interval))]
+
+
+def realised_by(
+    cursor: DuckDBPyConnection, currency: str, start: datetime, end: datetime, step: timedelta
+) -> list[tuple[datetime, float | None]]:
+    """Realised volatility of 30 days at the end of each step of time in [start, end], in percent a year.
+
+    Args:
+        cursor: of a read lease.
+        currency: such as "BTC".
+        start: aware.
+        end: aware.
+        step: whole minutes of which a day has a whole number, aligned as bars are.
+    """
+    first = bucket(start - MONTH, step)
+    values = rolling(moves_by(cursor, usd_index(currency), first, end, step), MONTH // step, DUE)
+    points = ((first + number * step, value) for number, value in enumerate(values, start=1))
+    return [(at, value) for at, value in points if start <= at <= end]
+
+
+def surfaces_by(
+    cursor: DuckDBPyConnection, currency: str, start: datetime, end: datetime, step: timedelta
+) -> list[Point]:
+    """The last surface of each step of time in [start, end), ascending.
+
+    Args:
+        cursor: of a read lease.
+        currency: such as "BTC".
+        start: aware.
+        end: aware.
+        step: aligned as bars are.
+    """
+    asked = {"underlying": currency, "start": to_column(start), "end": to_column(end), "step": step}
+    return [Point(from_column(ts), *rest) for ts, *rest in execute(cursor, _SURFACES, asked).fetchall()]
+
+
+def _recorded(
+    cursor: DuckDBPyConnection, currency: str, start: datetime, end: datetime, longest: timedelta
+) -> list[tuple[timedelta, DvolCandle]]:
+    """Candles of DVOL with their lengths, ascending: the longest ones that are over, and from there on shorter ones.
+
+    An interval of `longest` is a whole number of each of them.
+    """
+    found: list[tuple[timedelta, DvolCandle]] = []
+    for length in (each for each in reversed(DVOL_INTERVALS) if not longest % each):
+        since = _close(*found[-1]).ts if found else start
+        found += [(length, candle) for candle in dvol_candles(cursor, currency, since, end, length)]
+    return found
+
+
+def _close(length: timedelta, candle: DvolCandle) -> Known:
+    return Known(candle.open_time + length, candle.close)
+
+
+def _as_of(cursor: DuckDBPyConnection, currency: str, at: datetime, length: timedelta) -> Known | None:
+    """DVOL at an instant, from the candles of a length; None if the newest of that time is too old."""
+    found = dvol_candles(cursor, currency, at - 2 * length - _LATE, at, length)
+    return _close(length, found[-1]) if found else None
+
+
+def _folded(opens: datetime, bar: Sequence[DvolCandle]) -> DvolCandle:
+    """One candle of several, ascending."""
+    return DvolCandle(opens, bar[0].open, max(each.high for each in bar), min(each.low for each in bar), bar[-1].close)

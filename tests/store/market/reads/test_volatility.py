@@ -1,0 +1,296 @@
+"""The volatility as of an instant equals an independent calculation, and nothing later has a part in it."""
+
+import math
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from store.file.database import Database
+from store.file.exchange import admit
+from store.file.rows import insert
+from store.instants import DAY, HOUR, MINUTE
+from store.kinds import VOLATILITY_INDEX
+from store.market import chains
+from store.market.entries import EntriesOf
+from store.market.reads import as_of
+from store.market.reads.volatility import (
+    MONTH,
+    YEAR,
+    Known,
+    VolatilityAt,
+    currencies,
+    dvol_bars,
+    realised_by,
+    surfaces_by,
+    volatility_at,
+)
+from store.models import Exchange, Tick
+from tests.conftest import START
+from tests.store.market.snapshots import chain
+from tests.support.stored import append
+
+AT = START + timedelta(minutes=7, seconds=30)
+OVER = AT.replace(second=0)
+MIDNIGHT = START - 12 * HOUR
+CANDLE = ["index_name", "open_time", "open", "high", "low", "close", "tick_count", "observed_count", "resolution_s"]
+
+
+@pytest.fixture
+def known(database: Database) -> Database:
+    """A file of the exchange."""
+    with database.write() as cursor:
+        admit(cursor, Exchange.REAL, START)
+    return database
+
+
+def dvol(at: datetime) -> float:
+    """A made-up DVOL, which differs from minute to minute."""
+    minutes = (at - MIDNIGHT) / MINUTE
+    return round(50 + 10 * math.sin(minutes / 90_000) + math.sin(minutes / 7), 4)
+
+
+def record_dvol(database: Database, first: datetime, until: datetime, length: timedelta, currency: str = "BTC") -> None:
+    """Candles that are over by `until`; each has the made-up values of its minutes."""
+    rows = [
+        (opens, opened := dvol(opens), *_ends(opened, closed := dvol(opens + length - MINUTE)), closed)
+        for opens in _steps(first, until, length)
+    ]
+    with database.write() as cursor:
+        EntriesOf(VOLATILITY_INDEX, currency, length // timedelta(seconds=1)).append(cursor, rows)
+
+
+def _ends(opened: float, closed: float) -> tuple[float, float]:
+    return max(opened, closed) + 0.5, min(opened, closed) - 0.5
+
+
+def _steps(first: datetime, until: datetime, length: timedelta) -> Iterator[datetime]:
+    return (first + number * length for number in range((until - first) // length))
+
+
+def record_all_lengths(database: Database, until: datetime = AT) -> None:
+    record_dvol(database, MIDNIGHT - 400 * DAY, until, DAY)
+    record_dvol(database, MIDNIGHT - 40 * DAY, until, HOUR)
+    record_dvol(database, MIDNIGHT - 2 * DAY, until, MINUTE)
+
+
+def record_minutes(database: Database, closes: pd.Series) -> None:
+    """Candles of btc_usd with the closes of a series by minute."""
+    opened = pd.DatetimeIndex(closes.index).tz_localize(None).to_pydatetime()
+    rows = [("btc_usd", at, *4 * [close], 12, 12, 0) for at, close in zip(opened, closes.tolist(), strict=True)]
+    with database.write() as cursor:
+        insert(cursor, "candles_1m", CANDLE, rows)
+        cursor.execute("UPDATE candles_closed SET closed_to = ?", [opened[-1] + MINUTE])
+
+
+def walk(first: datetime, until: datetime, known: float = 1.0) -> pd.Series:
+    """A random walk by minute, of which a share is known."""
+    index = pd.date_range(first, until, freq="min", inclusive="left")
+    noise = np.random.default_rng(1)
+    closes = pd.Series(80_000 * np.exp(np.cumsum(noise.normal(0, 6e-4, len(index)))), index)
+    return closes[noise.random(len(index)) < known]
+
+
+def volatility(closes: pd.Series, start: datetime, end: datetime) -> float:
+    """Realised volatility of [start, end) by pandas, over minutes next to each other."""
+    returns = np.log(closes[closes.index < end]).diff()
+    adjacent = closes[closes.index < end].index.to_series().diff() == MINUTE
+    inside = returns[adjacent & (returns.index >= start)]
+    return float(100 * np.sqrt((inside**2).mean() * 525_600))
+
+
+def asked(database: Database, at: datetime = AT) -> VolatilityAt:
+    with database.read() as cursor:
+        return volatility_at(cursor, "BTC", at)
+
+
+def test_nothing_is_known_of_an_empty_file(database):
+    found = asked(database)
+
+    assert (found.dvol, found.day_before, found.month_before, found.standing) == (None, None, None, None)
+    assert (found.moves.known, found.realised, found.surface, found.dvol_of_surface) == (0, None, None, None)
+    assert (found.premium_now, found.premium_later) == (None, None)
+
+
+def test_dvol_is_the_close_of_the_newest_minute_with_that_of_a_day_before(known):
+    record_all_lengths(known)
+
+    found = asked(known)
+
+    assert found.dvol == Known(OVER, dvol(OVER - MINUTE))
+    assert found.day_before == Known(OVER - DAY, dvol(OVER - DAY - MINUTE))
+    assert found.month_before == Known(START - MONTH, dvol(START - MONTH - MINUTE))
+
+
+def test_a_dvol_without_minutes_is_that_of_the_newest_hour_or_day(known):
+    record_dvol(known, MIDNIGHT - 10 * DAY, AT, DAY)
+    days_only = asked(known)
+
+    record_dvol(known, MIDNIGHT, AT, HOUR)
+
+    assert days_only.dvol == Known(MIDNIGHT, dvol(MIDNIGHT - MINUTE))
+    assert asked(known).dvol == Known(START, dvol(START - MINUTE))
+    assert asked(known).day_before is None
+
+
+def test_rank_and_percentile_rest_on_the_daily_closes_of_a_year(known):
+    record_all_lengths(known)
+
+    found = asked(known)
+
+    days = [dvol(MIDNIGHT - number * DAY - MINUTE) for number in range(364)]
+    now = dvol(OVER - MINUTE)
+    assert found.standing is not None
+    assert found.standing.days == 364
+    assert found.standing.rank == pytest.approx((now - min(days)) / (max(days) - min(days)))
+    assert found.standing.percentile == pytest.approx(np.mean(np.array(days) < now))
+
+
+def test_days_that_are_known_are_counted(known):
+    record_dvol(known, MIDNIGHT - 10 * DAY, AT, DAY)
+
+    found = asked(known).standing
+
+    assert found is not None
+    assert found.days == 10
+
+
+def test_realised_volatility_and_both_premia_are_those_of_thirty_days(known):
+    record_all_lengths(known)
+    closes = walk(START - 40 * DAY, START + HOUR, known=0.9)
+    record_minutes(known, closes)
+
+    found = asked(known)
+
+    expected = volatility(closes, OVER - MONTH, OVER)
+    assert found.realised == pytest.approx(expected)
+    assert found.premium_now == pytest.approx(_premium(dvol(OVER - MINUTE), expected))
+    assert found.premium_later == pytest.approx(_premium(dvol(START - MONTH - MINUTE), expected))
+
+
+def _premium(implied: float, realised: float) -> tuple[float, float]:
+    return implied - realised, (implied / 100) ** 2 - (realised / 100) ** 2
+
+
+@pytest.mark.parametrize(("days", "shown"), [(16, True), (14, False)])
+def test_half_of_the_minutes_of_thirty_days_are_enough(known, days, shown):
+    record_minutes(known, walk(AT - days * DAY, AT))
+
+    found = asked(known)
+
+    assert found.moves.known > 14 * 1440 - 5
+    assert (found.realised is not None) == shown
+
+
+def test_the_newest_surface_has_the_dvol_of_its_moment_beside_it(known):
+    record_all_lengths(known)
+    with known.write() as cursor:
+        chains.append(cursor, [chain(START - HOUR), chain(START + MINUTE), chain(AT + MINUTE)])
+
+    found = asked(known)
+
+    with known.read() as cursor:
+        (row,) = as_of.surfaces(cursor, "BTC", START, AT)
+    assert found.surface is not None
+    assert (found.surface.ts, found.surface.iv_30d, found.surface.iv_chain_30d) == (START + MINUTE, row[3], row[22])
+    assert found.dvol_of_surface == Known(START + MINUTE, dvol(START))
+
+
+@pytest.mark.parametrize("step", [MINUTE, 15 * MINUTE, HOUR, 4 * HOUR, DAY, 7 * DAY])
+def test_bars_of_dvol_are_the_recorded_candles_folded(known, step):
+    record_all_lengths(known)
+
+    with known.read() as cursor:
+        found = dvol_bars(cursor, "BTC", MIDNIGHT - DAY, AT, step)
+
+    assert found[-1].close == dvol(OVER - MINUTE)
+    assert all(before.open_time < bar.open_time for before, bar in pairwise(found))
+    assert all(bar.low < min(bar.open, bar.close) <= max(bar.open, bar.close) < bar.high for bar in found)
+    whole = found[0]
+    assert whole.open_time <= MIDNIGHT - DAY < whole.open_time + step
+    assert (whole.open, whole.close) == (
+        dvol(whole.open_time),
+        dvol(min(whole.open_time + step, OVER) - MINUTE),
+    )
+
+
+def test_a_bar_has_the_extremes_of_its_candles_and_a_missing_one_is_absent(known):
+    for hour in (0, 1, 2, 8):
+        record_dvol(known, MIDNIGHT + hour * HOUR, MIDNIGHT + (hour + 1) * HOUR, HOUR)
+
+    with known.read() as cursor:
+        first, third = dvol_bars(cursor, "BTC", MIDNIGHT, AT, 4 * HOUR)
+
+    hours = [sorted((dvol(MIDNIGHT + hour * HOUR), dvol(MIDNIGHT + (hour + 1) * HOUR - MINUTE))) for hour in range(3)]
+    assert (first.high, first.low) == (max(high for _, high in hours) + 0.5, min(low for low, _ in hours) - 0.5)
+    assert (first.open_time, third.open_time) == (MIDNIGHT, MIDNIGHT + 8 * HOUR)
+
+
+@pytest.mark.parametrize("step", [15 * MINUTE, 4 * HOUR, DAY])
+def test_realised_volatility_over_a_time_is_that_of_the_thirty_days_before_each_point(known, step):
+    closes = walk(START - 45 * DAY, AT, known=0.9)
+    record_minutes(known, closes)
+
+    with known.read() as cursor:
+        found = realised_by(cursor, "BTC", START - 20 * DAY, AT, step)
+
+    assert all(START - 20 * DAY <= at <= AT and (at - MIDNIGHT) % step == timedelta(0) for at, _ in found)
+    assert found[-1][0] > AT - step
+    for at, value in found[:: max(1, len(found) // 10)]:
+        assert (at - MONTH < closes.index[0] and value is None) or value == pytest.approx(
+            volatility(closes, at - MONTH, at)
+        )
+
+
+def test_surfaces_over_a_time_are_the_last_one_of_each_step(known):
+    times = [START + number * timedelta(minutes=5) for number in range(12)]
+    with known.write() as cursor:
+        chains.append(cursor, [chain(at, iv=40 + number) for number, at in enumerate(times)])
+        chains.append(cursor, [chain(START + MINUTE, "ETH")])
+
+    with known.read() as cursor:
+        found = surfaces_by(cursor, "BTC", times[1], times[10], 15 * MINUTE)
+        whole = as_of.surfaces(cursor, "BTC", times[0], times[-1])
+
+    assert [each.ts for each in found] == [times[number] for number in (2, 5, 8, 9)]
+    columns = {row[0]: row for row in whole}
+    assert all(each[1:7] == tuple(columns[each.ts][place] for place in (1, 3, 5, 6, 10, 17)) for each in found)
+
+
+def test_currencies_are_those_with_a_dvol(known):
+    record_dvol(known, MIDNIGHT, MIDNIGHT + HOUR, HOUR, "ETH")
+    record_dvol(known, MIDNIGHT, MIDNIGHT + HOUR, HOUR, "BTC")
+
+    with known.read() as cursor:
+        assert currencies(cursor) == ["BTC", "ETH"]
+
+
+def test_nothing_later_has_a_part_in_an_answer(known):
+    record_all_lengths(known)
+    closes = walk(AT - 40 * DAY, AT + DAY)
+    record_minutes(known, closes[closes.index < AT - MINUTE])
+    append(known, Tick("btc_usd", AT - timedelta(seconds=50), 80_000.0))
+    with known.write() as cursor:
+        chains.append(cursor, [chain(START)])
+    before = every_answer(known)
+
+    record_all_lengths(known, AT + DAY)
+    append(known, Tick("btc_usd", AT + MINUTE, 90_000.0), Tick("btc_usd", AT + timedelta(seconds=1), 70_000.0))
+    with known.write() as cursor:
+        chains.append(cursor, [chain(AT), chain(AT + HOUR)])
+
+    assert every_answer(known) == before
+
+
+def every_answer(database: Database) -> list[object]:
+    with database.read() as cursor:
+        return [
+            volatility_at(cursor, "BTC", AT),
+            dvol_bars(cursor, "BTC", AT - YEAR, AT, 7 * DAY),
+            dvol_bars(cursor, "BTC", AT - DAY, AT, 15 * MINUTE),
+            realised_by(cursor, "BTC", AT - DAY, AT, 15 * MINUTE),
+            surfaces_by(cursor, "BTC", AT - DAY, AT, HOUR),
+        ]
