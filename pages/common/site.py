@@ -37,6 +37,12 @@ PAGES = (
         "Candles or a line of any range, down to single ticks",
     ),
     Page(
+        "pages/volatility.py",
+        "Volatility",
+        ":material/ssid_chart:",
+        "DVOL, realised volatility, and what the option chains say at constant maturities",
+    ),
+    Page(
         "pages/quality.py",
         "Quality",
         ":material/fact_check:",

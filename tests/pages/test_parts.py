@@ -14,11 +14,16 @@ from pages.common.site import PAGES
 from pages.common.words import text
 from store.errors import BusyError
 from store.file.database import Database
+from store.instants import DAY, MINUTE
 from store.ledger import runs
+from store.market import chains
 from store.models import Run, Tick, utc_now
+from store.prices.candles import floor
 from tests.pages.conftest import captions, errors, failed
+from tests.support import market
 from tests.support.events import alert, note
 from tests.support.stored import append
+from tests.support.volatility import record_dvol
 
 SECOND = timedelta(seconds=1)
 
@@ -29,6 +34,10 @@ PARTS = {
     ("history", "candles_1h"): ["The chart"],
     ("history", "gaps"): ["Gaps"],
     ("history", "alert_events"): ["Alerts"],
+    ("volatility", "volatility_index"): ["Volatility", "DVOL"],
+    ("volatility", "candles_1m"): ["Volatility", "DVOL"],
+    ("volatility", "surfaces"): ["Volatility", "Option chains"],
+    ("volatility", "gaps"): ["Option chains"],
     ("quality", "gaps"): ["Coverage"],
     ("quality", "checks"): ["The market"],
     ("quality", "vitals"): ["How recording went"],
@@ -43,13 +52,16 @@ PARTS = {
 
 
 @pytest.fixture
-def recorded(database: Database) -> Database:
-    """A minute of btc_usd up to now, of a recorder's run that began two hours ago, and an alert."""
+def recorded(database: Database, monkeypatch: pytest.MonkeyPatch) -> Database:
+    """A minute of btc_usd up to now, of a recorder's run that began two hours ago, an alert, DVOL and a chain."""
+    monkeypatch.setenv("TICKWELL_MARKETS", "BTC")
     now = utc_now()
     append(database, *(Tick("btc_usd", now - number * SECOND, 100.0) for number in range(60)))
     with database.write() as cursor:
         runs.note(cursor, Run(now - timedelta(hours=2), {"btc_usd": 5}, "1"))
+        chains.append(cursor, [market.chain("BTC", floor(now - MINUTE, MINUTE))])
     note(database, alert())
+    record_dvol(database, floor(now, DAY) - 3 * DAY, now, DAY)
     return database
 
 

@@ -10,14 +10,17 @@ from store.alerts.events import Delivery
 from store.alerts.in_force import put_in_force
 from store.alerts.rules.rule_file import load_rules
 from store.file.database import Cursor, Database
+from store.instants import DAY
 from store.ledger import runs
 from store.models import Run, Tick
 from store.prices import averages, ticks
+from store.prices.candles import floor
 from tests.support.events import alert, note
+from tests.support.volatility import record_dvol
 
 
 def with_history(file: Path, end: datetime, index_names: tuple[str, ...] = ("btc_usd", "eth_usd")) -> None:
-    """Fill a file with a year of history up to `end`: averages by day and minute, five minutes of ticks, alerts."""
+    """Fill a file with a year up to `end`: averages by day and minute, five minutes of ticks, alerts, days of DVOL."""
     database = Database(file)
     database.migrate()
     end = end.replace(microsecond=0)
@@ -29,6 +32,7 @@ def with_history(file: Path, end: datetime, index_names: tuple[str, ...] = ("btc
             averages.append(cursor, name, [(day, price(name, day)) for day in days], 86_400, "simulator")
         put_in_force(cursor, load_rules(EXAMPLE, index_names), "", end)
     with_alerts(database, end - timedelta(minutes=2), index_names[0])
+    record_dvol(database, floor(end, DAY) - timedelta(days=365), floor(end, DAY), DAY)
 
 
 def with_alerts(database: Database, at: datetime, index_name: str) -> None:

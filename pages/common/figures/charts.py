@@ -44,7 +44,7 @@ def price_line(bars: pd.DataFrame, index_name: str, interval: timedelta, zone: t
     """The price of one index: a line of closes in a band of lows and highs. Averages are a line of their own."""
     digits = _digits(bars)
     lines = _lines(bars, bars["close"], text.pair(index_name), zone, 0, digits)
-    return _figure([*_band(bars, zone), *lines], interval, f",.{digits}~f")
+    return figure_of([*_band(bars, zone), *lines], interval, f",.{digits}~f")
 
 
 def candles(bars: pd.DataFrame, index_name: str, interval: timedelta, zone: timezone) -> go.Figure:
@@ -53,7 +53,7 @@ def candles(bars: pd.DataFrame, index_name: str, interval: timedelta, zone: time
     digits = _digits(bars)
     drawn: Trace = {
         "type": "candlestick",
-        "x": _wall(observed["open_time"], zone),
+        "x": wall_times(observed["open_time"], zone),
         **{part: observed[part].to_numpy() for part in ("open", "high", "low", "close")},
         "name": text.pair(index_name),
         "yhoverformat": f",.{digits}f",
@@ -62,7 +62,7 @@ def candles(bars: pd.DataFrame, index_name: str, interval: timedelta, zone: time
     }
     averages = _lines(bars, bars["close"], text.pair(index_name), zone, 0, digits, observed=False)
     layout = {"hovermode": "x", "xaxis": {"rangeslider": {"visible": False}}}
-    return _figure([drawn, *averages], interval, f",.{digits}~f", layout)
+    return figure_of([drawn, *averages], interval, f",.{digits}~f", layout)
 
 
 def rebased(bars: Mapping[str, pd.DataFrame], scales: Scales, interval: timedelta, zone: timezone) -> go.Figure:
@@ -72,7 +72,7 @@ def rebased(bars: Mapping[str, pd.DataFrame], scales: Scales, interval: timedelt
         drawn += _lines(bars[name], scale * bars[name]["close"], text.pair(name), zone, series, _DIGITS_AT_100)
     few = len(scales) <= _MOST_NAMED
     layout = {"shapes": [_AT_100], "showlegend": few, "hovermode": "x unified" if few else "closest"}
-    return _figure(drawn, interval, None, layout)
+    return figure_of(drawn, interval, None, layout)
 
 
 def lines(bars: Mapping[str, pd.DataFrame], scales: Scales, interval: timedelta, zone: timezone) -> go.Figure:
@@ -117,7 +117,7 @@ def _band(bars: pd.DataFrame, zone: timezone) -> list[Trace]:
     x: list[Times] = []
     y: list[Floats] = []
     for _, stretch in bars.loc[begins.index].groupby(begins):
-        times = _wall(stretch["open_time"], zone)
+        times = wall_times(stretch["open_time"], zone)
         x += [times, times[::-1], times[:1]]
         y += [stretch["high"].to_numpy(), stretch["low"].to_numpy()[::-1], np.array([np.nan])]
     if not (x and (bars["high"] > bars["low"]).any()):
@@ -168,13 +168,13 @@ def _joined(values: pd.Series, averaged: npt.NDArray[np.bool_], gap_before: npt.
 
 def _broken(bars: pd.DataFrame, zone: timezone, *columns: pd.Series) -> tuple[Times, list[Floats]]:
     """Wall-clock times and columns, with an empty row in each gap to break the line."""
-    x = _wall(bars["open_time"], zone)
+    x = wall_times(bars["open_time"], zone)
     at = np.flatnonzero(bars["gap_before"].to_numpy()[1:]) + 1
     middles = x[at - 1] + (x[at] - x[at - 1]) / 2
     return np.insert(x, at, middles), [np.insert(column.to_numpy(dtype=float), at, np.nan) for column in columns]
 
 
-def _wall(times: pd.Series, zone: timezone) -> Times:
+def wall_times(times: pd.Series, zone: timezone) -> Times:
     """Times as a wall clock of that zone shows them: Plotly knows no time zones, and takes numbers for local times."""
     wall: Times = times.dt.tz_convert(zone).dt.tz_localize(None).to_numpy(dtype="datetime64[ms]")
     return wall
@@ -189,7 +189,7 @@ def _meta(series: int, part: str, digits: int = 0) -> dict[str, int | str]:
     return {"series": series, "part": part, "digits": digits}
 
 
-def _figure(
+def figure_of(
     drawn: list[Trace], interval: timedelta, y_format: str | None, layout: Mapping[str, Any] = MappingProxyType({})
 ) -> go.Figure:
     """A figure of some traces, built at once: Plotly checks a figure again after each later change."""

@@ -17,6 +17,7 @@ Recorded = dict[str, tuple[datetime, datetime]]
 """The times of the first and the last tick of each index that has any."""
 
 _INDEX_NAME = re.compile(r"[a-z0-9-]+_[a-z]+")
+_CURRENCY = re.compile(r"[A-Z0-9]+")
 _FEED_NAME = re.compile(r"[a-z]+/[A-Za-z0-9_-]+")
 
 
@@ -38,17 +39,24 @@ def offered(read: Callable[[], list[str]]) -> list[str]:
     return _offered(read, _INDEX_NAME, settings().indexes)
 
 
+def offered_currencies(read: Callable[[], list[str]]) -> list[str]:
+    """The currencies that a page offers, likewise."""
+    return _offered(read, _CURRENCY, settings().markets, "currency")
+
+
 def offered_feeds(read: Callable[[], list[str]]) -> list[str]:
     """The feeds that a page offers beside the indexes, likewise; if nothing was read yet, those in the address."""
     return _offered(read, _FEED_NAME, ())
 
 
-def _offered(read: Callable[[], list[str]], name: re.Pattern[str], configured: Sequence[str]) -> list[str]:
+def _offered(
+    read: Callable[[], list[str]], name: re.Pattern[str], configured: Sequence[str], choice: str = "index"
+) -> list[str]:
     key = f"offered {read.__module__} {read.__name__}"
     try:
         st.session_state[key] = waiting_once(read)
     except StoreError:
-        in_address = filter(name.fullmatch, st.query_params.get_all("index"))
+        in_address = filter(name.fullmatch, st.query_params.get_all(choice))
         st.session_state.setdefault(key, list(dict.fromkeys([*configured, *in_address])))
     names: list[str] = st.session_state[key]
     return names

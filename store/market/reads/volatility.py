@@ -57,10 +57,22 @@ WHERE underlying = $underlying
 ORDER BY ts
 """
 
+# An underlying of linear options, such as SOL_USDC, is no currency.
 _CURRENCIES = """
-SELECT DISTINCT currency
+SELECT currency
 FROM volatility_index
-ORDER BY currency
+UNION
+SELECT underlying
+FROM surfaces
+WHERE NOT contains(underlying, '_')
+ORDER BY 1
+"""
+
+
+_FIRST_SURFACE = """
+SELECT min(ts)
+FROM surfaces
+WHERE underlying = $underlying
 """
 
 
@@ -136,7 +148,7 @@ class VolatilityAt:
 
 
 def currencies(cursor: DuckDBPyConnection) -> list[str]:
-    """The currencies with a recorded DVOL, by name."""
+    """The currencies with a recorded DVOL or recorded chains, by name."""
     return [currency for (currency,) in cursor.execute(_CURRENCIES).fetchall()]
 
 
@@ -214,6 +226,12 @@ def surfaces_by(
     """
     asked = {"underlying": currency, "start": to_column(start), "end": to_column(end), "step": step}
     return [Point(from_column(ts), *rest) for ts, *rest in execute(cursor, _SURFACES, asked).fetchall()]
+
+
+def first_surface(cursor: DuckDBPyConnection, currency: str) -> datetime | None:
+    """When the first recorded chain of a currency was made; None without one."""
+    ((ts,),) = execute(cursor, _FIRST_SURFACE, {"underlying": currency}).fetchall()
+    return ts and from_column(ts)
 
 
 def _recorded(

@@ -1,21 +1,14 @@
 """The volatility as of an instant equals an independent calculation, and nothing later has a part in it."""
 
-import math
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import pairwise
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from store.file.database import Database
-from store.file.exchange import admit
-from store.file.rows import insert
 from store.instants import DAY, HOUR, MINUTE
-from store.kinds import VOLATILITY_INDEX
 from store.market import chains
-from store.market.entries import EntriesOf
 from store.market.reads import as_of
 from store.market.reads.volatility import (
     MONTH,
@@ -24,82 +17,20 @@ from store.market.reads.volatility import (
     VolatilityAt,
     currencies,
     dvol_bars,
+    first_surface,
     realised_by,
     surfaces_by,
     volatility_at,
 )
-from store.models import Exchange, Tick
+from store.models import Tick
 from tests.conftest import START
 from tests.store.market.snapshots import chain
 from tests.support.stored import append
+from tests.support.volatility import dvol, realised_by_hand, record_all_lengths, record_dvol, record_minutes, walk
 
 AT = START + timedelta(minutes=7, seconds=30)
 OVER = AT.replace(second=0)
 MIDNIGHT = START - 12 * HOUR
-CANDLE = ["index_name", "open_time", "open", "high", "low", "close", "tick_count", "observed_count", "resolution_s"]
-
-
-@pytest.fixture
-def known(database: Database) -> Database:
-    """A file of the exchange."""
-    with database.write() as cursor:
-        admit(cursor, Exchange.REAL, START)
-    return database
-
-
-def dvol(at: datetime) -> float:
-    """A made-up DVOL, which differs from minute to minute."""
-    minutes = (at - MIDNIGHT) / MINUTE
-    return round(50 + 10 * math.sin(minutes / 90_000) + math.sin(minutes / 7), 4)
-
-
-def record_dvol(database: Database, first: datetime, until: datetime, length: timedelta, currency: str = "BTC") -> None:
-    """Candles that are over by `until`; each has the made-up values of its minutes."""
-    rows = [
-        (opens, opened := dvol(opens), *_ends(opened, closed := dvol(opens + length - MINUTE)), closed)
-        for opens in _steps(first, until, length)
-    ]
-    with database.write() as cursor:
-        EntriesOf(VOLATILITY_INDEX, currency, length // timedelta(seconds=1)).append(cursor, rows)
-
-
-def _ends(opened: float, closed: float) -> tuple[float, float]:
-    return max(opened, closed) + 0.5, min(opened, closed) - 0.5
-
-
-def _steps(first: datetime, until: datetime, length: timedelta) -> Iterator[datetime]:
-    return (first + number * length for number in range((until - first) // length))
-
-
-def record_all_lengths(database: Database, until: datetime = AT) -> None:
-    record_dvol(database, MIDNIGHT - 400 * DAY, until, DAY)
-    record_dvol(database, MIDNIGHT - 40 * DAY, until, HOUR)
-    record_dvol(database, MIDNIGHT - 2 * DAY, until, MINUTE)
-
-
-def record_minutes(database: Database, closes: pd.Series) -> None:
-    """Candles of btc_usd with the closes of a series by minute."""
-    opened = pd.DatetimeIndex(closes.index).tz_localize(None).to_pydatetime()
-    rows = [("btc_usd", at, *4 * [close], 12, 12, 0) for at, close in zip(opened, closes.tolist(), strict=True)]
-    with database.write() as cursor:
-        insert(cursor, "candles_1m", CANDLE, rows)
-        cursor.execute("UPDATE candles_closed SET closed_to = ?", [opened[-1] + MINUTE])
-
-
-def walk(first: datetime, until: datetime, known: float = 1.0) -> pd.Series:
-    """A random walk by minute, of which a share is known."""
-    index = pd.date_range(first, until, freq="min", inclusive="left")
-    noise = np.random.default_rng(1)
-    closes = pd.Series(80_000 * np.exp(np.cumsum(noise.normal(0, 6e-4, len(index)))), index)
-    return closes[noise.random(len(index)) < known]
-
-
-def volatility(closes: pd.Series, start: datetime, end: datetime) -> float:
-    """Realised volatility of [start, end) by pandas, over minutes next to each other."""
-    returns = np.log(closes[closes.index < end]).diff()
-    adjacent = closes[closes.index < end].index.to_series().diff() == MINUTE
-    inside = returns[adjacent & (returns.index >= start)]
-    return float(100 * np.sqrt((inside**2).mean() * 525_600))
 
 
 def asked(database: Database, at: datetime = AT) -> VolatilityAt:
@@ -115,31 +46,31 @@ def test_nothing_is_known_of_an_empty_file(database):
     assert (found.premium_now, found.premium_later) == (None, None)
 
 
-def test_dvol_is_the_close_of_the_newest_minute_with_that_of_a_day_before(known):
-    record_all_lengths(known)
+def test_dvol_is_the_close_of_the_newest_minute_with_that_of_a_day_before(database):
+    record_all_lengths(database, AT)
 
-    found = asked(known)
+    found = asked(database)
 
     assert found.dvol == Known(OVER, dvol(OVER - MINUTE))
     assert found.day_before == Known(OVER - DAY, dvol(OVER - DAY - MINUTE))
     assert found.month_before == Known(START - MONTH, dvol(START - MONTH - MINUTE))
 
 
-def test_a_dvol_without_minutes_is_that_of_the_newest_hour_or_day(known):
-    record_dvol(known, MIDNIGHT - 10 * DAY, AT, DAY)
-    days_only = asked(known)
+def test_a_dvol_without_minutes_is_that_of_the_newest_hour_or_day(database):
+    record_dvol(database, MIDNIGHT - 10 * DAY, AT, DAY)
+    days_only = asked(database)
 
-    record_dvol(known, MIDNIGHT, AT, HOUR)
+    record_dvol(database, MIDNIGHT, AT, HOUR)
 
     assert days_only.dvol == Known(MIDNIGHT, dvol(MIDNIGHT - MINUTE))
-    assert asked(known).dvol == Known(START, dvol(START - MINUTE))
-    assert asked(known).day_before is None
+    assert asked(database).dvol == Known(START, dvol(START - MINUTE))
+    assert asked(database).day_before is None
 
 
-def test_rank_and_percentile_rest_on_the_daily_closes_of_a_year(known):
-    record_all_lengths(known)
+def test_rank_and_percentile_rest_on_the_daily_closes_of_a_year(database):
+    record_all_lengths(database, AT)
 
-    found = asked(known)
+    found = asked(database)
 
     days = [dvol(MIDNIGHT - number * DAY - MINUTE) for number in range(364)]
     now = dvol(OVER - MINUTE)
@@ -149,23 +80,23 @@ def test_rank_and_percentile_rest_on_the_daily_closes_of_a_year(known):
     assert found.standing.percentile == pytest.approx(np.mean(np.array(days) < now))
 
 
-def test_days_that_are_known_are_counted(known):
-    record_dvol(known, MIDNIGHT - 10 * DAY, AT, DAY)
+def test_days_that_are_known_are_counted(database):
+    record_dvol(database, MIDNIGHT - 10 * DAY, AT, DAY)
 
-    found = asked(known).standing
+    found = asked(database).standing
 
     assert found is not None
     assert found.days == 10
 
 
-def test_realised_volatility_and_both_premia_are_those_of_thirty_days(known):
-    record_all_lengths(known)
+def test_realised_volatility_and_both_premia_are_those_of_thirty_days(database):
+    record_all_lengths(database, AT)
     closes = walk(START - 40 * DAY, START + HOUR, known=0.9)
-    record_minutes(known, closes)
+    record_minutes(database, closes)
 
-    found = asked(known)
+    found = asked(database)
 
-    expected = volatility(closes, OVER - MONTH, OVER)
+    expected = realised_by_hand(closes, OVER - MONTH, OVER)
     assert found.realised == pytest.approx(expected)
     assert found.premium_now == pytest.approx(_premium(dvol(OVER - MINUTE), expected))
     assert found.premium_later == pytest.approx(_premium(dvol(START - MONTH - MINUTE), expected))
@@ -176,23 +107,23 @@ def _premium(implied: float, realised: float) -> tuple[float, float]:
 
 
 @pytest.mark.parametrize(("days", "shown"), [(16, True), (14, False)])
-def test_half_of_the_minutes_of_thirty_days_are_enough(known, days, shown):
-    record_minutes(known, walk(AT - days * DAY, AT))
+def test_half_of_the_minutes_of_thirty_days_are_enough(database, days, shown):
+    record_minutes(database, walk(AT - days * DAY, AT))
 
-    found = asked(known)
+    found = asked(database)
 
     assert found.moves.known > 14 * 1440 - 5
     assert (found.realised is not None) == shown
 
 
-def test_the_newest_surface_has_the_dvol_of_its_moment_beside_it(known):
-    record_all_lengths(known)
-    with known.write() as cursor:
+def test_the_newest_surface_has_the_dvol_of_its_moment_beside_it(database):
+    record_all_lengths(database, AT)
+    with database.write() as cursor:
         chains.append(cursor, [chain(START - HOUR), chain(START + MINUTE), chain(AT + MINUTE)])
 
-    found = asked(known)
+    found = asked(database)
 
-    with known.read() as cursor:
+    with database.read() as cursor:
         (row,) = as_of.surfaces(cursor, "BTC", START, AT)
     assert found.surface is not None
     assert (found.surface.ts, found.surface.iv_30d, found.surface.iv_chain_30d) == (START + MINUTE, row[3], row[22])
@@ -200,10 +131,10 @@ def test_the_newest_surface_has_the_dvol_of_its_moment_beside_it(known):
 
 
 @pytest.mark.parametrize("step", [MINUTE, 15 * MINUTE, HOUR, 4 * HOUR, DAY, 7 * DAY])
-def test_bars_of_dvol_are_the_recorded_candles_folded(known, step):
-    record_all_lengths(known)
+def test_bars_of_dvol_are_the_recorded_candles_folded(database, step):
+    record_all_lengths(database, AT)
 
-    with known.read() as cursor:
+    with database.read() as cursor:
         found = dvol_bars(cursor, "BTC", MIDNIGHT - DAY, AT, step)
 
     assert found[-1].close == dvol(OVER - MINUTE)
@@ -217,11 +148,11 @@ def test_bars_of_dvol_are_the_recorded_candles_folded(known, step):
     )
 
 
-def test_a_bar_has_the_extremes_of_its_candles_and_a_missing_one_is_absent(known):
+def test_a_bar_has_the_extremes_of_its_candles_and_a_missing_one_is_absent(database):
     for hour in (0, 1, 2, 8):
-        record_dvol(known, MIDNIGHT + hour * HOUR, MIDNIGHT + (hour + 1) * HOUR, HOUR)
+        record_dvol(database, MIDNIGHT + hour * HOUR, MIDNIGHT + (hour + 1) * HOUR, HOUR)
 
-    with known.read() as cursor:
+    with database.read() as cursor:
         first, third = dvol_bars(cursor, "BTC", MIDNIGHT, AT, 4 * HOUR)
 
     hours = [sorted((dvol(MIDNIGHT + hour * HOUR), dvol(MIDNIGHT + (hour + 1) * HOUR - MINUTE))) for hour in range(3)]
@@ -230,59 +161,63 @@ def test_a_bar_has_the_extremes_of_its_candles_and_a_missing_one_is_absent(known
 
 
 @pytest.mark.parametrize("step", [15 * MINUTE, 4 * HOUR, DAY])
-def test_realised_volatility_over_a_time_is_that_of_the_thirty_days_before_each_point(known, step):
+def test_realised_volatility_over_a_time_is_that_of_the_thirty_days_before_each_point(database, step):
     closes = walk(START - 45 * DAY, AT, known=0.9)
-    record_minutes(known, closes)
+    record_minutes(database, closes)
 
-    with known.read() as cursor:
+    with database.read() as cursor:
         found = realised_by(cursor, "BTC", START - 20 * DAY, AT, step)
 
     assert all(START - 20 * DAY <= at <= AT and (at - MIDNIGHT) % step == timedelta(0) for at, _ in found)
     assert found[-1][0] > AT - step
     for at, value in found[:: max(1, len(found) // 10)]:
         assert (at - MONTH < closes.index[0] and value is None) or value == pytest.approx(
-            volatility(closes, at - MONTH, at)
+            realised_by_hand(closes, at - MONTH, at)
         )
 
 
-def test_surfaces_over_a_time_are_the_last_one_of_each_step(known):
+def test_surfaces_over_a_time_are_the_last_one_of_each_step(database):
     times = [START + number * timedelta(minutes=5) for number in range(12)]
-    with known.write() as cursor:
+    with database.write() as cursor:
         chains.append(cursor, [chain(at, iv=40 + number) for number, at in enumerate(times)])
         chains.append(cursor, [chain(START + MINUTE, "ETH")])
 
-    with known.read() as cursor:
+    with database.read() as cursor:
         found = surfaces_by(cursor, "BTC", times[1], times[10], 15 * MINUTE)
         whole = as_of.surfaces(cursor, "BTC", times[0], times[-1])
+        firsts = [first_surface(cursor, currency) for currency in ("BTC", "ETH", "SOL")]
 
     assert [each.ts for each in found] == [times[number] for number in (2, 5, 8, 9)]
     columns = {row[0]: row for row in whole}
     assert all(each[1:7] == tuple(columns[each.ts][place] for place in (1, 3, 5, 6, 10, 17)) for each in found)
+    assert firsts == [START, START + MINUTE, None]
 
 
-def test_currencies_are_those_with_a_dvol(known):
-    record_dvol(known, MIDNIGHT, MIDNIGHT + HOUR, HOUR, "ETH")
-    record_dvol(known, MIDNIGHT, MIDNIGHT + HOUR, HOUR, "BTC")
+def test_currencies_are_those_with_a_dvol_or_a_chain(database):
+    record_dvol(database, MIDNIGHT, MIDNIGHT + HOUR, HOUR, "ETH")
+    record_dvol(database, MIDNIGHT, MIDNIGHT + HOUR, HOUR, "BTC")
+    with database.write() as cursor:
+        chains.append(cursor, [chain(START, name) for name in ("BTC", "SOL", "SOL_USDC")])
 
-    with known.read() as cursor:
-        assert currencies(cursor) == ["BTC", "ETH"]
+    with database.read() as cursor:
+        assert currencies(cursor) == ["BTC", "ETH", "SOL"]
 
 
-def test_nothing_later_has_a_part_in_an_answer(known):
-    record_all_lengths(known)
+def test_nothing_later_has_a_part_in_an_answer(database):
+    record_all_lengths(database, AT)
     closes = walk(AT - 40 * DAY, AT + DAY)
-    record_minutes(known, closes[closes.index < AT - MINUTE])
-    append(known, Tick("btc_usd", AT - timedelta(seconds=50), 80_000.0))
-    with known.write() as cursor:
+    record_minutes(database, closes[closes.index < AT - MINUTE])
+    append(database, Tick("btc_usd", AT - timedelta(seconds=50), 80_000.0))
+    with database.write() as cursor:
         chains.append(cursor, [chain(START)])
-    before = every_answer(known)
+    before = every_answer(database)
 
-    record_all_lengths(known, AT + DAY)
-    append(known, Tick("btc_usd", AT + MINUTE, 90_000.0), Tick("btc_usd", AT + timedelta(seconds=1), 70_000.0))
-    with known.write() as cursor:
+    record_all_lengths(database, AT + DAY)
+    append(database, Tick("btc_usd", AT + MINUTE, 90_000.0), Tick("btc_usd", AT + timedelta(seconds=1), 70_000.0))
+    with database.write() as cursor:
         chains.append(cursor, [chain(AT), chain(AT + HOUR)])
 
-    assert every_answer(known) == before
+    assert every_answer(database) == before
 
 
 def every_answer(database: Database) -> list[object]:

@@ -1,0 +1,227 @@
+"""Volatility: DVOL, what was realised, and what the option chains say at constant maturities."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from pages.common import access, moments, ranges
+from pages.common.chart.component import live_chart
+from pages.common.choices import one_of
+from pages.common.drawn import drawn_once
+from pages.common.failed import NOTHING_YET, empty, part
+from pages.common.figures import charts, volatility_charts
+from pages.common.figures.gap_marks import add_marks
+from pages.common.live import show
+from pages.common.reads.recorded import offered_currencies
+from pages.common.reads.volatility import BARS, Past, Surfaces, known_currencies, read_now, read_past, read_surfaces
+from pages.common.words import gap_text, text, volatility_text
+from pages.common.words.clock import Clock
+from store.health.status import stale_after_s
+from store.market.reads.volatility import VolatilityAt
+
+DEFAULT = "1y"
+CARDS_HEIGHT, DVOL_HEIGHT, CHART_HEIGHT = 200, 380, 300
+DVOL_PERIOD_S = 60
+
+
+def toolbar() -> tuple[str, str]:
+    currencies = offered_currencies(known_currencies)
+    if not currencies:
+        return "", DEFAULT
+    with st.container(horizontal=True):
+        currency = one_of("Currency", currencies, currencies[0], key="currency")
+        return currency, ranges.choose_live_span(list(BARS), DEFAULT)
+
+
+def shown(currency: str, span: str) -> None:
+    if not currency:
+        part("The list of markets", known_currencies, no_market)
+        return
+    part("Volatility", lambda: read_now(currency), cards, about=currency, height=CARDS_HEIGHT)
+    part("DVOL", lambda: read_past(currency, span), past, about=(currency, span), height=DVOL_HEIGHT)
+    part(
+        "Option chains", lambda: read_surfaces(currency, span), chains, about=(currency, span), height=2 * CHART_HEIGHT
+    )
+
+
+def no_market(currencies: list[str]) -> None:
+    if currencies:
+        st.rerun()  # the choices are drawn anew
+    empty("No market is recorded: TICKWELL_MARKETS=none.", ":material/block:")
+
+
+def cards(found: VolatilityAt | None) -> None:
+    if found is None:
+        empty("No market is recorded yet.")
+        return
+    with st.grid(4, min_column_width=160):
+        with card("dvol", volatility_text.how_dvol(found)):
+            dvol_card(found)
+        with card("standing", volatility_text.how_standing()):
+            standing_card(found)
+        with card("realised", volatility_text.how_realised(found)):
+            realised_card(found)
+        with card("premium", volatility_text.how_premium(found)):
+            premium_card(found)
+    chain_line(found)
+
+
+@contextmanager
+def card(key: str, how: str) -> Iterator[None]:
+    """A card, which opens to how its numbers are computed."""
+    with st.container(border=True, height="stretch", key=f"card-{key}"):
+        yield
+        explained(key, how)
+
+
+def explained(key: str, how: str) -> None:
+    with st.popover("How it is computed", icon=":material/function:", type="tertiary", key=f"how-{key}"):
+        st.markdown(how)
+
+
+def dvol_card(found: VolatilityAt) -> None:
+    if found.dvol is None:
+        st.metric("DVOL", None)
+        st.caption("No DVOL yet: the exchange's history comes within minutes of the first start")
+        return
+    change = None if found.day_before is None else round(found.dvol.value - found.day_before.value, 2)
+    st.metric(
+        "DVOL",
+        volatility_text.percent(found.dvol.value),
+        None if change is None else volatility_text.signed(change),
+        delta_color="off",
+        delta_arrow="auto" if change else "off",
+        delta_description=None if change is None else "points in 24 h",
+    )
+    st.caption(aged(found.dvol.ts, stale_after_s(DVOL_PERIOD_S)))
+
+
+def standing_card(found: VolatilityAt) -> None:
+    its = found.standing
+    st.metric("IV rank", None if its is None or its.rank is None else f"{100 * its.rank:.0f} %")
+    st.caption(f"Percentile {100 * its.percentile:.0f} %, of {text.count(its.days, 'day')}" if its else "No day yet")
+
+
+def realised_card(found: VolatilityAt) -> None:
+    st.metric("Realised, 30 d", None if found.realised is None else volatility_text.percent(found.realised))
+    st.caption(volatility_text.minutes_known(found))
+
+
+def premium_card(found: VolatilityAt) -> None:
+    """DVOL less realised volatility: two numbers that are never mixed."""
+    now, later = found.premium_now, found.premium_later
+    st.metric("Premium now, points", None if now is None else volatility_text.signed(now.points))
+    st.caption(f"Known later: {volatility_text.signed(later.points)}" if later else "Needs realised volatility")
+
+
+def chain_line(found: VolatilityAt) -> None:
+    """Our chain's volatility for 30 days beside DVOL of the same moment."""
+    its, dvol = found.surface, found.dvol_of_surface
+    if its is None or its.iv_chain_30d is None or dvol is None:
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(volatility_text.chain_against_dvol(its.iv_chain_30d, dvol.value), width="content")
+        st.caption(aged(its.ts, chain_stale_after_s()), width="content")
+        explained("chain", volatility_text.how_chain())
+
+
+def aged(ts: datetime, stale_s: float) -> str:
+    """How old something is, and its time; marked when that is too old."""
+    age = max(moments.now() - ts, timedelta())
+    words = text.age_at(age, ts.astimezone(text.zone()))
+    return f":orange[:material/schedule:] Stale, {words}" if age.total_seconds() > stale_s else words
+
+
+def chain_stale_after_s() -> float:
+    """Two periods, and the seconds that a chain takes to come."""
+    return 2 * access.settings().options_seconds + 10
+
+
+def past(found: Past) -> None:
+    if not found.bars:
+        empty(f"No DVOL of {found.currency} is recorded in this range yet.")
+        return
+    st.header("DVOL and realised volatility", anchor=False)
+    zone = text.zone()
+    clock = Clock.over(found.start, found.end, zone)
+    figure, alt = drawn_once("dvol", found, zone, lambda: dvol_figure(found, clock))
+    live_chart(figure, key="dvol", view=f"{found.currency} {found.interval} {zone.key}", alt=alt, height=DVOL_HEIGHT)
+    words = [f"Candles of {text.span(found.interval)}."]
+    first = next((at for at, value in found.realised if value is not None), None)
+    if first is None:
+        words.append("Realised volatility begins once half of the minutes of 30 days are recorded.")
+    elif first > found.start + found.interval:
+        words.append(f"Realised volatility is known since {text.moment(first, clock.zone)}.")
+    st.caption(" ".join([*words, clock.note]))
+
+
+def dvol_figure(found: Past, clock: Clock) -> tuple[go.Figure, str]:
+    """The chart of DVOL, and what it shows in words."""
+    figure = volatility_charts.dvol(found.bars, found.realised, found.interval, clock.zone)
+    charts.set_range(figure, found.start, found.end, clock.zone)
+    return figure, volatility_charts.describe_dvol(found.bars, found.realised)
+
+
+def chains(found: Surfaces) -> None:
+    st.header("Option chains at constant maturities", anchor=False)
+    if not found.points:
+        empty(*no_chains(found))
+        return
+    zone = text.zone()
+    clock = Clock.over(found.start, found.end, zone)
+    view = f"{found.currency} {found.start} {zone.key}"
+    st.markdown("**IV at the money**")
+    figure, alt = drawn_once("at-the-money", found, zone, lambda: at_the_money(found, clock))
+    live_chart(figure, key="at-the-money", view=view, alt=alt, height=CHART_HEIGHT)
+    explained("at-the-money", volatility_text.how_at_the_money())
+    st.markdown("**Skew and smile of 25 delta at 30 days, in points**")
+    figure, alt = drawn_once("skews", found, zone, lambda: skews(found, clock))
+    live_chart(figure, key="skews", view=view, alt=alt, height=CHART_HEIGHT)
+    explained("skews", volatility_text.how_skews())
+    st.caption(" ".join(about_chains(found, clock)))
+
+
+def no_chains(found: Surfaces) -> tuple[str, str]:
+    """Why there are no chains, with an icon."""
+    seconds = access.settings().options_seconds
+    if not seconds:
+        return "Option chains aren't recorded: TICKWELL_OPTIONS_SECONDS=0.", ":material/block:"
+    if found.since is None:
+        return f"No option chain yet. One is due every {text.span(timedelta(seconds=seconds))}.", NOTHING_YET
+    return (
+        f"No option chain in this range. They are recorded since {text.moment(found.since, text.zone())}.",
+        NOTHING_YET,
+    )
+
+
+def at_the_money(found: Surfaces, clock: Clock) -> tuple[go.Figure, str]:
+    figure = volatility_charts.at_the_money(found.points, found.gaps, found.step, clock.zone)
+    return finished(figure, found, clock), volatility_charts.describe_at_the_money(found.points)
+
+
+def skews(found: Surfaces, clock: Clock) -> tuple[go.Figure, str]:
+    figure = volatility_charts.skews(found.points, found.gaps, found.step, clock.zone)
+    return finished(figure, found, clock), volatility_charts.describe_skews(found.points)
+
+
+def finished(figure: go.Figure, found: Surfaces, clock: Clock) -> go.Figure:
+    charts.set_range(figure, found.start, found.end, clock.zone)
+    add_marks(figure, found.gaps, found.start, found.end, clock.zone)
+    return figure
+
+
+def about_chains(found: Surfaces, clock: Clock) -> list[str]:
+    words = []
+    if found.since and found.start <= found.since:
+        words.append(f"Chains are recorded since {text.moment(found.since, clock.zone)}.")
+    if found.gaps:
+        words.append(f"{gap_text.fates(found.gaps)}.")
+    if not access.settings().options_seconds:
+        words.append("Option chains aren't recorded any more: TICKWELL_OPTIONS_SECONDS=0.")
+    return [*words, clock.note]
+
+
+show(toolbar, shown, lambda *_: access.SELDOM)
