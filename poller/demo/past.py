@@ -1,4 +1,4 @@
-"""The past of a demo's market: futures and chains before its first run, as if a recorder had stored them.
+"""The past of a demo's market: futures, chains and prices before its first run, as if a recorder had stored them.
 
 The exchange keeps no past of its chains, and neither does the simulator. A second simulator, whose clock stands in the
 past, is asked as a recorder asks, so a demo shows a market at once.
@@ -25,6 +25,9 @@ from store.file.exchange import refuse_another
 from store.instants import EPOCH
 from store.kinds import FUTURES, OPTIONS, Kind, kind_of
 from store.ledger import arrivals, runs
+from store.market.instruments import usd_index
+
+from .minutes import REACH, make_minutes
 
 log = logging.getLogger("tickwell.recorder")
 
@@ -85,6 +88,7 @@ async def make_past(
     store_wait_s: float,
     parts: Sequence[Part] = PARTS,
     first_pages_s: float = _FIRST_PAGES_S,
+    minutes_reach: timedelta = REACH,
 ) -> bool:
     """Store what is not there yet of the time before the first run. The next start goes on after a failure.
 
@@ -95,27 +99,41 @@ async def make_past(
         store_wait_s: the longest wait for a lease.
         parts: what is stored, in this order.
         first_pages_s: the pause after the first part.
+        minutes_reach: how far back the prices of the markets' indexes go.
 
     Returns:
         Whether all of it is there.
     """
 
+    def began() -> datetime:
+        with database.read(store_wait_s) as cursor:
+            return runs.runs(cursor)[0].started_at
+
     def missing(some: Sequence[Part]) -> list[tuple[Feed, list[datetime]]]:
         with database.read(store_wait_s) as cursor:
-            first_run = runs.runs(cursor)[0].started_at
             return list(_missing(feeds, some, first_run, arrivals.before(cursor, first_run)))
 
     try:
+        first_run = await in_thread(began, _THREAD)
         if found := await in_thread(partial(missing, parts[:1]), _THREAD):
             await _make(found, database, quiet, store_wait_s)
             await asyncio.sleep(first_pages_s)
         if found := await in_thread(partial(missing, parts), _THREAD):
             await _make(found, database, quiet, store_wait_s)
             log.info("the past of the demo's market is made up")
+        await make_minutes(
+            _indexes(feeds), database, first_run, quiet=quiet, store_wait_s=store_wait_s, reach=minutes_reach
+        )
     except StoreError as error:
         log.warning("the past of the demo's market comes with the next start: %s", error)
         return False
     return True
+
+
+def _indexes(feeds: Sequence[Feed]) -> list[str]:
+    """The indexes of the currencies that have a market."""
+    names = {usd_index(FUTURES.end(feed.name)) for feed in feeds if kind_of(feed.name) is FUTURES}
+    return [feed.name for feed in feeds if feed.name in names]
 
 
 def _missing(

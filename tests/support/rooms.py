@@ -45,7 +45,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "simulator.truth": set(),
         "feeds": {"timing", "exchange", "exchange.market"},
         "journal": {"timing", "alerts", "feeds"},
-        "demo": {"timing", "exchange", "feeds", "simulator"},
+        "demo": {"timing", "exchange", "feeds", "simulator", "simulator.truth"},
         "recorder": {"timing", "network", "exchange", "feeds", "history", "alerts", "journal", "demo"},
         "commands": {"network", "alerts", "feeds", "recorder", "simulator"},
     },

@@ -15,14 +15,16 @@ from poller.feeds.futures import future_feed
 from poller.feeds.index import index_feeds
 from poller.feeds.options import option_feeds
 from poller.recorder.recorder import Recorder
+from poller.simulator.truth.prices import price
 from settings import Settings
 from store.file.database import Database
 from store.kinds import FUTURES, OPTIONS
 from store.ledger import arrivals, runs
 from store.ledger.coverage import coverage
-from store.models import Run
+from store.models import Run, to_column
 from tests.conftest import START, wait_until
 from tests.support.market import chain
+from tests.support.stored import stored
 
 SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)
 FEEDS = (
@@ -42,7 +44,15 @@ def begun(database: Database) -> Database:
 
 
 def make(database: Database, parts: Sequence[Part] = SHORT, feeds: Sequence[Feed] = FEEDS) -> bool:
-    past = make_past(feeds, database, quiet=contextlib.nullcontext, store_wait_s=0.5, parts=parts, first_pages_s=0)
+    past = make_past(
+        feeds,
+        database,
+        quiet=contextlib.nullcontext,
+        store_wait_s=0.5,
+        parts=parts,
+        first_pages_s=0,
+        minutes_reach=12 * HOUR,
+    )
     return asyncio.run(past)
 
 
@@ -73,6 +83,26 @@ def test_a_chain_is_the_one_that_a_recorder_would_have_stored(begun: Database, t
 
     for table in ("options", "smiles", "surfaces"):
         assert rows(begun, table) == rows(recorded, table) != []
+
+
+def test_the_index_of_a_market_has_a_price_at_each_minute_before_the_first_run(begun: Database):
+    make(begun, [])
+
+    found = stored(begun)
+    assert [tick.ts for tick in found] == [START - minutes * timedelta(minutes=1) for minutes in range(720, 0, -1)]
+    assert all(tick.price == price("btc_usd", tick.ts) and tick.source == "simulator" for tick in found[::60])
+
+
+def test_prices_that_are_there_are_not_made_again(begun: Database):
+    make(begun, [])
+    with begun.write() as cursor:
+        cursor.execute(
+            "DELETE FROM ticks WHERE ts > ? ", [to_column(START - 6 * HOUR)]
+        )  # the start of the newer part stays
+
+    make(begun, [])
+
+    assert len(stored(begun)) == 361
 
 
 def test_it_adds_no_due_slot_and_no_gap(begun: Database):
