@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import partial
 
 import plotly.graph_objects as go
 import streamlit as st
@@ -16,11 +17,21 @@ from pages.common.figures import charts, volatility_charts
 from pages.common.figures.gap_marks import add_marks
 from pages.common.live import show
 from pages.common.reads.recorded import offered_currencies
-from pages.common.reads.volatility import BARS, Past, Surfaces, known_currencies, read_now, read_past, read_surfaces
-from pages.common.words import gap_text, text, volatility_text
+from pages.common.reads.volatility import (
+    BARS,
+    Cone,
+    Past,
+    Surfaces,
+    known_currencies,
+    read_cone,
+    read_now,
+    read_past,
+    read_surfaces,
+)
+from pages.common.words import gap_text, tables, text, volatility_text
 from pages.common.words.clock import Clock
 from store.health.status import stale_after_s
-from store.market.reads.volatility import VolatilityAt
+from store.market.reads.volatility import CONE_D, VolatilityAt
 
 DEFAULT = "1y"
 CARDS_HEIGHT, DVOL_HEIGHT, CHART_HEIGHT = 200, 380, 300
@@ -40,11 +51,12 @@ def shown(currency: str, span: str) -> None:
     if not currency:
         part("The list of markets", known_currencies, no_market)
         return
-    part("Volatility", lambda: read_now(currency), cards, about=currency, height=CARDS_HEIGHT)
+    now = part("Volatility", lambda: read_now(currency), cards, about=currency, height=CARDS_HEIGHT)
     part("DVOL", lambda: read_past(currency, span), past, about=(currency, span), height=DVOL_HEIGHT)
     part(
         "Option chains", lambda: read_surfaces(currency, span), chains, about=(currency, span), height=2 * CHART_HEIGHT
     )
+    part("The cone", lambda: read_cone(currency), partial(cone, now=now), about=currency)
 
 
 def no_market(currencies: list[str]) -> None:
@@ -222,6 +234,31 @@ def about_chains(found: Surfaces, clock: Clock) -> list[str]:
     if not access.settings().options_seconds:
         words.append("Option chains aren't recorded any more: TICKWELL_OPTIONS_SECONDS=0.")
     return [*words, clock.note]
+
+
+def cone(found: Cone, now: VolatilityAt | None) -> None:
+    """Realised volatility of the last year by its length, with the IV at the money of the same length; none unknown."""
+    rows = [(days, band) for days, band in zip(CONE_D, found.bands, strict=False) if band is not None]
+    if not rows:
+        return
+    st.header("Cone", anchor=False)
+    surface = now and now.surface
+    st.dataframe(
+        {
+            "Over": [f"{days} d" for days, _ in rows],
+            "Lowest": [band.low for _, band in rows],
+            "25 %": [band.quarter for _, band in rows],
+            "Median": [band.median for _, band in rows],
+            "75 %": [band.three_quarters for _, band in rows],
+            "Highest": [band.high for _, band in rows],
+            "IV now": [surface and getattr(surface, f"iv_{days}d") for days, _ in rows],
+            "Days": [band.days for _, band in rows],
+        },
+        column_config=dict.fromkeys(("Lowest", "25 %", "Median", "75 %", "Highest", "IV now"), tables.PERCENT),
+        hide_index=True,
+    )
+    st.caption("Realised volatility at the ends of the last 365 days, and IV at the money for as long.")
+    explained("cone", volatility_text.how_cone())
 
 
 show(toolbar, shown, lambda *_: access.SELDOM)

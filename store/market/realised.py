@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
+from statistics import quantiles
 from typing import NamedTuple
 
 METHOD = 1
@@ -48,6 +49,22 @@ class Premium(NamedTuple):
 
     points: float
     variance: float
+
+
+class Band(NamedTuple):
+    """How realised volatility was spread over some days, in percent a year.
+
+    Attributes:
+        low, quarter, median, three_quarters, high: the quantiles of 0, 0.25, 0.5, 0.75 and 1, linear between values.
+        days: the number of values.
+    """
+
+    low: float
+    quarter: float
+    median: float
+    three_quarters: float
+    high: float
+    days: int
 
 
 def square(before: float, close: float) -> float:
@@ -99,6 +116,15 @@ def rolling(steps: Sequence[Moves], window: int, due: int) -> list[float | None]
         realised(Moves(max(0.0, squares[end] - squares[start]), known[end] - known[start]), due)
         for start, end in windows
     ]
+
+
+def band(values: Iterable[float | None]) -> Band | None:
+    """The spread of the known ones of some values; None without any."""
+    known = sorted(value for value in values if value is not None)
+    if not known:
+        return None
+    quarter, median, three_quarters = quantiles(known, method="inclusive") if len(known) > 1 else 3 * known
+    return Band(known[0], quarter, median, three_quarters, known[-1], len(known))
 
 
 def standing(now: float, closes: Sequence[float]) -> Standing | None:

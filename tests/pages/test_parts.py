@@ -35,7 +35,7 @@ PARTS = {
     ("history", "gaps"): ["Gaps"],
     ("history", "alert_events"): ["Alerts"],
     ("volatility", "volatility_index"): ["Volatility", "DVOL"],
-    ("volatility", "candles_1m"): ["Volatility", "DVOL"],
+    ("volatility", "candles_1m"): ["Volatility", "DVOL", "The cone"],
     ("volatility", "surfaces"): ["Volatility", "Option chains"],
     ("volatility", "gaps"): ["Option chains"],
     ("quality", "gaps"): ["Coverage"],

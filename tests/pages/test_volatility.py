@@ -268,6 +268,35 @@ def test_the_address_chooses_currency_and_range(open_page, database, minute):
     assert "DVOL from" in chart(page, "dvol")["alt"]
 
 
+def test_the_cone_has_what_was_realised_over_each_length_beside_the_iv_of_now(open_page, database, minute):
+    record_all_lengths(database, minute)
+    record_chains(database, minute - timedelta(minutes=2))
+    closes = walk(floor(minute, DAY) - 16 * DAY, minute)
+    record_minutes(database, closes)
+
+    page = open_page("volatility")
+
+    table = page.dataframe[0].value
+    midnight = floor(minute, DAY)
+    of_weeks = [
+        realised_by_hand(closes, end - 7 * DAY, end) for end in (midnight - number * DAY for number in range(13))
+    ]
+    assert list(table["Over"]) == ["7 d", "30 d"]
+    assert table.iloc[0, 1:6].tolist() == pytest.approx(np.quantile(of_weeks, [0, 0.25, 0.5, 0.75, 1]).tolist())
+    assert list(table["Days"]) == [13, 1]
+    with database.read() as cursor:
+        ((_, week, _, month, *_),) = as_of.surfaces(cursor, "BTC", minute - HOUR, minute)
+    assert table["IV now"].tolist() == pytest.approx([week, month])
+
+
+def test_without_realised_volatility_there_is_no_cone(open_page, database, minute):
+    record_all_lengths(database, minute)
+
+    page = open_page("volatility")
+
+    assert not page.dataframe
+
+
 def test_all_begins_with_the_first_candle(open_page, database, minute):
     record_all_lengths(database, minute)
 

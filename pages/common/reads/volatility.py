@@ -16,8 +16,10 @@ from store.ledger.gaps import ledger
 from store.market.reads import volatility
 from store.market.reads.dvol import DvolCandle
 from store.market.reads.volatility import Point, VolatilityAt
+from store.market.realised import Band
 from store.models import Gap
 from store.prices.bars import nice_interval
+from store.prices.candles import floor
 
 BARS = {"1d": 15 * MINUTE, "1w": HOUR, "1M": 4 * HOUR, "1y": DAY, "All": 7 * DAY}
 """The ranges of the page, and the interval of the bars of DVOL in each of them."""
@@ -62,6 +64,13 @@ class Surfaces:
     gaps: Sequence[Gap] = ()
 
 
+@dataclass(frozen=True)
+class Cone:
+    """How realised volatility was spread in the year before a midnight in UTC: a band for each of `CONE_D`."""
+
+    bands: Sequence[Band | None] = ()
+
+
 def known_currencies() -> list[str]:
     """The currencies that are configured or have a recorded DVOL, configured ones first.
 
@@ -89,6 +98,16 @@ def read_past(currency: str, span: str) -> Past:
     """
     settings()
     return _past(currency, span, this_minute())
+
+
+def read_cone(currency: str) -> Cone:
+    """How realised volatility was spread in the last year.
+
+    Raises:
+        StoreError: the database can't be read; one that does not exist yet is not an error.
+    """
+    settings()
+    return _cone(currency, floor(this_minute(), DAY))
 
 
 def read_surfaces(currency: str, span: str) -> Surfaces:
@@ -130,6 +149,15 @@ def _past(currency: str, span: str, at: datetime) -> Past:
             return Past(currency, first, at, interval, bars, realised)
     except NoDatabaseError:
         return Past(currency, start, at, interval)
+
+
+@st.cache_resource(ttl="10m", max_entries=8, show_spinner=False)  # imports may change it
+def _cone(currency: str, midnight: datetime) -> Cone:
+    try:
+        with database().read() as cursor:
+            return Cone(volatility.cone(cursor, currency, midnight))
+    except NoDatabaseError:
+        return Cone()
 
 
 @st.cache_resource(ttl="120s", max_entries=16, show_spinner=False)

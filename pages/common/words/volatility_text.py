@@ -100,3 +100,12 @@ def how_skews() -> str:
         "between the two expiries around 30 days.\n\n"
         f"Source: `surfaces`, columns `rr25_30d` and `bf25_30d`. {_OF_CHAINS}"
     )
+
+
+def how_cone() -> str:
+    return (
+        "For each length, realised volatility is taken at the end of each of the last 365 days, at 24:00 UTC. Days on "
+        "which less than half of the minutes of the length are known are left out. The columns are the quantiles 0, "
+        "0.25, 0.5, 0.75 and 1 of these values, linear between two of them.\n\n"
+        f"Source: `candles_1m`; `surfaces` for IV. {_OWN}"
+    )

@@ -15,9 +15,11 @@ from store.file.rows import execute
 from store.instants import DAY, HOUR, MINUTE
 from store.market.instruments import usd_index
 from store.market.realised import (
+    Band,
     Moves,
     Premium,
     Standing,
+    band,
     premium,
     realised,
     rolling,
@@ -36,6 +38,9 @@ MONTH, YEAR = 30 * DAY, 365 * DAY
 
 DUE = MONTH // MINUTE
 """The returns of 30 days."""
+
+CONE_D = (7, 30, 90, 180)
+"""The days that the bands of a cone look back on, and the maturities that stand beside them."""
 
 # DVOL of an instant is the close of a candle that ended up to its length and this time before it.
 _LATE = 10 * MINUTE
@@ -210,6 +215,21 @@ def realised_by(
     values = rolling(moves_by(cursor, usd_index(currency), first, end, step), MONTH // step, DUE)
     points = ((first + number * step, value) for number, value in enumerate(values, start=1))
     return [(at, value) for at, value in points if start <= at <= end]
+
+
+def cone(cursor: DuckDBPyConnection, currency: str, at: datetime) -> list[Band | None]:
+    """How realised volatility over each of `CONE_D` was spread at the ends of the 365 UTC days before an instant.
+
+    None where it is known at no end of a day.
+
+    Args:
+        cursor: of a read lease.
+        currency: such as "BTC".
+        at: aware.
+    """
+    end = floor(at, DAY)
+    days = moves_by(cursor, usd_index(currency), end - YEAR - max(CONE_D) * DAY, end, DAY)
+    return [band(rolling(days, window, window * DAY // MINUTE)[-(YEAR // DAY) :]) for window in CONE_D]
 
 
 def surfaces_by(

@@ -13,6 +13,7 @@ from store.market.realised import (
     MINUTES_A_DAY,
     Moves,
     Standing,
+    band,
     moves_of,
     premium,
     realised,
@@ -67,6 +68,15 @@ def test_a_rolling_volatility_is_that_of_the_steps_up_to_each_one(days, window):
     expected = 100 * np.sqrt(sums["squares"].clip(lower=0) / sums["count"] * 525_600)
     expected = expected.where((sums["count"] > 0) & (2 * sums["count"] >= window * 1440))
     assert [math.nan if each is None else each for each in found] == pytest.approx(expected, nan_ok=True, abs=1e-3)
+
+
+@given(values=st.lists(st.none() | st.floats(1, 200), max_size=50))
+def test_a_band_has_the_quantiles_of_what_is_known(values):
+    found = band(values)
+
+    known = [value for value in values if value is not None]
+    expected = [*np.quantile(known, [0, 0.25, 0.5, 0.75, 1]), len(known)] if known else None
+    assert found == (expected if expected is None else pytest.approx(tuple(expected)))
 
 
 @given(now=st.floats(10, 200), closes=CLOSES)

@@ -15,6 +15,7 @@ from store.market.reads.volatility import (
     YEAR,
     Known,
     VolatilityAt,
+    cone,
     currencies,
     dvol_bars,
     first_surface,
@@ -176,6 +177,19 @@ def test_realised_volatility_over_a_time_is_that_of_the_thirty_days_before_each_
         )
 
 
+def test_a_cone_is_the_spread_of_what_was_realised_at_the_ends_of_the_days(database):
+    closes = walk(MIDNIGHT - 40 * DAY, AT)
+    record_minutes(database, closes)
+
+    with database.read() as cursor:
+        week, month, quarter, half_a_year = cone(cursor, "BTC", AT)
+
+    ends = [MIDNIGHT - number * DAY for number in range(37)]  # half of a week is enough
+    of_weeks = [realised_by_hand(closes, end - 7 * DAY, end) for end in ends]
+    assert week == pytest.approx((*np.quantile(of_weeks, [0, 0.25, 0.5, 0.75, 1]), 37))
+    assert (month and month.days, quarter, half_a_year) == (25, None, None)  # fifteen days lack their first return
+
+
 def test_surfaces_over_a_time_are_the_last_one_of_each_step(database):
     times = [START + number * timedelta(minutes=5) for number in range(12)]
     with database.write() as cursor:
@@ -228,4 +242,5 @@ def every_answer(database: Database) -> list[object]:
             dvol_bars(cursor, "BTC", AT - DAY, AT, 15 * MINUTE),
             realised_by(cursor, "BTC", AT - DAY, AT, 15 * MINUTE),
             surfaces_by(cursor, "BTC", AT - DAY, AT, HOUR),
+            cone(cursor, "BTC", AT),
         ]
