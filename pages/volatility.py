@@ -35,7 +35,6 @@ from store.market.reads.volatility import CONE_D, VolatilityAt
 
 DEFAULT = "1y"
 CARDS_HEIGHT, DVOL_HEIGHT, CHART_HEIGHT = 200, 380, 300
-DVOL_PERIOD_S = 60
 
 
 def toolbar() -> tuple[str, str]:
@@ -54,7 +53,11 @@ def shown(currency: str, span: str) -> None:
     now = part("Volatility", lambda: read_now(currency), cards, about=currency, height=CARDS_HEIGHT)
     part("DVOL", lambda: read_past(currency, span), past, about=(currency, span), height=DVOL_HEIGHT)
     part(
-        "Option chains", lambda: read_surfaces(currency, span), chains, about=(currency, span), height=2 * CHART_HEIGHT
+        "Option chains",
+        lambda: read_surfaces(currency, span),
+        partial(chains, span=span),
+        about=(currency, span),
+        height=2 * CHART_HEIGHT,
     )
     part("The cone", lambda: read_cone(currency), partial(cone, now=now), about=currency)
 
@@ -108,13 +111,13 @@ def dvol_card(found: VolatilityAt) -> None:
         delta_arrow="auto" if change else "off",
         delta_description=None if change is None else "points in 24 h",
     )
-    st.caption(aged(found.dvol.ts, stale_after_s(DVOL_PERIOD_S)))
+    st.caption(aged(found.dvol.ts, stale_after_s(max(60, access.settings().market_seconds))))
 
 
 def standing_card(found: VolatilityAt) -> None:
     its = found.standing
-    st.metric("IV rank", None if its is None or its.rank is None else f"{100 * its.rank:.0f} %")
-    st.caption(f"Percentile {100 * its.percentile:.0f} %, of {text.count(its.days, 'day')}" if its else "No day yet")
+    st.metric("IV rank", None if its is None or its.rank is None else text.share(its.rank))
+    st.caption(f"Percentile {text.share(its.percentile)}, of {text.count(its.days, 'day')}" if its else "No day yet")
 
 
 def realised_card(found: VolatilityAt) -> None:
@@ -124,9 +127,9 @@ def realised_card(found: VolatilityAt) -> None:
 
 def premium_card(found: VolatilityAt) -> None:
     """DVOL less realised volatility: two numbers that are never mixed."""
-    now, later = found.premium_now, found.premium_later
+    now = found.premium_now
     st.metric("Premium now, points", None if now is None else volatility_text.signed(now.points))
-    st.caption(f"Known later: {volatility_text.signed(later.points)}" if later else "Needs realised volatility")
+    st.caption(volatility_text.known_later(found))
 
 
 def chain_line(found: VolatilityAt) -> None:
@@ -177,14 +180,14 @@ def dvol_figure(found: Past, clock: Clock) -> tuple[go.Figure, str]:
     return figure, volatility_charts.describe_dvol(found.bars, found.realised)
 
 
-def chains(found: Surfaces) -> None:
+def chains(found: Surfaces, span: str) -> None:
     st.header("Option chains at constant maturities", anchor=False)
     if not found.points:
         empty(*no_chains(found))
         return
     zone = text.zone()
     clock = Clock.over(found.start, found.end, zone)
-    view = f"{found.currency} {found.start} {zone.key}"
+    view = f"{found.currency} {span} {zone.key}"
     st.markdown("**IV at the money**")
     figure, alt = drawn_once("at-the-money", found, zone, lambda: at_the_money(found, clock))
     live_chart(figure, key="at-the-money", view=view, alt=alt, height=CHART_HEIGHT)
@@ -251,10 +254,10 @@ def cone(found: Cone, now: VolatilityAt | None) -> None:
             "Median": [band.median for _, band in rows],
             "75 %": [band.three_quarters for _, band in rows],
             "Highest": [band.high for _, band in rows],
-            "IV now": [surface and getattr(surface, f"iv_{days}d") for days, _ in rows],
+            "IV at the money": [surface and getattr(surface, f"iv_{days}d") for days, _ in rows],
             "Days": [band.days for _, band in rows],
         },
-        column_config=dict.fromkeys(("Lowest", "25 %", "Median", "75 %", "Highest", "IV now"), tables.PERCENT),
+        column_config=dict.fromkeys(("Lowest", "25 %", "Median", "75 %", "Highest", "IV at the money"), tables.PERCENT),
         hide_index=True,
     )
     st.caption("Realised volatility at the ends of the last 365 days, and IV at the money for as long.")

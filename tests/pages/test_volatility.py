@@ -1,6 +1,7 @@
 """Volatility in each of its states: its numbers equal an independent calculation."""
 
 import base64
+import math
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -88,7 +89,7 @@ def test_the_numbers_of_the_cards_are_those_by_hand(open_page, database, minute)
     before = dvol(floor(minute - 30 * DAY, HOUR) - MINUTE)
     assert metrics(page) == {
         "DVOL": f"{now:.2f} %",
-        "IV rank": f"{100 * (now - low) / (high - low):.0f} %",
+        "IV rank": f"{math.floor(1e4 * (now - low) / (high - low)) / 100:.2f} %",
         "Realised, 30 d": f"{realised:.2f} %",
         "Premium now, points": f"{now - realised:+.2f}",
     }
@@ -96,7 +97,7 @@ def test_the_numbers_of_the_cards_are_those_by_hand(open_page, database, minute)
     age, percentile, known, later = captions(page)[:4]
     assert age.endswith(f"old, {minute:%H:%M:%S}")
     assert "Stale" not in age
-    assert percentile == f"Percentile {100 * np.mean(days < now):.0f} %, of 364 days"
+    assert percentile == f"Percentile {math.floor(1e4 * np.mean(days < now)) / 100:.2f} %, of 364 days"
     assert known.endswith(" of 43,200 minutes known")
     assert later == f"Known later: {before - realised:+.2f}"
 
@@ -204,6 +205,25 @@ def test_an_old_dvol_and_an_old_chain_are_marked_stale(open_page, database, minu
     assert len(stale) == 2
 
 
+def test_a_recorder_that_asks_seldom_has_no_stale_dvol(open_page, database, minute, monkeypatch):
+    monkeypatch.setenv("TICKWELL_MARKET_SECONDS", "3600")
+    record_all_lengths(database, minute - 2 * HOUR)
+
+    page = open_page("volatility")
+
+    assert captions(page)[0].startswith("2 h old")
+
+
+def test_without_an_old_dvol_nothing_is_known_later(open_page, database, minute):
+    record_dvol(database, minute - HOUR, minute, MINUTE)
+    record_minutes(database, walk(minute - 20 * DAY, minute))
+
+    page = open_page("volatility")
+
+    assert metrics(page)["Premium now, points"] != "—"
+    assert captions(page)[3] == "Known later: needs DVOL of 30 days ago"
+
+
 def test_a_premium_is_never_computed_from_what_is_not_known(open_page, database, minute):
     record_all_lengths(database, minute)
     record_minutes(database, walk(minute - 10 * DAY, minute))
@@ -286,7 +306,7 @@ def test_the_cone_has_what_was_realised_over_each_length_beside_the_iv_of_now(op
     assert list(table["Days"]) == [13, 1]
     with database.read() as cursor:
         ((_, week, _, month, *_),) = as_of.surfaces(cursor, "BTC", minute - HOUR, minute)
-    assert table["IV now"].tolist() == pytest.approx([week, month])
+    assert table["IV at the money"].tolist() == pytest.approx([week, month])
 
 
 def test_without_realised_volatility_there_is_no_cone(open_page, database, minute):

@@ -25,6 +25,14 @@ def minutes_known(found: VolatilityAt) -> str:
     return of if found.realised is not None else f"{of}; half of them are needed"
 
 
+def known_later(found: VolatilityAt) -> str:
+    """The premium that is known later, or what it lacks."""
+    if found.realised is None:
+        return "Needs realised volatility"
+    later = found.premium_later
+    return f"Known later: {signed(later.points)}" if later else "Known later: needs DVOL of 30 days ago"
+
+
 def chain_against_dvol(chain: float, dvol: float) -> str:
     """Our chain beside DVOL, with a mark for how far they are apart."""
     good = DVOL.state(chain - dvol) == "ok"

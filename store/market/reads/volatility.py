@@ -42,6 +42,9 @@ DUE = MONTH // MINUTE
 CONE_D = (7, 30, 90, 180)
 """The days that the bands of a cone look back on, and the maturities that stand beside them."""
 
+# A recorder may ask for DVOL each hour only.
+_OF_NOW = 2 * HOUR
+
 # DVOL of an instant is the close of a candle that ended up to its length and this time before it.
 _LATE = 10 * MINUTE
 
@@ -143,8 +146,9 @@ class VolatilityAt:
 
     @property
     def premium_now(self) -> Premium | None:
-        """DVOL less what was realised in the 30 days before it."""
-        return premium(self.dvol and self.dvol.value, self.realised)
+        """DVOL less what was realised in the 30 days before; None if the newest DVOL is too old to be that of now."""
+        now = self.dvol if self.dvol and self.at - self.dvol.ts <= _OF_NOW else None
+        return premium(now and now.value, self.realised)
 
     @property
     def premium_later(self) -> Premium | None:

@@ -107,6 +107,17 @@ def _premium(implied: float, realised: float) -> tuple[float, float]:
     return implied - realised, (implied / 100) ** 2 - (realised / 100) ** 2
 
 
+@pytest.mark.parametrize(("hours", "known"), [(1, True), (3, False)])
+def test_an_old_dvol_has_no_premium_of_now(database, hours, known):
+    record_dvol(database, AT - DAY, AT - hours * HOUR, MINUTE)
+    record_minutes(database, walk(AT - MONTH, AT))
+
+    found = asked(database)
+
+    assert found.dvol is not None
+    assert (found.premium_now is not None) == known
+
+
 @pytest.mark.parametrize(("days", "shown"), [(16, True), (14, False)])
 def test_half_of_the_minutes_of_thirty_days_are_enough(database, days, shown):
     record_minutes(database, walk(AT - days * DAY, AT))
