@@ -140,7 +140,7 @@ def chain_line(found: VolatilityAt) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(volatility_text.chain_against_dvol(its.iv_chain_30d, dvol.value), width="content")
         st.caption(aged(its.ts, chain_stale_after_s()), width="content")
-        explained("chain", volatility_text.how_chain())
+        explained("chain", volatility_text.how_chain(its))
 
 
 def aged(ts: datetime, stale_s: float) -> str:
@@ -191,11 +191,11 @@ def chains(found: Surfaces, span: str) -> None:
     st.markdown("**IV at the money**")
     figure, alt = drawn_once("at-the-money", found, zone, lambda: at_the_money(found, clock))
     live_chart(figure, key="at-the-money", view=view, alt=alt, height=CHART_HEIGHT)
-    explained("at-the-money", volatility_text.how_at_the_money())
+    explained("at-the-money", volatility_text.how_at_the_money(found.points))
     st.markdown("**Skew and smile of 25 delta at 30 days, in points**")
     figure, alt = drawn_once("skews", found, zone, lambda: skews(found, clock))
     live_chart(figure, key="skews", view=view, alt=alt, height=CHART_HEIGHT)
-    explained("skews", volatility_text.how_skews())
+    explained("skews", volatility_text.how_skews(found.points))
     st.caption(" ".join(about_chains(found, clock)))
 
 

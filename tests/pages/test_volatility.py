@@ -118,6 +118,18 @@ def test_each_number_opens_to_its_formula_its_source_and_its_version(open_page, 
         assert formula in words(page)
 
 
+def test_surfaces_of_an_older_method_say_so(open_page, database, minute):
+    record_all_lengths(database, minute)
+    record_chains(database, minute - timedelta(minutes=7), minute - timedelta(minutes=2))
+    with database.write() as cursor:
+        cursor.execute("UPDATE surfaces SET method = 7 WHERE ts = (SELECT max(ts) FROM surfaces)")
+
+    page = open_page("volatility")
+
+    assert "column `iv_chain_30d`. Method version 7." in words(page)
+    assert "columns `iv_7d` to `iv_180d`. Method versions 1, 7." in words(page)
+
+
 def test_our_chain_stands_beside_the_dvol_of_its_moment(open_page, database, minute):
     made = minute - timedelta(minutes=2)
     record_all_lengths(database, minute)

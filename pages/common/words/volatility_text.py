@@ -1,12 +1,13 @@
 """Volatility in words: the numbers of the cards, and how each of them is computed."""
 
-from store.market import realised, surface
+from collections.abc import Iterable
+
+from store.market import realised
 from store.market.checks import DVOL
 from store.market.instruments import usd_index
-from store.market.reads.volatility import DUE, VolatilityAt
+from store.market.reads.volatility import DUE, Point, VolatilityAt
 
 _OWN = f"Method version {realised.METHOD}."
-_OF_CHAINS = f"Method version {surface.METHOD}."
 
 
 def percent(value: float) -> str:
@@ -80,33 +81,40 @@ def how_premium(found: VolatilityAt) -> str:
     )
 
 
-def how_chain() -> str:
+def how_chain(point: Point) -> str:
     return (
         "s² = 2/T × ∫ q(K) / K² dK, over the strikes K at which a call has a delta of 0.95 to 0.05\n\n"
         "q is the Black-76 value in USD of the option out of the money, with an IV linear in ln(K/F). Total variance "
         "s² T is linear in time between the two expiries around 30 days.\n\n"
         "It is a check and not the exchange's own method. On 156 days of BTC its bias against DVOL was -0.1 %, and "
         f"the median difference 0.3 points. ETH was not compared. More than {DVOL.note_above} points are worth a "
-        f"note, more than {DVOL.warn_above:g} a warning.\n\nSource: `surfaces`, column `iv_chain_30d`. {_OF_CHAINS}"
+        f"note, more than {DVOL.warn_above:g} a warning.\n\n"
+        f"Source: `surfaces`, column `iv_chain_30d`. {_methods([point])}"
     )
 
 
-def how_at_the_money() -> str:
+def _methods(points: Iterable[Point]) -> str:
+    """The versions of the formulas that made the surfaces."""
+    found = sorted({point.method for point in points})
+    return f"Method version{'s' if len(found) > 1 else ''} {', '.join(map(str, found))}."
+
+
+def how_at_the_money(points: Iterable[Point]) -> str:
     return (
         "**At the money**: the mark IV of each expiry, linear in ln(K/F) at the forward F. Total variance IV² T is "
         "linear in time between the two expiries around 7, 30, 90 and 180 days. Beyond the listed expiries nothing is "
         "drawn.\n\nExpiries with less than 12 h to go or fewer than 5 strikes take no part.\n\n"
-        f"Source: `surfaces`, columns `iv_7d` to `iv_180d`. {_OF_CHAINS}"
+        f"Source: `surfaces`, columns `iv_7d` to `iv_180d`. {_methods(points)}"
     )
 
 
-def how_skews() -> str:
+def how_skews(points: Iterable[Point]) -> str:
     return (
         "**Risk reversal** = IV(call of 25 delta) - IV(put of 25 delta)\n\n"
         "**Butterfly** = (IV(call) + IV(put)) / 2 - IV at the money. Some write twice as much.\n\n"
         "The IV of 25 delta is linear in delta between the two strikes around it. Its total variance is linear in time "
         "between the two expiries around 30 days.\n\n"
-        f"Source: `surfaces`, columns `rr25_30d` and `bf25_30d`. {_OF_CHAINS}"
+        f"Source: `surfaces`, columns `rr25_30d` and `bf25_30d`. {_methods(points)}"
     )
 
 

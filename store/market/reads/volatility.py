@@ -76,7 +76,6 @@ WHERE NOT contains(underlying, '_')
 ORDER BY 1
 """
 
-
 _FIRST_SURFACE = """
 SELECT min(ts)
 FROM surfaces
@@ -99,7 +98,7 @@ class Point(NamedTuple):
         iv_7d, iv_30d, iv_90d, iv_180d: at the money at constant maturities, in percent a year.
         rr25_30d, bf25_30d: risk reversal and butterfly of 25 delta at 30 days, in points.
         iv_chain_30d: the volatility of the chain for 30 days, between 5 and 95 delta, in percent a year.
-        method: the version of the formulas, `store.market.surface.METHOD`.
+        method: the version of the formulas that made it; `store.market.surface.METHOD` is the newest.
     """
 
     ts: datetime
