@@ -78,7 +78,7 @@ function figureOf(state) {
   const { data, layout } = JSON.parse(state.data.figure);
   data.forEach((trace) => {
     paint(trace, theme);
-    if (trace.x?.bdata) trace.x = times(trace.x);
+    if (trace.x?.bdata && layout.xaxis.type === "date") trace.x = times(trace.x);
   });
   state.offset = layout.meta?.offset;
   state.view = `${state.data.view} ${state.offset}`; // a zoom means other times under another offset
@@ -88,7 +88,9 @@ function figureOf(state) {
   const dragmode = touch ? false : "zoom";
   const template = { layout: filled(STYLES.layout, theme) };
   Object.assign(layout, { template, dragmode, uirevision: view, height, autosize: true });
-  // We keep the zoom ourselves: Plotly's uirevision drops it as soon as the range below it moves on.
+  // We keep the zoom ourselves: Plotly's uirevision drops it as soon as the range below it moves on, and keeps it until
+  // then, also after a zoom out.
+  layout.xaxis.uirevision = false;
   // It ends with its view: the same view may come again in another session, such as after a restart of the server.
   if (state.zoom?.view !== view) state.zoom = undefined;
   if (state.zoom) layout.xaxis.range = state.zoom.range;
@@ -119,33 +121,45 @@ function listen(state, Plotly) {
     else draw(state, Plotly);
   };
   plot.on("plotly_doubleclick", zoomOut);
+  plot.on("plotly_click", ({ points: [point] }) => choose(state, point.customdata));
   new ResizeObserver(() => plot.isConnected && Plotly.Plots.resize(plot)).observe(state.root);
   state.root.onkeydown = (event) => onKey(event, state, Plotly, zoomOut);
 }
 
-// Arrow keys read one point after the other, + and - zoom, 0 shows the whole range again. With Ctrl, Alt or the like a
-// key is the browser's, such as to zoom the page.
+// A point's customdata names what a reader chooses with it.
+function choose(state, name) {
+  if (state.data.chooses && name !== undefined) state.send("chosen", name);
+}
+
+// Arrow keys read one point after the other, + and - zoom, 0 shows the whole range again, Enter chooses what was read.
+// With Ctrl, Alt or the like a key is the browser's, such as to zoom the page.
 function onKey(event, state, Plotly, zoomOut) {
   const { plot } = state;
   const zoom = (factor) => {
-    const [start, end] = viewOf(plot);
+    const { xaxis } = plot._fullLayout;
+    const [start, end] = xaxis.range.map((at) => xaxis.r2l(at)); // on a logarithmic axis logarithms
     const [middle, half] = [(start + end) / 2, ((end - start) / 2) * factor];
-    const [first, last] = [Math.max(middle - half, EARLIEST), Math.min(middle + half, LATEST)];
-    Plotly.relayout(plot, { "xaxis.range[0]": wall(first), "xaxis.range[1]": wall(last) });
+    const [first, last] = xaxis.type === "date" ? [EARLIEST, LATEST] : [-Infinity, Infinity];
+    const range = [Math.max(middle - half, first), Math.min(middle + half, last)].map((at) => xaxis.l2r(at));
+    Plotly.relayout(plot, { "xaxis.range[0]": range[0], "xaxis.range[1]": range[1] });
   };
   const keys = {
-    ArrowLeft: () => read(state, Plotly, -1),
-    ArrowRight: () => read(state, Plotly, 1),
+    ArrowLeft: () => read(state, Plotly, -rising(plot)),
+    ArrowRight: () => read(state, Plotly, rising(plot)),
     "+": () => zoom(0.5),
     "-": () => zoom(2),
     0: zoomOut,
+    Enter: () => choose(state, state.last?.custom),
   };
   if (event.ctrlKey || event.metaKey || event.altKey || !Object.hasOwn(keys, event.key)) return;
   event.preventDefault();
   keys[event.key]();
 }
 
-const viewOf = ({ _fullLayout: { xaxis } }) => xaxis.range.map((at) => xaxis.d2c(at));
+// 1 where the axis rises to the right, -1 where it falls.
+const rising = ({ _fullLayout: { xaxis } }) => Math.sign(xaxis.r2c(xaxis.range[1]) - xaxis.r2c(xaxis.range[0]));
+
+const viewOf = ({ _fullLayout: { xaxis } }) => xaxis.range.map((at) => xaxis.r2c(at)).sort((a, b) => a - b);
 
 function read(state, Plotly, step) {
   const points = pointsInView(state.plot);
@@ -174,7 +188,7 @@ function said({ value, digits, unit }) {
 // The words of a hover box without its HTML.
 const plain = (html) => html?.replaceAll("<br>", ", ").replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&amp;", "&");
 
-const UNREAD = new Set(["band", "alone"]);
+const UNREAD = new Set(["band", "alone", "whiskers", "outline"]);
 
 function pointsInView(plot) {
   const [start, end] = viewOf(plot);
@@ -183,6 +197,7 @@ function pointsInView(plot) {
       ...{ curveNumber, pointNumber, name: trace.name, words: plain(trace.hovertext?.[pointNumber]), ...trace.meta },
       x: plot._fullLayout.xaxis.d2c(x) + (trace.base?.[pointNumber] ?? 0) * 3.6e6, // the hour of a calendar's square
       value: (trace.y ?? trace.close)[pointNumber],
+      custom: trace.customdata?.[pointNumber],
     }));
   return plot._fullData
     .flatMap((trace, number) => (UNREAD.has(trace.meta.part) ? [] : pointsOf(trace, number)))
@@ -195,7 +210,8 @@ export default function ({ parentElement, data, setTriggerValue, setStateValue }
   const state = charts.get(root) ?? { root, plot: root.querySelector(".plot") };
   charts.set(root, Object.assign(state, { data, send: setTriggerValue }));
   root.style.height = `${data.height}px`;
-  root.setAttribute("aria-label", `${data.alt} Arrow keys read the points, plus and minus zoom, 0 shows all.`);
+  const chooses = data.chooses ? " Enter chooses what was read." : "";
+  root.setAttribute("aria-label", `${data.alt} Arrow keys read the points, plus and minus zoom, 0 shows all.${chooses}`);
   plotly(data.plotly)
     .then((Plotly) => root.isConnected && draw(state, Plotly))
     .catch((error) => (error.message === "not served" ? setStateValue("missing", true) : console.error(error)));

@@ -75,16 +75,18 @@ def live_chart(
     alt: str,
     height: int = 420,
     on_zoom: Callable[[Zoomed], None] | None = None,
+    on_choose: Callable[[str], None] | None = None,
 ) -> None:
     """Draw a figure.
 
     Args:
-        figure: from a builder of `charts`.
+        figure: from a builder of `figures`. On an axis that is not of times, each point brings its words: `hovertext`.
         key: of the chart on its page.
         view: what is shown. While it stays the same, the reader's zoom stays too.
         alt: what the figure shows, for readers who can't see it.
         height: in pixels.
         on_zoom: called as a widget's callback when the reader zooms; without it, only the browser zooms.
+        on_choose: called as a widget's callback with the `customdata` of a point that the reader clicks.
     """
     if not routes_are_served():
         drawn = painted(figure, theme()).update_layout(height=height)
@@ -96,6 +98,10 @@ def live_chart(
         if on_zoom is not None and key in st.session_state:
             on_zoom(st.session_state[key].zoomed)
 
+    def choose() -> None:
+        if on_choose is not None and key in st.session_state:
+            on_choose(st.session_state[key].chosen)
+
     state = _CHART(
         key=key,
         data={
@@ -104,9 +110,11 @@ def live_chart(
             "alt": alt,
             "height": height,
             "zooms": on_zoom is not None,
+            "chooses": on_choose is not None,
             "plotly": PLOTLY_URL,
         },
         on_zoomed_change=tell,
+        on_chosen_change=choose,
         on_missing_change=lambda: None,
     )
     if state.missing:
