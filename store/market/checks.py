@@ -141,15 +141,20 @@ def dvol_difference(iv_chain_30d: float, dvol: float) -> Found:
     return Found(iv_chain_30d - dvol, f"chain {iv_chain_30d:.2f}, DVOL {dvol:.2f}")
 
 
+def is_settling(ts: datetime) -> bool:
+    """Is it the half hour before 08:00 UTC? A reply then has the mean of the index so far instead of the index."""
+    return _EXPIRY - SETTLING <= _since_midnight(ts) <= _EXPIRY
+
+
 def funding_difference(ts: datetime, mark_price: float, index_price: float, current_funding: float) -> Found | None:
     """The published funding of a perpetual less the funding that its premium implies, as a fraction in 8 h.
 
     Source: `funding_rate`. It has no cap, so a capped rate differs.
 
     Returns:
-        None in the half hour before 08:00 UTC: the reply then has a mean of the index instead of the index.
+        None while `is_settling`.
     """
-    if _EXPIRY - SETTLING <= _since_midnight(ts) <= _EXPIRY:
+    if is_settling(ts):
         return None
     implied = funding_rate(mark_price, index_price)
     return Found(current_funding - implied, f"published {100 * current_funding:z.4f} %, implied {100 * implied:z.4f} %")

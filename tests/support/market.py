@@ -1,8 +1,11 @@
 """The market that the simulator publishes, as a recorder keeps it, and the stored rows that differ from it."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
+
+import numpy as np
 
 from poller.simulator.truth import volatility
 from poller.simulator.truth.deliveries import delivery_price, estimated_delivery_price
@@ -61,6 +64,17 @@ def futures(currency: str, ts: datetime) -> Snapshot:
     rows = tuple(_futures(currency, ts))
     price = estimated_delivery_price(currency, second_of(ts))
     return Snapshot(f"futures/{currency}", ts, ts + timedelta(seconds=0.5), rows, "simulator", price)
+
+
+def interpolated_basis(snapshot: Snapshot, maturity: timedelta) -> float:
+    """The annual basis of a snapshot of futures at a constant maturity, by numpy."""
+    assert snapshot.index_price is not None
+    left = [(row[1] - snapshot.ts).total_seconds() if row[1] else 0.0 for row in snapshot.rows]
+    logs = [math.log(row[2] / snapshot.index_price) for row in snapshot.rows]
+    listed = sorted((seconds, log) for seconds, log in zip(left, logs, strict=True) if seconds >= 86_400)
+    seconds, logs = map(list, zip(*listed, strict=True))
+    years = maturity / timedelta(days=365)
+    return float(math.expm1(np.interp(maturity.total_seconds(), seconds, logs)) / years)
 
 
 def cut_in_half(cursor: Cursor, since: datetime) -> list[tuple[str, datetime]]:
