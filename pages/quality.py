@@ -6,13 +6,14 @@ from functools import partial
 import plotly.graph_objects as go
 import streamlit as st
 
-from pages.common import access, market_health, moments
+from pages.common import access, moments
 from pages.common.chart.component import live_chart
 from pages.common.choices import ALL, one_index, one_of
 from pages.common.drawn import drawn_once
 from pages.common.failed import empty, part
 from pages.common.figures import charts, coverage_chart, vitals_charts
 from pages.common.live import show
+from pages.common.market import health
 from pages.common.reads.market import read_market_health
 from pages.common.reads.quality import (
     Completeness,
@@ -60,7 +61,7 @@ def shown(name: str, days: str) -> None:
     )
     if found is not None and not of_index(found.hours, name):
         return
-    part("The market", lambda: read_market_health(at, start), market_health.draw, about=start)
+    part("The market", lambda: read_market_health(at, start), health.draw, about=start)
     part("How recording went", lambda: read_recording(at, start), how_recording_went, about=of)
     part("Errors", lambda: read_failed(at, start), partial(errors, name=name, days=days), about=of)
 

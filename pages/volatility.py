@@ -1,22 +1,20 @@
 """Volatility: DVOL, what was realised, and what the option chains say at constant maturities."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 
 import plotly.graph_objects as go
 import streamlit as st
 
-from pages.common import access, moments, ranges
+from pages.common import access, ranges
 from pages.common.chart.component import live_chart
-from pages.common.choices import one_of
 from pages.common.drawn import drawn_once
 from pages.common.failed import NOTHING_YET, empty, part
 from pages.common.figures import charts, volatility_charts
 from pages.common.figures.gap_marks import add_marks
 from pages.common.live import show
-from pages.common.reads.recorded import offered_currencies
+from pages.common.market.cards import aged, card, explained
+from pages.common.market.currency import choose_currency, no_market
 from pages.common.reads.volatility import (
     BARS,
     Cone,
@@ -38,12 +36,10 @@ CARDS_HEIGHT, DVOL_HEIGHT, CHART_HEIGHT = 200, 380, 300
 
 
 def toolbar() -> tuple[str, str]:
-    currencies = offered_currencies(known_currencies)
-    if not currencies:
-        return "", DEFAULT
+    """Draw the choices, and return the currency and the range; no currency without a market."""
     with st.container(horizontal=True):
-        currency = one_of("Currency", currencies, currencies[0], key="currency")
-        return currency, ranges.choose_live_span(list(BARS), DEFAULT)
+        currency = choose_currency(known_currencies)
+        return currency, ranges.choose_live_span(list(BARS), DEFAULT) if currency else DEFAULT
 
 
 def shown(currency: str, span: str) -> None:
@@ -62,12 +58,6 @@ def shown(currency: str, span: str) -> None:
     part("The cone", lambda: read_cone(currency), partial(cone, now=now), about=currency)
 
 
-def no_market(currencies: list[str]) -> None:
-    if currencies:
-        st.rerun()  # the choices are drawn anew
-    empty("No market is recorded: TICKWELL_MARKETS=none.", ":material/block:")
-
-
 def cards(found: VolatilityAt | None) -> None:
     if found is None:
         empty("No market is recorded yet.")
@@ -82,19 +72,6 @@ def cards(found: VolatilityAt | None) -> None:
         with card("premium", volatility_text.how_premium(found)):
             premium_card(found)
     chain_line(found)
-
-
-@contextmanager
-def card(key: str, how: str) -> Iterator[None]:
-    """A card, which opens to how its numbers are computed."""
-    with st.container(border=True, height="stretch", key=f"card-{key}"):
-        yield
-        explained(key, how)
-
-
-def explained(key: str, how: str) -> None:
-    with st.popover("How it is computed", icon=":material/function:", type="tertiary", key=f"how-{key}"):
-        st.markdown(how)
 
 
 def dvol_card(found: VolatilityAt) -> None:
@@ -141,13 +118,6 @@ def chain_line(found: VolatilityAt) -> None:
         st.markdown(volatility_text.chain_against_dvol(its.iv_chain_30d, dvol.value), width="content")
         st.caption(aged(its.ts, chain_stale_after_s()), width="content")
         explained("chain", volatility_text.how_chain(its))
-
-
-def aged(ts: datetime, stale_s: float) -> str:
-    """How old something is, and its time; marked when that is too old."""
-    age = max(moments.now() - ts, timedelta())
-    words = text.age_at(age, ts.astimezone(text.zone()))
-    return f":orange[:material/schedule:] Stale, {words}" if age.total_seconds() > stale_s else words
 
 
 def chain_stale_after_s() -> float:

@@ -56,5 +56,6 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "chart": set(),
         "pulse": set(),
         "reads": set(),
+        "market": {"reads", "words"},
     },
 }

@@ -5,16 +5,16 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 
 import numpy as np
-import pandas as pd
 import plotly.graph_objects as go
 
 from store.market.reads.dvol import DvolCandle
 from store.market.reads.volatility import Point
 from store.models import Gap
 
-from .charts import Floats, Times, Trace, figure_of, wall_times
+from .charts import Trace, figure_of
+from .traces import PERCENT, axis, line, wall
 
-_PERCENT, _POINTS = "%", "points"
+_POINTS = "points"
 _AT_THE_MONEY = {"7 d": "iv_7d", "30 d": "iv_30d", "90 d": "iv_90d", "180 d": "iv_180d"}
 _SKEWS = {"Risk reversal": "rr25_30d", "Butterfly": "bf25_30d"}
 _DIGITS = 2
@@ -29,25 +29,25 @@ def dvol(
     """Candles of DVOL, and a line of realised volatility that breaks where too little is known."""
     candles: Trace = {
         "type": "candlestick",
-        "x": _wall([bar.open_time for bar in bars], zone),
+        "x": wall([bar.open_time for bar in bars], zone),
         **{part: np.array([getattr(bar, part) for bar in bars]) for part in ("open", "high", "low", "close")},
         "name": "DVOL",
         "yhoverformat": f".{_DIGITS}f",
-        "meta": {"series": 0, "part": "candles", "digits": _DIGITS, "unit": _PERCENT},
+        "meta": {"series": 0, "part": "candles", "digits": _DIGITS, "unit": PERCENT},
     }
     times, values = [at for at, _ in realised], np.array([value for _, value in realised], dtype=float)
-    line = _line(_wall(times, zone), values, "Realised, 30 d", 1, _PERCENT)
+    drawn = line(wall(times, zone), values, "Realised, 30 d", 1, _DIGITS, PERCENT)
     layout = {
         "hovermode": "x",
         "xaxis": {"rangeslider": {"visible": False}},
-        "yaxis": _axis(_PERCENT),
+        "yaxis": axis(PERCENT),
     }
-    return figure_of([candles, *line], interval, None, layout)
+    return figure_of([candles, *drawn], interval, None, layout)
 
 
 def at_the_money(points: Sequence[Point], gaps: Sequence[Gap], step: timedelta, zone: timezone) -> go.Figure:
     """IV at the money at constant maturities. A line breaks where a gap leaves a step without a point."""
-    return _lines(points, _breaks(points, gaps, step), zone, _AT_THE_MONEY, _PERCENT)
+    return _lines(points, _breaks(points, gaps, step), zone, _AT_THE_MONEY, PERCENT)
 
 
 def skews(points: Sequence[Point], gaps: Sequence[Gap], step: timedelta, zone: timezone) -> go.Figure:
@@ -67,7 +67,7 @@ def describe_dvol(bars: Sequence[DvolCandle], realised: Sequence[tuple[datetime,
 
 def describe_at_the_money(points: Sequence[Point]) -> str:
     """What the chart of constant maturities shows, for readers who can't see it."""
-    return _described("IV at the money", points, _AT_THE_MONEY, _PERCENT)
+    return _described("IV at the money", points, _AT_THE_MONEY, PERCENT)
 
 
 def describe_skews(points: Sequence[Point]) -> str:
@@ -87,13 +87,13 @@ def _described(what: str, points: Sequence[Point], columns: dict[str, str], unit
 def _lines(
     points: Sequence[Point], breaks: Sequence[int], zone: timezone, columns: dict[str, str], unit: str
 ) -> go.Figure:
-    wall = _wall([point.ts for point in points], zone)
-    x = np.insert(wall, breaks, [wall[place] for place in breaks])
+    times = wall([point.ts for point in points], zone)
+    x = np.insert(times, breaks, [times[place] for place in breaks])
     drawn: list[Trace] = []
     for series, (name, column) in enumerate(columns.items()):
         values = np.array([getattr(point, column) for point in points], dtype=float)
-        drawn += _line(x, np.insert(values, breaks, np.nan), name, series, unit)
-    return figure_of(drawn, timedelta(minutes=1), None, {"yaxis": _axis(unit)})
+        drawn += line(x, np.insert(values, breaks, np.nan), name, series, _DIGITS, unit)
+    return figure_of(drawn, timedelta(minutes=1), None, {"yaxis": axis(unit)})
 
 
 def _breaks(points: Sequence[Point], gaps: Sequence[Gap], step: timedelta) -> list[int]:
@@ -101,28 +101,3 @@ def _breaks(points: Sequence[Point], gaps: Sequence[Gap], step: timedelta) -> li
     times, missing = [point.ts for point in points], [gap.start for gap in gaps if gap.state != "healed"]
     after = {bisect_right(times, start) for start in missing}
     return sorted(place for place in after - {0, len(times)} if times[place] - times[place - 1] >= 2 * step)
-
-
-def _line(x: Times, y: Floats, name: str, series: int, unit: str) -> list[Trace]:
-    """A line, and dots where a point has no neighbour; nothing if nothing is known."""
-    known = ~np.isnan(y)
-    if not known.any():
-        return []
-    about = {"type": "scatter", "x": x, "name": name, "legendgroup": name}
-    meta = {"series": series, "digits": _DIGITS, "unit": unit}
-    shown = f"%{{y:.{_DIGITS}f}} {unit}<extra>%{{fullData.name}}</extra>"
-    line = {**about, "y": y, "mode": "lines", "hovertemplate": shown, "meta": {**meta, "part": "line"}}
-    padded = np.pad(known, 1)
-    alone = known & ~padded[:-2] & ~padded[2:]
-    if not alone.any():
-        return [line]
-    dots = {"mode": "markers", "hoverinfo": "skip", "showlegend": False, "meta": {**meta, "part": "alone"}}
-    return [line, {**about, **dots, "y": np.where(alone, y, np.nan)}]
-
-
-def _axis(unit: str) -> dict[str, object]:
-    return {"fixedrange": True, "side": "right", "ticksuffix": " %" if unit == _PERCENT else None, "automargin": True}
-
-
-def _wall(times: Sequence[datetime], zone: timezone) -> Times:
-    return wall_times(pd.Series(list(times), dtype="datetime64[us, UTC]"), zone)

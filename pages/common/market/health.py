@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from .reads.market import MarketHealth
-from .words import market_text, text
+from pages.common.reads.market import MarketHealth
+from pages.common.words import market_text, text
 
 
 def draw(market: MarketHealth) -> None:

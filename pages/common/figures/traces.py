@@ -1,0 +1,40 @@
+"""Lines with a unit, as the charts of the market have them."""
+
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .charts import Floats, Times, Trace, wall_times
+
+PERCENT = "%"
+"""The unit that an axis repeats at each of its marks."""
+
+
+def line(x: Times, y: Floats, name: str, series: int, digits: int, unit: str) -> list[Trace]:
+    """A line that breaks at NaN, and dots where a point has no neighbour; nothing if nothing is known."""
+    known = ~np.isnan(y)
+    if not known.any():
+        return []
+    about = {"type": "scatter", "x": x, "name": name, "legendgroup": name}
+    meta = {"series": series, "digits": digits, "unit": unit}
+    shown = f"%{{y:.{digits}f}} {unit}<extra>%{{fullData.name}}</extra>"
+    drawn = {**about, "y": y, "mode": "lines", "hovertemplate": shown, "meta": {**meta, "part": "line"}}
+    padded = np.pad(known, 1)
+    alone = known & ~padded[:-2] & ~padded[2:]
+    if not alone.any():
+        return [drawn]
+    dots = {"mode": "markers", "hoverinfo": "skip", "showlegend": False, "meta": {**meta, "part": "alone"}}
+    return [drawn, {**about, **dots, "y": np.where(alone, y, np.nan)}]
+
+
+def axis(unit: str) -> dict[str, Any]:
+    """An axis of values with a unit."""
+    return {"fixedrange": True, "side": "right", "ticksuffix": " %" if unit == PERCENT else None, "automargin": True}
+
+
+def wall(times: Sequence[datetime], zone: timezone) -> Times:
+    """Times as `wall_times` makes them."""
+    return wall_times(pd.Series(list(times), dtype="datetime64[us, UTC]"), zone)
