@@ -37,6 +37,12 @@ PAGES = (
         "Candles or a line of any range, down to single ticks",
     ),
     Page(
+        "pages/futures.py",
+        "Futures",
+        ":material/trending_up:",
+        "What futures cost to carry: basis and funding, now and over time",
+    ),
+    Page(
         "pages/volatility.py",
         "Volatility",
         ":material/ssid_chart:",

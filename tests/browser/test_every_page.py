@@ -29,6 +29,7 @@ LOOKS: list[Look] = [("light", WIDE), ("light", NARROW), ("dark", WIDE), ("dark"
 NOTHING = {
     "Overview": "No data yet",
     "History": "No ticks of BTC / USD",
+    "Futures": "No market is recorded",
     "Volatility": "No market is recorded",
     "Quality": "Nothing was due in these",
     "Alerts": "No rules. Copy",

@@ -137,7 +137,7 @@ def chart(page: AppTest, key: str) -> dict[str, Any]:
     data = json.loads(page.get_by_key(key).proto.json)
     figure = json.loads(data["figure"])
     for trace in figure["data"]:
-        if "bdata" in trace["x"]:
+        if "bdata" in trace["x"] and figure["layout"]["xaxis"]["type"] == "date":
             trace["x"] = [at.isoformat(" ") for at in times(trace["x"])]
     return {**data, "figure": figure}
 

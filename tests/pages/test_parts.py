@@ -21,6 +21,7 @@ from store.models import Run, Tick, utc_now
 from store.prices.candles import floor
 from tests.pages.conftest import captions, errors, failed
 from tests.support import market
+from tests.support.carry import record_funding, record_futures
 from tests.support.events import alert, note
 from tests.support.stored import append
 from tests.support.volatility import record_dvol
@@ -34,6 +35,10 @@ PARTS = {
     ("history", "candles_1h"): ["The chart"],
     ("history", "gaps"): ["Gaps"],
     ("history", "alert_events"): ["Alerts"],
+    ("futures", "snapshots"): ["Futures", "The basis"],
+    ("futures", "futures"): ["Futures", "The basis"],
+    ("futures", "funding"): ["Futures", "Funding"],
+    ("futures", "gaps"): ["The basis"],
     ("volatility", "volatility_index"): ["Volatility", "DVOL"],
     ("volatility", "candles_1m"): ["Volatility", "DVOL", "The cone"],
     ("volatility", "surfaces"): ["Volatility", "Option chains"],
@@ -53,7 +58,7 @@ PARTS = {
 
 @pytest.fixture
 def recorded(database: Database, monkeypatch: pytest.MonkeyPatch) -> Database:
-    """A minute of btc_usd up to now, of a recorder's run that began two hours ago, an alert, DVOL and a chain."""
+    """A minute of btc_usd up to now, of a recorder's run that began two hours ago, an alert, and a market."""
     monkeypatch.setenv("TICKWELL_MARKETS", "BTC")
     now = utc_now()
     append(database, *(Tick("btc_usd", now - number * SECOND, 100.0) for number in range(60)))
@@ -62,6 +67,8 @@ def recorded(database: Database, monkeypatch: pytest.MonkeyPatch) -> Database:
         chains.append(cursor, [market.chain("BTC", floor(now - MINUTE, MINUTE))])
     note(database, alert())
     record_dvol(database, floor(now, DAY) - 3 * DAY, now, DAY)
+    record_futures(database, floor(now - MINUTE, MINUTE))
+    record_funding(database, now, 3)
     return database
 
 

@@ -64,6 +64,12 @@ plot => plot._fullLayout?.xaxis && ({
 """
 
 
+def axis_range(page: Page) -> list[Any]:
+    """The ends of the first chart's horizontal axis, which may be one of numbers."""
+    found: list[Any] = drawn(page).locator(".js-plotly-plot").evaluate("plot => plot._fullLayout.xaxis.range")
+    return found
+
+
 @dataclass(frozen=True)
 class Seen:
     """What a chart shows: its range in wall-clock time of the reader's zone, and its traces by `part`."""

@@ -10,17 +10,18 @@ from store.alerts.events import Delivery
 from store.alerts.in_force import put_in_force
 from store.alerts.rules.rule_file import load_rules
 from store.file.database import Cursor, Database
-from store.instants import DAY
+from store.instants import DAY, MINUTE
 from store.ledger import runs
 from store.models import Run, Tick
 from store.prices import averages, ticks
 from store.prices.candles import floor
+from tests.support.carry import record_funding, record_futures
 from tests.support.events import alert, note
 from tests.support.volatility import record_dvol
 
 
 def with_history(file: Path, end: datetime, index_names: tuple[str, ...] = ("btc_usd", "eth_usd")) -> None:
-    """Fill a file with a year up to `end`: averages by day and minute, five minutes of ticks, alerts, days of DVOL."""
+    """Fill a file with a year up to `end`: averages by day and minute, five minutes of ticks, alerts, a market."""
     database = Database(file)
     database.migrate()
     end = end.replace(microsecond=0)
@@ -33,6 +34,8 @@ def with_history(file: Path, end: datetime, index_names: tuple[str, ...] = ("btc
         put_in_force(cursor, load_rules(EXAMPLE, index_names), "", end)
     with_alerts(database, end - timedelta(minutes=2), index_names[0])
     record_dvol(database, floor(end, DAY) - timedelta(days=365), floor(end, DAY), DAY)
+    record_futures(database, *(floor(end, MINUTE) - number * 10 * MINUTE for number in range(6)))
+    record_funding(database, end, 200)
 
 
 def with_alerts(database: Database, at: datetime, index_name: str) -> None:

@@ -1,0 +1,235 @@
+"""Futures: what they cost to carry, now and over time."""
+
+import math
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from functools import partial
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from pages.common import access, moments, ranges
+from pages.common.chart.component import live_chart
+from pages.common.drawn import drawn_once
+from pages.common.failed import empty, part
+from pages.common.figures import carry_charts, charts
+from pages.common.figures.gap_marks import add_marks
+from pages.common.live import show
+from pages.common.market.cards import aged, card, explained
+from pages.common.market.currency import choose_currency, no_market
+from pages.common.moments import rounded_up
+from pages.common.reads.futures import (
+    MATURITY,
+    NEAR,
+    BasisPast,
+    FundingPast,
+    FuturesNow,
+    Priced,
+    known_currencies,
+    perpetual_name,
+    read_basis,
+    read_funding,
+    read_futures,
+)
+from pages.common.views import MOST_POINTS
+from pages.common.words import futures_text, tables, text
+from pages.common.words.clock import Clock
+from store.health.status import stale_after_s
+from store.instants import HOUR
+from store.market.checks import is_settling
+from store.prices.bars import nice_interval
+
+SPANS = ["1d", "1w", "1M", "1y", "All"]
+DEFAULT = "1M"
+CARDS_HEIGHT, CHART_HEIGHT = 560, 320
+BASIS_NAME = f"Basis, {text.span(MATURITY)}"
+
+
+def toolbar() -> tuple[str, str]:
+    """Draw the choices, and return the currency and the range; no currency without a market."""
+    with st.container(horizontal=True):
+        currency = choose_currency(known_currencies)
+        return currency, ranges.choose_live_span(SPANS, DEFAULT) if currency else DEFAULT
+
+
+def shown(currency: str, span: str) -> None:
+    if not currency:
+        part("The list of markets", known_currencies, no_market)
+        return
+    of = currency, span
+    part("Futures", lambda: read_futures(currency), now, about=currency, height=CARDS_HEIGHT)
+    part("The basis", lambda: read_basis(currency, span), partial(basis, span=span), about=of, height=CHART_HEIGHT)
+    part("Funding", lambda: read_funding(currency, span), partial(funding, span=span), about=of, height=CHART_HEIGHT)
+
+
+def now(found: FuturesNow) -> None:
+    """The cards, the contracts and the term structure of the newest snapshot."""
+    its = found.newest
+    if its is None:
+        empty(before_the_first(found))
+        return
+    if found.currency not in access.settings().markets:
+        st.caption(f"{found.currency} is not in TICKWELL_MARKETS: this is what was recorded before.")
+    with st.grid(4, min_column_width=160):
+        with card("mark", futures_text.how_mark()):
+            mark(found, its)
+        with card("funding", futures_text.how_funding(found.week)):
+            rates(found, its)
+        with card("maturity", futures_text.how_maturity(its.snapshot, MATURITY)):
+            maturity(found, its)
+        with card("open-interest", futures_text.how_open_interest()):
+            open_interest(its)
+    if is_settling(its.snapshot.ts):
+        st.caption(f":material/info: {futures_text.SETTLING}")
+    contracts(its)
+    term_structure(found, its)
+
+
+def before_the_first(found: FuturesNow) -> str:
+    """Why there is no snapshot yet, and when the first one comes."""
+    words = f"No futures of {found.currency} are recorded yet."
+    if not found.recorder or found.currency not in access.settings().markets:
+        return words
+    at, period = moments.now(), timedelta(seconds=access.settings().market_seconds)
+    return f"{words} The first snapshot comes in {text.duration(rounded_up(at, period) - at)}."
+
+
+def mark(found: FuturesNow, its: Priced) -> None:
+    """The perpetual's mark, its premium and the age of the snapshot."""
+    perpetual, carry = its.perpetual or (None, None)
+    st.metric(perpetual_name(found.currency), None if perpetual is None else futures_text.price(perpetual.mark_price))
+    premium = futures_text.small(carry and carry.basis)
+    st.caption(
+        f"Premium {premium}, index {futures_text.price(its.index_price)}  \n"
+        f"{aged(its.snapshot.ts, stale_after_s(found.period_s))}"
+    )
+
+
+def rates(found: FuturesNow, its: Priced) -> None:
+    """The funding of the last week, and the exchange's rates of this moment and of 8 hours."""
+    st.metric("Funding, 7 d, a year", futures_text.percent(found.week.annual))
+    perpetual, _ = its.perpetual or (None, None)
+    lines = [futures_text.hours_known(found.week)]
+    if perpetual is not None:
+        lines.append(f"Now {futures_text.rate_of_8h(perpetual.current_funding)}")
+        lines.append(f"Last 8 h {futures_text.rate_of_8h(perpetual.funding_8h)}")
+    st.caption("  \n".join(lines))
+
+
+def maturity(found: FuturesNow, its: Priced) -> None:
+    st.metric(f"{BASIS_NAME}, a year", futures_text.percent(found.maturity_basis))
+    around = futures_text.around(its.snapshot, MATURITY)
+    st.caption(f"Between {around[0]} and {around[1]}" if around else f"No futures around {text.span(MATURITY)}")
+
+
+def open_interest(its: Priced) -> None:
+    rows = its.snapshot.rows
+    known = [row.open_interest for row in rows if row.open_interest is not None]
+    st.metric("Open interest, USD", futures_text.large(math.fsum(known)) if known else futures_text.NONE)
+    st.caption(f"{len(known)} of {text.count(len(rows), 'contract')} known")
+
+
+def contracts(its: Priced) -> None:
+    st.header("Contracts", anchor=False)
+    st.dataframe(
+        futures_text.contracts(its.snapshot, its.carries),
+        column_config={
+            "Contract": st.column_config.TextColumn(pinned=True),
+            "Mark": st.column_config.NumberColumn(format="%,.2f"),
+            "Basis": st.column_config.NumberColumn(format="%.3f %%"),
+            "A year": tables.PERCENT,
+            "Days": st.column_config.NumberColumn(format="%.1f"),
+            "Open interest, USD": tables.COUNT,
+            "Volume 24 h, USD": tables.COUNT,
+        },
+        hide_index=True,
+        placeholder=futures_text.NONE,
+        height="content",
+    )
+    explained("contracts", futures_text.how_contracts())
+
+
+def term_structure(found: FuturesNow, its: Priced) -> None:
+    """The annual basis by the time to expiry, now and before; what was not recorded is told."""
+    if not its.terms:
+        return
+    st.header("Term structure of the basis", anchor=False)
+    zone = text.zone()
+    curves = {"Now": its} | {f"{text.span(ago)} before": each for ago, each in found.earlier.items() if each}
+    figure, alt = drawn_once(
+        "terms",
+        found,
+        zone,
+        lambda: terms_figure({name: each.terms for name, each in curves.items()}),
+    )
+    live_chart(figure, key="terms", view=found.currency, alt=alt, height=CHART_HEIGHT)
+    words = [f"{name}: {text.moment(each.snapshot.ts, zone)}." for name, each in curves.items()]
+    for ago, each in found.earlier.items():
+        if each is None:
+            at = text.moment(its.snapshot.ts - ago, zone)
+            words.append(f"{text.span(ago)} before: no snapshot in the {text.span(NEAR)} before {at}.")
+    st.caption(" ".join(words))
+    explained("terms", futures_text.how_terms(NEAR))
+
+
+def terms_figure(curves: Mapping[str, Sequence[tuple[str, float, float]]]) -> tuple[go.Figure, str]:
+    """The chart of the term structure, and what it shows in words."""
+    return carry_charts.term_structure(curves), futures_text.described_terms(curves["Now"])
+
+
+def basis(found: BasisPast, span: str) -> None:
+    st.header("Basis at a constant maturity", anchor=False)
+    if not found.points:
+        empty(f"No futures of {found.currency} are recorded in this range yet.")
+        return
+    if not found.known:
+        empty(f"The basis of {text.span(MATURITY)} is not known in this range.")
+        return
+    zone = text.zone()
+    clock = Clock.over(found.start, found.end, zone)
+    figure, alt = drawn_once("basis", found, zone, lambda: basis_figure(found, clock))
+    live_chart(figure, key="basis", view=f"{found.currency} {span} {zone.key}", alt=alt, height=CHART_HEIGHT)
+    words = []
+    if found.since and found.start <= found.since:
+        words.append(f"Futures are recorded since {text.moment(found.since, clock.zone)}.")
+    if found.gaps:
+        words.append(futures_text.gaps(found.gaps))
+    if any(is_settling(each.ts) for each in found.points):
+        words.append(futures_text.SETTLING)
+    st.caption(" ".join([*words, clock.note]))
+    explained("basis", futures_text.how_maturity(None, MATURITY))
+
+
+def basis_figure(found: BasisPast, clock: Clock) -> tuple[go.Figure, str]:
+    """The chart of the basis, and what it shows in words."""
+    zone = clock.zone
+    figure = carry_charts.basis(found.points, found.gaps, BASIS_NAME, zone)
+    charts.set_range(figure, found.start, found.end, zone)
+    add_marks(figure, found.gaps, found.start, found.end, zone)
+    return figure, futures_text.described_basis(found.known, MATURITY, zone)
+
+
+def funding(found: FundingPast, span: str) -> None:
+    st.header("Funding", anchor=False)
+    name = perpetual_name(found.currency)
+    if not found.hours:
+        empty(f"No funding of {name} is recorded in this range yet. The exchange's history comes with the first start.")
+        return
+    zone = text.zone()
+    clock = Clock.over(found.start, found.end, zone)
+    figure, alt = drawn_once("funding", found, zone, lambda: funding_figure(found, name, clock))
+    live_chart(figure, key="funding", view=f"{name} {span} {zone.key}", alt=alt, height=CHART_HEIGHT)
+    st.caption(f"{futures_text.paid(found.total, name)} {clock.note}")
+    explained("cumulated", futures_text.how_cumulated())
+
+
+def funding_figure(found: FundingPast, name: str, clock: Clock) -> tuple[go.Figure, str]:
+    """The chart of cumulated funding, and what it shows in words."""
+    step = nice_interval(found.end - found.start, MOST_POINTS, at_least=HOUR)
+    figure = carry_charts.funding(found.hours, step, "Cumulated funding", clock.zone)
+    charts.set_range(figure, found.start, found.end, clock.zone)
+    start, end = (text.moment(at, clock.zone) for at in (found.start, found.end))
+    return figure, f"Cumulated funding from {start} to {end}. {futures_text.paid(found.total, name)}"
+
+
+show(toolbar, shown, lambda *_: access.SELDOM)
