@@ -49,6 +49,12 @@ PAGES = (
         "DVOL, realised volatility, and what the option chains say at constant maturities",
     ),
     Page(
+        "pages/options.py",
+        "Options",
+        ":material/stacked_bar_chart:",
+        "The option chain as of any moment: expiries, smiles, open interest, term structure",
+    ),
+    Page(
         "pages/quality.py",
         "Quality",
         ":material/fact_check:",

@@ -31,6 +31,7 @@ NOTHING = {
     "History": "No ticks of BTC / USD",
     "Futures": "No market is recorded",
     "Volatility": "No market is recorded",
+    "Options": "No market is recorded",
     "Quality": "Nothing was due in these",
     "Alerts": "No rules. Copy",
     "Export": "No ticks in this range",

@@ -43,6 +43,8 @@ PARTS = {
     ("volatility", "candles_1m"): ["Volatility", "DVOL", "The cone"],
     ("volatility", "surfaces"): ["Volatility", "Option chains"],
     ("volatility", "gaps"): ["Option chains"],
+    ("options", "snapshots"): ["The option chain"],
+    ("options", "options"): ["The option chain"],
     ("quality", "gaps"): ["Coverage"],
     ("quality", "checks"): ["The market"],
     ("quality", "vitals"): ["How recording went"],

@@ -64,9 +64,9 @@ plot => plot._fullLayout?.xaxis && ({
 """
 
 
-def axis_range(page: Page) -> list[Any]:
-    """The ends of the first chart's horizontal axis, which may be one of numbers."""
-    found: list[Any] = drawn(page).locator(".js-plotly-plot").evaluate("plot => plot._fullLayout.xaxis.range")
+def axis_range(chart: Locator) -> list[Any]:
+    """The ends of a chart's horizontal axis, which may be one of numbers."""
+    found: list[Any] = chart.locator(".js-plotly-plot").evaluate("plot => plot._fullLayout.xaxis.range")
     return found
 
 

@@ -12,11 +12,13 @@ from store.alerts.rules.rule_file import load_rules
 from store.file.database import Cursor, Database
 from store.instants import DAY, MINUTE
 from store.ledger import runs
+from store.market import chains
 from store.models import Run, Tick
 from store.prices import averages, ticks
 from store.prices.candles import floor
 from tests.support.carry import record_funding, record_futures
 from tests.support.events import alert, note
+from tests.support.market import chain
 from tests.support.volatility import record_dvol
 
 
@@ -31,6 +33,7 @@ def with_history(file: Path, end: datetime, index_names: tuple[str, ...] = ("btc
             average(cursor, name, end - timedelta(days=1), minutes=1435)
             days = [end - timedelta(days=day) for day in range(365, 1, -1)]
             averages.append(cursor, name, [(day, price(name, day)) for day in days], 86_400, "simulator")
+        chains.append(cursor, [chain("BTC", end - timedelta(seconds=end.second % 2))])
         put_in_force(cursor, load_rules(EXAMPLE, index_names), "", end)
     with_alerts(database, end - timedelta(minutes=2), index_names[0])
     record_dvol(database, floor(end, DAY) - timedelta(days=365), floor(end, DAY), DAY)

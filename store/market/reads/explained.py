@@ -99,6 +99,11 @@ SMILE = (
     ),
 )
 
+INTEREST = (
+    Formula("notional", "(call_oi + put_oi) S", ("options.open_interest", "snapshots.index_price"), "USD", _OWN),
+    Formula("put / call", "put_oi / call_oi", ("options.open_interest",), "1", _OWN),
+)
+
 _VARIANCE = "total variance s² T, linear in T between the two expiries around it"
 _TAKING_PART = "; expiries with less than 12 h or 5 strikes take no part"
 

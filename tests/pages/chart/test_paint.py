@@ -74,6 +74,17 @@ def test_squares_of_a_calendar_have_a_colour_or_hatching_for_each_class():
     }
 
 
+def test_a_chosen_bar_stands_out_and_another_moment_is_dashed_or_outlined():
+    parts = ("chosen", "others", "before", "outline")
+    figure = go.Figure([{"type": "bar" if part != "before" else "scatter", "meta": {"part": part}} for part in parts])
+
+    drawn = painted(figure)
+
+    assert (drawn["chosen"].marker.color, drawn["others"].marker.color) == ("#0000a0", "#0000a059")
+    assert (drawn["before"].line.color, drawn["before"].line.dash) == ("#000002", "dash")
+    assert (drawn["outline"].marker.color, drawn["outline"].marker.line.color) == ("rgba(0,0,0,0)", "#000002")
+
+
 def test_more_series_than_colours_differ_by_their_dashes():
     bars = {f"i{number}_usd": frame(1.0, 2.0) for number in range(5)}
     figure = charts.rebased(bars, scales.at_100(bars), timedelta(minutes=1), UTC)

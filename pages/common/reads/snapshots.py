@@ -1,0 +1,86 @@
+"""Which snapshots a feed has around an instant, and why it has none there."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import streamlit as st
+
+from pages.common.access import database, settings
+from pages.common.moments import now
+from store.errors import NoDatabaseError
+from store.file.database import Cursor
+from store.ledger.gaps import ledger
+from store.market.reads.snapshots import Neighbours, SnapshotAt, neighbours, period_at, snapshot_at
+
+_JUST_BEFORE = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What a feed has at an instant.
+
+    Attributes:
+        feed: such as "options/BTC".
+        at: the instant.
+        period: from one slot of the feed to the next.
+        ts: exchange time of the snapshot as of the instant; None if it is missing.
+        before, after: exchange times of the snapshots on both sides of the instant; None where there is none.
+        cause: why the snapshot is missing; empty if that is unknown, and if it is not missing.
+    """
+
+    feed: str
+    at: datetime
+    period: timedelta
+    ts: datetime | None = None
+    before: datetime | None = None
+    after: datetime | None = None
+    cause: str = ""
+
+
+def read_standing(feed: str, at: datetime) -> Standing:
+    """What a feed has at an instant.
+
+    Raises:
+        StoreError: the database can't be read; one that does not exist yet is not an error.
+    """
+    settings()
+    return _standing(feed, at)
+
+
+def read_steps(feed: str, at: datetime) -> Neighbours:
+    """The snapshots before and after the one that is shown as of an instant, or around the instant if none is.
+
+    Raises:
+        StoreError: the database can't be read; one that does not exist yet is not an error.
+    """
+    settings()
+    try:
+        with database().read() as cursor:
+            around = neighbours(cursor, feed, at)
+            if around.before is None or _ts_at(cursor, feed, at) is None:
+                return around
+            return Neighbours(neighbours(cursor, feed, around.before - _JUST_BEFORE).before, around.after)
+    except NoDatabaseError:
+        return Neighbours(None, None)
+
+
+@st.cache_resource(ttl="10s", max_entries=16, show_spinner=False)
+def _standing(feed: str, at: datetime) -> Standing:
+    try:
+        with database().read() as cursor:
+            period = timedelta(seconds=period_at(cursor, feed, at))
+            ts = _ts_at(cursor, feed, at)
+            around = neighbours(cursor, feed, at)
+            return Standing(feed, at, period, ts, *around, "" if ts else _cause(cursor, feed, at, period))
+    except NoDatabaseError:
+        return Standing(feed, at, timedelta(seconds=settings().options_seconds))
+
+
+def _ts_at(cursor: Cursor, feed: str, at: datetime) -> datetime | None:
+    found: SnapshotAt[None] | None = snapshot_at(cursor, feed, at, lambda _: ())
+    return None if found is None else found.ts
+
+
+def _cause(cursor: Cursor, feed: str, at: datetime, period: timedelta) -> str:
+    gaps = ledger(cursor, at - period, at, now(), [feed])
+    return gaps[-1].cause if gaps else ""

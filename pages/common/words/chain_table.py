@@ -1,0 +1,71 @@
+"""The options of an expiry by strike, as a table of numbers."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import pandas as pd
+import streamlit as st
+from streamlit.elements.lib.column_types import ColumnConfig
+
+from store.market.black76 import Greeks
+from store.market.instruments import OptionType
+from store.market.reads.as_of import Row
+from store.market.reads.smiles import SmileAt
+
+_NUMBERS: Mapping[str, tuple[Callable[[Row, Greeks | None], float | None], str]] = {
+    "IV": (lambda row, _: row.mark_iv, "%.2f"),
+    "delta": (lambda _, greeks: greeks and greeks.delta, "%.3f"),
+    "bid": (lambda row, _: row.bid_price, "%.4f"),
+    "ask": (lambda row, _: row.ask_price, "%.4f"),
+    "mark": (lambda row, _: row.mark_price, "%.4f"),
+    "OI": (lambda row, _: row.open_interest, "%,.1f"),
+    "volume": (lambda row, _: row.volume, "%,.1f"),
+}
+"""The columns of each side of the table: their numbers, and how these are shown."""
+
+
+def tabulated(
+    its: SmileAt, rows: Iterable[Row], greeks: Iterable[Greeks | None], sides: Sequence[OptionType]
+) -> pd.DataFrame:
+    """A row for each strike of an expiry: its calls, its puts, or both around it. NaN is what is unknown.
+
+    Args:
+        its: the smile of the expiry.
+        rows: of the whole chain.
+        greeks: of each of these rows.
+        sides: of the table, calls first.
+    """
+    of = {
+        (row.strike, row.option_type): (row, its_greeks)
+        for row, its_greeks in zip(rows, greeks, strict=True)
+        if row.expiry == its.smile.expiry
+    }
+    strikes = [point.strike for point in its.points]
+    forward = its.smile.forward
+    nearest = None if forward is None else min(strikes, key=lambda strike: abs(strike - forward))
+    marks = ["ATM" if strike == nearest else "" for strike in strikes]
+    middle: dict[str, pd.Series] = {"Strike": pd.Series(strikes, dtype=float), "At": pd.Series(marks, dtype=str)}
+    found = {side: _numbers_of([of.get((strike, side)) for strike in strikes], side) for side in sides}
+    parts = [found["call"], middle, found["put"]] if len(sides) > 1 else [middle, found[sides[0]]]
+    return pd.DataFrame({name: column for part in parts for name, column in part.items()})
+
+
+def _numbers_of(options: Sequence[tuple[Row, Greeks | None] | None], side: OptionType) -> dict[str, pd.Series]:
+    """The columns of one side of the table; None for a strike without an option on this side."""
+    return {
+        f"{side.capitalize()} {name}": pd.Series([each and number(*each) for each in options], dtype=float)
+        for name, (number, _) in _NUMBERS.items()
+    }
+
+
+def formats(frame: pd.DataFrame) -> dict[str, ColumnConfig]:
+    """How the columns of the table are shown. A strike beside one side stays in sight."""
+    pinned = frame.columns[0] == "Strike"
+    return {
+        "Strike": st.column_config.NumberColumn(format="%,.10g", pinned=pinned),
+        "At": st.column_config.TextColumn(""),
+        **{
+            name: st.column_config.NumberColumn(format=_NUMBERS[name.partition(" ")[2]][1])
+            for name in frame.columns
+            if " " in name
+        },
+    }

@@ -1,0 +1,53 @@
+"""Expiries, strikes and the numbers of options as text."""
+
+from datetime import datetime, timedelta
+
+from store.market.reads.smiles import SmileAt
+
+from . import text
+
+NOT_KNOWN = "–"
+
+
+def expiry(at: datetime) -> str:
+    """The day of an expiry as the exchange names it, in UTC, such as "25 Dec 2026"."""
+    return f"{at.day} {at:%b %Y}"
+
+
+def in_address(at: datetime) -> str:
+    """The day of an expiry as the address names it."""
+    return f"{at:%Y-%m-%d}"
+
+
+def until(its: SmileAt) -> str:
+    """The time from the snapshot to the expiry, in its largest whole unit."""
+    left = timedelta(days=365 * its.years)
+    return f"in {left.days} d" if left >= timedelta(days=2) else f"in {text.duration(left)}"
+
+
+def strike(value: float) -> str:
+    return f"{value:,.10g}"
+
+
+def percent(value: float | None) -> str:
+    """A volatility in percent a year."""
+    return NOT_KNOWN if value is None else f"{value:.2f} %"
+
+
+def points(value: float | None) -> str:
+    """A difference of volatilities."""
+    return NOT_KNOWN if value is None else f"{value:+.2f}"
+
+
+def amount(value: float | None) -> str:
+    """An amount of coins or of USD, in whole units."""
+    return NOT_KNOWN if value is None else f"{value:,.0f}"
+
+
+def ratio(value: float | None) -> str:
+    return NOT_KNOWN if value is None else f"{value:.2f}"
+
+
+def millions(value: float) -> str:
+    """USD in millions."""
+    return f"{value / 1e6:,.1f} M USD"

@@ -1,0 +1,253 @@
+"""Options: the chain of an underlying as of an instant, its expiries, smiles and open interest."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import partial
+
+import streamlit as st
+
+from pages.common import access, address, moments
+from pages.common.chart.component import live_chart
+from pages.common.choices import one_of
+from pages.common.drawn import drawn_once
+from pages.common.failed import empty, part
+from pages.common.figures import option_charts
+from pages.common.live import show
+from pages.common.market import as_of, missing
+from pages.common.market.cards import explained
+from pages.common.market.currency import choose_currency, no_market
+from pages.common.reads.options import Options, OptionsAt, known_underlyings, read_options
+from pages.common.words import chain_table, formula_text, options_text, text
+from store.health.status import age_in_words
+from store.kinds import OPTIONS
+from store.market.checks import is_settling
+from store.market.instruments import OptionType
+from store.market.reads.as_of import Row
+from store.market.reads.explained import GREEKS, INTEREST, SMILE
+from store.market.reads.smiles import SmileAt
+from store.market.smile import put_call_ratio
+
+DAYS_BEFORE = {"Nothing": 0, "1d": 1, "7d": 7, "30d": 30}
+AXES = list(option_charts.AXES)
+SIDES: Mapping[str, Sequence[OptionType]] = {"Both": ("call", "put"), "Calls": ("call",), "Puts": ("put",)}
+CALENDAR_HEIGHT, CHART_HEIGHT, TABLE_HEIGHT = 310, 340, 420
+
+
+def toolbar() -> tuple[str, datetime | None, int, str]:
+    """Draw the choices: the underlying, the instant, the days to compare with, and the axis of the smile."""
+    with st.container(horizontal=True):
+        underlying = choose_currency(known_underlyings)
+        if not underlying:
+            return "", None, 0, AXES[0]
+        days = one_of("Compare with", list(DAYS_BEFORE), "Nothing", key="vs")
+        axis = one_of("Smile by", AXES, AXES[0], key="x")
+    return underlying, as_of.choose(OPTIONS.feed(underlying)), DAYS_BEFORE[days], axis
+
+
+def shown(underlying: str, at: datetime | None, days_before: int, axis: str) -> None:
+    if not underlying:
+        part("The list of markets", known_underlyings, no_market)
+        return
+    part(
+        "The option chain",
+        lambda: read_options(underlying, at, days_before),
+        partial(drawn, underlying=underlying, at=at, axis=axis),
+        about=(underlying, at, days_before),
+        height=CALENDAR_HEIGHT + 2 * CHART_HEIGHT,
+    )
+
+
+def drawn(found: OptionsAt, underlying: str, at: datetime | None, axis: str) -> None:
+    if found.options is None:
+        nothing(found, underlying, at)
+        return
+    headline(found.options, found.standing.period, underlying, at)
+    if found.before is not None and found.compared is None:
+        st.caption(f":orange[:material/event_busy:] {text.escaped(missing.told(found.before, 'option chain'))}")
+    options, compared = found.options, found.compared
+    its = chosen(options)
+    expiries(options, its, underlying)
+    numbers(its, underlying)
+    left, right = st.columns(2)
+    with left:
+        smile(options, compared, its, axis)
+    with right:
+        open_interest(options, compared, its, underlying)
+    term_structure(options, compared)
+    table(options, its)
+
+
+def nothing(found: OptionsAt, underlying: str, at: datetime | None) -> None:
+    """Say why there is no chain."""
+    seconds = access.settings().options_seconds
+    if at is not None:
+        missing.draw(found.standing, "option chain")
+    elif seconds:
+        now = moments.now()
+        left = moments.rounded_up(now, timedelta(seconds=seconds)) - now
+        empty(f"No option chain of {underlying} yet. The next one is due in {text.duration(left)}.")
+    else:
+        empty("Option chains aren't recorded: TICKWELL_OPTIONS_SECONDS=0.", ":material/block:")
+
+
+def headline(options: Options, period: timedelta, underlying: str, at: datetime | None) -> None:
+    """Which chain is shown, and how old it is: now, or at the instant that the reader chose."""
+    chain = options.chain
+    age = max((at or moments.now()) - chain.ts, timedelta())
+    words = f"{age_in_words(age.total_seconds())}{' then' if at else ''}"
+    shown = f":orange[:material/schedule: stale, {words}]" if age > 2 * period else words
+    when = text.moment(chain.ts, text.zone(), seconds=True)
+    st.markdown(f"**{underlying}** · as of {when} ({shown}) · {text.count(len(chain.rows), 'contract')}")
+    if not access.settings().options_seconds and at is None:
+        st.caption("Option chains aren't recorded any more: TICKWELL_OPTIONS_SECONDS=0.")
+
+
+def chosen(options: Options) -> SmileAt:
+    """The smile of the expiry that the address names, else of the one with the largest open interest."""
+    named = address.named("expiry")
+    by_name = {options_text.in_address(each.smile.expiry): each for each in options.smiles}
+    return by_name.get(named) or max(options.smiles, key=open_contracts)
+
+
+def open_contracts(its: SmileAt) -> float:
+    return (its.smile.call_oi or 0.0) + (its.smile.put_oi or 0.0)
+
+
+def choose_expiry(name: str) -> None:
+    address.keep(expiry=name)
+
+
+def expiries(options: Options, its: SmileAt, underlying: str) -> None:
+    """Draw the calendar, where a click chooses an expiry, and the choice as a list."""
+    index_price, expiry = options.chain.index_price, its.smile.expiry
+    st.header("Expiries", anchor=False)
+    figure, alt = drawn_once(
+        "calendar",
+        options,
+        expiry,
+        lambda: (
+            option_charts.calendar(options.smiles, index_price, underlying, expiry),
+            option_charts.describe_calendar(options.smiles, index_price),
+        ),
+    )
+    live_chart(figure, key="calendar", view=underlying, alt=alt, height=CALENDAR_HEIGHT, on_choose=choose_expiry)
+    st.caption("Notional in millions of USD: open interest at the index. A click on a bar chooses its expiry.")
+    names = {options_text.in_address(each.smile.expiry): each for each in options.smiles}
+    shown = options_text.in_address(expiry)
+    key = f"expiry {underlying} {shown}"  # it holds what is shown, so that a late rerun can't bring back another one
+    st.selectbox(
+        "Expiry",
+        list(names),
+        index=list(names).index(shown),
+        format_func=lambda name: f"{options_text.expiry(names[name].smile.expiry)}, {options_text.until(names[name])}",
+        key=key,
+        on_change=lambda: choose_expiry(st.session_state[key]),
+        width=240,
+    )
+
+
+def numbers(its: SmileAt, underlying: str) -> None:
+    """Draw what the options of an expiry say together."""
+    smile = its.smile
+    with st.grid(min_column_width=150):
+        st.metric("Forward", options_text.amount(smile.forward), help="USD")
+        st.metric("IV at the money", options_text.percent(smile.atm_iv))
+        st.metric("Risk reversal, 25 delta", options_text.points(smile.rr25), help="Points of IV")
+        st.metric("Butterfly, 25 delta", options_text.points(smile.bf25), help="Points of IV")
+        st.metric("Max pain", options_text.amount(smile.max_pain), help="USD")
+        st.metric(
+            "Put / call",
+            options_text.ratio(put_call_ratio(smile.put_oi, smile.call_oi)),
+            help=f"Open interest of puts by that of calls: {options_text.amount(smile.put_oi)} and "
+            f"{options_text.amount(smile.call_oi)} {underlying}",
+        )
+    explained("numbers", formula_text.listed([*SMILE, *INTEREST]))
+
+
+def smile(options: Options, compared: Options | None, its: SmileAt, axis: str) -> None:
+    expiry = its.smile.expiry
+    before = None if compared is None else next((each for each in compared.smiles if each.smile.expiry == expiry), None)
+    st.header("Smile", anchor=False)
+    figure, alt = drawn_once(
+        "smile",
+        options,
+        (expiry, axis, when(compared)),
+        lambda: (option_charts.smile(its, axis, before, when(compared)), option_charts.describe_smile(its)),
+    )
+    view = f"{options.chain.feed} {expiry} {axis}"
+    live_chart(figure, key="smile", view=view, alt=alt, height=CHART_HEIGHT)
+    st.caption("Bars reach from the IV of the bid to that of the ask, of the option out of the money.")
+
+
+def open_interest(options: Options, compared: Options | None, its: SmileAt, underlying: str) -> None:
+    expiry, index_price = its.smile.expiry, options.chain.index_price
+    before = rows_of(compared, expiry) if compared else []
+    index_name = "Mean index" if is_settling(options.chain.ts) else "Index"
+    lines = {index_name: index_price, "Max pain": its.smile.max_pain}
+    st.header("Open interest by strike", anchor=False)
+    figure, alt = drawn_once(
+        "open-interest",
+        options,
+        (expiry, when(compared)),
+        lambda: (
+            option_charts.open_interest(rows_of(options, expiry), before, lines, underlying),
+            option_charts.describe_interest(its, index_price, underlying),
+        ),
+    )
+    live_chart(figure, key="open-interest", view=f"{options.chain.feed} {expiry}", alt=alt, height=CHART_HEIGHT)
+    outlined = f" Outlined: as of {when(compared)}." if before else ""
+    st.caption(f"In {underlying}: calls up, puts down.{outlined}")
+
+
+def term_structure(options: Options, compared: Options | None) -> None:
+    before = compared.smiles if compared else []
+    st.header("Term structure", anchor=False)
+    figure, alt = drawn_once(
+        "terms",
+        options,
+        when(compared),
+        lambda: (
+            option_charts.term_structure(options.smiles, before, when(compared)),
+            option_charts.describe_terms(options.smiles),
+        ),
+    )
+    view = options.chain.feed
+    live_chart(figure, key="terms", view=view, alt=alt, height=CHART_HEIGHT, on_choose=choose_expiry)
+    st.caption("IV at the money of each expiry, by the time to it. A click on a point chooses its expiry.")
+
+
+def when(compared: Options | None) -> str:
+    """The moment to compare with, in words; empty without one."""
+    return text.moment(compared.chain.ts, text.zone(), seconds=True) if compared else ""
+
+
+def rows_of(options: Options, expiry: datetime) -> list[Row]:
+    return [row for row in options.chain.rows if row.expiry == expiry]
+
+
+def table(options: Options, its: SmileAt) -> None:
+    """Draw the options of an expiry by strike: calls, strike, puts."""
+    st.header("Chain", anchor=False)
+    sides = one_of("Sides", list(SIDES), "Both", key="sides")
+    frame = drawn_once(
+        "table",
+        options,
+        (its.smile.expiry, sides),
+        lambda: chain_table.tabulated(its, options.chain.rows, options.greeks, SIDES[sides]),
+    )
+    st.dataframe(
+        frame,
+        column_config=chain_table.formats(frame),
+        hide_index=True,
+        height=TABLE_HEIGHT,
+        placeholder=options_text.NOT_KNOWN,
+        alt=f"The options of {options_text.expiry(its.smile.expiry)} by strike.",
+    )
+    st.caption(
+        f"Prices in coin, IV in percent a year, volume of 24 h. {options_text.NOT_KNOWN} is no quote or nothing known. "
+        "ATM marks the strike nearest to the forward."
+    )
+    explained("greeks", formula_text.listed(GREEKS))
+
+
+show(toolbar, shown, lambda *_: access.SELDOM)
