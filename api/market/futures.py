@@ -41,7 +41,7 @@ FutureRow = row_model(
     "A future, or the perpetual, which has no expiry. null is an absent quote or trade.",
     FUTURES,
     FUTURES.brought,
-    basis=(float | None, Field(description="mark_price above index_price; 0.01 is 1 %")),
+    basis=(float | None, Field(description="mark_price above index_price; 0.01 is 1 %; null from 07:30 to 08:00 UTC")),
     annual_basis=(float | None, Field(description="simple, 0.01 is 1 % a year; null below one day to expiry")),
 )
 

@@ -141,7 +141,7 @@ def test_each_number_opens_to_its_formula_its_source_and_its_version(open_page, 
         *("futures", "futures", "futures", "funding"),
     ]
     assert sum("Method version 1." in each for each in sources) == len(sources) - 1  # open interest is only a sum
-    for formula in ("F / S - 1", "(F / S - 1) / T, simple", "ln(F/S) linear in T", "cumulated x 8760 / hours_known"):
+    for formula in ("F / S - 1", "basis / T, simple", "ln(F/S) linear in T", "cumulated x 8760 / hours_known"):
         assert formula in opened
 
 

@@ -245,14 +245,9 @@ def _basis(currency: str, span: str, at: datetime) -> BasisPast:
             step = nice_interval(at - start, MOST_POINTS, at_least=MINUTE)
             found = basis_over(cursor, currency, start, at, MATURITY, step)
             gaps = ledger(cursor, start, at, at, [FUTURES.feed(currency)])
-            return BasisPast(currency, start, at, since, [_judged(each) for each in found], gaps)
+            return BasisPast(currency, start, at, since, found, gaps)
     except NoDatabaseError:
         return BasisPast(currency, start, at)
-
-
-def _judged(basis: Basis) -> Basis:
-    """The basis of a snapshot; not known while `is_settling`."""
-    return basis._replace(annual_basis=None) if is_settling(basis.ts) else basis
 
 
 @st.cache_resource(ttl="120s", max_entries=16, show_spinner=False)

@@ -140,12 +140,13 @@ SURFACE = (
 )
 
 _CARRY_INPUTS = ("futures.mark_price", "snapshots.index_price")
+_SETTLING = "; none from 07:30 to 08:00 UTC, while a snapshot has the mean of the index since 07:30"
 
 CARRY = (
-    Formula("basis", "F / S - 1, F the mark price of the future", _CARRY_INPUTS, "1", _OWN, CARRY_METHOD),
+    Formula("basis", f"F / S - 1, F the mark price of the future{_SETTLING}", _CARRY_INPUTS, "1", _OWN, CARRY_METHOD),
     Formula(
         "annual_basis",
-        "(F / S - 1) / T, simple; none below one day to expiry",
+        "basis / T, simple; none below one day to expiry",
         (*_CARRY_INPUTS, "futures.expiry", "futures.ts"),
         "1 a year",
         "the payoff of an inverse future: one coin, and F USD of contracts sold, are F USD at expiry",
@@ -157,7 +158,7 @@ MATURITY = (
     Formula(
         "annual_basis",
         "(F / S - 1) / T at the constant maturity T, ln(F/S) linear in T between the two futures around it; "
-        "futures with less than a day take no part",
+        f"futures with less than a day take no part{_SETTLING}",
         (*_CARRY_INPUTS, "futures.expiry", "futures.ts"),
         "1 a year",
         _PRACTICE,

@@ -4,6 +4,7 @@ Only snapshots have a part: the rows of minutes and days, which heal a gap or co
 """
 
 from collections import defaultdict
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from duckdb import DuckDBPyConnection
 from store.file.rows import execute
 from store.kinds import FUTURES
 from store.market.carry import annual_basis, basis, constant_maturity_basis
+from store.market.checks import is_settling
 from store.models import from_column, to_column
 
 from .snapshots import EACH, SnapshotAt, snapshot_at
@@ -82,7 +84,7 @@ class Quoted(NamedTuple):
 
 
 class Carry(NamedTuple):
-    """What a future costs to carry at its mark; fractions, and None where that is unknown.
+    """What a future costs to carry at its mark; fractions, and None where that is unknown, as while `is_settling`.
 
     Attributes:
         basis: above the index of the snapshot.
@@ -99,7 +101,8 @@ class Basis(NamedTuple):
     Attributes:
         ts: exchange time of the snapshot; aware.
         index_price: in USD; None if the snapshot has none.
-        annual_basis: a fraction a year, simple; None if the maturity is not between two futures.
+        annual_basis: a fraction a year, simple; None if the maturity is not between two futures, and while
+            `is_settling`.
     """
 
     ts: datetime
@@ -118,7 +121,7 @@ def futures_at(cursor: DuckDBPyConnection, currency: str, at: datetime) -> Snaps
 
 def carry_of(future: Quoted, ts: datetime, index_price: float | None) -> Carry:
     """The basis of a future in the snapshot of a time."""
-    if not future.mark_price or not index_price:
+    if not future.mark_price or not index_price or is_settling(ts):
         return Carry(None, None)
     annual = None
     if future.expiry is not None:
@@ -154,14 +157,16 @@ def basis_over(
     for ts, expiry, mark_price in execute(cursor, _MARKS, asked | {"currency": currency}).fetchall():
         marks[ts].append((expiry - ts, mark_price))
     found = execute(cursor, _INDEX_PRICES, asked).fetchall()
-    return [
-        Basis(
-            from_column(ts),
-            index_price,
-            constant_maturity_basis(marks[ts], index_price, maturity) if index_price else None,
-        )
-        for ts, index_price in found
-    ]
+    known = [(from_column(ts), index_price, marks[ts]) for ts, index_price in found]
+    return [Basis(ts, index_price, _at_maturity(ts, its, index_price, maturity)) for ts, index_price, its in known]
+
+
+def _at_maturity(
+    ts: datetime, marks: Sequence[tuple[timedelta, float]], index_price: float | None, maturity: timedelta
+) -> float | None:
+    if not index_price or is_settling(ts):
+        return None
+    return constant_maturity_basis(marks, index_price, maturity)
 
 
 def _quoted(cursor: DuckDBPyConnection, currency: str, ts: datetime) -> tuple[Quoted, ...]:

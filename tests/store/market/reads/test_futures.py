@@ -92,6 +92,21 @@ def test_what_is_not_known_has_no_basis(simulated: Database):
     assert carry_of(future._replace(mark_price=None), START, 100_000) == Carry(None, None)
 
 
+def test_there_is_no_basis_while_a_snapshot_has_the_mean_of_the_index(simulated: Database):
+    half_past_seven, eight = (round((hour - START.hour) * 3600) for hour in (7.5, 8))
+    record(simulated, half_past_seven - 60, half_past_seven, eight, eight + 60)
+
+    found = [read(simulated, START + second * SECOND) for second in (half_past_seven - 60, half_past_seven)]
+    with simulated.read() as cursor:
+        over = basis_over(cursor, "BTC", START - DAY, START, timedelta(days=90))
+
+    bases = [[carry_of(row, each.ts, each.index_price).basis for row in each.rows] for each in found]
+    assert None not in bases[0]
+    assert set(bases[1]) == {None}
+    assert [each.annual_basis is None for each in over] == [False, True, True, False]
+    assert None not in [each.index_price for each in over]
+
+
 def test_rows_of_minutes_and_days_are_no_snapshot(simulated: Database):
     record(simulated, 0)
     with simulated.write() as cursor:
