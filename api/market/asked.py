@@ -12,11 +12,10 @@ from api.instants import INTERVALS, Instant, interval_of, require_order, require
 from api.served import OfServer, Served, ask_known
 from store.export.selection import other_feeds
 from store.file.database import Cursor
-from store.instants import EVER, in_iso
+from store.instants import in_iso
 from store.kinds import FUNDING, Kind
-from store.ledger.gaps import ledger
 from store.market.instruments import Future, future_name
-from store.market.reads.snapshots import EACH, Neighbours, SnapshotAt, neighbours, period_at
+from store.market.reads.snapshots import EACH, Neighbours, SnapshotAt, cause_at, neighbours
 from store.prices.indexes import known_indexes
 
 MOST_ROWS = 10_000
@@ -146,9 +145,7 @@ def _end(kind: Kind, market: str) -> str:
 
 
 def _no_snapshot(cursor: Cursor, feed: str, at: datetime, now: datetime) -> HTTPException:
-    period = timedelta(seconds=period_at(cursor, feed, at))
-    gaps = ledger(cursor, at - min(period, at - EVER), at, now, {feed})
-    cause = gaps[-1].cause if gaps else None
+    cause = cause_at(cursor, feed, at, now)
     return HTTPException(404, _absent(feed, at, cause, neighbours(cursor, feed, at)))
 
 

@@ -9,8 +9,7 @@ from pages.common.access import database, settings
 from pages.common.moments import now
 from store.errors import NoDatabaseError
 from store.file.database import Cursor
-from store.ledger.gaps import ledger
-from store.market.reads.snapshots import Neighbours, SnapshotAt, neighbours, period_at, snapshot_at
+from store.market.reads.snapshots import Neighbours, SnapshotAt, cause_at, neighbours, period_at, snapshot_at
 
 _JUST_BEFORE = timedelta(microseconds=1)
 
@@ -25,7 +24,7 @@ class Standing:
         period: from one slot of the feed to the next.
         ts: exchange time of the snapshot as of the instant; None if it is missing.
         before, after: exchange times of the snapshots on both sides of the instant; None where there is none.
-        cause: why the snapshot is missing; empty if that is unknown, and if it is not missing.
+        cause: why the snapshot is missing; None if that is unknown, and if it is not missing.
     """
 
     feed: str
@@ -34,7 +33,7 @@ class Standing:
     ts: datetime | None = None
     before: datetime | None = None
     after: datetime | None = None
-    cause: str = ""
+    cause: str | None = None
 
 
 def read_standing(feed: str, at: datetime) -> Standing:
@@ -71,7 +70,7 @@ def _standing(feed: str, at: datetime) -> Standing:
             period = timedelta(seconds=period_at(cursor, feed, at))
             ts = _ts_at(cursor, feed, at)
             around = neighbours(cursor, feed, at)
-            return Standing(feed, at, period, ts, *around, "" if ts else _cause(cursor, feed, at, period))
+            return Standing(feed, at, period, ts, *around, None if ts else cause_at(cursor, feed, at, now()))
     except NoDatabaseError:
         return Standing(feed, at, timedelta(seconds=settings().options_seconds))
 
@@ -79,8 +78,3 @@ def _standing(feed: str, at: datetime) -> Standing:
 def _ts_at(cursor: Cursor, feed: str, at: datetime) -> datetime | None:
     found: SnapshotAt[None] | None = snapshot_at(cursor, feed, at, lambda _: ())
     return None if found is None else found.ts
-
-
-def _cause(cursor: Cursor, feed: str, at: datetime, period: timedelta) -> str:
-    gaps = ledger(cursor, at - period, at, now(), [feed])
-    return gaps[-1].cause if gaps else ""

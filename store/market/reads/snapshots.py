@@ -8,9 +8,10 @@ from typing import Generic, NamedTuple, TypeVar
 from duckdb import DuckDBPyConnection
 
 from store.file.rows import execute
-from store.instants import EPOCH
+from store.instants import EPOCH, EVER
 from store.kinds import FUTURES, OPTIONS
 from store.ledger.due import at_slot, heard_at, slot_number
+from store.ledger.gaps import ledger
 from store.models import from_column, to_column
 
 Row = TypeVar("Row")
@@ -150,6 +151,13 @@ def neighbours(cursor: DuckDBPyConnection, feed: str, at: datetime) -> Neighbour
     """Where the nearest snapshots of a feed are, to step to them. This alone looks later than the instant."""
     ((before, after),) = execute(cursor, _NEIGHBOURS, {"feed": feed, "at": to_column(at)}).fetchall()
     return Neighbours(before and from_column(before), after and from_column(after))
+
+
+def cause_at(cursor: DuckDBPyConnection, feed: str, at: datetime, now: datetime) -> str | None:
+    """Why a feed has no snapshot in the period before an instant; None if that is unknown. `now` is at or after it."""
+    period = timedelta(seconds=period_at(cursor, feed, at))
+    gaps = ledger(cursor, at - min(period, at - EVER), at, now, {feed})
+    return gaps[-1].cause if gaps else None
 
 
 def count_between(
