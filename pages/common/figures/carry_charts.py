@@ -15,9 +15,8 @@ from store.market.reads.futures import Basis
 from store.models import Gap
 
 from .charts import Floats, Times, Trace, figure_of, wall_times
-from .traces import PERCENT, axis, line, wall
+from .traces import PERCENT, TERMS_AXIS, axis, line, wall
 
-_TERMS = {1: "1 d", 3: "3 d", 7: "7 d", 30: "30 d", 90: "90 d", 365: "1 y"}
 _BASIS_DIGITS, _FUNDING_DIGITS = 2, 4
 
 
@@ -67,8 +66,7 @@ def term_structure(curves: Mapping[str, Sequence[tuple[str, float, float]]]) -> 
         }
         for series, (name, terms) in enumerate(curves.items())
     ]
-    x_axis = {"type": "log", "tickvals": list(_TERMS), "ticktext": list(_TERMS.values())}
-    return figure_of(drawn, timedelta(days=1), None, {"hovermode": "x", "xaxis": x_axis, "yaxis": axis(PERCENT)})
+    return figure_of(drawn, timedelta(days=1), None, {"hovermode": "x", "xaxis": TERMS_AXIS, "yaxis": axis(PERCENT)})
 
 
 def _figure(x: Times, y: Floats, breaks: Sequence[int], name: str, digits: int) -> go.Figure:

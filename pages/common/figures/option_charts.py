@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import plotly.graph_objects as go
 
 from pages.common.words import options_text as words
@@ -18,8 +17,8 @@ from pages.common.words.text import hover
 from store.market.reads.as_of import Row
 from store.market.reads.smiles import Point, SmileAt
 
-Trace = dict[str, Any]
-Floats = npt.NDArray[np.float64]
+from .charts import Floats, Trace
+from .traces import TERMS_AXIS
 
 AXES: Mapping[str, str] = {"strike": "Strike, USD", "delta": "Delta of the call", "moneyness": "ln(K/F)"}
 """The axes of a smile, with their titles."""
@@ -27,7 +26,6 @@ AXES: Mapping[str, str] = {"strike": "Strike, USD", "delta": "Delta of the call"
 _LABELS = 8
 """A phone has room for this many strikes below a chart."""
 
-_TERMS = {1: "1 d", 3: "3 d", 7: "7 d", 30: "30 d", 90: "90 d", 365: "1 y"}
 _MARGIN = {"l": 8, "r": 8, "t": 32, "b": 8}
 _LINE: Trace = {"type": "scatter", "mode": "lines", "hoverinfo": "text"}
 _POINTS: Trace = {**_LINE, "mode": "lines+markers"}
@@ -159,9 +157,8 @@ def term_structure(smiles: Sequence[SmileAt], compared: Sequence[SmileAt], when:
     """IV at the money by the time to expiry; what it was at another moment is dashed."""
     drawn = [_terms(compared, f"IV {when}", "before")] if compared else []
     drawn.append({**_terms(smiles, "IV at the money", "points"), **_POINTS})
-    x_axis = {"type": "log", "tickvals": list(_TERMS), "ticktext": list(_TERMS.values())}
     ivs = [each.smile.atm_iv for each in [*smiles, *compared]]
-    return _figure(drawn, x_axis, _percent_axis(ivs), {"hovermode": "x"})
+    return _figure(drawn, TERMS_AXIS, _percent_axis(ivs), {"hovermode": "x"})
 
 
 def describe_terms(smiles: Sequence[SmileAt]) -> str:

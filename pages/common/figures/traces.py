@@ -12,6 +12,13 @@ from .charts import Floats, Times, Trace, wall_times
 PERCENT = "%"
 """The unit that an axis repeats at each of its marks."""
 
+TERMS_AXIS: Trace = {
+    "type": "log",
+    "tickvals": [1, 3, 7, 30, 90, 365],
+    "ticktext": ["1 d", "3 d", "7 d", "30 d", "90 d", "1 y"],
+}
+"""An axis of days to expiry."""
+
 
 def line(x: Times, y: Floats, name: str, series: int, digits: int, unit: str) -> list[Trace]:
     """A line that breaks at NaN, and dots where a point has no neighbour; nothing if nothing is known."""
