@@ -54,6 +54,7 @@ def draw(elements: list[Element], name: str = "") -> None:
 BLOCKS: dict[str, Callable[[dict[str, Any]], AbstractContextManager[Any]]] = {
     "flex_container": lambda its: st.container(horizontal=its["horizontal"]),
     "grid_container": lambda its: st.grid(its["columns"]),
+    "column": lambda _its: st.container(),
     "popover": lambda its: st.popover(its["label"]),
     "expander": lambda its: st.expander(its["label"]),
     "container": lambda _its: nullcontext(),
@@ -77,6 +78,7 @@ _DRAWN: dict[str, Callable[[dict[str, Any], str], object]] = {
     "selectbox": lambda its, key: st.selectbox(its["label"], its["options"], key=key),
     "toggle": lambda its, key: st.toggle(its["label"], key=key),
     "button": lambda its, key: st.button(its["label"], key=key),
+    "date_time_input": lambda its, key: st.datetime_input(its["label"], None, key=key),
     "page_link": lambda its, _key: st.page_link("https://localhost", label=its["label"]),
     "metric": lambda its, _key: st.metric(its["label"], its["body"], its["delta"] or None),
     "link_button": lambda its, _key: st.link_button(its["label"], its["url"]),

@@ -17,7 +17,16 @@ from tests.bench.bare_elements import BLOCKS, Element
 from tests.bench.row import SMALL
 from tests.pages.conftest import Open, pages_of
 
-_OTHERS = ("history?range=1d", "history?range=1y&chart=Candles", "quality", "alerts", "export?range=1y")
+_OTHERS = (
+    "history?range=1d",
+    "history?range=1y&chart=Candles",
+    "futures",
+    "volatility",
+    "options",
+    "quality",
+    "alerts",
+    "export?range=1y",
+)
 PAGES = ("",) if SMALL else ("", *_OTHERS)
 """The addresses of our pages that are measured, without the slash."""
 
@@ -94,7 +103,7 @@ _text = _named("body")
 _VALUES: dict[str, Callable[[Any], dict[str, Any]]] = {
     **dict.fromkeys(("title", "header", "caption", "markdown", "html", "info", "warning", "success", "error"), _text),
     **dict.fromkeys(("button_group", "multiselect", "selectbox"), _options),
-    **dict.fromkeys(("toggle", "button", "page_link"), _named("label")),
+    **dict.fromkeys(("toggle", "button", "page_link", "date_time_input"), _named("label")),
     "metric": _named("label", "body", "delta"),
     "link_button": _named("label", "url"),
     "code": _named("code_text", "language"),

@@ -1,6 +1,7 @@
 """A long history of two indexes at one second, made once and kept.
 
-It is as a recorder leaves it: with averages of the time before, candles, and a ledger of gaps that is complete.
+It is as a recorder leaves it: with averages of the time before, candles, and a ledger of gaps that is complete. It has
+a small market too, so that each page has its charts.
 """
 
 from datetime import datetime, timedelta
@@ -13,6 +14,7 @@ from store.file.database import Database
 from store.ledger import gaps
 from store.models import from_column, utc_now
 from store.prices import averages, candles
+from tests.support.history import with_market
 
 PRICES = """
 SELECT
@@ -41,7 +43,7 @@ VALUES ($end - to_seconds($count // 2), $end, 'bench', MAP {'btc_usd': 1, 'eth_u
 
 def history(count: int) -> Database:
     """A file with `count` ticks and their candles, from the cache if it was made before."""
-    path = ROOT / f".cache/recorded-{count}-schema-{schema.newest()}.duckdb"
+    path = ROOT / f".cache/recorded-{count}-and-market-schema-{schema.newest()}.duckdb"
     database = Database(path, threads=1)  # as pages have it
     if not path.exists():
         making = Database(path.with_name(f"making-{path.name}"))
@@ -53,6 +55,7 @@ def history(count: int) -> Database:
             for statement in (_TICKS, _RUN):
                 connection.execute(statement, {"count": count, "end": end})
         add_averages(making, from_column(end) - timedelta(seconds=count // 2))
+        with_market(making, from_column(end))
         candles.rebuild(making, utc_now())
         gaps.advance(making, from_column(end), utc_now(), wait_s=5)
         with duckdb.connect(making.path) as connection:

@@ -33,9 +33,15 @@ def with_history(file: Path, end: datetime, index_names: tuple[str, ...] = ("btc
             average(cursor, name, end - timedelta(days=1), minutes=1435)
             days = [end - timedelta(days=day) for day in range(365, 1, -1)]
             averages.append(cursor, name, [(day, price(name, day)) for day in days], 86_400, "simulator")
-        chains.append(cursor, [chain("BTC", end - timedelta(seconds=end.second % 2))])
         put_in_force(cursor, load_rules(EXAMPLE, index_names), "", end)
     with_alerts(database, end - timedelta(minutes=2), index_names[0])
+    with_market(database, end)
+
+
+def with_market(database: Database, end: datetime) -> None:
+    """Store a year of DVOL by day, an hour of futures, 200 hours of funding, and a chain. `end` is a whole second."""
+    with database.write() as cursor:
+        chains.append(cursor, [chain("BTC", end - timedelta(seconds=end.second % 2))])
     record_dvol(database, floor(end, DAY) - timedelta(days=365), floor(end, DAY), DAY)
     record_futures(database, *(floor(end, MINUTE) - number * 10 * MINUTE for number in range(6)))
     record_funding(database, end, 200)
