@@ -126,7 +126,7 @@ def butterfly(call: float | None, put: float | None, atm_iv: float | None) -> fl
 
 
 def max_pain(quotes: Iterable[Quote]) -> float | None:
-    """The listed strike S with the least sum of OI max(S - K, 0) over calls and OI max(K - S, 0) over puts, in USD.
+    """The listed strike X with the least sum of OI max(X - K, 0) over calls and OI max(K - X, 0) over puts, in USD.
 
     From one strike to the next the sum grows by the calls below and falls by the puts above. So the least sum is at the
     first strike up to which the calls weigh as much as the puts above it. It is a statistic, not a forecast.

@@ -308,7 +308,8 @@ def test_each_derived_number_opens_to_its_formula_its_source_and_its_version(ope
     ):
         assert f"**{number}**" in told
     assert "Source: F. Black, The pricing of commodity contracts, 1976" in told
-    assert "Method 1." in told
+    assert "Method version 1." in told
+    assert told.count("F is the forward of the expiry, S the index, K a strike") == 2
 
 
 def test_as_of_a_moment_the_chain_of_then_is_shown_and_nothing_later(open_page: Open, record, ts):

@@ -92,7 +92,7 @@ SMILE = (
     Formula("call_volume, put_volume", "the sum of what is known", ("options.volume",), "coin in 24 h", _OWN),
     Formula(
         "max_pain",
-        "the strike S with the least sum of OI max(S - K, 0) over calls and OI max(K - S, 0) over puts",
+        "the strike X with the least sum of OI max(X - K, 0) over calls and OI max(K - X, 0) over puts",
         ("options.open_interest", "options.strike"),
         "USD",
         "a statistic, not a forecast",
@@ -124,7 +124,7 @@ SURFACE = (
     ),
     Formula(
         _at_tenors("bf25"),
-        f"the mean IV of that call and that put less IV at the forward, for each {_VARIANCE}",
+        f"the mean IV of that call and that put less atm_iv, for each {_VARIANCE}",
         _BLACK_INPUTS,
         "points",
         _PRACTICE,
