@@ -63,7 +63,8 @@ def drawn(found: OptionsAt, underlying: str, at: datetime | None, axis: str) -> 
         return
     headline(found.options, found.standing.period, underlying, at)
     if found.before is not None and found.compared is None:
-        st.caption(f":orange[:material/event_busy:] {text.escaped(missing.told(found.before, 'option chain'))}")
+        why = missing.told(found.before, "option chain")
+        st.caption(f":orange[:material/event_busy:] Nothing to compare with. {text.escaped(why)}")
     options, compared = found.options, found.compared
     its = chosen(options)
     expiries(options, its, underlying)

@@ -61,10 +61,12 @@ def _named() -> datetime | None:
     try:
         at = from_text(written)
     except ValueError:
-        st.warning("at in the address must be a time such as 2026-11-22T18:00Z.", icon=":material/warning:")
+        st.warning(
+            "at in the address must be a time such as 2026-11-22T18:00Z. Now is shown.", icon=":material/warning:"
+        )
         return None
     if at > moments.now():
-        st.warning("The time in the address is still to come.", icon=":material/warning:")
+        st.warning("The chosen time is still to come. Now is shown.", icon=":material/warning:")
         return None
     return max(at, EARLIEST)
 
