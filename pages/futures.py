@@ -137,7 +137,7 @@ def contracts(its: Priced) -> None:
             "Contract": st.column_config.TextColumn(pinned=True),
             "Mark": st.column_config.NumberColumn(format="%,.2f"),
             "Basis": st.column_config.NumberColumn(format="%.3f %%"),
-            "A year": tables.PERCENT,
+            "Annual basis": tables.PERCENT,
             "Days": st.column_config.NumberColumn(format="%.1f"),
             "Open interest, USD": tables.COUNT,
             "Volume 24 h, USD": tables.COUNT,

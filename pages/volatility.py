@@ -225,7 +225,7 @@ def cone(found: Cone, now: VolatilityAt | None) -> None:
             "75 %": [band.three_quarters for _, band in rows],
             "Highest": [band.high for _, band in rows],
             "IV at the money": [surface and getattr(surface, f"iv_{days}d") for days, _ in rows],
-            "Days": [band.days for _, band in rows],
+            "Days known": [band.days for _, band in rows],
         },
         column_config=dict.fromkeys(("Lowest", "25 %", "Median", "75 %", "Highest", "IV at the money"), tables.PERCENT),
         hide_index=True,

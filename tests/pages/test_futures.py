@@ -141,7 +141,13 @@ def test_each_number_opens_to_its_formula_its_source_and_its_version(open_page, 
         *("futures", "futures", "futures", "funding"),
     ]
     assert sum("Method version 1." in each for each in sources) == len(sources) - 1  # open interest is only a sum
-    for formula in ("F / S - 1", "basis / T, simple", "ln(F/S) linear in T", "cumulated x 8760 / hours_known"):
+    for formula in (
+        "F / S - 1",
+        "S is the index of the same reply.",
+        "basis / T, simple",
+        "ln(F/S) linear in T",
+        "cumulated x 8760 / hours_known",
+    ):
         assert formula in opened
 
 
@@ -160,12 +166,12 @@ def test_the_table_of_contracts_is_that_of_pandas(open_page, database, minute):
     assert found["Mark"].tolist() == frame[2].tolist()
     np.testing.assert_allclose(found["Basis"], plain, rtol=1e-9)
     np.testing.assert_allclose(found["Days"], days, rtol=1e-9)
-    np.testing.assert_allclose(found["A year"], (plain / (days / 365)).where(days >= 1), rtol=1e-9)
+    np.testing.assert_allclose(found["Annual basis"], (plain / (days / 365)).where(days >= 1), rtol=1e-9)
     assert found["Open interest, USD"].tolist() == frame[3].tolist()
     assert found["Volume 24 h, USD"].tolist() == frame[4].tolist()
-    assert found["A year"].isna().sum() in {1, 2}  # the perpetual, and what expires within a day
+    assert found["Annual basis"].isna().sum() in {1, 2}  # the perpetual, and what expires within a day
     assert page.dataframe[0].proto.placeholder == "–"
-    assert format_of(page.dataframe[0], "A year") == "%.2f %%"
+    assert format_of(page.dataframe[0], "Annual basis") == "%.2f %%"
 
 
 def test_what_is_not_known_is_empty_and_never_0(open_page, database, minute):
@@ -179,7 +185,7 @@ def test_what_is_not_known_is_empty_and_never_0(open_page, database, minute):
     page = open_page("futures")
 
     first = page.dataframe[0].value.iloc[0]
-    assert first[["Mark", "Basis", "A year", "Days", "Open interest, USD", "Volume 24 h, USD"]].isna().all()
+    assert first[["Mark", "Basis", "Annual basis", "Days", "Open interest, USD", "Volume 24 h, USD"]].isna().all()
     assert metrics(page)[PERPETUAL] == "–"
     assert metrics(page)["Funding, 7 d, a year"] == "–"
     mark, rates, _, known = captions(page)[:4]

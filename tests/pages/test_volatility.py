@@ -315,7 +315,7 @@ def test_the_cone_has_what_was_realised_over_each_length_beside_the_iv_of_now(op
     ]
     assert list(table["Over"]) == ["7 d", "30 d"]
     assert table.iloc[0, 1:6].tolist() == pytest.approx(np.quantile(of_weeks, [0, 0.25, 0.5, 0.75, 1]).tolist())
-    assert list(table["Days"]) == [13, 1]
+    assert list(table["Days known"]) == [13, 1]
     with database.read() as cursor:
         ((_, week, _, month, *_),) = as_of.surfaces(cursor, "BTC", minute - HOUR, minute)
     assert table["IV at the money"].tolist() == pytest.approx([week, month])

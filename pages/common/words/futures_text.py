@@ -80,7 +80,7 @@ def contracts(snapshot: SnapshotAt[Quoted], carries: Sequence[Carry]) -> dict[st
         "Contract": [row.instrument_name for row in rows],
         "Mark": [row.mark_price for row in rows],
         "Basis": [_percent(each.basis) for each in carries],
-        "A year": [_percent(each.annual_basis) for each in carries],
+        "Annual basis": [_percent(each.annual_basis) for each in carries],
         "Days": [None if row.expiry is None else (row.expiry - snapshot.ts) / DAY for row in rows],
         "Open interest, USD": [row.open_interest for row in rows],
         "Volume 24 h, USD": [row.volume_usd for row in rows],
@@ -114,7 +114,7 @@ def how_mark() -> str:
     return (
         "The **mark price** is the exchange's fair price of the perpetual, which margins are computed with. It is "
         "neither the last trade nor the index.\n\n"
-        f"**Premium** = {_PLAIN.formula}, S the index of the same reply\n\n{_source(_PLAIN)}"
+        f"**Premium** = {_PLAIN.formula}. S is the index of the same reply.\n\n{_source(_PLAIN)}"
     )
 
 
@@ -151,9 +151,9 @@ def how_open_interest() -> str:
 
 def how_contracts() -> str:
     return (
-        f"**Basis** = {_PLAIN.formula}, S the index of the same reply\n\n"
-        f"**A year** = {_ANNUAL.formula}. T is the time to expiry in years of 365 days. Below a day, 0.016 % in 16 h "
-        f"would read as 9 % a year. The perpetual has no expiry.\n\n{_source(_ANNUAL)}"
+        f"**Basis** = {_PLAIN.formula}. S is the index of the same reply.\n\n"
+        f"**Annual basis** = {_ANNUAL.formula}. T is the time to expiry in years of 365 days. Below a day, 0.016 % "
+        f"in 16 h would read as 9 % a year. The perpetual has no expiry.\n\n{_source(_ANNUAL)}"
     )
 
 
