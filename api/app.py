@@ -1,6 +1,6 @@
 """The HTTP routes together. Each route is a thin translation of one store function."""
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi_offline import FastAPIOffline
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -11,6 +11,7 @@ from .access import Access
 from .errors import CLOSED, LIMITED, add_error_handlers
 from .limits import Limits
 from .market import futures, options, snapshots, volatility
+from .market.asked import require_known
 
 _ABOUT = """Index prices and the market of the Deribit exchange as Tickwell recorded them, read-only. Times are in UTC.
 
@@ -28,8 +29,10 @@ def create_app() -> FastAPI:
         description=_ABOUT,
     )
     app.include_router(health.router, responses=LIMITED)
-    for module in (metrics, prices, candles, options, futures, volatility, snapshots, export):
+    for module in (metrics, prices, candles, export):
         app.include_router(module.router, responses=CLOSED | LIMITED)
+    for module in (options, futures, volatility, snapshots):
+        app.include_router(module.router, dependencies=[Depends(require_known)], responses=CLOSED | LIMITED)
     add_error_handlers(app)
     app.add_middleware(HeadAsGet)
     app.add_middleware(Access)
