@@ -83,6 +83,23 @@ def test_the_chart_follows_a_change_of_theme_without_a_reload(stale, open_page, 
     assert page.evaluate("window.kept")
 
 
+def test_the_line_at_the_mouse_covers_no_more_in_the_dark_than_in_the_light(live, open_page):
+    page = open_page(f"{live.url}/?span=15m")
+    page.emulate_media(color_scheme="dark")
+    expect(drawn(page).locator(".scatterlayer .js-line").first).to_have_css("stroke", "rgb(86, 168, 240)")
+
+    point_at_ticks(page)
+
+    lines = page.locator(".tickwell-chart .spikeline")
+    drawn_as = lines.evaluate_all(
+        "lines => lines.map(line => [getComputedStyle(line).stroke, getComputedStyle(line).strokeWidth])"
+    )
+    # Plotly draws the line on a wider one, which is to look like the background.
+    widest = max(drawn_as, key=lambda look: float(look[1].removesuffix("px")))
+    assert len(drawn_as) == 2
+    assert widest[0] == "rgb(15, 21, 28)"
+
+
 @pytest.mark.parametrize("path", PRICES.values(), ids=PRICES)
 def test_where_its_script_is_not_served_streamlits_own_chart_replaces_it_until_a_reload(stale, open_page, path):
     page = open_page("about:blank")
