@@ -151,7 +151,7 @@ def _past(currency: str, span: str, at: datetime) -> Past:
         return Past(currency, start, at, interval)
 
 
-@st.cache_resource(ttl="10m", max_entries=8, show_spinner=False)  # imports may change it
+@st.cache_resource(ttl="120s", max_entries=8, show_spinner=False)
 def _cone(currency: str, midnight: datetime) -> Cone:
     try:
         with database().read() as cursor:
