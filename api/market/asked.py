@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Annotated, Any, NamedTuple, TypeVar
+from typing import Annotated, Any, NamedTuple, Self, TypeVar
 
 from fastapi import Depends, HTTPException, Query, Request
 from pydantic import Field
@@ -66,6 +66,10 @@ class Time(NamedTuple):
 
     start: datetime
     end: datetime
+
+    def up_to(self, now: datetime) -> Self:
+        """The part of it that is over by now; empty if it begins later."""
+        return self._replace(end=min(self.end, max(self.start, now)))
 
 
 def _time(

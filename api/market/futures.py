@@ -145,7 +145,7 @@ def get_funding(
 
     An hour that was not recorded is absent: `hours_known` of `hours_due` are there.
     """
-    past = time._replace(end=min(time.end, max(time.start, served.now())))
+    past = time.up_to(served.now())
     require_few((past.end - past.start) // HOUR, "hours")
     hours = ask_rows(served, "instrument", instrument, FUNDING, lambda cursor: funding_hours(cursor, instrument, *past))
     total = funding_over([(each.ts, each.interest_1h) for each in hours], *past)

@@ -58,10 +58,11 @@ def get_volatility(
     They are the exchange's. A candle that was not recorded is absent, not filled.
     """
     length = _interval_of(interval)
-    require_few((time.end - time.start) // length, f"candles of {interval}", OR_COARSER)
+    past = time.up_to(served.now())
+    require_few((past.end - past.start) // length, f"candles of {interval}", OR_COARSER)
 
     def read(cursor: Cursor) -> list[DvolCandle]:
-        return dvol_candles(cursor, currency, *time, length)
+        return dvol_candles(cursor, currency, *past, length)
 
     rows = [each._asdict() for each in ask_rows(served, "currency", currency, VOLATILITY_INDEX, read)]
     body = {"currency": currency, "interval": interval, **time._asdict(), "rows": rows}

@@ -70,6 +70,15 @@ def test_a_time_of_10_000_candles_is_answered_and_a_longer_one_is_refused_with_a
     assert detail(too_many).startswith("start, end: 10,001 candles of 1m lie between them, and at most 10,000 are")
 
 
+def test_an_end_that_is_still_to_come_adds_no_candles(client, database):
+    published = record(database, HOUR, 0)
+
+    reply = answered(volatility(client, end="9999-12-31"))
+
+    assert [row["close"] for row in reply["rows"]] == [published[0][-1]]
+    assert reply["end"] == "9999-12-31T00:00:00Z"
+
+
 @pytest.mark.parametrize("start", ["0001-01-01", "9999-12-31T23:59:59Z"])
 def test_the_first_and_the_last_instants_are_answered_or_refused(client, database, start):
     assert volatility(client, start=start, end=start).status_code in {200, 422}
