@@ -2,6 +2,7 @@
 
 import base64
 import json
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -128,6 +129,23 @@ def test_the_calendar_has_the_notional_of_each_expiry_and_marks_the_chosen_one(o
     found = {day: height for part in bars.values() for day, height in zip(part["customdata"], part["y"], strict=True)}
     assert bars["Chosen"]["customdata"] == [name]
     assert found == pytest.approx({f"{expiry:%Y-%m-%d}": height for expiry, height in expected.items()})
+
+
+@pytest.mark.parametrize(("left", "said"), [(2, "in 2 s"), (0, "expired"), (-2, "expired")])
+def test_an_expiry_that_is_still_in_the_chain_when_it_is_over_is_called_expired(
+    open_page: Open, record, ts, left, said
+):
+    its = chain("BTC", ts)
+    ends_at = ts + timedelta(seconds=left)
+    first = min(row[0] for row in its.rows)
+    record(replace(its, rows=tuple((ends_at, *row[1:]) if row[0] == first else row for row in its.rows)))
+
+    page = open_page("options", expiry=f"{ends_at:%Y-%m-%d}")
+
+    day = f"{ends_at.day} {ends_at:%b %Y}"
+    assert page.selectbox[-1].options[0] == f"{day}, {said}"
+    assert traces(page, "calendar")["Chosen"]["hovertext"][0].startswith(f"{day}, {said}<br>")
+    assert not page.exception
 
 
 def test_without_a_choice_the_expiry_with_the_largest_open_interest_is_shown(open_page: Open, record, ts):

@@ -20,7 +20,9 @@ def in_address(at: datetime) -> str:
 
 
 def until(its: SmileAt) -> str:
-    """The time from the snapshot to the expiry, in its largest whole unit."""
+    """The time from the snapshot to the expiry, in its largest whole unit; or that it is over."""
+    if its.years <= 0:
+        return "expired"
     left = timedelta(days=365 * its.years)
     return f"in {left.days} d" if left >= timedelta(days=2) else f"in {text.duration(left)}"
 
