@@ -16,7 +16,7 @@ from pages.common.figures import carry_charts, charts
 from pages.common.figures.gap_marks import add_marks
 from pages.common.live import show
 from pages.common.market.cards import aged, card, explained
-from pages.common.market.currency import choose_currency, no_market
+from pages.common.market.currency import choose_currency, is_left_out, no_market, tell_if_left_out
 from pages.common.moments import rounded_up
 from pages.common.reads.futures import (
     MATURITY,
@@ -68,8 +68,7 @@ def now(found: FuturesNow) -> None:
     if its is None:
         empty(before_the_first(found))
         return
-    if found.currency not in access.settings().markets:
-        st.caption(f"{found.currency} is not in TICKWELL_MARKETS: this is what was recorded before.")
+    tell_if_left_out(found.currency)
     with st.grid(4, min_column_width=160):
         with card("mark", futures_text.how_mark()):
             mark(found, its)
@@ -88,7 +87,7 @@ def now(found: FuturesNow) -> None:
 def before_the_first(found: FuturesNow) -> str:
     """Why there is no snapshot yet, and when the first one comes."""
     words = f"No futures of {found.currency} are recorded yet."
-    if not found.recorder or found.currency not in access.settings().markets:
+    if not found.recorder or is_left_out(found.currency):
         return words
     at, period = moments.now(), timedelta(seconds=access.settings().market_seconds)
     return f"{words} The first snapshot comes in {text.duration(rounded_up(at, period) - at)}."
@@ -213,7 +212,8 @@ def funding(found: FundingPast, span: str) -> None:
     st.header("Funding", anchor=False)
     name = perpetual_name(found.currency)
     if not found.hours:
-        empty(f"No funding of {name} is recorded in this range yet. The exchange's history comes with the first start.")
+        comes = "" if is_left_out(found.currency) else " The exchange's history comes with the first start."
+        empty(f"No funding of {name} is recorded in this range yet.{comes}")
         return
     zone = text.zone()
     clock = Clock.over(found.start, found.end, zone)

@@ -15,7 +15,7 @@ from pages.common.figures import option_charts
 from pages.common.live import show
 from pages.common.market import as_of, missing
 from pages.common.market.cards import explained
-from pages.common.market.currency import choose_currency, no_market
+from pages.common.market.currency import choose_currency, no_market, tell_if_left_out
 from pages.common.reads.options import Options, OptionsAt, known_underlyings, read_options
 from pages.common.words import chain_table, formula_text, options_text, text
 from store.health.status import age_in_words
@@ -99,7 +99,10 @@ def headline(options: Options, period: timedelta, underlying: str, at: datetime 
     shown = f":orange[:material/schedule: stale, {words}]" if age > 2 * period else words
     when = text.moment(chain.ts, text.zone(), seconds=True)
     st.markdown(f"**{underlying}** · as of {when} ({shown}) · {text.count(len(chain.rows), 'contract')}")
-    if not access.settings().options_seconds and at is None:
+    if at is not None:
+        return
+    tell_if_left_out(underlying)
+    if not access.settings().options_seconds:
         st.caption("Option chains aren't recorded any more: TICKWELL_OPTIONS_SECONDS=0.")
 
 

@@ -14,7 +14,7 @@ from pages.common.figures import charts, volatility_charts
 from pages.common.figures.gap_marks import add_marks
 from pages.common.live import show
 from pages.common.market.cards import aged, card, explained
-from pages.common.market.currency import choose_currency, no_market
+from pages.common.market.currency import choose_currency, is_left_out, no_market, tell_if_left_out
 from pages.common.reads.volatility import (
     BARS,
     Cone,
@@ -62,6 +62,7 @@ def cards(found: VolatilityAt | None) -> None:
     if found is None:
         empty("No market is recorded yet.")
         return
+    tell_if_left_out(found.currency)
     with st.grid(4, min_column_width=160):
         with card("dvol", volatility_text.how_dvol(found)):
             dvol_card(found)
@@ -77,7 +78,8 @@ def cards(found: VolatilityAt | None) -> None:
 def dvol_card(found: VolatilityAt) -> None:
     if found.dvol is None:
         st.metric("DVOL", None)
-        st.caption("No DVOL yet: the exchange's history comes within minutes of the first start")
+        comes = " yet: the exchange's history comes within minutes of the first start"
+        st.caption(f"No DVOL{'' if is_left_out(found.currency) else comes}")
         return
     change = None if found.day_before is None else round(found.dvol.value - found.day_before.value, 2)
     st.metric(
@@ -175,6 +177,8 @@ def no_chains(found: Surfaces) -> tuple[str, str]:
     if not seconds:
         return "Option chains aren't recorded: TICKWELL_OPTIONS_SECONDS=0.", ":material/block:"
     if found.since is None:
+        if is_left_out(found.currency):
+            return f"No option chain of {found.currency} was recorded.", ":material/block:"
         return f"No option chain yet. One is due every {text.span(timedelta(seconds=seconds))}.", NOTHING_YET
     return (
         f"No option chain in this range. They are recorded since {text.moment(found.since, text.zone())}.",

@@ -366,6 +366,7 @@ def test_futures_that_were_recorded_before_stay_visible(open_page, database, mon
 
     assert page.segmented_control[0].options == ["ETH"]
     assert captions(page)[0] == "ETH is not in TICKWELL_MARKETS: this is what was recorded before."
+    assert infos(page)[-1] == "No funding of ETH-PERPETUAL is recorded in this range yet."
 
 
 def test_a_currency_of_another_page_that_has_no_futures_gives_way(open_page, database, monkeypatch, minute):

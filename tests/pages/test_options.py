@@ -473,6 +473,17 @@ def test_without_a_market_the_page_says_so(open_page: Open, database, monkeypatc
     assert [box.value for box in page.info] == ["No market is recorded: TICKWELL_MARKETS=none."]
 
 
+def test_a_market_that_is_not_recorded_any_more_is_told_beside_its_newest_chain_alone(
+    open_page: Open, record, ts, monkeypatch
+):
+    monkeypatch.setenv("TICKWELL_MARKETS", "ETH")
+    record(chain("BTC", ts))
+    told = "BTC is not in TICKWELL_MARKETS: this is what was recorded before."
+
+    assert told in captions(open_page("options", currency="BTC"))
+    assert told not in captions(open_page("options", currency="BTC", at=ts.isoformat()))
+
+
 def test_an_old_chain_stays_and_is_marked_stale(open_page: Open, record, ts):
     record(chain("BTC", ts - 2 * DAY))
 

@@ -288,6 +288,17 @@ def test_a_market_that_was_recorded_before_stays_visible(open_page, database, mo
 
     assert page.segmented_control[0].options == ["ETH"]
     assert metrics(page)["DVOL"] != "—"
+    assert captions(page)[0] == "ETH is not in TICKWELL_MARKETS: this is what was recorded before."
+    assert [box.value for box in page.info] == ["No option chain of ETH was recorded."]
+
+
+def test_no_dvol_is_promised_of_a_market_that_is_not_recorded_any_more(open_page, database, monkeypatch, minute):
+    monkeypatch.setenv("TICKWELL_MARKETS", "none")
+    record_chains(database, minute - timedelta(minutes=2))
+
+    page = open_page("volatility")
+
+    assert captions(page)[:2] == ["BTC is not in TICKWELL_MARKETS: this is what was recorded before.", "No DVOL"]
 
 
 def test_the_address_chooses_currency_and_range(open_page, database, minute):

@@ -1,4 +1,4 @@
-"""The choice of a currency, and what stands on a page without a market."""
+"""The choice of a currency, and what stands on a page without a market, or of one that is not recorded any more."""
 
 from collections.abc import Callable
 
@@ -21,6 +21,16 @@ def choose_currency(read: Callable[[], list[str]]) -> str:
     if st.session_state.get(_KEY) not in {None, *currencies}:  # of a page that offers others
         st.session_state[_KEY] = currencies[0]
     return one_of("Currency", currencies, currencies[0], key=_KEY)
+
+
+def is_left_out(currency: str) -> bool:
+    """Is a currency not recorded any more? Only what was recorded before is there."""
+    return currency not in access.settings().markets
+
+
+def tell_if_left_out(currency: str) -> None:
+    if is_left_out(currency):
+        st.caption(f"{currency} is not in TICKWELL_MARKETS: this is what was recorded before.")
 
 
 def no_market(currencies: list[str]) -> None:
