@@ -121,6 +121,12 @@ def choose_expiry(name: str) -> None:
     address.keep(expiry=name)
 
 
+def choose_listed(key: str, put: str) -> None:
+    """Choose the expiry that the reader took from the list. A list that was replaced meanwhile still has `put`."""
+    if (name := st.session_state[key]) != put:
+        choose_expiry(name)
+
+
 def expiries(options: Options, its: SmileAt, underlying: str) -> None:
     """Draw the calendar, where a click chooses an expiry, and the choice as a list."""
     index_price, expiry = options.chain.index_price, its.smile.expiry
@@ -140,12 +146,14 @@ def expiries(options: Options, its: SmileAt, underlying: str) -> None:
     shown = options_text.in_address(expiry)
     key = f"expiry {underlying} {shown}"  # it holds what is shown, so that a late rerun can't bring back another one
     st.selectbox(
-        "Expiry",
+        f"Expiry, {options_text.until(its)}",
         list(names),
         index=list(names).index(shown),
-        format_func=lambda name: f"{options_text.expiry(names[name].smile.expiry)}, {options_text.until(names[name])}",
+        # A browser sends the words of a choice: they stay the same from chain to chain.
+        format_func=lambda name: options_text.expiry(names[name].smile.expiry),
         key=key,
-        on_change=lambda: choose_expiry(st.session_state[key]),
+        on_change=choose_listed,
+        args=(key, shown),
         width=240,
     )
 

@@ -123,6 +123,19 @@ def test_the_bar_leads_to_the_snapshot_before_and_its_address_shows_the_same(das
     assert parameter(again, "at") is None
 
 
+def test_a_chosen_expiry_stays_from_snapshot_to_snapshot(dashboard, open_page, times):
+    expiry = sorted({row[0] for row in chain("BTC", times[1]).rows})[5]
+    named = f"{expiry:%Y-%m-%d}"
+    page = open_page(f"{dashboard.url}/options?expiry={named}&at={times[0]:%Y-%m-%dT%H:%M:%SZ}")
+
+    for step, at in (("Later", times[1]), ("Later", times[1]), ("Earlier", times[0])):
+        chart(page, "smile")
+        page.get_by_role("button", name=step, exact=True).click()
+        expect(page.get_by_text(f"as of {at.day} {at:%b %Y, %H:%M:%S}")).to_be_visible()
+        expect(page.get_by_label(f"Smile of {expiry.day} {expiry:%b %Y}")).to_be_visible()
+        assert parameter(page, "expiry") == named
+
+
 def test_where_the_script_of_charts_is_not_served_streamlits_own_charts_show_the_same(dashboard, open_page):
     page = open_page("about:blank")
     page.route("**/api/plotly.js*", lambda route: route.abort())

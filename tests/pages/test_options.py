@@ -143,7 +143,7 @@ def test_an_expiry_that_is_still_in_the_chain_when_it_is_over_is_called_expired(
     page = open_page("options", expiry=f"{ends_at:%Y-%m-%d}")
 
     day = f"{ends_at.day} {ends_at:%b %Y}"
-    assert page.selectbox[-1].options[0] == f"{day}, {said}"
+    assert (page.selectbox[-1].label, page.selectbox[-1].options[0]) == (f"Expiry, {said}", day)
     assert traces(page, "calendar")["Chosen"]["hovertext"][0].startswith(f"{day}, {said}<br>")
     assert not page.exception
 
