@@ -119,8 +119,8 @@ def get_basis(
 ) -> Response:
     """The annual basis of a future that would always expire after the same days, in each snapshot from start to end.
 
-    With an interval only its last snapshot counts. At most 10,000 snapshots. Nothing is extrapolated: the basis is null
-    where these days are not between two futures.
+    With an interval only its last snapshot counts; one from 07:30 to 08:00 UTC only if it has no other. At most 10,000
+    snapshots. Nothing is extrapolated: the basis is null where these days are not between two futures.
     """
 
     def read(cursor: Cursor) -> list[Basis]:

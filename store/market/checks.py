@@ -18,7 +18,10 @@ State = Literal["ok", "note", "warn"]
 SETTLING = timedelta(minutes=30)
 """Before 08:00 UTC the exchange takes the mean index of this time for what expires."""
 
-_EXPIRY = timedelta(hours=8)
+SETTLED = timedelta(hours=8)
+SETTLES_FROM = SETTLED - SETTLING
+"""The half hour of settlement, since midnight UTC; both ends belong to it."""
+
 _MINUTES = SETTLING // timedelta(minutes=1)
 
 
@@ -143,7 +146,7 @@ def dvol_difference(iv_chain_30d: float, dvol: float) -> Found:
 
 def is_settling(ts: datetime) -> bool:
     """Is it the half hour before 08:00 UTC? A reply then has the mean of the index so far instead of the index."""
-    return _EXPIRY - SETTLING <= _since_midnight(ts) <= _EXPIRY
+    return SETTLES_FROM <= _since_midnight(ts) <= SETTLED
 
 
 def funding_difference(ts: datetime, mark_price: float, index_price: float, current_funding: float) -> Found | None:

@@ -13,7 +13,7 @@ from duckdb import DuckDBPyConnection
 from store.file.rows import execute
 from store.kinds import FUTURES
 from store.market.carry import annual_basis, basis, constant_maturity_basis
-from store.market.checks import is_settling
+from store.market.checks import SETTLED, SETTLES_FROM, is_settling
 from store.models import from_column, to_column
 
 from .snapshots import EACH, SnapshotAt, snapshot_at
@@ -27,7 +27,17 @@ WHERE currency = $currency
 ORDER BY expiry NULLS FIRST, instrument_name
 """  # noqa: S608 the names are constants
 
-_MARKS = """
+# Of an interval that ends in the half hour of settlement, the last snapshot before that half hour has a basis.
+_LAST_OF_EACH = """
+    SELECT coalesce(max(ts) FILTER (WHERE ts - date_trunc('day', ts) NOT BETWEEN $settles_from AND $settled), max(ts))
+    FROM snapshots
+    WHERE feed = $feed
+      AND ts >= $start
+      AND ts < $end
+    GROUP BY time_bucket($interval, ts)
+"""
+
+_MARKS = f"""
 SELECT ts, expiry, mark_price
 FROM futures
 WHERE currency = $currency
@@ -36,25 +46,18 @@ WHERE currency = $currency
   AND resolution_s = 0
   AND mark_price > 0
   AND expiry > ts
-  AND ts IN (
-    SELECT max(ts)
-    FROM snapshots
-    WHERE feed = $feed
-      AND ts >= $start
-      AND ts < $end
-    GROUP BY time_bucket($interval, ts)
-  )
-"""
+  AND ts IN ({_LAST_OF_EACH})
+"""  # noqa: S608 the text is the constant above
 
-_INDEX_PRICES = """
+_INDEX_PRICES = f"""
 SELECT ts, index_price
 FROM snapshots
 WHERE feed = $feed
   AND ts >= $start
   AND ts < $end
-QUALIFY row_number() OVER (PARTITION BY time_bucket($interval, ts) ORDER BY ts DESC) = 1
+  AND ts IN ({_LAST_OF_EACH})
 ORDER BY ts
-"""
+"""  # noqa: S608 the text is the constant above
 
 
 class Quoted(NamedTuple):
@@ -145,13 +148,15 @@ def basis_over(
         start: aware.
         end: aware.
         maturity: a day or more.
-        interval: the last snapshot of each is taken.
+        interval: the last snapshot of each is taken; the last one not `is_settling`, if it has one.
     """
     asked = {
         "feed": FUTURES.feed(currency),
         "start": to_column(start),
         "end": to_column(end),
         "interval": interval,
+        "settles_from": SETTLES_FROM,
+        "settled": SETTLED,
     }
     marks: defaultdict[datetime, list[tuple[timedelta, float]]] = defaultdict(list)
     for ts, expiry, mark_price in execute(cursor, _MARKS, asked | {"currency": currency}).fetchall():

@@ -156,6 +156,19 @@ def test_of_each_interval_the_last_snapshot_counts(simulated: Database, interval
     assert counts == [len(every), len(found)] == [5, len(seconds)]
 
 
+@pytest.mark.parametrize(("interval", "hours"), [(MINUTE, (19, 19.75, 20, 20.25)), (4 * HOUR, (19, 20.25))])
+def test_an_interval_that_ends_in_the_half_hour_of_settlement_has_the_basis_before_it(
+    simulated: Database, interval: timedelta, hours: tuple[float, ...]
+):
+    record(simulated, *(round(3600 * hour) for hour in (18, 19, 19.75, 20, 20.25)))  # 20 h after START it is 08:00
+
+    with simulated.read() as cursor:
+        found = basis_over(cursor, "BTC", START + 18.5 * HOUR, START + DAY, timedelta(days=90), interval)
+
+    assert [each.ts for each in found] == [START + hour * HOUR for hour in hours]
+    assert [each.annual_basis is None for each in found] == [19.5 <= hour <= 20 for hour in hours]
+
+
 def test_beyond_the_futures_and_without_an_index_price_there_is_no_basis(simulated: Database):
     record(simulated, 0, 60)
     with simulated.write() as cursor:
