@@ -26,10 +26,12 @@ from store.market.reads.as_of import Row
 from store.market.reads.explained import GREEKS, INTEREST, SMILE
 from store.market.reads.smiles import SmileAt
 from store.market.smile import put_call_ratio
+from store.words import shortened
 
 DAYS_BEFORE = {"Nothing": 0, "1d": 1, "7d": 7, "30d": 30}
 AXES = list(option_charts.AXES)
 SIDES: Mapping[str, Sequence[OptionType]] = {"Both": ("call", "put"), "Calls": ("call",), "Puts": ("put",)}
+OF_DELTA = {"forward", "years", "d1", "delta"}
 CALENDAR_HEIGHT, CHART_HEIGHT, TABLE_HEIGHT = 310, 340, 420
 
 
@@ -110,6 +112,9 @@ def chosen(options: Options) -> SmileAt:
     """The smile of the expiry that the address names, else of the one with the largest open interest."""
     named = address.named("expiry")
     by_name = {options_text.in_address(each.smile.expiry): each for each in options.smiles}
+    if named and named not in by_name:
+        which = f"This chain has no expiry {text.escaped(shortened(named))}."
+        st.warning(f"{which} The one with the largest open interest is shown.", icon=":material/warning:")
     return by_name.get(named) or max(options.smiles, key=open_contracts)
 
 
@@ -188,7 +193,8 @@ def smile(options: Options, compared: Options | None, its: SmileAt, axis: str) -
     )
     view = f"{options.chain.feed} {expiry} {axis}"
     live_chart(figure, key="smile", view=view, alt=alt, height=CHART_HEIGHT)
-    st.caption("Bars reach from the IV of the bid to that of the ask, of the option out of the money.")
+    not_listed = f" This expiry was not listed at {when(compared)}." if compared and before is None else ""
+    st.caption(f"Bars reach from the IV of the bid to that of the ask, of the option out of the money.{not_listed}")
 
 
 def open_interest(options: Options, compared: Options | None, its: SmileAt, underlying: str) -> None:
@@ -259,7 +265,7 @@ def table(options: Options, its: SmileAt) -> None:
         f"Prices in coin, IV in percent a year, volume of 24 h. {options_text.NOT_KNOWN} is no quote or nothing known. "
         "ATM marks the strike nearest to the forward."
     )
-    explained("greeks", formula_text.listed(GREEKS))
+    explained("delta", formula_text.listed(each for each in GREEKS if each.number in OF_DELTA))
 
 
 show(toolbar, shown, lambda *_: access.SELDOM)

@@ -152,10 +152,21 @@ def test_without_a_choice_the_expiry_with_the_largest_open_interest_is_shown(ope
     its = chain("BTC", ts)
     record(its)
 
-    page = open_page("options", expiry="1999-01-01")
+    page = open_page("options")
 
     largest = framed(its).groupby("expiry")["oi"].sum().idxmax()
     assert traces(page, "calendar")["Chosen"]["customdata"] == [f"{largest:%Y-%m-%d}"]
+    assert not any("no expiry" in box.value for box in page.warning)
+
+
+@pytest.mark.parametrize(("named", "told"), [("1999-01-01", "'1999-01-01'"), ("*a*", r"'\*a\*'")])
+def test_an_expiry_that_the_chain_does_not_have_is_told(open_page: Open, record, ts, named, told):
+    record(chain("BTC", ts))
+
+    page = open_page("options", expiry=named)
+
+    (warning,) = [box.value for box in page.warning if "no expiry" in box.value]
+    assert warning == f"This chain has no expiry {told}. The one with the largest open interest is shown."
 
 
 @pytest.mark.parametrize("axis", ["strike", "delta", "moneyness"])
@@ -243,6 +254,18 @@ def test_a_moment_to_compare_with_is_dashed_and_outlined(open_page: Open, record
     np.testing.assert_allclose(bars["Calls before"]["y"], outlined["call"].reindex(strikes))
     (dashed,) = [trace for trace in traces(page, "terms").values() if trace["meta"]["part"] == "before"]
     assert len(dashed["y"]) > 5
+    assert not any("not listed" in line for line in captions(page))
+
+
+def test_an_expiry_that_was_not_listed_at_the_moment_to_compare_with_is_told(open_page: Open, record, ts):
+    its, before = chain("BTC", ts), chain("BTC", ts - 30 * DAY)
+    record(before, its)
+    new = sorted({*framed(its)["expiry"]} - {*framed(before)["expiry"]})
+
+    page = open_page("options", expiry=f"{new[0]:%Y-%m-%d}", vs="30d")
+
+    assert any("This expiry was not listed at" in line for line in captions(page))
+    assert {trace["meta"]["part"] for trace in traces(page, "smile").values()} == {"whiskers", "points"}
 
 
 def test_a_moment_to_compare_with_that_was_not_recorded_is_told(open_page: Open, record, ts):
