@@ -68,7 +68,7 @@ class Time(NamedTuple):
     end: datetime
 
     def up_to(self, now: datetime) -> Self:
-        """The part of it that is over by now; empty if it begins later."""
+        """The part of the time that is over at `now`. It is empty if the time begins later."""
         return self._replace(end=min(self.end, max(self.start, now)))
 
 

@@ -222,7 +222,7 @@ def get_surfaces(
 
 
 def _chain(served: Served, underlying: str, at: datetime | None, expiry: datetime | None) -> Chain:
-    """The chain at an instant, or one expiry of it."""
+    """The chain at an instant, with all its options or only those of one expiry."""
     found = as_of(
         served, "underlying", underlying, OPTIONS, at, lambda cursor, instant: chain_at(cursor, underlying, instant)
     )

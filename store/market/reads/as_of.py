@@ -98,7 +98,7 @@ class Row(NamedTuple):
 
 
 Chain = SnapshotAt[Row]
-"""A snapshot of a chain, or of one expiry of it: its rows by expiry, strike and type."""
+"""A snapshot of a chain. Its rows are of all expiries or of one, and lie by expiry, strike and type."""
 
 
 def chain_at(cursor: DuckDBPyConnection, underlying: str, at: datetime, expiry: datetime | None = None) -> Chain | None:

@@ -17,7 +17,7 @@ from store.models import from_column, to_column
 Row = TypeVar("Row")
 
 EACH = timedelta(microseconds=1)
-"""As an interval of which the last snapshot is read: each snapshot is the last one of its microsecond."""
+"""The interval that keeps every snapshot: no two have the same microsecond."""
 
 _USUAL_S = {OPTIONS.name: 300, FUTURES.name: 60}
 """The seconds between two snapshots if no run tells them, as for imports: the defaults of the settings."""

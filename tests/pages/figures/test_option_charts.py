@@ -1,4 +1,4 @@
-"""Charts of a chain of which little is known, and the places of what they mark."""
+"""The charts of a chain show what is known of it, and mark the right places."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

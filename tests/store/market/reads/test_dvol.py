@@ -1,4 +1,4 @@
-"""Candles of DVOL are those that were recorded and that are over, of one length and one currency."""
+"""A read of DVOL brings the recorded candles of one length and currency, without those that are not over yet."""
 
 from datetime import datetime, timedelta
 
