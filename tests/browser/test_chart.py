@@ -90,14 +90,17 @@ def test_the_line_at_the_mouse_covers_no_more_in_the_dark_than_in_the_light(live
 
     point_at_ticks(page)
 
-    lines = page.locator(".tickwell-chart .spikeline")
-    drawn_as = lines.evaluate_all(
-        "lines => lines.map(line => [getComputedStyle(line).stroke, getComputedStyle(line).strokeWidth])"
+    # Plotly draws the line on a wider one, which is to look like the background. A refresh draws both anew.
+    assert wait_until(lambda: lines_at_the_mouse(page))[0] == "rgb(15, 21, 28)"
+
+
+def lines_at_the_mouse(page: Page) -> list[str]:
+    """The colours of the two lines at the mouse, the wider one first; none while they are not both drawn."""
+    drawn_as = page.evaluate(
+        "[...document.querySelectorAll('.tickwell-chart .spikeline')].map(line => getComputedStyle(line))"
+        ".map(({stroke, strokeWidth}) => [parseFloat(strokeWidth), stroke])"
     )
-    # Plotly draws the line on a wider one, which is to look like the background.
-    widest = max(drawn_as, key=lambda look: float(look[1].removesuffix("px")))
-    assert len(drawn_as) == 2
-    assert widest[0] == "rgb(15, 21, 28)"
+    return [colour for _, colour in sorted(drawn_as, reverse=True)] if len(drawn_as) == 2 else []
 
 
 @pytest.mark.parametrize("path", PRICES.values(), ids=PRICES)
