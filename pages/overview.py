@@ -1,4 +1,4 @@
-"""Overview: a card for each index, and all of them on one scale."""
+"""Overview: a card for each index and for each number of the markets, and all indexes on one scale."""
 
 from datetime import datetime, timedelta
 from functools import partial
@@ -6,7 +6,7 @@ from functools import partial
 import plotly.graph_objects as go
 import streamlit as st
 
-from pages.common import moments
+from pages.common import access, moments
 from pages.common.chart.component import live_chart
 from pages.common.choices import one_of
 from pages.common.drawn import drawn_once
@@ -15,7 +15,9 @@ from pages.common.figures import charts, scales
 from pages.common.figures.gap_marks import add_marks
 from pages.common.figures.sparkline import sparkline
 from pages.common.live import show
+from pages.common.market import glance
 from pages.common.reads.history import History
+from pages.common.reads.market_now import read_markets
 from pages.common.reads.overview import Day, Overview, read_day, read_lines, read_overview
 from pages.common.reads.pulse import poll_seconds
 from pages.common.views import SPANS
@@ -31,6 +33,8 @@ CARDS_HEIGHT, CHART_HEIGHT = 240, 380
 
 def shown() -> None:
     overview = part("Prices", lambda: read_overview(moments.this_second()), cards_or_table, height=CARDS_HEIGHT)
+    if access.settings().markets:
+        part("The market", read_markets, glance.draw)
     span = one_of("All indexes, each 100 at the start of", list(SPANS), "1y", key="span", wrap=True)
     part(
         "The chart",

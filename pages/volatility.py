@@ -13,7 +13,7 @@ from pages.common.failed import NOTHING_YET, empty, part
 from pages.common.figures import charts, volatility_charts
 from pages.common.figures.gap_marks import add_marks
 from pages.common.live import show
-from pages.common.market.cards import aged, card, explained
+from pages.common.market.cards import aged, card, dvol_metric, explained
 from pages.common.market.currency import choose_currency, is_left_out, no_market, tell_if_left_out
 from pages.common.reads.volatility import (
     BARS,
@@ -81,15 +81,7 @@ def dvol_card(found: VolatilityAt) -> None:
         comes = " yet: the exchange's history comes within minutes of the first start"
         st.caption(f"No DVOL{'' if is_left_out(found.currency) else comes}")
         return
-    change = None if found.day_before is None else round(found.dvol.value - found.day_before.value, 2)
-    st.metric(
-        "DVOL",
-        volatility_text.percent(found.dvol.value),
-        None if change is None else volatility_text.signed(change),
-        delta_color="off",
-        delta_arrow="auto" if change else "off",
-        delta_description=None if change is None else "points in 24 h",
-    )
+    dvol_metric("DVOL", found.dvol, found.day_before)
     st.caption(aged(found.dvol.ts, stale_after_s(max(60, access.settings().market_seconds))))
 
 

@@ -73,3 +73,8 @@ PAGES = (
         "Ticks or candles as a file, and how programs ask for the same",
     ),
 )
+
+
+def page_named(name: str) -> Page:
+    """The page of a name."""
+    return next(page for page in PAGES if page.name == name)

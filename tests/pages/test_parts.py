@@ -32,6 +32,8 @@ PARTS = {
     ("overview", "candles_1h"): ["Prices", "The chart"],
     ("overview", "gaps"): ["Gaps", "Errors"],
     ("overview", "misses"): ["Gaps", "Errors"],
+    ("overview", "volatility_index"): ["The market"],
+    ("overview", "surfaces"): ["The market"],
     ("history", "candles_1h"): ["The chart"],
     ("history", "gaps"): ["Gaps"],
     ("history", "alert_events"): ["Alerts"],

@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 import streamlit as st
 
 from pages.common import moments
-from pages.common.words import text
+from pages.common.words import text, volatility_text
+from store.market.reads.volatility import Known
 
 
 @contextmanager
@@ -29,3 +30,17 @@ def aged(ts: datetime, stale_s: float) -> str:
     age = max(moments.now() - ts, timedelta())
     words = text.age_at(age, ts.astimezone(text.zone()))
     return f":orange[:material/schedule:] Stale, {words}" if age.total_seconds() > stale_s else words
+
+
+def dvol_metric(label: str, newest: Known, day_before: Known | None, how: str | None = None) -> None:
+    """DVOL, and how far it moved in 24 h if that is known."""
+    change = None if day_before is None else round(newest.value - day_before.value, 2)
+    st.metric(
+        label,
+        volatility_text.percent(newest.value),
+        None if change is None else volatility_text.signed(change),
+        delta_color="off",
+        delta_arrow="auto" if change else "off",
+        delta_description=None if change is None else "points in 24 h",
+        help=how,
+    )

@@ -16,6 +16,8 @@ from . import text
 NONE = "–"
 """Stands for a number that is unknown."""
 
+FUNDING_OF_8H = "What longs paid shorts in the last 8 hours, × 3 × 365: simple. Below 0 shorts paid longs."
+
 SETTLING = (
     "From 07:30 to 08:00 UTC there is no basis: the exchange's replies then have the mean of the index since 07:30, by "
     "which it settles, instead of the index."

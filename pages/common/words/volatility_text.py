@@ -7,6 +7,10 @@ from store.market.checks import DVOL
 from store.market.instruments import usd_index
 from store.market.reads.volatility import DUE, Point, VolatilityAt
 
+DVOL_IS = (
+    "DVOL is the exchange's own index of the volatility that its options imply for the next 30 days, in percent a year."
+)
+
 _OWN = f"Method version {realised.METHOD}."
 
 
@@ -44,10 +48,8 @@ def chain_against_dvol(chain: float, dvol: float) -> str:
 
 def how_dvol(found: VolatilityAt) -> str:
     before = f" It was {percent(found.day_before.value)} 24 h before." if found.day_before else ""
-    return (
-        "DVOL is the exchange's own index of the volatility that its options imply for the next 30 days, in percent a "
-        f"year. This is the close of its newest candle.{before}\n\nSource: `volatility_index`, as the exchange has it."
-    )
+    now = f"This is the close of its newest candle.{before}"
+    return f"{DVOL_IS} {now}\n\nSource: `volatility_index`, as the exchange has it."
 
 
 def how_standing() -> str:

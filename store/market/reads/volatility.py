@@ -186,6 +186,19 @@ def volatility_at(cursor: DuckDBPyConnection, currency: str, at: datetime) -> Vo
     )
 
 
+def dvol_at(cursor: DuckDBPyConnection, currency: str, at: datetime) -> tuple[Known | None, Known | None]:
+    """The newest value of DVOL at an instant, and the one 24 h before that; None without one in the last year.
+
+    Args:
+        cursor: of a read lease.
+        currency: such as "BTC".
+        at: aware.
+    """
+    known = _recorded(cursor, currency, at - YEAR, at, DAY)
+    newest = _close(*known[-1]) if known else None
+    return newest, newest and _as_of(cursor, currency, newest.ts - DAY, MINUTE)
+
+
 def dvol_bars(
     cursor: DuckDBPyConnection, currency: str, start: datetime, end: datetime, interval: timedelta
 ) -> list[DvolCandle]:

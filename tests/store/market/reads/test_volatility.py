@@ -17,6 +17,7 @@ from store.market.reads.volatility import (
     VolatilityAt,
     cone,
     currencies,
+    dvol_at,
     dvol_bars,
     first_surface,
     realised_by,
@@ -55,6 +56,17 @@ def test_dvol_is_the_close_of_the_newest_minute_with_that_of_a_day_before(databa
     assert found.dvol == Known(OVER, dvol(OVER - MINUTE))
     assert found.day_before == Known(OVER - DAY, dvol(OVER - DAY - MINUTE))
     assert found.month_before == Known(START - MONTH, dvol(START - MONTH - MINUTE))
+
+
+def test_dvol_alone_is_the_same_at_any_instant(database):
+    record_all_lengths(database, AT)
+
+    with database.read() as cursor:
+        found = {at: dvol_at(cursor, "BTC", at) for at in (AT, AT - MINUTE, AT - 300 * DAY, AT - 500 * DAY)}
+
+    assert found[AT] == (Known(OVER, dvol(OVER - MINUTE)), Known(OVER - DAY, dvol(OVER - DAY - MINUTE)))
+    assert found[AT - 500 * DAY] == (None, None)
+    assert all(its == (asked(database, at).dvol, asked(database, at).day_before) for at, its in found.items())
 
 
 def test_a_dvol_without_minutes_is_that_of_the_newest_hour_or_day(database):
