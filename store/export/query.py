@@ -107,7 +107,7 @@ class ExportQuery:
         """A name for people, such as "btc_usd-1m-20261101T120000Z-20261102T120000Z.parquet"."""
         many = "indexes" if self.of_prices else "feeds"
         names = "-".join(self.names) if len(self.names) <= 3 else f"{len(self.names)}-{many}"
-        what = INTERVAL_NAMES.get(self.interval, self.kind.table)
+        what = INTERVAL_NAMES.get(self.interval, self.kind.name or self.kind.table)
         observed = [] if self.healed else ["without-healed"]
         ends = [self.end] if self.start <= EPOCH else [self.start, self.end]
         times = [in_iso(at).translate({ord(sign): None for sign in "-:"}) for at in ends]

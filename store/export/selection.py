@@ -81,10 +81,12 @@ def relation_of(kind: Kind) -> str:
 def matches(kind: Kind) -> str:
     """The SQL condition for the rows of the kind's table that match a query, with the values of `values_of`."""
     has_averages = "resolution_s" in kind.column_names and kind.time != "open_time"  # a candle is no average
+    time = f"{kind.table}.{kind.time}"
     return f"""
         list_contains($names, {kind.table}.{kind.key[0]})
-        AND {kind.table}.{kind.time} >= $start
-        AND {kind.table}.{kind.time} < $end
+        AND {time} >= $start
+        AND {time} < $end
+        AND {f"{time} + to_seconds({kind.table}.resolution_s) <= $until" if _must_be_over(kind) else "true"}
         AND ($healed OR NOT ({OF_CHARTS if has_averages else "false"}))
     """
 
@@ -96,4 +98,10 @@ def values_of(query: ExportQuery) -> dict[str, Any]:
         "start": to_column(query.start),
         "end": to_column(query.end),
         "healed": query.healed,
+        **({"until": to_column(query.end)} if _must_be_over(query.kind) else {}),
     }
+
+
+def _must_be_over(kind: Kind) -> bool:
+    """Does a market's row cover a time? It knows what happened until then, so an export that ends before lacks it."""
+    return "resolution_s" in kind.column_names and kind is not TICKS

@@ -14,7 +14,6 @@ from typing import Any
 
 from duckdb import DuckDBPyConnection
 
-from settings import VERSION
 from store.file.clock import exchange_now
 from store.file.database import ROWS_A_LEASE, Database
 from store.file.exchange import exchange_of
@@ -24,9 +23,10 @@ from store.kinds import TICKS, Kind
 from store.ledger.coverage import coverage
 from store.ledger.gaps import gap_as_json, ledger
 from store.models import from_column, to_column
-from store.prices.bars import INTERVAL_NAMES, SINGLE_TICKS, bucket
+from store.prices.bars import bucket
 from store.prices.candles import closed_to, floor
 
+from .facts import asked, coverage_as_json
 from .query import ExportQuery
 from .selection import columns_of, matches, relation_of, values_of
 
@@ -34,6 +34,7 @@ _COUNTS = """
 SELECT
     {table}.{name},
     coalesce(source, ''),
+    {method},
     date_trunc('hour', {table}.{time}) AS hour,
     count(*),
     min({table}.{time}),
@@ -73,12 +74,11 @@ FROM ticks
 WHERE {matches(TICKS)}
 """  # noqa: S608 the condition is a constant
 
-_ROWS_OF_OTHERS = """
+_ROWS = """
 SELECT count(*)
 FROM {table}
-WHERE list_contains($names, {name})
-  AND {time} >= $start
-  AND {time} < $end
+WHERE {which}
+  AND {matches}
 """
 
 _ROWS_OF_SNAPSHOTS = """
@@ -89,11 +89,14 @@ WHERE list_contains($feeds, feed)
   AND ts < $end
 """
 
-_ROWS_OF_CHARTS = """
-SELECT count(*)
-FROM {table}
-WHERE resolution_s > 0
-  AND {matches}
+_SNAPSHOTS = """
+SELECT feed, count(*)
+FROM snapshots
+WHERE list_contains($feeds, feed)
+  AND ts >= $start
+  AND ts < $end
+GROUP BY feed
+ORDER BY feed
 """
 
 
@@ -186,30 +189,44 @@ def survey(database: Database, query: ExportQuery) -> Survey:
         ((gap_events,),) = cursor.execute(_GAP_EVENTS).fetchall()
         gaps = ledger(cursor, query.start, query.end, exchange_now(database.path), query.recorded)
         complete = coverage(cursor, gaps, query.start, query.end)
+        snapshots = _snapshots(cursor, query)
         exchange = exchange_of(cursor)
     counts, kind = _Counts(query.kind), query.kind
     statement = _COUNTS.format(
-        table=kind.table, name=kind.key[0], time=kind.time, relation=relation_of(kind), matches=matches(kind)
+        table=kind.table,
+        name=kind.key[0],
+        method="method" if kind.derived else "NULL",
+        time=kind.time,
+        relation=relation_of(kind),
+        matches=matches(kind),
     )
     for first in range(0, as_of.end, ROWS_A_LEASE):
         with database.read() as cursor:
             values = {"first": first, "last": min(first + ROWS_A_LEASE, as_of.end), **values_of(query)}
             counts.add(cursor.execute(statement, values).fetchall())
     facts = {
-        **_asked(query),
+        **asked(query),
         "exchange": exchange,
         "sources": {name: dict(sorted(of_feed.items())) for name, of_feed in sorted(counts.sources.items())},
         "first": counts.first and bucket(from_column(counts.first), query.interval).isoformat(),
         "last": counts.last and bucket(from_column(counts.last), query.interval).isoformat(),
-        "coverage": {
-            each.feed: {"due": each.due, "live": each.live, "healed": each.healed, "missing": each.missing}
-            for each in complete
-            if each.feed in query.recorded
-        },
+        "coverage": {each.feed: coverage_as_json(each, gaps) for each in complete if each.feed in query.recorded},
+        **({"snapshots": snapshots} if kind.snapshots else {}),
         "gaps": [gap_as_json(gap) for gap in gaps],
+        **(
+            {"methods": {str(method): count for method, count in sorted(counts.methods.items())}}
+            if kind.derived
+            else {}
+        ),
     }
     hours = {from_column(hour): count for hour, count in sorted(counts.hours.items())}
     return Survey(query, as_of, gap_events, hours, facts)
+
+
+def _snapshots(cursor: DuckDBPyConnection, query: ExportQuery) -> dict[str, int]:
+    """The number of stored snapshots of each feed, those before the first run too."""
+    values = {"feeds": list(query.recorded), "start": to_column(query.start), "end": to_column(query.end)}
+    return dict(cursor.execute(_SNAPSHOTS, values).fetchall())
 
 
 def estimate(cursor: DuckDBPyConnection, query: ExportQuery) -> Estimate:
@@ -238,30 +255,29 @@ def _about(cursor: DuckDBPyConnection, query: ExportQuery) -> int:
 
 def _of_others(cursor: DuckDBPyConnection, query: ExportQuery) -> int:
     """The number of rows that are no ticks. Snapshots know theirs; rows of charts and other tables are few."""
-    kind = query.kind
-    values: dict[str, Any] = {"start": to_column(query.start), "end": to_column(query.end)}
+    kind, rows, which = query.kind, 0, "true"
     if kind.snapshots == kind.name:
-        ((rows,),) = cursor.execute(_ROWS_OF_SNAPSHOTS, values | {"feeds": list(query.feeds)}).fetchall()
-        if kind.healed_by:
-            of_charts = _ROWS_OF_CHARTS.format(table=kind.table, matches=matches(kind))
-            rows += cursor.execute(of_charts, values_of(query)).fetchall()[0][0]
-    else:
-        statement = _ROWS_OF_OTHERS.format(table=kind.table, name=kind.key[0], time=kind.time)
-        ((rows,),) = cursor.execute(statement, values | {"names": list(query.names)}).fetchall()
-    return int(rows)
+        values = {"feeds": list(query.feeds), "start": to_column(query.start), "end": to_column(query.end)}
+        ((rows,),) = cursor.execute(_ROWS_OF_SNAPSHOTS, values).fetchall()
+        which = "resolution_s > 0" if kind.healed_by else "false"
+    others = _ROWS.format(table=kind.table, which=which, matches=matches(kind))
+    ((more,),) = cursor.execute(others, values_of(query)).fetchall()
+    return int(rows + more)
 
 
 class _Counts:
     def __init__(self, kind: Kind) -> None:
         self._kind = kind
         self.sources: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self.methods: Counter[int] = Counter()
         self.hours: Counter[datetime] = Counter()
         self.first: datetime | None = None
         self.last: datetime | None = None
 
-    def add(self, rows: Sequence[tuple[str, str, datetime, int, datetime, datetime]]) -> None:
-        for name, source, hour, count, first, last in rows:
+    def add(self, rows: Sequence[tuple[str, str, int, datetime, int, datetime, datetime]]) -> None:
+        for name, source, method, hour, count, first, last in rows:
             self.sources[self._kind.feed(name)][source] += count
+            self.methods[method] += count
             self.hours[hour] += count
             self.first = min(first, self.first or first)
             self.last = max(last, self.last or last)
@@ -273,25 +289,3 @@ def _by(hours: dict[datetime, int], length: timedelta) -> Counter[datetime]:
     for hour, count in hours.items():
         counts[bucket(hour, length)] += count
     return counts
-
-
-def _asked(query: ExportQuery) -> dict[str, Any]:
-    """The facts of the query, and the units of its numbers."""
-    return {
-        "version": VERSION,
-        "rows_are": query.rows_are,
-        "indexes" if query.of_prices else "feeds": list(query.feeds),
-        "start": query.start.isoformat(),
-        "end": query.end.isoformat(),
-        "interval": INTERVAL_NAMES[query.interval] if query.interval != SINGLE_TICKS else None,
-        "healed": query.healed,
-        "units": _units(query),
-        "times": "UTC, the range half-open",
-    }
-
-
-def _units(query: ExportQuery) -> dict[str, str]:
-    """The units of the prices of each index, or of the values of each column."""
-    if query.of_prices:
-        return {name: " per ".join(reversed(name.upper().split("_"))) for name in query.feeds}
-    return {column.name: column.unit for column in columns_of(query.kind) if column.unit}

@@ -28,7 +28,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "intake.market": {"intake.files", "intake.rows", "file", "market", "ledger", "export"},
         "intake.rows": {"intake.files", "file", "prices"},
         "intake.files": set(),
-        "export": {"file", "prices", "ledger"},
+        "export": {"file", "prices", "ledger", "market.reads"},
         "backup": {"file", "prices", "market", "ledger"},
         "alerts": {"alerts.rules", "file", "prices", "ledger"},
         "alerts.rules": {"market"},

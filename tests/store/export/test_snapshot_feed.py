@@ -87,7 +87,10 @@ def test_the_file_states_units_sources_coverage_and_gaps(recorded: Database):
     }
     assert (said["rows_are"], said["feeds"]) == ("moons", [JUPITER])
     assert said["sources"] == {JUPITER: {"live": 20, "simulator": 2}}
-    assert said["coverage"] == {JUPITER: {"due": 12, "live": 11, "healed": 0, "missing": 1}}
+    assert said["coverage"] == {
+        JUPITER: {"due": 12, "live": 11, "healed": 0, "missing": 1, "causes": {"exchange error 10041": 1}}
+    }
+    assert said["snapshots"] == {JUPITER: 11}
     assert [(gap["index_name"], gap["cause"], gap["state"]) for gap in said["gaps"]] == [
         (JUPITER, "exchange error 10041", "unfillable")
     ]

@@ -106,7 +106,7 @@ def _miss(minute: int, feed: str) -> Miss:
 
 def export(database: Database, feed: str, form: Format = "parquet") -> Path:
     """The file of all rows of a feed."""
-    return Exports(database, 10**9).make(ExportQuery((feed,), START - 1000 * HOUR, END, format=form)).path
+    return Exports(database, 10**9).make(ExportQuery((feed,), START - 1000 * HOUR, START + HOUR, format=form)).path
 
 
 def imported(database: Database, *paths: Path, limits: Limits = Limits()) -> list[ImportedMarket]:
