@@ -11,8 +11,8 @@ from starlette.types import Receive, Scope, Send
 
 from store.errors import NoDatabaseError
 from store.export.files import Export
-from store.export.query import MEDIA_TYPES, ExportQuery, Format
-from store.export.selection import other_feeds
+from store.export.query import MEDIA_TYPES, Columns, ExportQuery, Format
+from store.export.selection import of_series, other_feeds, series_of
 from store.export.shared import shared_exports
 from store.file.clock import AHEAD
 from store.instants import EPOCH
@@ -31,7 +31,10 @@ router = APIRouter(prefix="/export", tags=["export"], responses={**BAD_REQUEST, 
 
 _TICKERS = Query(description=f"{TICKER} May be given repeatedly; if left out, all.", examples=[["btc_usd"]])
 _SERIES = Query(
-    description="The rows of a market instead of prices, such as options; `ticker` then names markets, such as BTC.",
+    description=(
+        "The rows of markets instead of prices: options, futures, dvol, funding, deliveries, smiles or surfaces. "
+        "`ticker` then names markets, such as BTC; `underlying`, `currency` and `instrument` mean the same."
+    ),
     examples=["options"],
 )
 _START = Query(description="ISO 8601, UTC unless it says otherwise, or seconds or milliseconds; included.")
@@ -40,6 +43,7 @@ _INTERVAL = Query(
     description="The length of a candle; if left out, the file has ticks.", json_schema_extra={"enum": [*INTERVALS]}
 )
 _HEALED = Query(description="With or without the points from the exchange's charts.")
+_COLUMNS = Query(description="Our own, or of options those of Tardis.")
 _FORMAT = Query(description="CSV comes compressed, as .csv.gz.")
 
 
@@ -52,6 +56,7 @@ def _query(
     end: Annotated[Instant | None, _END] = None,
     interval: Annotated[str | None, _INTERVAL] = None,
     healed: Annotated[bool, _HEALED] = True,
+    columns: Annotated[Columns, _COLUMNS] = "own",
     format: Annotated[Format, _FORMAT] = "parquet",  # noqa: A002 as clients name it
 ) -> ExportQuery:
     now = served.now()
@@ -59,7 +64,7 @@ def _query(
     require_order(start, end, now, ("start", "end"))
     names = _names(served, ticker or [], series)
     length = SINGLE_TICKS if interval is None else interval_of(interval)
-    query = ExportQuery(names, start, end, length, healed, format)
+    query = ExportQuery(names, start, end, length, healed, format, columns)
     if query.refusal is not None:
         raise HTTPException(422, query.refusal)
     return query
@@ -68,18 +73,18 @@ def _query(
 def _names(served: Served, tickers: Sequence[str], series: str | None) -> tuple[str, ...]:
     """The named feeds. Without names, all feeds of the series; without a series, all indexes."""
     indexes, feeds = _known(served)
-    known, start = [*indexes, *feeds], ""
+    known, start, all_of_it = [*indexes, *feeds], "", indexes
     if series is not None:
-        start = f"{series}/"
-        known = [feed.removeprefix(start) for feed in feeds if feed.startswith(start)]
+        kind, _, market = series.partition("/")
+        start = f"{kind}/"
+        known = all_of_it = [name for name in of_series(feeds, kind) if market in {"", name}]
         if not known:
-            all_series = sorted({feed.partition("/")[0] for feed in feeds})
-            stored = f"must be one of {', '.join(all_series)}" if all_series else "no rows of any series are stored"
-            raise HTTPException(422, f"series = {shortened(series)}: {stored}")
+            one_of = f"must be one of {', '.join(series_of(feeds))}" if feeds else "no rows of any series are stored"
+            raise HTTPException(422, f"series = {shortened(series)}: {one_of}")
     for name in tickers:
         if name not in known:
             raise unknown("ticker", name, known)
-    return tuple(f"{start}{name}" for name in tickers or (known if start else indexes))
+    return tuple(f"{start}{name}" for name in tickers or all_of_it)
 
 
 Asked = Annotated[ExportQuery, Depends(_query)]

@@ -10,6 +10,7 @@ from fastapi import Depends, HTTPException, Query, Request
 
 from settings import Settings
 from store.errors import NoDatabaseError
+from store.export import tickets
 from store.file.clock import exchange_now
 from store.file.database import Cursor, Database
 from store.prices.indexes import index_names
@@ -100,6 +101,18 @@ def ask_known(
         if name in known:
             return None
     raise unknown(parameter, name, known)
+
+
+def require_known(request: Request) -> None:
+    """Answer 422 to a parameter that the route does not have: a misspelt `end` would be answered as of now.
+
+    The ticket of a link belongs to the link, not to the route.
+    """
+    path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+    known = [each["name"] for each in request.app.openapi()["paths"][path]["get"]["parameters"]]
+    strange = [name for name in request.query_params if name not in {*known, tickets.PARAMETER}]
+    if strange:
+        raise HTTPException(422, f"{shortened(strange[0])}: is no parameter; must be one of {', '.join(known)}")
 
 
 def unknown(parameter: str, name: str, known: Sequence[str]) -> HTTPException:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Annotated, Any, NamedTuple, Self, TypeVar
 
-from fastapi import Depends, HTTPException, Query, Request
+from fastapi import Depends, HTTPException, Query
 from pydantic import Field
 
 from api.errors import Problem
@@ -17,7 +17,6 @@ from store.kinds import FUNDING, Kind
 from store.market.instruments import Future, future_name
 from store.market.reads.snapshots import EACH, Neighbours, SnapshotAt, cause_at, neighbours
 from store.prices.indexes import known_indexes
-from store.words import shortened
 
 MOST_ROWS = 10_000
 """The most rows of a time that one reply has."""
@@ -50,15 +49,6 @@ def _interval(
 
 
 Interval = Annotated[timedelta, Depends(_interval)]
-
-
-def require_known(request: Request) -> None:
-    """Answer 422 to a parameter that the route does not have: a misspelt `at` would be answered as of now."""
-    path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
-    known = [each["name"] for each in request.app.openapi()["paths"][path]["get"]["parameters"]]
-    unknown = [name for name in request.query_params if name not in known]
-    if unknown:
-        raise HTTPException(422, f"{shortened(unknown[0])}: is no parameter; must be one of {', '.join(known)}")
 
 
 class Time(NamedTuple):

@@ -78,9 +78,11 @@ def _path(query: ExportQuery) -> str:
 
 
 def _command(query: ExportQuery) -> str:
-    words = ["python -m poller export", *(f"--index {name}" for name in query.feeds)]
+    words = ["python -m poller export", *([] if query.of_prices else [f"--series {query.kind.name}"])]
+    words += [f"--index {name}" for name in query.names]
     words += [] if query.start <= EPOCH else [f"--start {to_url(query.start)}"]
     words += [f"--end {to_url(query.end)}"]
     words += [f"--interval {INTERVAL_NAMES[query.interval]}"] if query.interval else []
     words += [] if query.healed else ["--no-healed"]
+    words += [] if query.columns == "own" else [f"--columns {query.columns}"]
     return " ".join([*words, f"--format {query.format}", "--to ."])

@@ -15,8 +15,8 @@ from settings import Settings
 from store.backup.backup import backup
 from store.backup.restore import restore
 from store.export.files import Exports
-from store.export.query import FORMATS, SUFFIXES, ExportQuery, Format
-from store.export.selection import other_feeds
+from store.export.query import COLUMNS, FORMATS, SUFFIXES, Columns, ExportQuery, Format
+from store.export.selection import of_series, other_feeds, series_of
 from store.file.clock import exchange_now
 from store.file.database import Database
 from store.instants import EPOCH
@@ -87,7 +87,12 @@ def rebuild() -> None:
     "index_names",
     multiple=True,
     metavar="NAME",
-    help="Only this index, or a market such as options/BTC; may be given repeatedly.",
+    help="Only this index, or this market of --series; may be given repeatedly.",
+)
+@click.option(
+    "--series",
+    metavar="SERIES",
+    help="Rows of markets in place of prices: options, futures, dvol, funding, deliveries, smiles or surfaces.",
 )
 @click.option("--start", type=INSTANT, default=EPOCH, help="From this time on, ISO 8601; UTC without a zone.")
 @click.option("--end", type=INSTANT, help="Up to this time; now if left out.")
@@ -98,15 +103,18 @@ def rebuild() -> None:
     show_default=True,
     help="Candles of this length, such as 1m.",
 )
+@click.option("--columns", type=click.Choice(COLUMNS), default="own", help="Of options, those of Tardis as well.")
 @click.option("--format", "format_", type=click.Choice(FORMATS), help="As --to ends; parquet if that says nothing.")
 @click.option("--healed/--no-healed", default=True, help="With or without the points from the exchange's charts.")
 @click.option("--to", metavar="PATH", type=PATH, help="Copy it to this file, or into a folder.")
 @one_line
 def export_to(
     index_names: tuple[str, ...],
+    series: str | None,
     start: datetime,
     end: datetime | None,
     interval: timedelta,
+    columns: Columns,
     format_: Format | None,
     *,
     healed: bool,
@@ -118,10 +126,8 @@ def export_to(
     database = database_of(settings)
     indexes = known_indexes(database, settings)
     with database.read() as cursor:
-        _require_known(index_names, [*indexes, *other_feeds(cursor)])
-    query = ExportQuery(
-        index_names or tuple(indexes), start, end or exchange_now(settings.database), interval, healed, format_
-    )
+        feeds = _feeds(index_names, series, indexes, other_feeds(cursor))
+    query = ExportQuery(feeds, start, end or exchange_now(settings.database), interval, healed, format_, columns)
     with progress_bar("exporting") as tell:
         made = Exports(database, settings.exports_limit_bytes).make(query, tell)
     click.echo(exported_in_words(made, made.path if to is None else made.copy(to)))
@@ -138,6 +144,19 @@ def _format_of(to: Path | None, said: Format | None) -> Format:
     if said not in {None, found}:
         raise click.UsageError(f"--to {to} is the name of a {found} file, and --format says {said}")
     return found
+
+
+def _feeds(names: Sequence[str], series: str | None, indexes: Sequence[str], others: Sequence[str]) -> tuple[str, ...]:
+    """The feeds to export: the named ones, else all of the series, or all indexes."""
+    if series is None:
+        _require_known(names, [*indexes, *others])
+        return tuple(names or indexes)
+    known = of_series(others, series)
+    if not known:
+        stored = ", ".join(series_of(others))
+        raise click.UsageError(f"--series {series}: {f'must be one of {stored}' if stored else 'no rows are stored'}")
+    _require_known(names, known)
+    return tuple(f"{series}/{name}" for name in names or known)
 
 
 def _require_known(index_names: Sequence[str], known: Sequence[str]) -> None:

@@ -14,7 +14,7 @@ from store.models import Gap
 from store.prices.bars import INTERVAL_NAMES, SINGLE_TICKS
 
 from .query import ExportQuery
-from .selection import columns_of
+from .selection import columns_in
 
 _FORMULAS: Mapping[Kind, tuple[Formula, ...]] = {SMILES: explained.SMILE, SURFACES: explained.SURFACE}
 
@@ -30,6 +30,7 @@ def asked(query: ExportQuery) -> dict[str, Any]:
         "end": query.end.isoformat(),
         "interval": INTERVAL_NAMES[query.interval] if query.interval != SINGLE_TICKS else None,
         "healed": query.healed,
+        **({} if query.columns == "own" else {"columns": query.columns}),
         "units": _units(query),
         "times": "UTC, the range half-open",
         **({"formulas": formulas} if formulas else {}),
@@ -61,4 +62,4 @@ def _units(query: ExportQuery) -> dict[str, str]:
     """The units of the prices of each index, or of the values of each column."""
     if query.of_prices:
         return {name: " per ".join(reversed(name.upper().split("_"))) for name in query.feeds}
-    return {column.name: column.unit for column in columns_of(query.kind) if column.unit}
+    return {column.name: column.unit for column in columns_in(query) if column.unit}

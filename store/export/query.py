@@ -7,11 +7,13 @@ from typing import Literal, get_args
 from urllib.parse import urlencode
 
 from store.instants import EPOCH, in_iso
-from store.kinds import TICKS, Kind, kind_of
+from store.kinds import OPTIONS, TICKS, Kind, kind_of
 from store.prices.bars import INTERVAL_NAMES, SINGLE_TICKS, bucket
 
 Format = Literal["parquet", "csv", "xlsx"]
 FORMATS: tuple[Format, ...] = get_args(Format)
+Columns = Literal["own", "tardis"]
+COLUMNS: tuple[Columns, ...] = get_args(Columns)
 
 SUFFIXES: Mapping[Format, str] = {"parquet": "parquet", "csv": "csv.gz", "xlsx": "xlsx"}
 MEDIA_TYPES: Mapping[Format, str] = {
@@ -37,6 +39,7 @@ class ExportQuery:
         interval: the length of a candle, one of `NICE_INTERVALS`; `SINGLE_TICKS` for ticks and the rows of other kinds.
         healed: include the points from the exchange's charts, which healed gaps and filled older history.
         format: Parquet, CSV compressed by gzip, or Excel.
+        columns: our own, or of options those of Tardis.
     """
 
     feeds: tuple[str, ...]
@@ -45,6 +48,7 @@ class ExportQuery:
     interval: timedelta = SINGLE_TICKS
     healed: bool = True
     format: Format = "parquet"
+    columns: Columns = "own"
 
     @property
     def kind(self) -> Kind:
@@ -64,6 +68,8 @@ class ExportQuery:
     @property
     def time(self) -> str:
         """The column that the rows are sorted by."""
+        if self.columns == "tardis":
+            return "timestamp"
         return "open_time" if self.interval else self.kind.time
 
     @property
@@ -84,6 +90,8 @@ class ExportQuery:
             return f"{self.feeds[0]} and {other} are of two kinds: export each by itself"
         if self.interval and not self.of_prices:
             return f"candles are made of prices, and {self.feeds[0]} has none: export its rows"
+        if self.columns == "tardis" and (self.kind is not OPTIONS or self.format == "xlsx"):
+            return "the columns of Tardis are those of options, as Parquet or CSV"
         return None
 
     @property
@@ -92,11 +100,13 @@ class ExportQuery:
         interval = [("interval", INTERVAL_NAMES[self.interval])] if self.interval else []
         return urlencode(
             [
-                *(("ticker", feed) for feed in self.feeds),
+                *([] if self.of_prices else [("series", self.kind.name)]),
+                *(("ticker", name) for name in self.names),
                 ("start", in_iso(self.start)),
                 ("end", in_iso(self.end)),
                 *interval,
                 *([] if self.healed else [("healed", "false")]),
+                *([] if self.columns == "own" else [("columns", self.columns)]),
                 ("format", self.format),
             ],
             safe=":",
@@ -111,7 +121,8 @@ class ExportQuery:
         observed = [] if self.healed else ["without-healed"]
         ends = [self.end] if self.start <= EPOCH else [self.start, self.end]
         times = [in_iso(at).translate({ord(sign): None for sign in "-:"}) for at in ends]
-        return f"{'-'.join([names, what, *observed, *times])}.{SUFFIXES[self.format]}"
+        columns = [] if self.columns == "own" else [self.columns]
+        return f"{'-'.join([names, what, *columns, *observed, *times])}.{SUFFIXES[self.format]}"
 
     def closed(self, now: datetime) -> "ExportQuery":
         """The same query made definite: each feed once and sorted, no future time, only complete candles."""

@@ -9,8 +9,9 @@ from store.file.database import ROWS_A_LEASE, Database
 from store.kinds import TICKS, Kind
 from store.models import to_column
 
+from . import tardis
 from .query import ExportQuery
-from .selection import columns_of, matches, relation_of, values_of
+from .selection import columns_in, columns_of, matches, relation_of, values_of
 from .survey import Survey
 from .writers import schema_of
 
@@ -70,6 +71,8 @@ def _windows(database: Database, found: Survey, window: int) -> Iterator[tuple[p
     query, schema = found.query, schema_of(found.query)
     statement = _statement(query)
     values = {"rows": found.as_of.end, **values_of(query)} | ({"interval": query.interval} if query.interval else {})
+    if query.columns == "tardis":
+        values["exchange"] = tardis.EXCHANGES[found.facts["exchange"]]
     for start, end, read in found.windows(ROWS_A_LEASE if query.interval else window):
         values |= {"start": to_column(start), "end": to_column(end)}
         with database.read() as cursor:
@@ -80,12 +83,10 @@ def _windows(database: Database, found: Survey, window: int) -> Iterator[tuple[p
 def _statement(query: ExportQuery) -> str:
     if query.interval:
         return _CANDLES_AS_TEXT if query.format == "csv" else _CANDLES
-    rows = _rows(query.kind)
+    rows = _rows(query.kind) if query.columns == "own" else tardis.renamed(_rows(query.kind))
     if query.format != "csv":
         return rows
-    texts = [
-        _AS_TEXT[column.type].format(name=column.name) for column in columns_of(query.kind) if column.type in _AS_TEXT
-    ]
+    texts = [_AS_TEXT[column.type].format(name=column.name) for column in columns_in(query) if column.type in _AS_TEXT]
     return f"SELECT * REPLACE ({', '.join(texts)}) FROM ({rows})"  # noqa: S608 names and rows are of a kind
 
 

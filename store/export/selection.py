@@ -1,5 +1,6 @@
 """The columns of a kind that an export has, and the rows that match a query."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from duckdb import DuckDBPyConnection
@@ -10,6 +11,7 @@ from store.ledger import arrivals
 from store.models import to_column
 from store.prices.averages import OF_CHARTS
 
+from . import tardis
 from .query import ExportQuery
 
 _ENDS = "SELECT DISTINCT {name} FROM {table}"
@@ -39,6 +41,16 @@ def other_feeds(cursor: DuckDBPyConnection) -> list[str]:
     )
 
 
+def series_of(feeds: Iterable[str]) -> list[str]:
+    """The series that feeds belong to, such as "options" for "options/BTC"."""
+    return sorted({feed.partition("/")[0] for feed in feeds})
+
+
+def of_series(feeds: Iterable[str], series: str) -> list[str]:
+    """The names of a series' feeds without the series, such as "BTC" for "options/BTC"."""
+    return [feed.removeprefix(f"{series}/") for feed in feeds if feed.startswith(f"{series}/")]
+
+
 def _lists_its_feeds(kind: Kind) -> bool:
     """Does only the table of a kind tell which feeds have rows? It is so for logs and derived rows."""
     return kind is not TICKS and kind.snapshots != kind.name
@@ -46,6 +58,11 @@ def _lists_its_feeds(kind: Kind) -> bool:
 
 def _ends(cursor: DuckDBPyConnection, kind: Kind) -> list[str]:
     return [end for (end,) in cursor.execute(_ENDS.format(name=kind.key[0], table=kind.table)).fetchall()]
+
+
+def columns_in(query: ExportQuery) -> tuple[Column, ...]:
+    """The columns of an export of rows."""
+    return tardis.COLUMNS if query.columns == "tardis" else columns_of(query.kind)
 
 
 def columns_of(kind: Kind) -> tuple[Column, ...]:

@@ -28,7 +28,7 @@ from store.prices.candles import closed_to, floor
 
 from .facts import asked, coverage_as_json
 from .query import ExportQuery
-from .selection import columns_of, matches, relation_of, values_of
+from .selection import columns_in, matches, relation_of, values_of
 
 _COUNTS = """
 SELECT
@@ -233,7 +233,7 @@ def estimate(cursor: DuckDBPyConnection, query: ExportQuery) -> Estimate:
     """The approximate size of a closed query's export. Candles or snapshots give it quickly, to the hour."""
     rows = _about(cursor, query) if query.of_prices else _of_others(cursor, query)
     bytes_a_row = _BYTES_A_ROW["candles" if query.interval else "ticks", query.format]
-    width = len(columns_of(query.kind)) / len(TICKS.columns)
+    width = len(columns_in(query)) / len(TICKS.columns)
     return Estimate(rows, round(rows * bytes_a_row * width))
 
 

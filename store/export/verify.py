@@ -12,15 +12,12 @@ from store.file.disk import in_one_line, sha256_of
 from store.instants import EPOCH
 from store.kinds import kinds_of
 
+from . import tardis
 from .files import facts_of, manifest_of
 
-# Times in CSV are text that sorts like the times.
 _FOUND = {
-    "parquet": "SELECT count(*), epoch_us(min({time})), epoch_us(max({time})) FROM read_parquet(?)",
-    "csv": (
-        "SELECT count(*), epoch_us(min({time})::TIMESTAMPTZ), epoch_us(max({time})::TIMESTAMPTZ) "
-        "FROM read_csv(?, all_varchar => true)"
-    ),
+    "parquet": "SELECT count(*), min({us}), max({us}) FROM read_parquet(?)",
+    "csv": "SELECT count(*), min({us}), max({us}) FROM read_csv(?, all_varchar => true)",
 }
 
 
@@ -46,7 +43,7 @@ def faults_of_export(path: Path, memory_limit: str) -> Iterator[str]:
 
 
 def _differences(path: Path, manifest: dict[str, Any], memory_limit: str) -> Iterator[str]:
-    query = _FOUND[manifest["format"]].format(time=_time_of(manifest["rows_are"]))
+    query = _FOUND[manifest["format"]].format(us=_us_of(manifest))
     with duckdb.connect(config={"memory_limit": memory_limit}) as reader:
         ((rows, *ends),) = reader.execute(query, [str(path)]).fetchall()
     first, last = (None if us is None else (EPOCH + timedelta(microseconds=us)).isoformat() for us in ends)
@@ -58,8 +55,9 @@ def _differences(path: Path, manifest: dict[str, Any], memory_limit: str) -> Ite
         )
 
 
-def _time_of(rows_are: Any) -> str:
-    """The column that has the time of rows. The name is one of ours, whatever a manifest says."""
-    if rows_are == "candles":
-        return "open_time"
-    return next((kind.time for kind in kinds_of([rows_are])), "ts")
+def _us_of(manifest: dict[str, Any]) -> str:
+    """The time of a row in microseconds. The names are ours, whatever a manifest says."""
+    if manifest.get("columns") == "tardis":
+        return f"CAST({tardis.TIME} AS BIGINT)"
+    kinds = kinds_of([manifest["rows_are"]])
+    return f"epoch_us(CAST({kinds[0].time if kinds else 'open_time'} AS TIMESTAMPTZ))"

@@ -13,7 +13,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from .query import ExportQuery
-from .selection import columns_of
+from .selection import columns_in
 
 _INSTANT = pa.timestamp("us", "UTC")
 
@@ -65,7 +65,7 @@ class Writer(Protocol):
 
 def schema_of(query: ExportQuery) -> pa.Schema:
     """The columns of an export. For CSV, times and numbers with a fraction are text already."""
-    rows = pa.schema([(column.name, _TYPES[column.type]) for column in columns_of(query.kind)])
+    rows = pa.schema([(column.name, _TYPES[column.type]) for column in columns_in(query)])
     schema = CANDLES if query.interval else rows
     if query.format != "csv":
         return schema

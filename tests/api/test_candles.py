@@ -176,3 +176,11 @@ def test_a_start_just_ahead_of_our_clock_is_accepted(client, database):
 
 def test_a_range_from_the_first_to_the_last_year_is_refused(client, database):
     assert "candles of 1w" in detail(asked(client, interval="1w", start="0001-01-01", end="9999-12-31T23:59:59.999999"))
+
+
+def test_a_misspelt_parameter_is_named_and_not_answered_without_it(client, database):
+    append(database, tick(0))
+
+    assert detail(asked(client, intervall="1h")) == (
+        "'intervall': is no parameter; must be one of ticker, start, end, interval"
+    )

@@ -169,6 +169,7 @@ def test_a_range_without_ticks_gives_a_file_without_rows(client: httpx.Client, r
         ({"start": "yesterday"}, "start = 'yesterday': must be ISO 8601"),
         ({"interval": "3m"}, "interval = '3m': must be one of 1s, 2s"),
         ({"format": "orc"}, "format = 'orc': must be 'parquet', 'csv' or 'xlsx'"),
+        ({"interal": "1m"}, "'interal': is no parameter; must be one of ticker, series, start, end, interval, healed"),
         ({"healed": "perhaps"}, "healed = 'perhaps': must be a valid boolean"),
     ],
 )
@@ -240,7 +241,20 @@ def test_a_series_has_the_rows_of_all_its_markets_or_of_those_that_are_named(cli
     assert nothing == "series = 'moons': no rows of any series are stored"
     assert planets() == ["JUPITER", "SATURN"]
     assert planets(ticker="SATURN") == ["SATURN"]
+    assert [planets(**{word: "SATURN"}) for word in ("underlying", "currency", "instrument")] == [["SATURN"]] * 3
+    assert detail(exported(client, series="moons/MARS")) == "series = 'moons/MARS': must be one of moons"
+    assert detail(exported(client, series="moons/SATURN", ticker="JUPITER")) == (
+        "ticker = 'JUPITER': must be one of SATURN"
+    )
     assert detail(exported(client, series="options")) == "series = 'options': must be one of moons"
     assert detail(exported(client, series="moons", ticker="btc_usd")) == (
         "ticker = 'btc_usd': must be one of JUPITER, SATURN"
     )
+
+
+def test_one_feed_of_a_series_is_named_as_elsewhere(client: httpx.Client, moons: Database):
+    with moons.write() as cursor:
+        arrivals.append(cursor, [Snapshot(f"moons/{name}", START, START, (("Io", 0.5, None),)) for name in "AB"])
+
+    assert exported(client, series="moons/A").content == exported(client, ticker="moons/A").content
+    assert exported(client, series="moons/A").content != exported(client, series="moons").content

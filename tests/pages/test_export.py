@@ -352,7 +352,7 @@ def test_the_rows_of_a_snapshot_feed_are_offered_once_there_are_any(open_page: O
     )
     assert words(page).startswith("About **2 rows**")
     made(page)
-    assert asked(page)["ticker"] == ["moons/JUPITER"]
+    assert (asked(page)["series"], asked(page)["ticker"]) == (["moons"], ["JUPITER"])
     assert any("JUPITER-moons-" in caption and "2 rows" in caption for caption in captions(page))
     page.multiselect(key="index").set_value(["btc_usd", "moons/JUPITER"]).run()
     (refusal,) = page.info

@@ -2,6 +2,7 @@
 
 from store import kinds
 from store.errors import FileError
+from store.export import tardis
 from store.export.selection import columns_of
 from store.intake.rows.contents import Contents, all_names
 from store.intake.rows.foreign import Columns
@@ -32,6 +33,8 @@ def kind_in(contents: Contents, columns: Columns) -> Kind | None:
     if columns.price is not None:
         return None
     names = contents.by_name.keys()
+    if names >= {column.name for column in tardis.COLUMNS}:
+        raise FileError(f"{contents.called} has options in the columns of Tardis: export them in their own columns")
     known = [kind for kind in kinds.KINDS if kind in NAMES or kind.derived]
     shares = {kind: len(names & set(kind.column_names)) / len(kind.columns) for kind in known}
     kind = max(shares, key=lambda each: shares[each])

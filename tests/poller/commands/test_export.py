@@ -164,6 +164,23 @@ def test_the_rows_of_a_snapshot_feed_are_exported_by_its_name(command, moons: Da
     )
 
 
+def test_a_series_has_the_rows_of_all_its_markets_or_of_those_that_are_named(command, moons: Database, tmp_path: Path):
+    nothing = command("export", "--series", "moons")
+    with moons.write() as cursor:
+        snapshots = [Snapshot(f"moons/{name}", START, START, (("Io", 0.5, None),)) for name in ("JUPITER", "SATURN")]
+        arrivals.append(cursor, snapshots)
+
+    done = [command("export", "--series", "moons", *more, *RANGE) for more in ((), ("--index", "SATURN"))]
+    refused = [command("export", "--series", *words).stderr for words in (("stars",), ("moons", "--index", "btc_usd"))]
+
+    assert [each.stdout.partition(": ")[2].partition(",")[0] for each in done] == ["moons 2", "moons 1"]
+    assert nothing.stderr.endswith("Error: --series moons: no rows are stored\n")
+    assert [line.splitlines()[-1] for line in refused] == [
+        "Error: --series stars: must be one of moons",
+        "Error: --index btc_usd: must be one of JUPITER, SATURN",
+    ]
+
+
 def test_an_export_works_beside_a_recorder(recorded: Database, simulator):
     settings = {"database": recorded.path, "deribit_url": simulator.url, "poll_seconds": 1, "indexes": "btc_usd"}
     with Program("poller", **settings):

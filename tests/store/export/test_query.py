@@ -34,6 +34,20 @@ def test_a_query_of_candles_without_healed_points_becomes_parameters_of_a_url():
     assert parse_qsl(asked.parameters)[3:] == [("interval", "1m"), ("healed", "false"), ("format", "csv")]
 
 
+def test_a_query_of_a_market_names_its_series():
+    asked = query("options/BTC", "options/ETH", columns="tardis")
+
+    assert parse_qsl(asked.parameters) == [
+        ("series", "options"),
+        ("ticker", "BTC"),
+        ("ticker", "ETH"),
+        ("start", "2026-11-01T12:00:00Z"),
+        ("end", "2026-11-02T12:00:00Z"),
+        ("columns", "tardis"),
+        ("format", "parquet"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("asked", "name"),
     [
