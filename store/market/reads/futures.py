@@ -29,15 +29,27 @@ ORDER BY expiry NULLS FIRST, instrument_name
 
 # Of an interval that ends in the half hour of settlement, the last snapshot before that half hour has a basis.
 _LAST_OF_EACH = """
-    SELECT coalesce(max(ts) FILTER (WHERE ts - date_trunc('day', ts) NOT BETWEEN $settles_from AND $settled), max(ts))
+WITH last_of_each AS (
+    SELECT
+        coalesce(
+            max(ts) FILTER (WHERE ts - date_trunc('day', ts) NOT BETWEEN $settles_from AND $settled), max(ts)
+        ) AS ts
     FROM snapshots
     WHERE feed = $feed
       AND ts >= $start
       AND ts < $end
     GROUP BY time_bucket($interval, ts)
+)
+SELECT ts, index_price
+FROM snapshots
+SEMI JOIN last_of_each USING (ts)
+WHERE feed = $feed
+  AND ts >= $start
+  AND ts < $end
+ORDER BY ts
 """
 
-_MARKS = f"""
+_MARKS = """
 SELECT ts, expiry, mark_price
 FROM futures
 WHERE currency = $currency
@@ -46,18 +58,8 @@ WHERE currency = $currency
   AND resolution_s = 0
   AND mark_price > 0
   AND expiry > ts
-  AND ts IN ({_LAST_OF_EACH})
-"""  # noqa: S608 the text is the constant above
-
-_INDEX_PRICES = f"""
-SELECT ts, index_price
-FROM snapshots
-WHERE feed = $feed
-  AND ts >= $start
-  AND ts < $end
-  AND ts IN ({_LAST_OF_EACH})
-ORDER BY ts
-"""  # noqa: S608 the text is the constant above
+  AND ts IN (SELECT unnest($snapshots))
+"""
 
 
 class Quoted(NamedTuple):
@@ -150,18 +152,14 @@ def basis_over(
         maturity: a day or more.
         interval: the last snapshot of each is taken; the last one not `is_settling`, if it has one.
     """
-    asked = {
-        "feed": FUTURES.feed(currency),
-        "start": to_column(start),
-        "end": to_column(end),
-        "interval": interval,
-        "settles_from": SETTLES_FROM,
-        "settled": SETTLED,
-    }
+    time = {"start": to_column(start), "end": to_column(end)}
+    settles = {"settles_from": SETTLES_FROM, "settled": SETTLED}
+    asked = {"feed": FUTURES.feed(currency), "interval": interval, **time, **settles}
+    found = execute(cursor, _LAST_OF_EACH, asked).fetchall()
+    of_these = {"currency": currency, "snapshots": [ts for ts, _ in found], **time}
     marks: defaultdict[datetime, list[tuple[timedelta, float]]] = defaultdict(list)
-    for ts, expiry, mark_price in execute(cursor, _MARKS, asked | {"currency": currency}).fetchall():
+    for ts, expiry, mark_price in execute(cursor, _MARKS, of_these).fetchall():
         marks[ts].append((expiry - ts, mark_price))
-    found = execute(cursor, _INDEX_PRICES, asked).fetchall()
     known = [(from_column(ts), index_price, marks[ts]) for ts, index_price in found]
     return [Basis(ts, index_price, _at_maturity(ts, its, index_price, maturity)) for ts, index_price, its in known]
 
