@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 import plotly.graph_objects as go
@@ -15,15 +15,16 @@ from pages.common.failed import empty, part
 from pages.common.figures import carry_charts, charts
 from pages.common.figures.gap_marks import add_marks
 from pages.common.live import show
+from pages.common.market import as_of, missing
 from pages.common.market.cards import aged, card, explained
 from pages.common.market.currency import choose_currency, is_left_out, no_market, tell_if_left_out
-from pages.common.moments import rounded_up
+from pages.common.moments import SECOND, rounded_up
 from pages.common.reads.futures import (
     MATURITY,
-    NEAR,
     BasisPast,
+    Before,
     FundingPast,
-    FuturesNow,
+    FuturesAt,
     Priced,
     known_currencies,
     perpetual_name,
@@ -36,55 +37,77 @@ from pages.common.words import futures_text, tables, text
 from pages.common.words.clock import Clock
 from store.health.status import stale_after_s
 from store.instants import HOUR
+from store.kinds import FUTURES
 from store.market.checks import is_settling
 from store.prices.bars import nice_interval
 
 SPANS = ["1d", "1w", "1M", "1y", "All"]
 DEFAULT = "1M"
 CARDS_HEIGHT, CHART_HEIGHT = 560, 320
+WHAT = "snapshot of futures"
 BASIS_NAME = f"Basis, {text.span(MATURITY)}"
 
 
-def toolbar() -> tuple[str, str]:
-    """Draw the choices, and return the currency and the range; no currency without a market."""
+def toolbar() -> tuple[str, str, datetime | None, int]:
+    """Draw the choices: the currency, the range, the instant, and the days to compare with."""
     with st.container(horizontal=True):
         currency = choose_currency(known_currencies)
-        return currency, ranges.choose_live_span(SPANS, DEFAULT) if currency else DEFAULT
+        if not currency:
+            return "", DEFAULT, None, 0
+        span = ranges.choose_live_span(SPANS, DEFAULT)
+        days_before = as_of.choose_comparison()
+    return currency, span, as_of.choose(FUTURES.feed(currency)), days_before
 
 
-def shown(currency: str, span: str) -> None:
+def shown(currency: str, span: str, at: datetime | None, days_before: int) -> None:
     if not currency:
         part("The list of markets", known_currencies, no_market)
         return
-    of = currency, span
-    part("Futures", lambda: read_futures(currency), now, about=currency, height=CARDS_HEIGHT)
-    part("The basis", lambda: read_basis(currency, span), partial(basis, span=span), about=of, height=CHART_HEIGHT)
-    part("Funding", lambda: read_funding(currency, span), partial(funding, span=span), about=of, height=CHART_HEIGHT)
+    of = currency, span, at
+    part(
+        "Futures",
+        lambda: read_futures(currency, at, days_before),
+        partial(now, at=at),
+        about=(currency, at, days_before),
+        height=CARDS_HEIGHT,
+    )
+    part("The basis", lambda: read_basis(*of), partial(basis, span=span, at=at), about=of, height=CHART_HEIGHT)
+    part("Funding", lambda: read_funding(*of), partial(funding, span=span, at=at), about=of, height=CHART_HEIGHT)
 
 
-def now(found: FuturesNow) -> None:
-    """The cards, the contracts and the term structure of the newest snapshot."""
-    its = found.newest
+def now(found: FuturesAt, at: datetime | None) -> None:
+    """The cards, the contracts and the term structure of the shown snapshot."""
+    its = found.its
     if its is None:
-        empty(before_the_first(found))
+        nothing(found, at)
         return
     tell_if_left_out(found.currency)
+    if found.compared and found.compared.its is None:
+        missing.not_compared(found.compared.standing, WHAT)
     with st.grid(4, min_column_width=160):
         with card("mark", futures_text.how_mark()):
-            mark(found, its)
+            mark(found, its, at)
         with card("funding", futures_text.how_funding(found.week)):
             rates(found, its)
         with card("maturity", futures_text.how_maturity(its.snapshot, MATURITY)):
             maturity(found, its)
         with card("open-interest", futures_text.how_open_interest()):
-            open_interest(its)
+            open_interest(found, its)
     if is_settling(its.snapshot.ts):
         st.caption(f":material/info: {futures_text.SETTLING}")
     contracts(its)
-    term_structure(found, its)
+    term_structure(found, its, at)
 
 
-def before_the_first(found: FuturesNow) -> str:
+def nothing(found: FuturesAt, at: datetime | None) -> None:
+    """Say why there is no snapshot."""
+    if at is None:
+        empty(before_the_first(found))
+    else:
+        missing.draw(found.standing, WHAT)
+
+
+def before_the_first(found: FuturesAt) -> str:
     """Why there is no snapshot yet, and when the first one comes."""
     words = f"No futures of {found.currency} are recorded yet."
     if not found.recorder or is_left_out(found.currency):
@@ -93,18 +116,42 @@ def before_the_first(found: FuturesNow) -> str:
     return f"{words} The first snapshot comes in {text.duration(rounded_up(at, period) - at)}."
 
 
-def mark(found: FuturesNow, its: Priced) -> None:
+def mark(found: FuturesAt, its: Priced, at: datetime | None) -> None:
     """The perpetual's mark, its premium and the age of the snapshot."""
     perpetual, carry = its.perpetual or (None, None)
-    st.metric(perpetual_name(found.currency), None if perpetual is None else futures_text.price(perpetual.mark_price))
+    price = perpetual and perpetual.mark_price
+    changed(
+        perpetual_name(found.currency),
+        futures_text.price(price),
+        futures_text.moved(price, perpetual_mark(found.compared)),
+        found.compared,
+    )
     premium = futures_text.small(carry and carry.basis)
     st.caption(
         f"Premium {premium}, index {futures_text.price(its.index_price)}  \n"
-        f"{aged(its.snapshot.ts, stale_after_s(found.period_s))}"
+        f"{aged(its.snapshot.ts, stale_after_s(found.standing.period // SECOND), at)}"
     )
 
 
-def rates(found: FuturesNow, its: Priced) -> None:
+def perpetual_mark(before: Before | None) -> float | None:
+    both = before and before.its and before.its.perpetual
+    return both[0].mark_price if both else None
+
+
+def changed(label: str, value: str, change: str | None, before: Before | None) -> None:
+    """A number, with its change since the moment to compare with if both are known."""
+    ago = before and text.span(before.ago)
+    st.metric(
+        label,
+        value,
+        change,
+        delta_color="off",
+        delta_arrow="auto" if change and change[0] in "+-" else "off",
+        delta_description=None if change is None else f"in {ago}",
+    )
+
+
+def rates(found: FuturesAt, its: Priced) -> None:
     """The funding of the last week, and the exchange's rates of this moment and of 8 hours."""
     st.metric("Funding, 7 d, a year", futures_text.percent(found.week.annual))
     perpetual, _ = its.perpetual or (None, None)
@@ -115,17 +162,21 @@ def rates(found: FuturesNow, its: Priced) -> None:
     st.caption("  \n".join(lines))
 
 
-def maturity(found: FuturesNow, its: Priced) -> None:
-    st.metric(f"{BASIS_NAME}, a year", futures_text.percent(found.maturity_basis))
+def maturity(found: FuturesAt, its: Priced) -> None:
+    before = found.compared and found.compared.its
+    annual, then = its.maturity_basis, before.maturity_basis if before else None
+    changed(f"{BASIS_NAME}, a year", futures_text.percent(annual), futures_text.points(annual, then), found.compared)
     around = futures_text.around(its.snapshot, MATURITY)
     st.caption(f"Between {around[0]} and {around[1]}" if around else f"No futures around {text.span(MATURITY)}")
 
 
-def open_interest(its: Priced) -> None:
-    rows = its.snapshot.rows
-    known = [row.open_interest for row in rows if row.open_interest is not None]
-    st.metric("Open interest, USD", futures_text.large(math.fsum(known)) if known else futures_text.NONE)
-    st.caption(f"{len(known)} of {text.count(len(rows), 'contract')} known")
+def open_interest(found: FuturesAt, its: Priced) -> None:
+    before = found.compared and found.compared.its
+    known, then = its.open_interest, before.open_interest if before else []
+    total = math.fsum(known)
+    change = futures_text.moved(total, math.fsum(then)) if known and then else None
+    changed("Open interest, USD", futures_text.large(total) if known else futures_text.NONE, change, found.compared)
+    st.caption(f"{len(known)} of {text.count(len(its.snapshot.rows), 'contract')} known")
 
 
 def contracts(its: Priced) -> None:
@@ -148,38 +199,37 @@ def contracts(its: Priced) -> None:
     explained("contracts", futures_text.how_contracts())
 
 
-def term_structure(found: FuturesNow, its: Priced) -> None:
-    """The annual basis by the time to expiry, now and before; what was not recorded is told."""
+def term_structure(found: FuturesAt, its: Priced, at: datetime | None) -> None:
+    """The annual basis by the time to expiry, then and before; what was not recorded is told."""
     if not its.terms:
         return
     st.header("Term structure of the basis", anchor=False)
     zone = text.zone()
-    curves = {"Now": its} | {f"{text.span(ago)} before": each for ago, each in found.earlier.items() if each}
+    shown = "Now" if at is None else "Then"
+    before = {f"{text.span(ago)} before": each for ago, each in found.earlier.items()}
+    curves = {shown: its} | {name: each.its for name, each in before.items() if each.its}
     figure, alt = drawn_once(
-        "terms",
-        found,
-        zone,
-        lambda: terms_figure({name: each.terms for name, each in curves.items()}),
+        "terms", found, zone, lambda: terms_figure({name: each.terms for name, each in curves.items()})
     )
-    live_chart(figure, key="terms", view=found.currency, alt=alt, height=CHART_HEIGHT)
+    live_chart(figure, key="terms", view=f"{found.currency} {at}", alt=alt, height=CHART_HEIGHT)
     words = [f"{name}: {text.moment(each.snapshot.ts, zone)}." for name, each in curves.items()]
-    for ago, each in found.earlier.items():
-        if each is None:
-            at = text.moment(its.snapshot.ts - ago, zone)
-            words.append(f"{text.span(ago)} before: no snapshot in the {text.span(NEAR)} before {at}.")
+    for name, each in before.items():
+        if each.its is None:
+            why = f"{missing.told(each.standing, WHAT)} {missing.nearest(each.standing)}".rstrip()
+            words.append(f"{name}: {text.escaped(why)}")
     st.caption(" ".join(words))
-    explained("terms", futures_text.how_terms(NEAR))
+    explained("terms", futures_text.how_terms())
 
 
 def terms_figure(curves: Mapping[str, Sequence[tuple[str, float, float]]]) -> tuple[go.Figure, str]:
     """The chart of the term structure, and what it shows in words."""
-    return carry_charts.term_structure(curves), futures_text.described_terms(curves["Now"])
+    return carry_charts.term_structure(curves), futures_text.described_terms(next(iter(curves.values())))
 
 
-def basis(found: BasisPast, span: str) -> None:
+def basis(found: BasisPast, span: str, at: datetime | None) -> None:
     st.header("Basis at a constant maturity", anchor=False)
     if not found.points:
-        empty(f"No futures of {found.currency} are recorded in this range yet.")
+        empty(f"No futures of {found.currency} are recorded in this range{yet(at)}.")
         return
     if not found.known:
         empty(f"The basis of {text.span(MATURITY)} is not known in this range.")
@@ -187,7 +237,7 @@ def basis(found: BasisPast, span: str) -> None:
     zone = text.zone()
     clock = Clock.over(found.start, found.end, zone)
     figure, alt = drawn_once("basis", found, zone, lambda: basis_figure(found, clock))
-    live_chart(figure, key="basis", view=f"{found.currency} {span} {zone.key}", alt=alt, height=CHART_HEIGHT)
+    live_chart(figure, key="basis", view=f"{found.currency} {span} {zone.key} {at}", alt=alt, height=CHART_HEIGHT)
     words = []
     if found.since and found.start <= found.since:
         words.append(f"Futures are recorded since {text.moment(found.since, clock.zone)}.")
@@ -199,6 +249,10 @@ def basis(found: BasisPast, span: str) -> None:
     explained("basis", futures_text.how_maturity(None, MATURITY))
 
 
+def yet(at: datetime | None) -> str:
+    return " yet" if at is None else ""
+
+
 def basis_figure(found: BasisPast, clock: Clock) -> tuple[go.Figure, str]:
     """The chart of the basis, and what it shows in words."""
     zone = clock.zone
@@ -208,17 +262,17 @@ def basis_figure(found: BasisPast, clock: Clock) -> tuple[go.Figure, str]:
     return figure, futures_text.described_basis(found.known, MATURITY, zone)
 
 
-def funding(found: FundingPast, span: str) -> None:
+def funding(found: FundingPast, span: str, at: datetime | None) -> None:
     st.header("Funding", anchor=False)
     name = perpetual_name(found.currency)
     if not found.hours:
-        comes = "" if is_left_out(found.currency) else " The exchange's history comes with the first start."
-        empty(f"No funding of {name} is recorded in this range yet.{comes}")
+        comes = "" if at or is_left_out(found.currency) else " The exchange's history comes with the first start."
+        empty(f"No funding of {name} is recorded in this range{yet(at)}.{comes}")
         return
     zone = text.zone()
     clock = Clock.over(found.start, found.end, zone)
     figure, alt = drawn_once("funding", found, zone, lambda: funding_figure(found, name, clock))
-    live_chart(figure, key="funding", view=f"{name} {span} {zone.key}", alt=alt, height=CHART_HEIGHT)
+    live_chart(figure, key="funding", view=f"{name} {span} {zone.key} {at}", alt=alt, height=CHART_HEIGHT)
     st.caption(f"{futures_text.paid(found.total, name)} {clock.note}")
     explained("cumulated", futures_text.how_cumulated())
 

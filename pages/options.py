@@ -28,7 +28,6 @@ from store.market.reads.smiles import SmileAt
 from store.market.smile import put_call_ratio
 from store.words import shortened
 
-DAYS_BEFORE = {"Nothing": 0, "1d": 1, "7d": 7, "30d": 30}
 AXES = list(option_charts.AXES)
 SIDES: Mapping[str, Sequence[OptionType]] = {"Both": ("call", "put"), "Calls": ("call",), "Puts": ("put",)}
 OF_DELTA = {"forward", "years", "d1", "delta"}
@@ -41,9 +40,9 @@ def toolbar() -> tuple[str, datetime | None, int, str]:
         underlying = choose_currency(known_underlyings)
         if not underlying:
             return "", None, 0, AXES[0]
-        days = one_of("Compare with", list(DAYS_BEFORE), "Nothing", key="vs")
+        days = as_of.choose_comparison()
         axis = one_of("Smile by", AXES, AXES[0], key="x")
-    return underlying, as_of.choose(OPTIONS.feed(underlying)), DAYS_BEFORE[days], axis
+    return underlying, as_of.choose(OPTIONS.feed(underlying)), days, axis
 
 
 def shown(underlying: str, at: datetime | None, days_before: int, axis: str) -> None:
@@ -65,8 +64,7 @@ def drawn(found: OptionsAt, underlying: str, at: datetime | None, axis: str) -> 
         return
     headline(found.options, found.standing.period, underlying, at)
     if found.before is not None and found.compared is None:
-        why = missing.told(found.before, "option chain")
-        st.caption(f":orange[:material/event_busy:] Nothing to compare with. {text.escaped(why)}")
+        missing.not_compared(found.before, "option chain")
     options, compared = found.options, found.compared
     its = chosen(options)
     expiries(options, its, underlying)

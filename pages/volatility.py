@@ -1,6 +1,6 @@
 """Volatility: DVOL, what was realised, and what the option chains say at constant maturities."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 import plotly.graph_objects as go
@@ -13,11 +13,13 @@ from pages.common.failed import NOTHING_YET, empty, part
 from pages.common.figures import charts, volatility_charts
 from pages.common.figures.gap_marks import add_marks
 from pages.common.live import show
+from pages.common.market import as_of, missing
 from pages.common.market.cards import aged, card, dvol_metric, explained
 from pages.common.market.currency import choose_currency, is_left_out, no_market, tell_if_left_out
 from pages.common.reads.volatility import (
     BARS,
     Cone,
+    Now,
     Past,
     Surfaces,
     known_currencies,
@@ -29,88 +31,110 @@ from pages.common.reads.volatility import (
 from pages.common.words import gap_text, tables, text, volatility_text
 from pages.common.words.clock import Clock
 from store.health.status import stale_after_s
+from store.kinds import OPTIONS
 from store.market.reads.volatility import CONE_D, VolatilityAt
 
 DEFAULT = "1y"
+WHAT = "option chain"
 CARDS_HEIGHT, DVOL_HEIGHT, CHART_HEIGHT = 200, 380, 300
 
 
-def toolbar() -> tuple[str, str]:
-    """Draw the choices, and return the currency and the range; no currency without a market."""
+def toolbar() -> tuple[str, str, datetime | None, int]:
+    """Draw the choices: the currency, the range, the instant, and the days to compare with."""
     with st.container(horizontal=True):
         currency = choose_currency(known_currencies)
-        return currency, ranges.choose_live_span(list(BARS), DEFAULT) if currency else DEFAULT
+        if not currency:
+            return "", DEFAULT, None, 0
+        span = ranges.choose_live_span(list(BARS), DEFAULT)
+        days_before = as_of.choose_comparison()
+    return currency, span, as_of.choose(OPTIONS.feed(currency)), days_before
 
 
-def shown(currency: str, span: str) -> None:
+def shown(currency: str, span: str, at: datetime | None, days_before: int) -> None:
     if not currency:
         part("The list of markets", known_currencies, no_market)
         return
-    now = part("Volatility", lambda: read_now(currency), cards, about=currency, height=CARDS_HEIGHT)
-    part("DVOL", lambda: read_past(currency, span), past, about=(currency, span), height=DVOL_HEIGHT)
+    of = currency, span, at
+    now = part(
+        "Volatility",
+        lambda: read_now(currency, at, days_before),
+        cards,
+        about=(currency, at, days_before),
+        height=CARDS_HEIGHT,
+    )
+    part("DVOL", lambda: read_past(*of), partial(past, at=at), about=of, height=DVOL_HEIGHT)
     part(
         "Option chains",
-        lambda: read_surfaces(currency, span),
-        partial(chains, span=span),
-        about=(currency, span),
+        lambda: read_surfaces(*of),
+        partial(chains, span=span, at=at),
+        about=of,
         height=2 * CHART_HEIGHT,
     )
-    part("The cone", lambda: read_cone(currency), partial(cone, now=now), about=currency)
+    part("The cone", lambda: read_cone(currency, at), partial(cone, now=now), about=(currency, at))
 
 
-def cards(found: VolatilityAt | None) -> None:
-    if found is None:
+def cards(now: Now | None) -> None:
+    if now is None:
         empty("No market is recorded yet.")
         return
+    found = now.found
     tell_if_left_out(found.currency)
     with st.grid(4, min_column_width=160):
-        with card("dvol", volatility_text.how_dvol(found)):
-            dvol_card(found)
+        with card("dvol", volatility_text.how_dvol(found, now.days_before)):
+            dvol_card(now)
         with card("standing", volatility_text.how_standing()):
             standing_card(found)
         with card("realised", volatility_text.how_realised(found)):
-            realised_card(found)
+            realised_card(now)
         with card("premium", volatility_text.how_premium(found)):
             premium_card(found)
-    chain_line(found)
+    chain_line(now)
 
 
-def dvol_card(found: VolatilityAt) -> None:
+def dvol_card(now: Now) -> None:
+    found = now.found
     if found.dvol is None:
-        st.metric("DVOL", None)
+        st.metric("DVOL", text.NOT_KNOWN)
         comes = " yet: the exchange's history comes within minutes of the first start"
-        st.caption(f"No DVOL{'' if is_left_out(found.currency) else comes}")
+        st.caption(f"No DVOL{'' if now.at or is_left_out(found.currency) else comes}")
         return
-    dvol_metric("DVOL", found.dvol, found.day_before)
-    st.caption(aged(found.dvol.ts, stale_after_s(max(60, access.settings().market_seconds))))
+    dvol_metric("DVOL", found.dvol, found.before, now.days_before)
+    st.caption(aged(found.dvol.ts, stale_after_s(max(60, access.settings().market_seconds)), now.at))
 
 
 def standing_card(found: VolatilityAt) -> None:
     its = found.standing
-    st.metric("IV rank", None if its is None or its.rank is None else text.share(its.rank))
+    st.metric("IV rank", text.NOT_KNOWN if its is None or its.rank is None else text.share(its.rank))
     st.caption(f"Percentile {text.share(its.percentile)}, of {text.count(its.days, 'day')}" if its else "No day yet")
 
 
-def realised_card(found: VolatilityAt) -> None:
-    st.metric("Realised, 30 d", None if found.realised is None else volatility_text.percent(found.realised))
-    st.caption(volatility_text.minutes_known(found))
+def realised_card(now: Now) -> None:
+    found = now.found
+    realised = text.NOT_KNOWN if found.realised is None else volatility_text.percent(found.realised)
+    st.metric("Realised, 30 d", realised)
+    comes = "" if now.at else volatility_text.realised_comes(found, text.zone())
+    st.caption("  \n".join(line for line in (volatility_text.minutes_known(found), comes) if line))
 
 
 def premium_card(found: VolatilityAt) -> None:
     """DVOL less realised volatility: two numbers that are never mixed."""
     now = found.premium_now
-    st.metric("Premium now, points", None if now is None else volatility_text.signed(now.points))
+    st.metric("Premium now, points", text.NOT_KNOWN if now is None else volatility_text.signed(now.points))
     st.caption(volatility_text.known_later(found))
 
 
-def chain_line(found: VolatilityAt) -> None:
-    """Our chain's volatility for 30 days beside DVOL of the same moment."""
-    its, dvol = found.surface, found.dvol_of_surface
+def chain_line(now: Now) -> None:
+    """Our chain's volatility for 30 days beside DVOL of the same moment. A chain that is missing is told."""
+    its, dvol, standing = now.surface, now.found.dvol_of_surface, now.standing
+    if now.at is not None and standing.ts is None and (standing.before or standing.after):
+        missing.draw(standing, WHAT)
+    if now.before is not None and now.before.ts is None:
+        missing.not_compared(now.before, WHAT)
     if its is None or its.iv_chain_30d is None or dvol is None:
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(volatility_text.chain_against_dvol(its.iv_chain_30d, dvol.value), width="content")
-        st.caption(aged(its.ts, chain_stale_after_s()), width="content")
+        st.caption(aged(its.ts, chain_stale_after_s(), now.at), width="content")
         explained("chain", volatility_text.how_chain(its))
 
 
@@ -119,15 +143,17 @@ def chain_stale_after_s() -> float:
     return 2 * access.settings().options_seconds + 10
 
 
-def past(found: Past) -> None:
+def past(found: Past, at: datetime | None) -> None:
     if not found.bars:
-        empty(f"No DVOL of {found.currency} is recorded in this range yet.")
+        empty(f"No DVOL of {found.currency} is recorded in this range{'' if at else ' yet'}.")
         return
     st.header("DVOL and realised volatility", anchor=False)
     zone = text.zone()
     clock = Clock.over(found.start, found.end, zone)
     figure, alt = drawn_once("dvol", found, zone, lambda: dvol_figure(found, clock))
-    live_chart(figure, key="dvol", view=f"{found.currency} {found.interval} {zone.key}", alt=alt, height=DVOL_HEIGHT)
+    live_chart(
+        figure, key="dvol", view=f"{found.currency} {found.interval} {zone.key} {at}", alt=alt, height=DVOL_HEIGHT
+    )
     words = [f"Candles of {text.span(found.interval)}."]
     first = next((at for at, value in found.realised if value is not None), None)
     if first is None:
@@ -144,14 +170,14 @@ def dvol_figure(found: Past, clock: Clock) -> tuple[go.Figure, str]:
     return figure, volatility_charts.describe_dvol(found.bars, found.realised)
 
 
-def chains(found: Surfaces, span: str) -> None:
+def chains(found: Surfaces, span: str, at: datetime | None) -> None:
     st.header("Option chains at constant maturities", anchor=False)
     if not found.points:
-        empty(*no_chains(found))
+        empty(*no_chains(found, at))
         return
     zone = text.zone()
     clock = Clock.over(found.start, found.end, zone)
-    view = f"{found.currency} {span} {zone.key}"
+    view = f"{found.currency} {span} {zone.key} {at}"
     st.markdown("**IV at the money**")
     figure, alt = drawn_once("at-the-money", found, zone, lambda: at_the_money(found, clock))
     live_chart(figure, key="at-the-money", view=view, alt=alt, height=CHART_HEIGHT)
@@ -163,9 +189,11 @@ def chains(found: Surfaces, span: str) -> None:
     st.caption(" ".join(about_chains(found, clock)))
 
 
-def no_chains(found: Surfaces) -> tuple[str, str]:
+def no_chains(found: Surfaces, at: datetime | None) -> tuple[str, str]:
     """Why there are no chains, with an icon."""
     seconds = access.settings().options_seconds
+    if at is not None and found.since is None:
+        return f"No option chain of {found.currency} was recorded before that moment.", NOTHING_YET
     if not seconds:
         return "Option chains aren't recorded: TICKWELL_OPTIONS_SECONDS=0.", ":material/block:"
     if found.since is None:
@@ -205,7 +233,7 @@ def about_chains(found: Surfaces, clock: Clock) -> list[str]:
     return [*words, clock.note]
 
 
-def cone(found: Cone, now: VolatilityAt | None) -> None:
+def cone(found: Cone, now: Now | None) -> None:
     """Realised volatility of the last year by its length, with the IV at the money of the same length; none unknown."""
     rows = [(days, band) for days, band in zip(CONE_D, found.bands, strict=False) if band is not None]
     if not rows:

@@ -202,7 +202,7 @@ def test_a_snapshot_without_a_perpetual_or_a_later_future_has_no_such_numbers(op
 
     page = open_page("futures")
 
-    assert metrics(page)[PERPETUAL] == "—"
+    assert metrics(page)[PERPETUAL] == "–"
     assert metrics(page)["Basis, 90 d, a year"] == "–"
     assert "No futures around 90 d" in captions(page)
 
@@ -241,7 +241,7 @@ def test_the_chart_says_why_its_line_breaks_in_the_half_hour_of_settlement(open_
 
 
 def test_the_term_structure_is_that_of_now_and_of_a_day_and_a_week_before(open_page, database, minute):
-    times = [minute, minute - DAY, minute - 7 * DAY - HOUR]
+    times = [minute, minute - DAY, minute - 7 * DAY - MINUTE]
     snapshots = record_futures(database, *times)
 
     page = open_page("futures", utc="true")
@@ -265,15 +265,19 @@ def test_the_term_structure_is_that_of_now_and_of_a_day_and_a_week_before(open_p
 
 
 def test_a_moment_before_without_a_snapshot_is_told_and_not_replaced(open_page, database, minute):
-    record_futures(database, minute, minute - DAY - HOUR - 2 * timedelta(seconds=1))
+    near = minute - DAY - 72 * timedelta(seconds=1)
+    record_futures(database, minute, near)
 
     page = open_page("futures", utc="true")
 
     assert [trace["name"] for trace in chart(page, "terms")["figure"]["data"]] == ["Now"]
-    before = [f"{at.day} {at:%b %Y, %H:%M}" for at in (minute - DAY, minute - 7 * DAY)]
-    told = next(each for each in captions(page) if each.startswith("Now: "))
-    assert f"1 d before: no snapshot in the 1 h before {before[0]}." in told
-    assert f"7 d before: no snapshot in the 1 h before {before[1]}." in told
+    day, week, nearest, newest = (
+        f"{at.day} {at:%b %Y, %H:%M:%S}" for at in (minute - DAY, minute - 7 * DAY, near, minute)
+    )
+    told = next(each for each in captions(page) if each.startswith("Now: ")).replace("\\", "")
+    none = "nothing was recorded then. The nearest:"
+    assert f"1 d before: No snapshot of futures at {day}: {none} {nearest} before, {newest} after." in told
+    assert f"7 d before: No snapshot of futures at {week}: {none} {nearest} after." in told
 
 
 def test_the_line_of_the_basis_is_that_of_each_snapshot_and_breaks_in_a_gap(open_page, database, minute):
@@ -334,7 +338,7 @@ def test_the_address_chooses_currency_and_range(open_page, database, minute):
 
     page = open_page("futures", currency="ETH", range="1w")
 
-    assert [control.value for control in page.segmented_control] == ["ETH", "1w"]
+    assert [control.value for control in page.segmented_control] == ["ETH", "1w", "Nothing"]
     assert metrics(page)["ETH-PERPETUAL"] == next(f"{row[2]:,.2f}" for row in snapshot.rows if row[1] is None)
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import math
+import re
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -65,7 +66,7 @@ def test_before_anything_is_recorded_the_page_says_so(open_page):
 def test_an_empty_market_has_empty_cards(open_page, database):
     page = open_page("volatility")
 
-    assert set(metrics(page).values()) == {"—"}
+    assert set(metrics(page).values()) == {"–"}
     assert captions(page)[:4] == [
         "No DVOL yet: the exchange's history comes within minutes of the first start",
         "No day yet",
@@ -232,7 +233,7 @@ def test_without_an_old_dvol_nothing_is_known_later(open_page, database, minute)
 
     page = open_page("volatility")
 
-    assert metrics(page)["Premium now, points"] != "—"
+    assert metrics(page)["Premium now, points"] != "–"
     assert captions(page)[3] == "Known later: needs DVOL of 30 days ago"
 
 
@@ -242,8 +243,25 @@ def test_a_premium_is_never_computed_from_what_is_not_known(open_page, database,
 
     page = open_page("volatility")
 
-    assert (metrics(page)["Realised, 30 d"], metrics(page)["Premium now, points"]) == ("—", "—")
+    assert (metrics(page)["Realised, 30 d"], metrics(page)["Premium now, points"]) == ("–", "–")
     assert any("Realised volatility begins once half" in line for line in captions(page))
+
+
+def test_realised_volatility_says_since_when_minutes_are_known_and_when_it_is_there_at_the_earliest(
+    open_page, database, minute
+):
+    closes = walk(minute - 10 * DAY, minute)
+    record_minutes(database, closes)
+
+    page = open_page("volatility", utc="true")
+
+    missing = 21_600 - (len(closes) - 1)
+    since = minute - 10 * DAY
+    told = re.search(r"Known since (.+); there on (.+) at the earliest", captions(page)[2])
+    assert told is not None
+    assert told[1] == f"{since.day} {since:%b %Y}"
+    there = datetime.strptime(told[2], "%d %b %Y, %H:%M").replace(tzinfo=minute.tzinfo)
+    assert abs(there - (minute + missing * MINUTE)) <= MINUTE
 
 
 def test_chains_that_are_switched_off_are_told_with_the_setting(open_page, database, monkeypatch, minute):
@@ -287,7 +305,7 @@ def test_a_market_that_was_recorded_before_stays_visible(open_page, database, mo
     page = open_page("volatility")
 
     assert page.segmented_control[0].options == ["ETH"]
-    assert metrics(page)["DVOL"] != "—"
+    assert metrics(page)["DVOL"] != "–"
     assert captions(page)[0] == "ETH is not in TICKWELL_MARKETS: this is what was recorded before."
     assert [box.value for box in page.info] == ["No option chain of ETH was recorded."]
 
@@ -307,7 +325,7 @@ def test_the_address_chooses_currency_and_range(open_page, database, minute):
 
     page = open_page("volatility", currency="ETH", range="1w")
 
-    assert [control.value for control in page.segmented_control] == ["ETH", "1w"]
+    assert [control.value for control in page.segmented_control] == ["ETH", "1w", "Nothing"]
     assert "DVOL from" in chart(page, "dvol")["alt"]
 
 

@@ -1,4 +1,7 @@
-"""The bar that chooses the instant of a page: now, or one in the past, which the address names as `at`."""
+"""The bar that chooses the instant of a page: now, or one in the past, which the address names as `at`.
+
+Beside it stands the choice of a moment before it to compare with, which the address names as `vs`.
+"""
 
 from datetime import datetime, timedelta
 
@@ -6,11 +9,15 @@ import streamlit as st
 
 from pages.common import address, moments
 from pages.common.busy import waiting_once
+from pages.common.choices import one_of
 from pages.common.reads.snapshots import read_steps
 from pages.common.views import EARLIEST, LATEST, to_url
 from pages.common.words import text
 from store.errors import StoreError
 from store.instants import DAY, from_text
+
+DAYS_BEFORE = {"Nothing": 0, "1d": 1, "7d": 7, "30d": 30}
+"""The moments to compare with, by their names in the address: how many days before the shown one they lie."""
 
 _CLEARED = "as of, cleared"
 _MILLISECOND = timedelta(milliseconds=1)
@@ -45,6 +52,11 @@ def choose(feed: str) -> datetime | None:
         st.button("−7 d", help="To a week before", on_click=_back, args=(at, 7 * DAY))
         _edit(at)
     return at
+
+
+def choose_comparison() -> int:
+    """Draw the choice of a moment to compare with; return how many days before the shown one it lies, 0 for none."""
+    return DAYS_BEFORE[one_of("Compare with", list(DAYS_BEFORE), "Nothing", key="vs")]
 
 
 def go_to(at: datetime | None) -> None:

@@ -8,6 +8,7 @@ import streamlit as st
 
 from pages.common import moments
 from pages.common.words import text, volatility_text
+from store.health.status import age_in_words
 from store.market.reads.volatility import Known
 
 
@@ -25,22 +26,25 @@ def explained(key: str, how: str) -> None:
         st.markdown(how)
 
 
-def aged(ts: datetime, stale_s: float) -> str:
-    """How old something is, and its time; marked when that is more than some seconds."""
-    age = max(moments.now() - ts, timedelta())
-    words = text.age_at(age, ts.astimezone(text.zone()))
+def aged(ts: datetime, stale_s: float, at: datetime | None = None) -> str:
+    """How old something is now, or was at an instant, and its time; marked when that is more than some seconds."""
+    age = max((at or moments.now()) - ts, timedelta())
+    if at is None:
+        words = text.age_at(age, ts.astimezone(text.zone()))
+    else:
+        words = f"{age_in_words(age.total_seconds())} then, {text.moment(ts, text.zone(), seconds=True)}"
     return f":orange[:material/schedule:] Stale, {words}" if age.total_seconds() > stale_s else words
 
 
-def dvol_metric(label: str, newest: Known, day_before: Known | None, how: str | None = None) -> None:
-    """DVOL, and how far it moved in 24 h if that is known."""
-    change = None if day_before is None else round(newest.value - day_before.value, 2)
+def dvol_metric(label: str, newest: Known, before: Known | None, days_before: int = 0, how: str | None = None) -> None:
+    """DVOL, and how far it moved since a time before if that is known: in 24 h, or in the days that a reader chose."""
+    change = None if before is None else round(newest.value - before.value, 2)
     st.metric(
         label,
         volatility_text.percent(newest.value),
         None if change is None else volatility_text.signed(change),
         delta_color="off",
         delta_arrow="auto" if change else "off",
-        delta_description=None if change is None else "points in 24 h",
+        delta_description=None if change is None else f"points in {volatility_text.ago(days_before)}",
         help=how,
     )

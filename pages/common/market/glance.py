@@ -7,6 +7,7 @@ from datetime import datetime
 import streamlit as st
 
 from pages.common import access
+from pages.common.moments import SECOND
 from pages.common.reads.futures import MATURITY, Priced
 from pages.common.reads.market_now import MarketNow, Traded
 from pages.common.site import page_named
@@ -25,7 +26,7 @@ _COMES_WITHIN_S = 10
 def draw(markets: Sequence[MarketNow]) -> None:
     """Draw a row of cards for each currency; no card of what is not recorded."""
     for market in markets:
-        priced, traded = market.futures.newest, market.traded
+        priced, traded = market.futures.its, market.traded
         if market.dvol is None and priced is None and traded is None:
             continue
         with st.grid(4, min_column_width=160):
@@ -40,7 +41,7 @@ def draw(markets: Sequence[MarketNow]) -> None:
 
 def _dvol(market: MarketNow, its: Known) -> None:
     with _card(market, "dvol", "volatility"):
-        dvol_metric(f"{market.currency} DVOL", its, market.day_before, volatility_text.DVOL_IS)
+        dvol_metric(f"{market.currency} DVOL", its, market.day_before, how=volatility_text.DVOL_IS)
         st.caption(_aged(its.ts, max(60, access.settings().market_seconds)))
 
 
@@ -48,10 +49,10 @@ def _basis(market: MarketNow, its: Priced) -> None:
     with _card(market, "basis", "futures"):
         st.metric(
             f"{market.currency} basis, {text.span(MATURITY)}",
-            futures_text.percent(market.futures.maturity_basis),
+            futures_text.percent(its.maturity_basis),
             help=MATURITY_FORMULA[0].formula,
         )
-        st.caption(f"A year, simple  \n{_aged(its.snapshot.ts, market.futures.period_s)}")
+        st.caption(f"A year, simple  \n{_aged(its.snapshot.ts, market.futures.standing.period // SECOND)}")
 
 
 def _funding(market: MarketNow, its: Priced) -> None:
@@ -63,7 +64,7 @@ def _funding(market: MarketNow, its: Priced) -> None:
             _annual(last),
             help=futures_text.FUNDING_OF_8H,
         )
-        st.caption(f"A year; now {_annual(now)}  \n{_aged(its.snapshot.ts, market.futures.period_s)}")
+        st.caption(f"A year; now {_annual(now)}  \n{_aged(its.snapshot.ts, market.futures.standing.period // SECOND)}")
 
 
 def _put_call(market: MarketNow, its: Traded) -> None:

@@ -30,5 +30,21 @@ def draw(standing: Standing, what: str) -> None:
                 _link(f"The nearest {word}: {text.moment(ts, text.zone(), seconds=True)}", ts)
 
 
+def not_compared(standing: Standing, what: str) -> None:
+    """Say that the snapshot to compare with is missing and why, and where its neighbours are."""
+    words = f"Nothing to compare with. {told(standing, what)} {nearest(standing)}"
+    st.caption(f":orange[:material/event_busy:] {text.escaped(words.rstrip())}")
+
+
+def nearest(standing: Standing) -> str:
+    """Where the nearest snapshots are, in a sentence; empty if there are none."""
+    known = [
+        f"{text.moment(ts, text.zone(), seconds=True)} {word}"
+        for word, ts in (("before", standing.before), ("after", standing.after))
+        if ts is not None
+    ]
+    return f"The nearest: {', '.join(known)}." if known else ""
+
+
 def _link(label: str, ts: datetime) -> None:
     st.button(label, type="tertiary", icon=":material/arrow_forward:", on_click=go_to, args=(ts,))

@@ -1,8 +1,9 @@
-"""The futures of a currency: now, and their basis and funding over a range that ends now."""
+"""The futures of a currency: as of an instant, and their basis and funding over a range that ends then."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import streamlit as st
 
@@ -13,19 +14,19 @@ from store.errors import NoDatabaseError
 from store.file.database import Cursor
 from store.instants import DAY, HOUR, MINUTE
 from store.kinds import FUTURES
-from store.ledger.gaps import ledger
 from store.market.carry import Funding, constant_maturity_basis, funding_over
 from store.market.checks import is_settling
 from store.market.instruments import Future, future_name
 from store.market.reads.funding import FundingHour, funding_hours
 from store.market.reads.futures import Basis, Carry, Quoted, basis_over, carry_of, futures_at
 from store.market.reads.recorded import currencies_of_futures, first_futures
-from store.market.reads.snapshots import SnapshotAt, neighbours, period_at
+from store.market.reads.snapshots import EACH, SnapshotAt
 from store.models import Gap
 from store.prices.bars import nice_interval
 from store.prices.candles import floor
 
 from .pulse import recorder_now
+from .snapshots import Standing, gaps_until, read_before, read_standing
 
 MATURITY = 90 * DAY
 """The constant maturity of the basis."""
@@ -33,10 +34,7 @@ MATURITY = 90 * DAY
 WEEK = 7 * DAY
 
 EARLIER = (DAY, WEEK)
-"""How long before its newest snapshot the term structure is shown, too."""
-
-NEAR = HOUR
-"""A snapshot stands for an instant that it is at most this much before."""
+"""How long before the shown snapshot the term structure is shown, too."""
 
 NO_FUNDING = Funding(None, None, 0, WEEK // HOUR)
 """The funding of a week that nothing is known of."""
@@ -66,6 +64,20 @@ class Priced:
         return next((each for each in both if each[0].expiry is None), None)
 
     @property
+    def maturity_basis(self) -> float | None:
+        """The annual basis at `MATURITY`, a fraction; None if it is not between two futures."""
+        if not self.index_price:
+            return None
+        rows, ts = self.snapshot.rows, self.snapshot.ts
+        marks = [(row.expiry - ts, row.mark_price) for row in rows if row.expiry and row.mark_price]
+        return constant_maturity_basis(marks, self.index_price, MATURITY)
+
+    @property
+    def open_interest(self) -> list[float]:
+        """The open interest of each contract that has one, in USD."""
+        return [row.open_interest for row in self.snapshot.rows if row.open_interest is not None]
+
+    @property
     def terms(self) -> list[tuple[str, float, float]]:
         """The name, the days to expiry and the annual basis of each future that has one, by expiry."""
         both = zip(self.snapshot.rows, self.carries, strict=True)
@@ -76,32 +88,40 @@ class Priced:
         ]
 
 
+class Before(NamedTuple):
+    """The futures `ago` before those that are shown: what the feed had then, and the snapshot if it had one."""
+
+    ago: timedelta
+    standing: Standing
+    its: Priced | None
+
+
 @dataclass(frozen=True)
-class FuturesNow:
-    """The futures of a currency. Change nothing in it: readers share it.
+class FuturesAt:
+    """The futures of a currency as of an instant. Change nothing in it: readers share it.
 
     Attributes:
         currency: such as "BTC".
-        recorder: whether a recorder runs.
-        newest: their newest snapshot, however old; None before the first.
-        period_s: the seconds between two snapshots.
-        maturity_basis: the annual basis at `MATURITY`, a fraction; None if it is not between two futures.
+        standing: of their feed at the instant.
+        recorder: whether a recorder runs now.
+        its: their snapshot; None if it is missing. Now, the newest one is never missing, however old it is.
         week: the funding of the last whole hours, `WEEK` long.
-        earlier: the snapshot that was the newest each of `EARLIER` before; None if it was older than `NEAR` then.
+        earlier: by how long before: those of `EARLIER`, and the one to compare with.
+        compared: the one of `earlier` to compare with; None without a comparison.
     """
 
     currency: str
+    standing: Standing
     recorder: bool = False
-    newest: Priced | None = None
-    period_s: int = 0
-    maturity_basis: float | None = None
+    its: Priced | None = None
     week: Funding = NO_FUNDING
-    earlier: Mapping[timedelta, Priced | None] = field(default_factory=dict)
+    earlier: Mapping[timedelta, Before] = field(default_factory=dict)
+    compared: Before | None = None
 
 
 @dataclass(frozen=True)
 class BasisPast:
-    """The basis at `MATURITY` in [start, end), which begins with the first snapshot or later. Change nothing in it.
+    """The basis at `MATURITY` in [start, end], which begins with the first snapshot or later. Change nothing in it.
 
     Attributes:
         since: when the first snapshot was recorded; None without one.
@@ -147,34 +167,39 @@ def known_currencies() -> list[str]:
     return list(dict.fromkeys([*settings().markets, *_currencies()]))
 
 
-def read_futures(currency: str) -> FuturesNow:
-    """The futures of a currency as of the last ten seconds.
+def read_futures(currency: str, at: datetime | None, days_before: int) -> FuturesAt:
+    """The futures of a currency as of an instant, or of the last ten seconds without one.
+
+    Args:
+        currency: such as "BTC".
+        at: the instant; nothing later is used.
+        days_before: how many days before it lies the moment to compare with; 0 for none.
 
     Raises:
         StoreError: the database can't be read; one that does not exist yet is not an error.
     """
     settings()
-    return _futures(currency, these_ten_seconds())
+    return _futures(currency, at, at or these_ten_seconds(), days_before)
 
 
-def read_basis(currency: str, span: str) -> BasisPast:
-    """The basis over a range that ends with the last minute.
-
-    Raises:
-        StoreError: the database can't be read; one that does not exist yet is not an error.
-    """
-    settings()
-    return _basis(currency, span, this_minute())
-
-
-def read_funding(currency: str, span: str) -> FundingPast:
-    """The funding over a range that ends with the last minute.
+def read_basis(currency: str, span: str, at: datetime | None) -> BasisPast:
+    """The basis over a range that ends with an instant, or with the last minute without one.
 
     Raises:
         StoreError: the database can't be read; one that does not exist yet is not an error.
     """
     settings()
-    return _funding(currency, span, this_minute())
+    return _basis(currency, span, at or this_minute())
+
+
+def read_funding(currency: str, span: str, at: datetime | None) -> FundingPast:
+    """The funding over a range that ends with an instant, or with the last minute without one.
+
+    Raises:
+        StoreError: the database can't be read; one that does not exist yet is not an error.
+    """
+    settings()
+    return _funding(currency, span, at or this_minute())
 
 
 def perpetual_name(currency: str) -> str:
@@ -192,40 +217,42 @@ def _currencies() -> list[str]:
 
 
 @st.cache_resource(ttl="60s", max_entries=8, show_spinner=False)
-def _futures(currency: str, at: datetime) -> FuturesNow:
+def _futures(currency: str, at: datetime | None, instant: datetime, days_before: int) -> FuturesAt:
     notice = recorder_now()
     recorder = notice is not None and notice.alive
     try:
         with database().read() as cursor:
-            week = _week(cursor, currency, at)
-            newest = _before(cursor, currency, at)
-            if newest is None:
-                return FuturesNow(currency, recorder, week=week)
-            earlier = {ago: _before(cursor, currency, newest.snapshot.ts - ago, NEAR) for ago in EARLIER}
-            period_s = period_at(cursor, newest.snapshot.feed, at)
-            return FuturesNow(currency, recorder, newest, period_s, _at_maturity(newest), week, earlier)
+            standing = read_standing(FUTURES.feed(currency), instant)
+            agos = sorted({*EARLIER, days_before * DAY} - {timedelta()})
+            earlier = {ago: its for ago in agos if (its := _before(currency, standing, at, ago))}
+            return FuturesAt(
+                currency,
+                standing,
+                recorder,
+                _priced(currency, standing.shown(at)),
+                _week(cursor, currency, instant),
+                earlier,
+                earlier.get(days_before * DAY),
+            )
     except NoDatabaseError:
-        return FuturesNow(currency, recorder)
+        return FuturesAt(currency, read_standing(FUTURES.feed(currency), instant), recorder)
 
 
-def _before(cursor: Cursor, currency: str, at: datetime, within: timedelta | None = None) -> Priced | None:
-    """The newest snapshot at an instant; None if there is none, or none `within` a time before it."""
-    ts = neighbours(cursor, FUTURES.feed(currency), at).before
-    if ts is None or (within is not None and at - ts > within):
+def _before(currency: str, shown: Standing, at: datetime | None, ago: timedelta) -> Before | None:
+    standing = read_before(shown, at, ago // DAY)
+    return None if standing is None else Before(ago, standing, _priced(currency, standing.ts))
+
+
+@st.cache_resource(ttl="1h", max_entries=32, show_spinner=False)  # the rows of a snapshot never change
+def _priced(currency: str, ts: datetime | None) -> Priced | None:
+    if ts is None:
         return None
-    found = futures_at(cursor, currency, ts)
+    with database().read() as cursor:
+        found = futures_at(cursor, currency, ts)
     if found is None:
         return None
     index_price = None if is_settling(ts) else found.index_price
     return Priced(found, index_price, tuple(carry_of(row, ts, index_price) for row in found.rows))
-
-
-def _at_maturity(its: Priced) -> float | None:
-    if not its.index_price:
-        return None
-    rows, ts = its.snapshot.rows, its.snapshot.ts
-    marks = [(row.expiry - ts, row.mark_price) for row in rows if row.expiry and row.mark_price]
-    return constant_maturity_basis(marks, its.index_price, MATURITY)
 
 
 def _week(cursor: Cursor, currency: str, at: datetime) -> Funding:
@@ -239,13 +266,12 @@ def _basis(currency: str, span: str, at: datetime) -> BasisPast:
     try:
         with database().read() as cursor:
             since = first_futures(cursor, currency)
-            if since is None:
+            if since is None or since > at:
                 return BasisPast(currency, start, at)
             start = min(max(start, since), at - _SHORTEST)
             step = nice_interval(at - start, MOST_POINTS, at_least=MINUTE)
-            found = basis_over(cursor, currency, start, at, MATURITY, step)
-            gaps = ledger(cursor, start, at, at, [FUTURES.feed(currency)])
-            return BasisPast(currency, start, at, since, found, gaps)
+            found = basis_over(cursor, currency, start, at + EACH, MATURITY, step)
+            return BasisPast(currency, start, at, since, found, gaps_until(cursor, FUTURES.feed(currency), start, at))
     except NoDatabaseError:
         return BasisPast(currency, start, at)
 

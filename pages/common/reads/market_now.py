@@ -15,7 +15,7 @@ from store.market.reads.snapshots import neighbours, period_at
 from store.market.reads.volatility import Known, dvol_at
 from store.market.smile import put_call_ratio
 
-from .futures import FuturesNow, read_futures
+from .futures import FuturesAt, read_futures
 
 _JUST_AFTER = timedelta(microseconds=1)
 
@@ -50,7 +50,7 @@ class MarketNow:
     """
 
     currency: str
-    futures: FuturesNow
+    futures: FuturesAt
     dvol: Known | None = None
     day_before: Known | None = None
     traded: Traded | None = None
@@ -68,7 +68,7 @@ def read_markets() -> list[MarketNow]:
 
 @st.cache_resource(ttl="60s", max_entries=8, show_spinner=False)
 def _market(currency: str, at: datetime) -> MarketNow:
-    futures = read_futures(currency)
+    futures = read_futures(currency, None, 0)
     try:
         with database().read() as cursor:
             return MarketNow(currency, futures, *dvol_at(cursor, currency, at), _traded(cursor, currency, at))

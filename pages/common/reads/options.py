@@ -8,14 +8,13 @@ import streamlit as st
 from pages.common.access import database, settings
 from pages.common.moments import this_second
 from store.errors import NoDatabaseError
-from store.instants import DAY
 from store.kinds import OPTIONS
 from store.ledger import arrivals
 from store.market.black76 import Greeks
 from store.market.reads.as_of import Chain, chain_at
 from store.market.reads.smiles import SmileAt, greeks_of, smiles_of
 
-from .snapshots import Standing, read_standing
+from .snapshots import Standing, read_before, read_standing
 
 
 @dataclass(frozen=True)
@@ -72,12 +71,9 @@ def read_options(underlying: str, at: datetime | None, days_before: int) -> Opti
     """
     settings()
     standing = read_standing(OPTIONS.feed(underlying), at or this_second())
-    ts = standing.ts or (standing.before if at is None else None)
-    options = _options(underlying, ts) if ts else None
-    if not days_before or ts is None:
-        return OptionsAt(standing, options)
-    before = read_standing(standing.feed, (at or ts) - days_before * DAY)
-    return OptionsAt(standing, options, before, _options(underlying, before.ts) if before.ts else None)
+    before = read_before(standing, at, days_before)
+    options, compared = _options(underlying, standing.shown(at)), _options(underlying, before.ts if before else None)
+    return OptionsAt(standing, options, before, compared)
 
 
 @st.cache_data(ttl="10s", max_entries=1, show_spinner=False)
@@ -90,7 +86,9 @@ def _underlyings() -> list[str]:
 
 
 @st.cache_resource(ttl="1h", max_entries=8, show_spinner=False)  # the rows of a snapshot never change
-def _options(underlying: str, ts: datetime) -> Options | None:
+def _options(underlying: str, ts: datetime | None) -> Options | None:
+    if ts is None:
+        return None
     with database().read() as cursor:
         chain = chain_at(cursor, underlying, ts)
     return Options(chain, smiles_of(chain), greeks_of(chain)) if chain and chain.rows else None

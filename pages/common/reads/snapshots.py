@@ -9,7 +9,11 @@ from pages.common.access import database, settings
 from pages.common.moments import now
 from store.errors import NoDatabaseError
 from store.file.database import Cursor
+from store.instants import DAY
+from store.kinds import OPTIONS, kind_of
+from store.ledger.gaps import ledger
 from store.market.reads.snapshots import Neighbours, SnapshotAt, cause_at, neighbours, period_at, snapshot_at
+from store.models import Gap
 
 _JUST_BEFORE = timedelta(microseconds=1)
 
@@ -35,6 +39,14 @@ class Standing:
     after: datetime | None = None
     cause: str | None = None
 
+    def shown(self, at: datetime | None) -> datetime | None:
+        """The exchange time of the snapshot that a page shows: `ts`, or now the newest one, however old it is.
+
+        Args:
+            at: the instant that the reader chose; None for now.
+        """
+        return self.ts or (self.before if at is None else None)
+
 
 def read_standing(feed: str, at: datetime) -> Standing:
     """What a feed has at an instant.
@@ -44,6 +56,24 @@ def read_standing(feed: str, at: datetime) -> Standing:
     """
     settings()
     return _standing(feed, at)
+
+
+def read_before(shown: Standing, at: datetime | None, days: int) -> Standing | None:
+    """What a feed has some days before what is shown: a snapshot that was at most a period old then, as at any moment.
+
+    Args:
+        shown: the feed at the instant that is shown.
+        at: the instant that the reader chose; None for now, where the days count from the shown snapshot.
+        days: how many; 0 for none.
+
+    Returns:
+        None if nothing is to be compared, or nothing is shown.
+
+    Raises:
+        StoreError: the database can't be read.
+    """
+    ts = shown.shown(at)
+    return None if ts is None or not days else read_standing(shown.feed, (at or ts) - days * DAY)
 
 
 def read_steps(feed: str, at: datetime) -> Neighbours:
@@ -63,6 +93,11 @@ def read_steps(feed: str, at: datetime) -> Neighbours:
         return Neighbours(None, None)
 
 
+def gaps_until(cursor: Cursor, feed: str, start: datetime, at: datetime) -> list[Gap]:
+    """The gaps of a feed in [start, at). Of one that goes on, only what lies before `at`."""
+    return [gap._replace(end=min(gap.end, at)) for gap in ledger(cursor, start, at, at, {feed})]
+
+
 @st.cache_resource(ttl="10s", max_entries=16, show_spinner=False)
 def _standing(feed: str, at: datetime) -> Standing:
     try:
@@ -72,7 +107,9 @@ def _standing(feed: str, at: datetime) -> Standing:
             around = neighbours(cursor, feed, at)
             return Standing(feed, at, period, ts, *around, None if ts else cause_at(cursor, feed, at, now()))
     except NoDatabaseError:
-        return Standing(feed, at, timedelta(seconds=settings().options_seconds))
+        its = settings()
+        seconds = its.options_seconds if kind_of(feed) is OPTIONS else its.market_seconds
+        return Standing(feed, at, timedelta(seconds=seconds))
 
 
 def _ts_at(cursor: Cursor, feed: str, at: datetime) -> datetime | None:

@@ -1,4 +1,4 @@
-"""The volatility of a currency: now, and over a range that ends now."""
+"""The volatility of a currency: as of an instant, and over a range that ends then."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,19 +12,47 @@ from pages.common.views import EARLIEST, MOST_POINTS, SPANS
 from store.errors import NoDatabaseError
 from store.instants import DAY, HOUR, MINUTE
 from store.kinds import OPTIONS
-from store.ledger.gaps import ledger
 from store.market.reads import volatility
 from store.market.reads.dvol import DvolCandle
+from store.market.reads.snapshots import EACH
 from store.market.reads.volatility import Point, VolatilityAt
 from store.market.realised import Band
 from store.models import Gap
 from store.prices.bars import nice_interval
 from store.prices.candles import floor
 
+from .snapshots import Standing, gaps_until, read_before, read_standing
+
 BARS = {"1d": 15 * MINUTE, "1w": HOUR, "1M": 4 * HOUR, "1y": DAY, "All": 7 * DAY}
 """The ranges of the page, and the interval of the bars of DVOL in each of them."""
 
 _SHORTEST = HOUR
+
+
+@dataclass(frozen=True)
+class Now:
+    """The volatility of a currency as of an instant. Change nothing in it: readers share it.
+
+    Attributes:
+        at: the instant that the reader chose; None for now.
+        found: what is known at the instant.
+        standing: of the option chains at the instant.
+        days_before: how many days before it lies the moment to compare with; 0 for none.
+        before: of the option chains at the moment to compare with; None without a comparison.
+        compared: the surface at that moment; None if the chain is missing there.
+    """
+
+    at: datetime | None
+    found: VolatilityAt
+    standing: Standing
+    days_before: int = 0
+    before: Standing | None = None
+    compared: Point | None = None
+
+    @property
+    def surface(self) -> Point | None:
+        """The surface of the shown chain; None if the chain is missing at the instant."""
+        return self.found.surface if self.at is None or self.standing.ts else None
 
 
 @dataclass(frozen=True)
@@ -47,7 +75,7 @@ class Past:
 
 @dataclass(frozen=True)
 class Surfaces:
-    """What the option chains said in [start, end), which begins with the first chain or later. Change nothing in it.
+    """What the option chains said in [start, end], which begins with the first chain or later. Change nothing in it.
 
     Attributes:
         since: when the first chain was recorded; None without one.
@@ -80,44 +108,49 @@ def known_currencies() -> list[str]:
     return list(dict.fromkeys([*settings().markets, *_currencies()]))
 
 
-def read_now(currency: str) -> VolatilityAt | None:
-    """The volatility of a currency at the last ten seconds; None without a database.
+def read_now(currency: str, at: datetime | None, days_before: int) -> Now | None:
+    """The volatility of a currency as of an instant, or of the last ten seconds without one; None without a database.
+
+    Args:
+        currency: such as "BTC".
+        at: the instant; nothing later is used.
+        days_before: how many days before it lies the moment to compare with; 0 for none.
 
     Raises:
         StoreError: the database can't be read.
     """
     settings()
-    return _now(currency, these_ten_seconds())
+    return _now(currency, at, at or these_ten_seconds(), days_before)
 
 
-def read_past(currency: str, span: str) -> Past:
-    """DVOL and realised volatility over a range that ends with the last minute.
-
-    Raises:
-        StoreError: the database can't be read; one that does not exist yet is not an error.
-    """
-    settings()
-    return _past(currency, span, this_minute())
-
-
-def read_cone(currency: str) -> Cone:
-    """How realised volatility was spread in the last year.
+def read_past(currency: str, span: str, at: datetime | None) -> Past:
+    """DVOL and realised volatility over a range that ends with an instant, or with the last minute without one.
 
     Raises:
         StoreError: the database can't be read; one that does not exist yet is not an error.
     """
     settings()
-    return _cone(currency, floor(this_minute(), DAY))
+    return _past(currency, span, at or this_minute())
 
 
-def read_surfaces(currency: str, span: str) -> Surfaces:
-    """What the chains said over a range that ends with the last minute.
+def read_cone(currency: str, at: datetime | None) -> Cone:
+    """How realised volatility was spread in the year before an instant, or before now without one.
 
     Raises:
         StoreError: the database can't be read; one that does not exist yet is not an error.
     """
     settings()
-    return _surfaces(currency, span, this_minute())
+    return _cone(currency, floor(at or this_minute(), DAY))
+
+
+def read_surfaces(currency: str, span: str, at: datetime | None) -> Surfaces:
+    """What the chains said over a range that ends with an instant, or with the last minute without one.
+
+    Raises:
+        StoreError: the database can't be read; one that does not exist yet is not an error.
+    """
+    settings()
+    return _surfaces(currency, span, at or this_minute())
 
 
 @st.cache_data(ttl="10s", max_entries=1, show_spinner=False)
@@ -130,10 +163,14 @@ def _currencies() -> list[str]:
 
 
 @st.cache_resource(ttl="60s", max_entries=8, show_spinner=False)
-def _now(currency: str, at: datetime) -> VolatilityAt | None:
+def _now(currency: str, at: datetime | None, instant: datetime, days_before: int) -> Now | None:
     try:
         with database().read() as cursor:
-            return volatility.volatility_at(cursor, currency, at)
+            found = volatility.volatility_at(cursor, currency, instant, (days_before or 1) * DAY)
+            standing = read_standing(OPTIONS.feed(currency), instant)
+            before = read_before(standing, at, days_before)
+            compared = volatility.surface_at(cursor, currency, before.ts) if before and before.ts else None
+            return Now(at, found, standing, days_before, before, compared)
     except NoDatabaseError:
         return None
 
@@ -166,12 +203,12 @@ def _surfaces(currency: str, span: str, at: datetime) -> Surfaces:
     try:
         with database().read() as cursor:
             since = volatility.first_surface(cursor, currency)
-            if since is None:
+            if since is None or since > at:
                 return Surfaces(currency, start, at)
             start = min(max(start, since), at - _SHORTEST)
             step = nice_interval(at - start, MOST_POINTS, at_least=MINUTE)
-            points = volatility.surfaces_by(cursor, currency, start, at, step)
-            gaps = ledger(cursor, start, at, at, [OPTIONS.feed(currency)])
+            points = volatility.surfaces_by(cursor, currency, start, at + EACH, step)
+            gaps = gaps_until(cursor, OPTIONS.feed(currency), start, at)
             return Surfaces(currency, start, at, since, step, points, gaps)
     except NoDatabaseError:
         return Surfaces(currency, start, at)

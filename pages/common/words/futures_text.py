@@ -13,8 +13,7 @@ from store.models import Gap
 
 from . import text
 
-NONE = "–"
-"""Stands for a number that is unknown."""
+NONE = text.NOT_KNOWN
 
 FUNDING_OF_8H = "What longs paid shorts in the last 8 hours, × 3 × 365: simple. Below 0 shorts paid longs."
 
@@ -46,6 +45,19 @@ def small(fraction: float | None) -> str:
 def rate_of_8h(rate: float | None) -> str:
     """A rate for 8 hours, and what it is in a year."""
     return NONE if rate is None else f"{small(rate)}, {percent(annual_rate(rate))} a year"
+
+
+def moved(now: float | None, then: float | None) -> str | None:
+    """The change of an amount in percent; None if one of both is not known."""
+    return text.change(now / then - 1) if now and then else None
+
+
+def points(now: float | None, then: float | None) -> str | None:
+    """The difference of two rates in points of percent; None if one of both is not known."""
+    if now is None or then is None:
+        return None
+    change = round(100 * (now - then), 2)
+    return f"{change:+.2f} points" if change else "0.00 points"
 
 
 def large(amount: float) -> str:
@@ -135,7 +147,7 @@ def how_funding(funding: Funding) -> str:
 def how_maturity(snapshot: SnapshotAt[Quoted] | None, maturity: timedelta) -> str:
     """How the basis at a constant maturity is computed; with the futures of a snapshot if there is one."""
     found = snapshot and around(snapshot, maturity)
-    between = f" Now it lies between {found[0]} and {found[1]}." if found else ""
+    between = f" As shown, it lies between {found[0]} and {found[1]}." if found else ""
     return (
         f"**Basis, {text.span(maturity)}** = {_MATURITY.formula}\n\n"
         "F is the mark of a future, S the index of the same reply, T in years of 365 days. Beyond the listed futures "
@@ -159,11 +171,11 @@ def how_contracts() -> str:
     )
 
 
-def how_terms(near: timedelta) -> str:
+def how_terms() -> str:
     return (
         f"The annual basis of each future as in the table: {_ANNUAL.formula}.\n\n"
-        f"A day and a week before count from the newest snapshot. A snapshot of up to {text.span(near)} before such a "
-        f"moment stands for it; an older one does not.\n\n{_source(_ANNUAL)}"
+        "A day and a week before count from the shown moment, or now from the newest snapshot. The snapshot of such a "
+        f"moment is at most one period older; an older one does not stand for it.\n\n{_source(_ANNUAL)}"
     )
 
 

@@ -6,7 +6,7 @@ from store.market.reads.smiles import SmileAt
 
 from . import text
 
-NOT_KNOWN = "–"
+NOT_KNOWN = text.NOT_KNOWN
 
 
 def expiry(at: datetime) -> str:

@@ -16,6 +16,9 @@ from .clock import which
 
 decimals, price, pair, span, duration = words.decimals, words.price, words.pair, words.span, words.duration
 
+NOT_KNOWN = "–"
+"""Stands for a number that is not known."""
+
 UTC_SWITCH = "utc"
 """The key of the switch that shows all times in UTC, and its name in the URL."""
 

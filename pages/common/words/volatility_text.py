@@ -1,11 +1,15 @@
 """Volatility in words: the numbers of the cards, and how each of them is computed."""
 
 from collections.abc import Iterable
+from datetime import datetime, tzinfo
 
+from store.instants import MINUTE
 from store.market import realised
 from store.market.checks import DVOL
 from store.market.instruments import usd_index
 from store.market.reads.volatility import DUE, Point, VolatilityAt
+
+from . import text
 
 DVOL_IS = (
     "DVOL is the exchange's own index of the volatility that its options imply for the next 30 days, in percent a year."
@@ -24,10 +28,23 @@ def signed(value: float) -> str:
     return f"{value:+.2f}" if round(value, 2) else "0.00"
 
 
+def day(at: datetime) -> str:
+    """A day in UTC, such as "25 Dec 2026"."""
+    return f"{at.day} {at:%b %Y}"
+
+
 def minutes_known(found: VolatilityAt) -> str:
     """How many returns a realised volatility rests on, and how many it lacks for one."""
     of = f"{found.moves.known:,} of {DUE:,} minutes known"
     return of if found.realised is not None else f"{of}; half of them are needed"
+
+
+def realised_comes(found: VolatilityAt, zone: tzinfo) -> str:
+    """Since when minutes are known, and when a realised volatility is there at the earliest; empty if it is there."""
+    if found.realised is not None or found.moves_since is None:
+        return ""
+    first = found.at + (DUE // 2 - found.moves.known) * MINUTE
+    return f"Known since {day(found.moves_since)}; there on {text.moment(first, zone)} at the earliest"
 
 
 def known_later(found: VolatilityAt) -> str:
@@ -46,8 +63,13 @@ def chain_against_dvol(chain: float, dvol: float) -> str:
     return f"{mark} {compared}: {signed(chain - dvol)} points."
 
 
-def how_dvol(found: VolatilityAt) -> str:
-    before = f" It was {percent(found.day_before.value)} 24 h before." if found.day_before else ""
+def ago(days_before: int) -> str:
+    """How long before DVOL its change counts from: 24 h unless the reader chose another time."""
+    return f"{days_before} d" if days_before else "24 h"
+
+
+def how_dvol(found: VolatilityAt, days_before: int) -> str:
+    before = f" It was {percent(found.before.value)} {ago(days_before)} before." if found.before else ""
     now = f"This is the close of its newest candle.{before}"
     return f"{DVOL_IS} {now}\n\nSource: `volatility_index`, as the exchange has it."
 

@@ -32,6 +32,7 @@ from store.prices.candles import floor
 
 from .dvol import DVOL_INTERVALS, DvolCandle, dvol_candles
 from .moves import moves_by
+from .snapshots import EACH
 
 MONTH, YEAR = 30 * DAY, 365 * DAY
 """The time that realised volatility is taken over, as DVOL looks 30 days ahead; and the time of rank and percentile."""
@@ -44,6 +45,9 @@ CONE_D = (7, 30, 90, 180)
 
 # A recorder may ask for DVOL each hour only.
 _OF_NOW = 2 * HOUR
+
+# A page shows an older chain as the newest one for so long.
+_CHAIN_STAYS = 2 * DAY
 
 # DVOL of an instant is the close of a candle that ended up to its length and this time before it.
 _LATE = 10 * MINUTE
@@ -120,21 +124,23 @@ class VolatilityAt:
         currency: such as "BTC".
         at: the instant.
         dvol: the newest value of DVOL; None without one in the last year.
-        day_before: DVOL 24 h before that.
+        before: DVOL some time before that.
         month_before: DVOL 30 days before the instant.
         standing: of `dvol` among the daily closes of the year before the instant.
         moves: the known returns of the index in the 30 days before the instant.
-        surface: of the newest chain of the two days before the instant.
+        moves_since: the start of the day in UTC of the first of them; None without any.
+        surface: of the newest chain at the instant, which is at most two days old.
         dvol_of_surface: DVOL when that chain was made.
     """
 
     currency: str
     at: datetime
     dvol: Known | None
-    day_before: Known | None
+    before: Known | None
     month_before: Known | None
     standing: Standing | None
     moves: Moves
+    moves_since: datetime | None
     surface: Point | None
     dvol_of_surface: Known | None
 
@@ -160,29 +166,33 @@ def currencies(cursor: DuckDBPyConnection) -> list[str]:
     return [currency for (currency,) in cursor.execute(_CURRENCIES).fetchall()]
 
 
-def volatility_at(cursor: DuckDBPyConnection, currency: str, at: datetime) -> VolatilityAt:
+def volatility_at(cursor: DuckDBPyConnection, currency: str, at: datetime, ago: timedelta = DAY) -> VolatilityAt:
     """The volatility of a currency as of an instant.
 
     Args:
         cursor: of a read lease.
         currency: such as "BTC".
         at: aware.
+        ago: how long before the newest DVOL its value `before` is.
     """
     known = _recorded(cursor, currency, at - YEAR, at, DAY)
     closes = [candle.close for length, candle in known if length == DAY]
     dvol = _close(*known[-1]) if known else None
-    surface = next(reversed(surfaces_by(cursor, currency, at - 2 * DAY, at, 2 * DAY)), None)
+    surface = surface_at(cursor, currency, at)
     minute = floor(at, MINUTE)
+    days = moves_by(cursor, usd_index(currency), minute - MONTH, minute, DAY)
+    first = next((number for number, each in enumerate(days) if each.known), None)
     return VolatilityAt(
         currency=currency,
         at=at,
         dvol=dvol,
-        day_before=dvol and _as_of(cursor, currency, dvol.ts - DAY, MINUTE),
+        before=dvol and _as_of(cursor, currency, dvol.ts - ago, MINUTE, HOUR),
         month_before=_as_of(cursor, currency, at - MONTH, HOUR),
         standing=dvol and standing(dvol.value, closes),
-        moves=together(moves_by(cursor, usd_index(currency), minute - MONTH, minute, DAY)),
+        moves=together(days),
+        moves_since=None if first is None else bucket(minute - MONTH, DAY) + first * DAY,
         surface=surface,
-        dvol_of_surface=surface and _as_of(cursor, currency, surface.ts, MINUTE),
+        dvol_of_surface=surface and _as_of(cursor, currency, surface.ts, MINUTE, HOUR),
     )
 
 
@@ -196,7 +206,12 @@ def dvol_at(cursor: DuckDBPyConnection, currency: str, at: datetime) -> tuple[Kn
     """
     known = _recorded(cursor, currency, at - YEAR, at, DAY)
     newest = _close(*known[-1]) if known else None
-    return newest, newest and _as_of(cursor, currency, newest.ts - DAY, MINUTE)
+    return newest, newest and _as_of(cursor, currency, newest.ts - DAY, MINUTE, HOUR)
+
+
+def surface_at(cursor: DuckDBPyConnection, currency: str, at: datetime) -> Point | None:
+    """The surface of the newest chain at an instant; None if that is older than two days."""
+    return next(reversed(surfaces_by(cursor, currency, at - _CHAIN_STAYS, at + EACH, _CHAIN_STAYS)), None)
 
 
 def dvol_bars(
@@ -288,10 +303,12 @@ def _close(length: timedelta, candle: DvolCandle) -> Known:
     return Known(candle.open_time + length, candle.close)
 
 
-def _as_of(cursor: DuckDBPyConnection, currency: str, at: datetime, length: timedelta) -> Known | None:
-    """DVOL at an instant, from the candles of a length; None if the newest of that time is too old."""
-    found = dvol_candles(cursor, currency, at - 2 * length - _LATE, at, length)
-    return _close(length, found[-1]) if found else None
+def _as_of(cursor: DuckDBPyConnection, currency: str, at: datetime, *lengths: timedelta) -> Known | None:
+    """DVOL at an instant, from candles of the first length that has one; None if the newest of that time is too old."""
+    for length in lengths:
+        if found := dvol_candles(cursor, currency, at - 2 * length - _LATE, at, length):
+            return _close(length, found[-1])
+    return None
 
 
 def _folded(opens: datetime, bar: Sequence[DvolCandle]) -> DvolCandle:

@@ -30,6 +30,7 @@ from tests.store.market.snapshots import chain
 from tests.support.stored import append
 from tests.support.volatility import dvol, realised_by_hand, record_all_lengths, record_dvol, record_minutes, walk
 
+MICROSECOND = timedelta(microseconds=1)
 AT = START + timedelta(minutes=7, seconds=30)
 OVER = AT.replace(second=0)
 MIDNIGHT = START - 12 * HOUR
@@ -43,7 +44,7 @@ def asked(database: Database, at: datetime = AT) -> VolatilityAt:
 def test_nothing_is_known_of_an_empty_file(database):
     found = asked(database)
 
-    assert (found.dvol, found.day_before, found.month_before, found.standing) == (None, None, None, None)
+    assert (found.dvol, found.before, found.month_before, found.standing) == (None, None, None, None)
     assert (found.moves.known, found.realised, found.surface, found.dvol_of_surface) == (0, None, None, None)
     assert (found.premium_now, found.premium_later) == (None, None)
 
@@ -54,7 +55,7 @@ def test_dvol_is_the_close_of_the_newest_minute_with_that_of_a_day_before(databa
     found = asked(database)
 
     assert found.dvol == Known(OVER, dvol(OVER - MINUTE))
-    assert found.day_before == Known(OVER - DAY, dvol(OVER - DAY - MINUTE))
+    assert found.before == Known(OVER - DAY, dvol(OVER - DAY - MINUTE))
     assert found.month_before == Known(START - MONTH, dvol(START - MONTH - MINUTE))
 
 
@@ -77,7 +78,7 @@ def test_a_dvol_without_minutes_is_that_of_the_newest_hour_or_day(database):
 
     assert days_only.dvol == Known(MIDNIGHT, dvol(MIDNIGHT - MINUTE))
     assert asked(database).dvol == Known(START, dvol(START - MINUTE))
-    assert asked(database).day_before is None
+    assert asked(database).before is None
 
 
 def test_rank_and_percentile_rest_on_the_daily_closes_of_a_year(database):
@@ -240,6 +241,34 @@ def test_currencies_are_those_with_a_dvol_or_a_chain(database):
         assert currencies(cursor) == ["BTC", "ETH", "SOL"]
 
 
+def test_a_chain_of_the_very_instant_is_the_newest_one(database):
+    with database.write() as cursor:
+        chains.append(cursor, [chain(START), chain(AT)])
+
+    found = asked(database).surface
+
+    assert found is not None
+    assert found.ts == AT
+
+
+def test_the_day_of_the_first_known_return_is_told(database):
+    record_minutes(database, walk(AT - 3 * DAY, AT))
+
+    found = asked(database)
+
+    assert found.moves_since == MIDNIGHT - 3 * DAY
+    assert found.realised is None
+
+
+def test_where_there_are_no_minutes_dvol_before_is_that_of_an_hour(database):
+    record_dvol(database, MIDNIGHT - 40 * DAY, AT, HOUR)
+
+    with database.read() as cursor:
+        found = volatility_at(cursor, "BTC", AT, 7 * DAY)
+
+    assert found.before == Known(START - 7 * DAY, dvol(START - 7 * DAY - MINUTE))
+
+
 def test_nothing_later_has_a_part_in_an_answer(database):
     record_all_lengths(database, AT)
     closes = walk(AT - 40 * DAY, AT + DAY)
@@ -252,7 +281,7 @@ def test_nothing_later_has_a_part_in_an_answer(database):
     record_all_lengths(database, AT + DAY)
     append(database, Tick("btc_usd", AT + MINUTE, 90_000.0), Tick("btc_usd", AT + timedelta(seconds=1), 70_000.0))
     with database.write() as cursor:
-        chains.append(cursor, [chain(AT), chain(AT + HOUR)])
+        chains.append(cursor, [chain(AT + MICROSECOND), chain(AT + HOUR)])
 
     assert every_answer(database) == before
 
