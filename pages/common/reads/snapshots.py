@@ -7,7 +7,7 @@ import streamlit as st
 
 from pages.common.access import database, settings
 from pages.common.moments import now
-from store.errors import NoDatabaseError
+from store.errors import NoDatabaseError, StoreError
 from store.file.database import Cursor
 from store.instants import DAY
 from store.kinds import OPTIONS, kind_of
@@ -105,11 +105,20 @@ def _standing(feed: str, at: datetime) -> Standing:
             period = timedelta(seconds=period_at(cursor, feed, at))
             ts = _ts_at(cursor, feed, at)
             around = neighbours(cursor, feed, at)
-            return Standing(feed, at, period, ts, *around, None if ts else cause_at(cursor, feed, at, now()))
+            return Standing(feed, at, period, ts, *around, None if ts else _cause(feed, at))
     except NoDatabaseError:
         its = settings()
         seconds = its.options_seconds if kind_of(feed) is OPTIONS else its.market_seconds
         return Standing(feed, at, timedelta(seconds=seconds))
+
+
+def _cause(feed: str, at: datetime) -> str | None:
+    """Why a snapshot is missing. The snapshots are shown also where the ledger of gaps can't be read."""
+    try:
+        with database().read() as cursor:
+            return cause_at(cursor, feed, at, now())
+    except StoreError:
+        return "the cause can't be read"
 
 
 def _ts_at(cursor: Cursor, feed: str, at: datetime) -> datetime | None:

@@ -49,7 +49,7 @@ def test_nothing_is_known_of_an_empty_file(database):
     assert (found.premium_now, found.premium_later) == (None, None)
 
 
-def test_dvol_is_the_close_of_the_newest_minute_with_that_of_a_day_before(database):
+def test_dvol_is_the_close_of_the_newest_minute_with_that_of_a_before(database):
     record_all_lengths(database, AT)
 
     found = asked(database)
@@ -67,7 +67,7 @@ def test_dvol_alone_is_the_same_at_any_instant(database):
 
     assert found[AT] == (Known(OVER, dvol(OVER - MINUTE)), Known(OVER - DAY, dvol(OVER - DAY - MINUTE)))
     assert found[AT - 500 * DAY] == (None, None)
-    assert all(its == (asked(database, at).dvol, asked(database, at).day_before) for at, its in found.items())
+    assert all(its == (asked(database, at).dvol, asked(database, at).before) for at, its in found.items())
 
 
 def test_a_dvol_without_minutes_is_that_of_the_newest_hour_or_day(database):
