@@ -113,7 +113,16 @@ def show() -> None:
         return
     except StoreError as error:
         trouble = error
-    pages = [st.Page(all_settings.ROOT / page.path, title=page.title, icon=page.icon, help=page.line) for page in PAGES]
+    pages = [
+        st.Page(
+            all_settings.ROOT / page.path,
+            title=page.title,
+            icon=page.icon,
+            help=page.line,
+            visibility="visible" if page.listed else "hidden",
+        )
+        for page in PAGES
+    ]
     admitted = sign_in.admits(settings)
     page = st.navigation(pages, position="top" if admitted else "hidden")
     st.logo(LOGO, size="large")

@@ -16,8 +16,9 @@ from store.market.black76 import Greeks
 from store.market.instruments import Option, option_name, option_of
 from store.market.reads import explained
 from store.market.reads.as_of import Chain, Row, chain_at, contract, count_of_contract, surfaces
+from store.market.reads.contract import Settlement, settlement
 from store.market.reads.smiles import SmileAt, greeks_of, smiles_of
-from store.market.reads.snapshots import count_between
+from store.market.reads.snapshots import EACH, count_between
 from store.words import shortened
 
 from .asked import NO_SNAPSHOT, OR_COARSER, Asked, At, Explain, Interval, as_of, ask_rows, require_few
@@ -110,10 +111,19 @@ class SmilesAt(AsOf):
     smiles: list[SmileRow]
 
 
+class SettlementRow(BaseModel):
+    """What an option paid at its expiry."""
+
+    delivery_price: float = Field(description="The mean of the index from 07:30 to 08:00 UTC of the day, in USD.")
+    payoff_usd: float = Field(description="The intrinsic value at that price, in USD.")
+    payoff: float = Field(description="The same as the option is quoted: in coin, or in USD for a linear option.")
+
+
 class HistoryOver(Over):
     """What was recorded of an option in a time."""
 
     instrument_name: str
+    settlement: SettlementRow | None = Field(description="null if the time ends before the expiry was settled.")
     rows: list[HistoryRow]  # type: ignore[valid-type]  # it is made of the columns
 
 
@@ -178,19 +188,21 @@ def get_history(
 ) -> Response:
     """What was recorded of an option from start to before end, ascending, at most 10,000 snapshots.
 
-    An option that has expired is answered too.
+    An option that has expired is answered too, with what it paid.
     """
     option = _option(instrument)
 
-    def read(cursor: Cursor) -> list[tuple[Any, ...]]:
+    def read(cursor: Cursor) -> list[tuple[list[tuple[Any, ...]], Settlement | None]]:
         require_few(count_of_contract(cursor, option, *time), "snapshots")
-        return contract(cursor, option, *time)
+        return [(contract(cursor, option, *time), settlement(cursor, option, time.end - EACH))]
 
     names = ("ts", *Row._fields[3:])
     found = ask_rows(served, "the underlying of instrument", option.underlying, OPTIONS, read)
-    rows = [dict(zip(names, row, strict=True)) for row in found]
-    body = {"instrument_name": option_name(option), **time._asdict(), "rows": rows}
-    return answer(request, body, (), explain=explain)
+    its, paid = found[0] if found else ([], None)
+    rows = [dict(zip(names, row, strict=True)) for row in its]
+    settled = None if paid is None else paid._asdict()
+    body = {"instrument_name": option_name(option), **time._asdict(), "settlement": settled, "rows": rows}
+    return answer(request, body, explained.SETTLEMENT, explain=explain)
 
 
 @router.get("/surfaces", response_model=SurfacesOver)

@@ -1,6 +1,6 @@
 """Choices that are named in the address. The choice of indexes follows the reader from page to page."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import streamlit as st
 
@@ -44,3 +44,35 @@ def one_of(label: str, options: Sequence[str], default: str, key: str, *, wrap: 
         label, options, default=default, required=True, key=key, bind="query-params", wrap=wrap
     )
     return chosen or default
+
+
+def one_listed(
+    label: str, names: Mapping[str, str], shown: str, choose: Callable[[str], None], key: str, *, width: int = 200
+) -> None:
+    """Draw a list that shows one of some names, and call `choose` with the one that the reader takes instead.
+
+    Args:
+        label: of the list.
+        names: in the words of the list. A browser sends these words: they stay the same while the list does.
+        shown: one of the names.
+        choose: called as a widget's callback.
+        key: of the list on its page. What is shown becomes a part of it, so that a late rerun can't bring back another.
+        width: in pixels.
+    """
+    key = f"{key} {shown}"
+    st.selectbox(
+        label,
+        list(names),
+        index=list(names).index(shown),
+        format_func=names.__getitem__,
+        key=key,
+        on_change=taken,
+        args=(key, shown, choose),
+        width=width,
+    )
+
+
+def taken(key: str, put: str, choose: Callable[[str], None]) -> None:
+    """Choose what the reader took from a list. A list that was replaced meanwhile still has `put`: nothing changes."""
+    if (name := st.session_state[key]) != put:
+        choose(name)

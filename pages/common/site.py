@@ -10,12 +10,21 @@ LOGO = ROOT / "pages/common/logo.svg"
 
 @dataclass(frozen=True)
 class Page:
-    """A page: its script, relative to the project's root, its title, its icon, and a line that says what it shows."""
+    """A page.
+
+    Attributes:
+        path: of its script, relative to the project's root.
+        title: of the page.
+        icon: beside its title.
+        line: says what it shows.
+        listed: in the navigation. Other pages link to one that is not.
+    """
 
     path: str
     title: str
     icon: str
     line: str
+    listed: bool = True
 
     @property
     def name(self) -> str:
@@ -53,6 +62,13 @@ PAGES = (
         "Options",
         ":material/stacked_bar_chart:",
         "The option chain as of any moment: expiries, smiles, open interest, term structure",
+    ),
+    Page(
+        "pages/contract.py",
+        "Contract",
+        ":material/timeline:",
+        "The life of one option: IV, price, forward and open interest, until it is settled",
+        listed=False,
     ),
     Page(
         "pages/quality.py",

@@ -32,6 +32,7 @@ NOTHING = {
     "Futures": "No market is recorded",
     "Volatility": "No market is recorded",
     "Options": "No market is recorded",
+    "Contract": "No market is recorded",
     "Quality": "Nothing was due in these",
     "Alerts": "No rules. Copy",
     "Export": "No ticks in this range",

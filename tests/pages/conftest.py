@@ -87,7 +87,7 @@ def watchdogs_stopped(patch: pytest.MonkeyPatch) -> Iterator[None]:
         watchdog.stop()
 
 
-def _open(name: str = "overview", timezone: str | None = None, **address: Any) -> AppTest:
+def _open(name: str = "overview", /, timezone: str | None = None, **address: Any) -> AppTest:
     page = AppTest.from_file(str(ROOT / "dashboard.py"), default_timeout=20)
     page.context = {"timezone": timezone}
     page.query_params.update(address)

@@ -1,8 +1,10 @@
 """Choices stand in the address, and that of indexes follows the reader from page to page."""
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from pages.common import choices
 from store.models import Tick, utc_now
 from tests.pages.conftest import Open
 from tests.support.stored import append
@@ -82,3 +84,13 @@ def test_bars_of_history_and_the_interval_of_an_export_are_apart(page):
     page.selectbox(key="interval").set_value("1h").run()
     page.switch_page("pages/history.py").run()
     assert page.selectbox(key="bars").value == "5m"
+
+
+def test_a_list_that_was_replaced_meanwhile_chooses_nothing(monkeypatch):
+    monkeypatch.setattr(st, "session_state", {"expiry a": "a", "expiry b": "c"})
+    taken: list[str] = []
+
+    choices.taken("expiry a", "a", taken.append)
+    choices.taken("expiry b", "b", taken.append)
+
+    assert taken == ["c"]

@@ -1,11 +1,14 @@
 """Lines with a unit, as the charts of the market have them."""
 
+from bisect import bisect_right
 from collections.abc import Sequence
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import numpy as np
 import pandas as pd
+
+from store.models import Gap
 
 from .charts import Floats, Times, Trace, wall_times
 
@@ -45,3 +48,10 @@ def axis(unit: str) -> dict[str, Any]:
 def wall(times: Sequence[datetime], zone: timezone) -> Times:
     """Times as `wall_times` makes them."""
     return wall_times(pd.Series(list(times), dtype="datetime64[us, UTC]"), zone)
+
+
+def breaks(times: Sequence[datetime], gaps: Sequence[Gap], step: timedelta) -> list[int]:
+    """The places of the times that a line does not lead to: a gap leaves a step before them without a point."""
+    missing = [gap.start for gap in gaps if gap.state != "healed"]
+    after = {bisect_right(times, start) for start in missing}
+    return sorted(place for place in after - {0, len(times)} if times[place] - times[place - 1] >= 2 * step)

@@ -1,6 +1,5 @@
 """Charts of volatility: DVOL with what was realised, and constant maturities of the option chains."""
 
-from bisect import bisect_right
 from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 
@@ -12,7 +11,7 @@ from store.market.reads.volatility import Point
 from store.models import Gap
 
 from .charts import Trace, figure_of
-from .traces import PERCENT, axis, line, wall
+from .traces import PERCENT, axis, breaks, line, wall
 
 _POINTS = "points"
 _AT_THE_MONEY = {"7 d": "iv_7d", "30 d": "iv_30d", "90 d": "iv_90d", "180 d": "iv_180d"}
@@ -47,12 +46,12 @@ def dvol(
 
 def at_the_money(points: Sequence[Point], gaps: Sequence[Gap], step: timedelta, zone: timezone) -> go.Figure:
     """IV at the money at constant maturities. A line breaks where a gap leaves a step without a point."""
-    return _lines(points, _breaks(points, gaps, step), zone, _AT_THE_MONEY, PERCENT)
+    return _lines(points, breaks([point.ts for point in points], gaps, step), zone, _AT_THE_MONEY, PERCENT)
 
 
 def skews(points: Sequence[Point], gaps: Sequence[Gap], step: timedelta, zone: timezone) -> go.Figure:
     """Risk reversal and butterfly of 25 delta at 30 days; a line breaks as those of `at_the_money` do."""
-    return _lines(points, _breaks(points, gaps, step), zone, _SKEWS, _POINTS)
+    return _lines(points, breaks([point.ts for point in points], gaps, step), zone, _SKEWS, _POINTS)
 
 
 def describe_dvol(bars: Sequence[DvolCandle], realised: Sequence[tuple[datetime, float | None]]) -> str:
@@ -85,19 +84,12 @@ def _described(what: str, points: Sequence[Point], columns: dict[str, str], unit
 
 
 def _lines(
-    points: Sequence[Point], breaks: Sequence[int], zone: timezone, columns: dict[str, str], unit: str
+    points: Sequence[Point], broken: Sequence[int], zone: timezone, columns: dict[str, str], unit: str
 ) -> go.Figure:
     times = wall([point.ts for point in points], zone)
-    x = np.insert(times, breaks, [times[place] for place in breaks])
+    x = np.insert(times, broken, [times[place] for place in broken])
     drawn: list[Trace] = []
     for series, (name, column) in enumerate(columns.items()):
         values = np.array([getattr(point, column) for point in points], dtype=float)
-        drawn += line(x, np.insert(values, breaks, np.nan), name, series, _DIGITS, unit)
+        drawn += line(x, np.insert(values, broken, np.nan), name, series, _DIGITS, unit)
     return figure_of(drawn, timedelta(minutes=1), None, {"yaxis": axis(unit)})
-
-
-def _breaks(points: Sequence[Point], gaps: Sequence[Gap], step: timedelta) -> list[int]:
-    """The places of the points that a line does not lead to."""
-    times, missing = [point.ts for point in points], [gap.start for gap in gaps if gap.state != "healed"]
-    after = {bisect_right(times, start) for start in missing}
-    return sorted(place for place in after - {0, len(times)} if times[place] - times[place - 1] >= 2 * step)

@@ -99,6 +99,23 @@ SMILE = (
     ),
 )
 
+SETTLEMENT = (
+    Formula(
+        "payoff_usd",
+        "max(w (D - K), 0), D the delivery price, w = 1 for a call, -1 for a put",
+        ("deliveries.price", "options.strike"),
+        "USD",
+        "the exchange's rule: D is the mean of the index from 07:30 to 08:00 UTC",
+    ),
+    Formula(
+        "payoff",
+        "payoff_usd / D; payoff_usd itself for a linear option",
+        ("deliveries.price", "options.strike"),
+        "coin",
+        _OWN,
+    ),
+)
+
 INTEREST = (
     Formula("notional", "(call_oi + put_oi) S", ("options.open_interest", "snapshots.index_price"), "USD", _OWN),
     Formula("put / call", "put_oi / call_oi", ("options.open_interest",), "1", _OWN),

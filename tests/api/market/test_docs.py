@@ -92,6 +92,7 @@ def test_the_examples_run(
 BY_ROUTE = {
     "/api/options/chain": explained.GREEKS,
     "/api/options/smile": explained.SMILE,
+    "/api/options/history": explained.SETTLEMENT,
     "/api/options/surfaces": explained.SURFACE,
     "/api/futures": explained.CARRY,
     "/api/futures/basis": explained.MATURITY,

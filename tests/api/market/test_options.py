@@ -10,13 +10,15 @@ from vollib.black.greeks import analytical
 from api.market.asked import MOST_ROWS
 from store.file.database import Database
 from store.instants import in_iso
+from store.kinds import DELIVERIES
 from store.ledger import arrivals
+from store.market.entries import append_new
 from store.market.instruments import Option, option_name
 from store.market.reads.as_of import Chain, chain_at
 from store.market.reads.smiles import smiles_of
 from store.market.smile import Quote
 from store.market.surface import METHOD, derived
-from store.models import Snapshot
+from store.models import Snapshot, to_column
 from tests.api.conftest import detail
 from tests.conftest import START
 
@@ -161,7 +163,8 @@ def test_the_history_of_an_option_is_its_row_of_each_snapshot(client, database):
 
     reply = answered(history(client, instrument=name))
 
-    assert reply.keys() == {"instrument_name", "start", "end", "rows"}
+    assert reply.keys() == {"instrument_name", "start", "end", "settlement", "rows"}
+    assert reply["settlement"] is None
     expected = [
         [in_iso(each.ts), *row[3:]]
         for each in snapshots[:2]
@@ -177,6 +180,21 @@ def test_an_option_that_has_no_rows_has_no_history(client, database):
 
     assert answered(history(client, instrument="BTC-05DEC26-1-C"))["rows"] == []
     assert answered(history(client, instrument="BTC-05DEC26-1-C"))["instrument_name"] == "BTC-5DEC26-1-C"
+
+
+def test_the_history_of_an_expired_option_says_what_it_paid_unless_it_ends_before(client, database):
+    record_chains(database, 0)
+    expiry, price = START + 20 * HOUR, 80_000.0
+    with database.write() as cursor:
+        append_new(cursor, DELIVERIES, [("btc_usd", to_column(expiry), price, "simulator")])
+    name = option_name(Option("BTC", expiry, 84_000, "put"))
+
+    settled = answered(history(client, instrument=name, end=in_iso(expiry + SECOND), explain=True))
+    before = answered(history(client, instrument=name, end=in_iso(expiry)))
+
+    assert settled["settlement"] == {"delivery_price": price, "payoff_usd": 4000, "payoff": 0.05}
+    assert [each["number"] for each in settled["explain"]["numbers"]] == ["payoff_usd", "payoff"]
+    assert before["settlement"] is None
 
 
 def test_surfaces_are_what_follows_from_each_chain(client, database):

@@ -19,7 +19,9 @@ def test_the_headline_says_what_chain_is_shown_and_how_old_it_is(open_page: Open
 
     page = open_page("options")
 
-    assert headline(page) == (f"**BTC** · as of {ts.day} {ts:%b %Y, %H:%M:%S} (1 min old) · {len(its.rows):,} contracts")
+    assert headline(page) == (
+        f"**BTC** · as of {ts.day} {ts:%b %Y, %H:%M:%S} (1 min old) · {len(its.rows):,} contracts"
+    )
     assert not page.exception
 
 
