@@ -8,7 +8,7 @@ import streamlit as st
 
 from pages.common import access, address, moments
 from pages.common.chart.component import live_chart
-from pages.common.choices import one_of
+from pages.common.choices import one_listed, one_of
 from pages.common.drawn import drawn_once
 from pages.common.failed import empty, part
 from pages.common.figures import option_charts
@@ -17,11 +17,12 @@ from pages.common.market import as_of, missing
 from pages.common.market.cards import explained
 from pages.common.market.currency import choose_currency, no_market, tell_if_left_out
 from pages.common.reads.options import Options, OptionsAt, known_underlyings, read_options
+from pages.common.views import to_url
 from pages.common.words import chain_table, formula_text, options_text, text
 from store.health.status import age_in_words
 from store.kinds import OPTIONS
 from store.market.checks import is_settling
-from store.market.instruments import OptionType
+from store.market.instruments import Option, OptionType, option_name
 from store.market.reads.as_of import Row
 from store.market.reads.explained import GREEKS, INTEREST, SMILE
 from store.market.reads.smiles import SmileAt
@@ -29,7 +30,10 @@ from store.market.smile import put_call_ratio
 from store.words import shortened
 
 AXES = list(option_charts.AXES)
+STRIKES = {"Around the money": 11, "All": None}
+"""How many strikes the table has: as many as it shows without scrolling, or all."""
 SIDES: Mapping[str, Sequence[OptionType]] = {"Both": ("call", "put"), "Calls": ("call",), "Puts": ("put",)}
+CONTRACT = "pages/contract.py"
 OF_DELTA = {"forward", "years", "d1", "delta"}
 CALENDAR_HEIGHT, CHART_HEIGHT, TABLE_HEIGHT = 310, 340, 420
 
@@ -75,7 +79,7 @@ def drawn(found: OptionsAt, underlying: str, at: datetime | None, axis: str) -> 
     with right:
         open_interest(options, compared, its, underlying)
     term_structure(options, compared)
-    table(options, its)
+    table(options, its, at)
 
 
 def nothing(found: OptionsAt, underlying: str, at: datetime | None) -> None:
@@ -124,12 +128,6 @@ def choose_expiry(name: str) -> None:
     address.keep(expiry=name)
 
 
-def choose_listed(key: str, put: str) -> None:
-    """Choose the expiry that the reader took from the list. A list that was replaced meanwhile still has `put`."""
-    if (name := st.session_state[key]) != put:
-        choose_expiry(name)
-
-
 def expiries(options: Options, its: SmileAt, underlying: str) -> None:
     """Draw the calendar, where a click chooses an expiry, and the choice as a list."""
     index_price, expiry = options.chain.index_price, its.smile.expiry
@@ -145,18 +143,13 @@ def expiries(options: Options, its: SmileAt, underlying: str) -> None:
     )
     live_chart(figure, key="calendar", view=underlying, alt=alt, height=CALENDAR_HEIGHT, on_choose=choose_expiry)
     st.caption("Notional in millions of USD: open interest at the index. A click on a bar chooses its expiry.")
-    names = {options_text.in_address(each.smile.expiry): each for each in options.smiles}
-    shown = options_text.in_address(expiry)
-    key = f"expiry {underlying} {shown}"  # it holds what is shown, so that a late rerun can't bring back another one
-    st.selectbox(
+    days = [each.smile.expiry for each in options.smiles]
+    one_listed(
         f"Expiry, {options_text.until(its)}",
-        list(names),
-        index=list(names).index(shown),
-        # A browser sends the words of a choice: they stay the same from chain to chain.
-        format_func=lambda name: options_text.expiry(names[name].smile.expiry),
-        key=key,
-        on_change=choose_listed,
-        args=(key, shown),
+        {options_text.in_address(each): options_text.expiry(each) for each in days},
+        options_text.in_address(expiry),
+        choose_expiry,
+        f"expiry {underlying}",
         width=240,
     )
 
@@ -241,29 +234,45 @@ def rows_of(options: Options, expiry: datetime) -> list[Row]:
     return [row for row in options.chain.rows if row.expiry == expiry]
 
 
-def table(options: Options, its: SmileAt) -> None:
-    """Draw the options of an expiry by strike: calls, strike, puts."""
+def table(options: Options, its: SmileAt, at: datetime | None) -> None:
+    """Draw the options of an expiry by strike, and links to the life of those of one strike."""
     st.header("Chain", anchor=False)
-    sides = one_of("Sides", list(SIDES), "Both", key="sides")
+    with st.container(horizontal=True):
+        sides = SIDES[one_of("Sides", list(SIDES), "Both", key="sides")]
+        strikes = one_of("Strikes", list(STRIKES), "Around the money", key="strikes")
     frame = drawn_once(
         "table",
         options,
-        (its.smile.expiry, sides),
-        lambda: chain_table.tabulated(its, options.chain.rows, options.greeks, SIDES[sides]),
+        (its.smile.expiry, sides, strikes),
+        lambda: chain_table.tabulated(its, options.chain.rows, options.greeks, sides, STRIKES[strikes]),
     )
-    st.dataframe(
+    picked = st.dataframe(
         frame,
         column_config=chain_table.formats(frame),
         hide_index=True,
         height=TABLE_HEIGHT,
         placeholder=options_text.NOT_KNOWN,
         alt=f"The options of {options_text.expiry(its.smile.expiry)} by strike.",
+        # With the strikes in its key, a cell stays chosen while the table has the same rows.
+        key=f"chain {options.chain.feed} {its.smile.expiry} {frame['Strike'].tolist()}",
+        on_select="rerun",
+        selection_mode="single-cell",
     )
+    lives(OPTIONS.end(options.chain.feed), its.smile.expiry, chain_table.strike_of(frame, picked), sides, at)
     st.caption(
         f"Prices in coin, IV in percent a year, volume of 24 h. {options_text.NOT_KNOWN} is no quote or nothing known. "
-        "ATM marks the strike nearest to the forward."
+        "ATM marks the strike nearest to the forward. A click on a cell leads to the contracts of its strike."
     )
     explained("delta", formula_text.listed(each for each in GREEKS if each.number in OF_DELTA))
+
+
+def lives(underlying: str, expiry: datetime, strike: float, sides: Sequence[OptionType], at: datetime | None) -> None:
+    """Link to the life of each option of a strike."""
+    with st.container(horizontal=True, key="lives"):
+        for side in sides:
+            name = option_name(Option(underlying, expiry, strike, side))
+            asked = {"name": name} if at is None else {"name": name, "at": to_url(at)}
+            st.page_link(CONTRACT, label=f"The life of {name}", icon=":material/timeline:", query_params=asked)
 
 
 show(toolbar, shown, lambda *_: access.SELDOM)

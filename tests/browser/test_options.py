@@ -136,6 +136,27 @@ def test_a_chosen_expiry_stays_from_snapshot_to_snapshot(dashboard, open_page, t
         assert parameter(page, "expiry") == named
 
 
+def test_a_click_on_a_cell_leads_to_the_contracts_of_its_strike_and_back_to_the_chain(dashboard, open_page):
+    page = open_page(f"{dashboard.url}/options")
+    chart(page, "terms")
+    links = page.get_by_role("link", name=re.compile("The life of"))
+    expect(links).to_have_count(2)
+    at_the_money = links.first.inner_text().rpartition(" ")[2]
+    table = box(page.get_by_test_id("stDataFrame").locator("canvas").first)
+
+    page.mouse.click(table["x"] + 250, table["y"] + 88)  # the second row
+
+    expect(links.first).not_to_have_text(re.compile(at_the_money))
+    name = links.first.inner_text().rpartition(" ")[2]
+    links.first.click()
+    expect(page.get_by_role("heading", name="Contract", level=1)).to_be_visible()
+    expect(page.get_by_label(re.compile(f"^IV of the mark of {name} from "))).to_have_class(re.compile("drawn"))
+    assert parameter(page, "name") == name
+    page.go_back()
+    expect(page.get_by_role("heading", name="Options", level=1)).to_be_visible()
+    chart(page, "smile")
+
+
 def test_where_the_script_of_charts_is_not_served_streamlits_own_charts_show_the_same(dashboard, open_page):
     page = open_page("about:blank")
     page.route("**/api/plotly.js*", lambda route: route.abort())

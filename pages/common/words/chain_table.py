@@ -1,6 +1,7 @@
 """The options of an expiry by strike, as a table of numbers."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -24,15 +25,20 @@ _NUMBERS: Mapping[str, tuple[Callable[[Row, Greeks | None], float | None], str]]
 
 
 def tabulated(
-    its: SmileAt, rows: Iterable[Row], greeks: Iterable[Greeks | None], sides: Sequence[OptionType]
+    its: SmileAt,
+    rows: Iterable[Row],
+    greeks: Iterable[Greeks | None],
+    sides: Sequence[OptionType],
+    most: int | None = None,
 ) -> pd.DataFrame:
-    """A row for each strike of an expiry: its calls, its puts, or both around it. NaN is what is unknown.
+    """A row for each strike of an expiry: the strike, its call, its put, or both. NaN is what is unknown.
 
     Args:
         its: the smile of the expiry.
         rows: of the whole chain.
         greeks: of each of these rows.
         sides: of the table, calls first.
+        most: how many strikes around the forward the table has; all without it, and without a forward.
     """
     of = {
         (row.strike, row.option_type): (row, its_greeks)
@@ -42,11 +48,20 @@ def tabulated(
     strikes = [point.strike for point in its.points]
     forward = its.smile.forward
     nearest = None if forward is None else min(strikes, key=lambda strike: abs(strike - forward))
+    if nearest is not None and most is not None:
+        first = max(0, min(strikes.index(nearest) - most // 2, len(strikes) - most))
+        strikes = strikes[first : first + most]
     marks = ["ATM" if strike == nearest else "" for strike in strikes]
-    middle: dict[str, pd.Series] = {"Strike": pd.Series(strikes, dtype=float), "At": pd.Series(marks, dtype=str)}
-    found = {side: _numbers_of([of.get((strike, side)) for strike in strikes], side) for side in sides}
-    parts = [found["call"], middle, found["put"]] if len(sides) > 1 else [middle, found[sides[0]]]
-    return pd.DataFrame({name: column for part in parts for name, column in part.items()})
+    named: dict[str, pd.Series] = {"Strike": pd.Series(strikes, dtype=float), "At": pd.Series(marks, dtype=str)}
+    found = (_numbers_of([of.get((strike, side)) for strike in strikes], side) for side in sides)
+    return pd.DataFrame({name: column for part in (named, *found) for name, column in part.items()})
+
+
+def strike_of(frame: pd.DataFrame, picked: Mapping[str, Any]) -> float:
+    """The strike of the cell that a reader picked in the table; without one that at the money, or else the first."""
+    cells = picked["selection"]["cells"]
+    row = cells[0][0] if cells else int((frame["At"] == "ATM").argmax())
+    return float(frame["Strike"].iloc[row])
 
 
 def _numbers_of(options: Sequence[tuple[Row, Greeks | None] | None], side: OptionType) -> dict[str, pd.Series]:
@@ -58,10 +73,9 @@ def _numbers_of(options: Sequence[tuple[Row, Greeks | None] | None], side: Optio
 
 
 def formats(frame: pd.DataFrame) -> dict[str, ColumnConfig]:
-    """How the columns of the table are shown. A strike beside one side stays in sight."""
-    pinned = frame.columns[0] == "Strike"
+    """How the columns of the table are shown. The strike stays in sight on a narrow screen."""
     return {
-        "Strike": st.column_config.NumberColumn(format="%,.10g", pinned=pinned),
+        "Strike": st.column_config.NumberColumn(format="%,.10g", pinned=True),
         "At": st.column_config.TextColumn(""),
         **{
             name: st.column_config.NumberColumn(format=_NUMBERS[name.partition(" ")[2]][1])

@@ -1,9 +1,15 @@
 """Options: the chain as a table, and how its numbers are computed."""
 
+from dataclasses import replace
+from urllib.parse import quote
+
 import numpy as np
 import pytest
+from streamlit.testing.v1 import AppTest
 from vollib.black.greeks import analytical
 
+from store.instants import MINUTE
+from store.market.instruments import Option, option_name
 from tests.pages.conftest import Open
 from tests.support.market import chain
 
@@ -20,7 +26,7 @@ def test_the_table_has_calls_strikes_and_puts_as_numbers_and_nothing_for_what_is
     with database.write() as cursor:
         cursor.execute("UPDATE options SET bid_price = NULL WHERE strike = ? AND option_type = 'call'", [strike])
 
-    page = open_page("options", expiry=name)
+    page = open_page("options", expiry=name, strikes="All")
 
     (table,) = page.dataframe
     frame = table.value.set_index("Strike")
@@ -47,6 +53,60 @@ def test_one_side_of_the_table_fits_a_phone(open_page: Open, record, ts):
     (table,) = page.dataframe
     assert list(table.value.columns[:3]) == ["Strike", "At", "Put IV"]
     assert len(table.value.columns) == 9
+
+
+def test_the_table_opens_with_the_strikes_around_the_forward(open_page: Open, record, ts):
+    its = chain("BTC", ts)
+    record(its)
+    name, rows = expiry_of(its)
+
+    (table,) = open_page("options", expiry=name).dataframe
+
+    strikes, forward = sorted(rows["strike"].unique()), rows["forward"].median()
+    nearest = min(range(len(strikes)), key=lambda place: abs(strikes[place] - forward))
+    assert table.value["Strike"].tolist() == strikes[nearest - 5 : nearest + 6]
+    assert table.value["At"].tolist()[5] == "ATM"
+
+
+@pytest.mark.parametrize("option_type", ["call", "put"])
+def test_where_few_strikes_lie_on_one_side_of_the_forward_the_table_has_more_of_the_other(
+    open_page: Open, record, database, ts, option_type
+):
+    its = chain("BTC", ts)
+    name, rows = expiry_of(its)
+    strikes = sorted(rows["strike"].unique())
+    end, expected = (strikes[1], strikes[:11]) if option_type == "put" else (strikes[-2], strikes[-11:])
+    record(replace(its, rows=tuple((*row[:5], end, *row[6:]) for row in its.rows)))
+
+    (table,) = open_page("options", expiry=name).dataframe
+
+    assert table.value["Strike"].tolist() == expected
+
+
+def test_the_contracts_of_a_picked_cell_are_linked_and_before_that_those_at_the_money(open_page: Open, record, ts):
+    its = chain("BTC", ts)
+    record(its)
+    name, rows = expiry_of(its)
+    at = f"{ts + MINUTE / 2:%Y-%m-%dT%H:%M:%SZ}"
+    page = open_page("options", expiry=name, at=at)
+    (table,) = page.dataframe
+    strikes = table.value["Strike"].tolist()
+
+    before = links(page)
+    page.session_state[str(table.key)] = {"selection": {"rows": [], "columns": [], "cells": [(2, "Put IV")]}}
+    page.run()
+
+    expiry = rows["expiry"].iloc[0].to_pydatetime()
+    for found, strike in ((before, strikes[5]), (links(page), strikes[2])):
+        names = [option_name(Option("BTC", expiry, strike, side)) for side in ("call", "put")]
+        assert found == {f"The life of {each}": f"name={each}&at={quote(at)}" for each in names}
+
+
+def links(page: AppTest) -> dict[str, str]:
+    """The query of each link to a contract, by its words."""
+    found = [each.proto for each in page.get("page_link")]
+    assert {each.page for each in found} == {"contract"}
+    return {each.label: each.query_string for each in found}
 
 
 def test_each_derived_number_opens_to_its_formula_its_source_and_its_version(open_page: Open, record, ts):
