@@ -10,11 +10,12 @@ from collections.abc import AsyncIterator
 from google.protobuf.message import DecodeError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ClientState_pb2 import ClientState
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 _READ_AHEAD = 16
-_MOST_BYTES_OF_AN_END = 100
-"""The message that ends a run is short. Longer ones need not be read."""
+_MOST_BYTES_ABOUT_RUNS = 100
+"""The messages that a run begins or ends are short. Longer ones need not be read."""
 
 
 class Turns:
@@ -82,14 +83,20 @@ class Refreshes:
 
 
 class _Page:
-    """The socket of an open page. Its refreshes wait for their turns, and all other messages pass."""
+    """The socket of an open page. Its refreshes wait for their turns, and all other messages pass.
+
+    No refresh passes while another run of the page is under way. Streamlit would begin the refresh right after that run
+    and drop what the run had drawn in the refreshed part and not sent yet. The browser would hear that the run ended,
+    and remove what it did not hear of: a chart would be mounted anew, and lose its hover and its focus.
+    """
 
     def __init__(self, receive: Receive, send: Send, turns: Turns, longest_s: float) -> None:
         self._receive, self._send, self._turns, self._longest_s = receive, send, turns, longest_s
         self._last_s = time.monotonic()
         self._passed: asyncio.Queue[Message] = asyncio.Queue(_READ_AHEAD)
         self._waiting: dict[str, Message] = {}
-        self._asked, self._run_ended = asyncio.Event(), asyncio.Event()
+        self._asked, self._run_ended, self._at_rest = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._at_rest.set()
 
     @contextlib.asynccontextmanager
     async def at_work(self) -> AsyncIterator[None]:
@@ -105,47 +112,61 @@ class _Page:
 
     async def send(self, message: Message) -> None:
         await self._send(message)
-        if _ends_run(message):
+        content = message.get("bytes") or b""
+        if len(content) < _MOST_BYTES_ABOUT_RUNS:
+            self._note(ForwardMsg.FromString(content))
+
+    def _note(self, told: ForwardMsg) -> None:
+        """Note whether a run is under way. A run that ends early is followed by another one."""
+        kind = told.WhichOneof("type")
+        if kind == "session_status_changed" and told.session_status_changed.script_is_running:
+            self._at_rest.clear()
+        elif kind == "script_finished":
             self._run_ended.set()
+            if told.script_finished != ForwardMsg.FINISHED_EARLY_FOR_RERUN:
+                self._at_rest.set()
 
     async def _read(self) -> None:
         """Pass on what the browser sends. What the reader does makes a waiting refresh out of date."""
         while True:
             message = await self._receive()
-            fragment = _refreshed(message)
-            if fragment is None:
-                self._waiting.clear()
-                await self._passed.put(message)
-            else:
-                self._waiting[fragment] = message
+            asked = _asked(message)
+            if asked is not None and asked.is_auto_rerun:
+                self._waiting[asked.fragment_id] = message
                 self._asked.set()
+            else:
+                self._waiting.clear()
+                if asked is not None:
+                    self._at_rest.clear()
+                await self._passed.put(message)
 
     async def _refresh(self) -> None:
         """Give each refresh a turn: until its run ends, or for the longest time."""
         while True:
             await self._asked.wait()
+            await self._rest()
             async with self._turns.one(self._last_s):
                 self._last_s = time.monotonic()
                 self._run_ended.clear()
-                if self._waiting:
+                if self._waiting and self._at_rest.is_set():
                     await self._passed.put(self._waiting.pop(next(iter(self._waiting))))
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(self._run_ended.wait(), self._longest_s)
             if not self._waiting:
                 self._asked.clear()
 
+    async def _rest(self) -> None:
+        """Wait until no run is under way, or for the longest time."""
+        try:
+            await asyncio.wait_for(self._at_rest.wait(), self._longest_s)
+        except TimeoutError:
+            self._at_rest.set()
 
-def _refreshed(message: Message) -> str | None:
-    """The part of a page that a message of the browser's timer asks to refresh; None for all other messages."""
+
+def _asked(message: Message) -> ClientState | None:
+    """The run that a message asks for, if it does: for a refresh if the browser's timer sent it."""
     try:
-        asked = BackMsg.FromString(message.get("bytes") or b"").rerun_script
+        asked = BackMsg.FromString(message.get("bytes") or b"")
     except DecodeError:
         return None
-    return asked.fragment_id if asked.is_auto_rerun else None
-
-
-def _ends_run(message: Message) -> bool:
-    content = message.get("bytes") or b""
-    return (
-        len(content) < _MOST_BYTES_OF_AN_END and ForwardMsg.FromString(content).WhichOneof("type") == "script_finished"
-    )
+    return asked.rerun_script if asked.HasField("rerun_script") else None

@@ -29,7 +29,9 @@ def sent(**content: object) -> Message:
     return {"type": "websocket.send", "bytes": ForwardMsg(**content).SerializeToString()}  # type: ignore[arg-type]
 
 
+RUN_BEGAN = sent(session_status_changed={"script_is_running": True})
 RUN_ENDED = sent(script_finished=ForwardMsg.FINISHED_FRAGMENT_RUN_SUCCESSFULLY)
+RUN_OVERTAKEN = sent(script_finished=ForwardMsg.FINISHED_EARLY_FOR_RERUN)
 
 
 class Server:
@@ -74,7 +76,11 @@ class Page:
         await settled()
 
     async def ends_run(self) -> None:
-        await self.answer(RUN_ENDED)
+        await self.hears(RUN_ENDED)
+
+    async def hears(self, *answers: Message) -> None:
+        for each in answers:
+            await self.answer(each)
         await settled()
 
     async def closes(self) -> None:
@@ -173,12 +179,60 @@ def test_what_a_reader_does_passes_at_once_and_makes_the_waiting_refresh_of_the_
         assert server.reached == [("busy", refresh()), ("page", click())]
 
         await busy.ends_run()
+        await page.ends_run()
         assert server.reached == [("busy", refresh()), ("page", click())]
 
         await page.asks(refresh())
         assert server.reached[2:] == [("page", refresh())]
 
     asyncio.run(shown())
+
+
+def test_a_refresh_waits_for_the_end_of_what_a_reader_did_and_of_each_run_that_follows_from_it():
+    async def shown() -> None:
+        server = Server(at_once=2)
+        page, other = server.open("page"), server.open("other")
+        await page.asks(click(), refresh())
+        await other.asks(refresh())
+        assert server.reached == [("page", click()), ("other", refresh())]
+
+        await page.hears(RUN_BEGAN, RUN_OVERTAKEN, RUN_BEGAN)
+        assert len(server.reached) == 2
+        await page.hears(RUN_ENDED, RUN_BEGAN)  # a refresh that was under way ended, and what the reader did begins
+        assert len(server.reached) == 2
+
+        await page.ends_run()
+        assert server.reached[2:] == [("page", refresh())]
+
+    asyncio.run(shown())
+
+
+def test_a_refresh_whose_turn_comes_while_a_click_is_under_way_waits_on():
+    async def shown() -> None:
+        server = Server()
+        busy, page = server.open("busy"), server.open("page")
+        await busy.asks(refresh())
+        await page.asks(refresh(), click(), refresh())
+        await busy.ends_run()
+        assert server.reached[1:] == [("page", click())]
+
+        await page.ends_run()
+        assert server.reached[2:] == [("page", refresh())]
+
+    asyncio.run(shown())
+
+
+def test_a_refresh_waits_for_another_run_for_a_limited_time():
+    async def shown() -> None:
+        server = Server(longest_s=LONGEST_S)
+        begin = asyncio.get_running_loop().time()
+        await server.open("page").asks(click(), refresh())
+        for _ in range(2):
+            await server.came.get()
+        assert server.reached[1:] == [("page", refresh())]
+        assert asyncio.get_running_loop().time() - begin >= LONGEST_S
+
+    asyncio.run(asyncio.wait_for(shown(), 10))
 
 
 def test_each_part_of_a_page_is_refreshed_once_however_often_it_asked_while_it_waited():
