@@ -28,7 +28,7 @@ from store.alerts.outlook import RuleStand
 from store.alerts.rules.rules import Severity, named
 from store.errors import StoreError
 
-SPANS = ["1h", "6h", "1d", "1w", "1M"]
+SPANS, DEFAULT = ["1h", "6h", "1d", "1w", "1M"], "1d"
 SEVERITIES = [ALL, "Critical", "Warning", "Info"]
 MOST_STANDS = 80
 A_PAGE = 20
@@ -134,24 +134,32 @@ def table_rows(rule_stand: RuleStand, name: str) -> Iterator[tuple[str, ...]]:
 def prices(index_name: str) -> None:
     """The price of an index with a mark where a rule fired, over a range that the reader chooses."""
     st.header(f"{text.pair(index_name)} and its alerts", anchor=False)
-    span = ranges.choose_live_span(SPANS, "1d")
+    view = ranges.choose_view(SPANS, DEFAULT)
     part(
         "The chart",
-        lambda: read_history(moments.this_second(), (index_name,), View(span)),
-        partial(chart, index_name=index_name, span=span),
-        about=(index_name, span),
+        lambda: read_history(moments.this_second(), (index_name,), view),
+        partial(chart, index_name=index_name, view=view),
+        about=(index_name, view),
         height=CHART_HEIGHT,
     )
 
 
-def chart(history: History, index_name: str, span: str) -> None:
+def chart(history: History, index_name: str, view: View) -> None:
+    ranges.note_shown(history.start, history.end)
     if not any(len(frame) for frame in history.bars.values()):
         empty("No ticks in this range.")
         return
     zone = text.zone()
     clock = Clock.over(history.start, history.end, zone)
     figure, alt = drawn_once("alerts", history, zone, lambda: figured(history, clock))
-    live_chart(figure, key="alerts", view=f"{index_name} {span} {zone.key}", alt=alt, height=CHART_HEIGHT)
+    live_chart(
+        figure,
+        key="alerts",
+        view=f"{index_name} {view} {zone.key} {ranges.zooms_so_far()}",
+        alt=alt,
+        height=CHART_HEIGHT,
+        on_zoom=ranges.zooms_from(view.span, history.start, history.end, DEFAULT),
+    )
     if "Alerts" in history.unread:
         failed("Alerts", history.unread["Alerts"])
         return

@@ -1,7 +1,7 @@
 """Export: ticks or candles as a file, and how programs ask for the same."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 
 import plotly.graph_objects as go
@@ -19,7 +19,7 @@ from pages.common.live import show
 from pages.common.reads.export import estimate, other_feeds, start_export
 from pages.common.reads.history import History, read_history
 from pages.common.reads.recorded import known_indexes, offered, offered_feeds
-from pages.common.views import EXACT, SPANS, View
+from pages.common.views import SPANS, View
 from pages.common.words import gap_text, text
 from pages.common.words.clock import Clock
 from store.export.files import Export, Job
@@ -29,6 +29,7 @@ from store.instants import EPOCH
 from store.prices.bars import INTERVAL_NAMES, SINGLE_TICKS
 
 TICKS, CANDLES = "Ticks", "Candles"
+DEFAULT = "1d"
 INTERVALS = {name: interval for interval, name in INTERVAL_NAMES.items()}
 PREVIEW_HEIGHT = 320
 PROGRESS_EVERY = timedelta(seconds=0.5)
@@ -54,8 +55,7 @@ def toolbar() -> tuple[ExportQuery, View]:
         names = some_indexes(known, feeds)
         rows = one_of("Rows", [TICKS, CANDLES], TICKS, key="rows")
         interval = candle_interval() if rows == CANDLES else SINGLE_TICKS
-    span = ranges.choose_span(list(SPANS), "1d")
-    view = View(span, *(exact_range() if span == EXACT else (None, None)))
+    view = ranges.choose_view(list(SPANS), DEFAULT)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         form = one_of("Format", list(FORMATS), "Parquet", key="format")
         healed = st.toggle("With healed points", value=True, key="healed", bind="query-params", help=HEALED)
@@ -73,14 +73,6 @@ def candle_interval() -> timedelta:
         "Interval", list(INTERVALS), index=list(INTERVALS).index("1m"), key="interval", bind="query-params", width=120
     )
     return INTERVALS[named]
-
-
-def exact_range() -> tuple[datetime, datetime]:
-    """The two times of an exact range, with inputs to change them."""
-    start, end = ranges.exact_range()
-    with st.container(horizontal=True):
-        ranges.edit(start, end)
-    return start, end
 
 
 def shown(choice: ExportQuery, view: View) -> None:
@@ -130,7 +122,14 @@ def preview(history: History, query: ExportQuery, view: View) -> None:
     zone = text.zone()
     clock = Clock.over(history.start, history.end, zone)
     figure, alt = drawn_once("preview", history, zone, lambda: figured(history, clock))
-    live_chart(figure, key="preview", view=f"{query.feeds} {view} {zone.key}", alt=alt, height=PREVIEW_HEIGHT)
+    live_chart(
+        figure,
+        key="preview",
+        view=f"{query.feeds} {view} {zone.key} {ranges.zooms_so_far()}",
+        alt=alt,
+        height=PREVIEW_HEIGHT,
+        on_zoom=ranges.zooms_from(view.span, history.start, history.end, DEFAULT),
+    )
     start, end = (text.moment(at, clock.zone) for at in (history.start, history.end))
     if "Gaps" in history.unread:
         failed("Gaps", history.unread["Gaps"])

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 
 import pandas as pd
@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from pages.common import access, moments, ranges
-from pages.common.chart.component import Zoomed, live_chart
+from pages.common.chart.component import live_chart
 from pages.common.choices import one_of, some_indexes
 from pages.common.drawn import drawn_once
 from pages.common.export_links import FORMATS, offer
@@ -22,10 +22,9 @@ from pages.common.figures.measures import Measures, measured
 from pages.common.live import show
 from pages.common.reads.history import History, read_history
 from pages.common.reads.recorded import known_indexes, offered, recorded
-from pages.common.views import EXACT, SPANS, View, from_chart, intervals_for
+from pages.common.views import SPANS, View, intervals_for
 from pages.common.words import alert_text, gap_text, tables, text
 from pages.common.words.clock import Clock
-from pages.common.zoom import Shown
 from store.errors import StoreError
 from store.export.query import ExportQuery
 from store.prices.bars import INTERVAL_NAMES, bucket
@@ -36,22 +35,6 @@ AUTO, LINE, CANDLES = "Auto", "Line", "Candles"
 DEFAULT = "1d"
 
 
-def zoomed(to: Zoomed, now: Shown) -> None:
-    """Go to the range that the reader dragged over, or back to the range before the last zoom."""
-    if to == "out":
-        ranges.zoom_out(now, DEFAULT)
-    else:
-        start, end = map(from_chart, to)
-        ranges.zoom_in(start, end, now)
-    st.session_state["zooms so far"] = st.session_state.get("zooms so far", 0) + 1
-
-
-def zoomed_in_chart(to: Zoomed, now: Shown) -> None:
-    """Zoom, and run the whole page: a chart alone runs the live part without the choices."""
-    zoomed(to, now)
-    st.rerun()
-
-
 def toolbar() -> tuple[list[str], View]:
     """Draw the choices, and return the indexes and what to draw of them."""
     known = offered(known_indexes)
@@ -59,9 +42,9 @@ def toolbar() -> tuple[list[str], View]:
         names = some_indexes(known)
         drawn = one_of("Chart", [LINE, CANDLES], LINE, key="chart")
         bars = st.empty()
-    span = ranges.choose_span([*SPANS], DEFAULT)
-    start, end = exact_range(names) if span == EXACT else (None, None)
-    view = View(span, start, end, candles=drawn == CANDLES and len(names) == 1)
+    view = replace(
+        ranges.choose_view(list(SPANS), DEFAULT, zooms=bool(names)), candles=drawn == CANDLES and len(names) == 1
+    )
     choices = {AUTO: None, **{INTERVAL_NAMES[each]: each for each in intervals_for(length(names, view))}}
     if st.session_state.get("bars", AUTO) not in choices:  # of another range; Streamlit would leave it in the address
         st.session_state["bars"] = AUTO
@@ -84,21 +67,6 @@ def length(names: list[str], view: View) -> timedelta:
         first = now - timedelta(days=3650)
     start, end = view.bounds(now, first)
     return end - start
-
-
-def exact_range(names: list[str]) -> tuple[datetime, datetime]:
-    """The two times of an exact range, with inputs to change them."""
-    start, end = ranges.exact_range()
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        ranges.edit(start, end)
-        st.button(
-            "Zoom out",
-            icon=":material/zoom_out:",
-            on_click=zoomed,
-            args=("out", Shown(EXACT, start, end)),
-            disabled=not names,
-        )
-    return start, end
 
 
 def shown(names: list[str], view: View) -> None:
@@ -205,11 +173,10 @@ def chart(history: History, view: View) -> None:
     live_chart(
         figure,
         key="history",
-        # Each zoom gets a new view: else Back, pressed before the zoomed chart is drawn, would show the zoom again.
-        view=f"{list(history.bars)} {view} {zone.key} {st.session_state.get('zooms so far', 0)}",
+        view=f"{list(history.bars)} {view} {zone.key} {ranges.zooms_so_far()}",
         alt=alt,
         height=CHART_HEIGHT,
-        on_zoom=partial(zoomed_in_chart, now=Shown(view.span, history.start, history.end)),
+        on_zoom=ranges.zooms_from(view.span, history.start, history.end, DEFAULT),
     )
     for what, why in history.unread.items():
         failed(what, why)

@@ -6,9 +6,8 @@ from functools import partial
 import plotly.graph_objects as go
 import streamlit as st
 
-from pages.common import access, moments
+from pages.common import access, address, moments, ranges
 from pages.common.chart.component import live_chart
-from pages.common.choices import one_of
 from pages.common.drawn import drawn_once
 from pages.common.failed import empty, failed, part
 from pages.common.figures import charts, scales
@@ -20,13 +19,14 @@ from pages.common.reads.history import History
 from pages.common.reads.market_now import read_markets
 from pages.common.reads.overview import Day, Overview, read_day, read_lines, read_overview
 from pages.common.reads.pulse import poll_seconds
-from pages.common.views import SPANS
+from pages.common.views import SPANS, View
 from pages.common.words import tables, text
 from pages.common.words.clock import Clock
 from store.health.status import stale_after_s
 from store.ledger.coverage import Coverage
 from store.prices.overview import Card
 
+DEFAULT = "1y"
 MOST_CARDS = 12
 CARDS_HEIGHT, CHART_HEIGHT = 240, 380
 
@@ -35,16 +35,23 @@ def shown() -> None:
     overview = part("Prices", lambda: read_overview(moments.this_second()), cards_or_table, height=CARDS_HEIGHT)
     if access.settings().markets:
         part("The market", read_markets, glance.draw)
-    span = one_of("All indexes, each 100 at the start of", list(SPANS), "1y", key="span", wrap=True)
+    view = chosen_view()
     part(
         "The chart",
-        lambda: read_lines(moments.this_second(), span),
-        partial(rebased_chart, span=span),
-        about=span,
+        lambda: read_lines(moments.this_second(), view),
+        partial(rebased_chart, view=view),
+        about=view,
         height=CHART_HEIGHT,
     )
     known = overview is not None and any(card.latest for card in overview.cards)
     part("Errors", read_day, partial(last_errors, known=known))
+
+
+def chosen_view() -> View:
+    """The range of the chart, by the reader's choice or the address."""
+    if span := address.named("span"):  # its name in links that are older than exact ranges here
+        address.keep(range=address.named("range") or span, span="")
+    return ranges.choose_view(list(SPANS), DEFAULT, "All indexes, each 100 at the start of")
 
 
 def cards_or_table(overview: Overview) -> None:
@@ -151,14 +158,22 @@ def state(card: Card, now: datetime) -> str:
     return "No data yet" if card.latest is None else "Stale" if is_stale(card, now) else "Fresh"
 
 
-def rebased_chart(history: History, span: str) -> None:
+def rebased_chart(history: History, view: View) -> None:
+    ranges.note_shown(history.start, history.end)
     if not any(len(frame) for frame in history.bars.values()):
-        empty("Nothing is recorded in this range yet.")
+        empty(f"Nothing is recorded in this range{' yet' if view.lives(moments.now()) else ''}.")
         return
     zone = text.zone()
     clock = Clock.over(history.start, history.end, zone)
     figure, alt = drawn_once("all-indexes", history, zone, lambda: rebased_figure(history, clock))
-    live_chart(figure, key="all-indexes", view=f"{span} {zone.key}", alt=alt, height=CHART_HEIGHT)
+    live_chart(
+        figure,
+        key="all-indexes",
+        view=f"{view} {zone.key} {ranges.zooms_so_far()}",
+        alt=alt,
+        height=CHART_HEIGHT,
+        on_zoom=ranges.zooms_from(view.span, history.start, history.end, DEFAULT),
+    )
     if clock.note:
         st.caption(clock.note)
     if "Gaps" in history.unread:

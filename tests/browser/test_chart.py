@@ -32,7 +32,7 @@ _WATCH = """
 
 
 def test_zoom_and_hover_outlive_refreshes_without_a_blank_frame(live, open_page):
-    page = open_page(f"{live.url}/?span=15m")
+    page = open_page(f"{live.url}/?range=15m")
     drawn(page)
     drag(page, 0.3, 0.95)
     wait_until(lambda: seen(page).end - seen(page).start < timedelta(minutes=11))
@@ -84,7 +84,7 @@ def test_the_chart_follows_a_change_of_theme_without_a_reload(stale, open_page, 
 
 
 def test_the_line_at_the_mouse_covers_no_more_in_the_dark_than_in_the_light(live, open_page):
-    page = open_page(f"{live.url}/?span=15m")
+    page = open_page(f"{live.url}/?range=15m")
     page.emulate_media(color_scheme="dark")
     expect(drawn(page).locator(".scatterlayer .js-line").first).to_have_css("stroke", "rgb(86, 168, 240)")
 

@@ -80,7 +80,7 @@ def test_the_first_visitor_of_a_new_server_gets_any_page_whole(start_dashboard, 
 def test_an_outage_is_shown_with_its_reason_and_ends_by_itself(start_dashboard, open_page, simulator, database_file):
     dashboard = start_dashboard()
     dashboard.wait_for_ticks()
-    page = open_page(f"{dashboard.url}/?span=15m")
+    page = open_page(f"{dashboard.url}/?range=15m")
     expect(page.locator("[data-testid=stMetricValue]")).to_have_count(2)
 
     simulator.faults.add(Fault("outage", seconds=4))
@@ -131,7 +131,7 @@ def test_an_open_page_goes_on_by_itself_when_its_server_restarts(database_file, 
     settings = {"database": database_file, "deribit_url": simulator.url, "poll_seconds": 1}
     with dashboard_at(port, **settings) as dashboard:
         dashboard.wait_for_ticks(2)
-        page = open_page(f"{dashboard.url}/?span=15m")
+        page = open_page(f"{dashboard.url}/?range=15m")
         drawn(page)
         page.evaluate("window.kept = true")
         before = len(seen(page).traces["line"]["x"])

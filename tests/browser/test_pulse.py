@@ -228,7 +228,7 @@ def forwarder(live: Dashboard) -> Iterator[Forwarder]:
 @pytest.fixture
 def page(forwarder: Forwarder, open_page: Callable[..., Page]) -> Page:
     """A page that is reached through the forwarder, and recovers without a reload."""
-    page = open_page(f"http://localhost:{forwarder.port}/?span=15m")
+    page = open_page(f"http://localhost:{forwarder.port}/?range=15m")
     drawn(page)
     expect(page.get_by_text(RECORDING)).to_be_visible()
     page.evaluate(KEEP)

@@ -37,7 +37,7 @@ pytestmark = [
     pytest.mark.skipif(not (WHOLE or LONG), reason="needs a machine for itself: see make test WHOLE=1 and make load"),
 ]
 ROWS = 30_000_000 if LONG else 2_000_000
-PATHS = ("/?span=1h", "/history?range=1d", "/quality?days=7d", "/history?range=1w")
+PATHS = ("/?range=1h", "/history?range=1d", "/quality?days=7d", "/history?range=1w")
 SESSIONS = 2 * PATHS if LONG else PATHS
 SECONDS = 60 if LONG else 6
 

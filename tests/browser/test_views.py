@@ -1,21 +1,27 @@
 """A view is its address: no refresh and no zoom loses its range, and a chart's node outlives both."""
 
 import random
+from collections.abc import Callable
 from datetime import timedelta
 
+import pandas as pd
 import pytest
 from playwright.sync_api import Page, expect
 
 from pages.common.views import EARLIEST, LATEST, to_url
 from store.models import Tick, utc_now
-from tests.conftest import in_whole, wait_until
-from tests.support.chromium import drag, drawn, range_in, range_in_address, seen
+from tests.conftest import WHOLE, wait_until
+from tests.support.chromium import PAGES, drag, drawn, range_in, range_in_address, seen
 from tests.support.line import Line
 from tests.support.stored import append
 
 pytestmark = pytest.mark.browser
 
 UTC, SECOND, MINUTE = "UTC", timedelta(seconds=1), timedelta(minutes=1)
+ZOOMED_PAGES = {title: PAGES[title] for title in ("Overview", "History", "Alerts", "Export")}
+"""The pages whose address names the range that the reader dragged over."""
+
+DRAGS = 40 if WHOLE else 3
 
 
 @pytest.fixture
@@ -23,6 +29,12 @@ def page(open_page) -> tuple[Page, Line]:
     """A page in UTC, and its connection."""
     page = open_page("about:blank", zone=UTC)
     return page, Line(page)
+
+
+def address(page: Page) -> str:
+    """The address as the browser has it; `page.url` is as it was when Playwright last listened."""
+    its: str = page.evaluate("location.href")
+    return its
 
 
 def mark(page: Page) -> None:
@@ -36,10 +48,10 @@ def same_chart(page: Page) -> bool:
     return same
 
 
-def shows_its_address(page: Page) -> bool:
+def shows_its_address(page: Page, zone: str = UTC) -> bool:
     """Do the chart and the address have the same exact range?"""
     found = range_in_address(page)
-    return found is not None and all(abs(a - b) < SECOND for a, b in zip(found, range_in(page, UTC), strict=True))
+    return found is not None and all(abs(a - b) < SECOND for a, b in zip(found, range_in(page, zone), strict=True))
 
 
 def test_a_chart_and_its_focus_outlive_the_first_zoom_and_the_way_back(live, page):
@@ -133,18 +145,69 @@ def test_bars_that_a_range_does_not_offer_leave_the_address(stale, page):
     expect(page.get_by_role("combobox", name="Bars")).to_have_value("Auto")
 
 
-def test_a_zoom_that_only_the_browser_knows_ends_with_its_view(live, page):
-    page, _ = page
-    page.goto(f"{live.url}/?span=1w")
-    drawn(page)
+@pytest.mark.parametrize("path", ZOOMED_PAGES.values(), ids=ZOOMED_PAGES)
+def test_a_zoom_can_be_shared_and_left_on_each_page(live, open_page, path):
+    tokyo = "Asia/Tokyo"
+    page = open_page(f"{live.url}{path}?range=1w", zone=tokyo)
+    mark(page)
     drag(page, 0.4, 0.8)
-    wait_until(lambda: seen(page).end - seen(page).start < timedelta(days=4))
+    wait_until(lambda: shows_its_address(page, tokyo))
+    its = range_in_address(page)
 
-    page.get_by_text("1d", exact=True).click()
-    wait_until(lambda: seen(page).end - seen(page).start < timedelta(days=1, minutes=2))
-    page.get_by_text("1w", exact=True).click()
-
+    other = open_page(address(page), zone=UTC)
+    wait_until(lambda: shows_its_address(other))
+    assert range_in_address(other) == its
+    page.get_by_text("UTC", exact=True).first.click()
+    wait_until(lambda: "utc=true" in address(page) and shows_its_address(page, UTC))
+    assert range_in_address(page) == its
+    page.go_back()
     wait_until(lambda: seen(page).end - seen(page).start > timedelta(days=6, hours=23))
+    assert address(page).endswith("?range=1w")
+    page.go_forward()
+    wait_until(lambda: shows_its_address(page, UTC))
+    assert range_in_address(page) == its
+    assert same_chart(page)
+
+
+@pytest.mark.parametrize("path", ZOOMED_PAGES.values(), ids=ZOOMED_PAGES)
+def test_a_zoom_is_left_by_the_button_and_by_a_double_click_on_each_page(live, page, path):
+    page, _ = page
+    page.goto(f"{live.url}{path}?range=1w")
+    mark(page)
+
+    def zoom_out_by(way: Callable[[], None]) -> None:
+        drag(page, 0.4, 0.8)
+        wait_until(lambda: shows_its_address(page))
+        way()
+        wait_until(lambda: address(page).endswith("?range=1w"))
+        wait_until(lambda: seen(page).end - seen(page).start > timedelta(days=6, hours=23))
+        expect(page.get_by_role("button", name="Zoom out")).to_have_count(0)
+
+    zoom_out_by(page.get_by_role("button", name="Zoom out").click)
+    zoom_out_by(drawn(page).locator(".nsewdrag").dblclick)
+    assert same_chart(page)
+
+
+def test_a_drag_over_the_preview_chooses_what_is_exported(live, page, tmp_path):
+    page, _ = page
+    page.goto(f"{live.url}/export?range=6h")
+    drawn(page)
+    drag(page, 0.3, 0.7)
+    wait_until(lambda: shows_its_address(page))
+    its = range_in_address(page)
+    assert its is not None
+    start, end = its
+
+    page.get_by_role("button", name="Make the file").click()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download").click()
+    download.value.save_as(tmp_path / "its.parquet")
+
+    found = pd.read_parquet(tmp_path / "its.parquet")["ts"]
+    assert start <= found.min() < found.max() < end
+    assert found.max() - found.min() > 0.9 * (end - start)
+    assert range_in_address(page) == its
+    assert shows_its_address(page)
 
 
 def test_zooming_out_never_zooms_in(live, page):
@@ -196,23 +259,23 @@ def test_keys_zoom_out_no_further_than_a_range_reaches(live, page):
     assert failures == []
 
 
-@in_whole
-def test_forty_drags_at_any_moment_keep_their_range_in_the_address(live, page):
+@pytest.mark.parametrize("path", ZOOMED_PAGES.values(), ids=ZOOMED_PAGES)
+def test_drags_at_any_moment_keep_their_range_in_the_address(live, page, path):
     page, line = page
     dice = random.Random(27)  # noqa: S311
-    page.goto(f"{live.url}/history?range=6h")
+    page.goto(f"{live.url}{path}?range=6h")
     mark(page)
 
-    for number in range(40):
+    for number in range(1, DRAGS + 1):
         page.wait_for_timeout(dice.uniform(0, 1000))  # a drag at any moment of a refresh is what this test is about
         drag(page, dice.uniform(0.1, 0.4), dice.uniform(0.6, 0.9))
         wait_until(lambda: shows_its_address(page))
-        if number % 4 == 3:  # a range in the past is refreshed each 5 s
+        its = range_in_address(page)
+        if number % 4 == 0 or number == DRAGS:  # a range in the past is refreshed each 5 s
             line.wait_for_questions(1)
         assert shows_its_address(page), number
         assert same_chart(page), number
-        if number % 20 == 19:
-            its = range_in_address(page)
+        if number % 20 == 0 or number == DRAGS:
             page.reload()
             wait_until(lambda: shows_its_address(page))
             assert range_in_address(page) == its
@@ -222,33 +285,13 @@ def test_forty_drags_at_any_moment_keep_their_range_in_the_address(live, page):
         wait_until(lambda: range_in_address(page) is None)
 
 
-@in_whole
-@pytest.mark.parametrize("path", ["/export", "/alerts", "/?span=6h"])
-def test_a_zoom_that_only_the_browser_knows_holds_at_any_moment(live, page, path):
-    page, line = page
-    dice = random.Random(27)  # noqa: S311
-    page.goto(live.url + path)
-    mark(page)
-    line.wait_for_questions(1)
-    before = page.url
-
-    for number in range(5):
-        page.wait_for_timeout(dice.uniform(0, 1000))  # as above
-        drag(page, 0.2, 0.8)
-        shown = seen(page)
-        line.wait_for_questions(1)
-        assert (seen(page).start, seen(page).end) == (shown.start, shown.end), number
-        assert same_chart(page), number
-    assert page.url == before
-
-
 def test_a_part_that_cannot_be_read_for_a_while_keeps_its_chart_with_its_zoom(open_page, start_dashboard, database):
     now = utc_now()
     append(database, *(Tick("btc_usd", now - number * SECOND, 100.0 + number % 7) for number in range(600)))
-    page = open_page(f"{start_dashboard(poller='external').url}/?span=15m")
+    page = open_page(f"{start_dashboard(poller='external').url}/?range=15m")
     mark(page)
     drag(page, 0.5, 0.9)
-    wait_until(lambda: seen(page).end - seen(page).start < 7 * MINUTE)
+    wait_until(lambda: shows_its_address(page))
     zoom = seen(page).start, seen(page).end
 
     with database.write() as cursor:

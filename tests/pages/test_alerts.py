@@ -9,6 +9,7 @@ import streamlit as st
 from pydantic import TypeAdapter
 from streamlit.testing.v1 import AppTest
 
+from pages.common.views import to_url
 from settings import ROOT
 from store.alerts import events
 from store.alerts.events import Delivery, Event, Outcome
@@ -349,3 +350,18 @@ def test_on_a_host_that_ignores_our_server_the_page_shows_bad_settings(open_page
 
     assert errors(page) == ["TICKWELL_NOTIFY_URLS: the 1st address, strange, is not one that apprise knows"]
     assert not page.title
+def test_an_exact_range_in_the_address_has_its_prices_and_its_alerts(open_page, recorded: Database):
+    end = utc_now().replace(microsecond=0) - 60 * SECOND
+    start = end - 120 * SECOND
+    inside, before = alert("in", at=start + 30 * SECOND, price=101), alert("before", at=start - 30 * SECOND, price=100)
+    note(recorded, inside, before)
+
+    page = open_page("alerts", start=to_url(start), end=to_url(end))
+
+    drawn = chart(page, "alerts")["figure"]
+    assert drawn["layout"]["xaxis"]["range"] == [at.replace(tzinfo=None).isoformat(" ") for at in (start, end)]
+    (mark,) = [trace for trace in drawn["data"] if trace["meta"]["part"] == "alert"]
+    assert mark["x"] == [inside.at.replace(tzinfo=None).isoformat()]
+    assert set(listed(page)) == {"in", "before"}
+
+

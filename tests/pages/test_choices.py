@@ -54,7 +54,6 @@ def test_a_choice_of_one_takes_the_place_of_several(page):
 @pytest.mark.parametrize(
     ("name", "key", "default"),
     [
-        ("overview", "span", "1y"),
         ("history", "chart", "Line"),
         ("quality", "days", "30d"),
         ("alerts", "severity", "All"),

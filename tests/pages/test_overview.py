@@ -1,5 +1,6 @@
 """Overview in each of its states, on a real database."""
 
+import base64
 import re
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -9,9 +10,12 @@ import pytest
 from streamlit.proto.Metric_pb2 import Metric
 from streamlit.testing.v1 import AppTest
 
+from pages.common.views import to_url
+from store.instants import MINUTE
 from store.ledger import gaps, runs
 from store.models import Cause, Gap, GapState, Miss, Run, Tick, utc_now
 from store.prices import averages
+from tests.conftest import START
 from tests.pages.conftest import captions, chart, format_of, parts, recorder
 from tests.support.stored import append
 
@@ -174,11 +178,14 @@ def test_all_indexes_are_drawn_on_one_scale(open_page, database):
     assert [trace["name"] for trace in drawn["figure"]["data"]] == ["BTC / USD", "ETH / USD"]
     assert drawn["alt"].startswith("BTC / USD from ")
     assert "ETH / USD from " in drawn["alt"]
-    assert not drawn["zooms"]
+    assert drawn["zooms"] is True
     assert not page.info
 
 
-@pytest.mark.parametrize(("address", "span"), [({}, "1y"), ({"span": "1h"}, "1h"), ({"span": "nope"}, "1y")])
+@pytest.mark.parametrize(
+    ("address", "span"),
+    [({}, "1y"), ({"range": "1h"}, "1h"), ({"range": "nope"}, "1y"), ({"span": "1h"}, "1h"), ({"span": "nope"}, "1y")],
+)
 def test_the_range_of_the_chart_is_that_of_the_address_if_there_is_one(open_page, database, address, span):
     now = utc_now()
     append(database, *(Tick("btc_usd", now - timedelta(hours=hour), 100.0) for hour in (0, 0.1, 0.2, 30, 31, 32)))
@@ -186,8 +193,8 @@ def test_the_range_of_the_chart_is_that_of_the_address_if_there_is_one(open_page
     page = open_page(**address)
 
     first = datetime.fromisoformat(chart(page, "all-indexes")["figure"]["data"][0]["x"][0]).replace(tzinfo=UTC)
-    assert page.segmented_control(key="span").value == span
-    assert chart(page, "all-indexes")["view"] == f"{span} UTC"
+    assert page.segmented_control(key="range 0").value == span
+    assert page.query_params == ({} if span == "1y" else {"range": "1h"})
     assert (now - first > timedelta(hours=1)) is (span == "1y")
 
 
@@ -195,11 +202,38 @@ def test_another_range_can_be_chosen(open_page, database):
     append(database, Tick("btc_usd", utc_now() - timedelta(hours=5), 100.0))
     page = open_page()
 
-    page.segmented_control(key="span").set_value("1h").run()
+    page.segmented_control(key="range 0").set_value("1h").run()
 
     assert [box.value for box in page.info] == ["Nothing is recorded in this range yet."]
     assert page.metric[0].value == "100.00"
     assert not page.exception
+
+
+def test_an_exact_range_in_the_address_has_each_index_at_100_at_its_first_tick_there(open_page, database):
+    append(database, *(Tick("btc_usd", START + minute * MINUTE, 100.0 + minute) for minute in range(60)))
+    start, end = START + 30 * MINUTE, START + 40 * MINUTE
+
+    page = open_page(start=to_url(start), end=to_url(end))
+
+    assert page.segmented_control(key="range 0").value == "Exact"
+    drawn = chart(page, "all-indexes")["figure"]
+    assert [datetime.fromisoformat(at).replace(tzinfo=UTC) for at in drawn["layout"]["xaxis"]["range"]] == [start, end]
+    (line,) = drawn["data"]
+    drawn_at = np.frombuffer(base64.b64decode(line["y"]["bdata"]))
+    prices = np.arange(130.0, 140.0)
+    assert drawn_at == pytest.approx(100 * prices / prices[0])
+
+
+def test_an_exact_range_without_ticks_can_be_zoomed_out_of(open_page, database):
+    append(database, *(Tick("btc_usd", START + minute * MINUTE, 100.0 + minute) for minute in range(60)))
+
+    page = open_page(start=to_url(START - 15 * MINUTE), end=to_url(START - 5 * MINUTE))
+    empty = [box.value for box in page.info]
+    page.button[0].click().run()
+
+    assert empty == ["Nothing is recorded in this range."]
+    assert page.query_params["start"] == to_url(START - 20 * MINUTE)
+    assert page.query_params["end"] == to_url(START)
 
 
 def test_a_day_without_errors_says_so(open_page, database):
@@ -288,7 +322,7 @@ def test_slots_that_are_still_to_come_are_no_gap_in_the_chart(open_page, databas
     covered(database, 0, 0, ahead_s)
 
     with recorder(database, skew_s=ahead_s):
-        page = open_page(span="1d")
+        page = open_page(range="1d")
 
     assert parts(page, "all-indexes") == ["line"]
 
@@ -307,7 +341,7 @@ def test_the_table_of_many_indexes_has_their_coverage(open_page, database, monke
 def test_gaps_are_marked_in_the_chart(open_page, database):
     covered(database, 20, 30)
 
-    page = open_page(span="1d")
+    page = open_page(range="1d")
 
     assert parts(page, "all-indexes")[-2:] == ["healed", "missing"]
 
@@ -321,7 +355,7 @@ def test_an_index_without_any_tick_does_not_count_as_complete(open_page, databas
         runs.note(cursor, Run(start, {"btc_usd": 5, "x0_usd": 5}, "1"))
         gaps.note(cursor, [Gap("x0_usd", start, now, 120, 5, "unreachable", "", gap=start)], now)
 
-    page = open_page(span="1y")
+    page = open_page(range="1y")
 
     assert page.dataframe[0].value["Coverage"][1] < 100
 

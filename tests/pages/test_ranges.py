@@ -13,7 +13,7 @@ def overtaken() -> None:
 
     address.arrive("history")
     address.keep(range="Exact", start="2026-11-01T12:00:00Z", end="2026-11-01T13:00:00Z")
-    span = ranges.choose_span(["6h", "1d"], "1d")
+    span = ranges.choose_view(["6h", "1d"], "1d").span
     ranges.note_shown(datetime(2026, 11, 1, 6, tzinfo=UTC), datetime(2026, 11, 1, 12, tzinfo=UTC))
     ranges.picked(f"range {st.session_state['range pickers']}", "1d", span)
     st.write(span)

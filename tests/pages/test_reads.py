@@ -24,7 +24,7 @@ READS: dict[str, Callable[[], Any]] = {
     "history": lambda: history.read_history(AT, ("btc_usd",), View("1d")),
     "overview": lambda: overview.read_overview(AT),
     "day": overview.read_day,
-    "lines": lambda: overview.read_lines(AT, "1d"),
+    "lines": lambda: overview.read_lines(AT, View("1d")),
     "completeness": lambda: quality.read_completeness(AT, DAY_AGO),
     "recording": lambda: quality.read_recording(AT, DAY_AGO),
     "failed": lambda: quality.read_failed(AT, DAY_AGO),

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 import streamlit as st
 
 from pages.common.access import database, settings
-from pages.common.moments import rounded_up, these_ten_seconds
-from pages.common.views import MOST_POINTS, SPANS, View
+from pages.common.moments import SECOND, rounded_up, these_ten_seconds
+from pages.common.views import MOST_POINTS, View
 from store.errors import NoDatabaseError, StoreError
 from store.ledger.coverage import Coverage, coverage
 from store.ledger.gaps import ledger
@@ -63,8 +63,8 @@ def read_day() -> Day:
     return _last_day(these_ten_seconds())
 
 
-def read_lines(at: datetime, span: str) -> History:
-    """The bars of all indexes over a span, at this second. Change nothing in it: visitors share it.
+def read_lines(at: datetime, view: View) -> History:
+    """The bars of all indexes over a range, at this second. Change nothing in it: visitors share it.
 
     A step's worth of time moves a line by less than a pixel. But what is filled or healed shows at once.
 
@@ -73,9 +73,9 @@ def read_lines(at: datetime, span: str) -> History:
     """
     found = _cards_at(at)
     notice = recorder_now()
-    step = timedelta(seconds=1) if notice and notice.backfill else _step(found, at, span)
+    step = SECOND if notice and notice.backfill else _step(found, at, view)
     changed = repr(([card.latest is None for card in found], _states()))
-    asked = rounded_up(at, step), tuple(card.index_name for card in found), span, changed
+    asked = rounded_up(at, step), tuple(card.index_name for card in found), view, changed
     lines = _drawn(*asked)
     if lines.unread:
         _drawn.clear(*asked)
@@ -97,10 +97,14 @@ def _cards_at(at: datetime) -> list[Card]:
     return [card.followed_by(newest[card.index_name]) if card.index_name in newest else card for card in found]
 
 
-def _step(found: Sequence[Card], at: datetime, span: str) -> timedelta:
-    """How much of a span a point on the screen stands for, in whole seconds, at most a minute."""
-    shown = SPANS[span] or at - min((card.since for card in found if card.since), default=at)
-    return timedelta(seconds=min(60, max(1, shown.total_seconds() // MOST_POINTS)))
+def _step(found: Sequence[Card], at: datetime, view: View) -> timedelta:
+    """How much of a range a point on the screen stands for, in whole seconds, at most a minute.
+
+    A range that has ended is read each ten seconds or less often: only what fills it changes it.
+    """
+    start, end = view.bounds(at, min((card.since for card in found if card.since), default=at))
+    a_point = timedelta(seconds=(end - start).total_seconds() // MOST_POINTS)
+    return min(timedelta(minutes=1), max(SECOND if view.lives(at) else _DAY_MOVES_ON, a_point))
 
 
 @st.cache_data(ttl=_DAY_MOVES_ON, max_entries=2, show_spinner=False)
@@ -127,7 +131,7 @@ def _last_day(at: datetime) -> Day:
 
 
 @st.cache_resource(ttl="60s", max_entries=16, show_spinner=False)  # frozen: visitors share it
-def _drawn(at: datetime, names: tuple[str, ...], span: str, changed: str) -> History:
-    """The bars of a span; `changed` tells apart what must not be taken for the same within a step."""
+def _drawn(at: datetime, names: tuple[str, ...], view: View, changed: str) -> History:
+    """The bars of a range; `changed` tells apart what must not be taken for the same within a step."""
     del changed
-    return bars_of(at, names, View(span))
+    return bars_of(at, names, view)
