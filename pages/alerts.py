@@ -32,7 +32,6 @@ SPANS, DEFAULT = ["1h", "6h", "1d", "1w", "1M"], "1d"
 SEVERITIES = [ALL, "Critical", "Warning", "Info"]
 MOST_STANDS = 80
 A_PAGE = 20
-MOST_EVENTS = 1000
 CHART_HEIGHT = 320
 
 
@@ -186,44 +185,58 @@ def events(name: str) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         severity = one_of("Severity", SEVERITIES, ALL, key="severity")
         open_only = st.toggle("Not acknowledged", key="open", bind="query-params")
-    limit = opened()
+    number = page_number()
     part(
         "Events",
         lambda: reads.newest_alerts(
             moments.this_second(),
             None if name == ALL else name,
             None if severity == ALL else cast("Severity", severity.lower()),
-            limit + 1,
+            A_PAGE + 1,
+            (number - 1) * A_PAGE,
             acknowledged=not open_only,
         ),
-        partial(newest, limit=limit, of_a_kind=severity != ALL or open_only),
-        about=(name, severity, open_only, limit),
+        partial(newest, number=number, of_a_kind=severity != ALL or open_only),
+        about=(name, severity, open_only, number),
     )
 
 
-def newest(found: Sequence[EventStatus], limit: int, *, of_a_kind: bool) -> None:
-    """Draw the newest events, and a button for more."""
+def newest(found: Sequence[EventStatus], number: int, *, of_a_kind: bool) -> None:
+    """Draw a page of the newest events, and buttons for the pages before and after it."""
     trouble = st.session_state.pop("not_noted", None)
     if trouble:
         st.error(f"Not noted. {text.escaped(trouble)}", icon=":material/error:")
-    if not found:
+    if found:
+        listed(found[:A_PAGE])
+        turn_pages(number, len(found))
+    elif number > 1:
+        empty("No event is that old.", ":material/notifications:")
+        st.button("Newest", icon=":material/first_page:", on_click=turn_to, args=(1,))
+    else:
         empty("No event of this kind." if of_a_kind else "Nothing fired yet.", ":material/notifications:")
+
+
+def turn_pages(number: int, count: int) -> None:
+    """Draw which events a page shows, and buttons for its neighbours; older ones follow if `count` exceeds a page."""
+    if number == 1 and count <= A_PAGE:
         return
-    listed(found[:limit])
-    if len(found) > MOST_EVENTS:
-        st.caption(f"These are the newest {MOST_EVENTS:,}. The table alert_events of the database has all events.")
-    elif len(found) > limit:
-        st.button("Show more", icon=":material/expand_more:", on_click=show_more)
+    first = (number - 1) * A_PAGE + 1
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button("Newer", icon=":material/chevron_left:", on_click=turn_to, args=(number - 1,), disabled=number == 1)
+        st.button(
+            "Older", icon=":material/chevron_right:", on_click=turn_to, args=(number + 1,), disabled=count <= A_PAGE
+        )
+        st.caption(f"Events {first:,} to {first + min(count, A_PAGE) - 1:,}, newest first.", width="content")
 
 
-def opened() -> int:
-    """How many events the list was opened for, in whole pages."""
-    named = address.named("events")
-    return min(max(int(named), A_PAGE), MOST_EVENTS) if re.fullmatch("[0-9]{1,6}", named, re.ASCII) else A_PAGE
+def page_number() -> int:
+    """The page of events that the address names; the first one holds the newest."""
+    named = address.named("page")
+    return int(named) if re.fullmatch("[1-9][0-9]{0,5}", named, re.ASCII) else 1
 
 
-def show_more() -> None:
-    address.keep(events=str(opened() + A_PAGE))
+def turn_to(number: int) -> None:
+    address.keep(page="" if number == 1 else str(number))
 
 
 def listed(found: Sequence[EventStatus]) -> None:

@@ -90,6 +90,7 @@ WHERE (event = 'fired' OR len(targets) > 0)
   AND ($acknowledged OR id NOT IN (SELECT id FROM alert_acknowledgements))
 ORDER BY happened_at DESC, rowid DESC
 LIMIT $limit
+OFFSET $offset
 """  # noqa: S608 the columns are the constant above
 
 _DELIVERIES = """
@@ -243,6 +244,7 @@ def newest(
     severity: Severity | None = None,
     acknowledged: bool = True,
     limit: int,
+    offset: int = 0,
 ) -> list[EventStatus]:
     """The newest events that people see, descending, with their deliveries and acknowledgements.
 
@@ -252,12 +254,14 @@ def newest(
         severity: only events of this severity, unless None.
         acknowledged: include events that a reader has acknowledged.
         limit: at most this many.
+        offset: leave out this many of the newest.
     """
     values: dict[str, Any] = {
         "index_name": index_name,
         "severity": severity,
         "acknowledged": acknowledged,
         "limit": limit,
+        "offset": offset,
     }
     return statuses(cursor, [_event(row) for row in cursor.execute(_NEWEST, values).fetchall()])
 

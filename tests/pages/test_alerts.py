@@ -246,34 +246,48 @@ def test_events_are_filtered_by_index_severity_and_acknowledgement(open_page, re
     assert open_page("alerts", severity="Warning").info[-1].value == "No event of this kind."
 
 
-def test_more_events_are_shown_when_asked_for(open_page, recorded: Database):
-    note(recorded, *(alert(str(number)) for number in range(30)))
+def test_events_are_turned_over_page_by_page(open_page, recorded: Database):
+    note(recorded, *(alert(str(number)) for number in range(50)))
+    newest_first = [str(number) for number in reversed(range(50))]
     page = open_page("alerts")
-    assert len(listed(page)) == 20
+    first = listed(page), turns(page), page.query_params.get("page")
+
+    page.button[-1].click().run()
+    second = listed(page), turns(page), page.query_params["page"]
+    page.button[-1].click().run()
+    third = listed(page), turns(page), page.query_params["page"]
+    page.button[-2].click().run()
+
+    assert first == (newest_first[:20], {"Newer": False, "Older": True}, None)
+    assert second == (newest_first[20:40], {"Newer": True, "Older": True}, "2")
+    assert third == (newest_first[40:], {"Newer": True, "Older": False}, "3")
+    assert listed(page) == newest_first[20:40]
+    assert any("Events 21 to 40" in caption for caption in captions(page))
+
+
+def turns(page: AppTest) -> dict[str, bool]:
+    """Whether the buttons that turn pages can be pressed."""
+    return {button.label: not button.disabled for button in page.button if button.label in {"Newer", "Older", "Newest"}}
+
+
+def test_a_page_beyond_the_oldest_event_leads_back_to_the_newest(open_page, recorded: Database):
+    note(recorded, *(alert(str(number)) for number in range(20)))
+    page = open_page("alerts", page="999999")
+    said = [box.value for box in page.info]
 
     page.button[-1].click().run()
 
-    assert listed(page) == [str(number) for number in reversed(range(30))]
-    assert "Show more" not in [button.label for button in page.button]
-    assert page.query_params["events"] == "40"
-    assert len(listed(open_page("alerts", events="40"))) == 30
+    assert said[-1] == "No event is that old."
+    assert len(listed(page)) == 20
+    assert turns(page) == {}
+    assert "page" not in page.query_params
 
 
-def test_beyond_a_thousand_events_the_page_says_where_the_others_are(open_page, recorded: Database):
-    note(recorded, *(alert(str(number)) for number in range(1001)))
-
-    page = open_page("alerts", events="1000")
-
-    assert len(listed(page)) == 1000
-    assert "Show more" not in [button.label for button in page.button]
-    assert any("newest 1,000" in caption.value for caption in page.caption)
-
-
-@pytest.mark.parametrize("events", ["nope", "-5", "٤٠", "1e3", "0"])
-def test_an_impossible_number_of_events_in_the_address_is_a_page_of_them(open_page, recorded: Database, events: str):
+@pytest.mark.parametrize("number", ["nope", "-5", "٤", "1e3", "0", "1000000"])
+def test_an_impossible_page_in_the_address_is_the_first_one(open_page, recorded: Database, number: str):
     note(recorded, *(alert(str(number)) for number in range(30)))
 
-    page = open_page("alerts", events=events)
+    page = open_page("alerts", page=number)
 
     assert len(listed(page)) == 20
     assert not page.exception
@@ -343,13 +357,6 @@ def test_the_chart_marks_each_alert_at_its_price(open_page, recorded: Database):
     assert "2 alerts. Diamonds" in "".join(captions(page))
 
 
-def test_on_a_host_that_ignores_our_server_the_page_shows_bad_settings(open_page, monkeypatch):
-    monkeypatch.setenv("TICKWELL_NOTIFY_URLS", "strange://s3cret")
-
-    page = open_page("alerts")
-
-    assert errors(page) == ["TICKWELL_NOTIFY_URLS: the 1st address, strange, is not one that apprise knows"]
-    assert not page.title
 def test_an_exact_range_in_the_address_has_its_prices_and_its_alerts(open_page, recorded: Database):
     end = utc_now().replace(microsecond=0) - 60 * SECOND
     start = end - 120 * SECOND
@@ -365,3 +372,10 @@ def test_an_exact_range_in_the_address_has_its_prices_and_its_alerts(open_page, 
     assert set(listed(page)) == {"in", "before"}
 
 
+def test_on_a_host_that_ignores_our_server_the_page_shows_bad_settings(open_page, monkeypatch):
+    monkeypatch.setenv("TICKWELL_NOTIFY_URLS", "strange://s3cret")
+
+    page = open_page("alerts")
+
+    assert errors(page) == ["TICKWELL_NOTIFY_URLS: the 1st address, strange, is not one that apprise knows"]
+    assert not page.title

@@ -29,7 +29,7 @@ READS: dict[str, Callable[[], Any]] = {
     "recording": lambda: quality.read_recording(AT, DAY_AGO),
     "failed": lambda: quality.read_failed(AT, DAY_AGO),
     "alerts": lambda: alerts.read_alerts(AT),
-    "events": lambda: alerts.newest_alerts(AT, None, None, 20, acknowledged=True),
+    "events": lambda: alerts.newest_alerts(AT, None, None, 20, 0, acknowledged=True),
     "feeds": export.other_feeds,
     "feeds with slots": quality.slot_feeds,
     "market": lambda: market.read_market_health(AT, DAY_AGO),

@@ -54,26 +54,31 @@ def _alerts(at: datetime) -> Alerts:
 
 
 def newest_alerts(
-    at: datetime, index_name: str | None, severity: Severity | None, limit: int, *, acknowledged: bool
+    at: datetime, index_name: str | None, severity: Severity | None, limit: int, offset: int, *, acknowledged: bool
 ) -> list[EventStatus]:
-    """The newest events of alerts at this second, and what became of them.
+    """The newest events of alerts at this second, from an offset on, and what became of them.
 
     Raises:
         StoreError: the database can't be read; one that does not exist yet is not an error.
     """
     settings()
-    return _newest(at, index_name, severity, limit, acknowledged=acknowledged)
+    return _newest(at, index_name, severity, limit, offset, acknowledged=acknowledged)
 
 
 @st.cache_data(ttl="900ms", max_entries=64, show_spinner=False)
 def _newest(
-    at: datetime, index_name: str | None, severity: Severity | None, limit: int, *, acknowledged: bool
+    at: datetime, index_name: str | None, severity: Severity | None, limit: int, offset: int, *, acknowledged: bool
 ) -> list[EventStatus]:
     del at
     try:
         with database().read() as cursor:
             return events.newest(
-                cursor, index_name=index_name, severity=severity, acknowledged=acknowledged, limit=limit
+                cursor,
+                index_name=index_name,
+                severity=severity,
+                acknowledged=acknowledged,
+                limit=limit,
+                offset=offset,
             )
     except NoDatabaseError:
         return []

@@ -172,6 +172,7 @@ def test_the_newest_events_are_those_that_people_see(database: Database):
 
     assert ids() == [told_over.id, second.id, first.id]
     assert ids(limit=1) == [told_over.id]
+    assert ids(limit=1, offset=1) == [second.id]
     assert ids(index_name="eth_usd") == [second.id]
     assert ids(severity="info") == [first.id]
     assert ids(acknowledged=False) == [told_over.id, second.id]
