@@ -1,4 +1,4 @@
-"""Export: ticks or candles as a file, and how programs ask for the same."""
+"""Export: ticks, candles or rows of a market as a file, and how programs ask for the same."""
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -9,7 +9,7 @@ import streamlit as st
 
 from pages.common import access, moments, ranges
 from pages.common.chart.component import live_chart, routes_are_served
-from pages.common.choices import one_of, some_indexes
+from pages.common.choices import one_of, some_indexes, some_markets
 from pages.common.drawn import drawn_once
 from pages.common.export_links import FORMATS, code, offer
 from pages.common.failed import empty, failed, part
@@ -22,14 +22,27 @@ from pages.common.reads.recorded import known_indexes, offered, offered_feeds
 from pages.common.views import SPANS, View
 from pages.common.words import gap_text, text
 from pages.common.words.clock import Clock
+from store import kinds
 from store.export.files import Export, Job
-from store.export.query import MOST_EXCEL_ROWS, ExportQuery
+from store.export.query import MOST_EXCEL_ROWS, Columns, ExportQuery
+from store.export.selection import of_series
 from store.export.survey import Estimate
 from store.instants import EPOCH
+from store.kinds import FUTURES, OPTIONS, VOLATILITY_INDEX
 from store.prices.bars import INTERVAL_NAMES, SINGLE_TICKS
 
 TICKS, CANDLES = "Ticks", "Candles"
 DEFAULT = "1d"
+PRICES = "Prices"
+OWN, TARDIS = "Own", "Tardis"
+SERIES = {PRICES: None} | {
+    {VOLATILITY_INDEX: "DVOL"}.get(kind, kind.name.capitalize()): kind.name for kind in kinds.KINDS if kind.name
+}
+"""The names of series by what the reader sees; None for the prices of indexes."""
+
+HEALED_SERIES = {None, FUTURES.name}
+"""The series that have points from the exchange's charts."""
+
 INTERVALS = {name: interval for interval, name in INTERVAL_NAMES.items()}
 PREVIEW_HEIGHT = 320
 PROGRESS_EVERY = timedelta(seconds=0.5)
@@ -51,15 +64,28 @@ class Prepared:
 def toolbar() -> tuple[ExportQuery, View]:
     """The choices, as a query without its range, and as a view of its range."""
     known, feeds = offered(known_indexes), offered_feeds(other_feeds)
+    interval = SINGLE_TICKS
     with st.container(horizontal=True):
-        names = some_indexes(known, feeds)
-        rows = one_of("Rows", [TICKS, CANDLES], TICKS, key="rows")
-        interval = candle_interval() if rows == CANDLES else SINGLE_TICKS
+        series = SERIES[st.selectbox("Series", list(SERIES), key="series", bind="query-params", width=140)]
+        if series is None:
+            names = some_indexes(known)
+            rows = one_of("Rows", [TICKS, CANDLES], TICKS, key="rows")
+            interval = candle_interval() if rows == CANDLES else SINGLE_TICKS
+        else:
+            names = [f"{series}/{market}" for market in some_markets(of_series(feeds, series))]
     view = ranges.choose_view(list(SPANS), DEFAULT)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         form = one_of("Format", list(FORMATS), "Parquet", key="format")
-        healed = st.toggle("With healed points", value=True, key="healed", bind="query-params", help=HEALED)
-    return ExportQuery(tuple(names), EPOCH, EPOCH, interval, healed, FORMATS[form]), view
+        healed = series not in HEALED_SERIES or st.toggle(
+            "With healed points", value=True, key="healed", bind="query-params", help=HEALED
+        )
+        columns = columns_of_options() if series == OPTIONS.name and form != "Excel" else "own"
+    return ExportQuery(tuple(names), EPOCH, EPOCH, interval, healed, FORMATS[form], columns), view
+
+
+def columns_of_options() -> Columns:
+    chosen = one_of("Columns", [OWN, TARDIS], OWN, key="columns")
+    return "tardis" if chosen == TARDIS else "own"
 
 
 HEALED = (
@@ -79,7 +105,8 @@ def shown(choice: ExportQuery, view: View) -> None:
     start, end = view.bounds(moments.this_minute(), EPOCH)  # a range that ends now ends with the last whole minute
     query = replace(choice, start=start, end=end)
     if not query.feeds:
-        empty("Choose an index.", ":material/download:")
+        what = "an index" if st.session_state["series"] == PRICES else "a market"
+        empty(f"Choose {what}.", ":material/download:")
     elif query.refusal:
         empty(f"{text.escaped(query.refusal)}.", ":material/download:")
     elif query.of_prices:

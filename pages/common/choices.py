@@ -1,10 +1,12 @@
 """Choices that are named in the address. The choice of indexes follows the reader from page to page."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 
 import streamlit as st
 
 ALL = "All"
+_MARKET = re.compile("[A-Za-z0-9_-]+")
 _KEY = "index"
 """Of the widget on each page, and its name in the address. Streamlit keeps its value when the page changes."""
 _SEVERAL = "several indexes"
@@ -23,14 +25,31 @@ def one_index(known: Sequence[str], feeds: Sequence[str] = ()) -> str:
     return st.selectbox("Index or feed" if feeds else "Index", options, key=_KEY, bind="query-params", width=200)
 
 
-def some_indexes(known: Sequence[str], feeds: Sequence[str] = ()) -> list[str]:
-    """Draw the choice of several indexes, or of feeds if there are any, and return them."""
+def some_indexes(known: Sequence[str]) -> list[str]:
+    """Draw the choice of several indexes, and return them."""
     before = st.session_state.get(_KEY)
     if isinstance(before, str):  # of a page with one
-        several = [name for name in st.session_state.get(_SEVERAL, ()) if name in {*known, *feeds}]
-        st.session_state[_KEY] = [before] if before in {*known, *feeds} else several or list(known[:1])
-    label = "Index or feed" if feeds else "Index"
-    return st.multiselect(label, [*known, *feeds], default=known[:1], key=_KEY, bind="query-params", width=320)
+        several = [name for name in st.session_state.get(_SEVERAL, ()) if name in known]
+        st.session_state[_KEY] = [before] if before in known else several or list(known[:1])
+    return st.multiselect("Index", known, default=known[:1], key=_KEY, bind="query-params", width=320)
+
+
+def some_markets(known: Sequence[str]) -> list[str]:
+    """Draw the choice of several markets of a series, and return them.
+
+    A series that names its markets otherwise keeps the coins. While nothing is known, the markets in the address are.
+    """
+    named = [name for name in st.query_params.get_all("market") if _MARKET.fullmatch(name)]
+    options = list(known or dict.fromkeys(named))
+    before = st.session_state.get("market")
+    if before and not set(before) <= set(options):
+        coins = set(map(_coin, before))
+        st.session_state["market"] = [name for name in options if _coin(name) in coins] or options[:1]
+    return st.multiselect("Market", options, default=options[:1], key="market", bind="query-params", width=320)
+
+
+def _coin(market: str) -> str:
+    return re.split("[-_]", market)[0].upper()
 
 
 def one_of(label: str, options: Sequence[str], default: str, key: str, *, wrap: bool = False) -> str:

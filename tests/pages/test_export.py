@@ -20,11 +20,17 @@ from store.export import tickets
 from store.export.files import manifest_of
 from store.export.query import ExportQuery
 from store.file.database import Database
+from store.file.exchange import admit
 from store.file.locks import FileLock
 from store.instants import in_iso
+from store.kinds import DELIVERIES, FUNDING
 from store.ledger import arrivals, gaps, runs
-from store.models import Gap, Run, Snapshot, Tick, to_column, utc_now
+from store.market import chains
+from store.market.entries import EntriesOf
+from store.market.instruments import usd_index
+from store.models import Exchange, Gap, Run, Snapshot, Tick, to_column, utc_now
 from tests.conftest import START, wait_until
+from tests.support import market
 from tests.support.stored import append
 
 from .conftest import Open, captions, chart, errors, parts, recorder, warnings
@@ -336,34 +342,85 @@ def test_where_the_api_asks_for_a_token_the_link_carries_a_ticket_for_this_file(
     assert not tickets.holds(key, query.replace("btc_usd", "eth_usd"))
 
 
-def test_the_rows_of_a_snapshot_feed_are_offered_once_there_are_any(open_page: Open, moons: Database):
+def test_the_rows_of_a_series_are_offered_once_there_are_any(open_page: Open, moons: Database):
     append(moons, *recent(60))
-    assert open_page("export").multiselect(key="index").options == ["btc_usd", "eth_usd"]
+    before = open_page("export", series="Moons")
+    assert (before.multiselect(key="market").options, [each.value for each in before.info]) == (
+        [],
+        ["Choose a market."],
+    )
     last = utc_now() - 2 * MINUTE
+    rows = (("Io", 0.5, None), ("Europa", 1.0, None))
     with moons.write() as cursor:
-        arrivals.append(cursor, [Snapshot("moons/JUPITER", last, last, (("Io", 0.5, None), ("Europa", 1.0, None)))])
+        arrivals.append(cursor, [Snapshot(f"moons/{name}", last, last, rows) for name in ("JUPITER", "SATURN")])
     st.cache_data.clear()
 
-    page = open_page("export", index="moons/JUPITER")
+    page = open_page("export", series="Moons")
 
-    assert (page.multiselect(key="index").label, page.multiselect(key="index").options) == (
-        "Index or feed",
-        ["btc_usd", "eth_usd", "moons/JUPITER"],
-    )
+    market = page.multiselect(key="market")
+    assert (market.label, market.options, market.value) == ("Market", ["JUPITER", "SATURN"], ["JUPITER"])
+    assert not [each for each in page.toggle if each.key == "healed"]
     assert words(page).startswith("About **2 rows**")
     made(page)
     assert (asked(page)["series"], asked(page)["ticker"]) == (["moons"], ["JUPITER"])
     assert any("JUPITER-moons-" in caption and "2 rows" in caption for caption in captions(page))
-    page.multiselect(key="index").set_value(["btc_usd", "moons/JUPITER"]).run()
-    (refusal,) = page.info
-    assert refusal.value.replace("\\", "") == "btc_usd and moons/JUPITER are of two kinds: export each by itself."
+    assert "--series moons --index JUPITER" in code(page)[-1]
+    page.multiselect(key="market").set_value(["JUPITER", "SATURN"]).run()
+    assert words(page).startswith("About **4 rows**")
 
 
-def test_a_range_without_rows_of_a_snapshot_feed_says_so(open_page: Open, moons: Database):
+def test_a_series_has_its_own_choices(open_page: Open, database: Database):
+    page = open_page("export", series="Options", market="BTC", columns="Tardis")
+    assert page.multiselect(key="market").value == ["BTC"]  # nothing is recorded, and the address names it
+
+    def choices() -> set[str]:
+        return {str(each.key) for each in (*page.segmented_control, *page.toggle)} & {"rows", "healed", "columns"}
+
+    assert choices() == {"columns"}
+    page.segmented_control(key="format").set_value("Excel").run()
+    assert choices() == set()
+    page.selectbox(key="series").set_value("Futures").run()
+    assert choices() == {"healed"}
+    page.selectbox(key="series").set_value("Prices").run()
+    assert choices() == {"rows", "healed"}
+
+
+def test_options_can_have_the_columns_of_tardis(open_page: Open, database: Database):
+    now = utc_now().replace(microsecond=0)
+    at = now - timedelta(seconds=now.second % 2 + 300)
+    with database.write() as cursor:
+        chains.append(cursor, [market.chain("BTC", at)])
+
+    page = made(open_page("export", series="Options", columns="Tardis"))
+
+    assert asked(page)["columns"] == ["tardis"]
+    assert "--columns tardis" in code(page)[-1]
+    (path,) = database.path.with_name("exports").glob("*.parquet")
+    assert set(pd.read_parquet(path)["exchange"]) == {"deribit"}  # no reply has told the exchange of this file
+
+
+def test_a_series_that_names_its_markets_otherwise_keeps_the_coins(open_page: Open, database: Database):
+    with database.write() as cursor:
+        admit(cursor, Exchange.REAL, START)
+        chains.append(cursor, [market.chain(name, START) for name in ("BTC", "ETH")])
+        for name in ("BTC", "ETH"):
+            EntriesOf(FUNDING, f"{name}-PERPETUAL").append(cursor, [(START, 100.0, 0.0, 0.0)])
+            EntriesOf(DELIVERIES, usd_index(name)).append(cursor, [(START, 100.0)])
+    page = open_page("export", series="Options", market="ETH")
+
+    chosen = []
+    for series in ("Options", "Funding", "Deliveries", "Smiles"):
+        page.selectbox(key="series").set_value(series).run()
+        chosen.append(page.multiselect(key="market").value)
+
+    assert chosen == [["ETH"], ["ETH-PERPETUAL"], ["eth_usd"], ["ETH"]]
+
+
+def test_a_range_without_rows_of_a_series_says_so(open_page: Open, moons: Database):
     with moons.write() as cursor:
         arrivals.append(cursor, [Snapshot("moons/JUPITER", START, START, (("Io", 0.5, None),))])
 
-    page = open_page("export", index="moons/JUPITER")
+    page = open_page("export", series="Moons")
 
     assert [each.value for each in page.info] == ["No rows in this range."]
     assert button(page) is None
