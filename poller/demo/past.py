@@ -48,7 +48,7 @@ _RESTS = 2
 
 
 class Part(NamedTuple):
-    """A part of the past: snapshots of one kind, `step` apart, from the first run back to `reach` before it.
+    """A part of the past: snapshots of one kind, `step` apart, from `ago` before the first run back to `reach` earlier.
 
     One transaction stores `at_once` of them.
     """
@@ -57,18 +57,38 @@ class Part(NamedTuple):
     step: timedelta
     reach: timedelta
     at_once: int
+    ago: timedelta = timedelta()
 
 
-_MINUTES, _HOUR, _DAY, _MONTH = timedelta(minutes=5), timedelta(hours=1), timedelta(days=1), timedelta(days=30)
+_MINUTE, _HOUR, _DAY, _MONTH = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1), timedelta(days=30)
+_CHAINS = 5 * _MINUTE
+
+COMPARED = 45 * _MINUTE
+"""So long after the first run, a moment a day or a week before has a snapshot, also where steps are longer."""
+
+
+def _compared(kind: Kind, step: timedelta, at_once: int) -> Iterator[Part]:
+    for ago in (_DAY, 7 * _DAY):
+        yield Part(kind, step, COMPARED + 3 * _CHAINS, at_once, ago - COMPARED)
+
 
 # A chain takes 0.2 s of a core, so there are few: 85 of each currency. A snapshot of futures takes 5 ms.
 PARTS = (
-    Part(OPTIONS, _MINUTES, _MINUTES, 1),
-    Part(FUTURES, _MINUTES, _DAY, 24),
+    Part(OPTIONS, _CHAINS, _CHAINS, 1),
+    Part(FUTURES, 10 * _MINUTE, _DAY, 24),
+    *_compared(FUTURES, _MINUTE, 20),
+    *_compared(OPTIONS, _CHAINS, 1),
     Part(OPTIONS, _HOUR, _DAY, 1),
     Part(FUTURES, _HOUR, _MONTH, 24),
-    Part(OPTIONS, _DAY / 2, _MONTH, 1),
+    Part(OPTIONS, _DAY / 2, 7 * _DAY, 1),
+    Part(OPTIONS, _DAY, _MONTH, 1),
 )
+
+
+def slots_before(part: Part, first_run: datetime) -> list[datetime]:
+    """The slots of a part, the newest first."""
+    newest = slot_of(first_run - part.ago - timedelta(seconds=1), part.step)
+    return [newest - number * part.step for number in range(part.reach // part.step)]
 
 
 class _Clock:
@@ -141,8 +161,7 @@ def _missing(
 ) -> Iterator[tuple[Feed, list[datetime]]]:
     """The slots of each transaction that are not known."""
     for part in parts:
-        newest = slot_of(first_run - timedelta(seconds=1), part.step)
-        slots = [newest - number * part.step for number in range(part.reach // part.step)]
+        slots = slots_before(part, first_run)
         for first in range(0, len(slots), part.at_once):
             for feed in (each for each in feeds if kind_of(each.name) is part.kind):
                 new = [slot for slot in slots[first : first + part.at_once] if (feed.name, slot) not in known]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from poller.demo.past import PARTS, Part, make_past
+from poller.demo.past import COMPARED, PARTS, Part, make_past, slots_before
 from poller.feeds.feed import Feed
 from poller.feeds.futures import future_feed
 from poller.feeds.index import index_feeds
@@ -18,7 +18,7 @@ from poller.recorder.recorder import Recorder
 from poller.simulator.truth.prices import price
 from settings import Settings
 from store.file.database import Database
-from store.kinds import FUTURES, OPTIONS
+from store.kinds import FUTURES, OPTIONS, Kind
 from store.ledger import arrivals, runs
 from store.ledger.coverage import coverage
 from store.models import Run, to_column
@@ -71,6 +71,21 @@ def test_it_has_each_step_before_the_first_run_and_nothing_later(begun: Database
 
     chains = {(f"options/{currency}", START - hours * HOUR) for currency in ("BTC", "ETH") for hours in (1, 2)}
     assert known(begun) == chains | {("futures/BTC", START - quarters * HOUR / 4) for quarters in (1, 2, 3, 4)}
+
+
+def test_a_part_may_lie_some_time_before_the_first_run(begun: Database):
+    make(begun, [Part(FUTURES, HOUR / 4, HOUR / 2, 3, ago=12 * HOUR)])
+
+    assert known(begun) == {("futures/BTC", START - 12 * HOUR - quarters * HOUR / 4) for quarters in (1, 2)}
+
+
+@pytest.mark.parametrize(("kind", "period"), [(FUTURES, 60 * SECOND), (OPTIONS, 300 * SECOND)])
+@pytest.mark.parametrize("days", [1, 7])
+def test_a_moment_to_compare_with_has_a_snapshot_while_a_demo_is_new(kind: Kind, period: timedelta, days: int):
+    slots = {slot for part in PARTS if part.kind is kind for slot in slots_before(part, START)}
+
+    moments = [START + minutes * 60 * SECOND - days * 24 * HOUR for minutes in range(-5, COMPARED // (60 * SECOND))]
+    assert all(any(timedelta() <= at - slot < period for slot in slots) for at in moments)
 
 
 def test_a_chain_is_the_one_that_a_recorder_would_have_stored(begun: Database, tmp_path: Path):
