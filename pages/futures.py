@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
+from zoneinfo import ZoneInfo
 
 import plotly.graph_objects as go
 import streamlit as st
@@ -14,12 +15,14 @@ from pages.common.drawn import drawn_once
 from pages.common.failed import empty, part
 from pages.common.figures import carry_charts, charts
 from pages.common.figures.gap_marks import add_marks
+from pages.common.figures.hours import funding_squares
 from pages.common.live import show
 from pages.common.market import as_of, missing
 from pages.common.market.cards import aged, card, explained
 from pages.common.market.currency import choose_currency, is_left_out, no_market, tell_if_left_out
 from pages.common.moments import SECOND, rounded_up
 from pages.common.reads.futures import (
+    FUNDING_DAYS,
     MATURITY,
     BasisPast,
     Before,
@@ -30,6 +33,7 @@ from pages.common.reads.futures import (
     perpetual_name,
     read_basis,
     read_funding,
+    read_funding_days,
     read_futures,
 )
 from pages.common.views import MOST_POINTS
@@ -73,6 +77,14 @@ def shown(currency: str, span: str, at: datetime | None, days_before: int) -> No
     )
     part("The basis", lambda: read_basis(*of), partial(basis, span=span, at=at), about=of, height=CHART_HEIGHT)
     part("Funding", lambda: read_funding(*of), partial(funding, span=span, at=at), about=of, height=CHART_HEIGHT)
+    zone = text.zone()
+    part(
+        "Funding by hour and day",
+        lambda: read_funding_days(currency, at, zone),
+        partial(funding_days, zone=zone),
+        about=(currency, at, zone),
+        height=CHART_HEIGHT,
+    )
 
 
 def now(found: FuturesAt, at: datetime | None) -> None:
@@ -275,6 +287,24 @@ def funding(found: FundingPast, span: str, at: datetime | None) -> None:
     live_chart(figure, key="funding", view=f"{name} {span} {zone.key} {at}", alt=alt, height=CHART_HEIGHT)
     st.caption(f"{futures_text.paid(found.total, name)} {clock.note}")
     explained("cumulated", futures_text.how_cumulated())
+
+
+def funding_days(found: FundingPast, zone: ZoneInfo) -> None:
+    """A square for each hour; nothing without a known hour."""
+    if not found.hours:
+        return
+    st.markdown(f"**By hour and day, the last {FUNDING_DAYS} days**")
+    first, last = (at.astimezone(zone).date() for at in (found.start, found.end))
+    figure, alt = drawn_once("funding-days", found, zone, lambda: squares_figure(found, first, last, zone))
+    live_chart(figure, key="funding-days", view=f"{found.currency} {last} {zone.key}", alt=alt, height=CHART_HEIGHT)
+    st.caption(futures_text.squares(funding_squares.NARROW_DAYS))
+    explained("squares", futures_text.how_squares())
+
+
+def squares_figure(found: FundingPast, first: date, last: date, zone: ZoneInfo) -> tuple[go.Figure, str]:
+    """The squares of funding, and what they show in words."""
+    hours = funding_squares.on_the_wall(found.hours, zone)
+    return funding_squares.calendar(hours, first, last), funding_squares.describe(hours, FUNDING_DAYS)
 
 
 def funding_figure(found: FundingPast, name: str, clock: Clock) -> tuple[go.Figure, str]:

@@ -11,7 +11,8 @@ from pages.common.chart.component import live_chart
 from pages.common.choices import ALL, one_index, one_of
 from pages.common.drawn import drawn_once
 from pages.common.failed import empty, part
-from pages.common.figures import charts, coverage_chart, vitals_charts
+from pages.common.figures import charts, vitals_charts
+from pages.common.figures.hours import coverage_chart
 from pages.common.live import show
 from pages.common.market import health
 from pages.common.reads.market import read_market_health

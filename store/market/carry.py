@@ -86,6 +86,11 @@ def annual_rate(funding_8h: float) -> float:
     return funding_8h * 3 * 365
 
 
+def annual_rate_of_hours(cumulated: float, hours: int) -> float:
+    """The funding of some hours as a simple annual rate: `cumulated` x 8760 / `hours`."""
+    return cumulated * _HOURS_A_YEAR / hours
+
+
 def funding_over(hours: Iterable[tuple[datetime, float]], start: datetime, end: datetime) -> Funding:
     """The funding of the whole hours in [start, end). An hour that is not known is not made up.
 
@@ -97,7 +102,7 @@ def funding_over(hours: Iterable[tuple[datetime, float]], start: datetime, end: 
     known = [interest for ended_at, interest in hours if start + HOUR <= ended_at <= end]
     return Funding(
         cumulated=math.fsum(known) if known else None,
-        annual=math.fsum(known) * _HOURS_A_YEAR / len(known) if known else None,
+        annual=annual_rate_of_hours(math.fsum(known), len(known)) if known else None,
         hours_known=len(known),
         hours_due=max(0, (end - EPOCH) // HOUR + (EPOCH - start) // HOUR),
     )

@@ -138,7 +138,7 @@ def test_each_number_opens_to_its_formula_its_source_and_its_version(open_page, 
     sources = [each for each in opened.split("\n\n") if each.startswith("Source: ")]
     assert [re.findall(r"`(\w+)\.", each)[0] for each in sources] == [
         *("futures", "funding", "futures", "futures"),
-        *("futures", "futures", "futures", "funding"),
+        *("futures", "futures", "futures", "funding", "funding"),
     ]
     assert sum("Method version 1." in each for each in sources) == len(sources) - 1  # open interest is only a sum
     for formula in (
@@ -317,6 +317,37 @@ def test_the_line_of_funding_is_the_running_sum_and_breaks_where_an_hour_is_not_
     assert sentence.startswith("Longs paid shorts" if rates.sum() >= 0 else "Shorts paid longs")
     due = 24 if now == floor(now, HOUR) else 23
     assert f"20 of {due} hours known" in sentence
+
+
+def test_each_known_hour_of_60_days_is_a_square_of_its_rate_and_an_unknown_one_is_empty(open_page, database):
+    now = floor(utc_now(), MINUTE)
+    rates = pay(database, now, 70 * 24, without=(3, 4, 1000))
+
+    page = open_page("futures", utc="true")
+
+    shown = rates[rates.index > pd.Timestamp(floor(now, DAY) - 59 * DAY)]
+    annual = 100 * YEAR_H * shown
+    classes = pd.cut(annual, [-math.inf, -30, -10, -2, 2, 10, 30, math.inf], labels=False)
+    drawn = chart(page, "funding-days")["figure"]["data"]
+    assert [trace["name"] for trace in drawn] == [
+        *("below −30 %", "−30 to −10 %", "−10 to −2 %", "−2 to 2 % a year", "2 to 10 %", "10 to 30 %", "above 30 %"),
+    ]
+    for number, trace in enumerate(drawn):
+        its = shown[classes == number]
+        opened = [at - HOUR for at in its.index]
+        assert trace["x"] == [f"{at:%Y-%m-%d} 00:00:00" for at in opened]
+        np.testing.assert_allclose(trace["base"], [at.hour + 0.06 for at in opened])
+        assert [words.partition("<br>")[2] for words in trace["hovertext"]] == [
+            f"{100 * rate:+z.4f} %, {100 * rate * YEAR_H:+z.2f} %".replace("+0.0000", "0.0000").replace(
+                "+0.00 %", "0.00 %"
+            )
+            + " a year"
+            for rate in its
+        ]
+    assert sum(len(trace["x"]) for trace in drawn) == len(shown)
+    assert f"{len(shown):,} hours known." in chart(page, "funding-days")["alt"]
+    first, last = (pd.Timestamp(at) for at in chart(page, "funding-days")["figure"]["layout"]["meta"]["narrow"])
+    assert last - first == 14 * DAY
 
 
 def test_all_begins_with_the_first_hour_and_a_long_line_has_a_point_in_each_step(open_page, database):

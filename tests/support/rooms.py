@@ -53,6 +53,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
     "pages.common": {
         "words": set(),
         "figures": {"words"},
+        "figures.hours": {"words"},
         "chart": set(),
         "pulse": set(),
         "reads": set(),

@@ -93,8 +93,10 @@ function figureOf(state) {
   layout.xaxis.uirevision = false;
   // It ends with its view: the same view may come again in another session, such as after a restart of the server.
   if (state.zoom?.view !== view) state.zoom = undefined;
+  const narrow = state.root.clientWidth < 500;
+  if (narrow && layout.meta?.narrow) layout.xaxis.range = layout.meta.narrow;
   if (state.zoom) layout.xaxis.range = state.zoom.range;
-  if (state.root.clientWidth < 500) layout.xaxis.nticks = 4;
+  if (narrow) layout.xaxis.nticks = 4;
   return { data, layout };
 }
 
@@ -195,13 +197,14 @@ function pointsInView(plot) {
   const pointsOf = (trace, curveNumber) =>
     Array.from(trace.x, (x, pointNumber) => ({
       ...{ curveNumber, pointNumber, name: trace.name, words: plain(trace.hovertext?.[pointNumber]), ...trace.meta },
+      place: plot._fullLayout.xaxis.d2c(x),
       x: plot._fullLayout.xaxis.d2c(x) + (trace.base?.[pointNumber] ?? 0) * 3.6e6, // the hour of a calendar's square
       value: (trace.y ?? trace.close)[pointNumber],
       custom: trace.customdata?.[pointNumber],
     }));
   return plot._fullData
     .flatMap((trace, number) => (UNREAD.has(trace.meta.part) ? [] : pointsOf(trace, number)))
-    .filter(({ x, value }) => x >= start && x <= end && Number.isFinite(value))
+    .filter(({ place, value }) => place >= start && place <= end && Number.isFinite(value))
     .sort((a, b) => a.x - b.x || a.curveNumber - b.curveNumber);
 }
 

@@ -1,15 +1,16 @@
 """The futures of a currency: as of an instant, and their basis and funding over a range that ends then."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 import streamlit as st
 
 from pages.common.access import database, settings
 from pages.common.moments import these_ten_seconds, this_minute
-from pages.common.views import EARLIEST, MOST_POINTS, SPANS
+from pages.common.views import EARLIEST, MOST_POINTS, SPANS, first_midnight
 from store.errors import NoDatabaseError
 from store.file.database import Cursor
 from store.instants import DAY, HOUR, MINUTE
@@ -32,6 +33,9 @@ MATURITY = 90 * DAY
 """The constant maturity of the basis."""
 
 WEEK = 7 * DAY
+
+FUNDING_DAYS = 60
+"""How many days funding is shown of by hour and day."""
 
 EARLIER = (DAY, WEEK)
 """How long before the shown snapshot the term structure is shown, too."""
@@ -202,6 +206,17 @@ def read_funding(currency: str, span: str, at: datetime | None) -> FundingPast:
     return _funding(currency, span, at or this_minute())
 
 
+def read_funding_days(currency: str, at: datetime | None, zone: ZoneInfo) -> FundingPast:
+    """The funding of the last `FUNDING_DAYS` days of a zone up to an instant, or to the last minute without one.
+
+    Raises:
+        StoreError: the database can't be read; one that does not exist yet is not an error.
+    """
+    settings()
+    end = at or this_minute()
+    return _funding_since(currency, first_midnight(end, FUNDING_DAYS, zone), end)
+
+
 def perpetual_name(currency: str) -> str:
     """The name of a currency's perpetual."""
     return future_name(Future(currency, None))
@@ -278,14 +293,20 @@ def _basis(currency: str, span: str, at: datetime) -> BasisPast:
 
 @st.cache_resource(ttl="120s", max_entries=16, show_spinner=False)
 def _funding(currency: str, span: str, at: datetime) -> FundingPast:
-    start = _start(span, at)
+    found = _funding_since(currency, _start(span, at), at)
+    if span != "All":
+        return found
+    start = found.hours[0].ts - HOUR if found.hours else at - _SHORTEST
+    return replace(found, start=start, total=_total(found.hours, start, at))
+
+
+@st.cache_resource(ttl="120s", max_entries=16, show_spinner=False)
+def _funding_since(currency: str, start: datetime, at: datetime) -> FundingPast:
     try:
         with database().read() as cursor:
             hours = funding_hours(cursor, perpetual_name(currency), start, at)
     except NoDatabaseError:
         hours = []
-    if span == "All":
-        start = hours[0].ts - HOUR if hours else at - _SHORTEST
     return FundingPast(currency, start, at, hours, _total(hours, start, at))
 
 

@@ -187,6 +187,21 @@ def how_cumulated() -> str:
     )
 
 
+def squares(narrow_days: int) -> str:
+    """What the squares of funding show."""
+    return (
+        "Blue: longs paid shorts. Orange: shorts paid longs. The stronger the colour, the larger the simple rate a "
+        f"year. An hour that is not known is empty. A narrow screen shows {narrow_days} days."
+    )
+
+
+def how_squares() -> str:
+    return (
+        f"**A year** = {_YEAR.formula}, of the one hour. The hour that clocks show twice in autumn is one square with "
+        f"both.\n\n{_source(_YEAR)}"
+    )
+
+
 def _source(formula: Formula, *besides: str) -> str:
     """Where a formula and its inputs come from, and its version."""
     inputs = ", ".join(f"`{name}`" for name in formula.inputs)

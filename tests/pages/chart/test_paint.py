@@ -8,9 +8,11 @@ import plotly.graph_objects as go
 import pytest
 
 from pages.common.chart import paint
-from pages.common.figures import charts, coverage_chart, scales
+from pages.common.figures import charts, scales
 from pages.common.figures.alert_marks import add_alerts
-from pages.common.figures.coverage_chart import Hour
+from pages.common.figures.hours import coverage_chart, funding_squares
+from pages.common.figures.hours.coverage_chart import Hour
+from pages.common.figures.hours.funding_squares import Paid
 from settings import ROOT
 from tests.pages.frames import MINUTE, START, frame
 from tests.support.events import alert
@@ -122,3 +124,15 @@ def test_every_colour_of_the_styles_is_known_to_both_painters(side):
 
     known = set(re.findall(r'^ +"?([a-z]+)"?(?=[:,])', (ROOT / "pages/common/chart" / side).read_text(), re.MULTILINE))
     assert used - {"series", "dash", "first", "second"} <= known
+
+
+def test_squares_of_funding_are_of_one_colour_for_each_side_and_the_stronger_the_more():
+    day = date(2026, 11, 1)
+    rates = [-0.5, -0.2, -0.05, 0.0, 0.05, 0.2, 0.5]
+    hours = [Paid(day, number, annual / 8760) for number, annual in enumerate(rates)]
+
+    drawn = painted(funding_squares.calendar(hours, day, day))
+
+    first, second = ([drawn[f"{side}{size}"].marker.color for size in (3, 2, 1)] for side in ("longs", "shorts"))
+    assert first == ["#0000a0", "#0000a099", "#0000a040"]
+    assert second == ["#0000a1", "#0000a199", "#0000a140"]

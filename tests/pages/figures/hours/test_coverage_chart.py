@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 
-from pages.common.figures.coverage_chart import CLASSES, Hour, calendar, on_the_wall
+from pages.common.figures.hours.coverage_chart import CLASSES, Hour, calendar, on_the_wall
 from tests.pages.ledgers import hour
 
 BERLIN = ZoneInfo("Europe/Berlin")

@@ -1,0 +1,1 @@
+"""Squares: each hour of each day, coloured by what is known of it."""
