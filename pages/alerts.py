@@ -162,10 +162,8 @@ def chart(history: History, index_name: str, view: View) -> None:
     if "Alerts" in history.unread:
         failed("Alerts", history.unread["Alerts"])
         return
-    st.caption(
-        f"{alert_text.how_many(history.alerts)} Diamonds are critical, triangles are warnings, dots are information. "
-        f"{clock.note}"
-    )
+    marks = "Diamonds are critical, triangles are warnings, dots are information. " if history.alerts else ""
+    st.caption(f"{alert_text.how_many(history.alerts)} {marks}{clock.note}")
 
 
 def figured(history: History, clock: Clock) -> tuple[go.Figure, str]:

@@ -10,8 +10,8 @@ from store.models import Exchange
 from . import access, moments, sign_in
 from .busy import waiting_once
 from .pulse.component import draw_line
-from .pulse.line import Line, line_of
-from .reads.pulse import Pulse, read_pulse
+from .pulse.line import Line, line_of, newest_price
+from .reads.pulse import Pulse, poll_seconds, read_pulse
 from .words import text
 
 _EXCHANGE = "exchange"
@@ -70,7 +70,7 @@ def _how_recording_goes(pulse: Pulse) -> str:
     if notice is not None and notice.alive and notice.state in {"starting", "recording"}:
         draw_line(line_of(notice, words, age_s), now, _times())
         return ""
-    draw_line(Line(age_s=age_s), now, _times())
+    draw_line(newest_price(age_s, poll_seconds()), now, _times())
     return words[0].upper() + words[1:]
 
 

@@ -357,6 +357,13 @@ def test_the_chart_marks_each_alert_at_its_price(open_page, recorded: Database):
     assert "2 alerts. Diamonds" in "".join(captions(page))
 
 
+def test_a_range_without_alerts_says_so(open_page, recorded: Database):
+    page = open_page("alerts", range="1h")
+
+    assert "No alert in this range." in " ".join(captions(page))
+    assert "Diamonds" not in " ".join(captions(page))
+
+
 def test_an_exact_range_in_the_address_has_its_prices_and_its_alerts(open_page, recorded: Database):
     end = utc_now().replace(microsecond=0) - 60 * SECOND
     start = end - 120 * SECOND

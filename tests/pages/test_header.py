@@ -1,6 +1,7 @@
 """The header, the same on every page: how the recording goes, in words and in the visitor's time zone."""
 
 import re
+from contextlib import nullcontext
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
@@ -89,6 +90,18 @@ def test_an_average_does_not_make_recording_look_fresh(open_page, database):
         line = told(open_page())
 
     assert line["age_s"] == pytest.approx(3 * 3600, abs=10)
+
+
+@pytest.mark.parametrize("state", ["gone", "unreachable"])
+def test_the_age_of_the_newest_price_stays_on_top_when_nothing_is_recorded(open_page, database, state):
+    append(database, Tick("btc_usd", utc_now() - timedelta(hours=3), 100_000.0))
+
+    with recorder(database, state=state) if state != "gone" else nullcontext():
+        line = told(open_page("history"))
+
+    assert (line["before"], line["after"], line["mark"]) == ("The newest price is ", "", "none")
+    assert line["age_s"] == pytest.approx(3 * 3600, abs=10)
+    assert line["stale_after_s"] == 30
 
 
 def test_trouble_with_the_exchange_is_shown_in_words_and_in_the_visitors_time(open_page, database):

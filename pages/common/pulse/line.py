@@ -17,7 +17,7 @@ class Line:
     """The line as the server knows it. The browser puts the age between the words and counts it up.
 
     Attributes:
-        before, after: the words around the age. Both are empty where a box below the line has the words.
+        before, after: the words around the age. Both are empty where there is nothing to say.
         age_s: the age of the newest price; None without a price.
         mark: "fresh" while all is well, "failing" while a feed fails, "none" while there is nothing to judge.
         stale_after_s: the age from which on the mark is orange whatever the server said.
@@ -53,3 +53,10 @@ def line_of(notice: Notice, words: str, age_s: float | None) -> Line:
         return Line(words)
     before, _, after = words.partition(age_in_words(age_s))
     return Line(before, after, age_s, "failing" if notice.failing else "fresh", stale_after_s(notice.poll_seconds))
+
+
+def newest_price(age_s: float | None, poll_seconds: int) -> Line:
+    """The line of a recorder that is not at work; a box below the line has its words."""
+    if age_s is None:
+        return Line()
+    return Line("The newest price is ", age_s=age_s, stale_after_s=stale_after_s(poll_seconds))

@@ -31,6 +31,8 @@ def badge(severity: Severity) -> str:
 
 def how_many(events: Sequence[Event]) -> str:
     """How many alerts a chart marks."""
+    if not events:
+        return "No alert in this range."
     if len(events) < MOST_ALERTS:
         return f"{text.count(len(events), 'alert')}."
     return f"The newest {len(events)} alerts are marked."
