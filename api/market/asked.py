@@ -107,6 +107,14 @@ def ask_rows(served: Served, parameter: str, name: str, kind: Kind, query: Calla
     return _ask(served, parameter, name, kind, query) or []
 
 
+def past_or_now(served: Served, at: datetime | None) -> datetime:
+    """The instant that is asked for, or now without one; 422 if it is still to come."""
+    now = served.now()
+    instant = now if at is None else at
+    require_past(instant, now, "at")
+    return instant
+
+
 def as_of(
     served: Served,
     parameter: str,
@@ -116,9 +124,7 @@ def as_of(
     read: Callable[[Cursor, datetime], SnapshotAt[Row] | None],
 ) -> SnapshotAt[Row]:
     """The snapshot of a feed at an instant, or now; 404 with the nearest ones if there is none."""
-    now = served.now()
-    instant = now if at is None else at
-    require_past(instant, now, "at")
+    now, instant = served.now(), past_or_now(served, at)
 
     def query(cursor: Cursor) -> SnapshotAt[Row]:
         found = read(cursor, instant)

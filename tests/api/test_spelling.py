@@ -58,6 +58,7 @@ def test_each_route_answers_both_spellings_alike(client: httpx.Client):
         "futures/basis": f"currency=BTC&start={SECOND}",
         "funding": f"instrument=BTC-PERPETUAL&start={SECOND}",
         "volatility": f"currency=BTC&start={SECOND}",
+        "volatility/at": f"currency=BTC&at={SECOND}",
         "market/snapshots": f"series=options/BTC&start={SECOND}",
         "openapi.json": "",
         "docs": "",

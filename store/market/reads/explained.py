@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from store.kinds import TENORS_D
+from store.market import realised
 from store.market.surface import METHOD
 
 _BLACK = "F. Black, The pricing of commodity contracts, 1976; the exchange takes the forward of the expiry"
@@ -194,5 +195,58 @@ FUNDING = (
         "1 a year",
         _OWN,
         CARRY_METHOD,
+    ),
+)
+
+_IMPLIED, _REALISED = ("volatility_index.close",), ("candles_1m.close",)
+
+VOLATILITY = (
+    Formula(
+        "realised",
+        "100 sqrt(525600 / n sum r²), r = ln(close / close of the minute before), n known ones in the 30 days before",
+        _REALISED,
+        "% a year",
+        "the usual close to close, of minutes that were observed",
+        realised.METHOD,
+    ),
+    Formula(
+        "rank",
+        "(dvol - min) / (max - min) over the daily closes of 365 days and dvol",
+        _IMPLIED,
+        "1",
+        "the usual IV rank",
+        realised.METHOD,
+    ),
+    Formula(
+        "percentile",
+        "the share of these days whose close is below dvol",
+        _IMPLIED,
+        "1",
+        "the usual IV percentile",
+        realised.METHOD,
+    ),
+    Formula(
+        "premium_now",
+        "dvol - realised; none if dvol is older than 2 h",
+        (*_IMPLIED, *_REALISED),
+        "points",
+        _OWN,
+        realised.METHOD,
+    ),
+    Formula(
+        "premium_later",
+        "dvol_30d_before - realised: who was right",
+        (*_IMPLIED, *_REALISED),
+        "points",
+        _OWN,
+        realised.METHOD,
+    ),
+    Formula(
+        "low, quarter, median, three_quarters, high",
+        "the quantiles of realised over that many days, at each midnight of the year before",
+        _REALISED,
+        "% a year",
+        "the usual cone",
+        realised.METHOD,
     ),
 )

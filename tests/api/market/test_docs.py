@@ -97,6 +97,7 @@ BY_ROUTE = {
     "/api/futures": explained.CARRY,
     "/api/futures/basis": explained.MATURITY,
     "/api/funding": explained.FUNDING,
+    "/api/volatility/at": explained.VOLATILITY,
 }
 
 
