@@ -23,12 +23,15 @@ from starlette.routing import Mount
 
 from api.app import create_app
 from api.served import Served
+from pages.common.site import PAGES
 from server.hosts import Hosts, OwnNames
 from settings import ROOT, load, load_to_serve
 from store.alerts.rules.rule_file import load_rules
 from store.file.database import Database
-from store.models import Tick, utc_now
+from store.market import chains
+from store.models import Tick, from_column, to_column, utc_now
 from tests.api.conftest import served_at
+from tests.support import market, volatility
 from tests.support.sign_in import AUTH, EMAILS
 from tests.support.stored import append, stored
 
@@ -84,8 +87,8 @@ def url(recorded: Database, make_settings) -> Iterator[str]:
         yield url
 
 
-def test_the_page_has_ten_recipes():
-    assert len(re.findall("^## ", PAGE, re.MULTILINE)) == 10
+def test_the_page_has_eleven_recipes():
+    assert len(re.findall("^## ", PAGE, re.MULTILINE)) == 11
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="the date of macOS knows no --date")
@@ -114,6 +117,55 @@ def test_pandas_and_polars_on_the_open_file(recorded: Database, monkeypatch: pyt
 
     assert len(names["in_pandas"]) == len(names["in_polars"]) > 1400
     assert isinstance(names["in_polars"], pl.DataFrame)
+
+
+def test_the_skew_before_the_last_big_expiry_and_who_was_right(
+    url: str, recorded: Database, capsys: pytest.CaptureFixture[str]
+):
+    now = utc_now().replace(minute=0, second=0, microsecond=0)
+    closes = volatility.walk(now - timedelta(days=45), now)
+    volatility.record_minutes(recorded, closes)
+    volatility.record_all_lengths(recorded, now)
+    with recorded.write() as cursor:
+        chains.append(cursor, [market.chain("BTC", now - timedelta(hours=12 * step)) for step in range(18)])
+    (script,) = blocks("The skew before the last big expiry, and who was right", "python")
+
+    names: dict[str, Any] = {}
+    exec(compile(script.replace("http://localhost:8501", url), "docs/recipes.md", "exec"), names)  # noqa: S102 our own
+
+    with recorded.read() as cursor:
+        ((expiry,),) = cursor.execute(_BIGGEST, [to_column(now)]).fetchall()
+        ((first, last),) = cursor.execute(_SKEW, {"expiry": expiry}).fetchall()
+    expiry = from_column(expiry)
+    assert names["expiry"] == expiry
+    realised = volatility.realised_by_hand(closes, expiry - timedelta(days=30), expiry)
+    implied = volatility.dvol(expiry - timedelta(days=30, minutes=1))
+    said = capsys.readouterr().out
+    assert f"'at 30 days': {round(last - first, 2)}}}" in said
+    verdict = "too high" if implied > realised else "too low"
+    assert f"DVOL said {implied:.2f} %, realised were {realised:.2f} %: DVOL was {verdict}" in said
+
+
+_BIGGEST = """
+SELECT arg_max(expiry, open_interest)
+FROM (SELECT expiry, arg_max(call_oi + put_oi, ts) AS open_interest FROM smiles WHERE expiry <= ? GROUP BY expiry)
+"""
+
+_SKEW = """
+SELECT arg_min(rr25_30d, ts), arg_max(rr25_30d, ts)
+FROM surfaces
+WHERE ts >= $expiry - INTERVAL 7 DAYS AND ts < $expiry
+"""
+
+
+@pytest.mark.parametrize("page", ["options", "volatility"])
+def test_the_pages_of_the_skew_are_pages_of_ours(page: str):
+    (address,) = re.findall(
+        rf"`http://localhost:8501/{page}\?(\S+)`", recipe("The skew before the last big expiry, and who was right")
+    )
+
+    assert parse_qs(address)["currency"] == ["BTC"]
+    assert page in {each.name for each in PAGES}
 
 
 def test_excel_gets_flat_rows_from_its_query(url: str):
