@@ -1,6 +1,5 @@
 """Futures: what they cost to carry, now and over time."""
 
-import math
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from functools import partial
@@ -17,15 +16,14 @@ from pages.common.figures import carry_charts, charts
 from pages.common.figures.gap_marks import add_marks
 from pages.common.figures.hours import funding_squares
 from pages.common.live import show
-from pages.common.market import as_of, missing
-from pages.common.market.cards import aged, card, explained
+from pages.common.market import as_of, futures_cards, missing
+from pages.common.market.cards import explained
 from pages.common.market.currency import choose_currency, is_left_out, no_market, tell_if_left_out
-from pages.common.moments import SECOND, rounded_up
+from pages.common.moments import rounded_up
 from pages.common.reads.futures import (
     FUNDING_DAYS,
     MATURITY,
     BasisPast,
-    Before,
     FundingPast,
     FuturesAt,
     Priced,
@@ -39,7 +37,6 @@ from pages.common.reads.futures import (
 from pages.common.views import MOST_POINTS
 from pages.common.words import futures_text, tables, text
 from pages.common.words.clock import Clock
-from store.health.status import stale_after_s
 from store.instants import HOUR
 from store.kinds import FUTURES
 from store.market.checks import is_settling
@@ -96,18 +93,11 @@ def now(found: FuturesAt, at: datetime | None) -> None:
     tell_if_left_out(found.currency)
     if found.compared and found.compared.its is None:
         missing.not_compared(found.compared.standing, WHAT)
-    with st.grid(4, min_column_width=160):
-        with card("mark", futures_text.how_mark()):
-            mark(found, its, at)
-        with card("funding", futures_text.how_funding(found.week)):
-            rates(found, its)
-        with card("maturity", futures_text.how_maturity(its.snapshot, MATURITY)):
-            maturity(found, its)
-        with card("open-interest", futures_text.how_open_interest()):
-            open_interest(found, its)
+    futures_cards.draw(found, its, at)
     if is_settling(its.snapshot.ts):
         st.caption(f":material/info: {futures_text.SETTLING}")
     contracts(its)
+    spreads(its)
     term_structure(found, its, at)
 
 
@@ -128,69 +118,6 @@ def before_the_first(found: FuturesAt) -> str:
     return f"{words} The first snapshot comes in {text.duration(rounded_up(at, period) - at)}."
 
 
-def mark(found: FuturesAt, its: Priced, at: datetime | None) -> None:
-    """The perpetual's mark, its premium and the age of the snapshot."""
-    perpetual, carry = its.perpetual or (None, None)
-    price = perpetual and perpetual.mark_price
-    changed(
-        perpetual_name(found.currency),
-        futures_text.price(price),
-        futures_text.moved(price, perpetual_mark(found.compared)),
-        found.compared,
-    )
-    premium = futures_text.small(carry and carry.basis)
-    st.caption(
-        f"Premium {premium}, index {futures_text.price(its.index_price)}  \n"
-        f"{aged(its.snapshot.ts, stale_after_s(found.standing.period // SECOND), at)}"
-    )
-
-
-def perpetual_mark(before: Before | None) -> float | None:
-    both = before and before.its and before.its.perpetual
-    return both[0].mark_price if both else None
-
-
-def changed(label: str, value: str, change: str | None, before: Before | None) -> None:
-    """A number, with its change since the moment to compare with if both are known."""
-    ago = before and text.span(before.ago)
-    st.metric(
-        label,
-        value,
-        change,
-        delta_color="off",
-        delta_arrow="auto" if change and change[0] in "+-" else "off",
-        delta_description=None if change is None else f"in {ago}",
-    )
-
-
-def rates(found: FuturesAt, its: Priced) -> None:
-    """The funding of the last week, and the exchange's rates of this moment and of 8 hours."""
-    st.metric("Funding, 7 d, a year", futures_text.percent(found.week.annual))
-    perpetual, _ = its.perpetual or (None, None)
-    lines = [futures_text.hours_known(found.week)]
-    if perpetual is not None:
-        lines.append(f"Now {futures_text.rate_of_8h(perpetual.current_funding)}")
-        lines.append(f"Last 8 h {futures_text.rate_of_8h(perpetual.funding_8h)}")
-    st.caption("  \n".join(lines))
-
-
-def maturity(found: FuturesAt, its: Priced) -> None:
-    before = found.compared and found.compared.its
-    annual, then = its.maturity_basis, before.maturity_basis if before else None
-    changed(f"{BASIS_NAME}, a year", futures_text.percent(annual), futures_text.points(annual, then), found.compared)
-    around = futures_text.around(its.snapshot, MATURITY)
-    st.caption(f"Between {around[0]} and {around[1]}" if around else f"No futures around {text.span(MATURITY)}")
-
-
-def open_interest(found: FuturesAt, its: Priced) -> None:
-    before = found.compared and found.compared.its
-    known, then = its.open_interest, before.open_interest if before else []
-    total = math.fsum(known)
-    change = futures_text.moved(total, math.fsum(then)) if known and then else None
-    changed("Open interest, USD", futures_text.large(total) if known else futures_text.NONE, change, found.compared)
-    st.caption(f"{len(known)} of {text.count(len(its.snapshot.rows), 'contract')} known")
-
-
 def contracts(its: Priced) -> None:
     st.header("Contracts", anchor=False)
     st.dataframe(
@@ -209,6 +136,26 @@ def contracts(its: Priced) -> None:
         height="content",
     )
     explained("contracts", futures_text.how_contracts())
+
+
+def spreads(its: Priced) -> None:
+    """What each future costs above the one that expires before it."""
+    if not its.spreads:
+        return
+    st.header("Calendar spreads", anchor=False)
+    st.dataframe(
+        futures_text.spreads(its.spreads),
+        column_config={
+            "Near": st.column_config.TextColumn(pinned=True),
+            "Spread, USD": st.column_config.NumberColumn(format="%,.2f"),
+            "Annual": tables.PERCENT,
+            "Days between": st.column_config.NumberColumn(format="%.1f"),
+        },
+        hide_index=True,
+        placeholder=futures_text.NONE,
+        height="content",
+    )
+    explained("spreads", futures_text.how_spreads())
 
 
 def term_structure(found: FuturesAt, its: Priced, at: datetime | None) -> None:

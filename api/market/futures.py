@@ -15,7 +15,7 @@ from store.kinds import FUNDING, FUTURES
 from store.market.carry import funding_over
 from store.market.reads import explained
 from store.market.reads.funding import funding_hours
-from store.market.reads.futures import Basis, basis_over, carry_of, futures_at
+from store.market.reads.futures import Basis, basis_over, carry_of, futures_at, spreads_of
 from store.market.reads.snapshots import count_between
 
 from .asked import (
@@ -46,11 +46,23 @@ FutureRow = row_model(
 )
 
 
+class SpreadRow(BaseModel):
+    """What a future costs above the one that expires before it."""
+
+    near: str = Field(description="The name of the one that expires first.")
+    far: str = Field(description="The name of the one that expires next.")
+    spread: float | None = Field(description="The mark price of far less that of near, in USD.")
+    annual_spread: float | None = Field(
+        description="As a part of near's, simple, 0.01 is 1 % a year; null below one day between the expiries."
+    )
+
+
 class FuturesAt(AsOf):
     """The futures of a currency as of an instant, the perpetual first."""
 
     currency: str
     futures: list[FutureRow]  # type: ignore[valid-type]  # it is made of the columns
+    spreads: list[SpreadRow] = Field(description="Of each pair of neighbouring expiries, ascending.")
 
 
 class BasisRow(BaseModel):
@@ -95,7 +107,9 @@ class FundingOver(Over):
 def get_futures(
     request: Request, served: OfServer, *, currency: Currency, at: At = None, explain: Explain = False
 ) -> Response:
-    """The futures of a currency as they were known at an instant, with their basis; 404 names the nearest snapshots.
+    """The futures of a currency as they were known at an instant, with their basis, and the spreads between them.
+
+    404 names the nearest snapshots.
 
     Only a snapshot that is at most one period old answers.
     """
@@ -103,7 +117,9 @@ def get_futures(
         served, "currency", currency, FUTURES, at, lambda cursor, instant: futures_at(cursor, currency, instant)
     )
     rows = [each._asdict() | carry_of(each, found.ts, found.index_price)._asdict() for each in found.rows]
-    return answer(request, {"currency": currency, "futures": rows}, explained.CARRY, explain=explain, found=found)
+    spreads = [{name: getattr(each, name) for name in SpreadRow.model_fields} for each in spreads_of(found)]
+    body = {"currency": currency, "futures": rows, "spreads": spreads}
+    return answer(request, body, (*explained.CARRY, *explained.SPREADS), explain=explain, found=found)
 
 
 @router.get("/futures/basis", response_model=BasisOver)

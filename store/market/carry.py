@@ -52,6 +52,14 @@ def annual_basis(future_price: float, index_price: float, to_expiry: timedelta) 
     return basis(future_price, index_price) / (to_expiry / YEAR) if to_expiry >= LEAST_TO_EXPIRY else None
 
 
+def annual_spread(near_price: float, far_price: float, between: timedelta) -> float | None:
+    """(F2 / F1 - 1) by the years between two expiries, simple; None below one day between them.
+
+    It is what an inverse future earns above one that expires before it, from the one expiry to the other.
+    """
+    return basis(far_price, near_price) / (between / YEAR) if between >= LEAST_TO_EXPIRY else None
+
+
 def constant_maturity_basis(
     futures: Iterable[tuple[timedelta, float]], index_price: float, maturity: timedelta
 ) -> float | None:

@@ -4,6 +4,7 @@ import base64
 import math
 import re
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -138,7 +139,7 @@ def test_each_number_opens_to_its_formula_its_source_and_its_version(open_page, 
     sources = [each for each in opened.split("\n\n") if each.startswith("Source: ")]
     assert [re.findall(r"`(\w+)\.", each)[0] for each in sources] == [
         *("futures", "funding", "futures", "futures"),
-        *("futures", "futures", "futures", "funding", "funding"),
+        *("futures", "futures", "futures", "futures", "funding", "funding"),
     ]
     assert sum("Method version 1." in each for each in sources) == len(sources) - 1  # open interest is only a sum
     for formula in (
@@ -172,6 +173,21 @@ def test_the_table_of_contracts_is_that_of_pandas(open_page, database, minute):
     assert found["Annual basis"].isna().sum() in {1, 2}  # the perpetual, and what expires within a day
     assert page.dataframe[0].proto.placeholder == "–"
     assert format_of(page.dataframe[0], "Annual basis") == "%.2f %%"
+
+
+def test_the_table_of_calendar_spreads_is_that_of_pandas(open_page, database, minute):
+    (snapshot,) = record_futures(database, minute)
+
+    page = open_page("futures")
+
+    found = page.dataframe[1].value
+    listed = pd.DataFrame(sorted((row[1], row[0], row[2]) for row in snapshot.rows if row[1]))
+    between = pd.to_datetime(listed[0]).diff()[1:] / DAY
+    assert list(zip(found["Near"], found["Far"], strict=True)) == list(pairwise(listed[1]))
+    np.testing.assert_allclose(found["Spread, USD"], listed[2].diff()[1:], rtol=1e-9)
+    np.testing.assert_allclose(found["Days between"], between, rtol=1e-9)
+    np.testing.assert_allclose(found["Annual"], 100 * listed[2].pct_change()[1:] / (between / 365), rtol=1e-7)
+    assert format_of(page.dataframe[1], "Annual") == "%.2f %%"
 
 
 def test_what_is_not_known_is_empty_and_never_0(open_page, database, minute):

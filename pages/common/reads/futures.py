@@ -19,7 +19,7 @@ from store.market.carry import Funding, constant_maturity_basis, funding_over
 from store.market.checks import is_settling
 from store.market.instruments import Future, future_name
 from store.market.reads.funding import FundingHour, funding_hours
-from store.market.reads.futures import Basis, Carry, Quoted, basis_over, carry_of, futures_at
+from store.market.reads.futures import Basis, Carry, Quoted, Spread, basis_over, carry_of, futures_at, spreads_of
 from store.market.reads.recorded import currencies_of_futures, first_futures
 from store.market.reads.snapshots import EACH, SnapshotAt
 from store.models import Gap
@@ -55,11 +55,13 @@ class Priced:
         snapshot: as it was recorded.
         index_price: of the snapshot, in USD; None if it is unknown, as while `is_settling`.
         carries: what each of its rows costs to carry.
+        spreads: of each future over the one that expires before it.
     """
 
     snapshot: SnapshotAt[Quoted]
     index_price: float | None
     carries: tuple[Carry, ...]
+    spreads: tuple[Spread, ...]
 
     @property
     def perpetual(self) -> tuple[Quoted, Carry] | None:
@@ -267,7 +269,7 @@ def _priced(currency: str, ts: datetime | None) -> Priced | None:
     if found is None:
         return None
     index_price = None if is_settling(ts) else found.index_price
-    return Priced(found, index_price, tuple(carry_of(row, ts, index_price) for row in found.rows))
+    return Priced(found, index_price, tuple(carry_of(row, ts, index_price) for row in found.rows), spreads_of(found))
 
 
 def _week(cursor: Cursor, currency: str, at: datetime) -> Funding:

@@ -6,8 +6,8 @@ from typing import Any
 
 from store.instants import DAY
 from store.market.carry import FREE_PREMIUM, LEAST_TO_EXPIRY, Funding, annual_rate
-from store.market.reads.explained import CARRY, FUNDING, MATURITY, Formula
-from store.market.reads.futures import Carry, Quoted
+from store.market.reads.explained import CARRY, FUNDING, MATURITY, SPREADS, Formula
+from store.market.reads.futures import Carry, Quoted, Spread
 from store.market.reads.snapshots import SnapshotAt
 from store.models import Gap
 
@@ -25,6 +25,7 @@ SETTLING = (
 _PLAIN, _ANNUAL = CARRY
 (_MATURITY,) = MATURITY
 _SUM, _YEAR = FUNDING
+_SPREAD, _ANNUAL_SPREAD = SPREADS
 
 
 def price(usd: float | None) -> str:
@@ -101,6 +102,17 @@ def contracts(snapshot: SnapshotAt[Quoted], carries: Sequence[Carry]) -> dict[st
     }
 
 
+def spreads(found: Sequence[Spread]) -> dict[str, list[Any]]:
+    """A row for each pair of neighbouring expiries; rates in percent. What is unknown is None."""
+    return {
+        "Near": [each.near for each in found],
+        "Far": [each.far for each in found],
+        "Days between": [each.between / DAY for each in found],
+        "Spread, USD": [each.spread for each in found],
+        "Annual": [_percent(each.annual_spread) for each in found],
+    }
+
+
 def _percent(fraction: float | None) -> float | None:
     return None if fraction is None else 100 * fraction
 
@@ -168,6 +180,14 @@ def how_contracts() -> str:
         f"**Basis** = {_PLAIN.formula}. S is the index of the same reply.\n\n"
         f"**Annual basis** = {_ANNUAL.formula}. T is the time to expiry in years of 365 days. Below a day, 0.016 % "
         f"in 16 h would read as 9 % a year. The perpetual has no expiry.\n\n{_source(_ANNUAL)}"
+    )
+
+
+def how_spreads() -> str:
+    return (
+        f"**Spread** = {_SPREAD.formula}. The index has no part in it, so it is known from 07:30 to 08:00 UTC, too.\n\n"
+        f"**Annual** = {_ANNUAL_SPREAD.formula}. T1 and T2 are the years to their expiries.\n\n"
+        f"{_source(_ANNUAL_SPREAD)}"
     )
 
 

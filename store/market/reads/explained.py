@@ -172,6 +172,25 @@ CARRY = (
     ),
 )
 
+SPREADS = (
+    Formula(
+        "spread",
+        "F2 - F1, the mark prices of a future and of the one that expires before it",
+        ("futures.mark_price",),
+        "USD",
+        _OWN,
+        CARRY_METHOD,
+    ),
+    Formula(
+        "annual_spread",
+        "(F2 / F1 - 1) / (T2 - T1), simple; none below one day between the expiries",
+        ("futures.mark_price", "futures.expiry"),
+        "1 a year",
+        _OWN,
+        CARRY_METHOD,
+    ),
+)
+
 MATURITY = (
     Formula(
         "annual_basis",

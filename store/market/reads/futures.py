@@ -6,13 +6,14 @@ Only snapshots have a part: the rows of minutes and days, which heal a gap or co
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import NamedTuple
 
 from duckdb import DuckDBPyConnection
 
 from store.file.rows import execute
 from store.kinds import FUTURES
-from store.market.carry import annual_basis, basis, constant_maturity_basis
+from store.market.carry import annual_basis, annual_spread, basis, constant_maturity_basis
 from store.market.checks import SETTLED, SETTLES_FROM, is_settling
 from store.models import from_column, to_column
 
@@ -100,6 +101,23 @@ class Carry(NamedTuple):
     annual_basis: float | None
 
 
+class Spread(NamedTuple):
+    """What a future costs above the one that expires before it, both at their marks.
+
+    Attributes:
+        near, far: their names; `far` is the later one.
+        between: from the one expiry to the other.
+        spread: the mark of `far` less that of `near`, in USD; None if one of both is unknown.
+        annual_spread: a fraction of the mark of `near`, by the years between, simple; None below one day between.
+    """
+
+    near: str
+    far: str
+    between: timedelta
+    spread: float | None
+    annual_spread: float | None
+
+
 class Basis(NamedTuple):
     """The basis of a snapshot at a constant maturity.
 
@@ -134,6 +152,13 @@ def carry_of(future: Quoted, ts: datetime, index_price: float | None) -> Carry:
     return Carry(basis(future.mark_price, index_price), annual)
 
 
+def spreads_of(snapshot: SnapshotAt[Quoted]) -> tuple[Spread, ...]:
+    """The spread of each pair of neighbouring expiries, ascending. The perpetual has none, and what has expired."""
+    listed = [(row.expiry, row) for row in snapshot.rows if row.expiry is not None and row.expiry > snapshot.ts]
+    listed.sort(key=lambda each: each[0])
+    return tuple(_spread(near, far, later - sooner) for (sooner, near), (later, far) in pairwise(listed))
+
+
 def basis_over(
     cursor: DuckDBPyConnection,
     currency: str,
@@ -162,6 +187,14 @@ def basis_over(
         marks[ts].append((expiry - ts, mark_price))
     known = [(from_column(ts), index_price, marks[ts]) for ts, index_price in found]
     return [Basis(ts, index_price, _at_maturity(ts, its, index_price, maturity)) for ts, index_price, its in known]
+
+
+def _spread(near: Quoted, far: Quoted, between: timedelta) -> Spread:
+    names = near.instrument_name, far.instrument_name
+    if not near.mark_price or not far.mark_price:
+        return Spread(*names, between, None, None)
+    annual = annual_spread(near.mark_price, far.mark_price, between)
+    return Spread(*names, between, far.mark_price - near.mark_price, annual)
 
 
 def _at_maturity(

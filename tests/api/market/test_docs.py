@@ -94,7 +94,7 @@ BY_ROUTE = {
     "/api/options/smile": explained.SMILE,
     "/api/options/history": explained.SETTLEMENT,
     "/api/options/surfaces": explained.SURFACE,
-    "/api/futures": explained.CARRY,
+    "/api/futures": (*explained.CARRY, *explained.SPREADS),
     "/api/futures/basis": explained.MATURITY,
     "/api/funding": explained.FUNDING,
     "/api/volatility/at": explained.VOLATILITY,

@@ -46,7 +46,7 @@ def test_the_futures_at_an_instant_come_with_their_basis_and_say_of_which_snapsh
 
     reply = answered(futures(client, at=in_iso(START + 30 * SECOND)))
 
-    assert reply.keys() == {"at", "snapshot", "currency", "futures"}
+    assert reply.keys() == {"at", "snapshot", "currency", "futures", "spreads"}
     assert reply["at"] == "2026-11-01T12:00:30Z"
     assert reply["snapshot"] == {
         "feed": "futures/BTC",
@@ -67,6 +67,19 @@ def test_the_futures_at_an_instant_come_with_their_basis_and_say_of_which_snapsh
     pd.testing.assert_series_equal(frame["basis"], expected, check_names=False)
     annual = (expected / left_s * YEAR_S).where(left_s >= 86_400)
     pd.testing.assert_series_equal(frame["annual_basis"], annual, check_names=False)
+
+
+def test_the_spreads_of_neighbouring_expiries_are_those_of_pandas(client, database):
+    (snapshot,) = record_futures(database, 0)
+
+    found = pd.DataFrame(answered(futures(client))["spreads"])
+
+    listed = pd.DataFrame([row[:3] for row in snapshot.rows if row[1]], columns=["name", "expiry", "mark"])
+    listed = listed.sort_values("expiry", ignore_index=True)
+    expected = pd.DataFrame({"near": listed["name"].shift(), "far": listed["name"], "spread": listed["mark"].diff()})
+    between_s = pd.to_datetime(listed["expiry"]).diff().dt.total_seconds()
+    expected["annual_spread"] = (listed["mark"].pct_change() / between_s * YEAR_S).where(between_s >= 86_400)
+    pd.testing.assert_frame_equal(found, expected[1:].reset_index(drop=True))
 
 
 def test_an_absent_quote_stays_null(client, database):
@@ -281,7 +294,12 @@ def test_each_derived_number_is_explained_with_its_inputs_method_and_snapshot(cl
     replies = [answered(ask(client, explain="true")) for ask in (basis, paid)]
 
     assert at_once["explain"]["snapshot"] == at_once["snapshot"]
-    assert [each["number"] for each in at_once["explain"]["numbers"]] == ["basis", "annual_basis"]
+    assert [each["number"] for each in at_once["explain"]["numbers"]] == [
+        "basis",
+        "annual_basis",
+        "spread",
+        "annual_spread",
+    ]
     for reply in (at_once, *replies):
         for number in reply["explain"]["numbers"]:
             assert number.keys() == {"number", "formula", "inputs", "unit", "source", "method"}

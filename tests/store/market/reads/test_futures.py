@@ -21,7 +21,7 @@ from store.ledger import arrivals
 from store.market.carry import funding_over
 from store.market.entries import EntriesOf
 from store.market.reads.funding import FundingHour, funding_hours
-from store.market.reads.futures import Carry, Quoted, basis_over, carry_of, futures_at
+from store.market.reads.futures import Carry, Quoted, Spread, basis_over, carry_of, futures_at, spreads_of
 from store.market.reads.snapshots import EACH, SnapshotAt, count_between
 from store.models import Exchange, Snapshot
 from tests.conftest import START
@@ -235,3 +235,33 @@ def test_what_is_recorded_later_changes_no_answer(simulated: Database, known: se
 
     with simulated.read() as cursor:
         assert [each(cursor, instant) for each in READS] == before
+
+
+def quoted(name: str, expiry: datetime | None, mark_price: float | None) -> Quoted:
+    return Quoted(name, expiry, mark_price, *[None] * 8)
+
+
+def spreads(*rows: Quoted) -> tuple[Spread, ...]:
+    return spreads_of(SnapshotAt(START, START, "live", len(rows), 100.0, 0, "futures/BTC", START, START, rows))
+
+
+def test_a_spread_is_between_neighbouring_expiries_in_whatever_order_they_come():
+    far, near = quoted("far", START + 30 * DAY, 103.0), quoted("near", START + 10 * DAY, 102.0)
+
+    (found,) = spreads(far, quoted("perpetual", None, 99.0), quoted("expired", START, 98.0), near)
+
+    assert found[:4] == ("near", "far", 20 * DAY, 1.0)
+    assert found.annual_spread == pytest.approx(1 / 102 * 365 / 20)
+
+
+@pytest.mark.parametrize("mark_price", [None, 0.0])
+def test_a_spread_without_a_mark_is_not_known(mark_price):
+    near, far = quoted("near", START + DAY, mark_price), quoted("far", START + 8 * DAY, 103.0)
+
+    assert spreads(near, far) == (Spread("near", "far", 7 * DAY, None, None),)
+
+
+def test_below_a_day_between_expiries_a_spread_has_no_rate():
+    near, far = quoted("near", START + DAY, 100.0), quoted("far", START + DAY + 23 * HOUR, 101.0)
+
+    assert spreads(near, far) == (Spread("near", "far", 23 * HOUR, 1.0, None),)
