@@ -18,7 +18,7 @@ from pages.common.figures.alert_marks import add_alerts
 from pages.common.live import show
 from pages.common.reads import alerts as reads
 from pages.common.reads.history import History, read_history
-from pages.common.reads.recorded import known_indexes, offered
+from pages.common.reads.recorded import known_indexes, offered, offered_feeds
 from pages.common.views import View
 from pages.common.words import alert_text, text
 from pages.common.words.clock import Clock
@@ -36,15 +36,16 @@ CHART_HEIGHT = 320
 
 
 def toolbar() -> tuple[str, list[str]]:
-    """Draw the choice of the index, and return the chosen one and all of them."""
+    """Draw the choice of an index or a feed, and return the chosen one and all indexes."""
     known = offered(known_indexes)
-    return one_index(known), known
+    return one_index(known, offered_feeds(reads.watched_feeds)), known
 
 
 def shown(name: str, known: list[str]) -> None:
     at = moments.these_ten_seconds()
     part("Rules", lambda: reads.read_alerts(at), partial(rules, name=name), height=CHART_HEIGHT)
-    prices(known[0] if name == ALL else name)
+    if name in {ALL, *known}:
+        prices(known[0] if name == ALL else name)
     events(name)
 
 
@@ -60,7 +61,7 @@ def rules(alerts: reads.Alerts, name: str) -> None:
     if not alerts.rules:
         no_rules()
         return
-    concerned = [rule for rule in alerts.rules if name == ALL or not rule.rule.indexes or name in rule.rule.indexes]
+    concerned = [rule for rule in alerts.rules if name == ALL or rule.rule.watched([name])]
     if sum(len(rule.stands) for rule in concerned) > MOST_STANDS:
         table(concerned, name)
     else:
@@ -95,7 +96,7 @@ def card(rule_stand: RuleStand, name: str) -> str:
     lines = [f"**{text.escaped(rule_stand.rule.name)}** {alert_text.badge(rule_stand.rule.severity)}"]
     for condition, stands in alert_text.conditions(rule_stand).items():
         lines.append(text.escaped(condition))
-        lines += [alert_text.stand(each, zone) for each in stands if name in {ALL, each.index_name}]
+        lines += [alert_text.stand(each, zone) for each in stands if name in {ALL, each.feed}]
     terms = [alert_text.last_fired(rule_stand, zone), alert_text.terms(rule_stand.rule)]
     return "  \n".join([*lines, f":small[{text.escaped(', '.join(filter(None, terms)))}]"])
 
@@ -107,7 +108,16 @@ def table(rules: Sequence[RuleStand], name: str) -> None:
     if not rows:
         empty(f"No rule watches {text.pair(name)}: it is not recorded now.", ":material/notifications_off:")
         return
-    columns = ("Rule", "Severity", "Condition", "Index", "State", "Now", "Distance", f"Last fired, {zone.key}")
+    columns = (
+        "Rule",
+        "Severity",
+        "Condition",
+        "Index or market",
+        "State",
+        "Now",
+        "Distance",
+        f"Last fired, {zone.key}",
+    )
     st.dataframe(dict(zip(columns, zip(*rows, strict=True), strict=True)), hide_index=True, height=400)
 
 
@@ -125,9 +135,9 @@ def table_rows(rule_stand: RuleStand, name: str) -> Iterator[tuple[str, ...]]:
                 text.stamp(rule_stand.fired_at, zone) if rule_stand.fired_at else "",
             )
         for each in stands:
-            if name in {ALL, each.index_name}:
+            if name in {ALL, each.feed}:
                 fired = text.stamp(each.fired_at, zone) if each.fired_at else ""
-                yield (*about, text.pair(each.index_name), each.state, each.progress, each.distance, fired)
+                yield (*about, each.about, each.state, each.progress, each.distance, fired)
 
 
 def prices(index_name: str) -> None:

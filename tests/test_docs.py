@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from poller.commands.main import main
 from settings import PREFIX, ROOT, VERSION, Settings
+from store.alerts.rules.bounded import Bounded
 from store.alerts.rules.condition import Condition
 from store.alerts.rules.kinds import KINDS
 from store.alerts.rules.rules import Rule
@@ -185,19 +186,21 @@ def written(value: object) -> str:
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_page_on_alerts_lists_each_field_of_a_kind(kind):
     model = KINDS[kind]
-    shared = Condition if issubclass(model, Condition) else Rule
-    own = {"hysteresis", "indexes" if kind == "level" else "hysteresis"} | set(model.model_fields) - set(
-        shared.model_fields
-    )
+    shared: type[Rule] = Condition if issubclass(model, Condition) else Rule
+    shared = Bounded if issubclass(model, Bounded) else shared
+    common = fields(shared, set(shared.model_fields) - {"hysteresis"})
+    own = [row for row in fields(model, set(model.model_fields) - {"kind"}) if row not in common]
 
-    assert sorted(table(ALERTS, f"### {kind}\n")) == sorted(fields(model, own - {"kind"}))
+    assert sorted(table(ALERTS, f"### {kind}\n")) == sorted(own)
 
 
 def test_the_page_on_alerts_lists_what_all_rules_share():
-    rows = fields(Rule, Rule.model_fields)
     common = fields(Condition, set(Condition.model_fields) - set(Rule.model_fields))
 
-    assert table(ALERTS, "## Rules") == [["indexes", "all", row[2]] if row[0] == "indexes" else row for row in rows]
+    assert table(ALERTS, "## Rules") == fields(Rule, Rule.model_fields)
     assert table(ALERTS, "All kinds but `gap`") == [
         ["hysteresis", "by kind", row[2]] if row[0] == "hysteresis" else row for row in common
     ]
+    assert table(ALERTS, "## Numbers of a market") == fields(
+        Bounded, set(Bounded.model_fields) - set(Condition.model_fields)
+    )

@@ -16,6 +16,7 @@ from pydantic import SecretStr
 
 from poller.alerts.judging import addresses, file_of, read_rules
 from poller.alerts.notify import Message, NotifyError, Target
+from poller.feeds.chosen import feeds_of, periods_s
 from poller.network.http_client import check_environment
 from settings import PREFIX, SettingsError
 from store.alerts.events import Event
@@ -25,7 +26,7 @@ from store.file.clock import exchange_now
 from store.instants import in_iso
 from store.models import utc_now
 
-from .parts import database_of, known_indexes, load, one_line, progress_bar
+from .parts import database_of, known_feeds, load, one_line, progress_bar
 from .types import INSTANT, PATH
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def alerts() -> None:
 def test() -> None:
     """Send one message to each address of alerts; exit 1 if one fails."""
     settings = load()
-    targets = addresses(settings, read_rules(settings))
+    targets = addresses(settings, read_rules(settings, periods_s(feeds_of(settings))))
     if not targets:
         raise SettingsError(f"no address gets alerts: set {PREFIX}NOTIFY_URLS, or notify in a rule")
     check_environment(settings, tells=True)
@@ -84,7 +85,7 @@ def replay(start: datetime | None, end: datetime | None, path: Path | None, *, a
     start = start or end - _REPLAYED
     if start >= end:
         raise click.UsageError(f"--from {in_iso(start)}: must be before the end, {in_iso(end)}")
-    names = known_indexes(database, settings)
+    names = known_feeds(database, settings)
     rules = load_rules(path or file_of(settings), names)
     with progress_bar("replaying") as tell:
         found = replayed(database, rules, names, start, end, now, tell)

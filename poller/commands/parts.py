@@ -10,8 +10,10 @@ from typing import Any
 import click
 
 import settings as all_settings
+from poller.feeds.chosen import feeds_of, periods_s
 from poller.logs import configure_logging
 from settings import Settings, TickwellError
+from store.export.selection import other_feeds
 from store.file.database import Database
 from store.prices.indexes import index_names
 
@@ -46,6 +48,13 @@ def database_of(settings: Settings) -> Database:
 def known_indexes(database: Database, settings: Settings) -> list[str]:
     with database.read() as cursor:
         return index_names(cursor, settings.indexes)
+
+
+def known_feeds(database: Database, settings: Settings) -> list[str]:
+    """The indexes, then the other feeds that are configured or have rows."""
+    with database.read() as cursor:
+        known = [*index_names(cursor, settings.indexes), *periods_s(feeds_of(settings)), *other_feeds(cursor)]
+    return list(dict.fromkeys(known))
 
 
 @contextlib.contextmanager

@@ -1,5 +1,6 @@
 """The feeds that the settings ask for. Only this module turns settings into feeds."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 
 from settings import Settings
@@ -17,6 +18,13 @@ from .options import option_feeds
 def feeds_of(settings: Settings) -> tuple[Feed | LogFeed, ...]:
     """The feeds of a recorder. Feeds of one period and offset are asked in this order."""
     return (*indexes_of(settings), *_markets_of(settings))
+
+
+def periods_s(feeds: Iterable[Feed | LogFeed]) -> dict[str, int]:
+    """Each feed by its name, with the seconds between two of its slots or entries."""
+    return {
+        feed.name: feed.period_s if isinstance(feed, LogFeed) else int(feed.period.total_seconds()) for feed in feeds
+    }
 
 
 def indexes_of(settings: Settings) -> tuple[Feed, ...]:

@@ -1,13 +1,11 @@
 """One transaction makes records durable: all of them, or none."""
 
-import contextlib
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from poller.alerts.judging import Alerts, UnjudgedError
+from poller.alerts.judging import Alerts, Judging, UnjudgedError, nobody
 from poller.feeds.feed import Feed, Observation
 from store.file.database import Cursor, Database
 from store.file.exchange import admit, refuse_another
@@ -17,7 +15,7 @@ from store.health.vitals import Vitals
 from store.kinds import FUTURES, OPTIONS, TICKS, Kind, kind_of
 from store.ledger import arrivals, runs
 from store.market import chains, trades
-from store.models import Exchange, Miss, Run, Tick
+from store.models import Exchange, Miss, Run
 from store.prices import ticks
 
 Queued = Run | tuple[datetime, Observation] | Miss | Vitals
@@ -39,8 +37,6 @@ class Move(NamedTuple):
     by: timedelta
     shifts: Sequence[Shift]
 
-
-Judge = Callable[[Cursor], None]
 
 _APPENDS: Mapping[Kind | None, Callable[..., object]] = {
     TICKS: ticks.append,
@@ -89,7 +85,7 @@ class Storing:
         try:
             self._store(records, moves, wait_s, stored, self._judging(records, wait_s))
         except UnjudgedError:
-            self._store(records, moves, wait_s, stored, _nobody())
+            self._store(records, moves, wait_s, stored, nobody())
 
     def _store(
         self,
@@ -97,7 +93,7 @@ class Storing:
         moves: Sequence[Move],
         wait_s: float,
         stored: Callable[[], None],
-        judging: AbstractContextManager[Judge],
+        judging: Judging,
     ) -> None:
         exchange = self._exchange()
         has_prices = any(isinstance(each, tuple) for each in records)
@@ -137,16 +133,10 @@ class Storing:
             found[append].append(observation)
         return found
 
-    def _judging(self, records: Sequence[Queued], wait_s: float) -> AbstractContextManager[Judge]:
+    def _judging(self, records: Sequence[Queued], wait_s: float) -> Judging:
         """A context for one write; its function lets alerts judge the records in the same transaction."""
         observed = [each for each in records if isinstance(each, tuple)]
-        prices = [(slot, each) for slot, each in observed if isinstance(each, Tick)]
         misses = [each for each in records if isinstance(each, Miss)]
-        if self._alerts is None or not (prices or misses):
-            return _nobody()
-        return self._alerts.judging(prices, misses, wait_s)
-
-
-def _nobody() -> AbstractContextManager[Judge]:
-    """A context whose function judges nothing."""
-    return contextlib.nullcontext(lambda _: None)
+        if self._alerts is None or not (observed or misses):
+            return nobody()
+        return self._alerts.judging(observed, misses, wait_s)

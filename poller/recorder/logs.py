@@ -9,6 +9,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
 
+from poller.alerts.judging import Judging, UnjudgedError, nobody
 from poller.exchange.client import DeribitClient
 from poller.exchange.errors import ExchangeError
 from poller.feeds.log import LogFeed
@@ -48,6 +49,7 @@ class Logs:
         spacing_s: the seconds between two pages.
         tell: called with a log, its days that are done and all its days, while it takes more than one page.
         told: called with a log when it does no more.
+        judging: lends a function that judges the new entries of a log, as `Alerts.judging_entries` does.
     """
 
     def __init__(
@@ -61,10 +63,12 @@ class Logs:
         spacing_s: float,
         tell: Callable[[str, int, int], None],
         told: Callable[[str], None],
+        judging: Callable[[str, float], Judging] = lambda *_: nobody(),
     ) -> None:
         self._client, self._database, self._clock = client, database, clock
         self._quiet, self._store_wait_s = quiet, store_wait_s
         self._spacing_s, self._tell_progress, self._tell_end = spacing_s, tell, told
+        self._judging = judging
         self._pacing = asyncio.Lock()
         self._long: set[str] = set()
         self._told: dict[str, str] = {}
@@ -159,7 +163,23 @@ class Logs:
         self, feed: LogFeed, rows: Sequence[tuple[Any, ...]], noted_to: datetime | None, complete_to: datetime
     ) -> bool:
         """Store entries; return False if an undo of an import removed entries since `noted_to` was noted or read."""
-        with self._database.write(self._store_wait_s) as cursor:
+        try:
+            undone = self._write(feed, rows, noted_to, complete_to, self._judging(feed.name, self._store_wait_s))
+        except UnjudgedError:
+            undone = self._write(feed, rows, noted_to, complete_to, nobody())
+        with contextlib.suppress(StoreError):  # a page is long, and each opening of the file would read it again
+            self._database.checkpoint_when_due(self._store_wait_s)
+        return not undone
+
+    def _write(
+        self,
+        feed: LogFeed,
+        rows: Sequence[tuple[Any, ...]],
+        noted_to: datetime | None,
+        complete_to: datetime,
+        judging: Judging,
+    ) -> bool:
+        with judging as judge, self._database.write(self._store_wait_s) as cursor:
             admit(cursor, self._client.exchange, self._clock())
             feed.append(cursor, rows)
             known = logs(cursor).get(feed.name)
@@ -167,9 +187,8 @@ class Logs:
                 log.info("%s asks again for entries that an undo removed", feed.name)
             else:
                 note(cursor, Log(feed.name, complete_to, period_s=feed.period_s))
-        with contextlib.suppress(StoreError):  # a page is long, and each opening of the file would read it again
-            self._database.checkpoint_when_due(self._store_wait_s)
-        return not undone
+            judge(cursor)
+        return undone
 
     def _note(self, known: Log) -> None:
         with self._database.write(self._store_wait_s) as cursor:

@@ -17,7 +17,7 @@ from poller.exchange.budget import Budget
 from poller.exchange.client import DeribitClient
 from poller.exchange.clock import ExchangeClock
 from poller.exchange.retries import count_retries
-from poller.feeds.chosen import feeds_of
+from poller.feeds.chosen import feeds_of, periods_s
 from poller.feeds.feed import Feed, requests_a_second
 from poller.feeds.log import LogFeed
 from poller.journal.journal import Journal
@@ -73,7 +73,7 @@ class Recorder:
         self._clock = ExchangeClock(clock, looks_over_s=limits.doubt_s)
         self._lock = RecorderLock(database.path)
         self._delivery = Delivery(database, lambda: self._alerts.addresses, clock=self._clock)
-        self._alerts = Alerts(settings, database, clock=self._clock, wake=self._delivery.wake)
+        self._alerts = Alerts(settings, database, periods_s(asked), clock=self._clock, wake=self._delivery.wake)
         check_environment(settings, tells=bool(self._alerts.addresses))
         self._journal = Journal(
             database, self._clock, self._alerts, lambda: self._client.exchange, feeds=self._feeds, limits=limits.journal
@@ -192,6 +192,7 @@ class Recorder:
             self._clock,
             self._client,
             self._journal,
+            self._alerts,
             self._limits,
         )
 

@@ -11,6 +11,7 @@ from functools import partial
 
 import schedule
 
+from poller.alerts.judging import Alerts
 from poller.demo.past import make_past
 from poller.exchange.client import DeribitClient
 from poller.exchange.clock import ExchangeClock
@@ -64,6 +65,7 @@ class Parts:
     clock: ExchangeClock
     client: DeribitClient
     journal: Journal
+    alerts: Alerts
     limits: Limits
 
 
@@ -80,7 +82,7 @@ class Recording:
         self._settings, self._database, self._limits = parts.settings, parts.database, parts.limits
         self._lock, self._board, self._journal = parts.lock, parts.board, parts.journal
         self._clock, self._client, self._end = parts.clock, parts.client, end
-        self._feeds, self._logs = parts.feeds, parts.logs
+        self._feeds, self._logs, self._alerts = parts.feeds, parts.logs, parts.alerts
         self._retries = retries_within_budget(self._feeds)
         self._spacing_s = spacing_s(requests_a_second([*self._feeds, *self._logs]))
         self._cadences = cadences_of(self._feeds, self._journal)
@@ -139,6 +141,7 @@ class Recording:
                 spacing_s=self._spacing_s,
                 tell=self._board.loading_log,
                 told=self._board.loaded_log,
+                judging=self._alerts.judging_entries,
             )
             for log_feed in self._logs:
                 group.create_task(self._keep_log(keeper, log_feed))

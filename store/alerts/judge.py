@@ -1,38 +1,40 @@
-"""Judging: each tick and slot against each condition, in memory, and the events that result."""
+"""Judging: each tick, slot and value against each condition, in memory, and the events that result."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from store.alerts.rules.bounded import OfMarket, Series
 from store.alerts.rules.condition import Condition, Reading, Way
 from store.alerts.rules.kinds import AnyRule
 from store.alerts.rules.record_kinds import GapClosed
 from store.alerts.rules.rules import Rule
 from store.alerts.rules.tape import Tape
-from store.models import Exchange, Gap, Tick
-from store.words import pair
+from store.instants import EVER
+from store.models import Exchange, Gap, Snapshot, Tick
 
 from .events import Event, Kind, Standing
 
 Standings = Mapping[tuple[str, str, str], Standing]
-"""The last state of each condition, by rule, condition and index."""
+"""The last state of each condition, by rule, condition and feed."""
 
 _NO_NUMBERS = (math.nan, math.nan, math.nan)
 
 
 class Watch:
-    """One condition of a rule on one index: its state, and when that changes.
+    """One condition of a rule on one feed: its state, and when that changes.
 
     Args:
         rule: the rule of the condition.
         way: the direction that the condition looks in.
-        index_name: of which index.
+        feed: of which index, or of which feed of a market.
         standing: its last state; None before its first event.
     """
 
-    def __init__(self, rule: Condition, way: Way, index_name: str, standing: Standing | None = None) -> None:
-        self.rule, self.way, self.index_name = rule, way, index_name
+    def __init__(self, rule: Condition, way: Way, feed: str, standing: Standing | None = None) -> None:
+        self.rule, self.way, self.feed = rule, way, feed
+        self.series = rule.series(feed) if isinstance(rule, OfMarket) else None
         self.condition = rule.words(way)
         self.reading: Reading | None = None
         self.fired_at = standing.fired_at if standing else None
@@ -84,7 +86,7 @@ class EventMaker:
         self,
         rule: Rule,
         condition: str,
-        index_name: str,
+        feed: str,
         event: Kind,
         at: datetime,
         now: datetime,
@@ -93,12 +95,12 @@ class EventMaker:
         *,
         sends: bool = True,
     ) -> Event:
-        """An event of a rule for one index, or for all without a name; `numbers` are price, value and threshold."""
-        text = f"{pair(index_name)} {said}" if index_name else said
+        """An event of a rule for one feed, or for all without a name; `numbers` are price, value and threshold."""
+        text = f"{rule.about(feed)} {said}" if feed else said
         return Event(
             rule.name,
             condition,
-            index_name,
+            feed,
             event,
             rule.severity,
             at,
@@ -119,17 +121,22 @@ class EventMaker:
         else:
             became = "over" if was_on else "ready"
             said, sends = f"{watch.condition}: {became}, {rule.progress(reading)}", rule.recovery and was_on
-        return self.event(rule, watch.condition, watch.index_name, event, at, now, said, numbers, sends=sends)
+        return self.event(rule, watch.condition, watch.feed, event, at, now, said, numbers, sends=sends)
 
 
 class Judge:
-    """Judges ticks and slots in their order.
+    """Judges ticks, slots and values of a market in their order.
 
     Args:
         rules: of the file.
-        tapes: of the recorded indexes, by name.
+        tapes: of the recorded feeds, by name.
         standings: the last states of the conditions.
         maker: makes the events.
+
+    Attributes:
+        series: a tape for each number of a market that a rule watches.
+        taken_to: the time of the newest stored row of each of these numbers that the judge knows of.
+        since: earlier entries of logs cause no events: the rules were not in force then.
     """
 
     def __init__(
@@ -140,24 +147,50 @@ class Judge:
             Watch(rule, way, name, standings.get((rule.name, rule.words(way), name)))
             for rule in rules
             if isinstance(rule, Condition)
-            for name in rule.indexes or tapes
+            for name in rule.watched(tapes)
             for way in rule.ways
         ]
         self.gap_rules = [rule for rule in rules if isinstance(rule, GapClosed)]
-        self.by_tick, self.by_slot = self._watches_by_index(by_tick=True), self._watches_by_index(by_tick=False)
+        self.by_tick, self.by_slot = self._watches_by_feed(by_tick=True), self._watches_by_feed(by_tick=False)
+        self.by_series: dict[Series, list[Watch]] = {}
+        for watch in self.watches:
+            if watch.series is not None:
+                self.by_series.setdefault(watch.series, []).append(watch)
+        self.series = {each: Tape(0, _looks_back(its)) for each, its in self.by_series.items()}
+        self.taken_to = dict.fromkeys(self.series, EVER)
+        self.since = EVER
         self.maker = maker
 
-    def heard(self, slot: datetime, tick: Tick, now: datetime) -> Iterator[Event]:
-        """The events that the tick of a slot causes. A tick that is not newer than the last one is not judged."""
-        tape = self.tapes[tick.index_name]
-        if tick.ts > tape.ts:
-            tape.hear(tick.ts, tick.price)
-            yield from self._changes(self.by_tick[tick.index_name], tape, tick.ts, now)
-        yield from self._served(slot, tick.index_name, now, heard=True)
+    def heard(self, slot: datetime, observed: Tick | Snapshot, now: datetime) -> Iterator[Event]:
+        """The events that the tick or the snapshot of a slot causes, but for those of its values.
 
-    def missed(self, slot: datetime, index_name: str, now: datetime) -> Iterator[Event]:
-        """The events that a slot without a tick causes."""
-        yield from self._served(slot, index_name, now, heard=False)
+        A tick or a snapshot that is not newer than the last one is not judged.
+        """
+        tape = self.tapes[observed.feed]
+        if observed.ts > tape.ts:
+            if isinstance(observed, Tick):
+                tape.hear(observed.ts, observed.price)
+            else:
+                tape.ts = observed.ts
+            yield from self._changes(self.by_tick[observed.feed], tape, observed.ts, now)
+        yield from self._served(slot, observed.feed, now, heard=True)
+
+    def missed(self, slot: datetime, feed: str, now: datetime) -> Iterator[Event]:
+        """The events that a slot without a tick or a snapshot causes."""
+        yield from self._served(slot, feed, now, heard=False)
+
+    def valued(self, series: Series, values: Iterable[tuple[datetime, float]], now: datetime) -> Iterator[Event]:
+        """The events that the new values of a number cause. They ascend, and are later than all before."""
+        tape = self.series[series]
+        for at, value in values:
+            tape.take(at, value)
+            self.taken_to[series] = at
+            if at >= self.since:
+                yield from self._changes(self.by_series[series], tape, at, now)
+
+    def series_of(self, feed: str) -> list[Series]:
+        """The numbers that a feed brings and that a rule watches."""
+        return [each for each in self.series if each.feed == feed]
 
     def closed(self, gap: Gap, at: datetime, now: datetime) -> Iterator[Event]:
         """The events that a healed or unfillable gap causes, at a time."""
@@ -165,15 +198,19 @@ class Judge:
             if rule.concerns(gap):
                 yield self.maker.event(rule, rule.words(), gap.feed, "fired", at, now, rule.event_text(gap))
 
-    def _watches_by_index(self, *, by_tick: bool) -> dict[str, list[Watch]]:
-        these = [watch for watch in self.watches if watch.rule.by_tick == by_tick]
-        return {name: [watch for watch in these if watch.index_name == name] for name in self.tapes}
+    def tape(self, watch: Watch) -> Tape:
+        """What a condition is read from."""
+        return self.tapes[watch.feed] if watch.series is None else self.series[watch.series]
 
-    def _served(self, slot: datetime, index_name: str, now: datetime, *, heard: bool) -> Iterator[Event]:
-        tape = self.tapes[index_name]
+    def _watches_by_feed(self, *, by_tick: bool) -> dict[str, list[Watch]]:
+        these = [watch for watch in self.watches if watch.series is None and watch.rule.by_tick == by_tick]
+        return {name: [watch for watch in these if watch.feed == name] for name in self.tapes}
+
+    def _served(self, slot: datetime, feed: str, now: datetime, *, heard: bool) -> Iterator[Event]:
+        tape = self.tapes[feed]
         if slot > tape.slot:
             tape.serve(slot, heard=heard)
-            yield from self._changes(self.by_slot[index_name], tape, slot, now)
+            yield from self._changes(self.by_slot[feed], tape, slot, now)
 
     def _changes(self, watches: Sequence[Watch], tape: Tape, at: datetime, now: datetime) -> Iterator[Event]:
         for watch in watches:
@@ -182,3 +219,7 @@ class Judge:
             if change is not None:
                 event, reading = change
                 yield self.maker.change(watch, tape, event, reading, at, now, was_on=was == "fired")
+
+
+def _looks_back(watches: Iterable[Watch]) -> timedelta:
+    return max(watch.rule.looks_back for watch in watches)

@@ -1,7 +1,7 @@
 """How the rules in force stand: what a recorder would read now, and how far each condition is from firing."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -11,6 +11,7 @@ from duckdb import DuckDBPyConnection
 from store.alerts.rules.condition import Reading, clear_of
 from store.alerts.rules.kinds import AnyRule
 from store.alerts.rules.tape import Tape
+from store.instants import EVER
 from store.prices import candles
 from store.words import price
 
@@ -25,11 +26,12 @@ is "unknown" while too little is recorded."""
 
 @dataclass(frozen=True, slots=True)
 class Stand:
-    """How a condition stands on an index.
+    """How a condition stands on a feed.
 
     Attributes:
         condition: in words.
-        index_name: of which index.
+        feed: of which index, or of which feed of a market.
+        about: the feed as messages name it.
         state: decides what happens when the condition holds next.
         progress, distance: such as "1.2 % of 3 %" and "1.8 % to go"; empty where too little is recorded. The distance
             of a waiting level says which price makes it ready.
@@ -38,7 +40,8 @@ class Stand:
     """
 
     condition: str
-    index_name: str
+    feed: str
+    about: str
     state: State
     progress: str
     distance: str
@@ -48,7 +51,7 @@ class Stand:
 
 @dataclass(frozen=True, slots=True)
 class RuleStand:
-    """How a rule stands on each of its conditions and indexes, and when it last fired. A rule of gaps has no stands."""
+    """How a rule stands on each of its conditions and feeds, and when it last fired. A rule of gaps has no stands."""
 
     rule: AnyRule
     stands: tuple[Stand, ...]
@@ -56,24 +59,21 @@ class RuleStand:
 
 
 def outlook(
-    cursor: DuckDBPyConnection, rules: Sequence[AnyRule], index_names: Sequence[str], poll_seconds: int, now: datetime
+    cursor: DuckDBPyConnection, rules: Sequence[AnyRule], feeds: Mapping[str, int], now: datetime
 ) -> list[RuleStand]:
     """How each rule stands, by the record up to now.
 
     Args:
         cursor: of a read lease.
         rules: in force.
-        index_names: the recorded indexes.
-        poll_seconds: between two slots.
+        feeds: the recorded feeds, each with the seconds between two of its slots or entries.
         now: the current time.
     """
-    slot = candles.floor(now, timedelta(seconds=poll_seconds))
-    judge = recall(cursor, rules, index_names, poll_seconds, slot, {})
-    for tape in judge.tapes.values():
-        tape.slot = max(tape.slot, tape.heard)  # the tick of this slot may be stored already
+    slot = candles.floor(now, timedelta(seconds=min(feeds.values(), default=1)))
+    judge = recall(cursor, rules, feeds, slot, {})
     stands: dict[str, list[Stand]] = {}
     for watch in judge.watches:
-        stands.setdefault(watch.rule.name, []).append(_stand(watch, judge.tapes[watch.index_name], now))
+        stands.setdefault(watch.rule.name, []).append(_stand(watch, judge.tape(watch), now))
     fired: dict[str, list[datetime]] = {}
     for (rule_name, _, _), standing in events.standings(cursor).items():
         fired.setdefault(rule_name, []).extend([standing.fired_at] if standing.fired_at else [])
@@ -83,11 +83,13 @@ def outlook(
 
 
 def _stand(watch: Watch, tape: Tape, now: datetime) -> Stand:
-    reading = None if math.isnan(tape.price) else watch.rule.read(tape, watch.way)
+    known = not math.isnan(tape.price) if watch.rule.by_tick else tape.heard is not EVER
+    reading = watch.rule.read(tape, watch.way) if known else None
     state = _state(watch, reading, now)
     return Stand(
         watch.condition,
-        watch.index_name,
+        watch.feed,
+        watch.rule.about(watch.feed),
         state,
         watch.rule.progress(reading) if reading else "",
         _distance(watch, reading, state) if reading else "",

@@ -16,12 +16,15 @@ from store.alerts.rules.price_kinds import Volatility
 from store.alerts.rules.tape import Tape, minute_of
 from store.file.exchange import exchange_of
 from store.instants import EPOCH, HOUR
+from store.kinds import TICKS, kind_of
+from store.ledger.due import heard_at
 from store.ledger.missing import missing
 from store.models import Tick, from_column, to_column
 from store.prices import candles, ticks
 
 from . import events
 from .judge import EventMaker, Judge
+from .series import MICROSECOND, newest, values
 
 # A candle that includes an average may show a low that no observed tick had, so it must not rule out earlier minutes.
 _RECORDS = """
@@ -72,6 +75,14 @@ GROUP BY minute
 ORDER BY minute
 """
 
+_NEWEST_SNAPSHOT = """
+SELECT ts, coalesce(received_at, ts)
+FROM snapshots
+WHERE feed = $feed
+ORDER BY ts DESC
+LIMIT 1
+"""
+
 _FIRST_HOUR = """
 SELECT min(open_time)
 FROM candles_1h
@@ -93,46 +104,66 @@ LIMIT 1
 def recall(
     cursor: DuckDBPyConnection,
     rules: Sequence[AnyRule],
-    index_names: Sequence[str],
-    poll_seconds: int,
+    feeds: Mapping[str, int],
     slot: datetime,
     targets: Mapping[str, tuple[str, ...]],
 ) -> Judge:
-    """A judge of the next slots.
+    """A judge of the slots from `slot` on, and of the values that are not stored yet.
 
     Args:
         cursor: of a read lease.
         rules: of the file.
-        index_names: the recorded indexes.
-        poll_seconds: between two slots.
-        slot: the next one.
+        feeds: the recorded feeds, each with the seconds between two of its slots or entries.
+        slot: the next one of one of the feeds.
         targets: the names of the targets of a rule's events, by the name of the rule.
     """
     tapes = {
-        name: _tape(cursor, [rule for rule in rules if _on(rule, name)], name, poll_seconds) for name in index_names
+        name: _tape(cursor, [rule for rule in rules if name in rule.watched(feeds)], name, seconds)
+        for name, seconds in feeds.items()
     }
-    period = timedelta(seconds=poll_seconds)
-    for gap in missing(cursor, slot + period - HOUR, slot, index_names):
+    for seconds in sorted(set(feeds.values())):
+        of_period = {name: tapes[name] for name in feeds if feeds[name] == seconds}
+        _serve(cursor, of_period, timedelta(seconds=seconds), slot)
+    judge = Judge(rules, tapes, events.standings(cursor), EventMaker(targets, exchange_of(cursor)))
+    for series, tape in judge.series.items():
+        known_to = newest(cursor, series)
+        if known_to is not None:
+            judge.taken_to[series] = known_to
+            for at, value in values(cursor, series, known_to - tape.length, known_to + MICROSECOND):
+                tape.take(at, value)
+    return judge
+
+
+def _serve(cursor: DuckDBPyConnection, tapes: Mapping[str, Tape], period: timedelta, slot: datetime) -> None:
+    """Give the tapes of a period the slots before `slot` that brought nothing."""
+    following = slot + (EPOCH - slot) % period
+    for gap in missing(cursor, following + period - HOUR, slot, tapes):
         tapes[gap.feed].miss(gap.start, gap.end)
     for tape in tapes.values():
-        tape.slot = slot - period
-    return Judge(rules, tapes, events.standings(cursor), EventMaker(targets, exchange_of(cursor)))
+        tape.slot = max(following - period, tape.heard)  # the tick of this slot may be stored already
 
 
-def _on(rule: AnyRule, index_name: str) -> bool:
-    return isinstance(rule, Condition) and (not rule.indexes or index_name in rule.indexes)
-
-
-def _tape(cursor: DuckDBPyConnection, rules: Sequence[AnyRule], index_name: str, poll_seconds: int) -> Tape:
+def _tape(cursor: DuckDBPyConnection, rules: Sequence[AnyRule], feed: str, seconds: int) -> Tape:
+    if kind_of(feed) is not TICKS:
+        return _tape_of_feed(cursor, feed, seconds)
     conditions = [rule for rule in rules if isinstance(rule, Condition)]
     length = max((rule.looks_back for rule in conditions), default=timedelta(0))
-    newest = _newest(cursor, index_name)
-    tape = Tape(poll_seconds, length, first_observed(cursor, index_name))
-    if newest is None:
+    last = _newest(cursor, feed)
+    tape = Tape(seconds, length, first_observed(cursor, feed))
+    if last is None:
         return tape
     closes_of = max((rule.looks_back for rule in conditions if isinstance(rule, Volatility)), default=timedelta(0))
-    tape.recall(_records(cursor, index_name, newest.ts - length), _closes(cursor, index_name, newest.ts, closes_of))
-    tape.heard = candles.floor(newest.heard_at, tape.period)
+    tape.recall(_records(cursor, feed, last.ts - length), _closes(cursor, feed, last.ts, closes_of))
+    tape.heard = candles.floor(last.heard_at, tape.period)
+    return tape
+
+
+def _tape_of_feed(cursor: DuckDBPyConnection, feed: str, seconds: int) -> Tape:
+    tape = Tape(seconds, timedelta(0))
+    found = cursor.execute(_NEWEST_SNAPSHOT, {"feed": feed}).fetchone()
+    if found is not None:
+        ts, received_at = map(from_column, found)
+        tape.ts, tape.heard = ts, candles.floor(heard_at(ts, received_at), tape.period)
     return tape
 
 

@@ -63,7 +63,7 @@ def judging(folder: Path) -> Iterator[Row]:
     database = Database(path)
     settings = Settings(database=path, poll_seconds=1, indexes=NAMES, alerts_file=file)
     begin = utc_now().replace(microsecond=0)
-    journals = Journal(database), Journal(database, alerts=Alerts(settings, database))
+    journals = Journal(database), Journal(database, alerts=Alerts(settings, database, dict.fromkeys(NAMES, 1)))
 
     def write(which: int, number: int) -> None:
         slot = begin + timedelta(seconds=2 * number + which)

@@ -1,5 +1,6 @@
 """Alerts in each of its states: the rules and how they stand, what fired, what was sent and who saw it."""
 
+import re
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,18 @@ from store.alerts.in_force import put_in_force
 from store.alerts.rules.kinds import AnyRule
 from store.alerts.rules.rule_file import load_rules
 from store.file.database import Database
-from store.models import Tick, utc_now
+from store.instants import MINUTE
+from store.ledger import runs
+from store.ledger.logs import Log
+from store.ledger.logs import note as note_log
+from store.market import chains
+from store.models import Run, Tick, utc_now
+from store.prices.candles import floor
 from tests.pages.conftest import captions, chart, errors, failed, recorder, warnings
 from tests.support.events import alert, note
+from tests.support.market import chain
 from tests.support.stored import append
+from tests.support.volatility import dvol, record_dvol
 
 SECOND = timedelta(seconds=1)
 RULES: list[dict[str, Any]] = [
@@ -199,7 +208,7 @@ def test_many_rules_are_a_table(open_page, recorded: Database):
 
 
 def test_the_example_rules_are_shown(open_page, recorded: Database):
-    rules = load_rules(ROOT / "alerts.example.toml", ("btc_usd", "eth_usd"))
+    rules = load_rules(ROOT / "alerts.example.toml", ("btc_usd", "eth_usd"), leave_out=True)
     in_force(recorded, [rule.model_dump(by_alias=True, exclude_unset=True) for rule in rules])
 
     page = open_page("alerts", index="btc_usd")
@@ -386,3 +395,63 @@ def test_on_a_host_that_ignores_our_server_the_page_shows_bad_settings(open_page
 
     assert errors(page) == ["TICKWELL_NOTIFY_URLS: the 1st address, strange, is not one that apprise knows"]
     assert not page.title
+
+
+MARKET_RULES: list[dict[str, Any]] = [
+    {"name": "DVOL", "kind": "dvol", "above": 70, "severity": "critical"},
+    {"name": "Skew", "kind": "skew", "tenor": "30d", "below": -5},
+    {"name": "No chains", "kind": "stale", "slots": 3, "indexes": ["options/BTC"]},
+    RULES[0],
+]
+
+
+@pytest.fixture
+def with_market(recorded: Database) -> Database:
+    """The same, with DVOL of an hour, and a chain of five minutes ago."""
+    now = utc_now().replace(microsecond=0)
+    record_dvol(recorded, floor(now, MINUTE) - timedelta(hours=1), floor(now, MINUTE), MINUTE)
+    with recorded.write() as cursor:
+        chains.append(cursor, [chain("BTC", now - timedelta(seconds=300 + now.second % 2))])
+        runs.note(cursor, Run(now - timedelta(hours=1), {"btc_usd": 5, "futures/BTC": 60, "options/BTC": 300}, "0"))
+        note_log(cursor, Log("dvol/BTC", now, period_s=60))
+        note_log(cursor, Log("dvol/SOL", now))
+    return recorded
+
+
+def test_rules_of_a_market_say_how_far_each_number_is(open_page, with_market: Database):
+    in_force(with_market, MARKET_RULES)
+    with recorder(with_market, indexes=("btc_usd",)):
+        page = open_page("alerts")
+
+    dvol_card, skew, chains_card, move = (card.replace("\\", "").split("  \n") for card in cards(page))
+    now = dvol(floor(utc_now(), MINUTE) - MINUTE)
+    assert dvol_card[1] == "DVOL above 70 % a year"
+    assert re.fullmatch(r".*BTC: \*\*[0-9.]+ % against 70 %\*\*, [0-9.]+ points to go", dvol_card[2])
+    assert float(re.findall(r"\*\*([0-9.]+)", dvol_card[2])[0]) == pytest.approx(now, abs=2)
+    assert re.fullmatch(r".*BTC: \*\*-?[0-9.]+ against -5\*\*, [0-9.]+ points to go", skew[2])
+    assert chains_card[2].endswith("options/BTC: **1 of 3 slots**, 2 slots to go")
+    assert move[2].endswith("2 % to go")
+    assert page.selectbox[0].options == ["All", "btc_usd", "eth_usd", "dvol/BTC", "options/BTC"]
+
+
+def test_a_feed_of_a_market_has_its_rules_and_events_and_no_price(open_page, with_market: Database):
+    in_force(with_market, MARKET_RULES)
+    note(with_market, alert("BTC DVOL is 71", index_name="dvol/BTC", price=71.0, value=71.0), alert("up"))
+    with recorder(with_market, indexes=("btc_usd",)):
+        page = open_page("alerts", index="dvol/BTC")
+
+    dvol_card, event = cards(page)
+    assert dvol_card.startswith("**DVOL**")
+    assert "BTC DVOL is 71" in event
+    assert [each.value for each in page.header] == ["Rules", "Events"]
+    assert not page.exception
+
+
+def test_an_event_of_a_market_has_no_mark_on_a_chart_of_prices(open_page, with_market: Database):
+    note(with_market, alert("BTC DVOL is 71", index_name="dvol/BTC", price=71.0, value=71.0))
+
+    page = open_page("alerts")
+
+    drawn = chart(page, "alerts")["figure"]["data"]
+    assert [trace for trace in drawn if trace["meta"]["part"] == "alert"] == []
+    assert listed(page) == ["BTC DVOL is 71"]

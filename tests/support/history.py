@@ -33,7 +33,7 @@ def with_history(file: Path, end: datetime, index_names: tuple[str, ...] = ("btc
             average(cursor, name, end - timedelta(days=1), minutes=1435)
             days = [end - timedelta(days=day) for day in range(365, 1, -1)]
             averages.append(cursor, name, [(day, price(name, day)) for day in days], 86_400, "simulator")
-        put_in_force(cursor, load_rules(EXAMPLE, index_names), "", end)
+        put_in_force(cursor, load_rules(EXAMPLE, index_names, leave_out=True), "", end)
     with_alerts(database, end - timedelta(minutes=2), index_names[0])
     with_market(database, end)
 

@@ -30,7 +30,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "intake.files": set(),
         "export": {"file", "prices", "ledger", "market.reads"},
         "backup": {"file", "prices", "market", "ledger"},
-        "alerts": {"alerts.rules", "file", "prices", "ledger"},
+        "alerts": {"alerts.rules", "file", "prices", "ledger", "market"},
         "alerts.rules": {"market"},
         "alerts.replay": {"alerts", "alerts.rules", "file", "prices", "ledger", "market"},
     },
@@ -57,6 +57,6 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "chart": set(),
         "pulse": set(),
         "reads": set(),
-        "market": {"reads", "words", "figures", "chart"},
+        "market": {"reads", "words"},
     },
 }

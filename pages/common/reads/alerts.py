@@ -8,14 +8,19 @@ import streamlit as st
 
 from pages.common import sign_in
 from pages.common.access import database, settings
-from pages.common.moments import now
+from pages.common.moments import now, these_ten_seconds
 from settings import is_index_name
 from store.alerts import events
 from store.alerts.events import EventStatus
 from store.alerts.in_force import InForce, rules_in_force
 from store.alerts.outlook import RuleStand, outlook
+from store.alerts.rules.bounded import currency_of
 from store.alerts.rules.rules import Severity
 from store.errors import NoDatabaseError
+from store.file.database import Cursor
+from store.kinds import TICKS, kind_of
+from store.ledger.logs import logs
+from store.ledger.runs import runs
 
 from .pulse import recorder_now
 
@@ -47,10 +52,30 @@ def _alerts(at: datetime) -> Alerts:
     try:
         with database().read() as cursor:
             in_force = rules_in_force(cursor)
-            rules = outlook(cursor, in_force.rules, indexes, seconds, at) if in_force else []
+            feeds = dict.fromkeys(indexes, seconds) | _market(cursor)
+            rules = outlook(cursor, in_force.rules, feeds, at) if in_force else []
             return Alerts(in_force, rules, watched=notice is not None and notice.alive)
     except NoDatabaseError:
         return Alerts()
+
+
+def watched_feeds() -> list[str]:
+    """The feeds of markets that rules watch, by name, as it was some seconds ago.
+
+    Raises:
+        StoreError: as of `read_alerts`.
+    """
+    rules = read_alerts(these_ten_seconds()).rules
+    return sorted({stand.feed for rule in rules for stand in rule.stands if kind_of(stand.feed) is not TICKS})
+
+
+def _market(cursor: Cursor) -> dict[str, int]:
+    """The feeds of the markets of the newest run, with the seconds between two of their slots or entries."""
+    of_run = {feed: period_s for run in runs(cursor)[-1:] for feed, period_s in run.feeds.items()}
+    of_slots = {feed: period_s for feed, period_s in of_run.items() if kind_of(feed) is not TICKS}
+    currencies = {currency_of(feed) for feed in of_slots}
+    of_logs = {name: its.period_s or 60 for name, its in logs(cursor).items() if currency_of(name) in currencies}
+    return of_slots | of_logs
 
 
 def newest_alerts(

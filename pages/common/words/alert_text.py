@@ -41,7 +41,7 @@ def how_many(events: Sequence[Event]) -> str:
 def stand(current: Stand, zone: ZoneInfo) -> str:
     """How a condition stands on an index, as Markdown, such as "BTC / USD: 1.2 % of 3 %, 1.8 % to go"."""
     progress = f" **{text.escaped(current.progress)}**" if current.progress else ""
-    return f"{_ICONS[current.state]} {text.pair(current.index_name)}:{progress}{_state(current, zone)}"
+    return f"{_ICONS[current.state]} {text.escaped(current.about)}:{progress}{_state(current, zone)}"
 
 
 def _state(current: Stand, zone: ZoneInfo) -> str:

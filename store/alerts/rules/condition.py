@@ -1,4 +1,4 @@
-"""The condition of a rule, read from the tape of an index.
+"""The condition of a rule, read from a tape.
 
 A rule that looks both ways has two conditions. A condition holds once its value has reached its threshold. It is over
 when the value has gone back by the rule's hysteresis, in percent of the threshold. In between nothing changes, so a
@@ -7,12 +7,13 @@ price that moves around a level causes one alert.
 
 import math
 from abc import abstractmethod
+from collections.abc import Collection, Iterator
 from datetime import timedelta
 from typing import ClassVar, Literal, NamedTuple
 
 from pydantic import Field
 
-from .rules import LONGEST_LENGTH, Length, Rule
+from .rules import LONGEST_LENGTH, Length, OfIndexes, Rule
 from .tape import Tape
 
 Way = Literal["up", "down", ""]
@@ -67,6 +68,14 @@ class Condition(Rule):
         return timedelta(0)
 
     @abstractmethod
+    def watched(self, feeds: Collection[str]) -> tuple[str, ...]:
+        """The names of those of the recorded feeds that it watches."""
+
+    @abstractmethod
+    def faults(self, feeds: Collection[str]) -> Iterator[str]:
+        """A line for each name in it that is not recorded."""
+
+    @abstractmethod
     def words(self, way: Way) -> str:
         """The condition in words, which also identify it."""
 
@@ -91,7 +100,9 @@ class Condition(Rule):
         """The distance while it does not hold."""
 
 
-class Directed(Condition):
+class Directed(OfIndexes, Condition):
+    """A condition that looks at the price of an index in one direction, or in both."""
+
     direction: Direction = Field("either", description="up, down or either")
 
     @property

@@ -5,11 +5,25 @@ from typing import Annotated
 
 from pydantic import Field
 
+from .market_kinds import AnnualBasis, AnnualFunding, Dvol, ImpliedVolatility, OpenInterest, Skew
 from .price_kinds import Level, Move, RangeBreak, Volatility
 from .record_kinds import GapClosed, LowCoverage, Stale
 from .rules import Rule
 
-AnyCondition = Move | Level | RangeBreak | Volatility | Stale | LowCoverage
+AnyCondition = (
+    Move
+    | Level
+    | RangeBreak
+    | Volatility
+    | Dvol
+    | ImpliedVolatility
+    | Skew
+    | AnnualBasis
+    | AnnualFunding
+    | OpenInterest
+    | Stale
+    | LowCoverage
+)
 AnyRule = Annotated[AnyCondition | GapClosed, Field(discriminator="kind")]
 
 KINDS: Mapping[str, type[Rule]] = {
@@ -17,6 +31,12 @@ KINDS: Mapping[str, type[Rule]] = {
     "level": Level,
     "range_break": RangeBreak,
     "volatility": Volatility,
+    "dvol": Dvol,
+    "iv": ImpliedVolatility,
+    "skew": Skew,
+    "basis": AnnualBasis,
+    "funding": AnnualFunding,
+    "open_interest": OpenInterest,
     "stale": Stale,
     "coverage": LowCoverage,
     "gap": GapClosed,

@@ -10,7 +10,7 @@ from store.instants import MINUTE
 from store.words import price, span
 
 from .condition import A_LENGTH, Condition, Directed, Reading, Way, away, back, beside, number, percent
-from .rules import LONGEST, Length
+from .rules import LONGEST, Length, OfIndexes
 from .tape import Tape
 
 
@@ -131,7 +131,7 @@ class RangeBreak(Directed):
         return away(reading)
 
 
-class Volatility(Condition):
+class Volatility(OfIndexes, Condition):
     """Realised volatility of the minutes' closes is above a percentage a year."""
 
     kind: Literal["volatility"]

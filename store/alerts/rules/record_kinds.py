@@ -1,22 +1,22 @@
-"""The kinds of rules that watch the record: ticks that don't come, and gaps that are healed or unfillable."""
+"""The kinds of rules that watch the record: slots that bring nothing, and gaps that are healed or unfillable."""
 
-import math
+from collections.abc import Collection
 from datetime import timedelta
 from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from store.instants import HOUR
+from store.instants import EVER, HOUR
 from store.models import Gap
 from store.words import span
 
 from .condition import A_LENGTH, Condition, Reading, Way, percent, slots
-from .rules import LONGEST_LENGTH, Length, Rule
+from .rules import LONGEST_LENGTH, Length, OfFeeds
 from .tape import Tape
 
 
-class Stale(Condition):
-    """A number of slots passed since the newest tick."""
+class Stale(OfFeeds, Condition):
+    """A number of slots passed since the newest tick or snapshot."""
 
     by_tick: ClassVar[bool] = False
 
@@ -24,13 +24,13 @@ class Stale(Condition):
     slots: int = Field(description="a whole number above 0", gt=0, strict=True)
 
     def words(self, way: Way) -> str:
-        return f"tick older than {slots(self.slots)}"
+        return f"nothing for {slots(self.slots)}"
 
     def read(self, tape: Tape, way: Way) -> Reading:
         return Reading(tape.late, self.slots, tape.late >= self.slots, tape.late < self.slots)
 
     def event_text(self, tape: Tape, way: Way, reading: Reading) -> str:
-        return f"no tick for {slots(reading.value)}, {span(reading.value * tape.period)}: {_newest(tape)}"
+        return f"nothing came for {slots(reading.value)}, {span(reading.value * tape.period)}: {_newest(tape)}"
 
     def progress(self, reading: Reading) -> str:
         return f"{reading.value:.0f} of {slots(reading.threshold)}"
@@ -39,8 +39,8 @@ class Stale(Condition):
         return f"{slots(reading.threshold - reading.value)} to go"
 
 
-class LowCoverage(Condition):
-    """Too few of the ticks that were due in the last hour came. A gap that is healed later still counts as missing."""
+class LowCoverage(OfFeeds, Condition):
+    """Too few of the slots that were due in the last hour brought something. A gap that is healed later counts too."""
 
     by_tick: ClassVar[bool] = False
 
@@ -69,10 +69,13 @@ class LowCoverage(Condition):
         return f"{percent(reading.value - reading.threshold)} to go"
 
 
-class GapClosed(Rule):
+class GapClosed(OfFeeds):
     """A gap was healed, or became unfillable. Each time is an event of its own."""
 
     kind: Literal["gap"]
+    indexes: tuple[str, ...] = Field(
+        (), description="a list of recorded index names, or feeds such as options/BTC; all of both if left out"
+    )
     becomes: Literal["healed", "unfillable", "either"] = Field("either", description="healed, unfillable or either")
     at_least: Length = Field(timedelta(0), description=f"{A_LENGTH}, up to 365d", le=LONGEST_LENGTH)
 
@@ -80,9 +83,15 @@ class GapClosed(Rule):
         what = "healed or unfillable" if self.becomes == "either" else self.becomes
         return f"gap {what}" + (f", of {span(self.at_least)} or more" if self.at_least else "")
 
+    def watched(self, feeds: Collection[str]) -> tuple[str, ...]:
+        return tuple(feed for feed in feeds if not self.indexes or feed in self.indexes)
+
     def concerns(self, gap: Gap) -> bool:
-        is_named = not self.indexes or gap.feed in self.indexes
-        return is_named and self.becomes in {"either", gap.state} and gap.end - gap.start >= self.at_least
+        return (
+            bool(self.watched([gap.feed]))
+            and self.becomes in {"either", gap.state}
+            and gap.end - gap.start >= self.at_least
+        )
 
     def event_text(self, gap: Gap) -> str:
         became = f"healed by {gap.healed_by}" if gap.state == "healed" else "can't be filled"
@@ -90,4 +99,4 @@ class GapClosed(Rule):
 
 
 def _newest(tape: Tape) -> str:
-    return "no tick ever came" if math.isnan(tape.price) else f"the newest is from {tape.ts:%Y-%m-%d %H:%M:%S} UTC"
+    return "nothing ever came" if tape.ts is EVER else f"the newest is from {tape.ts:%Y-%m-%d %H:%M:%S} UTC"

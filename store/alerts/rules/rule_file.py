@@ -19,12 +19,13 @@ from .rules import Quiet
 _RULES: TypeAdapter[list[AnyRule]] = TypeAdapter(list[AnyRule])
 
 
-def load_rules(path: Path, recorded: Collection[str]) -> list[AnyRule]:
+def load_rules(path: Path, recorded: Collection[str], *, leave_out: bool = False) -> list[AnyRule]:
     """The rules of a file.
 
     Args:
         path: of the file.
-        recorded: the index names that a rule may name.
+        recorded: the names of the recorded feeds, which rules may name.
+        leave_out: leave out the rules that watch what is not recorded, instead of refusing the file.
 
     Raises:
         SettingsError: one line for each mistake: which rule, which field, its value and what is allowed.
@@ -43,6 +44,7 @@ def load_rules(path: Path, recorded: Collection[str]) -> list[AnyRule]:
     except ValidationError as error:
         faults = [_fault(tables, dict(each)) for each in error.errors(include_url=False)]
     else:
+        rules = [rule for rule in rules if not (leave_out and any(rule.faults(recorded)))]
         faults = list(_common_faults(rules, recorded))
     if faults:
         raise SettingsError("\n".join(f"{path.name}, {fault}" for fault in faults))
@@ -71,14 +73,13 @@ def from_text(text: str) -> tuple[list[AnyRule], list[str]]:
 
 
 def _common_faults(rules: Sequence[AnyRule], recorded: Collection[str]) -> Iterator[str]:
-    """The mistakes that only show between rules, or between rules and recorded indexes."""
+    """The mistakes that only show between rules, or between rules and recorded feeds."""
     for name, count in Counter(rule.name for rule in rules).items():
         if count > 1:
             yield f"rule {name}: its name must be unique, and {count} rules have it"
     for rule in rules:
-        for index_name in rule.indexes:
-            if index_name not in recorded:
-                yield f"rule {rule.name}: indexes names {index_name}, must be among {', '.join(recorded)}"
+        for fault in rule.faults(recorded):
+            yield f"rule {rule.name}: {fault}"
 
 
 def _fault(tables: Sequence[Mapping[str, Any]], fault: Mapping[str, Any]) -> str:

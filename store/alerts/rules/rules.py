@@ -1,10 +1,10 @@
 """The rules of alerts.toml, checked, with one clear line for each mistake.
 
-`Rule` has what all rules share: which indexes they concern and whom they notify. `kinds` has what each kind watches.
+`Rule` has what all rules share, such as whom they notify. `kinds` has what each kind watches.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime, time, timedelta
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -21,6 +21,8 @@ from pydantic import (
 )
 
 from settings import is_notify_url
+from store.kinds import FUTURES, OPTIONS, TICKS, kind_of
+from store.words import pair
 
 Severity = Literal["info", "warning", "critical"]
 
@@ -109,7 +111,6 @@ class Rule(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     name: str = Field(description="a unique name of 1 to 80 letters", min_length=1, max_length=80, strict=True)
-    indexes: tuple[str, ...] = Field((), description="a list of recorded index names; all of them if left out")
     severity: Severity = Field("warning", description="info, warning or critical")
     quiet: Quiet | None = Field(None, description='a table such as { from = "22:00", to = "07:00", zone = "UTC" }')
     notify: tuple[SecretStr, ...] | None = Field(
@@ -123,9 +124,45 @@ class Rule(BaseModel):
             raise ValueError("not an address")
         return urls
 
+    def about(self, feed: str) -> str:
+        """A feed that it watches, as messages name it."""
+        return pair(feed)
+
     def send_after(self, at: datetime) -> datetime:
         """The earliest time at which a message for an event at `at` may be sent."""
         return self.quiet.ends_after(at) if self.quiet else at
+
+
+class OfIndexes(Rule):
+    """A rule that watches indexes."""
+
+    indexes: tuple[str, ...] = Field((), description="a list of recorded index names; all of them if left out")
+
+    def watched(self, feeds: Collection[str]) -> tuple[str, ...]:
+        """The names of those of the recorded feeds that it watches."""
+        return tuple(feed for feed in feeds if (feed in self.indexes if self.indexes else kind_of(feed) is TICKS))
+
+    def faults(self, feeds: Collection[str]) -> Iterator[str]:
+        """A line for each name in it that is not recorded."""
+        allowed = [feed for feed in feeds if self.may_watch(feed)]
+        for name in self.indexes:
+            if name not in allowed:
+                yield f"indexes names {name}, must be among {', '.join(allowed)}"
+
+    def may_watch(self, feed: str) -> bool:
+        """May it name this feed?"""
+        return kind_of(feed) is TICKS
+
+
+class OfFeeds(OfIndexes):
+    """A rule that watches the slots of indexes, and of the feeds of markets that it names."""
+
+    indexes: tuple[str, ...] = Field(
+        (), description="a list of recorded index names, or feeds such as options/BTC; all indexes if left out"
+    )
+
+    def may_watch(self, feed: str) -> bool:
+        return kind_of(feed) in {TICKS, FUTURES, OPTIONS}
 
 
 def named(urls: Sequence[SecretStr], rule: str = "") -> dict[str, SecretStr]:

@@ -1,4 +1,4 @@
-"""What the rules need to know of an index, updated with each tick and slot within microseconds.
+"""What the rules need to know of an index, a feed or a number of a market, updated within microseconds.
 
 The tape has observations only: an average that healed a gap later causes no alert, and does not change the high or low
 that a price is compared with.
@@ -49,6 +49,8 @@ class Extremes:
 class Tape:
     """The recent prices and slots of an index, as the rules see them.
 
+    A feed of a market has slots, and the time of its newest snapshot. A number of a market has values for prices.
+
     Args:
         poll_seconds: between two of its slots.
         length: how far back prices are kept.
@@ -61,7 +63,7 @@ class Tape:
         self.ts = EVER
         self.price = math.nan
         self.slot = self.heard = EVER
-        self._length = length
+        self.length = length
         self._lows, self._highs = Extremes(length, lowest=True), Extremes(length, lowest=False)
         self._minutes: list[datetime] = []
         self._squares: list[float] = []
@@ -78,22 +80,21 @@ class Tape:
         for minute, close in closes:
             self.close_minute(minute, close)
         for ts, price in ticks:
-            self._keep()
-            self.ts, self.price = ts, price
+            self.take(ts, price)
 
     def hear(self, ts: datetime, price: float) -> None:
-        """Take the newest price, which is later than all before."""
+        """Take the newest price of an index, which is later than all before."""
         if self.ts is not EVER and minute_of(ts) > minute_of(self.ts):
             self.close_minute(minute_of(self.ts), self.price)
-        self._keep()
+        self.take(ts, price)
         self.since = self.since or ts
-        self.ts, self.price = ts, price
 
-    def _keep(self) -> None:
-        """Move the newest price to the earlier ones, because another one follows."""
+    def take(self, ts: datetime, value: float) -> None:
+        """Take the newest value, which is later than all before and may be below 0, without its minute."""
         if self.ts is not EVER:
             self._lows.add(self.ts, self.price)
             self._highs.add(self.ts, self.price)
+        self.ts, self.price = ts, value
 
     def close_minute(self, minute: datetime, close: float) -> None:
         """Take the last price of a whole minute, which is later than all before."""
@@ -103,7 +104,7 @@ class Tape:
         self._close = close
         self._volatility.clear()
         if len(self._minutes) >= _DROP_AT:
-            gone = bisect_left(self._minutes, minute - self._length)
+            gone = bisect_left(self._minutes, minute - self.length)
             del self._minutes[:gone], self._squares[:gone]
 
     def lowest(self, within: timedelta) -> float:

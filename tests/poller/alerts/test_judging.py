@@ -17,6 +17,7 @@ from settings import Settings, SettingsError
 from store.alerts import events
 from store.alerts.events import Event
 from store.alerts.in_force import InForce, rules_in_force
+from store.alerts.rules.rule_file import load_rules
 from store.errors import BusyError, StoreError
 from store.file.database import Database
 from store.health.refused import file_of_refused
@@ -31,6 +32,15 @@ name = "move"
 kind = "move"
 percent = 1
 within = "10s"
+cool_down = "0s"
+"""
+FEEDS = {"btc_usd": 1}
+MARKET = FEEDS | {"futures/BTC": 60, "options/BTC": 300, "dvol/BTC": 60, "funding/BTC-PERPETUAL": 3600}
+DVOL = """
+[[rule]]
+name = "dvol"
+kind = "dvol"
+above = 60
 cool_down = "0s"
 """
 STALE = """
@@ -54,7 +64,7 @@ def start(database: Database, make_settings: Callable[..., Settings], file: Path
 
     def start(portion: int = 2000, **more: Any) -> Journal:
         settings = make_settings(alerts_file=file, poll_seconds=1, indexes=("btc_usd",))
-        alerts = Alerts(settings, database, clock=lambda: START, **more)
+        alerts = Alerts(settings, database, FEEDS, clock=lambda: START, **more)
         return Journal(database, lambda: START, alerts, limits=Limits(portion=portion))
 
     return start
@@ -251,7 +261,9 @@ def test_a_changed_file_counts_from_the_next_slot_on(start, database, file):
 
 def test_a_running_demo_takes_up_a_file_of_its_own(database, make_settings, monkeypatch, tmp_path):
     monkeypatch.setattr("settings.ROOT", tmp_path)
-    alerts = Alerts(make_settings(demo=True, poll_seconds=1, indexes=("btc_usd",)), database, clock=lambda: START)
+    alerts = Alerts(
+        make_settings(demo=True, poll_seconds=1, indexes=("btc_usd",)), database, FEEDS, clock=lambda: START
+    )
     journal = Journal(database, lambda: START, alerts)
     write(journal, 0, 100)
     examples = [rule.name for rule in in_force(database).rules]
@@ -259,7 +271,7 @@ def test_a_running_demo_takes_up_a_file_of_its_own(database, make_settings, monk
     (tmp_path / "alerts.toml").write_text(MOVE)
     write(journal, 1, 100)
 
-    assert len(examples) == EXAMPLE.read_text().count("[[rule]]")
+    assert examples == [rule.name for rule in load_rules(EXAMPLE, FEEDS, leave_out=True)]
     assert [rule.name for rule in in_force(database).rules] == ["move"]
 
 
@@ -331,7 +343,7 @@ def test_the_targets_of_a_rule_are_in_its_events(database, make_settings, file):
     settings = make_settings(
         alerts_file=file, poll_seconds=1, indexes=("btc_usd",), notify_urls=("ntfy://a", "json://b/c")
     )
-    alerts = Alerts(settings, database, clock=lambda: START)
+    alerts = Alerts(settings, database, FEEDS, clock=lambda: START)
     journal = Journal(database, lambda: START, alerts)
 
     for second, price in enumerate([100, 101, None, None]):
@@ -352,26 +364,37 @@ def test_the_targets_of_a_rule_are_in_its_events(database, make_settings, file):
 
 def test_a_file_that_was_asked_for_must_be_there(make_settings, tmp_path):
     with pytest.raises(SettingsError, match=r"^other\.toml can't be read: No such file or directory$"):
-        read_rules(make_settings(alerts_file=tmp_path / "other.toml"))
+        read_rules(make_settings(alerts_file=tmp_path / "other.toml"), FEEDS)
 
 
 def test_without_a_file_there_are_no_rules(make_settings, monkeypatch, tmp_path):
     monkeypatch.setattr("settings.ROOT", tmp_path)
 
-    assert read_rules(make_settings()) == []
+    assert read_rules(make_settings(), FEEDS) == []
 
 
 def test_a_demo_without_rules_of_its_own_uses_the_examples(make_settings, monkeypatch, tmp_path):
     monkeypatch.setattr("settings.ROOT", tmp_path)
 
-    assert len(read_rules(make_settings(demo=True))) == EXAMPLE.read_text().count("[[rule]]")
+    kinds = {rule.kind for rule in read_rules(make_settings(demo=True), FEEDS)}
+    assert kinds == {"move", "level", "range_break", "volatility", "stale", "coverage", "gap"}
+    assert len(read_rules(make_settings(demo=True), MARKET)) == EXAMPLE.read_text().count("[[rule]]")
+
+
+def test_a_rule_of_a_market_that_is_not_recorded_stops_the_start_with_one_line(make_settings, file):
+    file.write_text(DVOL)
+
+    with pytest.raises(
+        SettingsError, match=r"^alerts\.toml, rule dvol: DVOL is not recorded: TICKWELL_MARKETS names no"
+    ):
+        read_rules(make_settings(alerts_file=file), FEEDS)
 
 
 def test_a_mistake_in_the_file_stops_the_start(make_settings, database, file):
     file.write_text("[[rule]]")
 
     with pytest.raises(SettingsError, match=r"^alerts\.toml, rule 1: has no kind"):
-        Alerts(make_settings(alerts_file=file), database)
+        Alerts(make_settings(alerts_file=file), database, FEEDS)
 
 
 def test_what_happens_is_logged(start, caplog):

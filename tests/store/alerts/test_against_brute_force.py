@@ -84,7 +84,7 @@ def judged(database: Database, rules: Sequence[AnyRule], outcomes: Outcomes) -> 
         for first, last in itertools.pairwise(edges):
             came = outcomes[first:last]
             with database.read() as cursor:
-                judge = recall(cursor, rules, ["btc_usd"], POLL_SECONDS, came[0][0], {})
+                judge = recall(cursor, rules, {"btc_usd": POLL_SECONDS}, came[0][0], {})
             new = [
                 event
                 for slot, tick in came

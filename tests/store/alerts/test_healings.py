@@ -10,7 +10,7 @@ from store.alerts.events import Event
 from store.alerts.healings import Healings
 from store.alerts.in_force import put_in_force, rules_in_force
 from store.alerts.judge import EventMaker, Judge
-from store.alerts.rules.kinds import AnyRule
+from store.alerts.rules.kinds import KINDS, AnyRule
 from store.file.database import Cursor, Database
 from store.ledger import gaps
 from store.models import Gap
@@ -114,7 +114,7 @@ def test_rules_that_only_another_version_accepts_are_left_out_with_a_line(databa
     assert found.rules == tuple(RULES)
     assert found.left_out == (
         "rule never again: cool_down = '1036800000s', must be a length of time such as 90s, 15m, 4h or 7d, up to 365d",
-        "rule new: kind = 'spike', must be one of move, level, range_break, volatility, stale, coverage, gap",
+        f"rule new: kind = 'spike', must be one of {', '.join(KINDS)}",
     )
 
 

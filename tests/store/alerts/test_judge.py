@@ -168,21 +168,21 @@ def test_a_tick_is_stale_after_the_given_number_of_slots_without_one():
     (event,) = play(judge_of(made("stale", slots=3)), [100, None, None, None, None])
 
     assert (event.at, event.price, event.value, event.threshold) == (at(3), 100, 3, 3)
-    assert event.text == "BTC / USD no tick for 3 slots, 3 s: the newest is from 2026-11-01 12:00:00 UTC"
+    assert event.text == "BTC / USD nothing came for 3 slots, 3 s: the newest is from 2026-11-01 12:00:00 UTC"
 
 
 def test_a_stale_tick_is_over_with_the_next_tick():
     found = play(judge_of(made("stale", slots=1, recovery=True)), [100, None, 100])
 
     assert in_short(found) == [("fired", 1), ("over", 2)]
-    assert found[1].text == "BTC / USD tick older than 1 slot: over, 0 of 1 slot"
+    assert found[1].text == "BTC / USD nothing for 1 slot: over, 0 of 1 slot"
     assert [event.targets for event in found] == [("ntfy",), ("ntfy",)]
 
 
 def test_an_index_without_any_tick_is_stale_too():
     (event,) = play(judge_of(made("stale", slots=2)), [None, None])
 
-    assert (event.at, event.text) == (at(1), "BTC / USD no tick for 2 slots, 2 s: no tick ever came")
+    assert (event.at, event.text) == (at(1), "BTC / USD nothing came for 2 slots, 2 s: nothing ever came")
 
 
 def test_too_few_ticks_in_an_hour_fire_fire_fire():
@@ -248,7 +248,7 @@ def test_a_tick_that_is_not_newer_than_the_one_before_is_not_judged():
 def test_the_event_of_a_simulated_price_says_so():
     (event,) = play(judge_of(made("stale", slots=1), exchange=Exchange.SIMULATOR), [100, None])
 
-    assert event.text.startswith("Simulated: BTC / USD no tick")
+    assert event.text.startswith("Simulated: BTC / USD nothing came")
 
 
 def test_an_event_in_quiet_hours_is_sent_after_them():

@@ -36,7 +36,7 @@ def recorded(database: Database) -> Database:
 def look(database: Database, *rules: dict[str, Any], second: float = 63, names: Sequence[str] = ("btc_usd",)):
     checked: list[AnyRule] = TypeAdapter(list[AnyRule]).validate_python(list(rules))
     with database.read() as cursor:
-        return outlook(cursor, checked, names, 5, START + timedelta(seconds=second))
+        return outlook(cursor, checked, dict.fromkeys(names, 5), START + timedelta(seconds=second))
 
 
 def noted(database: Database, second: float, condition: str, event: Kind = "fired", rule: str = "move") -> datetime:
@@ -55,7 +55,7 @@ def test_a_condition_says_how_far_it_is_from_firing(recorded: Database):
     assert look(recorded, MOVE) == [
         RuleStand(
             TypeAdapter(AnyRule).validate_python(MOVE),
-            (Stand("rises 5 % within 1 min", "btc_usd", "ready", "3 % of 5 %", "2 % to go", None, None),),
+            (Stand("rises 5 % within 1 min", "btc_usd", "BTC / USD", "ready", "3 % of 5 %", "2 % to go", None, None),),
             None,
         )
     ]

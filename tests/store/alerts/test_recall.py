@@ -96,7 +96,7 @@ def test_a_judge_made_in_the_middle_of_a_history_goes_on_like_one_that_heard_it(
         events.append(cursor, before)
 
     with open_database.read() as cursor:
-        judge = recall(cursor, RULES, NAMES, PERIOD, START + timedelta(seconds=middle * PERIOD), {})
+        judge = recall(cursor, RULES, dict.fromkeys(NAMES, PERIOD), START + timedelta(seconds=middle * PERIOD), {})
     after = judged(judge, middle, outcomes[middle:])
 
     assert in_short(before + after) == in_short(whole)
@@ -104,7 +104,7 @@ def test_a_judge_made_in_the_middle_of_a_history_goes_on_like_one_that_heard_it(
 
 def test_the_judge_of_an_empty_file_knows_nothing(database: Database):
     with database.read() as cursor:
-        judge = recall(cursor, RULES, NAMES, PERIOD, START, {})
+        judge = recall(cursor, RULES, dict.fromkeys(NAMES, PERIOD), START, {})
 
     assert judge.tapes["btc_usd"].since is None
     assert [event.condition for event in judged(judge, 0, [outcome(0, 98)])] == ["crosses 100 upwards"]
@@ -117,7 +117,7 @@ def test_the_first_observation_of_a_long_history_is_found_by_its_candle(database
         candles.close(cursor, START + timedelta(hours=3))
 
     with database.read() as cursor:
-        judge = recall(cursor, RULES, NAMES, PERIOD, START + timedelta(hours=3), {})
+        judge = recall(cursor, RULES, dict.fromkeys(NAMES, PERIOD), START + timedelta(hours=3), {})
 
     assert judge.tapes["btc_usd"].since == START
 
@@ -132,7 +132,7 @@ def test_a_judge_knows_whose_prices_they_are(database: Database, exchange, prefi
         ticks.append(cursor, [tick(0)])
 
     with database.read() as cursor:
-        judge = recall(cursor, RULES, NAMES, PERIOD, START + timedelta(seconds=PERIOD), {})
+        judge = recall(cursor, RULES, dict.fromkeys(NAMES, PERIOD), START + timedelta(seconds=PERIOD), {})
     found = judged(judge, 1, [outcome(number, None) for number in (1, 2)])
 
     assert {event.rule for event in found} == {"stale", "thin"}
@@ -144,7 +144,7 @@ def test_only_observations_are_the_newest_tick(database: Database):
         averages.append(cursor, "btc_usd", [(START, 100.0)], 3600)
 
     with database.read() as cursor:
-        judge = recall(cursor, RULES, NAMES, PERIOD, START + timedelta(hours=2), {})
+        judge = recall(cursor, RULES, dict.fromkeys(NAMES, PERIOD), START + timedelta(hours=2), {})
 
     assert math.isnan(judge.tapes["btc_usd"].price)
 
@@ -154,6 +154,6 @@ def test_a_tick_that_was_received_by_a_wrong_clock_counts_as_heard_when_it_was_s
         ticks.append(cursor, [tick(0, received_at=START + timedelta(minutes=3))])
 
     with database.read() as cursor:
-        judge = recall(cursor, RULES, NAMES, PERIOD, START + timedelta(seconds=PERIOD), {})
+        judge = recall(cursor, RULES, dict.fromkeys(NAMES, PERIOD), START + timedelta(seconds=PERIOD), {})
 
     assert judge.tapes["btc_usd"].heard == START

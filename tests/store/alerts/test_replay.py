@@ -102,7 +102,7 @@ def live(database: Database, history: Sequence[Recorded], start: datetime, end: 
         new: list[Event] = []
         if judged:
             with database.read() as cursor:
-                judge = recall(cursor, RULES, NAMES, run.poll_seconds, judged[0][0], {})
+                judge = recall(cursor, RULES, dict.fromkeys(NAMES, run.poll_seconds), judged[0][0], {})
             for slot, each in judged:
                 new += judge.heard(slot, each, NOW) if isinstance(each, Tick) else judge.missed(slot, "btc_usd", NOW)
         store(database, [each for slot, each in outcomes if slot >= start])

@@ -18,6 +18,7 @@ from store.alerts.rules.rule_file import as_text, from_text, load_rules
 from store.alerts.rules.rules import Quiet, named
 
 RECORDED = ("btc_usd", "eth_usd")
+MARKET = ("futures/BTC", "options/BTC", "dvol/BTC", "dvol/BTC-1h", "funding/BTC-PERPETUAL")
 ANY_MOVE = 'kind = "move"\npercent = 3\nwithin = "15m"\n'
 
 
@@ -46,7 +47,7 @@ def rule(text: str, name: str = "mine") -> str:
 
 
 def test_the_example_has_each_kind_and_can_be_used():
-    rules = load_rules(ROOT / "alerts.example.toml", RECORDED)
+    rules = load_rules(ROOT / "alerts.example.toml", (*RECORDED, *MARKET))
 
     assert {type(rule) for rule in rules} == set(KINDS.values())
 
@@ -75,7 +76,7 @@ def test_a_rule_is_read_with_all_that_it_says(load):
     assert found.notify == (SecretStr("ntfy://topic"),)
 
 
-KIND = "must be one of move, level, range_break, volatility, stale, coverage, gap"
+KIND = f"must be one of {', '.join(KINDS)}"
 LENGTH = "a length of time such as 90s, 15m, 4h or 7d"
 PERCENT = "must be a number above 0, in percent"
 ADDRESSES = "must be a list of addresses that apprise knows, such as ntfy://my-topic"
@@ -139,7 +140,7 @@ def test_a_field_that_a_kind_does_not_know_is_named_with_those_that_it_knows(ref
 
     assert said == (
         "alerts.toml, rule mine: has cool_down, which gap doesn't know: it knows "
-        "name, indexes, severity, quiet, notify, kind, becomes, at_least"
+        "name, severity, quiet, notify, indexes, kind, becomes, at_least"
     )
 
 
@@ -204,7 +205,7 @@ def test_a_missing_file_is_named(tmp_path):
 
 def test_rules_are_stored_without_the_addresses_that_they_notify(load):
     rules = [
-        *load_rules(ROOT / "alerts.example.toml", RECORDED),
+        *load_rules(ROOT / "alerts.example.toml", (*RECORDED, *MARKET)),
         *load(
             rule(
                 ANY_MOVE
@@ -296,3 +297,69 @@ def test_a_rule_of_gaps_has_words(load, text, words):
 
 def utc(written: str) -> datetime:
     return datetime.fromisoformat(written).replace(tzinfo=UTC)
+
+
+ONE_LIMIT = "needs above, below or change, and one of them alone"
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ('kind = "dvol"', ONE_LIMIT),
+        ('kind = "dvol"\nabove = 60\nbelow = 40', ONE_LIMIT),
+        ('kind = "dvol"\nabove = "60"', "above = '60', must be a number, in percent a year"),
+        ('kind = "skew"\ntenor = "7d"\nabove = nan', "above = nan, must be a number, in points"),
+        ('kind = "dvol"\nchange = 5', "needs within with change, and not without it"),
+        ('kind = "dvol"\nabove = 60\nwithin = "1d"', "needs within with change, and not without it"),
+        ('kind = "dvol"\nabove = 60\ndirection = "up"', "needs direction with change alone"),
+        ('kind = "dvol"\nchange = 1\nwithin = "1d"', "hysteresis = 1, must be below change, 1"),
+        ('kind = "iv"\nabove = 60', "lacks tenor, one of 7d, 14d, 30d, 60d, 90d, 180d, 365d"),
+        (
+            'kind = "iv"\nabove = 60\ntenor = "31d"',
+            "tenor = '31d', must be one of 7d, 14d, 30d, 60d, 90d, 180d, 365d",
+        ),
+        (
+            'kind = "basis"\nabove = 6\ntenor = "12h"',
+            "tenor = '12h', must be a length of time such as 30d or 90d, from 1d to 365d",
+        ),
+        (
+            'kind = "funding"\nabove = 6\nover = "90m"',
+            "over = '90m', must be whole hours such as 8h or 7d, from 1h to 30d",
+        ),
+        ('kind = "open_interest"\npercent = 6\nwithin = "1d"', "lacks of, options, futures or perpetual"),
+        (
+            'kind = "dvol"\nabove = 60\nindexes = ["btc_usd"]',
+            (
+                "has indexes, which dvol doesn't know: it knows name, severity, quiet, notify, cool_down, hysteresis, "
+                "recovery, currencies, above, below, change, within, direction, kind"
+            ),
+        ),
+        (
+            'kind = "dvol"\nabove = 60',
+            "DVOL is not recorded: TICKWELL_MARKETS names no currency",
+        ),
+        (
+            'kind = "stale"\nslots = 3\nindexes = ["dvol/BTC"]',
+            "indexes names dvol/BTC, must be among btc_usd, eth_usd",
+        ),
+    ],
+)
+def test_a_mistake_in_a_rule_of_a_market_is_one_line(refusal, text, line):
+    assert refusal(rule(text)) == f"alerts.toml, rule mine: {line}"
+
+
+def test_rules_of_the_record_may_name_feeds_of_markets(tmp_path):
+    path = tmp_path / "alerts.toml"
+    path.write_text(rule('kind = "stale"\nslots = 3\nindexes = ["options/BTC", "btc_usd"]') + rule(ANY_MOVE, "move"))
+
+    stale, move = load_rules(path, (*RECORDED, *MARKET))
+
+    assert stale.watched((*RECORDED, *MARKET)) == ("btc_usd", "options/BTC")
+    assert move.watched((*RECORDED, *MARKET)) == RECORDED
+
+
+def test_rules_of_what_is_not_recorded_can_be_left_out(tmp_path):
+    path = tmp_path / "alerts.toml"
+    path.write_text(rule('kind = "dvol"\nabove = 60') + rule(ANY_MOVE, "move"))
+
+    assert [each.name for each in load_rules(path, RECORDED, leave_out=True)] == ["move"]
