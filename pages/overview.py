@@ -16,8 +16,7 @@ from pages.common.figures.sparkline import sparkline
 from pages.common.live import show
 from pages.common.market import glance
 from pages.common.reads.history import History
-from pages.common.reads.market_now import read_markets
-from pages.common.reads.overview import Day, Overview, read_day, read_lines, read_overview
+from pages.common.reads.overview import Day, Overview, read_day, read_lines, read_markets, read_overview
 from pages.common.reads.pulse import poll_seconds
 from pages.common.views import SPANS, View
 from pages.common.words import tables, text

@@ -210,6 +210,28 @@ def test_a_drag_over_the_preview_chooses_what_is_exported(live, page, tmp_path):
     assert shows_its_address(page)
 
 
+def test_a_zoom_that_only_the_browser_knows_holds_over_refreshes_and_ends_with_its_view(live, page):
+    page, line = page
+    page.goto(f"{live.url}/volatility?range=All")
+    mark(page)
+    line.wait_for_questions(1)
+    whole, before = seen(page), address(page)
+
+    drag(page, 0.3, 0.7)
+    zoom = seen(page)
+    line.wait_for_questions(2)
+    held = seen(page)
+
+    assert (held.start, held.end) == (zoom.start, zoom.end)
+    assert whole.start < zoom.start < zoom.end < whole.end
+    assert address(page) == before
+    page.get_by_text("1y", exact=True).click()
+    wait_until(lambda: seen(page).start < zoom.start)
+    page.get_by_text("All", exact=True).click()
+    wait_until(lambda: seen(page).start == whole.start)
+    assert same_chart(page)
+
+
 def test_zooming_out_never_zooms_in(live, page):
     page, _ = page
     page.goto(f"{live.url}/history?range=15m")

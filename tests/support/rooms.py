@@ -57,6 +57,6 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "chart": set(),
         "pulse": set(),
         "reads": set(),
-        "market": {"reads", "words"},
+        "market": {"reads", "words", "figures", "chart"},
     },
 }

@@ -43,7 +43,7 @@ _MARGIN = {"l": 8, "r": 8, "t": 32, "b": 8}
 def price_line(bars: pd.DataFrame, index_name: str, interval: timedelta, zone: timezone) -> go.Figure:
     """The price of one index: a line of closes in a band of lows and highs. Averages are a line of their own."""
     digits = _digits(bars)
-    lines = _lines(bars, bars["close"], text.pair(index_name), zone, 0, digits)
+    lines = line_of(bars, bars["close"], text.pair(index_name), zone, 0, digits)
     return figure_of([*_band(bars, zone), *lines], interval, f",.{digits}~f")
 
 
@@ -60,7 +60,7 @@ def candles(bars: pd.DataFrame, index_name: str, interval: timedelta, zone: time
         "showlegend": False,
         "meta": _meta(0, "candles", digits),
     }
-    averages = _lines(bars, bars["close"], text.pair(index_name), zone, 0, digits, observed=False)
+    averages = line_of(bars, bars["close"], text.pair(index_name), zone, 0, digits, observed=False)
     layout = {"hovermode": "x", "xaxis": {"rangeslider": {"visible": False}}}
     return figure_of([drawn, *averages], interval, f",.{digits}~f", layout)
 
@@ -69,7 +69,7 @@ def rebased(bars: Mapping[str, pd.DataFrame], scales: Scales, interval: timedelt
     """Several indexes on one scale: each is 100 at its first tick."""
     drawn: list[Trace] = []
     for series, (name, scale) in enumerate(scales.items()):
-        drawn += _lines(bars[name], scale * bars[name]["close"], text.pair(name), zone, series, _DIGITS_AT_100)
+        drawn += line_of(bars[name], scale * bars[name]["close"], text.pair(name), zone, series, _DIGITS_AT_100)
     few = len(scales) <= _MOST_NAMED
     layout = {"shapes": [_AT_100], "showlegend": few, "hovermode": "x unified" if few else "closest"}
     return figure_of(drawn, interval, None, layout)
@@ -127,7 +127,7 @@ def _band(bars: pd.DataFrame, zone: timezone) -> list[Trace]:
     return [{"type": "scatter", **shape, "hoverinfo": "skip", "showlegend": False, "meta": _meta(0, "band")}]
 
 
-def _lines(
+def line_of(
     bars: pd.DataFrame,
     values: pd.Series,
     name: str,
@@ -136,6 +136,8 @@ def _lines(
     digits: int,
     *,
     observed: bool = True,
+    unit: str = "",
+    axis: str = "y",
 ) -> list[Trace]:
     """The observed part of a series if `observed`, its averages, and dots where a bar stands alone."""
     averaged = bars["averaged"].to_numpy()
@@ -150,9 +152,10 @@ def _lines(
         if not len(there):
             continue
         rows = slice(there[0], there[-1] + 1)
-        shown = {"hovertemplate": f"%{{y:,.{digits}f}}<extra>%{{fullData.name}}</extra>"}
+        shown = {"hovertemplate": f"%{{y:,.{digits}f}}{unit and f' {unit}'}<extra>%{{fullData.name}}</extra>"}
         how = _DOTS if part == "alone" else _LINE | shown
-        about = {"name": named, "legendgroup": name, "meta": _meta(series, part, digits)}
+        meta = _meta(series, part, digits) | ({"unit": unit} if unit else {})
+        about = {"name": named, "legendgroup": name, "yaxis": axis, "meta": meta}
         drawn.append({"type": "scatter", "x": x[rows], "y": y[rows], **about, **how})
     return drawn
 

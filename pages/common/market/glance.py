@@ -9,7 +9,7 @@ import streamlit as st
 from pages.common import access
 from pages.common.moments import SECOND
 from pages.common.reads.futures import MATURITY, Priced
-from pages.common.reads.market_now import MarketNow, Traded
+from pages.common.reads.overview import MarketNow, Traded
 from pages.common.site import page_named
 from pages.common.words import futures_text, options_text, text, volatility_text
 from store.market.carry import annual_rate

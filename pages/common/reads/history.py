@@ -16,11 +16,14 @@ from store.alerts.events import Event
 from store.errors import NoDatabaseError, StoreError
 from store.file.clock import AHEAD
 from store.file.database import Cursor
+from store.instants import MINUTE
 from store.ledger.gaps import ledger
+from store.market.reads.series import Series
 from store.models import Gap
-from store.prices.bars import SINGLE_TICKS, bars, fits
+from store.prices.bars import SINGLE_TICKS, bars, fits, nice_interval
 
 from .recorded import Recorded, recorded, recorded_now
+from .series import Lines, firsts, lines_of
 
 _FILLED_EVERY = timedelta(seconds=10)
 
@@ -32,8 +35,8 @@ class History:
     """The bars of some indexes in [start, end).
 
     `recorded` has the times of the first and last tick of each, if any, `gaps` what the ledger says of the range, and
-    `alerts` the newest events of alerts in it, at most `MOST_ALERTS`. `unread` has what could not be read of these, and
-    why.
+    `alerts` the newest events of alerts in it, at most `MOST_ALERTS`. `lines` has series of the market, and indexes to
+    compare them with. `unread` has what could not be read of these, and why.
     """
 
     bars: dict[str, pd.DataFrame]
@@ -43,6 +46,7 @@ class History:
     recorded: Recorded
     gaps: list[Gap] = field(default_factory=list)
     alerts: list[Event] = field(default_factory=list)
+    lines: Lines = field(default_factory=Lines)
     unread: dict[str, str] = field(default_factory=dict)
 
     def inside(self) -> dict[str, pd.DataFrame]:
@@ -60,16 +64,17 @@ class History:
         return found
 
 
-def read_history(at: datetime, names: Sequence[str], view: View) -> History:
+def read_history(at: datetime, names: Sequence[str], view: View, lines: Sequence[str] = ()) -> History:
     """The bars of some indexes, as they are within a step of the view. Change nothing in it: visitors share it.
 
-    A range that has ended is read again each ten seconds, since history and imports may fill it.
+    `lines` names series of the market, and indexes to compare. A range that has ended is read again each ten seconds,
+    since history and imports may fill it.
 
     Raises:
         StoreError: the database can't be read; one that does not exist yet is not an error.
     """
     settings()
-    asked = rounded_up(at, view.step() if view.lives(at) else _FILLED_EVERY), tuple(names), view
+    asked = rounded_up(at, view.step() if view.lives(at) else _FILLED_EVERY), tuple(names), view, tuple(lines)
     found = _history(*asked)
     if found.unread:
         _history.clear(*asked)
@@ -77,39 +82,57 @@ def read_history(at: datetime, names: Sequence[str], view: View) -> History:
 
 
 @st.cache_resource(ttl=_FILLED_EVERY, max_entries=64, show_spinner=False)
-def _history(at: datetime, names: tuple[str, ...], view: View) -> History:
-    return bars_of(at, names, view)
+def _history(at: datetime, names: tuple[str, ...], view: View, lines: tuple[str, ...]) -> History:
+    return bars_of(at, names, view, lines)
 
 
-def bars_of(at: datetime, names: Sequence[str], view: View) -> History:
+def bars_of(at: datetime, names: Sequence[str], view: View, lines: Sequence[str] = ()) -> History:
     """The bars of some indexes, with what is known besides; bars without their gaps or alerts say so.
 
     Raises:
         StoreError: the bars can't be read.
     """
-    known = recorded()
+    known, since = recorded(), _begins(lines, at)
     try:
         with database().read() as cursor:
-            return _with_besides(_bars(cursor, at, names, view, known), min(at, now()), names)
+            found = _bars(cursor, at, names, view, known, since)
+            return _with_besides(found, min(at, now()), names, lines)
     except NoDatabaseError:
         return History({}, *view.bounds(at, at), SINGLE_TICKS, {})
 
 
-def _with_besides(found: History, at: datetime, names: Sequence[str]) -> History:
+def _begins(lines: Sequence[str], at: datetime) -> datetime:
+    """When the record of some series begins; `at` without any, and if it can't be read."""
+    try:
+        return min(firsts(lines).values(), default=at) if lines else at
+    except StoreError:
+        return at
+
+
+def _with_besides(found: History, at: datetime, names: Sequence[str], lines: Sequence[str]) -> History:
     start, end = found.start, found.end
     unread: dict[str, str] = {}
     gaps = _besides("Gaps", unread, lambda cursor: ledger(cursor, start, end, at, names))
     alerts = _besides(
         "Alerts", unread, lambda cursor: events.fired(cursor, start, end, index_names=names, limit=MOST_ALERTS)
     )
-    return replace(found, gaps=gaps, alerts=alerts, unread=unread)
+    its = _besides("The market", unread, lambda cursor: [_lines(cursor, found, lines, at)]) if lines else []
+    beside = its[0] if its else Lines()
+    return replace(found, gaps=[*gaps, *beside.gaps], alerts=alerts, lines=beside, unread=unread)
 
 
-def _bars(cursor: Cursor, at: datetime, names: Sequence[str], view: View, known: Recorded) -> History:
+def _lines(cursor: Cursor, found: History, names: Sequence[str], at: datetime) -> Lines:
+    """The lines in the range of some bars, with the steps of the bars if the lines can have them."""
+    least = MINUTE if any(map(Series.of, names)) else timedelta(seconds=settings().poll_seconds)
+    step = max(found.interval, least) if found.interval else nice_interval(found.end - found.start, MOST_POINTS, least)
+    return lines_of(cursor, names, found.start, found.end, step, at)
+
+
+def _bars(cursor: Cursor, at: datetime, names: Sequence[str], view: View, known: Recorded, since: datetime) -> History:
     if not known.keys() >= set(names):  # perhaps a first tick came since
         known = recorded_now(cursor)
     recorded = {name: known[name] for name in names if name in known}
-    start, end = view.bounds(at, min((first for first, _ in recorded.values()), default=at))
+    start, end = view.bounds(at, min([since, *(first for first, _ in recorded.values())]))
     if view.end is None:
         end = max([end, *(last + SECOND for _, last in recorded.values() if last < end + AHEAD)])
     interval = view.interval

@@ -19,6 +19,7 @@ Recorded = dict[str, tuple[datetime, datetime]]
 _INDEX_NAME = re.compile(r"[a-z0-9-]+_[a-z]+")
 _CURRENCY = re.compile(r"[A-Z0-9]+")
 _FEED_NAME = re.compile(r"[a-z]+/[A-Za-z0-9_-]+")
+_SERIES_NAME = re.compile(r"[A-Z0-9]+ [A-Za-z]+( \d+ d)?")
 
 
 def known_indexes() -> list[str]:
@@ -47,6 +48,11 @@ def offered_currencies(read: Callable[[], list[str]]) -> list[str]:
 def offered_feeds(read: Callable[[], list[str]]) -> list[str]:
     """The feeds that a page offers beside the indexes, likewise; if nothing was read yet, those in the address."""
     return _offered(read, _FEED_NAME, ())
+
+
+def offered_series(read: Callable[[], list[str]]) -> list[str]:
+    """The series of the market that a page offers, likewise; if nothing was read yet, those in the address."""
+    return _offered(read, _SERIES_NAME, (), "market")
 
 
 def _offered(
