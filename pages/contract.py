@@ -13,8 +13,9 @@ from pages.common.chart.component import live_chart
 from pages.common.choices import one_listed
 from pages.common.drawn import drawn_once
 from pages.common.failed import empty, part
-from pages.common.figures import charts, contract_charts
+from pages.common.figures import charts
 from pages.common.figures.gap_marks import add_marks
+from pages.common.figures.options import contract as contract_charts
 from pages.common.live import show
 from pages.common.market import as_of, missing
 from pages.common.market.cards import explained

@@ -11,7 +11,7 @@ from pages.common.chart.component import live_chart
 from pages.common.choices import one_listed, one_of
 from pages.common.drawn import drawn_once
 from pages.common.failed import empty, part
-from pages.common.figures import option_charts
+from pages.common.figures.options import interest, smiles
 from pages.common.live import show
 from pages.common.market import as_of, missing
 from pages.common.market.cards import explained
@@ -29,7 +29,7 @@ from store.market.reads.smiles import SmileAt
 from store.market.smile import put_call_ratio
 from store.words import shortened
 
-AXES = list(option_charts.AXES)
+AXES = list(smiles.AXES)
 STRIKES = {"Around the money": 11, "All": None}
 """How many strikes the table has: as many as it shows without scrolling, or all."""
 SIDES: Mapping[str, Sequence[OptionType]] = {"Both": ("call", "put"), "Calls": ("call",), "Puts": ("put",)}
@@ -137,8 +137,8 @@ def expiries(options: Options, its: SmileAt, underlying: str) -> None:
         options,
         expiry,
         lambda: (
-            option_charts.calendar(options.smiles, index_price, underlying, expiry),
-            option_charts.describe_calendar(options.smiles, index_price),
+            interest.calendar(options.smiles, index_price, underlying, expiry),
+            interest.describe_calendar(options.smiles, index_price),
         ),
     )
     live_chart(figure, key="calendar", view=underlying, alt=alt, height=CALENDAR_HEIGHT, on_choose=choose_expiry)
@@ -180,7 +180,7 @@ def smile(options: Options, compared: Options | None, its: SmileAt, axis: str) -
         "smile",
         options,
         (expiry, axis, when(compared)),
-        lambda: (option_charts.smile(its, axis, before, when(compared)), option_charts.describe_smile(its)),
+        lambda: (smiles.smile(its, axis, before, when(compared)), smiles.describe_smile(its)),
     )
     view = f"{options.chain.feed} {expiry} {axis}"
     live_chart(figure, key="smile", view=view, alt=alt, height=CHART_HEIGHT)
@@ -199,8 +199,8 @@ def open_interest(options: Options, compared: Options | None, its: SmileAt, unde
         options,
         (expiry, when(compared)),
         lambda: (
-            option_charts.open_interest(rows_of(options, expiry), before, lines, underlying),
-            option_charts.describe_interest(its, index_price, underlying),
+            interest.open_interest(rows_of(options, expiry), before, lines, underlying),
+            interest.describe_interest(its, index_price, underlying),
         ),
     )
     live_chart(figure, key="open-interest", view=f"{options.chain.feed} {expiry}", alt=alt, height=CHART_HEIGHT)
@@ -216,8 +216,8 @@ def term_structure(options: Options, compared: Options | None) -> None:
         options,
         when(compared),
         lambda: (
-            option_charts.term_structure(options.smiles, before, when(compared)),
-            option_charts.describe_terms(options.smiles),
+            smiles.term_structure(options.smiles, before, when(compared)),
+            smiles.describe_terms(options.smiles),
         ),
     )
     view = options.chain.feed

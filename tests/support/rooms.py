@@ -54,6 +54,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "words": set(),
         "figures": {"words"},
         "figures.hours": {"words"},
+        "figures.options": {"figures", "words"},
         "chart": set(),
         "pulse": set(),
         "reads": set(),

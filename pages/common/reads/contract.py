@@ -99,7 +99,7 @@ def read_life(option: Option, at: datetime | None, span: str) -> LifeAt:
     """
     settings()
     standing = read_standing(OPTIONS.feed(option.underlying), at or this_second())
-    upto = at or standing.ts or standing.before
+    upto = at or standing.shown(at)
     return LifeAt(standing, _life(option, upto, span) if upto else None)
 
 

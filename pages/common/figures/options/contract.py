@@ -7,11 +7,10 @@ from itertools import pairwise
 import numpy as np
 import plotly.graph_objects as go
 
+from pages.common.figures.charts import Floats, Times, Trace, figure_of
+from pages.common.figures.traces import PERCENT, axis, breaks, line, wall
 from store.market.reads.contract import Moment
 from store.models import Gap
-
-from .charts import Floats, Times, Trace, figure_of
-from .traces import PERCENT, axis, breaks, line, wall
 
 _MINUTE = timedelta(minutes=1)
 _QUOTES = {"Mark": "mark_price", "Bid": "bid_price", "Ask": "ask_price"}

@@ -1,0 +1,1 @@
+"""Figures of option chains and of single options."""
