@@ -3,7 +3,9 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
+from typing import NamedTuple
 
+import plotly.graph_objects as go
 import streamlit as st
 
 from pages.common import access, address, moments
@@ -23,13 +25,12 @@ from store.health.status import age_in_words
 from store.kinds import OPTIONS
 from store.market.checks import is_settling
 from store.market.instruments import Option, OptionType, option_name
-from store.market.reads.as_of import Row
 from store.market.reads.explained import GREEKS, INTEREST, SMILE
 from store.market.reads.smiles import SmileAt
 from store.market.smile import put_call_ratio
 from store.words import shortened
 
-AXES = list(smiles.AXES)
+AXES, BARS = list(smiles.AXES), list(interest.MEASURES)
 STRIKES = {"Around the money": 11, "All": None}
 """How many strikes the table has: as many as it shows without scrolling, or all."""
 SIDES: Mapping[str, Sequence[OptionType]] = {"Both": ("call", "put"), "Calls": ("call",), "Puts": ("put",)}
@@ -38,31 +39,48 @@ OF_DELTA = {"forward", "years", "d1", "delta"}
 CALENDAR_HEIGHT, CHART_HEIGHT, TABLE_HEIGHT = 310, 340, 420
 
 
-def toolbar() -> tuple[str, datetime | None, int, str]:
-    """Draw the choices: the underlying, the instant, the days to compare with, and the axis of the smile."""
+class Shown(NamedTuple):
+    """What charts show: the axis of the smile, and the measure of bars."""
+
+    axis: str
+    bars: str
+
+
+def toolbar() -> tuple[str, datetime | None, int, Shown]:
+    """Draw the choices: the underlying, the instant, the days to compare with, and what charts show."""
     with st.container(horizontal=True):
         underlying = choose_currency(known_underlyings)
         if not underlying:
-            return "", None, 0, AXES[0]
+            return "", None, 0, Shown(AXES[0], BARS[0])
         days = as_of.choose_comparison()
         axis = one_of("Smile by", AXES, AXES[0], key="x")
-    return underlying, as_of.choose(OPTIONS.feed(underlying)), days, axis
+        bars = one_of("Bars", BARS, BARS[0], key="bars", wrap=True)
+    return underlying, as_of.choose(OPTIONS.feed(underlying)), days, Shown(axis, bars)
 
 
-def shown(underlying: str, at: datetime | None, days_before: int, axis: str) -> None:
+def measure_of(bars: str, compared: Options | None) -> interest.Measure:
+    """What bars show. Without a moment to compare with, a change is not known: they show open interest."""
+    measure = interest.MEASURES[bars]
+    if measure.since and compared is None:
+        st.caption("A change needs a moment to compare with: open interest is shown.")
+        return interest.MEASURES[BARS[0]]
+    return measure
+
+
+def shown(underlying: str, at: datetime | None, days_before: int, its: Shown) -> None:
     if not underlying:
         part("The list of markets", known_underlyings, no_market)
         return
     part(
         "The option chain",
         lambda: read_options(underlying, at, days_before),
-        partial(drawn, underlying=underlying, at=at, axis=axis),
+        partial(drawn, underlying=underlying, at=at, how=its),
         about=(underlying, at, days_before),
         height=CALENDAR_HEIGHT + 2 * CHART_HEIGHT,
     )
 
 
-def drawn(found: OptionsAt, underlying: str, at: datetime | None, axis: str) -> None:
+def drawn(found: OptionsAt, underlying: str, at: datetime | None, how: Shown) -> None:
     if found.options is None:
         nothing(found, underlying, at)
         return
@@ -71,13 +89,14 @@ def drawn(found: OptionsAt, underlying: str, at: datetime | None, axis: str) -> 
         missing.not_compared(found.before, "option chain")
     options, compared = found.options, found.compared
     its = chosen(options)
-    expiries(options, its, underlying)
+    measure = measure_of(how.bars, compared)
+    expiries(options, compared, its, measure)
     numbers(its, underlying)
     left, right = st.columns(2)
     with left:
-        smile(options, compared, its, axis)
+        smile(options, compared, its, how.axis)
     with right:
-        open_interest(options, compared, its, underlying)
+        by_strike(options, compared, its, measure)
     term_structure(options, compared)
     table(options, its, at)
 
@@ -128,21 +147,20 @@ def choose_expiry(name: str) -> None:
     address.keep(expiry=name)
 
 
-def expiries(options: Options, its: SmileAt, underlying: str) -> None:
+def expiries(options: Options, compared: Options | None, its: SmileAt, measure: interest.Measure) -> None:
     """Draw the calendar, where a click chooses an expiry, and the choice as a list."""
-    index_price, expiry = options.chain.index_price, its.smile.expiry
+    underlying, expiry = OPTIONS.end(options.chain.feed), its.smile.expiry
     st.header("Expiries", anchor=False)
-    figure, alt = drawn_once(
-        "calendar",
-        options,
-        expiry,
-        lambda: (
-            interest.calendar(options.smiles, index_price, underlying, expiry),
-            interest.describe_calendar(options.smiles, index_price),
-        ),
-    )
+
+    def build() -> tuple[go.Figure, str]:
+        before = compared.interest if compared else []
+        values = interest.values_of(options.interest, before, measure, options.chain.index_price)
+        figure = interest.calendar(options.smiles, options.interest, values, measure, underlying, expiry)
+        return figure, interest.describe_calendar(options.smiles, values, measure)
+
+    figure, alt = drawn_once("calendar", options, (expiry, measure, when(compared)), build)
     live_chart(figure, key="calendar", view=underlying, alt=alt, height=CALENDAR_HEIGHT, on_choose=choose_expiry)
-    st.caption("Notional in millions of USD: open interest at the index. A click on a bar chooses its expiry.")
+    st.caption(f"{measure.by_expiry}, in millions of USD. A click on a bar chooses its expiry.")
     days = [each.smile.expiry for each in options.smiles]
     one_listed(
         f"Expiry, {options_text.until(its)}",
@@ -169,7 +187,13 @@ def numbers(its: SmileAt, underlying: str) -> None:
             help=f"Open interest of puts by that of calls: {options_text.amount(smile.put_oi)} and "
             f"{options_text.amount(smile.call_oi)} {underlying}",
         )
-    explained("numbers", formula_text.listed([*SMILE, *INTEREST]))
+        st.metric(
+            "Put / call, volume",
+            options_text.ratio(put_call_ratio(smile.put_volume, smile.call_volume)),
+            help=f"Volume of 24 h of puts by that of calls: {options_text.amount(smile.put_volume)} and "
+            f"{options_text.amount(smile.call_volume)} {underlying}",
+        )
+    explained("numbers", formula_text.listed(dict.fromkeys([*SMILE, *INTEREST])))
 
 
 def smile(options: Options, compared: Options | None, its: SmileAt, axis: str) -> None:
@@ -188,24 +212,26 @@ def smile(options: Options, compared: Options | None, its: SmileAt, axis: str) -
     st.caption(f"Bars reach from the IV of the bid to that of the ask, of the option out of the money.{not_listed}")
 
 
-def open_interest(options: Options, compared: Options | None, its: SmileAt, underlying: str) -> None:
-    expiry, index_price = its.smile.expiry, options.chain.index_price
-    before = rows_of(compared, expiry) if compared else []
+def by_strike(options: Options, compared: Options | None, its: SmileAt, measure: interest.Measure) -> None:
+    """Draw the bars of an expiry by strike."""
+    underlying, expiry = OPTIONS.end(options.chain.feed), its.smile.expiry
+    now = next(each for each in options.interest if each.expiry == expiry)
+    before = next((each for each in compared.interest if each.expiry == expiry), None) if compared else None
     index_name = "Mean index" if is_settling(options.chain.ts) else "Index"
-    lines = {index_name: index_price, "Max pain": its.smile.max_pain}
-    st.header("Open interest by strike", anchor=False)
+    lines = {"Max pain": its.smile.max_pain, index_name: options.chain.index_price}
+    st.header(f"{measure.by_strike} by strike", anchor=False)
     figure, alt = drawn_once(
-        "open-interest",
+        "by-strike",
         options,
-        (expiry, when(compared)),
+        (expiry, measure, when(compared)),
         lambda: (
-            interest.open_interest(rows_of(options, expiry), before, lines, underlying),
-            interest.describe_interest(its, index_price, underlying),
+            interest.by_strike(now, before, measure, lines, underlying),
+            interest.describe_by_strike(now, before, measure, lines, underlying),
         ),
     )
-    live_chart(figure, key="open-interest", view=f"{options.chain.feed} {expiry}", alt=alt, height=CHART_HEIGHT)
-    outlined = f" Outlined: as of {when(compared)}." if before else ""
-    st.caption(f"In {underlying}: calls up, puts down.{outlined}")
+    view = f"{options.chain.feed} {expiry} {measure.by_strike}"
+    live_chart(figure, key="by-strike", view=view, alt=alt, height=CHART_HEIGHT)
+    st.caption(options_text.about_bars(underlying, measure.by_strike, when(compared) if before else ""))
 
 
 def term_structure(options: Options, compared: Options | None) -> None:
@@ -228,10 +254,6 @@ def term_structure(options: Options, compared: Options | None) -> None:
 def when(compared: Options | None) -> str:
     """The moment to compare with, in words; empty without one."""
     return text.moment(compared.chain.ts, text.zone(), seconds=True) if compared else ""
-
-
-def rows_of(options: Options, expiry: datetime) -> list[Row]:
-    return [row for row in options.chain.rows if row.expiry == expiry]
 
 
 def table(options: Options, its: SmileAt, at: datetime | None) -> None:

@@ -1,4 +1,4 @@
-"""/options: chains and smiles as of an instant, contracts and surfaces over a time."""
+"""/options: chains, smiles and open interest as of an instant, contracts and surfaces over a time."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -17,8 +17,10 @@ from store.market.instruments import Option, option_name, option_of
 from store.market.reads import explained
 from store.market.reads.as_of import Chain, Row, chain_at, contract, count_of_contract, surfaces
 from store.market.reads.contract import Settlement, settlement
+from store.market.reads.interest import AtStrike, InterestAt, interest_of
 from store.market.reads.smiles import SmileAt, greeks_of, smiles_of
 from store.market.reads.snapshots import EACH, count_between
+from store.market.smile import put_call_ratio
 from store.words import shortened
 
 from .asked import NO_SNAPSHOT, OR_COARSER, Asked, At, Explain, Interval, as_of, ask_rows, require_few
@@ -119,6 +121,41 @@ class SettlementRow(BaseModel):
     payoff: float = Field(description="The same as the option is quoted: in coin, or in USD for a linear option.")
 
 
+class StrikeRow(BaseModel):
+    """What is held and traded at a strike. null is an option that is not listed, or of which nothing is known."""
+
+    strike: float = Field(description="In USD.")
+    call_oi: float | None = Field(description="Open interest of the call, in coin.")
+    put_oi: float | None = Field(description="Of the put.")
+    call_volume: float | None = Field(description="Volume of the call in 24 h, in coin.")
+    put_volume: float | None = Field(description="Of the put.")
+    call_gamma: float | None = Field(description="Gamma of all open calls, in USD of delta per 1 % of the forward.")
+    put_gamma: float | None = Field(description="Of all open puts; unsigned, too.")
+
+
+class InterestRow(BaseModel):
+    """What is held and traded of an expiry: the sums of what is known, and each strike."""
+
+    expiry: datetime
+    call_oi: float | None
+    put_oi: float | None
+    call_volume: float | None
+    put_volume: float | None
+    call_gamma: float | None
+    put_gamma: float | None
+    notional: float | None = Field(description="Open interest at the index, in USD.")
+    put_call_oi: float | None = Field(description="Open interest of puts by that of calls.")
+    put_call_volume: float | None = Field(description="Volume of puts by that of calls.")
+    strikes: list[StrikeRow]
+
+
+class InterestAsOf(AsOf):
+    """What is held and traded of an underlying as of an instant, by expiry."""
+
+    underlying: str
+    expiries: list[InterestRow]
+
+
 class HistoryOver(Over):
     """What was recorded of an option in a time."""
 
@@ -175,6 +212,28 @@ def get_smile(
     found = _chain(served, underlying, at, expiry)
     body = {"underlying": underlying, "smiles": [_told(its) for its in smiles_of(found)]}
     return answer(request, body, explained.SMILE, explain=explain, found=found)
+
+
+@router.get("/interest", response_model=InterestAsOf, responses=NO_SNAPSHOT)
+def get_interest(
+    request: Request,
+    served: OfServer,
+    *,
+    underlying: Underlying,
+    at: At = None,
+    expiry: Expiry = None,
+    explain: Explain = False,
+) -> Response:
+    """Open interest, volume and gamma by expiry and strike, as known at an instant; 404 names the nearest snapshots.
+
+    Volume is that of the 24 h before the snapshot: the sum of several snapshots has no meaning.
+    """
+    found = _chain(served, underlying, at, expiry)
+    body = {
+        "underlying": underlying,
+        "expiries": [_held(its, found.index_price) for its in interest_of(found, greeks_of(found))],
+    }
+    return answer(request, body, explained.INTEREST, explain=explain, found=found)
 
 
 @router.get("/history", response_model=HistoryOver)
@@ -266,3 +325,16 @@ def _named(underlying: str, row: Row) -> dict[str, Any]:
 def _told(its: SmileAt) -> dict[str, Any]:
     points = [point._asdict() for point in its.points]
     return {**its.smile._asdict(), "years": its.years, "points": points}
+
+
+def _held(its: InterestAt, index_price: float | None) -> dict[str, Any]:
+    sums = {name: its.total(name) for name in AtStrike._fields[1:]}
+    held = its.total("call_oi", "put_oi")
+    return {
+        "expiry": its.expiry,
+        **sums,
+        "notional": None if held is None or index_price is None else held * index_price,
+        "put_call_oi": put_call_ratio(sums["put_oi"], sums["call_oi"]),
+        "put_call_volume": put_call_ratio(sums["put_volume"], sums["call_volume"]),
+        "strikes": [each._asdict() for each in its.strikes],
+    }

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.browser
 NAMES = {
     "calendar": "Notional of",
     "smile": "Smile of",
-    "open-interest": "Open interest of",
+    "by-strike": "Open interest of",
     "terms": "IV at the money",
 }
 
@@ -75,7 +75,7 @@ def test_the_arrow_keys_read_strikes_from_left_to_right_on_each_axis(dashboard, 
     assert strikes == sorted(set(strikes))
 
 
-@pytest.mark.parametrize("key", ["smile", "open-interest", "terms"])
+@pytest.mark.parametrize("key", ["smile", "by-strike", "terms"])
 def test_the_keys_zoom_charts_of_numbers_and_lead_back(dashboard, open_page, key):
     found = chart(open_page(f"{dashboard.url}/options"), key)
     start, end = axis_range(found)

@@ -12,6 +12,7 @@ from store.kinds import OPTIONS
 from store.ledger import arrivals
 from store.market.black76 import Greeks
 from store.market.reads.as_of import Chain, chain_at
+from store.market.reads.interest import InterestAt, interest_of
 from store.market.reads.smiles import SmileAt, greeks_of, smiles_of
 
 from .snapshots import Standing, read_before, read_standing
@@ -25,11 +26,13 @@ class Options:
         chain: as of the time of its snapshot.
         smiles: of each expiry.
         greeks: of each row of the chain.
+        interest: of each expiry.
     """
 
     chain: Chain
     smiles: list[SmileAt]
     greeks: list[Greeks | None]
+    interest: list[InterestAt]
 
 
 @dataclass(frozen=True)
@@ -91,4 +94,7 @@ def _options(underlying: str, ts: datetime | None) -> Options | None:
         return None
     with database().read() as cursor:
         chain = chain_at(cursor, underlying, ts)
-    return Options(chain, smiles_of(chain), greeks_of(chain)) if chain and chain.rows else None
+    if chain is None or not chain.rows:
+        return None
+    greeks = greeks_of(chain)
+    return Options(chain, smiles_of(chain), greeks, interest_of(chain, greeks))

@@ -53,3 +53,14 @@ def ratio(value: float | None) -> str:
 def millions(value: float) -> str:
     """USD in millions."""
     return f"{value / 1e6:,.1f} M USD"
+
+
+def about_bars(underlying: str, measure: str, compared: str) -> str:
+    """What bars by strike show, and of which moment their outlines are; empty without one to compare with."""
+    if measure == "Change of open interest":
+        return f"In {underlying}, since {compared}. A strike that was not listed then has no bar."
+    outlined = f" Outlined: as of {compared}." if compared else ""
+    if measure == "Gamma":
+        how = "In millions of USD of delta for a move of the forward by 1 %: calls up, puts down. It is unsigned: "
+        return f"{how}who holds which side is not known.{outlined}"
+    return f"In {underlying}: calls up, puts down.{outlined}"

@@ -117,9 +117,24 @@ SETTLEMENT = (
     ),
 )
 
+SUMS = tuple(each for each in SMILE if each.number in {"call_oi, put_oi", "call_volume, put_volume"})
+
+GAMMA = (
+    Formula(
+        "call_gamma, put_gamma",
+        "gamma OI F² / 100, unsigned: who holds which side is not known",
+        ("options.open_interest", *_BLACK_INPUTS),
+        "USD per 1 % of F",
+        _BLACK,
+    ),
+)
+
 INTEREST = (
+    *SUMS,
     Formula("notional", "(call_oi + put_oi) S", ("options.open_interest", "snapshots.index_price"), "USD", _OWN),
-    Formula("put / call", "put_oi / call_oi", ("options.open_interest",), "1", _OWN),
+    Formula("put_call_oi", "put_oi / call_oi", ("options.open_interest",), "1", _OWN),
+    Formula("put_call_volume", "put_volume / call_volume", ("options.volume",), "1", _OWN),
+    *GAMMA,
 )
 
 _VARIANCE = "total variance s² T, linear in T between the two expiries around it"
@@ -154,7 +169,7 @@ SURFACE = (
         "% a year",
         "calibrated against DVOL; not the exchange's own method",
     ),
-    *(each for each in SMILE if each.number in {"call_oi, put_oi", "call_volume, put_volume"}),
+    *SUMS,
 )
 
 _CARRY_INPUTS = ("futures.mark_price", "snapshots.index_price")

@@ -64,6 +64,11 @@ def greeks_of(chain: Chain) -> list[Greeks | None]:
     return [each for _, its in groupby(chain.rows, _EXPIRY) for each in _greeks(underlying, chain.ts, list(its))]
 
 
+def forward_of_rows(rows: Sequence[Row]) -> float | None:
+    """F of the rows of one expiry, in USD; None if none is known."""
+    return forward_of([_quote(row) for row in rows])
+
+
 def _smile(underlying: str, ts: datetime, rows: Sequence[Row]) -> SmileAt:
     quotes = [_quote(row) for row in rows]
     curve = curve_of_quotes(ts, quotes)
@@ -103,7 +108,7 @@ def _quoted_ivs(underlying: str, row: Row, curve: Curve) -> tuple[float | None, 
 
 
 def _greeks(underlying: str, ts: datetime, rows: Sequence[Row]) -> Iterator[Greeks | None]:
-    forward, years = forward_of([_quote(row) for row in rows]), years_between(ts, rows[0].expiry)
+    forward, years = forward_of_rows(rows), years_between(ts, rows[0].expiry)
     for row in rows:
         if forward is None or row.mark_iv is None:
             yield None

@@ -92,6 +92,7 @@ def test_the_examples_run(
 BY_ROUTE = {
     "/api/options/chain": explained.GREEKS,
     "/api/options/smile": explained.SMILE,
+    "/api/options/interest": explained.INTEREST,
     "/api/options/history": explained.SETTLEMENT,
     "/api/options/surfaces": explained.SURFACE,
     "/api/futures": (*explained.CARRY, *explained.SPREADS),

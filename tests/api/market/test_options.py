@@ -15,7 +15,8 @@ from store.ledger import arrivals
 from store.market.entries import append_new
 from store.market.instruments import Option, option_name
 from store.market.reads.as_of import Chain, chain_at
-from store.market.reads.smiles import smiles_of
+from store.market.reads.interest import interest_of
+from store.market.reads.smiles import greeks_of, smiles_of
 from store.market.smile import Quote
 from store.market.surface import METHOD, derived
 from store.models import Snapshot, to_column
@@ -129,6 +130,38 @@ def test_smiles_are_those_of_the_chain_and_one_may_be_asked_for(client, database
         assert points == [point._asdict() for point in its.points]
     one = answered(smile(client, expiry=reply["smiles"][2]["expiry"][:10]))["smiles"]
     assert [each["expiry"] for each in one] == [reply["smiles"][2]["expiry"]]
+
+
+def test_open_interest_volume_and_gamma_of_each_expiry_are_the_sums_of_its_strikes(client, database):
+    record_chains(database, 0)
+
+    reply = answered(client.get("/options/interest", params={"underlying": "BTC", "at": AT, "explain": True}))
+
+    its = stored(database)
+    frame = pd.DataFrame(its.rows)
+    assert [each["expiry"] for each in reply["expiries"]] == [in_iso(each) for each in sorted(set(frame["expiry"]))]
+    for each, (_, rows) in zip(reply["expiries"], frame.groupby("expiry"), strict=True):
+        sums = rows.groupby("option_type")[["open_interest", "volume"]].sum()
+        assert each["call_oi"] == pytest.approx(sums["open_interest"]["call"])
+        assert each["put_volume"] == pytest.approx(sums["volume"]["put"])
+        assert each["notional"] == pytest.approx(sums["open_interest"].sum() * (its.index_price or 0))
+        assert each["put_call_oi"] == pytest.approx(sums["open_interest"]["put"] / sums["open_interest"]["call"])
+        assert each["put_gamma"] == pytest.approx(sum(strike["put_gamma"] for strike in each["strikes"]))
+        assert [strike["strike"] for strike in each["strikes"]] == sorted(set(rows["strike"]))
+    expected = interest_of(its, greeks_of(its))[3]
+    assert reply["expiries"][3]["strikes"] == [each._asdict() for each in expected.strikes]
+    assert "call_gamma, put_gamma" in [each["number"] for each in reply["explain"]["numbers"]]
+
+
+def test_without_an_index_price_there_is_no_notional_and_one_expiry_may_be_asked_for(client, database):
+    record_chains(database, 0)
+    with database.write() as cursor:
+        cursor.execute("UPDATE snapshots SET index_price = NULL")
+    day = f"{stored(database).rows[0].expiry:%Y-%m-%d}"
+
+    reply = answered(client.get("/options/interest", params={"underlying": "BTC", "at": AT, "expiry": day}))
+
+    assert [(each["expiry"][:10], each["notional"]) for each in reply["expiries"]] == [(day, None)]
 
 
 def test_the_stored_numbers_of_smiles_are_those_that_are_answered(client, database):

@@ -31,14 +31,14 @@ def test_as_of_a_moment_the_chain_of_then_is_shown_and_nothing_later(open_page: 
     assert f"as of {at.day} {at:%b %Y, %H:%M:%S} (1 min old then)" in headline(page)
     assert shown(page) == before
     np.testing.assert_allclose(
-        traces(page, "open-interest")["Calls"]["y"],
+        traces(page, "by-strike")["Calls"]["y"],
         expiry_of(then)[1].pivot(index="strike", columns="side", values="oi")["call"],
     )
 
 
 def shown(page: AppTest) -> list[Any]:
     """All that a page shows of a chain."""
-    keys = ("calendar", "smile", "open-interest", "terms")
+    keys = ("calendar", "smile", "by-strike", "terms")
     return [headline(page), metrics(page), *(json.loads(page.get_by_key(key).proto.json)["figure"] for key in keys)]
 
 

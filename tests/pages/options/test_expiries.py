@@ -39,6 +39,7 @@ def test_the_numbers_of_an_expiry_are_those_of_pandas_and_brute_force(open_page:
     deltas = [analytical.delta("c", forward, each, years, 0, iv / 100) for each, iv in ivs.items()]
     call25, put25 = (np.interp(delta, deltas[::-1], ivs.to_numpy()[::-1]) for delta in (0.25, 0.75))
     oi = rows.pivot(index="strike", columns="side", values="oi").fillna(0)
+    volume = rows.pivot(index="strike", columns="side", values="volume")
     pain = [
         (oi["call"] * np.maximum(at - strikes, 0)).sum() + (oi["put"] * np.maximum(strikes - at, 0)).sum()
         for at in strikes
@@ -50,6 +51,7 @@ def test_the_numbers_of_an_expiry_are_those_of_pandas_and_brute_force(open_page:
         "Butterfly, 25 delta": f"{(call25 + put25) / 2 - atm:+.2f}",
         "Max pain": f"{strikes[np.argmin(pain)]:,.0f}",
         "Put / call": f"{oi['put'].sum() / oi['call'].sum():.2f}",
+        "Put / call, volume": f"{volume['put'].sum() / volume['call'].sum():.2f}",
     }
 
 

@@ -62,7 +62,7 @@ def test_a_moment_to_compare_with_is_dashed_and_outlined(open_page: Open, record
     then = then[then["expiry"] == rows["expiry"].iloc[0]]
     (dashed,) = [trace for trace in traces(page, "smile").values() if trace["meta"]["part"] == "before"]
     assert list(dashed["y"]) == pytest.approx(list(then.groupby("strike")["mark_iv"].mean()))
-    bars = traces(page, "open-interest")
+    bars = traces(page, "by-strike")
     outlined = then.pivot(index="strike", columns="side", values="oi")
     strikes = sorted({*then["strike"], *rows["strike"]})
     np.testing.assert_allclose(bars["Calls before"]["y"], outlined["call"].reindex(strikes))

@@ -60,7 +60,7 @@ def test_an_old_chain_stays_and_is_marked_stale(open_page: Open, record, ts):
     page = open_page("options")
 
     assert ":orange[:material/schedule: stale, 2 d old]" in headline(page)
-    assert len(page.metric) == 6
+    assert len(page.metric) == 7
 
 
 def test_a_chain_of_which_little_is_known_has_dashes(open_page: Open, record, database, ts):

@@ -123,7 +123,9 @@ def test_each_derived_number_opens_to_its_formula_its_source_and_its_version(ope
         "delta",
         "bid_iv, ask_iv",
         "notional",
-        "put / call",
+        "put_call_oi",
+        "put_call_volume",
+        "call_gamma, put_gamma",
     ):
         assert f"**{number}**" in told
     assert "Source: F. Black, The pricing of commodity contracts, 1976" in told

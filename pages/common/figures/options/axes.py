@@ -78,6 +78,11 @@ def both_ways(heights: Sequence[Floats]) -> dict[str, Any]:
     }
 
 
+def any_way(heights: Sequence[Floats]) -> dict[str, Any]:
+    """An axis for bars with a sign, as long in both directions."""
+    return {**both_ways(heights), "tickvals": None, "ticktext": None}
+
+
 def _nice(length: float) -> float:
     """The next of 1, 2, 5, 10, 20 … or 0.1, 0.2, 0.5 … above a length; 1 for none."""
     if length <= 0:
