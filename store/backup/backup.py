@@ -1,9 +1,9 @@
 """Backup: a consistent copy of the database as Parquet, made while recording goes on.
 
 The backup reads the rows of all kinds as they were at one instant, over as many short leases as it needs, and copies
-them by day. It copies all other tables under the first lease. If rows are deleted meanwhile, it copies everything
-again. The name of a file ends with a part of its hash. The manifest is replaced last: if the backup fails before that,
-the folder still has the backup before.
+them by day, and older months with few rows as a whole. It copies all other tables under the first lease. If rows are
+deleted meanwhile, it copies everything again. The name of a file ends with a part of its hash. The manifest is replaced
+last: if the backup fails before that, the folder still has the backup before.
 """
 
 import contextlib
@@ -43,7 +43,7 @@ class Made:
 
     Attributes:
         rows: the number of rows of each kind's table; a table that never had any is left out.
-        days: the number of files for the days of these tables.
+        days: the number of files for the days, and for months with few rows, of these tables.
         written: the number of these files that were written.
         left_out: what the backup lacks, in words.
     """

@@ -22,7 +22,7 @@ _Path = Annotated[str, Field(pattern=r"^([a-z0-9_]+/)?[^/\\:\x00-\x1f]{1,200}-[0
 _Name = Annotated[str, Field(pattern=r"^[^\x00]+$", max_length=1000)]
 _Rows = Annotated[int, Field(ge=0)]
 _Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-_Day = Annotated[str, Field(pattern=r"^(\d{4}-\d\d-\d\d)?$")]
+_Day = Annotated[str, Field(pattern=r"^(\d{4}-\d\d(-\d\d)?)?$")]
 
 _STRICT = ConfigDict(strict=True, extra="forbid")
 
@@ -37,8 +37,8 @@ class File:
         start, end: the first and the last time, ISO 8601 in UTC; None without rows or times.
         time: the column that has these times.
         sha256: the hash of the file's bytes, hexadecimal.
-        day: the UTC day of the rows; empty for tables that are copied as a whole.
-        digest: a hash of a day's rows in any order.
+        day: the UTC day of the rows, or their month; empty for tables that are copied as a whole.
+        digest: a hash of these rows in any order.
     """
 
     path: _Path

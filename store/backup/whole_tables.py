@@ -94,7 +94,7 @@ def _what_parquet_lost(parquet: DuckDBPyConnection, path: Path, columns: list[tu
 
 def names_of_finished() -> re.Pattern[str]:
     """The pattern of the paths that `finished` makes, below the folder. It matches no file of a person."""
-    days = [f"{kind.table}/[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}" for kind in kinds.KINDS]
+    days = [f"{kind.table}/[0-9]{{4}}-[0-9]{{2}}(-[0-9]{{2}})?" for kind in kinds.KINDS]
     stems = "|".join([*days, _OF_OTHERS.format(number="[0-9]+"), *sorted(schema.ours())])
     return re.compile(rf"({stems})-[0-9a-f]{{{_OF_HASH}}}\.parquet")
 

@@ -156,6 +156,61 @@ def test_an_unchanged_day_is_not_written_again(filled: Database, folder: Path):
     assert faults(folder) == []
 
 
+def days_of(folder: Path) -> list[str]:
+    return [file.day for file in manifest_in(folder).tables["ticks"]]
+
+
+@pytest.fixture
+def sparse(database: Database) -> Database:
+    """A file with a price for each day from 2026-08-20 to 2026-11-10."""
+    with database.write() as cursor:
+        days = [START + timedelta(days=day) for day in range(-73, 10)]
+        averages.append(cursor, "btc_usd", [(at, 50.0 + number) for number, at in enumerate(days)], DAY)
+    return database
+
+
+def test_older_months_with_few_rows_have_one_file_each(sparse: Database, folder: Path):
+    made = backup(sparse, folder)
+
+    november = [f"2026-11-{day:02}" for day in range(1, 11)]
+    august = [f"2026-08-{day}" for day in range(20, 32)]  # too few days
+    assert days_of(folder) == [*august, "2026-09", "2026-10", *november]
+    assert (made, backup(sparse, folder)) == (Made({"ticks": 83}, 24, 24), Made({"ticks": 83}, 24, 0))
+    assert faults(folder) == []
+    before = rows(sparse.path)["ticks"]
+    for path in sparse.path.parent.glob("ticks.duckdb*"):
+        path.unlink()
+    restore(folder, sparse)
+    assert rows(sparse.path)["ticks"] == before
+
+
+def test_a_month_with_one_file_keeps_it_and_what_is_lost_of_it_is_told(
+    sparse: Database, folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    backup(sparse, folder)
+    monkeypatch.setattr("store.backup.days._ROWS_OF_A_MONTH", 3)
+    with sparse.write() as cursor:
+        ticks.append(cursor, [tick(-40 * DAY + second) for second in (1, 2, 3)])  # on 22 September
+
+    changed = backup(sparse, folder, limits=Limits(piece=5))
+    with sparse.write() as cursor:
+        cursor.execute("DELETE FROM ticks WHERE ts BETWEEN '2026-09-03' AND '2026-09-05'")
+    with pytest.raises(StoreError, match="has ticks that the database doesn't have, 2 of 2026-09 for one"):
+        backup(sparse, folder)
+
+    assert (changed.days, changed.written) == (24, 1)
+    assert faults(folder) == []
+
+
+def test_what_a_backup_has_by_day_stays_by_day(sparse: Database, folder: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("store.backup.days._ROWS_OF_A_MONTH", 0)
+    backup(sparse, folder)
+    monkeypatch.undo()
+
+    assert backup(sparse, folder).written == 0
+    assert len(days_of(folder)) == 83
+
+
 def test_the_manifest_names_the_content_of_each_file(filled: Database, folder: Path):
     backup(filled, folder)
 
