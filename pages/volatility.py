@@ -1,5 +1,6 @@
 """Volatility: DVOL, what was realised, and what the option chains say at constant maturities."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -32,10 +33,11 @@ from pages.common.words import gap_text, tables, text, volatility_text
 from pages.common.words.clock import Clock
 from store.health.status import stale_after_s
 from store.kinds import OPTIONS
-from store.market.reads.volatility import CONE_D, VolatilityAt
+from store.market.reads.volatility import CONE_D, Point, VolatilityAt
 
 DEFAULT = "1y"
 WHAT = "option chain"
+PERCENTS = ("Lowest", "25 %", "Median", "75 %", "Highest", "Realised now", "IV at the money")
 CARDS_HEIGHT, DVOL_HEIGHT, CHART_HEIGHT = 200, 380, 300
 
 
@@ -234,28 +236,51 @@ def about_chains(found: Surfaces, clock: Clock) -> list[str]:
 
 
 def cone(found: Cone, now: Now | None) -> None:
-    """Realised volatility of the last year by its length, with the IV at the money of the same length; none unknown."""
-    rows = [(days, band) for days, band in zip(CONE_D, found.bands, strict=False) if band is not None]
-    if not rows:
+    """Realised volatility by its length, with the IV at the money of the same length; nothing if none is known."""
+    its = windows(found, now)
+    if not its:
         return
     st.header("Cone", anchor=False)
-    surface = now and now.surface
+    currency = now.found.currency if now else ""
+    figure, alt = drawn_once("cone", found, tuple(its), lambda: cone_figure(its))
+    live_chart(figure, key="cone", view=f"{currency} {len(its)}", alt=alt, height=CHART_HEIGHT)
+    st.caption(volatility_text.about_cone([(each.days, each.band) for each in its]))
     st.dataframe(
         {
-            "Over": [f"{days} d" for days, _ in rows],
-            "Lowest": [band.low for _, band in rows],
-            "25 %": [band.quarter for _, band in rows],
-            "Median": [band.median for _, band in rows],
-            "75 %": [band.three_quarters for _, band in rows],
-            "Highest": [band.high for _, band in rows],
-            "IV at the money": [surface and getattr(surface, f"iv_{days}d") for days, _ in rows],
-            "Days known": [band.days for _, band in rows],
+            "Over": [f"{each.days} d" for each in its],
+            "Lowest": [each.band.low for each in its],
+            "25 %": [each.band.quarter for each in its],
+            "Median": [each.band.median for each in its],
+            "75 %": [each.band.three_quarters for each in its],
+            "Highest": [each.band.high for each in its],
+            "Realised now": [each.now for each in its],
+            "IV at the money": [each.implied for each in its],
+            "Days known": [each.band.days for each in its],
         },
-        column_config=dict.fromkeys(("Lowest", "25 %", "Median", "75 %", "Highest", "IV at the money"), tables.PERCENT),
+        column_config=dict.fromkeys(PERCENTS, tables.PERCENT),
         hide_index=True,
+        placeholder=text.NOT_KNOWN,
     )
-    st.caption("Realised volatility at the ends of the last 365 days, and IV at the money for as long.")
     explained("cone", volatility_text.how_cone())
+
+
+def windows(found: Cone, now: Now | None) -> list[volatility_charts.OfWindow]:
+    """What is known of each window of the cone that has a known day."""
+    surface, before = (now.surface, now.compared) if now else (None, None)
+
+    def implied(its: Point | None, days: int) -> float | None:
+        iv: float | None = its and getattr(its, f"iv_{days}d")
+        return iv
+
+    return [
+        volatility_charts.OfWindow(days, band, realised, implied(surface, days), implied(before, days))
+        for days, band, realised in zip(CONE_D, found.bands, found.now, strict=False)
+        if band is not None
+    ]
+
+
+def cone_figure(its: Sequence[volatility_charts.OfWindow]) -> tuple[go.Figure, str]:
+    return volatility_charts.cone(its), volatility_charts.describe_cone(its)
 
 
 show(toolbar, shown, lambda *_: access.SELDOM)

@@ -56,7 +56,7 @@ class Band(NamedTuple):
 
     Attributes:
         low, quarter, median, three_quarters, high: the quantiles of 0, 0.25, 0.5, 0.75 and 1, linear between values.
-        days: the number of values.
+        days: the number of values, one at the end of each day.
     """
 
     low: float
@@ -65,6 +65,10 @@ class Band(NamedTuple):
     three_quarters: float
     high: float
     days: int
+
+    def apart(self, window_d: int) -> int:
+        """How many windows of so many days share no day, if the known days follow each other."""
+        return 1 + (self.days - 1) // window_d
 
 
 def square(before: float, close: float) -> float:

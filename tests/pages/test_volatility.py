@@ -350,6 +350,39 @@ def test_the_cone_has_what_was_realised_over_each_length_beside_the_iv_of_now(op
     assert table["IV at the money"].tolist() == pytest.approx([week, month])
 
 
+def test_the_chart_of_the_cone_has_a_box_and_the_dots_of_each_window(open_page, database, minute):
+    record_all_lengths(database, minute)
+    before, made = minute - DAY - timedelta(minutes=2), minute - timedelta(minutes=2)
+    record_chains(database, before, made)
+    closes = walk(floor(minute, DAY) - 30 * DAY, minute)
+    record_minutes(database, closes)
+
+    page = open_page("volatility", vs="1d")
+
+    midnight = floor(minute, DAY)
+    ends = [midnight - number * DAY for number in range(27)]  # half of the minutes of 7 days are known
+    of_weeks = [realised_by_hand(closes, end - 7 * DAY, end) for end in ends]
+    of_months = [realised_by_hand(closes, end - 30 * DAY, end) for end in ends[:15]]
+    low, quarter, median, three_quarters, high = np.quantile(of_weeks, [0, 0.25, 0.5, 0.75, 1])
+    drawn = {trace["meta"]["part"]: trace for trace in chart(page, "cone")["figure"]["data"]}
+    hollow = next(each for each in chart(page, "cone")["figure"]["data"] if each["meta"]["part"] == "few")
+    assert drawn["reach"]["base"] == [pytest.approx(low)]
+    assert numbers(drawn["reach"]) == [pytest.approx(high - low)]
+    assert drawn["middle"]["base"] == [pytest.approx(quarter)]
+    assert numbers(drawn["middle"]) == [pytest.approx(three_quarters - quarter)]
+    assert hollow["base"] == [pytest.approx(min(of_months))]
+    assert numbers(drawn["median"]) == pytest.approx([median, np.median(of_months)])
+    assert numbers(drawn["now"]) == pytest.approx(
+        [realised_by_hand(closes, minute - days * DAY, minute) for days in (7, 30)], rel=1e-3
+    )
+    with database.read() as cursor:
+        then, now = as_of.surfaces(cursor, "BTC", before, minute)
+    assert numbers(drawn["implied"]) == pytest.approx([now[1], now[3]])
+    assert numbers(drawn["implied-before"]) == pytest.approx([then[1], then[3]])
+    assert any("rest on few windows, most of which overlap: 30 d on 15 days." in each for each in captions(page))
+    assert "Over 30 d: median" in chart(page, "cone")["alt"]
+
+
 def test_without_realised_volatility_there_is_no_cone(open_page, database, minute):
     record_all_lengths(database, minute)
 

@@ -190,7 +190,7 @@ function said({ value, digits, unit }) {
 // The words of a hover box without its HTML.
 const plain = (html) => html?.replaceAll("<br>", ", ").replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&amp;", "&");
 
-const UNREAD = new Set(["band", "alone", "whiskers", "outline"]);
+const UNREAD = new Set(["band", "alone", "whiskers", "outline", "reach", "middle", "few"]);
 
 function pointsInView(plot) {
   const [start, end] = viewOf(plot);

@@ -94,9 +94,15 @@ class Surfaces:
 
 @dataclass(frozen=True)
 class Cone:
-    """How realised volatility was spread in the year before a midnight in UTC: a band for each of `CONE_D`."""
+    """Realised volatility over each of `CONE_D`. Change nothing in it.
+
+    Attributes:
+        bands: how it was spread in the year before a midnight in UTC; None where no day is known.
+        now: of the time before the instant, in percent a year; None where too little is known.
+    """
 
     bands: Sequence[Band | None] = ()
+    now: Sequence[float | None] = ()
 
 
 def known_currencies() -> list[str]:
@@ -140,7 +146,7 @@ def read_cone(currency: str, at: datetime | None) -> Cone:
         StoreError: the database can't be read; one that does not exist yet is not an error.
     """
     settings()
-    return _cone(currency, floor(at or this_minute(), DAY))
+    return _cone(currency, floor(at or this_minute(), MINUTE))
 
 
 def read_surfaces(currency: str, span: str, at: datetime | None) -> Surfaces:
@@ -189,10 +195,16 @@ def _past(currency: str, span: str, at: datetime) -> Past:
 
 
 @st.cache_resource(ttl="120s", max_entries=8, show_spinner=False)
-def _cone(currency: str, midnight: datetime) -> Cone:
+def _bands(currency: str, midnight: datetime) -> list[Band | None]:
+    with database().read() as cursor:
+        return volatility.cone(cursor, currency, midnight)
+
+
+@st.cache_resource(ttl="120s", max_entries=8, show_spinner=False)
+def _cone(currency: str, minute: datetime) -> Cone:
     try:
         with database().read() as cursor:
-            return Cone(volatility.cone(cursor, currency, midnight))
+            return Cone(_bands(currency, floor(minute, DAY)), volatility.realised_at(cursor, currency, minute))
     except NoDatabaseError:
         return Cone()
 

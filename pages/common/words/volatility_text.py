@@ -1,6 +1,6 @@
 """Volatility in words: the numbers of the cards, and how each of them is computed."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, tzinfo
 
 from store.instants import MINUTE
@@ -8,12 +8,16 @@ from store.market import realised
 from store.market.checks import DVOL
 from store.market.instruments import usd_index
 from store.market.reads.volatility import DUE, Point, VolatilityAt
+from store.market.realised import Band
 
 from . import text
 
 DVOL_IS = (
     "DVOL is the exchange's own index of the volatility that its options imply for the next 30 days, in percent a year."
 )
+
+FEW_APART = 3
+"""A band needs so many windows that share no day, or it rests on few. A year has three of 180 days at its ends."""
 
 _OWN = f"Method version {realised.METHOD}."
 
@@ -142,10 +146,26 @@ def how_skews(points: Iterable[Point]) -> str:
     )
 
 
+def few(window_d: int, band: Band) -> bool:
+    """Does a band rest on few windows? Then fewer than three of them share no day."""
+    return band.apart(window_d) < FEW_APART
+
+
+def about_cone(bands: Sequence[tuple[int, Band]]) -> str:
+    """What the chart of the cone shows, and which of its boxes rest on few windows."""
+    words = (
+        "Realised volatility at the ends of the last 365 days, in UTC: from the lowest to the highest, the middle "
+        "half, and the median. The dots are realised volatility now, and IV at the money for as long."
+    )
+    some = [f"{days} d on {text.count(band.days, 'day')}" for days, band in bands if few(days, band)]
+    return f"{words} Hollow boxes rest on few windows, most of which overlap: {', '.join(some)}." if some else words
+
+
 def how_cone() -> str:
     return (
         "For each length, realised volatility is taken at the end of each of the last 365 days, at 24:00 UTC. Days on "
         "which less than half of the minutes of the length are known are left out. The columns are the quantiles 0, "
         "0.25, 0.5, 0.75 and 1 of these values, linear between two of them.\n\n"
+        f"A box is hollow if fewer than {FEW_APART} of its windows share no day.\n\n"
         f"Source: `candles_1m`; `surfaces` for IV. {_OWN}"
     )

@@ -263,6 +263,19 @@ def cone(cursor: DuckDBPyConnection, currency: str, at: datetime) -> list[Band |
     return [band(rolling(days, window, window * DAY // MINUTE)[-(YEAR // DAY) :]) for window in CONE_D]
 
 
+def realised_at(cursor: DuckDBPyConnection, currency: str, at: datetime) -> list[float | None]:
+    """Realised volatility of each of `CONE_D` before an instant, in percent a year; None where too little is known.
+
+    Args:
+        cursor: of a read lease.
+        currency: such as "BTC".
+        at: aware.
+    """
+    end, name = floor(at, MINUTE), usd_index(currency)
+    lengths = [days * DAY for days in CONE_D]
+    return [realised(together(moves_by(cursor, name, end - each, end, DAY)), each // MINUTE) for each in lengths]
+
+
 def surfaces_by(
     cursor: DuckDBPyConnection, currency: str, start: datetime, end: datetime, step: timedelta
 ) -> list[Point]:

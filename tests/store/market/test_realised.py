@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from store.market.realised import (
     MINUTES_A_DAY,
+    Band,
     Moves,
     Standing,
     band,
@@ -112,3 +113,15 @@ def test_a_premium_is_implied_less_realised_in_points_and_in_variance():
 @pytest.mark.parametrize("pair", [(None, 40), (50, None)])
 def test_a_premium_needs_both(pair):
     assert premium(*pair) is None
+
+
+@pytest.mark.parametrize(
+    ("days", "window_d", "apart"), [(1, 90, 1), (90, 90, 1), (91, 90, 2), (365, 90, 5), (365, 180, 3), (360, 180, 2)]
+)
+def test_windows_are_apart_that_share_no_day(days, window_d, apart):
+    ends, picked = range(days), [0]
+    for end in ends:
+        if end - picked[-1] >= window_d:
+            picked.append(end)
+
+    assert Band(1, 1, 1, 1, 1, days).apart(window_d) == apart == len(picked)

@@ -20,6 +20,7 @@ from store.market.reads.volatility import (
     dvol_at,
     dvol_bars,
     first_surface,
+    realised_at,
     realised_by,
     surfaces_by,
     volatility_at,
@@ -269,6 +270,17 @@ def test_where_there_are_no_minutes_dvol_before_is_that_of_an_hour(database):
     assert found.before == Known(START - 7 * DAY, dvol(START - 7 * DAY - MINUTE))
 
 
+def test_realised_volatility_of_each_window_ends_at_the_instant(database):
+    closes = walk(AT - 40 * DAY, AT + HOUR, known=0.95)
+    record_minutes(database, closes)
+
+    with database.read() as cursor:
+        found = realised_at(cursor, "BTC", AT)
+
+    expected = [realised_by_hand(closes, OVER - days * DAY, OVER) for days in (7, 30)]
+    assert found == [*(pytest.approx(each) for each in expected), None, None]
+
+
 def test_nothing_later_has_a_part_in_an_answer(database):
     record_all_lengths(database, AT)
     closes = walk(AT - 40 * DAY, AT + DAY)
@@ -295,4 +307,5 @@ def every_answer(database: Database) -> list[object]:
             realised_by(cursor, "BTC", AT - DAY, AT, 15 * MINUTE),
             surfaces_by(cursor, "BTC", AT - DAY, AT, HOUR),
             cone(cursor, "BTC", AT),
+            realised_at(cursor, "BTC", AT),
         ]
