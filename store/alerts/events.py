@@ -123,11 +123,11 @@ class Event:
 
     Attributes:
         rule, condition: the rule's name, and its condition in words.
-        index_name: of which index; empty if it concerns all of them.
+        index_name: of which index, or of which feed of a market; empty if it concerns all of them.
         event: "fired", or "over" when the rule may fire again.
         severity: of the rule.
-        at: exchange time of the tick or the slot, or when the gap was healed or given up.
-        price: the newest price then; NaN without one.
+        at: exchange time of the tick, the slot or the value, or when the gap was healed or given up.
+        price: the newest price then, or the number of a market; NaN without one.
         value, threshold: in the unit of the rule; NaN if the rule has none.
         text: what happened, in one line.
         targets: the names of the targets that get a message.

@@ -30,6 +30,7 @@ WHERE currency = $name
   AND open_time < $end
   AND at_us >= epoch_us($start::TIMESTAMP)
   AND at_us < epoch_us($end::TIMESTAMP)
+  AND isfinite(value)
   AND (
     resolution_s = 60
     OR (
@@ -67,6 +68,7 @@ FROM (
     WHERE instrument_name = $name || '-PERPETUAL'
       AND ts >= $start::TIMESTAMP - $length::INTERVAL
       AND ts < $end
+      AND abs(interest_1h) < 1_000_000
     WINDOW its AS (ORDER BY ts RANGE BETWEEN $length::INTERVAL - INTERVAL 1 HOUR PRECEDING AND CURRENT ROW)
 )
 WHERE ts >= $start

@@ -84,7 +84,7 @@ class GapClosed(OfFeeds):
         return f"gap {what}" + (f", of {span(self.at_least)} or more" if self.at_least else "")
 
     def watched(self, feeds: Collection[str]) -> tuple[str, ...]:
-        return tuple(feed for feed in feeds if not self.indexes or feed in self.indexes)
+        return tuple(feed for feed in feeds if (feed in self.indexes if self.indexes else self.may_watch(feed)))
 
     def concerns(self, gap: Gap) -> bool:
         return (

@@ -352,10 +352,12 @@ def test_rules_of_the_record_may_name_feeds_of_markets(tmp_path):
     path = tmp_path / "alerts.toml"
     path.write_text(rule('kind = "stale"\nslots = 3\nindexes = ["options/BTC", "btc_usd"]') + rule(ANY_MOVE, "move"))
 
-    stale, move = load_rules(path, (*RECORDED, *MARKET))
+    path.write_text(path.read_text() + rule('kind = "gap"', "gap"))
+    stale, move, gap = load_rules(path, (*RECORDED, *MARKET))
 
     assert stale.watched((*RECORDED, *MARKET)) == ("btc_usd", "options/BTC")
     assert move.watched((*RECORDED, *MARKET)) == RECORDED
+    assert gap.watched((*RECORDED, *MARKET)) == (*RECORDED, "futures/BTC", "options/BTC")
 
 
 def test_rules_of_what_is_not_recorded_can_be_left_out(tmp_path):

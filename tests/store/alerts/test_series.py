@@ -173,5 +173,15 @@ def test_what_is_no_number_has_no_part(database: Database):
         at = (START + HOUR).replace(tzinfo=None)
         cursor.execute("UPDATE surfaces SET iv_30d = NULL, call_oi = NULL WHERE ts = ?", [at])
 
+    record_funding(database, START, 5)
+    record_dvol(database, START - HOUR, START, MINUTE)
+    with database.write() as cursor:
+        for value, back in (("nan", 1), ("inf", 2), (None, 3), ("1e30", 4)):
+            past = (START - back * HOUR).replace(tzinfo=None)
+            cursor.execute("UPDATE funding SET interest_1h = ? WHERE ts = ?", [value, past])
+        cursor.execute("UPDATE volatility_index SET close = 'nan' WHERE open_time < ?", [START.replace(tzinfo=None)])
+
+    assert [at for at, _ in read(database, Series("funding/BTC-PERPETUAL", "funding", HOUR))] == [START]
+    assert read(database, Series("dvol/BTC", "dvol")) == []
     assert [at for at, _ in read(database, Series("options/BTC", "iv", 30 * DAY))] == [START + 2 * HOUR]
     assert [at for at, _ in read(database, Series("options/BTC", "open interest of options"))] == [START + 2 * HOUR]
