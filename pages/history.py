@@ -102,7 +102,12 @@ def shown(names: list[str], view: View, market: list[str], pair: Pair | None) ->
         part(
             "Correlation and beta",
             lambda: read_together(pair.a, pair.b, pair.window, start, end),
-            partial(moves.draw, pair=pair),
+            partial(
+                moves.draw,
+                pair=pair,
+                view=viewed(history, view, market, pair),
+                on_zoom=ranges.zooms_from(view.span, history.start, history.end, DEFAULT),
+            ),
             about=(pair, view),
             height=moves.CHART_HEIGHT,
         )
@@ -122,7 +127,7 @@ def drawn(history: History, names: list[str], view: View, market: list[str], pai
         measures(history)
     if panels:
         lines.measures(panels)
-        explained("series", series_text.how([*market, *([pair.a, pair.b] if pair else [])]))
+        explained("series", series_text.how(market, pair.name if pair and pair.how != MOVES else ""))
     table(history, panels)
 
 
@@ -206,7 +211,7 @@ def chart(history: History, view: View, market: list[str], pair: Pair | None, pa
     live_chart(
         figure,
         key="history",
-        view=f"{list(history.bars)} {market} {pair} {view} {zone.key} {ranges.zooms_so_far()}",
+        view=viewed(history, view, market, pair),
         alt=alt,
         height=(CHART_HEIGHT if any(map(len, history.bars.values())) else ALONE_HEIGHT) + len(panels) * HEIGHT_OF_PANEL,
         on_zoom=ranges.zooms_from(view.span, history.start, history.end, DEFAULT),
@@ -215,6 +220,11 @@ def chart(history: History, view: View, market: list[str], pair: Pair | None, pa
         failed(what, why)
     words = drawn_once("about", history, (view, zone), lambda: about(history, view, clock))
     st.caption(" ".join([*words, *lines.about(history.lines, market, pair, panels, history.start, clock.zone)]))
+
+
+def viewed(history: History, view: View, market: list[str], pair: Pair | None) -> str:
+    """What a chart shows."""
+    return f"{list(history.bars)} {market} {pair} {view} {text.zone().key} {ranges.zooms_so_far()}"
 
 
 def figured(history: History, view: View, clock: Clock, panels: list[Panel]) -> tuple[go.Figure, str]:
@@ -242,10 +252,11 @@ def about(history: History, view: View, clock: Clock) -> list[str]:
     zone = clock.zone
     short = history.end - history.start < timedelta(hours=1)
     start, end = (text.moment(at, zone, seconds=short) for at in (history.start, history.end))
-    words = [f"{start} to {end}, {f'bars of {text.span(history.interval)}' if history.interval else 'single ticks'}."]
+    drawn = [frame for frame in history.bars.values() if len(frame)]
+    each = f", {f'bars of {text.span(history.interval)}' if history.interval else 'single ticks'}" if drawn else ""
+    words = [f"{start} to {end}{each}."]
     if clock.note:
         words.append(clock.note)
-    drawn = [frame for frame in history.bars.values() if len(frame)]
     if len(drawn) > 1:
         words.append("Each index is 100 at its first tick.")
     longest = max((int(frame["resolution_s"].where(frame["averaged"], 0).max()) for frame in drawn), default=0)

@@ -15,6 +15,7 @@ from tests.support.chromium import drag, drawn, range_in, range_in_address, seen
 from tests.support.dashboard import dashboard_at, free_port
 from tests.support.events import alert, note
 from tests.support.history import average, observe
+from tests.support.volatility import record_dvol
 
 pytestmark = pytest.mark.browser
 
@@ -40,6 +41,7 @@ def history(tmp_path_factory):
         observe(cursor, "eth_usd", START, seconds=60)
         minutes = [BACK + minute * MINUTE for minute in range(-60, 60)]
         ticks.append(cursor, [Tick("shib_usd", ts, 1.234e-5, "simulator", ts) for ts in minutes])
+    record_dvol(database, START - HOUR, START + 2 * HOUR, MINUTE)
     note(database, alert("a < b", rule='"R & D"', index_name="shib_usd", at=BACK + 20 * MINUTE, price=1.234e-5))
     with dashboard_at(free_port(), database=file, poller="external", poll_seconds=1) as dashboard:
         yield f"{dashboard.url}/history"
@@ -100,6 +102,17 @@ def test_drags_zoom_to_finer_bars_and_finally_to_single_ticks(history, open_page
     expect(caption(page)).to_contain_text("single ticks")
     start, end = range_in(page, NEW_YORK)
     assert len(seen(page).traces["line"]["x"]) == pytest.approx((end - start).total_seconds(), abs=2)
+
+
+def test_a_drag_over_a_panel_of_the_market_zooms_the_prices_too(history, open_page):
+    page = open_page(address(history, *WHOLE, market="BTC%20DVOL"), zone=NEW_YORK)
+
+    drag(page, 0.5, 0.95, panel=1)
+
+    wait_for_range(page, *part(0.5, 0.95))
+    expect(caption(page)).to_contain_text("Series have a value each 1 min.")
+    expect(drawn(page)).to_have_attribute("aria-label", re.compile("BTC DVOL from "))
+    assert "market=BTC+DVOL" in page.url
 
 
 @pytest.mark.parametrize("way", ["button", "double click", "browser"])

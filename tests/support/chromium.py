@@ -109,9 +109,9 @@ def box(locator: Locator) -> FloatRect:
     return found
 
 
-def drag(page: Page, start: float, end: float) -> None:
-    """Drag the mouse over the chart, from one fraction of its width to another."""
-    area = box(drawn(page).locator(".nsewdrag"))
+def drag(page: Page, start: float, end: float, panel: int = 0) -> None:
+    """Drag the mouse over a panel of the chart, from one fraction of its width to another."""
+    area = box(drawn(page).locator(".nsewdrag").nth(panel))
     y = area["y"] + area["height"] / 2
     page.mouse.move(area["x"] + start * area["width"], y)
     page.mouse.down()

@@ -47,7 +47,7 @@ def about(
     """What panels can't say by themselves, in sentences."""
     if not lines.frames:
         return []
-    words = [f"The lines below have a value each {text.span(lines.step)}."]
+    words = [f"Series have a value each {text.span(lines.step)}."]
     for name in market:
         if not len(lines.frames[name]):
             words.append(f"No {name} is known in this range.")

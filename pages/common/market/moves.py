@@ -1,10 +1,12 @@
 """How the moves of two series, or indexes, go along: rolling correlation and beta."""
 
+from collections.abc import Callable
+
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from pages.common.chart.component import live_chart
+from pages.common.chart.component import Zoomed, live_chart
 from pages.common.drawn import drawn_once
 from pages.common.failed import empty
 from pages.common.figures import charts
@@ -20,8 +22,8 @@ from .pairs import Pair
 CHART_HEIGHT = 2 * HEIGHT + 100
 
 
-def draw(found: Together | None, pair: Pair) -> None:
-    """The chart of both numbers, what they are at its end, and how they are computed."""
+def draw(found: Together | None, pair: Pair, view: str, on_zoom: Callable[[Zoomed], None]) -> None:
+    """The chart of both numbers, what they are at its end, and how they are computed; `view` names what is shown."""
     st.header("Correlation and beta", anchor=False)
     rows = None if found is None else drawn_once("moves", found, pair, lambda: rolled(found, pair))
     if found is None or rows is None or rows.empty:
@@ -30,7 +32,7 @@ def draw(found: Together | None, pair: Pair) -> None:
     zone = text.zone()
     clock = Clock.over(found.start, found.end, zone)
     figure, alt = drawn_once("correlation", found, (pair, zone), lambda: figured(found, rows, pair, clock))
-    live_chart(figure, key="correlation", view=f"{pair} {found.start} {zone.key}", alt=alt, height=CHART_HEIGHT)
+    live_chart(figure, key="correlation", view=view, alt=alt, height=CHART_HEIGHT, on_zoom=on_zoom)
     last, due = rows.iloc[-1], found.window // found.step
     with st.grid(3, min_column_width=160):
         st.metric("Correlation", f"{last['correlation']:z.2f}")

@@ -21,9 +21,10 @@ from store.ledger.gaps import ledger
 from store.market.reads.series import Series
 from store.models import Gap
 from store.prices.bars import SINGLE_TICKS, bars, fits, nice_interval
+from store.prices.candles import floor
 
 from .recorded import Recorded, recorded, recorded_now
-from .series import Lines, firsts, lines_of
+from .series import Lines, firsts, read_lines
 
 _FILLED_EVERY = timedelta(seconds=10)
 
@@ -96,7 +97,8 @@ def bars_of(at: datetime, names: Sequence[str], view: View, lines: Sequence[str]
     try:
         with database().read() as cursor:
             found = _bars(cursor, at, names, view, known, since)
-            return _with_besides(found, min(at, now()), names, lines)
+            found = _with_besides(found, min(at, now()), names)
+            return _with_lines(found, lines, lives=view.lives(at)) if lines else found
     except NoDatabaseError:
         return History({}, *view.bounds(at, at), SINGLE_TICKS, {})
 
@@ -109,23 +111,31 @@ def _begins(lines: Sequence[str], at: datetime) -> datetime:
         return at
 
 
-def _with_besides(found: History, at: datetime, names: Sequence[str], lines: Sequence[str]) -> History:
+def _with_besides(found: History, at: datetime, names: Sequence[str]) -> History:
     start, end = found.start, found.end
     unread: dict[str, str] = {}
     gaps = _besides("Gaps", unread, lambda cursor: ledger(cursor, start, end, at, names))
     alerts = _besides(
         "Alerts", unread, lambda cursor: events.fired(cursor, start, end, index_names=names, limit=MOST_ALERTS)
     )
-    its = _besides("The market", unread, lambda cursor: [_lines(cursor, found, lines, at)]) if lines else []
-    beside = its[0] if its else Lines()
-    return replace(found, gaps=[*gaps, *beside.gaps], alerts=alerts, lines=beside, unread=unread)
+    return replace(found, gaps=gaps, alerts=alerts, unread=unread)
 
 
-def _lines(cursor: Cursor, found: History, names: Sequence[str], at: datetime) -> Lines:
-    """The lines in the range of some bars, with the steps of the bars if the lines can have them."""
-    least = MINUTE if any(map(Series.of, names)) else timedelta(seconds=settings().poll_seconds)
-    step = max(found.interval, least) if found.interval else nice_interval(found.end - found.start, MOST_POINTS, least)
-    return lines_of(cursor, names, found.start, found.end, step, at)
+def _with_lines(found: History, names: Sequence[str], *, lives: bool) -> History:
+    """The lines in the range of some bars, with the steps of the bars if the lines can have them.
+
+    A series changes each minute at most, so a range that still grows has whole minutes of it: visitors share them.
+    """
+    has_series, start, end = any(map(Series.of, names)), found.start, found.end
+    least = MINUTE if has_series else timedelta(seconds=settings().poll_seconds)
+    step = max(found.interval, least) if found.interval else nice_interval(end - start, MOST_POINTS, least)
+    if lives and has_series:
+        start, end = floor(start, MINUTE), floor(end, MINUTE)
+    try:
+        its = read_lines(names, start, end, step)
+    except StoreError as error:
+        return replace(found, unread={**found.unread, "The market": str(error)})
+    return replace(found, lines=its, gaps=[*found.gaps, *its.gaps])
 
 
 def _bars(cursor: Cursor, at: datetime, names: Sequence[str], view: View, known: Recorded, since: datetime) -> History:

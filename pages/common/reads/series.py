@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from pages.common.access import database, settings
+from pages.common.moments import now
 from pages.common.views import MOST_POINTS
 from store.errors import NoDatabaseError
 from store.file.database import Cursor
@@ -86,22 +87,14 @@ def firsts(names: Sequence[str]) -> dict[str, datetime]:
     return _firsts(tuple(names))
 
 
-def lines_of(
-    cursor: Cursor, names: Sequence[str], start: datetime, end: datetime, step: timedelta, now: datetime
-) -> Lines:
-    """Series and indexes in [start, end), and what is missing of them."""
-    series = {name: its for name in names if (its := Series.of(name))}
-    feeds = {its.feed for its in series.values() if its.feed}
-    gaps = ledger(cursor, start, end, now, feeds) if feeds else []
-    frames = {}
-    for name in names:
-        its = series.get(name)
-        if its is None:
-            frames[name] = closes_by(cursor, name, start, end, step)
-        else:
-            own = [gap for gap in gaps if gap.feed == its.feed]
-            frames[name] = values_by(cursor, its, start, end, step, own)
-    return Lines(step, frames, _known(cursor, list(series)), gaps)
+def read_lines(names: Sequence[str], start: datetime, end: datetime, step: timedelta) -> Lines:
+    """Series and indexes in [start, end), as they were in the last minute, and what is missing of them.
+
+    Raises:
+        StoreError: the database can't be read.
+    """
+    settings()
+    return _lines(tuple(names), start, end, step)
 
 
 def windows_for(a: str, b: str, length: timedelta) -> list[str]:
@@ -120,14 +113,29 @@ def read_together(a: str, b: str, window: str, start: datetime, end: datetime) -
     return _together(a, b, WINDOWS[window][0], step, bucket(start, step), bucket(end, step))
 
 
+@st.cache_resource(ttl="60s", max_entries=32, show_spinner=False)
+def _lines(names: tuple[str, ...], start: datetime, end: datetime, step: timedelta) -> Lines:
+    series = {name: its for name in names if (its := Series.of(name))}
+    feeds = {its.feed for its in series.values() if its.feed}
+    with database().read() as cursor:
+        gaps = ledger(cursor, start, end, now(), feeds) if feeds else []
+        frames = {}
+        for name in names:
+            if its := series.get(name):
+                own = [gap for gap in gaps if gap.feed == its.feed]
+                frames[name] = values_by(cursor, its, start, end, step, own)
+            else:
+                frames[name] = closes_by(cursor, name, start, end, step)
+        return Lines(step, frames, _known(cursor, list(series)), gaps)
+
+
 @st.cache_resource(ttl="60s", max_entries=16, show_spinner=False)
 def _together(a: str, b: str, window: timedelta, step: timedelta, start: datetime, end: datetime) -> Together | None:
     try:
-        with database().read() as cursor:
-            found = lines_of(cursor, [a, b], start - window - step, end, step, end)
-            return Together(start, end, step, window, found.frames[a], found.frames[b])
+        found = read_lines([a, b], start - window - step, end, step)
     except NoDatabaseError:
         return None
+    return Together(start, end, step, window, found.frames[a], found.frames[b])
 
 
 def _step_of(a: str, b: str, length: timedelta, name: str) -> timedelta:

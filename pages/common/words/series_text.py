@@ -67,10 +67,12 @@ def beta_unit(a: str, b: str) -> str:
     return "" if its == other else f"{POINTS if its == 'point' else its} per {other}"
 
 
-def how(names: Iterable[str]) -> str:
-    """How the series among some names are computed."""
+def how(names: Iterable[str], pair: str = "") -> str:
+    """How the series among some names are computed, and the spread or the ratio of two of them."""
     kinds = dict.fromkeys(its.kind for name in names if (its := Series.of(name)))
     told = [_HOW[kind] for kind in kinds]
+    if pair:
+        told.append(f"**{pair}**: of the values that both have in a step; of an index it is the last price.")
     return "\n\n".join([*told, "A step without a value has none: nothing is filled in."])
 
 

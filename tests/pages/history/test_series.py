@@ -114,7 +114,7 @@ def test_series_are_drawn_below_the_index_each_scale_on_an_axis_of_its_own(open_
     assert axis_of(page, "BTC DVOL")["ticksuffix"] == " %"
     assert axis_of(page, "BTC / USD")["domain"][0] > axis_of(page, "BTC DVOL")["domain"][1]
     assert "BTC DVOL from " in chart(page, "history")["alt"]
-    assert any("The lines below have a value each 1 min." in words for words in captions(page))
+    assert any("Series have a value each 1 min." in words for words in captions(page))
     assert not page.exception
 
 
