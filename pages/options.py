@@ -17,7 +17,7 @@ from pages.common.figures.options import interest, smiles
 from pages.common.live import show
 from pages.common.market import as_of, missing
 from pages.common.market.cards import explained
-from pages.common.market.currency import choose_currency, no_market, tell_if_left_out
+from pages.common.market.currency import choose_currency, is_left_out, no_market, tell_if_left_out
 from pages.common.reads.options import Options, OptionsAt, known_underlyings, read_options
 from pages.common.views import to_url
 from pages.common.words import chain_table, formula_text, options_text, text
@@ -106,6 +106,8 @@ def nothing(found: OptionsAt, underlying: str, at: datetime | None) -> None:
     seconds = access.settings().options_seconds
     if at is not None:
         missing.draw(found.standing, "option chain")
+    elif seconds and (is_left_out(underlying) or not found.recorder):
+        empty(f"No option chain of {underlying} yet.")
     elif seconds:
         now = moments.now()
         left = moments.rounded_up(now, timedelta(seconds=seconds)) - now

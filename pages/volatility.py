@@ -201,7 +201,8 @@ def no_chains(found: Surfaces, at: datetime | None) -> tuple[str, str]:
     if found.since is None:
         if is_left_out(found.currency):
             return f"No option chain of {found.currency} was recorded.", ":material/block:"
-        return f"No option chain yet. One is due every {text.span(timedelta(seconds=seconds))}.", NOTHING_YET
+        due = f" One is due every {text.span(timedelta(seconds=seconds))}." if found.recorder else ""
+        return f"No option chain yet.{due}", NOTHING_YET
     return (
         f"No option chain in this range. They are recorded since {text.moment(found.since, text.zone())}.",
         NOTHING_YET,

@@ -124,9 +124,8 @@ def test_the_numbers_of_the_cards_are_those_by_hand(open_page, database, minute)
 
 
 def rate_in_words(rate: float) -> str:
-    if not rate:
-        return "0.0000 %, 0.00 % a year"
-    return f"{100 * rate:+.4f} %, {percent(rate * 3 * 365)} a year"
+    eight_hours, year = f"{100 * rate:+z.4f} %", f"{100 * rate * 3 * 365:+z.2f} %"
+    return f"{eight_hours.replace('+0.0000', '0.0000')}, {year.replace('+0.00 ', '0.00 ')} a year"
 
 
 def test_each_number_opens_to_its_formula_its_source_and_its_version(open_page, database, minute):

@@ -18,11 +18,11 @@ from store.market import chains
 from store.market.reads import as_of
 from store.models import Cause, Gap, utc_now
 from store.prices.candles import floor
-from tests.pages.conftest import captions, chart, failed, parts
+from tests.pages.conftest import captions, chart, failed, parts, recorder
 from tests.support import market
 from tests.support.volatility import dvol, realised_by_hand, record_all_lengths, record_dvol, record_minutes, walk
 
-NEVER = ["No DVOL of BTC is recorded in this range yet.", "No option chain yet. One is due every 5 min."]
+NEVER = ["No DVOL of BTC is recorded in this range yet.", "No option chain yet."]
 
 
 @pytest.fixture(autouse=True)
@@ -74,6 +74,13 @@ def test_an_empty_market_has_empty_cards(open_page, database):
         "Needs realised volatility",
     ]
     assert [box.value for box in page.info] == NEVER
+
+
+def test_a_chain_is_due_only_beside_a_recorder(open_page, database):
+    with recorder(database):
+        page = open_page("volatility")
+
+    assert "No option chain yet. One is due every 5 min." in [box.value for box in page.info]
 
 
 def test_the_numbers_of_the_cards_are_those_by_hand(open_page, database, minute):

@@ -26,7 +26,7 @@ from store.models import Gap
 from store.prices.bars import nice_interval
 from store.prices.candles import floor
 
-from .pulse import recorder_now
+from .pulse import recorder_runs
 from .snapshots import Standing, gaps_until, read_before, read_standing
 
 MATURITY = 90 * DAY
@@ -235,8 +235,7 @@ def _currencies() -> list[str]:
 
 @st.cache_resource(ttl="60s", max_entries=8, show_spinner=False)
 def _futures(currency: str, at: datetime | None, instant: datetime, days_before: int) -> FuturesAt:
-    notice = recorder_now()
-    recorder = notice is not None and notice.alive
+    recorder = recorder_runs()
     try:
         with database().read() as cursor:
             standing = read_standing(FUTURES.feed(currency), instant)

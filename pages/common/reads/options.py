@@ -15,6 +15,7 @@ from store.market.reads.as_of import Chain, chain_at
 from store.market.reads.interest import InterestAt, interest_of
 from store.market.reads.smiles import SmileAt, greeks_of, smiles_of
 
+from .pulse import recorder_runs
 from .snapshots import Standing, read_before, read_standing
 
 
@@ -44,12 +45,14 @@ class OptionsAt:
         options: None if the chain is missing. Now, the newest chain is never missing, however old it is.
         before: the standing of the feed at the instant to compare with; None without a comparison.
         compared: the options at that instant; None if the chain is missing there.
+        recorder: whether a recorder runs now.
     """
 
     standing: Standing
     options: Options | None = None
     before: Standing | None = None
     compared: Options | None = None
+    recorder: bool = False
 
 
 def known_underlyings() -> list[str]:
@@ -76,7 +79,7 @@ def read_options(underlying: str, at: datetime | None, days_before: int) -> Opti
     standing = read_standing(OPTIONS.feed(underlying), at or this_second())
     before = read_before(standing, at, days_before)
     options, compared = _options(underlying, standing.shown(at)), _options(underlying, before.ts if before else None)
-    return OptionsAt(standing, options, before, compared)
+    return OptionsAt(standing, options, before, compared, recorder_runs())
 
 
 @st.cache_data(ttl="10s", max_entries=1, show_spinner=False)

@@ -44,6 +44,16 @@ def recorder_now() -> Notice | None:
     return read_notice(database().path)
 
 
+def recorder_runs() -> bool:
+    """Does a recorder run? Only then something is due.
+
+    Raises:
+        StoreError: the system refused to read its notice.
+    """
+    notice = recorder_now()
+    return notice is not None and notice.alive
+
+
 @st.cache_data(ttl="900ms", max_entries=1, show_spinner=False)
 def poll_seconds() -> int:
     """The period of the recorder, which may have other settings than this server; else this server's."""

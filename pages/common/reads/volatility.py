@@ -21,6 +21,7 @@ from store.models import Gap
 from store.prices.bars import nice_interval
 from store.prices.candles import floor
 
+from .pulse import recorder_runs
 from .snapshots import Standing, gaps_until, read_before, read_standing
 
 BARS = {"1d": 15 * MINUTE, "1w": HOUR, "1M": 4 * HOUR, "1y": DAY, "All": 7 * DAY}
@@ -81,6 +82,7 @@ class Surfaces:
         since: when the first chain was recorded; None without one.
         step: one surface of each such step is among the points.
         gaps: of the chains.
+        recorder: whether a recorder runs now.
     """
 
     currency: str
@@ -90,6 +92,7 @@ class Surfaces:
     step: timedelta = MINUTE
     points: Sequence[Point] = ()
     gaps: Sequence[Gap] = ()
+    recorder: bool = False
 
 
 @dataclass(frozen=True)
@@ -216,7 +219,7 @@ def _surfaces(currency: str, span: str, at: datetime) -> Surfaces:
         with database().read() as cursor:
             since = volatility.first_surface(cursor, currency)
             if since is None or since > at:
-                return Surfaces(currency, start, at)
+                return Surfaces(currency, start, at, recorder=recorder_runs())
             start = min(max(start, since), at - _SHORTEST)
             step = nice_interval(at - start, MOST_POINTS, at_least=MINUTE)
             points = volatility.surfaces_by(cursor, currency, start, at + EACH, step)

@@ -1,17 +1,20 @@
 """Options without a chain, with an old one, and with one of which little is known."""
 
 from store.instants import DAY
-from tests.pages.conftest import Open, captions
+from tests.pages.conftest import Open, captions, recorder
 from tests.support.market import chain
 
 from .seen import headline, metrics
 
 
-def test_before_the_first_chain_the_page_counts_down(open_page: Open, database, monkeypatch):
+def test_before_the_first_chain_the_page_counts_down_beside_a_recorder(open_page: Open, database, monkeypatch):
     monkeypatch.setenv("TICKWELL_MARKETS", "BTC")
 
-    page = open_page("options")
+    alone = open_page("options")
+    with recorder(database):
+        page = open_page("options")
 
+    assert [each.value for each in alone.info] == ["No option chain of BTC yet."]
     (box,) = page.info
     assert box.value.startswith("No option chain of BTC yet. The next one is due in ")
 
