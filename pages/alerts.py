@@ -15,6 +15,7 @@ from pages.common.drawn import drawn_once
 from pages.common.failed import empty, failed, part
 from pages.common.figures import charts, scales
 from pages.common.figures.alert_marks import add_alerts
+from pages.common.figures.number_chart import number
 from pages.common.live import show
 from pages.common.reads import alerts as reads
 from pages.common.reads.history import History, read_history
@@ -25,6 +26,7 @@ from pages.common.words.clock import Clock
 from settings import PREFIX
 from store.alerts.events import EventStatus
 from store.alerts.outlook import RuleStand
+from store.alerts.rules.bounded import OfMarket
 from store.alerts.rules.rules import Severity, named
 from store.errors import StoreError
 
@@ -33,6 +35,7 @@ SEVERITIES = [ALL, "Critical", "Warning", "Info"]
 MOST_STANDS = 80
 A_PAGE = 20
 CHART_HEIGHT = 320
+MARKS = "Diamonds are critical, triangles are warnings, dots are information."
 
 
 def toolbar() -> tuple[str, list[str]]:
@@ -46,6 +49,8 @@ def shown(name: str, known: list[str]) -> None:
     part("Rules", lambda: reads.read_alerts(at), partial(rules, name=name), height=CHART_HEIGHT)
     if name in {ALL, *known}:
         prices(known[0] if name == ALL else name)
+    else:
+        numbers(name)
     events(name)
 
 
@@ -185,6 +190,43 @@ def figured(history: History, clock: Clock) -> tuple[go.Figure, str]:
     add_alerts(figure, history.alerts, its_scales, clock.zone)
     fired = "" if "Alerts" in history.unread else f" {alert_text.how_many(history.alerts)}"
     return figure, f"{charts.describe(inside, clock.zone)}{fired}"
+
+
+def numbers(feed: str) -> None:
+    """A number of a market with a mark where a rule fired, if rules watch any of this feed."""
+    watched = {rule.noun: rule for rule in reads.rules_of_numbers(feed)}
+    if not watched:
+        return
+    noun = (
+        one_of("Number", list(watched), next(iter(watched)), key="number") if len(watched) > 1 else next(iter(watched))
+    )
+    rule = watched[noun]
+    st.header(f"{rule.about(feed)} {noun} and its alerts", anchor=False)
+    span = ranges.choose_live_span(SPANS, "1d")
+    part(
+        "The chart",
+        lambda: reads.read_number(moments.these_ten_seconds(), rule.series(feed), noun, span),
+        partial(number_chart, rule=rule, feed=feed, span=span),
+        about=(feed, noun, span),
+        height=CHART_HEIGHT,
+    )
+
+
+def number_chart(its: reads.Number, rule: OfMarket, feed: str, span: str) -> None:
+    if not its.times:
+        empty("No value in this range.")
+        return
+    zone = text.zone()
+    clock = Clock.over(its.start, its.end, zone)
+    name = f"{rule.about(feed)} {rule.noun}"
+    figure = number(its.times, its.values, its.apart, name, rule.unit, clock.zone)
+    charts.set_range(figure, its.start, its.end, clock.zone)
+    add_alerts(figure, its.alerts, {feed: 1.0}, clock.zone)
+    ends = f"from {text.price(its.values[0])} to {text.price(its.values[-1])} {rule.unit}"
+    alt = f"{name} from {text.moment(its.times[0], zone)} to {text.moment(its.times[-1], zone)}: {ends}."
+    marked = alert_text.how_many(its.alerts)
+    live_chart(figure, key="values", view=f"{name} {span} {zone.key}", alt=f"{alt} {marked}", height=CHART_HEIGHT)
+    st.caption(f"{marked} {MARKS} {clock.note}")
 
 
 def events(name: str) -> None:

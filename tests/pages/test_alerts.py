@@ -434,17 +434,60 @@ def test_rules_of_a_market_say_how_far_each_number_is(open_page, with_market: Da
     assert page.selectbox[0].options == ["All", "btc_usd", "eth_usd", "dvol/BTC", "options/BTC"]
 
 
-def test_a_feed_of_a_market_has_its_rules_and_events_and_no_price(open_page, with_market: Database):
+def test_a_feed_of_a_market_has_its_rules_its_number_and_its_events(open_page, with_market: Database):
     in_force(with_market, MARKET_RULES)
-    note(with_market, alert("BTC DVOL is 71", index_name="dvol/BTC", price=71.0, value=71.0), alert("up"))
+    of_dvol: dict[str, Any] = {"index_name": "dvol/BTC", "condition": "DVOL above 70 % a year", "price": 71.0}
+    note(with_market, alert("BTC DVOL is 71", at=utc_now() - MINUTE, **of_dvol), alert("up"))
     with recorder(with_market, indexes=("btc_usd",)):
         page = open_page("alerts", index="dvol/BTC")
 
     dvol_card, event = cards(page)
     assert dvol_card.startswith("**DVOL**")
     assert "BTC DVOL is 71" in event
-    assert [each.value for each in page.header] == ["Rules", "Events"]
+    assert [each.value for each in page.header] == ["Rules", "BTC DVOL and its alerts", "Events"]
+    line, mark = chart(page, "values")["figure"]["data"]
+    assert [(trace["meta"]["part"], trace["name"]) for trace in (line, mark)] == [
+        ("line", "BTC DVOL"),
+        ("alert", "alert, critical"),
+    ]
+    assert mark["y"] == [71.0]
+    assert len(line["x"]) == 60
+    assert any(each.startswith("1 alert. Diamonds are critical") for each in captions(page))
     assert not page.exception
+
+
+def test_the_line_of_a_number_breaks_in_a_gap_and_of_two_numbers_one_is_chosen(open_page, with_market: Database):
+    oi = {"name": "oi", "kind": "open_interest", "of": "options", "percent": 5, "within": "1h"}
+    in_force(with_market, [MARKET_RULES[1], oi])
+    with with_market.write() as cursor:
+        for hours in (2, 3, 9):
+            at = utc_now().replace(microsecond=0) - timedelta(hours=hours)
+            chains.append(cursor, [chain("BTC", at - timedelta(seconds=at.second % 2))])
+    with recorder(with_market, indexes=("btc_usd",)):
+        page = open_page("alerts", index="options/BTC", number="open interest of options")
+
+    line, *_ = chart(page, "values")["figure"]["data"]
+    assert line["name"] == "BTC open interest of options"
+    assert len(line["x"]) == 5
+    assert not page.exception
+
+
+def test_a_number_without_a_value_in_the_range_says_so(open_page, with_market: Database):
+    in_force(with_market, [MARKET_RULES[1]])
+    with with_market.write() as cursor:
+        cursor.execute("DELETE FROM surfaces")
+    with recorder(with_market, indexes=("btc_usd",)):
+        page = open_page("alerts", index="options/BTC")
+
+    assert "No value in this range." in [box.value for box in page.info]
+
+
+def test_a_feed_of_which_no_number_is_watched_has_no_chart(open_page, with_market: Database):
+    in_force(with_market, [MARKET_RULES[2]])
+    with recorder(with_market, indexes=("btc_usd",)):
+        page = open_page("alerts", index="options/BTC")
+
+    assert [each.value for each in page.header] == ["Rules", "Events"]
 
 
 def test_an_event_of_a_market_has_no_mark_on_a_chart_of_prices(open_page, with_market: Database):

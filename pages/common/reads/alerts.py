@@ -2,25 +2,29 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import pairwise
 
 import streamlit as st
 
 from pages.common import sign_in
 from pages.common.access import database, settings
 from pages.common.moments import now, these_ten_seconds
+from pages.common.views import MOST_ALERTS, MOST_POINTS, View
 from settings import is_index_name
 from store.alerts import events
-from store.alerts.events import EventStatus
+from store.alerts.events import Event, EventStatus
 from store.alerts.in_force import InForce, rules_in_force
 from store.alerts.outlook import RuleStand, outlook
-from store.alerts.rules.bounded import currency_of
+from store.alerts.rules.bounded import OfMarket, Series, currency_of
 from store.alerts.rules.rules import Severity
-from store.errors import NoDatabaseError
+from store.alerts.series import values
+from store.errors import NoDatabaseError, StoreError
 from store.file.database import Cursor
 from store.kinds import TICKS, kind_of
 from store.ledger.logs import logs
 from store.ledger.runs import runs
+from store.prices.bars import bucket, nice_interval
 
 from .pulse import recorder_now
 
@@ -69,6 +73,15 @@ def watched_feeds() -> list[str]:
     return sorted({stand.feed for rule in rules for stand in rule.stands if kind_of(stand.feed) is not TICKS})
 
 
+def rules_of_numbers(feed: str) -> list[OfMarket]:
+    """The rules of numbers that a feed brings, as it was some seconds ago; none while the database can't be read."""
+    try:
+        rules = read_alerts(these_ten_seconds()).rules
+    except StoreError:
+        return []
+    return [each.rule for each in rules if isinstance(each.rule, OfMarket) and each.rule.watched([feed])]
+
+
 def _market(cursor: Cursor) -> dict[str, int]:
     """The feeds of the markets of the newest run, with the seconds between two of their slots or entries."""
     of_run = {feed: period_s for run in runs(cursor)[-1:] for feed, period_s in run.feeds.items()}
@@ -76,6 +89,51 @@ def _market(cursor: Cursor) -> dict[str, int]:
     currencies = {currency_of(feed) for feed in of_slots}
     of_logs = {name: its.period_s or 60 for name, its in logs(cursor).items() if currency_of(name) in currencies}
     return of_slots | of_logs
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number of a market in [start, end), and the alerts of it. Change nothing in it: visitors share it.
+
+    Attributes:
+        times, values: at most `MOST_POINTS`: the last known value of each step.
+        apart: two values further from each other have a gap between them.
+        alerts: the newest ones, at most `MOST_ALERTS`.
+    """
+
+    start: datetime
+    end: datetime
+    times: list[datetime] = field(default_factory=list)
+    values: list[float] = field(default_factory=list)
+    apart: timedelta = timedelta(0)
+    alerts: list[Event] = field(default_factory=list)
+
+
+def read_number(at: datetime, series: Series, noun: str, span: str) -> Number:
+    """A number of a market over a span that ends at a time, with the alerts of conditions that begin with its noun.
+
+    Raises:
+        StoreError: the database can't be read; one that does not exist yet is not an error.
+    """
+    settings()
+    return _number(at, series, noun, span)
+
+
+@st.cache_resource(ttl="60s", max_entries=16, show_spinner=False)
+def _number(at: datetime, series: Series, noun: str, span: str) -> Number:
+    start, end = View(span).bounds(at, at)
+    try:
+        with database().read() as cursor:
+            known = list(values(cursor, series, start, end))
+            fired = events.fired(cursor, start, end, index_names=[series.feed], limit=MOST_ALERTS)
+    except NoDatabaseError:
+        return Number(start, end)
+    step = nice_interval(end - start, MOST_POINTS)
+    drawn = list({bucket(ts, step): (ts, value) for ts, value in known}.values())
+    distances = sorted(later[0] - ts for (ts, _), later in pairwise(known)) or [step]
+    usual = distances[len(distances) // 2]
+    its = [event for event in fired if event.condition.startswith(f"{noun} ")]
+    return Number(start, end, [ts for ts, _ in drawn], [value for _, value in drawn], 2 * max(step, usual), its)
 
 
 def newest_alerts(

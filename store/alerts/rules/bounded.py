@@ -61,6 +61,11 @@ class OfMarket(Condition):
     def noun(self) -> str:
         """What the number is, such as "IV at 30 d"."""
 
+    @property
+    @abstractmethod
+    def unit(self) -> str:
+        """The unit of its values, such as "%"."""
+
     @abstractmethod
     def series(self, feed: str) -> Series:
         """The number that the condition watches on a feed."""
@@ -124,6 +129,10 @@ class Bounded(OfMarket):
         if self.change is None:
             return ("down",) if self.above is None else ("up",)
         return ("up", "down") if self.direction == "either" else (self.direction,)
+
+    @property
+    def unit(self) -> str:
+        return "points" if self.in_points else "%"
 
     @property
     def looks_back(self) -> timedelta:

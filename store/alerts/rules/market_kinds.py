@@ -161,6 +161,10 @@ class OpenInterest(OfMarket):
     def brings(self) -> Kind:
         return OPTIONS if self.of == "options" else FUTURES
 
+    @property
+    def unit(self) -> str:
+        return "coin" if self.of == "options" else "USD"
+
     def series(self, feed: str) -> Series:
         return Series(feed, f"open interest of {self.of}")
 
@@ -174,7 +178,7 @@ class OpenInterest(OfMarket):
 
     def event_text(self, tape: Tape, way: Way, reading: Reading) -> str:
         moved = f"{'rose' if way == 'up' else 'fell'} {percent(reading.value)} within {span(self.within)}"
-        ends = f"from {number(reading.reference)} to {number(tape.price)} {'coin' if self.of == 'options' else 'USD'}"
+        ends = f"from {number(reading.reference)} to {number(tape.price)} {self.unit}"
         return f"{self.noun} {moved}, {ends}: {self.came(tape)}"
 
     def progress(self, reading: Reading) -> str:
