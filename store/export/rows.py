@@ -73,11 +73,16 @@ def _windows(database: Database, found: Survey, window: int) -> Iterator[tuple[p
     values = {"rows": found.as_of.end, **values_of(query)} | ({"interval": query.interval} if query.interval else {})
     if query.columns == "tardis":
         values["exchange"] = tardis.EXCHANGES[found.facts["exchange"]]
-    for start, end, read in found.windows(ROWS_A_LEASE if query.interval else window):
+    for start, end, read in found.windows(ROWS_A_LEASE if query.interval else _most_rows(query, window)):
         values |= {"start": to_column(start), "end": to_column(end)}
         with database.read() as cursor:
             table = cursor.sql(statement, params=values).to_arrow_table()
         yield table.cast(schema), read
+
+
+def _most_rows(query: ExportQuery, window: int) -> int:
+    """The rows of a window that are as much to read as so many ticks: rows of a market have more columns."""
+    return max(1, window * len(TICKS.columns) // len(columns_in(query)))
 
 
 def _statement(query: ExportQuery) -> str:
