@@ -13,7 +13,7 @@ from pages.common.chart.component import live_chart
 from pages.common.choices import one_listed, one_of
 from pages.common.drawn import drawn_once
 from pages.common.failed import empty, part
-from pages.common.figures.options import interest, smiles
+from pages.common.figures.options import interest, smiles, surface
 from pages.common.live import show
 from pages.common.market import as_of, missing
 from pages.common.market.cards import explained
@@ -25,8 +25,9 @@ from store.health.status import age_in_words
 from store.kinds import OPTIONS
 from store.market.checks import is_settling
 from store.market.instruments import Option, OptionType, option_name
-from store.market.reads.explained import GREEKS, INTEREST, SMILE
+from store.market.reads.explained import GREEKS, INTEREST, SMILE, TERMS
 from store.market.reads.smiles import SmileAt
+from store.market.reads.terms import terms_of
 from store.market.smile import put_call_ratio
 from store.words import shortened
 
@@ -98,6 +99,7 @@ def drawn(found: OptionsAt, underlying: str, at: datetime | None, how: Shown) ->
     with right:
         by_strike(options, compared, its, measure)
     term_structure(options, compared)
+    surface_squares(options)
     table(options, its, at)
 
 
@@ -251,6 +253,34 @@ def term_structure(options: Options, compared: Options | None) -> None:
     view = options.chain.feed
     live_chart(figure, key="terms", view=view, alt=alt, height=CHART_HEIGHT, on_choose=choose_expiry)
     st.caption("IV at the money of each expiry, by the time to it. A click on a point chooses its expiry.")
+    frame = drawn_once("moves", options, None, lambda: chain_table.of_expiries(terms_of(options.smiles)))
+    st.dataframe(
+        frame,
+        column_config=chain_table.EXPIRY_FORMATS,
+        hide_index=True,
+        height="content",
+        placeholder=options_text.NOT_KNOWN,
+        alt="The expiries with forward IV and expected moves.",
+    )
+    explained("terms", formula_text.listed(TERMS))
+
+
+def surface_squares(options: Options) -> None:
+    """Draw the IV of each expiry and delta."""
+    st.header("Surface", anchor=False)
+    figure, alt = drawn_once(
+        "surface", options, None, lambda: (surface.surface(options.smiles), surface.describe(options.smiles))
+    )
+    live_chart(
+        figure,
+        key="surface",
+        view=options.chain.feed,
+        alt=alt,
+        height=surface.height(options.smiles),
+        least_width=surface.LEAST_WIDTH,
+        on_choose=choose_expiry,
+    )
+    st.caption("IV by expiry and delta, in percent a year. A click on a square chooses its expiry.")
 
 
 def when(compared: Options | None) -> str:

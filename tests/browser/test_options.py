@@ -10,7 +10,7 @@ from store.file.database import Database
 from store.market import chains
 from store.models import utc_now
 from tests.conftest import wait_until
-from tests.support.chromium import axis_range, box
+from tests.support.chromium import axis_range, box, overflow
 from tests.support.dashboard import dashboard_at, free_port
 from tests.support.market import chain
 
@@ -21,6 +21,7 @@ NAMES = {
     "smile": "Smile of",
     "by-strike": "Open interest of",
     "terms": "IV at the money",
+    "surface": "Surface of",
 }
 
 
@@ -142,7 +143,7 @@ def test_a_click_on_a_cell_leads_to_the_contracts_of_its_strike_and_back_to_the_
     links = page.get_by_role("link", name=re.compile("The life of"))
     expect(links).to_have_count(2)
     at_the_money = links.first.inner_text().rpartition(" ")[2]
-    table = box(page.get_by_test_id("stDataFrame").locator("canvas").first)
+    table = box(page.get_by_test_id("stDataFrame").last.locator("canvas").first)
 
     page.mouse.click(table["x"] + 250, table["y"] + 88)  # the second row
 
@@ -155,6 +156,25 @@ def test_a_click_on_a_cell_leads_to_the_contracts_of_its_strike_and_back_to_the_
     page.go_back()
     expect(page.get_by_role("heading", name="Options", level=1)).to_be_visible()
     chart(page, "smile")
+
+
+def test_squares_are_read_by_expiry_and_delta_chosen_by_enter_and_scroll_in_their_own_box(dashboard, open_page):
+    page = open_page(f"{dashboard.url}/options")
+    page.set_viewport_size({"width": 390, "height": 844})
+    squares = chart(page, "surface")
+
+    first, second = read(squares, "ArrowRight"), read(squares, "ArrowRight")
+    for _ in range(6):
+        read(squares, "ArrowRight")
+
+    assert re.fullmatch(r"\d+ \w+ \d{4}, 5 put: [\d.]+ %", first)
+    assert second.startswith(first.partition(",")[0])
+    assert ", 10 put: " in second
+    wait_until(lambda: squares.evaluate("box => box.scrollLeft") > 0)
+    assert overflow(page) == 0
+    squares.press("Enter")
+    wait_until(lambda: parameter(page, "expiry"))
+    expect(page.get_by_label(f"Smile of {first.partition(',')[0]}")).to_be_visible()
 
 
 def test_where_the_script_of_charts_is_not_served_streamlits_own_charts_show_the_same(dashboard, open_page):

@@ -172,7 +172,14 @@ function read(state, Plotly, step) {
   if (!next) return;
   state.last = next;
   Plotly.Fx.hover(state.plot, [{ curveNumber: next.curveNumber, pointNumber: next.pointNumber }]);
+  scrollTo(state, next.place);
   state.root.querySelector(".reading").textContent = next.words ?? `${next.name}, ${TIME.format(next.x)}: ${said(next)}`;
+}
+
+// What is read stays in sight in a chart that is wider than its box.
+function scrollTo({ root, plot }, place) {
+  const { xaxis } = plot._fullLayout;
+  root.scrollLeft = xaxis._offset + xaxis.c2p(place) - root.clientWidth / 2;
 }
 
 const TIME = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "medium", timeZone: "UTC" }); // x is wall-clock time
@@ -213,6 +220,8 @@ export default function ({ parentElement, data, setTriggerValue, setStateValue }
   const state = charts.get(root) ?? { root, plot: root.querySelector(".plot") };
   charts.set(root, Object.assign(state, { data, send: setTriggerValue }));
   root.style.height = `${data.height}px`;
+  state.plot.style.minWidth = `${data.least_width}px`;
+  root.style.overflow = data.least_width ? "auto hidden" : "";
   const chooses = data.chooses ? " Enter chooses what was read." : "";
   root.setAttribute("aria-label", `${data.alt} Arrow keys read the points, plus and minus zoom, 0 shows all.${chooses}`);
   plotly(data.plotly)

@@ -74,6 +74,7 @@ def live_chart(
     view: str,
     alt: str,
     height: int = 420,
+    least_width: int = 0,
     on_zoom: Callable[[Zoomed], None] | None = None,
     on_choose: Callable[[str], None] | None = None,
 ) -> None:
@@ -85,6 +86,7 @@ def live_chart(
         view: what is shown. While it stays the same, the reader's zoom stays too.
         alt: what the figure shows, for readers who can't see it.
         height: in pixels.
+        least_width: in pixels; on a narrower screen the chart scrolls sideways in its own box.
         on_zoom: called as a widget's callback when the reader zooms; without it, only the browser zooms.
         on_choose: called as a widget's callback with the `customdata` of a point that the reader clicks.
     """
@@ -109,6 +111,7 @@ def live_chart(
             "view": view,
             "alt": alt,
             "height": height,
+            "least_width": least_width,
             "zooms": on_zoom is not None,
             "chooses": on_choose is not None,
             "plotly": PLOTLY_URL,

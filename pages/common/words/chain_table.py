@@ -1,4 +1,4 @@
-"""The options of an expiry by strike, as a table of numbers."""
+"""The tables of a chain: the options of an expiry by strike, and the expiries."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -11,6 +11,9 @@ from store.market.black76 import Greeks
 from store.market.instruments import OptionType
 from store.market.reads.as_of import Row
 from store.market.reads.smiles import SmileAt
+from store.market.reads.terms import Term
+
+from . import options_text, tables
 
 _NUMBERS: Mapping[str, tuple[Callable[[Row, Greeks | None], float | None], str]] = {
     "IV": (lambda row, _: row.mark_iv, "%.2f"),
@@ -22,6 +25,17 @@ _NUMBERS: Mapping[str, tuple[Callable[[Row, Greeks | None], float | None], str]]
     "volume": (lambda row, _: row.volume, "%,.1f"),
 }
 """The columns of each side of the table: their numbers, and how these are shown."""
+
+EXPIRY_FORMATS: Mapping[str, ColumnConfig] = {
+    "Expiry": st.column_config.TextColumn(pinned=True),
+    "Days": st.column_config.NumberColumn(format="%.1f"),
+    "IV at the money": tables.PERCENT,
+    "Forward IV": tables.PERCENT,
+    "Expected move, USD": st.column_config.NumberColumn(format="%,.0f"),
+    "Expected move": tables.PERCENT,
+    "Straddle": tables.PERCENT,
+}
+"""How the columns of the table of expiries are shown."""
 
 
 def tabulated(
@@ -83,3 +97,19 @@ def formats(frame: pd.DataFrame) -> dict[str, ColumnConfig]:
             if " " in name
         },
     }
+
+
+def of_expiries(terms: Sequence[Term]) -> pd.DataFrame:
+    """A row for each expiry. NaN is what is unknown; the note says where total variance falls."""
+    return pd.DataFrame(
+        {
+            "Expiry": pd.Series([options_text.expiry(each.expiry) for each in terms], dtype=str),
+            "Days": pd.Series([365 * each.years for each in terms], dtype=float),
+            "IV at the money": pd.Series([each.atm_iv for each in terms], dtype=float),
+            "Forward IV": pd.Series([each.forward_iv for each in terms], dtype=float),
+            "Expected move, USD": pd.Series([each.expected_move for each in terms], dtype=float),
+            "Expected move": pd.Series([each.expected_move_percent for each in terms], dtype=float),
+            "Straddle": pd.Series([each.straddle for each in terms], dtype=float),
+            "Note": pd.Series(["Total variance falls" if each.falls else "" for each in terms], dtype=str),
+        }
+    )

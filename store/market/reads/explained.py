@@ -137,6 +137,20 @@ INTEREST = (
     *GAMMA,
 )
 
+TERMS = (
+    *_LETTERS[:2],
+    Formula(
+        "forward_iv",
+        "sqrt((s2² T2 - s1² T1) / (T2 - T1)) of atm_iv at the expiry before, 1, and at this one, 2; none where that is "
+        "below 0",
+        _BLACK_INPUTS,
+        "% a year",
+        _OWN,
+    ),
+    Formula("expected_move", "F s sqrt T, s of atm_iv", _BLACK_INPUTS, "USD", "one standard deviation"),
+    Formula("straddle", "the value of the call and the put at K = F by F, s of atm_iv", _BLACK_INPUTS, "%", _BLACK),
+)
+
 _VARIANCE = "total variance s² T, linear in T between the two expiries around it"
 _TAKING_PART = "; expiries with less than 12 h or 5 strikes take no part"
 
