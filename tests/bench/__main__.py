@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from poller.simulator.server import Simulator
-from tests.bench.alerting import judging, replaying
+from tests.bench.alerting import judging, replaying, replaying_a_market
 from tests.bench.browsing import dashboards
 from tests.bench.charting import chart_queries
 from tests.bench.exporting import exports
@@ -36,6 +36,7 @@ def rows(folder: Path, simulator: Simulator) -> Iterator[Row]:
     yield from ledgers(folder)
     yield from judging(folder)
     yield from replaying()
+    yield from replaying_a_market(folder)
     yield from imports(folder)
     yield from exports(folder)
     yield from recorder(folder, simulator)

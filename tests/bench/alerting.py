@@ -15,7 +15,7 @@ from settings import Settings
 from store.alerts.replay.replay import replay
 from store.alerts.rules.kinds import AnyRule
 from store.file.database import Database
-from store.models import Tick, from_column, utc_now
+from store.models import Tick, from_column, to_column, utc_now
 from tests.bench.long_history import history
 from tests.bench.row import SMALL, TICKS, Row, medians_ms
 
@@ -88,3 +88,32 @@ def replaying() -> Iterator[Row]:
     found = replay(database, rules, NAMES, from_column(first), from_column(last), utc_now())
     seconds = time.perf_counter() - started
     yield Row(f"replay of {REPLAYED} rules", seconds, None, "s", f"{len(found.events)} events in {found.days} days")
+
+
+_A_YEAR_OF_CHAINS = """
+INSERT INTO surfaces (underlying, ts, iv_30d, rr25_30d, call_oi, put_oi, method)
+SELECT 'BTC', $start + to_seconds(300 * i), 45 + 10 * sin(i / 900), 3 * sin(i / 500), 900, 800 + 100 * sin(i / 50), 1
+FROM range(105_120) AS each(i)
+"""
+
+MARKET_RULES: list[dict[str, Any]] = [
+    {"name": "iv", "kind": "iv", "tenor": "30d", "above": 50},
+    {"name": "iv moves", "kind": "iv", "tenor": "30d", "change": 3, "within": "1d"},
+    {"name": "skew", "kind": "skew", "tenor": "30d", "below": -2},
+]
+
+
+def replaying_a_market(folder: Path) -> Iterator[Row]:
+    """What rules of a market would have come to in a year of chains, five minutes apart."""
+    database = Database(folder / "market.duckdb")
+    database.migrate()
+    end = utc_now()
+    start = end - timedelta(days=365)
+    with database.write() as cursor:
+        cursor.execute(_A_YEAR_OF_CHAINS, {"start": to_column(start)})
+    rules = TypeAdapter(list[AnyRule]).validate_python(MARKET_RULES)
+    started = time.perf_counter()
+    found = replay(database, rules, ["options/BTC"], start, end, end)
+    seconds = time.perf_counter() - started
+    note = f"{len(found.events)} events in {found.days_observed} days"
+    yield Row(f"replay of {len(rules)} rules of a market", seconds, None, "s", note)
