@@ -23,7 +23,7 @@ class Kind:
 
     Attributes:
         name: the start of its feeds' names, such as "options" in "options/BTC"; empty for indexes.
-        table: the table that has the rows.
+        table: the table that has the rows, or the view of all of them.
         columns: the columns of the table, in their order.
         key: the columns whose values, together with the time, occur once. The first column names the feed of a row: it
             has the end of the feed's name, such as "BTC".
@@ -31,6 +31,7 @@ class Kind:
         lacking: what an unsound row lacks, in words.
         heals: whether the exchange has the past of the feeds, so that gaps can be filled.
         healed_by: what the exchange's charts have that fills gaps, if it is no average, such as "trades".
+        parts: the tables that a view is of. New rows go into the first.
         time: the column that has the time of a row.
         snapshots: the start of the names of the feeds whose snapshots bring the rows; empty if none do.
     """
@@ -45,6 +46,12 @@ class Kind:
     time: str = "ts"
     snapshots: str = ""
     healed_by: str = ""
+    parts: tuple[str, ...] = ()
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The tables that have the rows. New rows go into the first."""
+        return self.parts or (self.table,)
 
     @property
     def column_names(self) -> list[str]:
@@ -127,6 +134,7 @@ OPTIONS = Kind(
     lacking="an underlying, a time, an expiry, a strike above 0 or a type",
     heals=False,
     snapshots="options",
+    parts=("options_by_snapshot", "options_by_contract"),
 )
 
 FUTURES = Kind(
@@ -269,7 +277,7 @@ KINDS: tuple[Kind, ...] = (TICKS, OPTIONS, FUTURES, VOLATILITY_INDEX, FUNDING, D
 
 def kinds_of(tables: Container[str]) -> list[Kind]:
     """The kinds that have one of these tables."""
-    return [kind for kind in KINDS if kind.table in tables]
+    return [kind for kind in KINDS if any(table in tables for table in (kind.table, *kind.parts))]
 
 
 def kind_of(feed: str) -> Kind | None:

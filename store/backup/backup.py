@@ -108,7 +108,7 @@ def _copied(
     with database.read() as cursor:
         all_instants = [AsOf.take(cursor, kind) for kind in kinds.kinds_of(schema.tables(cursor))]
         found = schema.version(cursor)
-        daily = {each.kind.table for each in all_instants}
+        daily = {table for each in all_instants for table in each.kind.tables}
         whole = WholeTables.copy(cursor, folder, without={*daily, *candles.TABLES})
     instants = [each for each in all_instants if each.count or each.kind.table in {TICKS.table, *known}]
     all_days = [look_at(database, each, known.get(each.kind.table, []), limits.rows, tell) for each in instants]

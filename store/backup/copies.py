@@ -25,7 +25,7 @@ def as_instants(columns: Sequence[tuple[str, str]]) -> str:
     )
 
 
-def write(cursor: DuckDBPyConnection, query: str, values: list[Any], path: Path) -> None:
+def write(cursor: DuckDBPyConnection, query: str, values: list[Any] | dict[str, Any], path: Path) -> None:
     """Write the rows of a query to a Parquet file."""
     cursor.sql(query, params=values).write_parquet(str(path), compression="zstd")
 

@@ -30,7 +30,7 @@ WHERE rowid >= ? AND rowid < ?
 GROUP BY ALL
 """
 
-_ROWS = "SELECT {columns} FROM {table} WHERE rowid < ? AND {time} >= ? AND {time} < ? ORDER BY {key}, {time}"
+_ROWS = "SELECT {columns} FROM {rows} WHERE {time} >= $start AND {time} < $end ORDER BY {key}, {time}"
 
 _DAY = timedelta(days=1)
 
@@ -99,11 +99,11 @@ def look_at(database: Database, as_of: AsOf, before: Sequence[File], rows: int, 
     `before` are the files of the backup before. No day is copied yet, which `tell` hears after each lease.
     """
     counted: dict[str, tuple[int, int]] = {}
-    kind = as_of.kind
-    query = _DAYS.format(columns=", ".join(kind.column_names), table=kind.table, time=kind.time)
-    for first in range(0, as_of.end, rows):
+    columns, time_column = ", ".join(as_of.kind.column_names), as_of.kind.time
+    for table, first, end in as_of.portions(rows):
+        query = _DAYS.format(columns=columns, table=table, time=time_column)
         with database.read() as cursor:
-            for day, count, digest in cursor.execute(query, [first, min(first + rows, as_of.end)]).fetchall():
+            for day, count, digest in cursor.execute(query, [first, end]).fetchall():
                 count_before, digest_before = counted.get(str(day), (0, 0))
                 counted[str(day)] = (count_before + count, digest_before ^ digest)
         tell(0, len(counted))
@@ -204,6 +204,6 @@ def _write(cursor: DuckDBPyConnection, folder: Path, as_of: AsOf, name: str, sta
     kind = as_of.kind
     path = folder / kind.table / f"{name}{UNFINISHED}"
     columns = as_instants(schema.columns(cursor, kind.table))
-    query = _ROWS.format(columns=columns, table=kind.table, key=", ".join(kind.key), time=kind.time)
-    write(cursor, query, [as_of.end, start, end], path)
+    query = _ROWS.format(columns=columns, rows=as_of.rows, key=", ".join(kind.key), time=kind.time)
+    write(cursor, query, {"start": start, "end": end, **as_of.ends}, path)
     return path

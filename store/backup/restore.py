@@ -12,7 +12,6 @@ from store.errors import StoreError
 from store.file import schema
 from store.file.database import Database
 from store.file.recorder import Notice, RecorderLock
-from store.market import packing
 from store.models import utc_now
 from store.prices import candles, overruled
 from store.progress import Tell, unheard
@@ -60,7 +59,7 @@ def _fill(folder: Path, manifest: Manifest, tell: Tell, connection: DuckDBPyConn
     ours = schema.tables(connection)
     names = names_of(manifest, ours)
     for table, files in manifest.tables.items():
-        made = table in ours
+        made = names[table] in ours
         for first in range(0, len(files), _AT_ONCE):
             paths = [folder / file.path for file in files[first : first + _AT_ONCE]]
             take_in(connection, names[table], paths, made=made)
@@ -69,7 +68,6 @@ def _fill(folder: Path, manifest: Manifest, tell: Tell, connection: DuckDBPyConn
             tell(done, total)
     schema.migrate(connection)
     overruled.reach_of_all(connection)
-    packing.forget(connection)  # a backup has each day sorted as a whole
     _fold(connection)
 
 

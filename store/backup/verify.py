@@ -1,6 +1,6 @@
 """Verify: checks that a backup or a database file is complete, readable and sound."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from store.errors import StoreError
 from store.file import schema
 from store.file.database import ROWS_A_LEASE, Database
 from store.file.disk import sha256_of
-from store.kinds import Kind, kinds_of
+from store.kinds import KINDS, Kind, kinds_of
 from store.ledger import gap_table
 
 from .copies import describe, take_in
@@ -76,7 +76,7 @@ def faults_of_backup(folder: Path, manifest: Manifest, memory_limit: str) -> Ite
         ours = schema.tables(trial)
         names, sound = names_of(manifest, ours), True
         for table, files in manifest.tables.items():
-            made = table in ours
+            made = names[table] in ours
             for file in files:
                 path = folder / file.path
                 fault = _fault_of(trial, path, file) or _refusal(trial, names[table], path, made=made)
@@ -92,13 +92,15 @@ def faults_of_backup(folder: Path, manifest: Manifest, memory_limit: str) -> Ite
 def names_of(manifest: Manifest, ours: Sequence[str]) -> dict[str, str]:
     """The names of a backup's tables after a restore, by their names in the backup.
 
-    A user's own table gets another name if a later migration needs its name.
+    Rows of a kind with several tables go into the first of them. A user's own table gets another name if a later
+    migration needs its name.
     """
+    firsts = {kind.table: kind.tables[0] for kind in KINDS if kind.tables[0] in ours}
     needed = {name.casefold() for name in schema.ours()}
     names, taken = {}, needed | {table.casefold() for table in manifest.tables}
     for table in manifest.tables:
-        name = table
-        if table not in ours and table.casefold() in needed:
+        name = firsts.get(table, table)
+        if name not in ours and table.casefold() in needed:
             while name.casefold() in taken:
                 name = f"own_{name}"
             taken.add(name.casefold())
@@ -123,7 +125,7 @@ def faults_of_database(database: Database) -> Iterator[str]:
             yield f"{table} can't be read: {error}"
             return
     for kind in kinds_of(ends):
-        yield from _faults_of_kind(database, kind, ends[kind.table])
+        yield from _faults_of_kind(database, kind, ends)
     with database.read() as cursor:
         unlike = gap_table.unlike(cursor)
     if unlike:
@@ -143,20 +145,22 @@ def what_it_holds(path: Path) -> Manifest | None:
     return manifest
 
 
-def _faults_of_kind(database: Database, kind: Kind, rows_end: int) -> Iterator[str]:
-    portions = range(0, rows_end, ROWS_A_LEASE)
-    names = {"table": kind.table, "key": ", ".join(kind.key), "sound": kind.sound, "time": kind.time}
-    names |= {"name": kind.name, "end": kind.key[0]}
-    query = _UNSOUND.format(**names)
-    unsound = sum(count for first in portions for (count,) in _ask(database, query, [first, first + ROWS_A_LEASE]))
-    if unsound:
+def _faults_of_kind(database: Database, kind: Kind, ends: Mapping[str, int]) -> Iterator[str]:
+    if unsound := sum(_unsound(database, kind, table, ends[table]) for table in kind.tables):
         yield f"{kind.table}: {unsound:,} rows lack {kind.lacking}"
+    names = {"table": kind.table, "key": ", ".join(kind.key), "time": kind.time, "name": kind.name, "end": kind.key[0]}
     for start, end in _spans(_ask(database, _DAYS.format(**names), [])):
         for day, doubled in _ask(database, _DOUBLED.format(**names), [start, end]):
             yield f"{kind.table}: {doubled:,} rows of {day} are duplicates"
         if kind.snapshots == kind.name:
             for day, count in _ask(database, _INCOMPLETE.format(**names), {"start": start, "end": end}):
                 yield f"{kind.table}: {count:,} snapshots of {day} have more or fewer rows than they brought"
+
+
+def _unsound(database: Database, kind: Kind, table: str, rows_end: int) -> int:
+    query = _UNSOUND.format(table=table, sound=kind.sound)
+    portions = range(0, rows_end, ROWS_A_LEASE)
+    return sum(count for first in portions for (count,) in _ask(database, query, [first, first + ROWS_A_LEASE]))
 
 
 def _spans(days: list[tuple[date, int]]) -> Iterator[tuple[date, date]]:

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pyarrow as pa
 
 from store.file.database import ROWS_A_LEASE, Database
+from store.file.rows import AsOf
 from store.kinds import TICKS, Kind
 from store.models import to_column
 
@@ -18,12 +19,11 @@ from .writers import schema_of
 _ROWS = """
 SELECT {columns}
 FROM {relation}
-WHERE {table}.rowid < $rows
-  AND {matches}
+WHERE {matches}
 ORDER BY {order}
 """
 
-_CANDLES = f"""
+_CANDLES = """
 SELECT
     index_name,
     time_bucket($interval, ts) AS open_time,
@@ -34,12 +34,11 @@ SELECT
     count(*) AS tick_count,
     count(*) FILTER (resolution_s = 0) AS observed_count,
     max(resolution_s) AS resolution_s
-FROM ticks
-WHERE rowid < $rows
-  AND {matches(TICKS)}
+FROM {rows}
+WHERE {matches}
 GROUP BY ALL
 ORDER BY open_time, index_name
-"""  # noqa: S608 the condition is a constant
+"""
 
 # For CSV, DuckDB turns times and numbers into text, ten times as fast as Arrow. A price of 100 becomes 100.0, so that
 # programs that guess types don't read prices as whole numbers.
@@ -47,7 +46,7 @@ _AS_TEXT = {
     "TIMESTAMP": "strftime({name}, '%Y-%m-%dT%H:%M:%S.%fZ') AS {name}",
     "DOUBLE": "{name}::VARCHAR AS {name}",
 }
-_CANDLES_AS_TEXT = f"""
+_CANDLES_AS_TEXT = """
 SELECT * REPLACE (
     strftime(open_time, '%Y-%m-%dT%H:%M:%SZ') AS open_time,
     open::VARCHAR AS open,
@@ -55,8 +54,8 @@ SELECT * REPLACE (
     low::VARCHAR AS low,
     close::VARCHAR AS close
 )
-FROM ({_CANDLES})
-"""  # noqa: S608 the rows are the constant above
+FROM ({candles})
+"""
 
 
 def tables_of(database: Database, found: Survey, window: int) -> Iterator[tuple[pa.Table, int]]:
@@ -69,8 +68,8 @@ def tables_of(database: Database, found: Survey, window: int) -> Iterator[tuple[
 
 def _windows(database: Database, found: Survey, window: int) -> Iterator[tuple[pa.Table, int]]:
     query, schema = found.query, schema_of(found.query)
-    statement = _statement(query)
-    values = {"rows": found.as_of.end, **values_of(query)} | ({"interval": query.interval} if query.interval else {})
+    statement = _statement(query, found.as_of)
+    values = found.as_of.ends | values_of(query) | ({"interval": query.interval} if query.interval else {})
     if query.columns == "tardis":
         values["exchange"] = tardis.EXCHANGES[found.facts["exchange"]]
     for start, end, read in found.windows(ROWS_A_LEASE if query.interval else _most_rows(query, window)):
@@ -85,23 +84,23 @@ def _most_rows(query: ExportQuery, window: int) -> int:
     return max(1, window * len(TICKS.columns) // len(columns_in(query)))
 
 
-def _statement(query: ExportQuery) -> str:
+def _statement(query: ExportQuery, as_of: AsOf) -> str:
     if query.interval:
-        return _CANDLES_AS_TEXT if query.format == "csv" else _CANDLES
-    rows = _rows(query.kind) if query.columns == "own" else tardis.renamed(_rows(query.kind))
+        candles = _CANDLES.format(rows=as_of.rows, matches=matches(query.kind))
+        return _CANDLES_AS_TEXT.format(candles=candles) if query.format == "csv" else candles
+    rows = _rows(query.kind, as_of) if query.columns == "own" else tardis.renamed(_rows(query.kind, as_of))
     if query.format != "csv":
         return rows
     texts = [_AS_TEXT[column.type].format(name=column.name) for column in columns_in(query) if column.type in _AS_TEXT]
     return f"SELECT * REPLACE ({', '.join(texts)}) FROM ({rows})"  # noqa: S608 names and rows are of a kind
 
 
-def _rows(kind: Kind) -> str:
+def _rows(kind: Kind, as_of: AsOf) -> str:
     own = set(kind.column_names)
     names = [f"{kind.table if column.name in own else 'snapshots'}.{column.name}" for column in columns_of(kind)]
     return _ROWS.format(
         columns=", ".join(names),
-        relation=relation_of(kind),
-        table=kind.table,
+        relation=relation_of(kind, as_of.rows),
         matches=matches(kind),
         order=", ".join(f"{kind.table}.{name}" for name in (kind.time, *kind.key)),
     )

@@ -25,7 +25,7 @@ _OF_SNAPSHOT = (
 )
 
 _JOINED = """
-    {table}
+    {rows}
     LEFT JOIN (SELECT {columns} FROM snapshots) AS snapshots ON
         snapshots.ts = {table}.{time}
         AND snapshots.feed = '{snapshots}/' || {table}.{name}
@@ -81,11 +81,15 @@ def _shared(kind: Kind) -> tuple[Column, ...]:
     return received if kind.derived else (*received, *_OF_SNAPSHOT)
 
 
-def relation_of(kind: Kind) -> str:
-    """The SQL relation that has the columns of `columns_of`. A row that healed a gap has no snapshot."""
+def relation_of(kind: Kind, rows: str) -> str:
+    """The SQL relation that has the columns of `columns_of`. A row that healed a gap has no snapshot.
+
+    `rows` is the relation of the kind's rows, with the name of the kind's table.
+    """
     if not kind.snapshots:
-        return kind.table
+        return rows
     return _JOINED.format(
+        rows=rows,
         table=kind.table,
         columns=", ".join(("feed", "ts", *(column.name for column in _shared(kind)))),
         time=kind.time,

@@ -50,9 +50,8 @@ _GAP_EVENTS = "SELECT count(*) FROM gap_events"
 
 _CAME_SINCE = """
 SELECT EXISTS (
-    FROM {table}
-    WHERE rowid >= $rows
-      AND {matches}
+    FROM {rows}
+    WHERE {matches}
 )
 """
 
@@ -132,8 +131,8 @@ class Survey:
     def still_holds(self, cursor: DuckDBPyConnection) -> bool:
         """Is the survey still true: no further row matches, no row is gone, and no gap event came?"""
         ((gap_events,),) = cursor.execute(_GAP_EVENTS).fetchall()
-        came_since = _CAME_SINCE.format(table=self.query.kind.table, matches=matches(self.query.kind))
-        ((came,),) = cursor.execute(came_since, {"rows": self.as_of.end, **values_of(self.query)}).fetchall()
+        came_since = _CAME_SINCE.format(rows=self.as_of.later_rows, matches=matches(self.query.kind))
+        ((came,),) = cursor.execute(came_since, self.as_of.ends | values_of(self.query)).fetchall()
         return gap_events == self.gap_events and not came and self.as_of.holds(cursor)
 
     def windows(self, most: int) -> Iterator[tuple[datetime, datetime, int]]:
@@ -192,18 +191,12 @@ def survey(database: Database, query: ExportQuery) -> Survey:
         snapshots = _snapshots(cursor, query)
         exchange = exchange_of(cursor)
     counts, kind = _Counts(query.kind), query.kind
-    statement = _COUNTS.format(
-        table=kind.table,
-        name=kind.key[0],
-        method="method" if kind.derived else "NULL",
-        time=kind.time,
-        relation=relation_of(kind),
-        matches=matches(kind),
-    )
-    for first in range(0, as_of.end, ROWS_A_LEASE):
+    names = {"table": kind.table, "name": kind.key[0], "time": kind.time, "matches": matches(kind)}
+    names["method"] = "method" if kind.derived else "NULL"
+    for table, first, last in as_of.portions(ROWS_A_LEASE):
+        statement = _COUNTS.format(relation=relation_of(kind, f"{table} AS {kind.table}"), **names)
         with database.read() as cursor:
-            values = {"first": first, "last": min(first + ROWS_A_LEASE, as_of.end), **values_of(query)}
-            counts.add(cursor.execute(statement, values).fetchall())
+            counts.add(cursor.execute(statement, {"first": first, "last": last, **values_of(query)}).fetchall())
     facts = {
         **asked(query),
         "exchange": exchange,

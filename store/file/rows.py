@@ -6,7 +6,7 @@ earlier ones. So `AsOf` knows the last row and the number of rows. While that ro
 is deleted, the rows are the same: appended rows come after it.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
@@ -29,30 +29,72 @@ Made = TypeVar("Made")
 
 
 @dataclass(frozen=True, slots=True)
-class AsOf:
-    """The rows of a kind at an instant.
+class Part:
+    """The rows of a table at an instant.
 
     Attributes:
-        kind: whose table has them.
+        table: which one.
         end: all their row numbers are below it.
         count: the number of rows.
         last: the hash of the last one; None without any.
     """
 
-    kind: Kind
+    table: str
     end: int
     count: int
     last: int | None
 
+
+@dataclass(frozen=True, slots=True)
+class AsOf:
+    """The rows of a kind at an instant.
+
+    Attributes:
+        kind: whose tables have them.
+        parts: the rows of each table.
+    """
+
+    kind: Kind
+    parts: tuple[Part, ...]
+
     @classmethod
     def take(cls, cursor: DuckDBPyConnection, kind: Kind) -> Self:
         """The rows that are stored now."""
-        ((end,),) = cursor.execute(_END.format(table=kind.table)).fetchall()
-        return cls(kind, end, *_before(cursor, kind, end))
+        return cls(kind, tuple(_now(cursor, kind, table) for table in kind.tables))
+
+    @property
+    def count(self) -> int:
+        """The number of rows."""
+        return sum(part.count for part in self.parts)
+
+    @property
+    def rows(self) -> str:
+        """The rows as an SQL relation with the name of the kind's table, with the values of `ends`."""
+        return self._relation("<")
+
+    @property
+    def later_rows(self) -> str:
+        """The rows that came later, likewise."""
+        return self._relation(">=")
+
+    @property
+    def ends(self) -> dict[str, int]:
+        """The values that `rows` and `later_rows` need."""
+        return {f"end_of_{part.table}": part.end for part in self.parts}
+
+    def portions(self, most: int) -> Iterator[tuple[str, int, int]]:
+        """A table, and the first row number and the one after the last, of at most `most` rows each."""
+        for part in self.parts:
+            for first in range(0, part.end, most):
+                yield part.table, first, min(first + most, part.end)
 
     def holds(self, cursor: DuckDBPyConnection) -> bool:
-        """Are the rows below `end` exactly the rows of the instant?"""
-        return _before(cursor, self.kind, self.end) == (self.count, self.last)
+        """Are the rows below each `end` exactly the rows of the instant?"""
+        return all(_before(cursor, self.kind, part.table, part.end) == part for part in self.parts)
+
+    def _relation(self, which: str) -> str:
+        each = (f"FROM {part.table} WHERE rowid {which} $end_of_{part.table}" for part in self.parts)
+        return f"({' UNION ALL '.join(each)}) AS {self.kind.table}"
 
 
 def insert(cursor: DuckDBPyConnection, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -101,8 +143,13 @@ def of_one_instant(database: Database, attempt: Callable[[], Made | None]) -> Ma
     raise StoreError(f"rows were deleted from {database.path.name} each time that it was read: try again later")
 
 
-def _before(cursor: DuckDBPyConnection, kind: Kind, end: int) -> tuple[int, int | None]:
-    names = {"table": kind.table, "columns": ", ".join(kind.column_names)}
+def _now(cursor: DuckDBPyConnection, kind: Kind, table: str) -> Part:
+    ((end,),) = cursor.execute(_END.format(table=table)).fetchall()
+    return _before(cursor, kind, table, end)
+
+
+def _before(cursor: DuckDBPyConnection, kind: Kind, table: str, end: int) -> Part:
+    names = {"table": table, "columns": ", ".join(kind.column_names)}
     last = cursor.execute(_LAST.format(**names), {"end": end}).fetchall()
     ((count,),) = cursor.execute(_COUNT.format(**names), {"end": end}).fetchall()
-    return count, last[0][0] if last else None
+    return Part(table, end, count, last[0][0] if last else None)

@@ -49,7 +49,7 @@ WHERE database_name = current_database()
 ORDER BY ALL
 """
 
-_MADE = re.compile(r"CREATE (?:OR REPLACE )?(?:TABLE|VIEW) (?:IF NOT EXISTS )?(\w+)")
+_MADE = re.compile(r"(?:CREATE (?:OR REPLACE )?(?:TABLE|VIEW) (?:IF NOT EXISTS )?|RENAME TO )(\w+)")
 
 _RECORD = """
 INSERT INTO migrations (number, name, applied_at)

@@ -50,7 +50,7 @@ def append(cursor: DuckDBPyConnection, snapshots: Iterable[Snapshot]) -> list[Sn
     insert(cursor, "snapshots", _COLUMNS, map(_note, new.values()))
     for kind, of_kind in _by_kind(each for each in new.values() if each.rows):
         names = (*_shared(kind, of_kind[0]), *(column.name for column in kind.brought))
-        insert(cursor, kind.table, names, chain.from_iterable(_rows(kind, each) for each in of_kind))
+        insert(cursor, kind.tables[0], names, chain.from_iterable(_rows(kind, each) for each in of_kind))
     return list(new.values())
 
 

@@ -15,7 +15,7 @@ _NOISE = "(hash(number, strike, option_type, expiry) % 1000 / 1000.0)"
 _MOVE = "sin(number / 500.0 + strike / 3e4 + {}) "
 
 _OPTIONS = f"""
-INSERT INTO options
+INSERT INTO options_by_snapshot
 SELECT
     underlying,
     expiry,

@@ -11,7 +11,7 @@ from duckdb import DuckDBPyConnection
 from store.export.selection import columns_of
 from store.file.rows import insert
 from store.kinds import FUTURES, OPTIONS, Kind
-from store.market import chains, packing, trades
+from store.market import chains, trades
 from store.market.entries import append_new
 from store.market.trades import Trade
 from store.models import Snapshot, Source, from_column, to_column
@@ -65,21 +65,10 @@ def _snapshots(cursor: DuckDBPyConnection, kind: Kind, groups: Sequence[Group], 
     found = whole(kind, groups)
     fresh = new(cursor, found)
     _APPEND[kind](cursor, fresh)
-    if kind is OPTIONS:
-        _pack_again(cursor, fresh)
     _list(cursor, import_id, [(each.feed, 0, to_column(each.ts), None) for each in fresh])
     rows, its_rows, stored = (sum(len(each.rows) for each in some) for some in (groups, found, fresh))
     counts = len(fresh), len(found) - len(fresh), len(groups) - len(found)
     return Done(stored, its_rows - stored, rows - its_rows, *counts)
-
-
-def _pack_again(cursor: DuckDBPyConnection, chains: Iterable[Snapshot]) -> None:
-    first: dict[str, datetime] = {}
-    for each in chains:
-        underlying = OPTIONS.end(each.feed)
-        first[underlying] = min(each.ts, first.get(underlying, each.ts))
-    for underlying, start in first.items():
-        packing.forget_from(cursor, underlying, start)
 
 
 def _trades(cursor: DuckDBPyConnection, groups: Iterable[Group], import_id: int) -> Done:

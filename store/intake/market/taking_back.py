@@ -1,6 +1,6 @@
 """Takes back the rows of a market that an import stored, some instants a lease, from the earliest on."""
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -71,7 +71,7 @@ WHERE import_id = $import_id
 
 # The times are bound, so that DuckDB passes over what is far from them.
 _REMOVE = """
-DELETE FROM {table}
+DELETE FROM {part} AS {table}
 USING taken
 WHERE {table}.{time} BETWEEN $first AND $last
   AND taken.ts = {table}.{time}
@@ -136,12 +136,19 @@ def _remove(cursor: DuckDBPyConnection, kind: Kind) -> int:
     span = {"first": first, "last": last}
     if kind.snapshots:
         alike = "taken.feed = snapshots.feed AND taken.resolution_s = 0"
-        cursor.execute(_REMOVE.format(table="snapshots", time="ts", alike=alike), span)
+        cursor.execute(_REMOVE.format(part="snapshots", table="snapshots", time="ts", alike=alike), span)
     for each in (each for each in KINDS if each.derived and each.snapshots == kind.name):
-        cursor.execute(_REMOVE.format(table=each.table, time=each.time, alike=_alike(each)), span)
-    removal = _REMOVE.format(table=kind.table, time=kind.time, alike=_alike(kind))
-    ((removed,),) = cursor.execute(removal, span).fetchall()
-    return int(removed)
+        _remove_of(cursor, each, span)
+    return _remove_of(cursor, kind, span)
+
+
+def _remove_of(cursor: DuckDBPyConnection, kind: Kind, span: Mapping[str, datetime]) -> int:
+    removed = 0
+    for part in kind.tables:
+        statement = _REMOVE.format(part=part, table=kind.table, time=kind.time, alike=_alike(kind))
+        ((count,),) = cursor.execute(statement, span).fetchall()
+        removed += count
+    return removed
 
 
 def _look_again(cursor: DuckDBPyConnection, with_slots: Container[str], look_again: LookAgain) -> int:

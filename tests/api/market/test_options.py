@@ -104,7 +104,7 @@ def test_a_snapshot_without_options_has_no_expiry(client, database):
 def test_the_greeks_are_those_of_vollib_and_null_where_nothing_is_known(client, database):
     record_chains(database, 0)
     with database.write() as cursor:
-        cursor.execute("UPDATE options SET mark_iv = NULL WHERE option_type = 'put'")
+        cursor.execute("UPDATE options_by_snapshot SET mark_iv = NULL WHERE option_type = 'put'")
 
     rows = answered(chain(client, greeks="true"))["options"]
 
@@ -260,7 +260,7 @@ MANY = (
 def test_a_time_with_more_rows_than_a_reply_has_is_refused_with_a_way_out(client, database):
     with database.write() as cursor:
         cursor.execute(
-            "INSERT INTO options (underlying, expiry, strike, option_type, ts) "
+            "INSERT INTO options_by_snapshot (underlying, expiry, strike, option_type, ts) "
             + MANY.format(columns="'BTC', TIMESTAMP '2026-12-25 08:00:00', 90000, 'call', ts")
         )
         cursor.execute(

@@ -229,7 +229,9 @@ def test_what_is_not_known_is_a_dash(open_page: Open, record, database, ts):
     its = chain("BTC", ts)
     record(its)
     with database.write() as cursor:
-        cursor.execute("UPDATE options SET mark_iv = NULL, bid_price = NULL, underlying_price = NULL, volume = NULL")
+        cursor.execute(
+            "UPDATE options_by_snapshot SET mark_iv = NULL, bid_price = NULL, underlying_price = NULL, volume = NULL"
+        )
 
     page = open_page("contract", name=option_name(option_at_the_money(its)))
 

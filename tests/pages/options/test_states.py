@@ -69,7 +69,9 @@ def test_an_old_chain_stays_and_is_marked_stale(open_page: Open, record, ts):
 def test_a_chain_of_which_little_is_known_has_dashes(open_page: Open, record, database, ts):
     record(chain("BTC", ts))
     with database.write() as cursor:
-        cursor.execute("UPDATE options SET mark_iv = NULL, open_interest = NULL, bid_price = NULL, ask_price = NULL")
+        cursor.execute(
+            "UPDATE options_by_snapshot SET mark_iv = NULL, open_interest = NULL, bid_price = NULL, ask_price = NULL"
+        )
         cursor.execute("UPDATE snapshots SET index_price = NULL")
 
     page = open_page("options")

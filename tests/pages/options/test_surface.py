@@ -70,7 +70,7 @@ def test_the_table_below_the_term_structure_has_forward_volatility_and_expected_
 def test_a_chain_without_iv_has_no_square_and_says_so(open_page: Open, record, database, ts):
     record(chain("BTC", ts))
     with database.write() as cursor:
-        cursor.execute("UPDATE options SET mark_iv = NULL")
+        cursor.execute("UPDATE options_by_snapshot SET mark_iv = NULL")
 
     page = open_page("options")
 

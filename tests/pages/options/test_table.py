@@ -24,7 +24,9 @@ def test_the_table_has_calls_strikes_and_puts_as_numbers_and_nothing_for_what_is
     name, rows = expiry_of(its)
     strike = sorted(rows["strike"])[3]
     with database.write() as cursor:
-        cursor.execute("UPDATE options SET bid_price = NULL WHERE strike = ? AND option_type = 'call'", [strike])
+        cursor.execute(
+            "UPDATE options_by_snapshot SET bid_price = NULL WHERE strike = ? AND option_type = 'call'", [strike]
+        )
 
     page = open_page("options", expiry=name, strikes="All")
 

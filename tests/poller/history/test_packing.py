@@ -9,7 +9,7 @@ from poller.history.packing import Packing
 from store.errors import StoreError
 from store.file.database import Database
 from store.market import chains, packing
-from store.models import to_column
+from store.models import from_column
 from tests.store.market.snapshots import chain
 
 DAY = timedelta(days=1)
@@ -22,9 +22,11 @@ def store(database: Database) -> None:
         chains.append(cursor, [chain(MIDNIGHT + number * DAY / 4) for number in range(8)])
 
 
-def packed_to(database: Database) -> list[datetime]:
+def left_from(database: Database) -> datetime | None:
+    """The time of the oldest chain that is not packed."""
     with database.read() as cursor:
-        return [ts for (ts,) in cursor.execute("SELECT packed_to FROM packed").fetchall()]
+        ((ts,),) = cursor.execute("SELECT min(ts) FROM options_by_snapshot").fetchall()
+    return ts and from_column(ts)
 
 
 def pack(database: Database, until: datetime) -> list[str]:
@@ -48,7 +50,7 @@ def test_each_transaction_waits_until_no_slot_needs_the_database(database: Datab
 
     called = pack(database, MIDNIGHT + 2 * DAY)
 
-    assert packed_to(database) == [to_column(MIDNIGHT + 2 * DAY)]
+    assert left_from(database) is None
     assert called.count("checkpoint") > 2
     assert called == [*["quiet", "checkpoint"] * called.count("checkpoint"), "quiet"]
 
@@ -58,7 +60,7 @@ def test_a_day_is_not_packed_before_all_of_it_is_stored(database: Database):
 
     pack(database, MIDNIGHT + DAY + timedelta(seconds=1))
 
-    assert packed_to(database) == [to_column(MIDNIGHT + DAY)]
+    assert left_from(database) == MIDNIGHT + DAY
 
 
 def test_what_failed_is_told_and_packed_later(database: Database, monkeypatch, caplog):
@@ -67,10 +69,10 @@ def test_what_failed_is_told_and_packed_later(database: Database, monkeypatch, c
         patch.setattr(packing, "pack", refuses)
         pack(database, MIDNIGHT + 2 * DAY)
 
-    assert packed_to(database) == []
+    assert left_from(database) == MIDNIGHT
     assert caplog.messages == ["option rows of past days are sorted later: the disk is full"]
     pack(database, MIDNIGHT + 2 * DAY)
-    assert packed_to(database) == [to_column(MIDNIGHT + 2 * DAY)]
+    assert left_from(database) is None
 
 
 def refuses(*_: object) -> None:

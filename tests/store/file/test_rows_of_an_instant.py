@@ -84,7 +84,7 @@ def test_the_rows_of_an_instant_hold_as_long_as_none_of_them_is_deleted(filled: 
 
     with filled.read() as cursor:
         assert then.holds(cursor) == expected
-        now = cursor.execute("SELECT index_name, ts FROM ticks WHERE rowid < ? ORDER BY ts", [then.end]).fetchall()
+        now = cursor.execute(f"SELECT index_name, ts FROM {then.rows} ORDER BY ts", then.ends).fetchall()
     if expected:
         assert now == before
 
@@ -95,7 +95,7 @@ def test_no_rows_at_an_instant_hold(database: Database):
     append(database, 1)
 
     with database.read() as cursor:
-        assert (then.end, then.count) == (0, 0)
+        assert (then.ends, then.count) == ({"end_of_ticks": 0}, 0)
         assert then.holds(cursor)
 
 

@@ -11,15 +11,13 @@ from store.backup.restore import restore
 from store.backup.verify import faults_of_database
 from store.file import schema
 from store.file.database import Database
-from store.instants import DAY
 from store.ledger import arrivals, runs
-from store.market import chains, packing
+from store.market import chains
 from store.models import Run, to_column
 from tests.conftest import START
 from tests.store.market.snapshots import chain
 
 BEFORE = 34
-WHOLE_DAYS = 47
 
 NOW = START + timedelta(hours=1)
 
@@ -50,21 +48,6 @@ def test_the_file_keeps_its_rows_and_takes_chains(old: Database):
         ]
         assert arrivals.newest(cursor) == {"moons/JUPITER": START, "options/BTC": NOW}
     assert list(faults_of_database(old)) == []
-
-
-def test_days_that_were_packed_as_a_whole_are_packed_again(database_file: Path):
-    database = Database(database_file)
-    with duckdb.connect(database_file) as connection:
-        schema.migrate(connection, up_to=WHOLE_DAYS)
-        chains.append(connection, [chain(NOW)])
-        connection.execute("INSERT INTO packed VALUES ('BTC', ?)", [to_column(NOW + DAY)])
-
-    database.migrate()
-
-    with database.read() as cursor:
-        found = packing.next_chains(cursor, NOW + DAY)
-    assert found is not None
-    assert (found.underlying, found.start) == ("BTC", NOW)
 
 
 def test_its_backup_is_restored_and_goes_on(old: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

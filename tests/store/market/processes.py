@@ -77,7 +77,8 @@ def pack_until_killed(path: Path, step: str) -> None:
     """
     database, doom = Database(path), Doom(int(step) if step else None)
     with database.write() as cursor:
-        cursor.execute("DELETE FROM packed")
+        cursor.execute("INSERT INTO options_by_snapshot FROM options_by_contract")
+        cursor.execute("DELETE FROM options_by_contract")
     say("ready")
     found: packing.Chains | None
     while True:

@@ -102,7 +102,7 @@ def test_a_rebuild_leaves_what_was_made_of_rows_that_are_gone(database: Database
     store(database, 0, 5)
     before = derived_rows(database)
     with database.write() as cursor:
-        cursor.execute("DELETE FROM options WHERE ts = ?", [to_column(START)])
+        cursor.execute("DELETE FROM options_by_snapshot WHERE ts = ?", [to_column(START)])
 
     chains.rebuild(database)
 

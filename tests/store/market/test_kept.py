@@ -15,7 +15,7 @@ from store.backup.backup import backup
 from store.backup.restore import restore
 from store.backup.verify import faults_of_database
 from store.errors import StoreError
-from store.export.files import Exports, manifest_of
+from store.export.files import Exports, Limits, manifest_of
 from store.export.query import FORMATS, ExportQuery
 from store.export.selection import other_feeds
 from store.export.survey import estimate
@@ -198,10 +198,10 @@ def test_verify_names_double_and_unsound_rows(recorded: Database, kind: Kind):
     sound = list(faults_of_database(recorded))
     first = f"SELECT * FROM {kind.table} ORDER BY {kind.time} LIMIT 1"
     with recorded.write() as cursor:
-        cursor.execute(f"INSERT INTO {kind.table} {first}")
+        cursor.execute(f"INSERT INTO {kind.tables[0]} {first}")
     doubled = list(faults_of_database(recorded))
     with recorded.write() as cursor:
-        cursor.execute(f"UPDATE {kind.table} SET {UNSOUND[kind.table]}")
+        cursor.execute(f"UPDATE {kind.tables[0]} SET {UNSOUND[kind.table]}")
         ((rows,),) = cursor.execute(f"SELECT count(*) FROM {kind.table}").fetchall()
 
     assert sound == []
@@ -213,9 +213,9 @@ def test_verify_names_double_and_unsound_rows(recorded: Database, kind: Kind):
 def test_verify_names_half_snapshots_and_no_snapshot_that_is_removed_as_a_whole(recorded: Database, kind: Kind):
     first, second = (START + minutes * MINUTE for minutes in (0, 5))
     with recorded.write() as cursor:
-        cursor.execute(f"DELETE FROM {kind.table} WHERE ts = ?", [to_column(first)])
-        removed = f"SELECT rowid FROM {kind.table} WHERE ts = ? LIMIT 1"
-        cursor.execute(f"DELETE FROM {kind.table} WHERE rowid IN ({removed})", [to_column(second)])
+        cursor.execute(f"DELETE FROM {kind.tables[0]} WHERE ts = ?", [to_column(first)])
+        removed = f"SELECT rowid FROM {kind.tables[0]} WHERE ts = ? LIMIT 1"
+        cursor.execute(f"DELETE FROM {kind.tables[0]} WHERE rowid IN ({removed})", [to_column(second)])
 
     assert list(faults_of_database(recorded)) == [
         f"{kind.table}: 1 snapshots of 2026-11-01 have more or fewer rows than they brought"
@@ -234,18 +234,52 @@ def test_a_backup_has_all_tables_of_the_market_and_gives_them_back(recorded: Dat
     restore(folder, again)
 
     assert set(made.rows) == {"ticks", *(kind.table for kind in OF_MARKETS)}
-    for table in ("snapshots", "packed", "logs", "futures_asked", *(kind.table for kind in OF_MARKETS)):
+    for table in ("snapshots", "logs", "futures_asked", *(kind.table for kind in OF_MARKETS)):
         assert stored(again, table) == stored(recorded, table), table
     assert list(faults_of_database(again)) == []
     assert backup(again, folder).written == 0
 
 
+def pack(database: Database) -> packing.Chains | None:
+    """Pack the chains of the day, if they are not packed."""
+    with database.write() as cursor:
+        if (found := packing.next_chains(cursor, START + DAY)) is not None:
+            packing.pack(cursor, found)
+    return found
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_day_of_which_rows_are_packed_or_are_packed_meanwhile_is_copied_and_exported_whole(
+    recorded: Database, tmp_path: Path, *, packed: bool
+):
+    folder, again = tmp_path / "backup", Database(tmp_path / "again.duckdb")
+    if packed:
+        assert pack(recorded)
+        with recorded.write() as cursor:
+            chains.append(cursor, [chain(START + 10 * MINUTE)])
+    moved: list[packing.Chains | None] = []
+
+    def tell(*_: int) -> None:
+        moved.append(pack(recorded))
+
+    made = backup(recorded, folder, tell)
+    restore(folder, again)
+    query = ExportQuery(("options/BTC",), START, END)
+    exports = Exports(again, 10**9, Limits(window=100))
+    of_export = exports.make(query, lambda *_: pack(again) and None)
+
+    expected = stored(recorded, "options")
+    assert moved[0] is not None
+    assert stored(recorded, "options_by_contract") == expected == stored(again, "options_by_contract")
+    assert made.rows["options"] == of_export.rows == len(expected) == 42 * (11 + packed)
+    assert [row[1:5] for row in stored(again, "options")] == [row[1:5] for row in expected]
+    assert list(faults_of_database(again)) == []
+
+
 def test_restored_days_are_packed_again(recorded: Database, tmp_path: Path):
     folder, again = tmp_path / "backup", Database(tmp_path / "again.duckdb")
-    with recorded.write() as cursor:
-        found = packing.next_chains(cursor, START + DAY)
-        assert found is not None
-        packing.pack(cursor, found)
+    found = pack(recorded)
+    assert found is not None
     backup(recorded, folder)
 
     restore(folder, again)
@@ -264,6 +298,6 @@ def test_a_backup_takes_other_smiles_and_surfaces_for_no_loss_but_keeps_chains(r
 
     assert backup(recorded, folder).rows["smiles"] == 0
     with recorded.write() as cursor:
-        cursor.execute("DELETE FROM options WHERE option_type = 'put'")
+        cursor.execute("DELETE FROM options_by_snapshot WHERE option_type = 'put'")
     with pytest.raises(StoreError, match=r"has options that the database doesn't have, 231 of 2026-11-01"):
         backup(recorded, folder)

@@ -12,6 +12,7 @@ from store.backup.verify import faults_of_database
 from store.errors import ForeignExchangeError, StoreError
 from store.file.database import Database
 from store.file.exchange import admit
+from store.instants import DAY
 from store.intake.import_log import imports
 from store.intake.rows.work import Limits
 from store.intake.undo import undo
@@ -19,7 +20,7 @@ from store.ledger.coverage import coverage
 from store.ledger.gaps import ledger
 from store.ledger.heal import heal
 from store.ledger.logs import Log, logs, note
-from store.market import trades
+from store.market import packing, trades
 from store.market.trades import Trade
 from store.models import Exchange, to_column
 from tests.conftest import START
@@ -114,6 +115,10 @@ def test_an_undo_removes_what_the_import_stored_and_nothing_else(source: Databas
     before, gaps = digests(holed, *EVERY), all_told(holed)
     (made,) = imported(holed, export(source, feed), limits=Limits(market=50))
     assert digests(holed, *EVERY) != before
+    with holed.write() as cursor:
+        packed = packing.next_chains(cursor, START + DAY)
+        assert packed is not None
+        packing.pack(cursor, packed)
 
     undone = undo(holed, None, nobody_listens)
 

@@ -202,7 +202,7 @@ SECONDS = st.integers(0, 3000)
 def test_what_is_recorded_later_changes_no_answer(database: Database, known: set[int], later: set[int], at: int):
     instant = START + at * SECOND
     with database.write() as cursor:
-        for table in ("snapshots", "options", "smiles", "surfaces", "runs"):
+        for table in ("snapshots", *OPTIONS.tables, "smiles", "surfaces", "runs"):
             cursor.execute(f"DELETE FROM {table}")
     began(database, -1, 300)
     record(database, *known)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from store.file.database import Cursor, Database
 from store.instants import DAY, MINUTE
-from store.kinds import DELIVERIES
+from store.kinds import DELIVERIES, OPTIONS
 from store.market import chains
 from store.market.entries import append_new
 from store.market.instruments import Option
@@ -67,7 +67,7 @@ def test_a_life_has_the_last_snapshot_of_each_step_as_pandas_finds_it(database: 
 def test_what_is_not_quoted_in_the_last_snapshot_of_a_step_is_not_taken_from_an_earlier_one(database: Database):
     record(database, 0, 60)
     with database.write() as cursor:
-        cursor.execute("UPDATE options SET mark_iv = NULL WHERE ts = ?", [to_column(START + MINUTE)])
+        cursor.execute("UPDATE options_by_snapshot SET mark_iv = NULL WHERE ts = ?", [to_column(START + MINUTE)])
 
     with database.read() as cursor:
         (found,) = life(cursor, OPTION, START, START + MINUTE, timedelta(hours=1))
@@ -166,7 +166,7 @@ SECONDS = st.integers(0, 3000)
 def test_what_is_recorded_later_changes_no_answer(database: Database, known: set[int], later: set[int], at: int):
     instant = START + at * SECOND
     with database.write() as cursor:
-        for table in ("snapshots", "options", "smiles", "surfaces", "deliveries"):
+        for table in ("snapshots", *OPTIONS.tables, "smiles", "surfaces", "deliveries"):
             cursor.execute(f"DELETE FROM {table}")
     record(database, *(each for each in known if each <= at))
     with database.read() as cursor:

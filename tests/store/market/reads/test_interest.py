@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from vollib.black.greeks import analytical
 
 from store.file.database import Database
+from store.kinds import OPTIONS
 from store.market import chains
 from store.market.reads.as_of import Chain, chain_at
 from store.market.reads.interest import AtStrike, InterestAt, interest_of
@@ -75,10 +76,10 @@ def test_the_gamma_of_a_strike_is_the_change_of_delta_when_the_forward_moves_by_
 def test_what_is_not_known_stays_unknown_and_without_open_interest_gamma_is_zero(database: Database):
     found = recorded(
         database,
-        "UPDATE options SET mark_iv = NULL",
-        "UPDATE options SET open_interest = NULL, volume = NULL WHERE option_type = 'put'",
-        "UPDATE options SET open_interest = 0 WHERE option_type = 'call' AND strike >= 100000",
-        "DELETE FROM options WHERE option_type = 'put' AND strike < 90000",
+        "UPDATE options_by_snapshot SET mark_iv = NULL",
+        "UPDATE options_by_snapshot SET open_interest = NULL, volume = NULL WHERE option_type = 'put'",
+        "UPDATE options_by_snapshot SET open_interest = 0 WHERE option_type = 'call' AND strike >= 100000",
+        "DELETE FROM options_by_snapshot WHERE option_type = 'put' AND strike < 90000",
     )
 
     its = interest_of(found, greeks_of(found))[0]
@@ -90,13 +91,13 @@ def test_what_is_not_known_stays_unknown_and_without_open_interest_gamma_is_zero
 
 
 def test_without_a_forward_there_is_no_gamma(database: Database):
-    found = recorded(database, "UPDATE options SET underlying_price = NULL, open_interest = 1")
+    found = recorded(database, "UPDATE options_by_snapshot SET underlying_price = NULL, open_interest = 1")
 
     assert {each.call_gamma for its in interest_of(found, greeks_of(found)) for each in its.strikes} == {None}
 
 
 def test_a_chain_without_rows_has_no_expiry(database: Database):
-    found = recorded(database, "DELETE FROM options")
+    found = recorded(database, "DELETE FROM options_by_snapshot")
 
     assert interest_of(found, []) == []
     assert InterestAt(START, ()).total("call_oi") is None
@@ -108,7 +109,7 @@ def test_a_chain_without_rows_has_no_expiry(database: Database):
 def test_what_is_recorded_later_changes_no_answer(database: Database, later: set[int], at: int):
     instant = START + at * SECOND
     with database.write() as cursor:
-        for table in ("snapshots", "options", "smiles", "surfaces"):
+        for table in ("snapshots", *OPTIONS.tables, "smiles", "surfaces"):
             cursor.execute(f"DELETE FROM {table}")
         chains.append(cursor, [snapshots.chain(START)])
     before = read(database)(instant)

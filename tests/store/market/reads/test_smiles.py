@@ -25,7 +25,7 @@ def recorded(database: Database, *changes: str) -> Chain:
     with database.write() as cursor:
         chains.append(cursor, [chain("BTC", START)])
         for change in changes:
-            cursor.execute(f"UPDATE options SET {change}")
+            cursor.execute(f"UPDATE options_by_snapshot SET {change}")
     with database.read() as cursor:
         found = chain_at(cursor, "BTC", AT)
     assert found is not None
@@ -129,8 +129,8 @@ def test_a_strike_without_iv_or_without_the_option_out_of_the_money_stays_with_w
     whole = recorded(database)
     strike = min(row.strike for row in whole.rows)
     with database.write() as cursor:
-        cursor.execute("DELETE FROM options WHERE strike = ? AND option_type = 'put'", [strike])
-        cursor.execute("UPDATE options SET mark_iv = NULL WHERE strike = ?", [strike])
+        cursor.execute("DELETE FROM options_by_snapshot WHERE strike = ? AND option_type = 'put'", [strike])
+        cursor.execute("UPDATE options_by_snapshot SET mark_iv = NULL WHERE strike = ?", [strike])
     with database.read() as cursor:
         found = chain_at(cursor, "BTC", AT)
     assert found is not None
@@ -158,7 +158,7 @@ def test_without_a_forward_and_after_the_expiry_a_smile_has_strikes_and_open_int
 def at_its_end(database: Database, expiry: datetime) -> Chain:
     """The chain again, as if it were of the instant at which an expiry ends."""
     with database.write() as cursor:
-        for table in ("options", "snapshots"):
+        for table in ("options_by_snapshot", "snapshots"):
             cursor.execute(f"UPDATE {table} SET ts = ?", [to_column(expiry)])
     with database.read() as cursor:
         found = chain_at(cursor, "BTC", expiry)

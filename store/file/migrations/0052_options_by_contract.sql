@@ -1,0 +1,3 @@
+CREATE TABLE options_by_contract AS
+FROM options
+LIMIT 0;

@@ -1,0 +1,1 @@
+ALTER TABLE options RENAME TO options_by_snapshot;
