@@ -13,20 +13,25 @@ from store.file.rows import execute
 from store.instants import EPOCH
 from store.kinds import OPTIONS, SURFACES
 from store.market.instruments import Option, OptionType
-from store.models import from_column, to_column
+from store.models import to_column
 
 from .snapshots import EACH, SnapshotAt, snapshot_at
 
 # Without ORDER BY, which takes 0.4 ms for the 1,150 rows of a chain. Python's sort takes 0.1 ms where they lie in
 # order, as in packed days, and 0.4 ms where they don't.
-_CHAIN = f"""
-SELECT {", ".join(column.name for column in OPTIONS.brought)}
-FROM options
+_CHAIN = """
+SELECT {columns}
+FROM {table}
 WHERE underlying = $underlying
   AND ts = $ts
-"""  # noqa: S608 the names are constants
+"""
 
-_SMILE = f"{_CHAIN}  AND expiry = $expiry"
+# One table has all rows of a snapshot. To ask them in turn takes 0.3 ms less than to ask the view of both.
+_CHAINS = tuple(
+    _CHAIN.format(columns=", ".join(column.name for column in OPTIONS.brought), table=table)
+    for table in reversed(OPTIONS.tables)
+)
+_SMILES = tuple(f"{chain}  AND expiry = $expiry" for chain in _CHAINS)
 
 _BY_CONTRACT = itemgetter(0, 1, 2)
 
@@ -177,10 +182,20 @@ def _by_time(found: DuckDBPyConnection) -> list[tuple[Any, ...]]:
 
 
 def _rows(cursor: DuckDBPyConnection, underlying: str, ts: datetime, expiry: datetime | None) -> tuple[Row, ...]:
-    asked = {"underlying": underlying, "ts": ts}
-    if expiry is None:
-        found = execute(cursor, _CHAIN, asked).fetchall()
-    else:
-        found = execute(cursor, _SMILE, asked | {"expiry": to_column(expiry)}).fetchall()
-    expiries = {column: from_column(column) for column in {row[0] for row in found}}
-    return tuple([Row._make((expiries[row[0]], *row[1:])) for row in sorted(found, key=_BY_CONTRACT)])
+    asked: dict[str, Any] = {"underlying": underlying, "ts": ts}
+    if expiry is not None:
+        asked["expiry"] = to_column(expiry)
+    for statement in _CHAINS if expiry is None else _SMILES:
+        if rows := _by_contract(execute(cursor, statement, asked)):
+            return rows
+    return ()
+
+
+def _by_contract(found: DuckDBPyConnection) -> tuple[Row, ...]:
+    """The rows of a chain in their order. NumPy takes 0.5 ms for 1,150 rows, `fetchall` 0.9 ms."""
+    columns = found.fetchnumpy()
+    since_epoch = columns.pop("expiry").view("timedelta64[us]").tolist()
+    expiries = {each: EPOCH + each for each in set(since_epoch)}
+    others = (column.tolist() for column in columns.values())
+    rows = zip(map(expiries.__getitem__, since_epoch), *others, strict=True)
+    return tuple(map(Row._make, sorted(rows, key=_BY_CONTRACT)))

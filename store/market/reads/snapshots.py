@@ -1,7 +1,7 @@
 """Snapshots of a feed: the newest one at an instant, its neighbours, and those of a time."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Generic, NamedTuple, TypeVar
 
@@ -138,7 +138,8 @@ def snapshot_at(
     if newest is None:
         return None
     slot = at_slot(slot_number(heard_at(newest.ts, newest.received_at), period_s), period_s)
-    return SnapshotAt(**asdict(newest), feed=feed, at=at, slot=slot, rows=rows(to_column(newest.ts)))
+    received = {name: getattr(newest, name) for name in Received.__slots__}  # `asdict` copies, which takes 0.06 ms
+    return SnapshotAt(**received, feed=feed, at=at, slot=slot, rows=rows(to_column(newest.ts)))
 
 
 def period_at(cursor: DuckDBPyConnection, feed: str, at: datetime) -> int:
