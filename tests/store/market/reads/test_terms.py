@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from vollib.black import black
 
 from store.file.database import Database
+from store.kinds import OPTIONS
 from store.market import chains
 from store.market.reads.as_of import chain_at
 from store.market.reads.smiles import SmileAt, smiles_of
@@ -118,7 +119,7 @@ def test_what_is_recorded_later_changes_no_answer(database: Database, later: set
         return terms_of(its), [ivs_by_delta(each) for each in its]
 
     with database.write() as cursor:
-        for table in ("snapshots", "options", "smiles", "surfaces"):
+        for table in ("snapshots", *OPTIONS.tables, "smiles", "surfaces"):
             cursor.execute(f"DELETE FROM {table}")
         chains.append(cursor, [snapshots.chain(START)])
     before = answers()
