@@ -262,7 +262,7 @@ def term_structure(options: Options, compared: Options | None) -> None:
         placeholder=options_text.NOT_KNOWN,
         alt="The expiries with forward IV and expected moves.",
     )
-    explained("terms", formula_text.listed(TERMS))
+    explained("terms", formula_text.listed(each for each in TERMS if each.number != "by_delta"))
 
 
 def surface_squares(options: Options) -> None:
@@ -281,6 +281,7 @@ def surface_squares(options: Options) -> None:
         on_choose=choose_expiry,
     )
     st.caption("IV by expiry and delta, in percent a year. A click on a square chooses its expiry.")
+    explained("surface", formula_text.listed(each for each in TERMS if each.number == "by_delta"))
 
 
 def when(compared: Options | None) -> str:

@@ -5,13 +5,13 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Query, Request, Response
-from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
+from pydantic import BeforeValidator, WithJsonSchema
 
 from api.errors import BAD_REQUEST, UNAVAILABLE
 from api.replies import NOT_MODIFIED
 from api.served import OfServer, Served
 from store.file.database import Cursor
-from store.kinds import OPTIONS, SMILES, SURFACES
+from store.kinds import OPTIONS, SURFACES
 from store.market.black76 import Greeks
 from store.market.instruments import Option, option_name, option_of
 from store.market.reads import explained
@@ -20,11 +20,13 @@ from store.market.reads.contract import Settlement, settlement
 from store.market.reads.interest import AtStrike, InterestAt, interest_of
 from store.market.reads.smiles import SmileAt, greeks_of, smiles_of
 from store.market.reads.snapshots import EACH, count_between
+from store.market.reads.terms import DELTAS, Term, ivs_by_delta, terms_of
 from store.market.smile import put_call_ratio
 from store.words import shortened
 
 from .asked import NO_SNAPSHOT, OR_COARSER, Asked, At, Explain, Interval, as_of, ask_rows, require_few
-from .told import AsOf, Over, answer, row_model
+from .option_rows import ChainAt, HistoryOver, InterestAsOf, SmilesAt, SurfacesOver
+from .told import answer
 
 _EXPIRES_AT_HOUR = 8
 
@@ -46,129 +48,6 @@ Expiry = Annotated[
     WithJsonSchema({"type": "string", "format": "date"}),
     Query(description="Only the options that expire on this day; all if left out."),
 ]
-
-_GREEK = {
-    "delta": "w N(w d1), as the exchange's",
-    "gamma": "per USD of the forward",
-    "vega": "USD per point of IV",
-    "theta": "USD per day",
-    "rho": "USD per point of interest",
-}
-
-OptionRow = row_model(
-    "OptionRow",
-    "An option in a chain. null is an absent quote or trade.",
-    OPTIONS,
-    OPTIONS.brought,
-    instrument_name=(str, Field(description="as the exchange spells it")),
-    **{
-        name: (float | None, Field(default=None, description=f"With greeks=true: {unit}"))
-        for name, unit in _GREEK.items()
-    },
-)
-SmileNumbers = row_model("SmileNumbers", "The numbers of a smile.", SMILES, SMILES.columns[2:-1])
-HistoryRow = row_model(
-    "HistoryRow",
-    "An option in one snapshot. null is an absent quote or trade.",
-    OPTIONS,
-    [column for column in OPTIONS.columns if column.name not in OPTIONS.key],
-)
-SurfaceRow = row_model(
-    "SurfaceRow",
-    "A chain at constant maturities. null lies beyond its expiries or strikes.",
-    SURFACES,
-    SURFACES.columns[1:],
-)
-
-
-class ChainAt(AsOf):
-    """The options of an underlying as of an instant, by expiry, strike and type."""
-
-    underlying: str
-    options: list[OptionRow]  # type: ignore[valid-type]  # it is made of the columns
-
-
-class PointRow(BaseModel):
-    """A strike of a smile."""
-
-    strike: float = Field(description="In USD.")
-    moneyness: float | None = Field(description="ln(K/F).")
-    delta: float | None = Field(description="Of the call; the put has 1 less.")
-    iv: float | None = Field(description="Of the marks of the call and the put: their mean; % a year.")
-    bid_iv: float | None = Field(description="Of the bid of the option out of the money; % a year.")
-    ask_iv: float | None = Field(description="Of its ask; % a year.")
-
-
-class SmileRow(SmileNumbers):  # type: ignore[valid-type, misc]  # it is made of the columns
-    """The smile of an expiry: its numbers, and its strikes."""
-
-    years: float = Field(description="From the snapshot to the expiry, in years of 365 days.")
-    points: list[PointRow]
-
-
-class SmilesAt(AsOf):
-    """The smiles of an underlying as of an instant, by expiry."""
-
-    underlying: str
-    smiles: list[SmileRow]
-
-
-class SettlementRow(BaseModel):
-    """What an option paid at its expiry."""
-
-    delivery_price: float = Field(description="The mean of the index from 07:30 to 08:00 UTC of the day, in USD.")
-    payoff_usd: float = Field(description="The intrinsic value at that price, in USD.")
-    payoff: float = Field(description="The same as the option is quoted: in coin, or in USD for a linear option.")
-
-
-class StrikeRow(BaseModel):
-    """What is held and traded at a strike. null is an option that is not listed, or of which nothing is known."""
-
-    strike: float = Field(description="In USD.")
-    call_oi: float | None = Field(description="Open interest of the call, in coin.")
-    put_oi: float | None = Field(description="Of the put.")
-    call_volume: float | None = Field(description="Volume of the call in 24 h, in coin.")
-    put_volume: float | None = Field(description="Of the put.")
-    call_gamma: float | None = Field(description="Gamma of all open calls, in USD of delta per 1 % of the forward.")
-    put_gamma: float | None = Field(description="Of all open puts; unsigned, too.")
-
-
-class InterestRow(BaseModel):
-    """What is held and traded of an expiry: the sums of what is known, and each strike."""
-
-    expiry: datetime
-    call_oi: float | None
-    put_oi: float | None
-    call_volume: float | None
-    put_volume: float | None
-    call_gamma: float | None
-    put_gamma: float | None
-    notional: float | None = Field(description="Open interest at the index, in USD.")
-    put_call_oi: float | None = Field(description="Open interest of puts by that of calls.")
-    put_call_volume: float | None = Field(description="Volume of puts by that of calls.")
-    strikes: list[StrikeRow]
-
-
-class InterestAsOf(AsOf):
-    """What is held and traded of an underlying as of an instant, by expiry."""
-
-    underlying: str
-    expiries: list[InterestRow]
-
-
-class HistoryOver(Over):
-    """What was recorded of an option in a time."""
-
-    instrument_name: str
-    settlement: SettlementRow | None = Field(description="null if the time ends before the expiry was settled.")
-    rows: list[HistoryRow]  # type: ignore[valid-type]  # it is made of the columns
-
-
-class SurfacesOver(Over):
-    """The surfaces of an underlying in a time."""
-
-    underlying: str
-    rows: list[SurfaceRow]  # type: ignore[valid-type]  # it is made of the columns
 
 
 @router.get("/chain", response_model=ChainAt, responses=NO_SNAPSHOT)
@@ -209,9 +88,14 @@ def get_smile(
 
     Nothing is extrapolated: a number beyond the last strikes is null.
     """
-    found = _chain(served, underlying, at, expiry)
-    body = {"underlying": underlying, "smiles": [_told(its) for its in smiles_of(found)]}
-    return answer(request, body, explained.SMILE, explain=explain, found=found)
+    found = _chain(served, underlying, at, None)
+    smiles = smiles_of(found)
+    told = [_told(*both) for both in zip(smiles, terms_of(smiles), strict=True)]
+    if expiry is not None:
+        found = _of_expiry(found, expiry)
+        told = [each for each in told if each["expiry"] == expiry]
+    body = {"underlying": underlying, "smiles": told}
+    return answer(request, body, (*explained.SMILE, *explained.TERMS), explain=explain, found=found)
 
 
 @router.get("/interest", response_model=InterestAsOf, responses=NO_SNAPSHOT)
@@ -322,9 +206,14 @@ def _named(underlying: str, row: Row) -> dict[str, Any]:
     return {"instrument_name": option_name(Option(underlying, *row[:3])), **row._asdict()}
 
 
-def _told(its: SmileAt) -> dict[str, Any]:
-    points = [point._asdict() for point in its.points]
-    return {**its.smile._asdict(), "years": its.years, "points": points}
+def _told(its: SmileAt, term: Term) -> dict[str, Any]:
+    return {
+        **its.smile._asdict(),
+        "years": its.years,
+        **{name: getattr(term, name) for name in ("forward_iv", "expected_move", "straddle")},
+        "by_delta": [{"delta": delta, "iv": iv} for delta, iv in zip(DELTAS, ivs_by_delta(its), strict=True)],
+        "points": [point._asdict() for point in its.points],
+    }
 
 
 def _held(its: InterestAt, index_price: float | None) -> dict[str, Any]:

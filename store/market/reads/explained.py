@@ -138,7 +138,6 @@ INTEREST = (
 )
 
 TERMS = (
-    *_LETTERS[:2],
     Formula(
         "forward_iv",
         "sqrt((s2² T2 - s1² T1) / (T2 - T1)) of atm_iv at the expiry before, 1, and at this one, 2; none where that is "
@@ -148,6 +147,13 @@ TERMS = (
         _OWN,
     ),
     Formula("expected_move", "F s sqrt T, s of atm_iv", _BLACK_INPUTS, "USD", "one standard deviation"),
+    Formula(
+        "by_delta",
+        "iv, linear in N(d1) between two strikes; none beyond the last",
+        _BLACK_INPUTS,
+        "% a year",
+        _OWN,
+    ),
     Formula("straddle", "the value of the call and the put at K = F by F, s of atm_iv", _BLACK_INPUTS, "%", _BLACK),
 )
 

@@ -91,7 +91,7 @@ def test_the_examples_run(
 
 BY_ROUTE = {
     "/api/options/chain": explained.GREEKS,
-    "/api/options/smile": explained.SMILE,
+    "/api/options/smile": (*explained.SMILE, *explained.TERMS),
     "/api/options/interest": explained.INTEREST,
     "/api/options/history": explained.SETTLEMENT,
     "/api/options/surfaces": explained.SURFACE,

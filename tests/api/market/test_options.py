@@ -1,5 +1,6 @@
 """/options: chains and smiles as of an instant, contracts and surfaces over a time."""
 
+from datetime import datetime
 from typing import Any
 
 import httpx
@@ -17,6 +18,7 @@ from store.market.instruments import Option, option_name
 from store.market.reads.as_of import Chain, chain_at
 from store.market.reads.interest import interest_of
 from store.market.reads.smiles import greeks_of, smiles_of
+from store.market.reads.terms import DELTAS, ivs_by_delta, terms_of
 from store.market.smile import Quote
 from store.market.surface import METHOD, derived
 from store.models import Snapshot, to_column
@@ -124,12 +126,17 @@ def test_smiles_are_those_of_the_chain_and_one_may_be_asked_for(client, database
     reply = answered(smile(client))
 
     assert reply.keys() == {"at", "snapshot", "underlying", "smiles"}
+    terms = {each.expiry: each._asdict() for each in terms_of(smiles_of(stored(database)))}
     for row, its in zip(reply["smiles"], smiles_of(stored(database)), strict=True):
-        points = row.pop("points")
+        points, deltas = row.pop("points"), row.pop("by_delta")
+        across = {name: row.pop(name) for name in ("forward_iv", "expected_move", "straddle")}
+        assert across.items() <= terms[its.smile.expiry].items()
+        assert [(each["delta"], each["iv"]) for each in deltas] == list(zip(DELTAS, ivs_by_delta(its), strict=True))
         assert row == {**its.smile._asdict(), "expiry": in_iso(its.smile.expiry), "years": its.years}
         assert points == [point._asdict() for point in its.points]
     one = answered(smile(client, expiry=reply["smiles"][2]["expiry"][:10]))["smiles"]
     assert [each["expiry"] for each in one] == [reply["smiles"][2]["expiry"]]
+    assert one[0]["forward_iv"] == terms[datetime.fromisoformat(one[0]["expiry"])]["forward_iv"]
 
 
 def test_open_interest_volume_and_gamma_of_each_expiry_are_the_sums_of_its_strikes(client, database):

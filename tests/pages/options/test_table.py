@@ -132,4 +132,4 @@ def test_each_derived_number_opens_to_its_formula_its_source_and_its_version(ope
         assert f"**{number}**" in told
     assert "Source: F. Black, The pricing of commodity contracts, 1976" in told
     assert "Method version 1." in told
-    assert told.count("F is the forward of the expiry, S the index, K a strike") == 3
+    assert told.count("F is the forward of the expiry, S the index, K a strike") == 4
