@@ -164,7 +164,8 @@ def expiries(options: Options, compared: Options | None, its: SmileAt, measure: 
 
     figure, alt = drawn_once("calendar", options, (expiry, measure, when(compared)), build)
     live_chart(figure, key="calendar", view=underlying, alt=alt, height=CALENDAR_HEIGHT, on_choose=choose_expiry)
-    st.caption(f"{measure.by_expiry}, in millions of USD. A click on a bar chooses its expiry.")
+    mean = " The index is its mean since 07:30 UTC." if is_settling(options.chain.ts) and not measure.in_usd else ""
+    st.caption(f"{measure.by_expiry}, in millions of USD.{mean} A click on a bar chooses its expiry.")
     days = [each.smile.expiry for each in options.smiles]
     one_listed(
         f"Expiry, {options_text.until(its)}",

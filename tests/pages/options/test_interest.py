@@ -42,6 +42,7 @@ def test_while_options_settle_the_line_is_that_of_the_mean_index(open_page: Open
     page = open_page("options", at="2026-06-01T07:46Z")
 
     assert any(note["text"].startswith("Mean index ") for note in layout(page, "by-strike")["annotations"])
+    assert any("The index is its mean since 07:30 UTC." in each for each in captions(page))
 
 
 @pytest.mark.parametrize(("bars", "column"), [("Volume", "volume"), ("Gamma", "gamma"), ("Open interest", "oi")])
