@@ -52,6 +52,7 @@ def test_each_route_answers_both_spellings_alike(client: httpx.Client):
         "export/manifest": f"{BTC}&end={SECOND + 60}",
         "options/chain": f"underlying=BTC&at={SECOND}",
         "options/smile": f"underlying=BTC&at={SECOND}",
+        "options/interest": f"underlying=BTC&at={SECOND}",
         "options/history": f"instrument=BTC-27NOV26-100000-C&start={SECOND}",
         "options/surfaces": f"underlying=BTC&start={SECOND}",
         "futures": f"currency=BTC&at={SECOND}",
