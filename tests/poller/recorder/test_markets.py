@@ -173,7 +173,7 @@ def test_markets_are_recorded_counted_exported_and_backed_up_like_all_feeds(
     rows = {path.name.split("-")[1]: pq.read_table(path).num_rows for path in exported.glob("*.parquet")}
     (of_chain,) = (json.loads(manifest_of(path).read_text()) for path in exported.glob("BTC-options-*.parquet"))
     (of_surface,) = (json.loads(manifest_of(path).read_text()) for path in exported.glob("BTC-surfaces-*.parquet"))
-    assert rows["volatility_index"] == hours
+    assert rows["dvol"] == hours
     assert rows["surfaces"] == count(recorded, CHAINS[0])
     assert of_chain["units"]["mark_iv"] == "% a year"
     for manifest in (of_chain, of_surface):
