@@ -105,14 +105,14 @@ def test_drags_zoom_to_finer_bars_and_finally_to_single_ticks(history, open_page
 
 
 def test_a_drag_over_a_panel_of_the_market_zooms_the_prices_too(history, open_page):
-    page = open_page(address(history, *WHOLE, market="BTC%20DVOL"), zone=NEW_YORK)
+    page = open_page(address(history, *WHOLE, beside="BTC%20DVOL"), zone=NEW_YORK)
 
     drag(page, 0.5, 0.95, panel=1)
 
     wait_for_range(page, *part(0.5, 0.95))
     expect(caption(page)).to_contain_text("Series have a value each 1 min.")
     expect(drawn(page)).to_have_attribute("aria-label", re.compile("BTC DVOL from "))
-    assert "market=BTC+DVOL" in page.url
+    assert "beside=BTC+DVOL" in page.url
 
 
 @pytest.mark.parametrize("way", ["button", "double click", "browser"])

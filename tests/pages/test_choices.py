@@ -85,6 +85,19 @@ def test_bars_of_history_and_the_interval_of_an_export_are_apart(page):
     assert page.selectbox(key="bars").value == "5m"
 
 
+def test_the_series_of_history_and_the_market_of_an_export_are_apart(open_page, database, monkeypatch):
+    monkeypatch.setenv("TICKWELL_MARKETS", "BTC")
+    page = open_page("history")
+    page.multiselect(key="beside").set_value(["BTC DVOL"]).run()
+    page.switch_page("pages/export.py").run()
+    page.session_state["market"] = ["BTC"]
+
+    page.switch_page("pages/history.py").run()
+
+    assert page.multiselect(key="beside").value == ["BTC DVOL"]
+    assert not page.exception
+
+
 def test_a_list_that_was_replaced_meanwhile_chooses_nothing(monkeypatch):
     monkeypatch.setattr(st, "session_state", {"expiry a": "a", "expiry b": "c"})
     taken: list[str] = []

@@ -52,7 +52,7 @@ def offered_feeds(read: Callable[[], list[str]]) -> list[str]:
 
 def offered_series(read: Callable[[], list[str]]) -> list[str]:
     """The series of the market that a page offers, likewise; if nothing was read yet, those in the address."""
-    return _offered(read, _SERIES_NAME, (), "market")
+    return _offered(read, _SERIES_NAME, (), "beside")
 
 
 def _offered(

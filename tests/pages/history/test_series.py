@@ -73,7 +73,7 @@ def record_hours(database: Database, hours: int) -> tuple[pd.Series, pd.Series]:
 def test_the_market_is_offered_and_nothing_of_it_is_drawn_unless_asked_for(open_page, seeded):
     page = open_page("history", **HOUR_OF_TICKS)
 
-    offered = page.multiselect(key="market")
+    offered = page.multiselect(key="beside")
     assert offered.value == []
     assert offered.options[:2] == ["BTC DVOL", "BTC basis 30 d"]
     assert len(offered.options) == 2 * 12
@@ -98,7 +98,7 @@ def test_series_are_drawn_below_the_index_each_scale_on_an_axis_of_its_own(open_
     with seeded.write() as cursor:
         chains.append(cursor, [chain(at, iv=40.0 + number) for number, at in enumerate(times)])
 
-    page = open_page("history", market=["BTC DVOL", "BTC IV 30 d", "BTC basis 90 d", "BTC funding"], **HOUR_OF_MINUTES)
+    page = open_page("history", beside=["BTC DVOL", "BTC IV 30 d", "BTC basis 90 d", "BTC funding"], **HOUR_OF_MINUTES)
 
     assert known(line(page, "BTC DVOL")) == {at: dvol(at) for at in (NOON + number * MINUTE for number in range(60))}
     assert known(line(page, "BTC basis 90 d")) == pytest.approx(
@@ -121,7 +121,7 @@ def test_series_are_drawn_below_the_index_each_scale_on_an_axis_of_its_own(open_
 def test_a_table_says_the_names_units_and_numbers_of_the_series(open_page, seeded):
     record_dvol(seeded, NOON, NOON + HOUR, MINUTE)
 
-    page = open_page("history", market=["BTC DVOL"], **HOUR_OF_MINUTES)
+    page = open_page("history", beside=["BTC DVOL"], **HOUR_OF_MINUTES)
 
     values = [dvol(NOON + number * MINUTE) for number in range(60)]
     (row,) = page.dataframe[0].value.to_dict("records")
@@ -141,7 +141,7 @@ def test_a_table_says_the_names_units_and_numbers_of_the_series(open_page, seede
 def test_a_series_can_stand_without_an_index(open_page, database):
     record_dvol(database, NOON, NOON + HOUR, MINUTE)
 
-    page = open_page("history", index=[], market=["BTC DVOL"], **HOUR_OF_MINUTES)
+    page = open_page("history", index=[], beside=["BTC DVOL"], **HOUR_OF_MINUTES)
     page.multiselect(key="index").set_value([]).run()
 
     assert list(traces(page)) == ["BTC DVOL"]
@@ -153,7 +153,7 @@ def test_a_series_can_stand_without_an_index(open_page, database):
 def test_all_begins_with_the_record_of_a_series(open_page, database):
     record_dvol(database, NOON - 30 * DAY, NOON, DAY)
 
-    page = open_page("history", market=["BTC DVOL"], range="All")
+    page = open_page("history", beside=["BTC DVOL"], range="All")
 
     first, _ = chart(page, "history")["figure"]["layout"]["xaxis"]["range"]
     assert first.startswith(f"{NOON - 30 * DAY:%Y-%m-%d}")
@@ -166,7 +166,7 @@ def test_a_gap_stays_a_gap(open_page, seeded):
         lost = Gap("options/BTC", times[1] + 5 * MINUTE, times[2], 3, 300, Cause.UNREACHABLE, "refused", "unfillable")
         gaps.note(cursor, [lost], NOON + HOUR)
 
-    page = open_page("history", market=["BTC IV 30 d"], **HOUR_OF_TICKS, bars="5m")
+    page = open_page("history", beside=["BTC IV 30 d"], **HOUR_OF_TICKS, bars="5m")
 
     its = line(page, "BTC IV 30 d")
     assert list(known(its)) == times
@@ -178,7 +178,7 @@ def test_a_gap_stays_a_gap(open_page, seeded):
 def test_what_is_not_known_of_a_series_is_said(open_page, seeded):
     record_dvol(seeded, NOON + 30 * MINUTE, NOON + HOUR, MINUTE)
 
-    page = open_page("history", market=["BTC DVOL", "BTC IV 365 d"], **HOUR_OF_MINUTES)
+    page = open_page("history", beside=["BTC DVOL", "BTC IV 365 d"], **HOUR_OF_MINUTES)
 
     words = " ".join(captions(page))
     assert "No BTC IV 365 d is known in this range." in words
@@ -186,7 +186,7 @@ def test_what_is_not_known_of_a_series_is_said(open_page, seeded):
 
 
 def test_an_empty_range_of_everything_says_so(open_page, seeded):
-    page = open_page("history", market=["BTC DVOL"], start="2026-10-01T12:00Z", end="2026-10-01T13:00Z")
+    page = open_page("history", beside=["BTC DVOL"], start="2026-10-01T12:00Z", end="2026-10-01T13:00Z")
 
     assert page.info[0].value.startswith("No ticks of BTC / USD, BTC DVOL from ")
     assert not page.exception
@@ -220,7 +220,7 @@ def points(trace: dict[str, Any]) -> dict[datetime, float]:
 def test_the_two_can_be_chosen_and_stand_in_the_address(open_page, seeded):
     record_dvol(seeded, NOON, NOON + HOUR, MINUTE)
 
-    page = open_page("history", market=["BTC DVOL"], pair="A / B", a="BTC DVOL", b="btc_usd", **HOUR_OF_MINUTES)
+    page = open_page("history", beside=["BTC DVOL"], pair="A / B", a="BTC DVOL", b="btc_usd", **HOUR_OF_MINUTES)
 
     assert known(line(page, "BTC DVOL / btc_usd")) == pytest.approx(
         {NOON + minute * MINUTE: dvol(NOON + minute * MINUTE) / (100.0 + minute) for minute in range(60)}
@@ -231,7 +231,7 @@ def test_the_two_can_be_chosen_and_stand_in_the_address(open_page, seeded):
 def test_two_without_a_common_unit_have_no_difference(open_page, seeded):
     record_dvol(seeded, NOON, NOON + HOUR, MINUTE)
 
-    page = open_page("history", market=["BTC DVOL"], pair="A - B", **HOUR_OF_MINUTES)
+    page = open_page("history", beside=["BTC DVOL"], pair="A - B", **HOUR_OF_MINUTES)
 
     assert "BTC / USD in USD and BTC DVOL in % have no difference; they have a ratio: A / B." in " ".join(
         captions(page)
@@ -248,7 +248,7 @@ def test_two_that_are_never_known_together_say_so(open_page, seeded):
 
 
 def test_a_choice_of_another_range_or_of_other_names_is_replaced(open_page, seeded):
-    page = open_page("history", market=["BTC DVOL"], pair="Correlation", a="ETH DVOL", window="nope", **HOUR_OF_TICKS)
+    page = open_page("history", beside=["BTC DVOL"], pair="Correlation", a="ETH DVOL", window="nope", **HOUR_OF_TICKS)
 
     chosen = {key: page.selectbox(key=key).value for key in ("pair", "a", "b", "window")}
     assert chosen == {"pair": "Correlation", "a": "btc_usd", "b": "BTC DVOL", "window": "1d"}
@@ -266,7 +266,7 @@ def test_correlation_and_beta_equal_those_of_pandas(open_page, database):
 
     page = open_page(
         "history",
-        market=["BTC DVOL"],
+        beside=["BTC DVOL"],
         pair="Correlation",
         a="BTC DVOL",
         b="btc_usd",
@@ -293,7 +293,7 @@ def test_correlation_and_beta_equal_those_of_pandas(open_page, database):
 def test_too_few_moves_have_no_correlation(open_page, database):
     record_hours(database, 40)
 
-    page = open_page("history", market=["BTC DVOL"], pair="Correlation", window="1w", **WEEK)
+    page = open_page("history", beside=["BTC DVOL"], pair="Correlation", window="1w", **WEEK)
 
     assert page.info[-1].value == (
         "No correlation of BTC / USD and BTC DVOL is known in this range: it needs 84 moves of both in 7 d, each from "
@@ -306,7 +306,7 @@ def test_a_market_that_cannot_be_read_says_so_beside_the_index(open_page, seeded
     with seeded.write() as cursor:
         cursor.execute("ALTER TABLE surfaces RENAME TO away")
 
-    page = open_page("history", market=["BTC IV 30 d"], **HOUR_OF_MINUTES)
+    page = open_page("history", beside=["BTC IV 30 d"], **HOUR_OF_MINUTES)
 
     assert [words.partition(" can't be read. ")[0] for words in failed(page)] == ["The market"]
     assert list(traces(page)) == ["BTC / USD"]
@@ -315,7 +315,7 @@ def test_a_market_that_cannot_be_read_says_so_beside_the_index(open_page, seeded
 
 def test_the_rows_of_the_lines_are_in_the_table(open_page, seeded):
     record_dvol(seeded, NOON, NOON + HOUR, MINUTE)
-    page = open_page("history", market=["BTC DVOL"], **HOUR_OF_MINUTES)
+    page = open_page("history", beside=["BTC DVOL"], **HOUR_OF_MINUTES)
 
     page.session_state["table"] = True
     page.run()
