@@ -39,7 +39,7 @@ PARTS = {
     ("history", "alert_events"): ["Alerts"],
     ("futures", "snapshots"): ["Futures", "The basis"],
     ("futures", "futures"): ["Futures", "The basis"],
-    ("futures", "funding"): ["Futures", "Funding"],
+    ("futures", "funding"): ["Futures", "Funding", "Funding by hour and day"],
     ("futures", "gaps"): ["The basis"],
     ("volatility", "volatility_index"): ["Volatility", "DVOL"],
     ("volatility", "candles_1m"): ["Volatility", "DVOL", "The cone"],
