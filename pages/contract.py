@@ -175,7 +175,8 @@ def drawn(found: LifeAt, its: Option, at: datetime | None) -> None:
     headline(life, found.standing.period, at)
     if at is not None and found.standing.ts is None and at < its.expiry:
         missing.draw(found.standing, "option chain")
-    numbers(life)
+    else:
+        numbers(life)
     graphs(life)
 
 

@@ -155,6 +155,8 @@ def test_as_of_a_moment_nothing_later_is_used_and_a_missing_chain_is_told(open_p
     assert "1 min old then" in headline(page, option)
     assert any("No option chain at" in box.value for box in between.warning)
     assert "stale" in headline(between, option)
+    assert not between.metric
+    assert len(traces(between, "iv")["IV of the mark"]["y"]) == 1
 
 
 def test_an_old_life_is_marked_stale(open_page: Open, record, ts):
