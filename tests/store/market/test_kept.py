@@ -137,10 +137,11 @@ def read(path: Path, form: str) -> list[list[Any]]:
 
 
 def test_the_manifest_of_chains_and_of_what_follows_from_them_has_their_coverage_and_gaps(recorded: Database):
+    coverage = {"due": 12, "live": 11, "healed": 0, "missing": 1, "causes": {"unreachable": 1}}
     for feed in ("options/BTC", "surfaces/BTC", "smiles/BTC"):
         manifest = json.loads(manifest_of(exported(recorded, feed, START + HOUR)).read_text())
 
-        assert manifest["coverage"] == {"options/BTC": {"due": 12, "live": 11, "healed": 0, "missing": 1}}
+        assert manifest["coverage"] == {"options/BTC": coverage}
         assert [(gap["index_name"], gap["cause"], gap["state"]) for gap in manifest["gaps"]] == [
             ("options/BTC", "unreachable", "unfillable")
         ]
