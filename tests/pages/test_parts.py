@@ -46,7 +46,7 @@ PARTS = {
     ("volatility", "surfaces"): ["Volatility", "Option chains"],
     ("volatility", "gaps"): ["Option chains"],
     ("options", "snapshots"): ["The option chain"],
-    ("options", "options"): ["The option chain"],
+    ("options", "options_by_snapshot"): ["The option chain"],
     ("contract", "snapshots"): ["The contract"],
     ("contract", "options"): ["The contract"],
     ("contract", "smiles"): ["The contract"],
