@@ -58,6 +58,7 @@ _LINEAR = ("USDC", "USDT", "EURR")
 
 _INDEX_NAME = re.compile(r"[a-z0-9-]+_[a-z]+")
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S+")
+_CATALOG = re.compile(r"postgres(ql)?://[^\s/@]+(@[^\s/@]+)?/[^\s/?]+(\?\S*)?")
 _BETWEEN_ADDRESSES = re.compile(r"[\s,]+(?=[A-Za-z][A-Za-z0-9+.-]*://)")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 _LEAST_SECRET = 16
@@ -128,6 +129,23 @@ class SignIn:
     providers: tuple[str, ...]
     cookie_secret: str = field(repr=False)
     redirect_uri: str
+
+
+@dataclass(frozen=True)
+class BucketKeys:
+    """The keys of a bucket, by the variables that all programs for buckets share. What is not set is empty.
+
+    Attributes:
+        key_id, secret, token: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN.
+        region: AWS_REGION or AWS_DEFAULT_REGION.
+        endpoint: AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL, the address of a store other than Amazon's.
+    """
+
+    key_id: str = ""
+    secret: str = field(default="", repr=False)
+    token: str = field(default="", repr=False)
+    region: str = ""
+    endpoint: str = ""
 
 
 class _Secrets(TomlConfigSettingsSource):
@@ -201,8 +219,9 @@ class Settings(BaseSettings):
         "notify_urls": "addresses that apprise knows, such as ntfy://my-topic, separated by commas",
         "alerts_file": "the path of a file",
         "heartbeat_url": "an address that starts with http:// or https://",
+        "lake": "an address such as postgresql://user:password@host/database",
     }
-    secret: ClassVar[frozenset[str]] = frozenset({"api_token", "notify_urls", "heartbeat_url"})
+    secret: ClassVar[frozenset[str]] = frozenset({"api_token", "notify_urls", "heartbeat_url", "lake"})
     """The settings whose values are never shown."""
 
     _auth: Any = PrivateAttr(default=None)
@@ -278,6 +297,10 @@ class Settings(BaseSettings):
     heartbeat_url: SecretStr | None = Field(
         None,
         description="an address that the recorder calls each minute; a service there tells you when the calls end",
+    )
+    lake: SecretStr | None = Field(
+        None,
+        description="the catalog of a shared lake, a database of PostgreSQL; `python -m poller lake` publishes into it",
     )
 
     @property
@@ -371,6 +394,13 @@ class Settings(BaseSettings):
     def _callable(cls, url: SecretStr | None) -> SecretStr | None:
         if url is not None:
             TypeAdapter(AnyHttpUrl).validate_python(url.get_secret_value())
+        return url
+
+    @field_validator("lake")
+    @classmethod
+    def _a_database_of_postgresql(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and not _CATALOG.fullmatch(url.get_secret_value()):
+            raise ValueError("not the address of a database")
         return url
 
     @field_validator("indexes")
@@ -514,6 +544,21 @@ def shared_variable(name: str) -> tuple[str, str]:
     """
     spelled = max((each for each in os.environ if each.lower() == name.lower()), default=name)
     return spelled, os.environ.get(spelled, "")
+
+
+def bucket_keys() -> BucketKeys:
+    """The keys of a bucket that the environment has."""
+    return BucketKeys(
+        _first_set("AWS_ACCESS_KEY_ID"),
+        _first_set("AWS_SECRET_ACCESS_KEY"),
+        _first_set("AWS_SESSION_TOKEN"),
+        _first_set("AWS_REGION", "AWS_DEFAULT_REGION"),
+        _first_set("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"),
+    )
+
+
+def _first_set(*names: str) -> str:
+    return next((value for value in map(os.environ.get, names) if value), "")
 
 
 def load() -> Settings:

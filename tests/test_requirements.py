@@ -77,3 +77,12 @@ def test_tests_run_on_the_versions_that_are_deployed():
     deployed, tested = PINNED["requirements"], PINNED["requirements-dev"]
 
     assert {name for name in tested if name in deployed and tested[name].specifier != deployed[name].specifier} == set()
+
+
+def test_what_the_old_duckdb_needs_besides_is_pinned_in_the_versions_of_the_other_files():
+    own, pins = (listed(ROOT / f"requirements-old-duckdb.{ending}") for ending in ("in", "txt"))
+    old = {canonicalize_name(pin.name): pin.specifier for pin in pins}
+    others = {name: pin.specifier for pinned in PINNED.values() for name, pin in pinned.items()}
+
+    assert {old[canonicalize_name(each.name)] for each in own} == {each.specifier for each in own}
+    assert {name for name in old.keys() & others if old[name] != others[name]} == {"duckdb", "python-dateutil"}

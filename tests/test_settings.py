@@ -10,7 +10,17 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
-from settings import MAX_REQUESTS_PER_SECOND, PREFIX, ROOT, Settings, SettingsError, TickwellError, load
+from settings import (
+    MAX_REQUESTS_PER_SECOND,
+    PREFIX,
+    ROOT,
+    BucketKeys,
+    Settings,
+    SettingsError,
+    TickwellError,
+    bucket_keys,
+    load,
+)
 from tests.support.rights import without_access
 
 CURRENCIES = "currencies as Deribit spells them, separated by commas, such as BTC,ETH, or none"
@@ -79,6 +89,7 @@ def test_without_any_setting_the_defaults_count():
         "notify_urls": (),
         "alerts_file": ROOT / "alerts.toml",
         "heartbeat_url": None,
+        "lake": None,
     }
 
 
@@ -102,6 +113,7 @@ def test_each_setting_is_read_from_the_environment(given_, tmp_path):
         NOTIFY_URLS="ntfy://a,b, mailto://me:secret@example.com",
         ALERTS_FILE="mine/alerts.toml",
         HEARTBEAT_URL="https://beats.example.com/1234",
+        LAKE="postgresql://tickwell:secret@db.example.com:5433/lake?sslmode=require",
     )
 
     loaded = load()
@@ -125,6 +137,7 @@ def test_each_setting_is_read_from_the_environment(given_, tmp_path):
         "notify_urls": (SecretStr("ntfy://a,b"), SecretStr("mailto://me:secret@example.com")),
         "alerts_file": ROOT / "mine/alerts.toml",
         "heartbeat_url": SecretStr("https://beats.example.com/1234"),
+        "lake": SecretStr("postgresql://tickwell:secret@db.example.com:5433/lake?sslmode=require"),
     }
 
 
@@ -595,9 +608,34 @@ def test_the_size_of_the_exports_is_read_as_duckdb_reads_sizes(make_settings, wr
     assert make_settings(exports_limit=written).exports_limit_bytes == is_bytes
 
 
+LAKES = "an address such as postgresql://user:password@host/database"
+
+
+@pytest.mark.parametrize("url", ["mysql://db/lake", "postgresql://db", "postgresql://db/", "postgresql:///lake", "a b"])
+def test_a_lake_is_a_database_of_postgresql(given_, url):
+    given_(LAKE=url)
+
+    assert refusal() == f"TICKWELL_LAKE: must be {LAKES}"
+
+
+def test_the_keys_of_a_bucket_have_the_names_that_all_programs_share(monkeypatch):
+    for name in ("AWS_SESSION_TOKEN", "AWS_REGION", "AWS_ENDPOINT_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "id")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "https://store.example.com")
+
+    keys = bucket_keys()
+
+    assert keys == BucketKeys("id", "secret", "", "eu-central-1", "https://store.example.com")
+    assert "'secret'" not in repr(keys)
+
+
 @pytest.mark.parametrize(
     ("name", "allowed"),
     [
+        ("LAKE", LAKES),
         ("NOTIFY_URLS", "addresses that apprise knows, such as ntfy://my-topic, separated by commas"),
         ("HEARTBEAT_URL", "an address that starts with http:// or https://"),
     ],

@@ -7,6 +7,7 @@ import settings as all_settings
 from . import data, look, record
 from .alerts import alerts
 from .imports import import_from
+from .lake import lake
 
 
 @click.group(invoke_without_command=True)
@@ -32,5 +33,6 @@ for command in (
     data.export_to,
     alerts,
     import_from,
+    lake,
 ):
     main.add_command(command)

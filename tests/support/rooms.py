@@ -31,6 +31,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "export": {"file", "prices", "ledger", "market.reads"},
         "backup": {"file", "prices", "market", "ledger"},
         "alerts": {"alerts.rules", "file", "prices", "ledger", "market"},
+        "lake": {"file", "prices", "market", "ledger"},
         "alerts.rules": {"market"},
         "alerts.replay": {"alerts", "alerts.rules", "file", "prices", "ledger", "market"},
     },

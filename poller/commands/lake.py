@@ -1,0 +1,107 @@
+"""The commands of a shared lake: `lake create`, `lake publish`, `lake status`, `lake verify`."""
+
+import json
+import queue
+import re
+import signal
+from pathlib import PurePosixPath
+
+import click
+
+import settings as all_settings
+from settings import Settings
+from store.errors import StoreError
+from store.file.clock import exchange_now
+from store.file.database import Database
+from store.lake import tables
+from store.lake.connection import Lake
+from store.lake.notice import Desk, Notice, desk, read_notice
+from store.lake.publish import publish
+from store.lake.status import status
+from store.lake.verify import compare
+from store.models import utc_now
+
+from .parts import database_of, load, one_line, progress_bar
+from .publishing import publish_until
+
+_BUCKET = re.compile(r"s3://[a-z0-9][a-z0-9.-]+(/\S*)?")
+
+
+@click.group()
+def lake() -> None:
+    """Share the record with other machines: a catalog in PostgreSQL, Parquet files in a bucket or a folder."""
+
+
+@lake.command()
+@click.argument("place", metavar="URL")
+@one_line
+def create(place: str) -> None:
+    """Make the lake of TICKWELL_LAKE, with its files in URL: s3://bucket/folder, or a folder that all machines see."""
+    if not (_BUCKET.fullmatch(place) or PurePosixPath(place).is_absolute()):
+        raise click.UsageError(f"{place}: must be s3://bucket/folder, or the absolute path of a folder")
+    shared = _lake_of(load())
+    with shared.made(place) as cursor:
+        tables.make(cursor, utc_now())
+    click.echo(f"{shared.where} is made, with its files in {place}")
+
+
+@lake.command("publish")
+@click.option("--once", is_flag=True, help="Publish once and end; otherwise once a minute until stopped.")
+@click.option("--all", "everything", is_flag=True, help="Look at all days first, not only at what is new.")
+@one_line
+def publish_to(*, once: bool, everything: bool) -> None:
+    """Put into the lake what it lacks of the database; works beside a recorder."""
+    settings = load()
+    database, shared = database_of(settings), _lake_of(settings)
+    with desk(database.path) as place:
+        if everything:
+            place.put(Notice(conflicts=place.notice.conflicts))
+        if once:
+            with progress_bar("publishing") as tell:
+                made = publish(database, shared, place, exchange_now(database.path), tell)
+            click.echo(f"published into {shared.where}: rows {made.rows:,}")
+        else:
+            _until_stopped(database, shared, place)
+
+
+@lake.command("status")
+@click.option("--json", "as_json", is_flag=True, help="Print an object with times in ISO 8601.")
+@one_line
+def tell_status(*, as_json: bool) -> None:
+    """Say what is in the lake, and up to when the database is shared."""
+    settings = load()
+    shared = _lake_of(settings)
+    found = status(shared, read_notice(settings.database), exchange_now(settings.database))
+    click.echo(json.dumps(found.as_json()) if as_json else f"{shared.where}: {found.in_words()}")
+
+
+@lake.command()
+@one_line
+def verify() -> None:
+    """Compare the database with the lake, day by day; exit 1 if the lake lacks anything or has it twice."""
+    settings = load()
+    with progress_bar("comparing") as tell:
+        found = compare(database_of(settings), _lake_of(settings), tell)
+    for fault in found.faults:
+        click.echo(fault)
+    counts = f"days of tables: {found.days:,}, of which equal: {found.equal:,}"
+    if found.faults:
+        raise StoreError(f"the lake is not as the database, faults: {len(found.faults)}; {counts}")
+    click.echo(f"the lake has all of the database; {counts}")
+
+
+def _lake_of(settings: Settings) -> Lake:
+    if settings.lake is None:
+        raise StoreError(
+            "TICKWELL_LAKE is not set: it is the database of the lake's catalog, such as "
+            "postgresql://user:password@host/database"
+        )
+    return Lake(settings.lake.get_secret_value(), all_settings.bucket_keys(), settings.memory_limit)
+
+
+def _until_stopped(database: Database, shared: Lake, place: Desk) -> None:
+    # A signal handler may interrupt an Event's own work and would deadlock there. A SimpleQueue is safe.
+    signals: queue.SimpleQueue[int] = queue.SimpleQueue()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, _: signals.put(number))
+    publish_until(signals, database, shared, place)

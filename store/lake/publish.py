@@ -1,0 +1,60 @@
+"""Publishes a file: afterwards the lake has all that the file has, and what other recorders brought."""
+
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+
+from store.errors import StoreError
+from store.file.database import Database
+from store.file.exchange import exchange_of
+from store.progress import Tell, unheard
+
+from . import lacking, spans, tables
+from .batches import read
+from .connection import Lake
+from .merging import merge, optimistically
+from .notice import Desk, Notice
+
+
+def publish(database: Database, lake: Lake, desk: Desk, now: datetime, tell: Tell = unheard) -> Notice:
+    """Put into the lake what it lacks of a file, a portion at a time, each portion in one transaction.
+
+    Args:
+        database: the file. It is read under short leases, a portion each.
+        lake: into which it is published.
+        desk: the place of the file's publisher.
+        now: the time by the exchange's clock.
+        tell: hears how many portions are done.
+
+    Returns:
+        The new notice. An earlier one tells where to look; if it is of another lake or of none, all days are looked at.
+
+    Raises:
+        StoreError: what is there is right, and the next publication goes on.
+    """
+    try:
+        notice = _published(database, lake, desk.notice, now, tell)
+    except StoreError as error:
+        desk.put(replace(desk.notice, trouble=str(error)))
+        raise
+    desk.put(notice)
+    return notice
+
+
+def _published(database: Database, lake: Lake, before: Notice, now: datetime, tell: Tell) -> Notice:
+    with database.read() as file:
+        exchange = exchange_of(file)
+    with lake.open() as cursor:
+        origin = tables.origin(cursor)
+        _, conflicts = optimistically(cursor, partial(tables.admit, cursor, exchange))
+        marks, portions = spans.look(database, before.marks if before.lake == origin.id else {})
+        rows = 0
+        for done, portion in enumerate(portions):
+            tell(done, len(portions))
+            with database.read() as file:
+                batch = read(file, portion)
+            lacking.take_in(cursor, batch)
+            stored, redone = optimistically(cursor, partial(merge, cursor, batch))
+            rows, conflicts = rows + stored, conflicts + redone
+        tell(len(portions), len(portions))
+    return Notice(origin.id, marks, now, rows, before.conflicts + conflicts)

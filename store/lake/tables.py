@@ -1,0 +1,116 @@
+"""The tables of a lake: those of all kinds, snapshots, and one row that says what the lake is."""
+
+import uuid
+from collections.abc import Iterable
+from datetime import datetime
+from typing import NamedTuple
+
+from duckdb import DuckDBPyConnection
+
+from store.errors import ForeignExchangeError, NewerSchemaError, StoreError
+from store.kinds import KINDS, TICKS, Column, Kind
+from store.models import Exchange, to_column
+
+LAYOUT = 1
+"""The tables that this version writes."""
+
+SNAPSHOTS = Kind(
+    name="snapshots",
+    table="snapshots",
+    columns=(
+        Column("feed", "VARCHAR", ""),
+        Column("ts", "TIMESTAMP", "UTC"),
+        Column("received_at", "TIMESTAMP", "UTC"),
+        Column("source", "VARCHAR", ""),
+        Column("rows", "INTEGER", "rows"),
+        Column("index_price", "DOUBLE", "USD"),
+        Column("rejected", "INTEGER", "rows"),
+    ),
+    key=("feed",),
+    sound="length(feed) > 0 AND ts IS NOT NULL",
+    lacking="a feed or a time",
+    heals=False,
+)
+"""The table of snapshots, described as the tables of kinds are."""
+
+ALL = (SNAPSHOTS, *KINDS)
+"""All that is published. Snapshots come first: they decide which rows of other kinds do."""
+
+_OVERRULED = (*TICKS.columns, Column("import_id", "INTEGER", ""))
+
+_ORIGIN = "CREATE TABLE lake (id VARCHAR, layout INTEGER, exchange VARCHAR, created_at TIMESTAMP)"
+_NOTE = "INSERT INTO lake VALUES (?, ?, NULL, ?)"
+_NOTED = "SELECT id, layout, exchange FROM lake"
+_OF = "UPDATE lake SET exchange = ?"
+
+_NAMES = """
+SELECT table_name
+FROM duckdb_tables()
+WHERE database_name = current_database()
+"""
+
+
+class Origin(NamedTuple):
+    """What a lake is.
+
+    Attributes:
+        id: no other lake has it.
+        exchange: whose prices it has; None while none of a known exchange are published.
+    """
+
+    id: str
+    exchange: Exchange | None
+
+
+def make(cursor: DuckDBPyConnection, now: datetime) -> None:
+    """Make the tables of a new lake.
+
+    Raises:
+        StoreError: they are there, or the names are taken.
+    """
+    there = {name for (name,) in cursor.execute(_NAMES).fetchall()}
+    if "lake" in there:
+        raise StoreError("the lake exists already, and was left as it is")
+    cursor.execute("BEGIN TRANSACTION")
+    for kind in ALL:
+        cursor.execute(_made(kind.table, kind.columns))
+    cursor.execute(_made("overruled", _OVERRULED))
+    cursor.execute(_ORIGIN)
+    cursor.execute(_NOTE, [str(uuid.uuid4()), LAYOUT, to_column(now)])
+    cursor.execute("COMMIT")
+
+
+def origin(cursor: DuckDBPyConnection) -> Origin:
+    """What the lake is.
+
+    Raises:
+        StoreError: it has no tables.
+        NewerSchemaError: a newer version of Tickwell made its tables.
+    """
+    if "lake" not in {name for (name,) in cursor.execute(_NAMES).fetchall()}:
+        raise StoreError("the lake has no tables yet: repeat python -m poller lake create")
+    ((identity, layout, exchange),) = cursor.execute(_NOTED).fetchall()
+    if layout > LAYOUT:
+        raise NewerSchemaError(
+            f"the lake has layout {layout}, and this version knows layouts up to {LAYOUT}: update Tickwell"
+        )
+    return Origin(identity, None if exchange is None else Exchange[exchange.upper()])
+
+
+def admit(cursor: DuckDBPyConnection, exchange: Exchange | None) -> None:
+    """Check that prices of an exchange may be published, and note the first exchange. Call it in a transaction.
+
+    Raises:
+        ForeignExchangeError: the lake has prices of another exchange.
+    """
+    its = origin(cursor).exchange
+    if exchange is None or its is exchange:
+        return
+    if its is not None:
+        raise ForeignExchangeError(f"the lake has prices of {its}, the file those of {exchange}: use another lake")
+    cursor.execute(_OF, [exchange.name.lower()])
+
+
+def _made(table: str, columns: Iterable[Column]) -> str:
+    listed = ", ".join(f"{column.name} {column.type}" for column in columns)
+    return f"CREATE TABLE {table} ({listed})"

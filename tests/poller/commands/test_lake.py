@@ -1,0 +1,156 @@
+"""`lake create`, `publish`, `status` and `verify` as a user runs them."""
+
+import json
+import queue
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from poller.commands import publishing
+from poller.commands.publishing import publish_until
+from store.file.database import Database
+from store.lake.notice import desk
+from tests.conftest import START, Program, wait_until
+from tests.store.lake.recordings import new_file, observe, slots_in
+from tests.support.servers import IN_URL
+
+KEYS = {"AWS_ACCESS_KEY_ID": "key_id", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_ENDPOINT_URL": "endpoint"}
+
+
+@pytest.fixture
+def run(command, place, monkeypatch):
+    """Run a command on the lake of the test."""
+    for variable, name in KEYS.items():
+        monkeypatch.setenv(variable, getattr(place.keys, name))
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    return lambda *arguments: command("lake", *arguments, lake=place.url)
+
+
+@pytest.fixture
+def recorded(database_file) -> Database:
+    return new_file(database_file)
+
+
+def test_a_lake_is_made_filled_looked_at_and_verified(run, place, recorded):
+    where = place.lake().where
+    observe(recorded, range(5))
+
+    made = run("create", place.files)
+    published = run("publish", "--once")
+    again = run("publish", "--once", "--all")
+    status, as_json = run("status"), run("status", "--json")
+    verified = run("verify")
+
+    assert made.stdout == f"{where} is made, with its files in {place.files}\n"
+    assert published.stdout == f"published into {where}: rows 5\n"
+    assert again.stdout == f"published into {where}: rows 0\n"
+    assert status.stdout.splitlines()[0] == f"{where}: files in {place.files}/, prices of Deribit"
+    assert json.loads(as_json.stdout)["tables"]["ticks"]["rows"] == 5
+    assert verified.stdout == "the lake has all of the database; days of tables: 1, of which equal: 1\n"
+    assert [result.exit_code for result in (made, published, again, status, as_json, verified)] == [0] * 6
+
+
+def test_verify_lists_what_the_lake_lacks_and_fails(run, place, recorded):
+    place.make()
+    observe(recorded, range(5))
+
+    verified = run("verify")
+
+    assert (verified.exit_code, verified.stdout, verified.stderr.splitlines()[-1]) == (
+        1,
+        f"ticks: 5 rows of {START:%Y-%m-%d} are not in the lake\n",
+        "Error: the lake is not as the database, faults: 1; days of tables: 1, of which equal: 0",
+    )
+
+
+def test_an_error_is_one_line_without_the_password(run):
+    refused = run("status")
+
+    assert refused.exit_code == 1
+    assert refused.stderr.startswith("Error: lake 127.0.0.1/lake_")
+    assert len(refused.stderr.splitlines()) == 1
+    assert IN_URL not in refused.stderr
+
+
+def test_without_the_setting_a_line_names_it(command):
+    refused = command("lake", "status")
+
+    assert refused.exit_code == 1
+    assert refused.stderr == (
+        "Error: TICKWELL_LAKE is not set: it is the database of the lake's catalog, such as "
+        "postgresql://user:password@host/database\n"
+    )
+
+
+@pytest.mark.parametrize("url", ["relative/folder", "https://bucket/folder", "s3://"])
+def test_a_place_that_is_neither_a_bucket_nor_a_folder_is_refused(command, url):
+    refused = command("lake", "create", url, lake="postgresql://db/lake")
+
+    assert refused.exit_code == 2
+    assert f"{url}: must be s3://bucket/folder, or the absolute path of a folder" in refused.stderr
+
+
+def test_a_publisher_publishes_what_comes_until_a_signal_comes(place, lake, recorded):
+    signals: queue.SimpleQueue[int] = queue.SimpleQueue()
+    observe(recorded, [0])
+
+    with desk(recorded.path) as at, ThreadPoolExecutor(1) as thread:
+        running = thread.submit(publish_until, signals, recorded, lake, at, each_s=0.1)
+        wait_until(lambda: slots_in(lake) == [0], timeout_s=60)
+        observe(recorded, [1])
+        wait_until(lambda: slots_in(lake) == [0, 1], timeout_s=60)
+        signals.put(signal.SIGTERM)
+        running.result()
+
+
+def test_a_signal_ends_a_publisher_that_catches_up(place, lake, recorded, monkeypatch):
+    signals: queue.SimpleQueue[int] = queue.SimpleQueue()
+    observe(recorded, [0])
+
+    def now(_path: Path) -> datetime:
+        signals.put(signal.SIGTERM)
+        return START
+
+    monkeypatch.setattr(publishing, "exchange_now", now)
+    with desk(recorded.path) as at:
+        publish_until(signals, recorded, lake, at)
+
+    assert slots_in(lake) == []
+
+
+def program(place, database: Database) -> Program:
+    """A publisher in an interpreter of its own: the extensions abort at the end of a fork."""
+    return Program("poller.__main__", "lake", "publish", database=database.path, lake=place.url)
+
+
+@pytest.fixture
+def keys(place, monkeypatch):
+    for variable, name in KEYS.items():
+        monkeypatch.setenv(variable, getattr(place.keys, name))
+
+
+@pytest.mark.usefixtures("keys")
+def test_a_publisher_goes_on_until_it_is_stopped(place, lake, recorded):
+    observe(recorded, range(3))
+
+    with program(place, recorded) as publisher:
+        wait_until(lambda: slots_in(lake) == [0, 1, 2], timeout_s=60)
+        code, _, logged = publisher.stop(signal.SIGTERM)
+
+    assert code == 0
+    assert "published rows: 3" in logged
+
+
+@pytest.mark.usefixtures("keys")
+def test_a_publisher_without_its_lake_says_so_and_tries_again(place, recorded):
+    with program(place, recorded) as publisher:
+        assert publisher.process.stderr is not None
+        lines = [publisher.process.stderr.readline() for _ in range(2)]
+        code, _, _ = publisher.stop(signal.SIGINT)
+
+    assert "not published, trying again in 60 s: " in lines[1]
+    assert "there is no lake yet" in lines[1]
+    assert code == 0

@@ -1,0 +1,86 @@
+"""A comparison finds what a lake lacks, has twice, or has with other values; the status tells the rest."""
+
+from datetime import timedelta
+
+from store.lake.notice import Notice, read_notice
+from store.lake.status import status
+from store.lake.verify import compare
+from tests.conftest import START
+from tests.store.lake.recordings import in_file, observe, record_everything, share
+
+
+def test_a_published_file_is_equal_to_its_lake_day_by_day(file, lake):
+    database = file("a")
+    record_everything(database)
+    share(database, lake)
+    told = []
+
+    found = compare(database, lake, lambda done, total: told.append((done, total)))
+
+    assert found.faults == ()
+    assert found.days == found.equal == 15  # two days of all that snapshots or ticks bring, one of each log
+    assert told[-1] == (9, 9)
+
+
+def test_rows_of_other_recorders_are_no_fault(file, lake):
+    mine, other = file("a"), file("b")
+    observe(mine, range(5), late_ms=10)
+    observe(other, range(10), late_ms=30)
+    share(other, lake)
+    share(mine, lake)
+
+    found = compare(mine, lake)
+
+    assert (found.days, found.equal, found.faults) == (1, 0, ())
+
+
+def test_each_fault_is_a_line_with_its_day(file, lake):
+    database = file("a")
+    record_everything(database)
+    share(database, lake)
+    with lake.open() as cursor:
+        cursor.execute("DELETE FROM ticks WHERE ts < TIMESTAMP '2026-11-01 12:00:10'")
+        cursor.execute("UPDATE funding SET interest_1h = 0.5")
+        cursor.execute("INSERT INTO surfaces FROM surfaces WHERE ts > TIMESTAMP '2026-11-02'")
+
+    found = compare(database, lake)
+
+    assert found.faults == (
+        "surfaces: 1 rows of 2026-11-02 are doubles",
+        "ticks: 2 rows of 2026-11-01 are not in the lake",
+        "funding: 1 rows of 2026-11-01 have other values in the lake",
+    )
+
+
+def test_the_status_tells_how_far_a_file_is_shared_and_what_the_lake_has(file, place, lake):
+    database = file("a")
+    empty = status(lake, read_notice(database.path), START)
+    record_everything(database)
+    share(database, lake, START)
+
+    found = status(lake, read_notice(database.path), START + timedelta(seconds=65))
+
+    assert (empty.exchange, empty.lag_s, empty.tables["ticks"].newest) == (None, None, None)
+    assert empty.in_words().splitlines()[1:3] == [
+        "this file was not published yet",
+        "snapshots: rows 0, none, files 0, bytes 0",
+    ]
+    ticks = in_file(database, "ticks")
+    first, second, *tables = found.in_words().splitlines()
+    assert first == f"files in {place.files}/, prices of Deribit"
+    total = sum(shared.rows for shared in found.tables.values())
+    assert second == (
+        f"this file is shared up to 2026-11-01 12:00:00 UTC, 65 s ago; rows of the last publication: {total}, "
+        "redone because of other recorders: 0"
+    )
+    assert tables[1].startswith(f"ticks: rows {len(ticks)}, newest 2026-11-02 12:00:45 UTC, files 1, bytes ")
+    as_json = found.as_json()
+    assert (as_json["shared_to"], as_json["lag_s"], as_json["exchange"]) == (START.isoformat(), 65.0, "Deribit")
+    assert as_json["tables"]["ticks"]["rows"] == len(ticks)
+    assert {"lake", "marks"} & as_json.keys() == set()
+
+
+def test_the_status_tells_why_the_last_publication_failed(lake):
+    found = status(lake, Notice(trouble="the bucket is gone"), START)
+
+    assert "the last publication failed: the bucket is gone" in found.in_words().splitlines()
