@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from settings import VERSION
 
-from . import candles, export, health, metrics, prices
+from . import alerts, candles, export, health, metrics, prices
 from .access import Access
 from .errors import CLOSED, LIMITED, add_error_handlers
 from .limits import Limits
@@ -41,7 +41,7 @@ def create_app() -> FastAPI:
     app.include_router(health.router, responses=LIMITED)
     for module in (metrics, prices):
         app.include_router(module.router, responses=CLOSED | LIMITED)
-    for module in (candles, export, options, futures, volatility, snapshots):
+    for module in (candles, export, options, futures, volatility, snapshots, alerts):
         app.include_router(module.router, dependencies=[Depends(require_known)], responses=CLOSED | LIMITED)
     add_error_handlers(app)
     app.add_middleware(HeadAsGet)

@@ -48,6 +48,7 @@ def test_each_route_answers_both_spellings_alike(client: httpx.Client):
         "prices/btc_usd/latest": "",
         "prices/filter": f"{BTC}&start_timestamp={SECOND}",
         "candles": f"{BTC}&start={SECOND}&end={SECOND + 60}",
+        "alerts": f"start={SECOND}",
         "export": f"{BTC}&end={SECOND + 60}",
         "export/manifest": f"{BTC}&end={SECOND + 60}",
         "options/chain": f"underlying=BTC&at={SECOND}",
