@@ -225,6 +225,20 @@ def test_how_far_a_condition_is_from_firing(rule, value, progress, distance):
     assert (rule.progress(reading), rule.distance(reading)) == (progress, distance)
 
 
+@pytest.mark.parametrize(
+    ("rule", "unit"),
+    [
+        (made("dvol", above=60), "%"),
+        (made("iv", tenor="30d", change=5, within="1d"), "%"),
+        (made("skew", tenor="30d", below=-3), "points"),
+        (made("open_interest", of="options", percent=10, within="1d"), "coin"),
+        (made("open_interest", of="perpetual", percent=10, within="1d"), "USD"),
+    ],
+)
+def test_the_values_that_a_rule_watches_have_a_unit(rule, unit):
+    assert rule.unit == unit
+
+
 def test_a_snapshot_that_is_older_than_the_newest_one_is_not_the_newest():
     judge = judge_of(made("dvol", above=60))
 
