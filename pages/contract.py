@@ -31,7 +31,7 @@ from store.kinds import OPTIONS
 from store.market.instruments import Option, option_name, option_of
 
 SPANS = ["1d", "1w", "1M", "All"]
-CHART_HEIGHT = 280
+CHART_HEIGHT = 320
 
 
 def toolbar() -> tuple[str, Option | None, datetime | None, str]:
