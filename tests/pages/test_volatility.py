@@ -99,15 +99,20 @@ def test_the_numbers_of_the_cards_are_those_by_hand(open_page, database, minute)
         "DVOL": f"{now:.2f} %",
         "IV rank": f"{math.floor(1e4 * (now - low) / (high - low)) / 100:.2f} %",
         "Realised, 30 d": f"{realised:.2f} %",
-        "Premium now, points": f"{now - realised:+.2f}",
+        "Premium now, points": signed(now - realised),
     }
-    assert page.metric[0].delta == f"{now - dvol(minute - DAY - MINUTE):+.2f}"
+    assert page.metric[0].delta == signed(now - dvol(minute - DAY - MINUTE))
     age, percentile, known, later = captions(page)[:4]
     assert age.endswith(f"old, {minute:%H:%M:%S}")
     assert "Stale" not in age
     assert percentile == f"Percentile {math.floor(1e4 * np.mean(days < now)) / 100:.2f} %, of 364 days"
     assert known.endswith(" of 43,200 minutes known")
-    assert later == f"Known later: {before - realised:+.2f}"
+    assert later == f"Known later: {signed(before - realised)}"
+
+
+def signed(points: float) -> str:
+    """A difference with its sign; none has no sign."""
+    return f"{points:+.2f}" if round(points, 2) else "0.00"
 
 
 def test_each_number_opens_to_its_formula_its_source_and_its_version(open_page, database, minute):
@@ -149,7 +154,7 @@ def test_our_chain_stands_beside_the_dvol_of_its_moment(open_page, database, min
         ((_, *columns),) = as_of.surfaces(cursor, "BTC", made, minute)
     chain, beside = columns[21], dvol(made - MINUTE)
     (line,) = [each.value for each in page.markdown if "Our chain says" in each.value]
-    assert f"**{chain:.2f} %** for 30 days, DVOL **{beside:.2f} %**: {chain - beside:+.2f} points." in line
+    assert f"**{chain:.2f} %** for 30 days, DVOL **{beside:.2f} %**: {signed(chain - beside)} points." in line
     assert ("green" in line) == (abs(chain - beside) <= 1.5)
 
 
