@@ -43,7 +43,9 @@ class Pair:
 def choose_series() -> list[str]:
     """Draw the choice of series of the market, and return the names; no choice without a market."""
     known = offered_series(known_series)
-    return st.multiselect("Market", known, key="beside", bind="query-params", width=360) if known else []
+    if not known:
+        return []
+    return st.multiselect("Market", known, key="beside", bind="query-params", placeholder="No series", width=360)
 
 
 def choose_pair(names: Sequence[str], length: timedelta) -> Pair | None:
