@@ -49,7 +49,7 @@ class UnreachableError(TemporaryError):
 
 
 class ClosedError(UnreachableError):
-    """The kept connection turned out to be closed. The poll job asks again at once, as one of its retries."""
+    """The kept connection turned out to be closed. The poll asks again at once: that is no retry."""
 
 
 class RateLimitedError(TemporaryError):

@@ -149,11 +149,11 @@ class _Again:
             return self._after(error.left)
         if error.pause and self._is_long:
             return self._after(error.pause)
+        if isinstance(error, ClosedError):  # it is gone from the kept ones, and a new connection raises another error
+            return 0.0
         if not self._retries_left:
             return False
         self._retries_left -= 1
-        if isinstance(error, ClosedError):
-            return 0.0
         return self._after(error.pause) if error.pause else True
 
     def _after(self, pause: timedelta) -> bool | float:

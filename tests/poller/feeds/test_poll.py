@@ -376,17 +376,19 @@ def test_a_pause_longer_than_the_slot_ends_it_at_once(httpx_mock: HTTPXMock, cod
 # A failure affects nothing else
 
 
-def test_a_kept_connection_that_was_closed_costs_one_retry_and_no_time(simulator: Simulator):
-    simulator.faults.add(Fault("hang_up", times=1))
+def test_kept_connections_that_were_closed_cost_no_retry_and_no_time(simulator: Simulator):
+    simulator.faults.add(Fault("hang_up", times=2))
 
-    async def two_slots() -> list[list[Outcome]]:
+    async def two_slots() -> list[Outcome]:
         async with DeribitClient(simulator.url) as client:
-            return [batch for _ in range(2) async for batch in asked(client, ["btc_usd"], seconds_left=5, retries=1)]
+            both = [each async for batch in asked(client, BOTH, seconds_left=5, retries=0) for each in batch]
+            one = [each async for batch in asked(client, ["btc_usd"], seconds_left=5, retries=0) for each in batch]
+            return [*both, *one]
 
     started = time.monotonic()
-    batches = asyncio.run(two_slots())
+    outcomes = asyncio.run(two_slots())
 
-    assert [type(outcome) for batch in batches for outcome in batch] == [Tick, Tick]
+    assert [type(outcome) for outcome in outcomes] == [Tick, Tick, Tick]
     assert time.monotonic() - started < 0.3
 
 
