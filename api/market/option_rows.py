@@ -96,7 +96,7 @@ class SettlementRow(BaseModel):
 
 
 class StrikeRow(BaseModel):
-    """What is held and traded at a strike. null is an option that is not listed, or of which nothing is known."""
+    """What is held and traded at a strike. A number is null where the option is not listed or the number is unknown."""
 
     strike: float = Field(description="In USD.")
     call_oi: float | None = Field(description="Open interest of the call, in coin.")

@@ -19,7 +19,7 @@ _NUMBERS = ("First", "Last", "Change", "Lowest", "Highest")
 
 
 def panels_of(lines: Lines, market: Sequence[str], pair: Pair | None) -> list[Panel]:
-    """A panel for each scale that some series have, and one for two of the lines; without those that have no value."""
+    """A panel for each scale of the series, and one for the pair of lines. A panel without any value is left out."""
     scales: dict[str, dict[str, pd.DataFrame]] = {}
     for name in market:
         frame = lines.frames.get(name)

@@ -1,1 +1,1 @@
-"""Squares: each hour of each day, coloured by what is known of it."""
+"""Charts with a square for each hour of each day. Its colour says what is known of the hour."""

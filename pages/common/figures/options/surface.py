@@ -20,7 +20,7 @@ _SQUARE = 0.9
 """The share of its place that a square fills, so that neighbours don't touch."""
 
 _STEPS = 6
-"""So many colours have an equal share of the IVs' range each."""
+"""The number of colours. Each stands for an equal part of the range of IVs."""
 
 LEAST_WIDTH = 620
 """In pixels, so that each square has room for its number."""
