@@ -451,7 +451,7 @@ def test_a_feed_of_a_market_has_its_rules_its_number_and_its_events(open_page, w
         ("alert", "alert, critical"),
     ]
     assert mark["y"] == [71.0]
-    assert len(line["x"]) == 60
+    assert len(line["x"]) in {59, 60}  # the hour that is shown ends up to a minute after the newest value
     assert any(each.startswith("1 alert. Diamonds are critical") for each in captions(page))
     assert not page.exception
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
@@ -21,6 +21,7 @@ from store.prices.candles import floor
 from tests.pages.conftest import captions, chart, forget_all, pages_of, warnings
 from tests.store.market import snapshots as made_up
 from tests.support.carry import record_funding, record_futures
+from tests.support.examples import examples
 from tests.support.market import chain, interpolated_basis
 from tests.support.volatility import dvol, realised_by_hand, record_all_lengths, record_minutes, walk
 
@@ -210,7 +211,7 @@ SPANS = ("1d", "1y")
 OFFSETS = st.integers(-90, 120).map(lambda minutes: minutes * MINUTE)
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(6, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     at=st.integers(0, 240).map(lambda number: AT + number * 15 * SECOND),
     futures_at=st.lists(OFFSETS, max_size=6, unique=True),

@@ -22,8 +22,8 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
 
 
 @pytest.fixture
-def empty(tmp_path: Path) -> Database:
+def empty(made_before: Path, tmp_path: Path) -> Database:
     """A file without rows."""
-    database = Database(tmp_path / "empty.duckdb")
-    database.migrate()
-    return database
+    file = tmp_path / "empty.duckdb"
+    shutil.copy(made_before / "ticks.duckdb", file)
+    return Database(file)

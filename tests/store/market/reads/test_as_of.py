@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from store.file.database import Cursor, Database
@@ -20,6 +20,7 @@ from store.market.surface import METHOD, derived
 from store.models import Run
 from tests.conftest import START
 from tests.store.market.snapshots import EXPIRIES, FORWARD, STRIKES, chain
+from tests.support.examples import examples
 
 SECOND, MINUTE, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(days=1)
 A_CHAIN = 2 * len(EXPIRIES) * len(STRIKES)
@@ -197,7 +198,7 @@ READS: tuple[Callable[[Cursor, str, datetime], Any], ...] = (
 SECONDS = st.integers(0, 3000)
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(known=st.sets(SECONDS, max_size=4), later=st.sets(SECONDS, min_size=1, max_size=4), at=SECONDS)
 def test_what_is_recorded_later_changes_no_answer(database: Database, known: set[int], later: set[int], at: int):
     instant = START + at * SECOND

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from store.file.database import Cursor, Database
@@ -29,6 +29,7 @@ from store.market.reads.snapshots import EACH
 from store.models import to_column
 from tests.conftest import START
 from tests.store.market.snapshots import EXPIRIES, FORWARD, STRIKES, chain
+from tests.support.examples import examples
 
 SECOND = timedelta(seconds=1)
 OPTION = Option("BTC", EXPIRIES[0], STRIKES[2], "put")
@@ -161,7 +162,7 @@ READS: tuple[Callable[[Cursor, datetime], Any], ...] = (
 SECONDS = st.integers(0, 3000)
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(known=st.sets(SECONDS, max_size=4), later=st.sets(SECONDS, min_size=1, max_size=4), at=SECONDS)
 def test_what_is_recorded_later_changes_no_answer(database: Database, known: set[int], later: set[int], at: int):
     instant = START + at * SECOND

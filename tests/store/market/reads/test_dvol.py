@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from poller.simulator.truth.listing import second_of
@@ -16,6 +16,7 @@ from store.market.entries import EntriesOf
 from store.market.reads.dvol import DVOL_INTERVALS, DvolCandle, dvol_candles
 from store.models import Exchange
 from tests.conftest import START
+from tests.support.examples import examples
 
 MIDNIGHT = START - timedelta(hours=12)
 
@@ -76,7 +77,7 @@ def test_a_day_that_is_not_over_is_left_out(known: Database):
     assert [each.open_time for each in read(known, MIDNIGHT - DAY, MIDNIGHT + 23 * HOUR, DAY)] == [MIDNIGHT - DAY]
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     known_minutes=st.sets(st.integers(0, 20)),
     later=st.sets(st.integers(0, 20), min_size=1),

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from poller.simulator.truth.funding import funding
@@ -25,6 +25,7 @@ from store.market.reads.futures import Carry, Quoted, Spread, basis_over, carry_
 from store.market.reads.snapshots import EACH, SnapshotAt, count_between
 from store.models import Exchange, Snapshot
 from tests.conftest import START
+from tests.support.examples import examples
 from tests.support.market import futures
 
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
@@ -218,7 +219,7 @@ READS: tuple[Callable[[Cursor, datetime], Any], ...] = (
 SECONDS = st.integers(0, 120).map(lambda half_minutes: 30 * half_minutes)
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(known=st.sets(SECONDS, max_size=3), later=st.sets(SECONDS, min_size=1, max_size=3), at=SECONDS)
 def test_what_is_recorded_later_changes_no_answer(simulated: Database, known: set[int], later: set[int], at: int):
     instant = START + at * SECOND

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from vollib.black.greeks import analytical
 
@@ -16,6 +16,7 @@ from store.market.reads.interest import AtStrike, InterestAt, interest_of
 from store.market.reads.smiles import greeks_of
 from tests.conftest import START
 from tests.store.market import snapshots
+from tests.support.examples import examples
 from tests.support.market import chain
 
 SECOND = timedelta(seconds=1)
@@ -104,7 +105,7 @@ def test_a_chain_without_rows_has_no_expiry(database: Database):
     assert AtStrike._fields[0] == "strike"
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(later=st.sets(st.integers(1, 3000), min_size=1, max_size=3), at=st.integers(0, 300))
 def test_what_is_recorded_later_changes_no_answer(database: Database, later: set[int], at: int):
     instant = START + at * SECOND

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from store.file.database import Database
@@ -13,6 +13,7 @@ from store.market.reads.moves import moves_by
 from store.market.realised import Moves
 from store.models import Tick
 from store.prices import averages, candles
+from tests.support.examples import examples
 from tests.support.stored import append
 
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
@@ -118,7 +119,7 @@ def test_days_without_a_return_are_there_and_other_indexes_are_not(database):
     at=st.integers(1, 25),
     closed=st.integers(0, 30),
 )
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_nothing_later_has_a_part_in_an_answer(new_database, closes, at, closed):
     forget(new_database)
     end = NEAR_MIDNIGHT + at * MINUTE

@@ -5,7 +5,7 @@ from datetime import timedelta
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from vollib.black import black
 
@@ -17,6 +17,7 @@ from store.market.reads.smiles import SmileAt, smiles_of
 from store.market.reads.terms import DELTAS, Term, ivs_by_delta, terms_of
 from tests.conftest import START
 from tests.store.market import snapshots
+from tests.support.examples import examples
 from tests.support.market import chain
 
 SECOND = timedelta(seconds=1)
@@ -106,7 +107,7 @@ def test_a_smile_without_iv_has_none_at_any_delta(database: Database):
     assert ivs_by_delta(unknown) == ivs_by_delta(its._replace(points=())) == (None,) * len(DELTAS)
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(later=st.sets(st.integers(1, 3000), min_size=1, max_size=3), at=st.integers(0, 300))
 def test_what_is_recorded_later_changes_no_answer(database: Database, later: set[int], at: int):
     instant = START + at * SECOND
