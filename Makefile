@@ -14,7 +14,7 @@ UNMEASURED = $(addprefix tests/,browser faults hosting metrics pages)
 # The pinned DuckDB has no extensions for a lake yet, so the lake's lines are counted on the old one.
 LAKE = tests/store/lake tests/poller/commands/test_lake.py
 # Tests wait more than they compute. The whole run has two workers alone: its faults need a machine with time to spare.
-PYTEST = -m pytest --numprocesses $(if $(WHOLE),2,3) --no-loadscope-reorder
+PYTEST = -m pytest --numprocesses $(if $(WHOLE),2,5) --no-loadscope-reorder
 
 export WHOLE
 
