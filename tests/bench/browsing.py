@@ -40,11 +40,11 @@ def dashboards(folder: Path, simulator: Simulator) -> Iterator[Row]:
             yield from idle(served, browser)
             yield from first_chart(served, bare, browser)
         with copy_served(folder / "fast.duckdb", simulator, poll_seconds=1) as served:
-            yield from runs_and_refreshes(served, bare)
+            if not SMALL:
+                yield from runs_and_refreshes(served, bare)
+                yield from viewers(served, folder / "fast.duckdb")
             yield from replies(served, folder / "fast.duckdb", poll_seconds=1)
             yield from export_beside(served, folder / "fast.duckdb", poll_seconds=1)
-            if not SMALL:
-                yield from viewers(served, folder / "fast.duckdb")
 
 
 @contextmanager

@@ -65,7 +65,8 @@ def markets(folder: Path, simulator: Simulator) -> Iterator[Row]:
     database = market_history()
     yield from questions(database)
     yield from storing(folder, database)
-    yield from recorder_of_markets(folder, simulator)
+    if not SMALL:
+        yield from recorder_of_markets(folder, simulator)
 
 
 def questions(database: Database) -> Iterator[Row]:

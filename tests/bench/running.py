@@ -12,14 +12,14 @@ import psutil
 from poller.timing.slots import next_slot
 from store.models import utc_now
 from tests.bench.copying import PAGES
-from tests.bench.row import SECONDS, SMALL, Row
+from tests.bench.row import SECONDS, Row
 from tests.bench.serving import missed
 from tests.conftest import wait_until
 from tests.faults.visits import Visit
 from tests.load.crowd import watched
 from tests.support.dashboard import Dashboard
 
-WATCHED_S = 3 if SMALL else 20
+WATCHED_S = 20
 READERS = {50: 2, 100: 10}
 """How many seconds a reader may see no refresh, by the number of readers."""
 
