@@ -35,7 +35,7 @@ from server.refreshes import Refreshes
 from server.script import PreloadScript, script_route
 from server.sockets import accept_long_cookies, answer_at_once
 from store.errors import StoreError
-from store.file.shared import shared_database
+from store.lake.reader import shared_record
 
 log = logging.getLogger("tickwell.dashboard")
 
@@ -63,7 +63,7 @@ async def lifespan(_: st.App) -> AsyncIterator[dict[str, Any]]:
     accept_long_cookies()
     if settings.sign_in is not None:
         names.add(settings.sign_in.redirect_uri)
-    api.state.served = Served(settings, shared_database(settings.database, settings.memory_limit))
+    api.state.served = Served(settings, shared_record(settings))
     recorder, watchdog = Embedded(settings), None
     try:
         with exit_if_unusable():

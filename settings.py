@@ -209,7 +209,7 @@ class Settings(BaseSettings):
         "markets": "currencies as Deribit spells them, separated by commas, such as BTC,ETH, or none",
         "market_seconds": "a whole number from 10 to 3600",
         "options_seconds": "a whole number from 60 to 86400, or 0 for no option chains",
-        "poller": "embedded or external",
+        "poller": "embedded, external or lake",
         "memory_limit": "a size such as 256MB or 1GB",
         "exports_limit": "a size such as 500MB or 2GB",
         "log_level": "DEBUG, INFO, WARNING or ERROR",
@@ -265,9 +265,10 @@ class Settings(BaseSettings):
         ge=0,
         le=86_400,
     )
-    poller: Literal["embedded", "external"] = Field(
+    poller: Literal["embedded", "external", "lake"] = Field(
         "embedded",
-        description="`embedded`: the dashboard records · `external`: `python -m poller` does, in its own process",
+        description="`embedded`: the dashboard records · `external`: `python -m poller` does, in its own process · "
+        "`lake`: nothing records here, and the dashboard reads the lake of LAKE",
     )
     memory_limit: str = Field("256MB", description="DuckDB's own limit", pattern=_MEMORY)
     exports_limit: str = Field(
@@ -309,6 +310,11 @@ class Settings(BaseSettings):
         written = self.exports_limit.upper().replace(" ", "")
         amount, unit = written.rstrip("KMGTIB"), written.lstrip("0123456789.")
         return int(float(amount) * (1024 if "I" in unit else 1000) ** (1 + "KMGT".index(unit[0])))
+
+    @property
+    def period_to_read_s(self) -> int:
+        """How often at most something new can be read of an index: recorders publish into a lake once a minute."""
+        return max(self.poll_seconds, 60) if self.poller == "lake" else self.poll_seconds
 
     @property
     def markets_left_out(self) -> str | None:
@@ -453,6 +459,17 @@ class Settings(BaseSettings):
                 f"{_MARKETS} names {linear}: what is priced in {linear} is linear and has other units, so only "
                 "markets that are priced in their own coin are recorded, such as BTC,ETH"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _with_a_lake_to_read(self) -> Self:
+        if self.poller == "lake" and self.lake is None:
+            raise ValueError(
+                f"{PREFIX}POLLER = 'lake' reads the lake of {PREFIX}LAKE, which is not set: set it to "
+                f"{self.allowed['lake']}"
+            )
+        if self.poller == "lake" and self.demo:
+            raise ValueError(f"{PREFIX}POLLER = 'lake' records nothing, and {PREFIX}DEMO records: set one of the two")
         return self
 
     @model_validator(mode="after")

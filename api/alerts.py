@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, HTTPException, Request, Response
 from pydantic import BaseModel, Field
 
-from api.errors import BAD_REQUEST, UNAVAILABLE
+from api.errors import BAD_REQUEST, UNAVAILABLE, Problem
 from api.market.asked import MOST_ROWS, Asked
 from api.market.told import Over, answer
 from api.replies import NOT_MODIFIED
@@ -15,7 +15,9 @@ from api.served import OfServer
 from store.alerts.events import Event, fired
 from store.errors import NoDatabaseError
 
-router = APIRouter(tags=["alerts"], responses={**NOT_MODIFIED, **BAD_REQUEST, **UNAVAILABLE})
+NOT_HERE: dict[int | str, dict[str, Any]] = {404: {"model": Problem, "description": "This server reads a lake."}}
+
+router = APIRouter(tags=["alerts"], responses={**NOT_MODIFIED, **BAD_REQUEST, **NOT_HERE, **UNAVAILABLE})
 
 
 class Alert(BaseModel):
@@ -41,7 +43,12 @@ class Alerts(Over):
 
 @router.get("/alerts", response_model=Alerts)
 def get_alerts(request: Request, served: OfServer, time: Asked) -> Response:
-    """What rules fired from start to before end, the newest first. At most 10,000 alerts."""
+    """What rules fired from start to before end, the newest first. At most 10,000 alerts.
+
+    A server that reads a lake answers 404: alerts stay with each recorder.
+    """
+    if served.settings.poller == "lake":
+        raise HTTPException(404, "alerts stay with each recorder: ask a server beside one, as this one reads a lake")
     try:
         with served.database.read() as cursor:
             found = fired(cursor, *time, limit=MOST_ROWS + 1)

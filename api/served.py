@@ -12,7 +12,8 @@ from settings import Settings
 from store.errors import NoDatabaseError
 from store.export import tickets
 from store.file.clock import exchange_now
-from store.file.database import Cursor, Database
+from store.file.database import Cursor
+from store.file.shared import Readable
 from store.prices.indexes import index_names
 from store.words import shortened
 
@@ -31,7 +32,7 @@ Ticker = Annotated[str, Query(description=TICKER, examples=["btc_usd"])]
 
 @dataclass(frozen=True)
 class Served:
-    """What the routes read: the settings of this server and the database that they name.
+    """What the routes read: the settings of this server and the record that they name.
 
     Attributes:
         settings, database: of the server.
@@ -42,7 +43,7 @@ class Served:
     """
 
     settings: Settings
-    database: Database
+    database: Readable
     newest_replies: dict[str, tuple[object, bytes]] = field(default_factory=dict)
     health: Recent = field(default_factory=Recent)
     exports: threading.BoundedSemaphore = field(default_factory=lambda: threading.BoundedSemaphore(MOST_EXPORTS))

@@ -45,6 +45,12 @@ def toolbar() -> tuple[str, list[str]]:
 
 
 def shown(name: str, known: list[str]) -> None:
+    if access.reads_lake():
+        empty(
+            "Alerts stay with each recorder: the dashboard beside a recorder shows its rules and what they fired.",
+            ":material/notifications_off:",
+        )
+        return
     at = moments.these_ten_seconds()
     part("Rules", lambda: reads.read_alerts(at), partial(rules, name=name), height=CHART_HEIGHT)
     if name in {ALL, *known}:

@@ -73,7 +73,10 @@ def completeness(found: Completeness, name: str, days: str) -> None:
     gaps = [gap for gap in found.gaps if name in {ALL, gap.feed}]
     if not hours:
         empty(
-            f"Nothing was due in these {DAYS[days]} days: no recorder was running, or its first two slots are not over."
+            f"The lake has no runs of recorders in these {DAYS[days]} days, so nobody knows what was due."
+            if access.reads_lake()
+            else f"Nothing was due in these {DAYS[days]} days: no recorder was running, or its first two slots are "
+            "not over."
         )
         return
     headline(in_order(totals(hours)), gaps, found)

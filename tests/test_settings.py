@@ -175,8 +175,8 @@ def test_each_setting_is_read_from_the_environment(given_, tmp_path):
         ("OPTIONS_SECONDS", "59", "a whole number from 60 to 86400, or 0 for no option chains"),
         ("OPTIONS_SECONDS", "86401", "a whole number from 60 to 86400, or 0 for no option chains"),
         ("OPTIONS_SECONDS", "-1", "a whole number from 60 to 86400, or 0 for no option chains"),
-        ("POLLER", "maybe", "embedded or external"),
-        ("POLLER", "Embedded", "embedded or external"),
+        ("POLLER", "maybe", "embedded, external or lake"),
+        ("POLLER", "Embedded", "embedded, external or lake"),
         ("MEMORY_LIMIT", "lots", "a size such as 256MB or 1GB"),
         ("MEMORY_LIMIT", "256", "a size such as 256MB or 1GB"),
         ("MEMORY_LIMIT", "256MBytes", "a size such as 256MB or 1GB"),
@@ -262,7 +262,7 @@ def test_several_bad_values_are_named_in_one_line(given_):
 
     assert refusal() == (
         r"TICKWELL_POLL_SECONDS = 'often\nand more': must be a whole number from 1 to 3600; "
-        "TICKWELL_POLLER = 'maybe': must be embedded or external"
+        "TICKWELL_POLLER = 'maybe': must be embedded, external or lake"
     )
 
 
@@ -616,6 +616,27 @@ def test_a_lake_is_a_database_of_postgresql(given_, url):
     given_(LAKE=url)
 
     assert refusal() == f"TICKWELL_LAKE: must be {LAKES}"
+
+
+def test_a_dashboard_of_a_lake_needs_its_address(given_):
+    given_(POLLER="lake")
+
+    assert refusal() == f"TICKWELL_POLLER = 'lake' reads the lake of TICKWELL_LAKE, which is not set: set it to {LAKES}"
+
+
+def test_a_dashboard_of_a_lake_records_no_demo(given_):
+    given_(POLLER="lake", DEMO="true", LAKE="postgresql://reader@db/lake")
+
+    assert refusal() == "TICKWELL_POLLER = 'lake' records nothing, and TICKWELL_DEMO records: set one of the two"
+
+
+@pytest.mark.parametrize(
+    ("poller", "poll_seconds", "period_s"), [("embedded", 5, 5), ("lake", 5, 60), ("lake", 300, 300)]
+)
+def test_a_lake_has_something_new_once_a_minute(make_settings, poller: str, poll_seconds: int, period_s: int):
+    settings = make_settings(poller=poller, lake="postgresql://reader@db/lake", poll_seconds=poll_seconds)
+
+    assert settings.period_to_read_s == period_s
 
 
 def test_the_keys_of_a_bucket_have_the_names_that_all_programs_share(monkeypatch):

@@ -10,7 +10,8 @@ from settings import Settings
 from store.export.files import Exports
 from store.export.shared import shared_exports
 from store.file.database import Database
-from store.file.shared import shared_database
+from store.file.shared import Readable, shared_database
+from store.lake.reader import shared_record
 
 from . import sign_in
 
@@ -33,9 +34,19 @@ def settings() -> Settings:
     return settings
 
 
-def database() -> Database:
-    """The database of this server."""
+def database() -> Readable:
+    """What the pages of this server read: its database, or a lake."""
+    return shared_record(settings())
+
+
+def file() -> Database:
+    """The database file of this server, for the notes that readers leave."""
     return shared_database(settings().database, settings().memory_limit)
+
+
+def reads_lake() -> bool:
+    """Does this server read a lake, which has nothing of what a recorder keeps for itself?"""
+    return settings().poller == "lake"
 
 
 def exports() -> Exports:
@@ -48,5 +59,5 @@ SELDOM = timedelta(seconds=5)
 
 
 def refresh_every() -> timedelta:
-    """How often a live part of a page is refreshed."""
-    return timedelta(seconds=min(settings().poll_seconds, 5))
+    """How often a live part of a page is refreshed. A lake changes once a minute, and each look asks PostgreSQL."""
+    return timedelta(seconds=15 if reads_lake() else min(settings().poll_seconds, 5))

@@ -63,7 +63,7 @@ def code(query: ExportQuery) -> Mapping[str, str]:
         "pandas": f'import pandas as pd\n\nframe = pd.read_parquet("{source}")',
         "polars": f'import polars as pl\n\nframe = pl.read_parquet("{source}")',
         "duckdb": f"FROM read_parquet('{source}');",
-        "Command line": _command(query),
+        **({} if access.reads_lake() else {"Command line": _command(query)}),
     }
 
 

@@ -4,13 +4,13 @@ import streamlit as st
 
 from store.errors import StoreError
 from store.file.clock import clock_in_words
-from store.health.status import aside_in_words, in_words
+from store.health.status import aside_in_words, words_of
 from store.models import Exchange
 
 from . import access, moments, sign_in
 from .busy import waiting_once
 from .pulse.component import draw_line
-from .pulse.line import Line, line_of, newest_price
+from .pulse.line import Line, line_of, line_of_lake, newest_price
 from .reads.pulse import Pulse, poll_seconds, read_pulse
 from .words import text
 
@@ -42,7 +42,8 @@ def state() -> None:
     except StoreError as error:
         draw_line(Line(), moments.now(), _times())
         _of_which_exchange(st.session_state.get(_EXCHANGE))
-        st.error(f"The database can't be read. {text.escaped(str(error))}", icon=":material/error:")
+        what = "The lake" if access.reads_lake() else "The database"
+        st.error(f"{what} can't be read. {text.escaped(str(error))}", icon=":material/error:")
         return
     st.session_state[_EXCHANGE] = pulse.exchange
     trouble = _how_recording_goes(pulse)
@@ -66,7 +67,10 @@ def _how_recording_goes(pulse: Pulse) -> str:
     """
     now, notice = moments.now(), pulse.notice
     age_s = None if pulse.newest is None else (now - pulse.newest).total_seconds()
-    words = in_words(notice, age_s, now, text.zone(), embedded=access.settings().poller == "embedded")
+    words = words_of(access.settings(), notice, age_s, now, text.zone())
+    if access.reads_lake():
+        draw_line(line_of_lake(words, age_s, poll_seconds()), now, _times())
+        return ""
     if notice is not None and notice.alive and notice.state in {"starting", "recording"}:
         draw_line(line_of(notice, words, age_s), now, _times())
         return ""

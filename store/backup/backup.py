@@ -72,7 +72,7 @@ def backup(database: Database, folder: Path, tell: Tell = unheard, limits: Limit
     with _alone(folder), duckdb.connect(config={"memory_limit": database.memory_limit}) as parquet:
         before = read_manifest(folder)
         try:
-            new = of_one_instant(database, partial(_copied, database, folder, before, parquet, tell, limits))
+            new = of_one_instant(partial(_copied, database, folder, before, parquet, tell, limits))
             for table in new.made.rows:
                 sync(folder / table)
             put(folder / NAME, as_text(new.manifest), UNFINISHED)

@@ -24,10 +24,10 @@ from typing import Any
 
 from store.errors import BusyError, StoreError
 from store.file.clock import exchange_now
-from store.file.database import Database
 from store.file.disk import in_one_line, sha256_of
 from store.file.locks import alone
 from store.file.rows import of_one_instant
+from store.file.shared import Readable
 from store.models import utc_now
 from store.progress import Tell, unheard
 
@@ -106,7 +106,7 @@ class Export:
 class Exports:
     """The exports of a database."""
 
-    def __init__(self, database: Database, most_bytes: int, limits: Limits = Limits()) -> None:
+    def __init__(self, database: Readable, most_bytes: int, limits: Limits = Limits()) -> None:
         self.database = database
         self.folder = database.path.with_name("exports")
         self._most_bytes = most_bytes
@@ -126,7 +126,7 @@ class Exports:
             raise StoreError(query.refusal)
         query = query.closed(exchange_now(self.database.path))
         with in_one_line(self.folder):
-            made = of_one_instant(self.database, partial(self._made_or_there, query, tell))
+            made = of_one_instant(partial(self._made_or_there, query, tell))
             now = time.time()
             os.utime(made.path, (now, made.path.stat().st_mtime))
         return made

@@ -5,8 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow as pa
 
-from store.file.database import ROWS_A_LEASE, Database
+from store.file.database import ROWS_A_LEASE
 from store.file.rows import AsOf
+from store.file.shared import Readable
 from store.kinds import TICKS, Kind
 from store.models import to_column
 
@@ -58,7 +59,7 @@ FROM ({candles})
 """
 
 
-def tables_of(database: Database, found: Survey, window: int) -> Iterator[tuple[pa.Table, int]]:
+def tables_of(database: Readable, found: Survey, window: int) -> Iterator[tuple[pa.Table, int]]:
     """The rows in the order of time, in tables of at most `window` rows, each with the number of rows read for it.
 
     A table of candles has far fewer rows than the ticks read for it.
@@ -66,7 +67,7 @@ def tables_of(database: Database, found: Survey, window: int) -> Iterator[tuple[
     return _ahead(_windows(database, found, window))
 
 
-def _windows(database: Database, found: Survey, window: int) -> Iterator[tuple[pa.Table, int]]:
+def _windows(database: Readable, found: Survey, window: int) -> Iterator[tuple[pa.Table, int]]:
     query, schema = found.query, schema_of(found.query)
     statement = _statement(query, found.as_of)
     values = found.as_of.ends | values_of(query) | ({"interval": query.interval} if query.interval else {})

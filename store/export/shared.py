@@ -3,7 +3,7 @@
 import threading
 from pathlib import Path
 
-from store.file.database import Database
+from store.file.shared import Readable
 
 from .files import Exports
 
@@ -11,7 +11,7 @@ _exports: dict[tuple[Path, int], Exports] = {}
 _lock = threading.Lock()
 
 
-def shared_exports(database: Database, most_bytes: int) -> Exports:
+def shared_exports(database: Readable, most_bytes: int) -> Exports:
     """The exports of a shared database; each call returns the same object."""
     with _lock:
         return _exports.setdefault((database.path, most_bytes), Exports(database, most_bytes))

@@ -15,9 +15,10 @@ from typing import Any
 from duckdb import DuckDBPyConnection
 
 from store.file.clock import exchange_now
-from store.file.database import ROWS_A_LEASE, Database
+from store.file.database import ROWS_A_LEASE
 from store.file.exchange import exchange_of
 from store.file.rows import AsOf
+from store.file.shared import Readable
 from store.instants import HOUR
 from store.kinds import TICKS, Kind
 from store.ledger.coverage import coverage
@@ -177,7 +178,7 @@ _BYTES_A_ROW = {
 }
 
 
-def survey(database: Database, query: ExportQuery) -> Survey:
+def survey(database: Readable, query: ExportQuery) -> Survey:
     """Survey the rows of a closed query, over many short leases.
 
     Raises:

@@ -66,6 +66,7 @@ class Database:
         self, path: Path, memory_limit: str = "256MB", limits: Limits = Limits(), *, threads: int | None = None
     ) -> None:
         self.path = real_path(path)
+        self.where = str(self.path)
         self.memory_limit = memory_limit
         self._limits = limits
         self.meters = Meters()

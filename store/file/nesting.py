@@ -13,6 +13,9 @@ from .opening import cursor_of
 Take = Callable[[], AbstractContextManager[DuckDBPyConnection]]
 """Takes a lease, perhaps after a wait, and lends its cursor."""
 
+Another = Callable[[DuckDBPyConnection], AbstractContextManager[DuckDBPyConnection]]
+"""Makes another cursor of what a cursor reads."""
+
 
 @dataclass(eq=False)
 class _Lease:
@@ -20,6 +23,7 @@ class _Lease:
 
     Attributes:
         cursor: the one that it lends.
+        another: makes one more.
         ends: returns the lease.
         writes: it has a transaction.
         uses: the number of blocks that use it.
@@ -27,6 +31,7 @@ class _Lease:
     """
 
     cursor: DuckDBPyConnection
+    another: Another
     ends: contextlib.ExitStack
     writes: bool = False
     uses: int = 0
@@ -36,7 +41,7 @@ class _Lease:
     def lend(self) -> Iterator[DuckDBPyConnection]:
         """Lend a cursor that no other block reads with."""
         if self.lent:
-            with cursor_of(self.cursor) as another:
+            with self.another(self.cursor) as another:
                 yield another
             return
         self.lent = True
@@ -52,7 +57,8 @@ class OwnLease(threading.local):
     A lease ends with the last block that uses it, whichever thread leaves that block.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, another: Another = cursor_of) -> None:
+        self._another = another
         self._lease: _Lease | None = None
 
     @contextlib.contextmanager
@@ -77,7 +83,7 @@ class OwnLease(threading.local):
         """Lend the cursor of a lease that has a transaction. Raises as `require_none`."""
         self.require_none()
         with take() as cursor:
-            self._lease = lease = _Lease(cursor, contextlib.ExitStack(), writes=True, uses=1)
+            self._lease = lease = _Lease(cursor, self._another, contextlib.ExitStack(), writes=True, uses=1)
             try:
                 yield cursor
             finally:
@@ -102,7 +108,7 @@ class OwnLease(threading.local):
     def _begin(self, take: Take) -> _Lease:
         with contextlib.ExitStack() as ends:
             cursor = ends.enter_context(take())
-            self._lease = _Lease(cursor, ends.pop_all())
+            self._lease = _Lease(cursor, self._another, ends.pop_all())
         return self._lease
 
     def _give_back(self, lease: _Lease) -> None:

@@ -15,8 +15,6 @@ from duckdb import DuckDBPyConnection, Statement
 from store.errors import StoreError
 from store.kinds import Kind
 
-from .database import Database
-
 _END = "SELECT coalesce(max(rowid) + 1, 0) FROM {table}"
 _COUNT = "SELECT count(*) FROM {table} WHERE rowid < $end"
 _LAST = "SELECT hash({columns}) FROM {table} WHERE rowid = $end - 1"
@@ -93,7 +91,11 @@ class AsOf:
         return all(_before(cursor, self.kind, part.table, part.end) == part for part in self.parts)
 
     def _relation(self, which: str) -> str:
-        each = (f"FROM {part.table} WHERE rowid {which} $end_of_{part.table}" for part in self.parts)
+        columns = ", ".join(self.kind.column_names)
+        each = (
+            f"SELECT {columns} FROM {part.table} WHERE rowid {which} $end_of_{part.table}"  # noqa: S608 names of a kind
+            for part in self.parts
+        )
         return f"({' UNION ALL '.join(each)}) AS {self.kind.table}"
 
 
@@ -131,7 +133,7 @@ def execute(cursor: DuckDBPyConnection, text: str, values: Mapping[str, Any]) ->
     return cursor.execute(statement, values)
 
 
-def of_one_instant(database: Database, attempt: Callable[[], Made | None]) -> Made:
+def of_one_instant(attempt: Callable[[], Made | None]) -> Made:
     """The result of `attempt` on the rows of an instant. An attempt returns None if rows were deleted; three are made.
 
     Raises:
@@ -140,7 +142,7 @@ def of_one_instant(database: Database, attempt: Callable[[], Made | None]) -> Ma
     for _ in range(_TRIES):
         if (made := attempt()) is not None:
             return made
-    raise StoreError(f"rows were deleted from {database.path.name} each time that it was read: try again later")
+    raise StoreError("rows were deleted each time that they were read: try again later")
 
 
 def _now(cursor: DuckDBPyConnection, kind: Kind, table: str) -> Part:

@@ -20,9 +20,9 @@ from settings import VERSION, Settings
 from store.errors import StoreError
 from store.file.aside import size_of
 from store.file.clock import skew_s
-from store.file.database import Database
 from store.file.meters import BOUNDS_S, Meters, Timer
 from store.file.recorder import Notice, read_notice
+from store.file.shared import Readable
 from store.market.checks import State
 from store.models import Cause, GapState
 from store.prices.indexes import known_indexes
@@ -36,7 +36,7 @@ WAIT_S = 2.0
 """How long to wait for the file: no lease lasts longer, and Prometheus waits 10 s by default."""
 
 
-def as_text(database: Database, settings: Settings, now: datetime, wait_s: float = WAIT_S) -> bytes:
+def as_text(database: Readable, settings: Settings, now: datetime, wait_s: float = WAIT_S) -> bytes:
     """All metrics at a time, as Prometheus text.
 
     It takes one read lease. If the file is missing, or can't be read within `wait_s`, `tickwell_database_up` is 0 and
@@ -46,15 +46,15 @@ def as_text(database: Database, settings: Settings, now: datetime, wait_s: float
 
 
 class _Tickwell(Collector):
-    def __init__(self, database: Database, settings: Settings, now: datetime, wait_s: float) -> None:
+    def __init__(self, database: Readable, settings: Settings, now: datetime, wait_s: float) -> None:
         self._database, self._settings, self._now, self._wait_s = database, settings, now, wait_s
 
     def collect(self) -> Iterator[Metric]:
         yield InfoMetricFamily("tickwell_build", "The version that runs, as a label.", {"version": VERSION})
         yield _gauge(
             "tickwell_stale_after_seconds",
-            "The age beyond which the newest tick is stale: three slots, at least 30 s.",
-            stale_after_s(self._settings.poll_seconds),
+            "The age beyond which the newest tick is stale: three slots, at least 30 s; of a lake three minutes.",
+            stale_after_s(self._settings.period_to_read_s),
         )
         yield from _of_recorder(self._notice())
         yield from _of_disk(self._database)
@@ -92,7 +92,7 @@ def _of_recorder(notice: Notice | None) -> Iterator[Metric]:
     )
 
 
-def _of_disk(database: Database) -> Iterator[Metric]:
+def _of_disk(database: Readable) -> Iterator[Metric]:
     size = size_of(database.path) or 0
     yield _gauge("tickwell_database_bytes", "The database file with its write-ahead log.", size)
     with contextlib.suppress(OSError):  # the folder does not exist yet

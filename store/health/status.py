@@ -8,9 +8,10 @@ from settings import VERSION, Settings
 from store.errors import NoDatabaseError, StoreError
 from store.file.aside import list_aside, size_of
 from store.file.clock import clock_in_words, skew_s
-from store.file.database import Cursor, Database
+from store.file.database import Cursor
 from store.file.exchange import exchange_of
 from store.file.recorder import Notice, process_in_words, read_notice, recorded_elsewhere
+from store.file.shared import Readable
 from store.ledger import arrivals
 from store.ledger.logs import Log, logs
 from store.ledger.runs import runs
@@ -38,7 +39,7 @@ def stale_after_s(poll_seconds: int) -> int:
     return max(3 * poll_seconds, 30)
 
 
-def health(database: Database, settings: Settings, now: datetime) -> dict[str, Any]:
+def health(database: Readable, settings: Settings, now: datetime) -> dict[str, Any]:
     """Every part that works and every part that doesn't, as JSON types; instants as ISO 8601 in UTC, ages in seconds.
 
     `now` is the exchange's time, as `exchange_now` gives it.
@@ -74,9 +75,7 @@ def health(database: Database, settings: Settings, now: datetime) -> dict[str, A
         "version": VERSION,
         "now": now.isoformat(),
         "database": _file(database, failure, exchange),
-        "poller": _poller(
-            notice, now, in_words(notice, min(ages, default=None), now, embedded=settings.poller == "embedded")
-        ),
+        "poller": _poller(notice, now, words_of(settings, notice, min(ages, default=None), now), settings.poller),
         "indexes": indexes,
         "feeds": feeds,
         "checks": found,
@@ -97,6 +96,14 @@ def feeds_at(cursor: Cursor, newest: Mapping[str, datetime], now: datetime, noti
     snapshots = {feed: _feed(known.get(feed), now, seconds) for feed, seconds in periods.items()}
     loading = notice.loading if notice is not None and notice.alive else ()
     return snapshots | {feed: _log(log, now, loading) for feed, log in logs(cursor).items()}
+
+
+def words_of(settings: Settings, notice: Notice | None, age_s: float | None, now: datetime, zone: tzinfo = UTC) -> str:
+    """How the recording goes as a server with these settings says it: as `in_words`, or that a lake is read."""
+    if settings.poller == "lake":
+        newest = "no data yet" if age_s is None else f"newest price {age_in_words(age_s)}"
+        return f"reading a shared lake, {newest}"
+    return in_words(notice, age_s, now, zone, embedded=settings.poller == "embedded")
 
 
 def in_words(
@@ -220,7 +227,7 @@ def _status(indexes: dict[str, Any], settings: Settings) -> str:
     ages = [indexes[name]["age_s"] if name in indexes else None for name in settings.indexes]
     if all(age is None for age in ages):
         return "empty"
-    limit = stale_after_s(settings.poll_seconds)
+    limit = stale_after_s(settings.period_to_read_s)
     return "stale" if any(age is None or age > limit for age in ages) else "ok"
 
 
@@ -230,9 +237,9 @@ def _is_starting(notice: Notice, now: datetime) -> bool:
     return notice.alive and notice.state == "starting" and age_s < notice.poll_seconds + _STARTS_WITHIN_S
 
 
-def _file(database: Database, failure: str | None, exchange: Exchange | None) -> dict[str, Any]:
+def _file(database: Readable, failure: str | None, exchange: Exchange | None) -> dict[str, Any]:
     return {
-        "path": str(database.path),
+        "path": database.where,
         "bytes": size_of(database.path),
         "exchange": exchange,
         "error": failure,
@@ -240,9 +247,10 @@ def _file(database: Database, failure: str | None, exchange: Exchange | None) ->
     }
 
 
-def _poller(notice: Notice | None, now: datetime, words: str) -> dict[str, Any]:
+def _poller(notice: Notice | None, now: datetime, words: str, poller: str) -> dict[str, Any]:
     if notice is None:
-        return {"alive": False, "starting": False, "state": "never started", "words": words}
+        state = "reading a lake" if poller == "lake" else "never started"
+        return {"alive": False, "starting": False, "state": state, "words": words}
     return {
         "alive": notice.alive,
         "starting": _is_starting(notice, now),

@@ -92,23 +92,28 @@ class Lake:
             yield connection
 
     @contextlib.contextmanager
+    def in_one_line(self) -> Iterator[None]:
+        """Raise DuckDB's errors as a StoreError that names the lake and has none of its secrets."""
+        try:
+            yield
+        except duckdb.Error as error:
+            raise StoreError(in_one_line(self.where, error, self._secrets)) from None  # its text has the password
+
+    @contextlib.contextmanager
     def _connected(self) -> Iterator[DuckDBPyConnection]:
         config: Config = {
             "memory_limit": self._memory_limit,
             "autoinstall_known_extensions": False,
             "python_enable_replacements": False,  # a variable of our code must never stand for a missing table
         }
-        try:
-            with duckdb.connect(config=config) as connection:
-                for name in NAMES:
-                    load(connection, name)
-                connection.execute("SET ducklake_max_retry_count = 0")
-                connection.execute(f"SET http_timeout = {self._patience.http_timeout_s}")
-                connection.execute(f"SET http_retries = {self._patience.http_retries}")
-                self._give_keys(connection)
-                yield connection
-        except duckdb.Error as error:
-            raise StoreError(in_one_line(self.where, error, self._secrets)) from None  # its text has the password
+        with self.in_one_line(), duckdb.connect(config=config) as connection:
+            for name in NAMES:
+                load(connection, name)
+            connection.execute("SET ducklake_max_retry_count = 0")
+            connection.execute(f"SET http_timeout = {self._patience.http_timeout_s}")
+            connection.execute(f"SET http_retries = {self._patience.http_retries}")
+            self._give_keys(connection)
+            yield connection
 
     def _attach(self, connection: DuckDBPyConnection, options: str) -> None:
         connection.execute(f"ATTACH {_quoted(f'ducklake:postgres:{self._url}')} AS {NAME} ({options})")

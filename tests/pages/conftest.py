@@ -46,11 +46,11 @@ def open_page(database_file: Path) -> Iterator[Open]:
 
 
 @contextmanager
-def pages_of(database_file: Path) -> Iterator[Open]:
+def pages_of(database_file: Path, poller: str = "external") -> Iterator[Open]:
     """A function that opens a page by its name, the visitor's time zone, and the address's parameters."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TICKWELL_DATABASE", str(database_file))
-        patch.setenv("TICKWELL_POLLER", "external")
+        patch.setenv("TICKWELL_POLLER", poller)
         # Tells Streamlit, as the server's lifespan does, that pages/ is not its old kind of pages. AppTest resets
         # that before each run, here on a class of its own.
         patch.setattr(PagesManager, "uses_pages_directory", False)

@@ -3,6 +3,7 @@
 Where DuckDB has none of the extensions, the tests that need a lake are skipped with the reason.
 """
 
+import contextlib
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -84,6 +85,13 @@ class Place:
 @pytest.fixture
 def place(server: PostgreSQL, endpoint: str) -> Iterator[Place]:
     """A database without a lake."""
+    with place_on(server, endpoint) as place:
+        yield place
+
+
+@contextlib.contextmanager
+def place_on(server: PostgreSQL, endpoint: str) -> Iterator[Place]:
+    """A database without a lake, for longer than a test."""
     name = f"lake_{uuid.uuid4().hex}"
     with server.connected() as connection:
         connection.execute(f"CREATE DATABASE {name}")

@@ -6,6 +6,8 @@ from typing import Any, Literal
 from store.file.recorder import Notice
 from store.health.status import age_in_words, stale_after_s
 
+Mark = Literal["fresh", "failing", "none"]
+
 _SILENT_AFTER_S = 30
 """The shortest time without a refresh after which the line says that the server is silent."""
 
@@ -26,7 +28,7 @@ class Line:
     before: str = ""
     after: str = ""
     age_s: float | None = None
-    mark: Literal["fresh", "failing", "none"] = "none"
+    mark: Mark = "none"
     stale_after_s: float = 0
 
     def told(self, at_s: float, refreshed_every_s: float, end: str) -> dict[str, Any]:
@@ -49,10 +51,12 @@ def line_of(notice: Notice, words: str, age_s: float | None) -> Line:
         words: its state, with the age as `age_in_words` writes it.
         age_s: the age of the newest price.
     """
-    if age_s is None:
-        return Line(words)
-    before, _, after = words.partition(age_in_words(age_s))
-    return Line(before, after, age_s, "failing" if notice.failing else "fresh", stale_after_s(notice.poll_seconds))
+    return _around_the_age(words, age_s, "failing" if notice.failing else "fresh", notice.poll_seconds)
+
+
+def line_of_lake(words: str, age_s: float | None, period_s: int) -> Line:
+    """The line of a dashboard that reads a lake, which has something new each `period_s`; words as of `line_of`."""
+    return _around_the_age(words, age_s, "fresh", period_s)
 
 
 def newest_price(age_s: float | None, poll_seconds: int) -> Line:
@@ -60,3 +64,10 @@ def newest_price(age_s: float | None, poll_seconds: int) -> Line:
     if age_s is None:
         return Line()
     return Line("The newest price is ", age_s=age_s, stale_after_s=stale_after_s(poll_seconds))
+
+
+def _around_the_age(words: str, age_s: float | None, mark: Mark, period_s: int) -> Line:
+    if age_s is None:
+        return Line(words)
+    before, _, after = words.partition(age_in_words(age_s))
+    return Line(before, after, age_s, mark, stale_after_s(period_s))

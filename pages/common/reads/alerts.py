@@ -8,7 +8,7 @@ from itertools import pairwise
 import streamlit as st
 
 from pages.common import sign_in
-from pages.common.access import database, settings
+from pages.common.access import database, file, settings
 from pages.common.moments import now, these_ten_seconds
 from pages.common.views import MOST_ALERTS, MOST_POINTS, View
 from settings import is_index_name
@@ -176,7 +176,7 @@ def acknowledge(event_ids: Sequence[str]) -> None:
     reader = sign_in.acknowledges_as(settings())
     if reader is None:
         return
-    with database().write() as cursor:
+    with file().write() as cursor:
         for event_id in event_ids:
             events.acknowledge(cursor, event_id, now(), reader)
     _newest.clear()

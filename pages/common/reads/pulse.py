@@ -56,12 +56,12 @@ def recorder_runs() -> bool:
 
 @st.cache_data(ttl="900ms", max_entries=1, show_spinner=False)
 def poll_seconds() -> int:
-    """The period of the recorder, which may have other settings than this server; else this server's."""
+    """The period of the recorder, which may have other settings than this server; else this server's, or a lake's."""
     try:
         notice = recorder_now()
     except StoreError:
         notice = None
-    return notice.poll_seconds if notice else settings().poll_seconds
+    return notice.poll_seconds if notice else settings().period_to_read_s
 
 
 @st.cache_data(ttl="900ms", max_entries=2, show_spinner=False)
