@@ -32,7 +32,8 @@ from store.models import utc_now
 
 from .board import Board
 from .limits import Limits
-from .recording import Parts, Recording
+from .parts import Parts
+from .recording import Recording
 
 log = logging.getLogger("tickwell.recorder")
 

@@ -4,19 +4,15 @@ import asyncio
 import contextlib
 import logging
 import statistics
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
 
 import schedule
 
-from poller.alerts.judging import Alerts
 from poller.demo.past import make_past
-from poller.exchange.client import DeribitClient
-from poller.exchange.clock import ExchangeClock
 from poller.exchange.errors import ExchangeError
-from poller.feeds.feed import Feed, requests_a_second
+from poller.feeds.feed import requests_a_second
 from poller.feeds.log import LogFeed
 from poller.feeds.names import check_names
 from poller.feeds.poll import poll, retries_within_budget
@@ -24,49 +20,28 @@ from poller.history.backfill import Backfill, spacing_s
 from poller.history.checking import Checking
 from poller.history.packing import Packing
 from poller.history.upkeep import Background
-from poller.journal.journal import Journal
 from poller.journal.writer import Writer
 from poller.timing.guard import guarded
 from poller.timing.jobs import Jobs, safely
 from poller.timing.loop import in_thread
 from poller.timing.quiet import QuietTime
 from poller.timing.slots import slots
-from settings import Settings, TickwellError
+from settings import TickwellError
 from store.errors import ForeignExchangeError, RecorderError, StoreError
-from store.file.database import Database
 from store.file.exchange import refuse_another
-from store.file.recorder import RecorderLock
 from store.models import Cause
 
-from .board import Board
 from .cadence import Cadence, cadences_of
 from .current_run import CurrentRun
 from .heartbeat import Heartbeat
-from .limits import Limits
 from .logs import Logs
+from .parts import Parts
 from .timekeeper import Timekeeper
 
 log = logging.getLogger("tickwell.recorder")
 
 # All feeds of a slot have asked 0.15 s after it, even on a machine with a wrong clock, where slots begin 0.1 s late.
 _ALL_ASK = timedelta(seconds=0.15)
-
-
-@dataclass(frozen=True)
-class Parts:
-    """The parts of a recorder that its recording uses."""
-
-    settings: Settings
-    feeds: Sequence[Feed]
-    logs: Sequence[LogFeed]
-    database: Database
-    lock: RecorderLock
-    board: Board
-    clock: ExchangeClock
-    client: DeribitClient
-    journal: Journal
-    alerts: Alerts
-    limits: Limits
 
 
 class Recording:
@@ -95,6 +70,7 @@ class Recording:
         self._served = asyncio.Condition()
         self._quiet = QuietTime(self._cadences, self._served, self._writer.idle, self._clock)
         self._past_is_made = not self._settings.demo
+        self._checkpoints = True
         url = self._settings.heartbeat_url
         self._heartbeat = None if url is None else Heartbeat(url)
 
@@ -324,17 +300,19 @@ class Recording:
     async def _make_past(self) -> None:
         with guarded("past of the demo"):
             await self._all_is_stored()
-            wait_s = self._limits.store_wait_s
-            past = make_past(self._feeds, self._database, quiet=self._quiet, store_wait_s=wait_s)
+            past = make_past(self._feeds, self._database, quiet=self._quiet, store_wait_s=self._limits.store_wait_s)
             self._past_is_made = await past
 
     async def _checkpoint(self) -> None:
-        wait_s = self._limits.store_wait_s
+        work = partial(self._database.checkpoint_when_due, self._limits.store_wait_s)
         try:
             async with self._quiet():
-                await in_thread(partial(self._database.checkpoint_when_due, wait_s), "tickwell-checkpoint")
+                await in_thread(work, "tickwell-checkpoint")
         except StoreError as error:
-            log.warning("no checkpoint for now: %s", error)
+            log.log(logging.WARNING if self._checkpoints else logging.DEBUG, "no checkpoint for now: %s", error)
+            self._checkpoints = False
+        else:
+            self._checkpoints = True
 
     def _by_the_clock(self, jobs: schedule.Scheduler) -> None:
         minute_s = self._limits.minute_s
