@@ -11,6 +11,7 @@ import hmac
 import importlib.util
 import io
 import os
+import platform
 import re
 import sys
 import tomllib
@@ -64,6 +65,7 @@ _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 _LEAST_SECRET = 16
 _TOKEN = re.compile(rf"[!-~]{{{_LEAST_SECRET},}}")
 _REDIRECT = re.compile(r"https?://[^\s/]+(/\S*)?/oauth2callback")
+_RECORDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _MEMORY = re.compile(r"^\d+(\.\d+)? ?[KMGT]i?B$", re.IGNORECASE)
 _REFERENCE = re.compile(r"\$\{([^}:]*)\}")  # python-dotenv replaces it; with :- it has a default
 _BOM = codecs.BOM_UTF8.decode()
@@ -210,6 +212,7 @@ class Settings(BaseSettings):
         "market_seconds": "a whole number from 10 to 3600",
         "options_seconds": "a whole number from 60 to 86400, or 0 for no option chains",
         "poller": "embedded, external or lake",
+        "recorder": "a name of letters, digits, dots, hyphens and underscores, at most 64, such as vienna-1",
         "memory_limit": "a size such as 256MB or 1GB",
         "exports_limit": "a size such as 500MB or 2GB",
         "log_level": "DEBUG, INFO, WARNING or ERROR",
@@ -270,6 +273,10 @@ class Settings(BaseSettings):
         description="`embedded`: the dashboard records · `external`: `python -m poller` does, in its own process · "
         "`lake`: nothing records here, and the dashboard reads the lake of LAKE",
     )
+    recorder: str | None = Field(
+        None,
+        description="the name of this recorder in runs, misses and vitals; without it the name of the machine",
+    )
     memory_limit: str = Field("256MB", description="DuckDB's own limit", pattern=_MEMORY)
     exports_limit: str = Field(
         "2GB", description="the most that the folder of exports beside the database may hold", pattern=_MEMORY
@@ -303,6 +310,12 @@ class Settings(BaseSettings):
         None,
         description="the catalog of a shared lake, a database of PostgreSQL; `python -m poller lake` publishes into it",
     )
+
+    @property
+    def recorder_name(self) -> str:
+        """The name of this recorder: as set, or as the machine has it, with hyphens for what no name may have."""
+        its = re.sub(r"[^A-Za-z0-9._-]", "-", platform.node()).lstrip("._-")[:64]
+        return self.recorder or its or "recorder"
 
     @property
     def exports_limit_bytes(self) -> int:
@@ -401,6 +414,13 @@ class Settings(BaseSettings):
         if url is not None:
             TypeAdapter(AnyHttpUrl).validate_python(url.get_secret_value())
         return url
+
+    @field_validator("recorder")
+    @classmethod
+    def _a_name(cls, name: str | None) -> str | None:
+        if name is not None and not _RECORDER.fullmatch(name):
+            raise ValueError("not a name")
+        return name
 
     @field_validator("lake")
     @classmethod

@@ -120,13 +120,15 @@ class Miss:
 class Run:
     """A stretch of time in which a recorder recorded `feeds`: the names of feeds, with the seconds between their slots.
 
-    `ended_at` is None until the run ends; it stays None if the recorder is killed.
+    `ended_at` is None until the run ends; it stays None if the recorder is killed. `recorder` is the recorder's name;
+    empty in a run of a version without names, and until the run is stored.
     """
 
     started_at: datetime
     feeds: Mapping[str, int]
     version: str
     ended_at: datetime | None = None
+    recorder: str = ""
 
 
 class Gap(NamedTuple):

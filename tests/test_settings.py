@@ -80,6 +80,7 @@ def test_without_any_setting_the_defaults_count():
         "market_seconds": 60,
         "options_seconds": 300,
         "poller": "embedded",
+        "recorder": None,
         "memory_limit": "256MB",
         "exports_limit": "2GB",
         "log_level": "INFO",
@@ -104,6 +105,7 @@ def test_each_setting_is_read_from_the_environment(given_, tmp_path):
         MARKET_SECONDS="30",
         OPTIONS_SECONDS="0",
         POLLER="external",
+        RECORDER="vienna-1",
         MEMORY_LIMIT="1.5 GiB",
         EXPORTS_LIMIT="500MB",
         LOG_LEVEL="DEBUG",
@@ -128,6 +130,7 @@ def test_each_setting_is_read_from_the_environment(given_, tmp_path):
         "market_seconds": 30,
         "options_seconds": 0,
         "poller": "external",
+        "recorder": "vienna-1",
         "memory_limit": "1.5 GiB",
         "exports_limit": "500MB",
         "log_level": "DEBUG",
@@ -637,6 +640,27 @@ def test_a_lake_has_something_new_once_a_minute(make_settings, poller: str, poll
     settings = make_settings(poller=poller, lake="postgresql://reader@db/lake", poll_seconds=poll_seconds)
 
     assert settings.period_to_read_s == period_s
+
+
+@pytest.mark.parametrize("name", ["two words", "-first", "a" * 65, "wien/1", "österreich"])
+def test_a_recorder_has_a_short_name_of_plain_signs(given_, name):
+    given_(RECORDER=name)
+
+    assert refusal() == (
+        f"TICKWELL_RECORDER = {name!r}: must be a name of letters, digits, dots, hyphens and underscores, at most 64, "
+        "such as vienna-1"
+    )
+
+
+@pytest.mark.parametrize(
+    ("machine", "name"),
+    [("vienna.example.com", "vienna.example.com"), ("Ada's_Mac", "Ada-s_Mac"), ("h" * 99, "h" * 64), ("", "recorder")],
+)
+def test_a_recorder_without_a_name_has_that_of_its_machine(make_settings, monkeypatch, machine, name):
+    monkeypatch.setattr("platform.node", lambda: machine)
+
+    assert make_settings().recorder_name == name
+    assert make_settings(recorder="mine").recorder_name == "mine"
 
 
 def test_the_keys_of_a_bucket_have_the_names_that_all_programs_share(monkeypatch):

@@ -96,7 +96,12 @@ def _lake_of(settings: Settings) -> Lake:
             "TICKWELL_LAKE is not set: it is the database of the lake's catalog, such as "
             "postgresql://user:password@host/database"
         )
-    return Lake(settings.lake.get_secret_value(), all_settings.bucket_keys(), settings.memory_limit)
+    return Lake(
+        settings.lake.get_secret_value(),
+        all_settings.bucket_keys(),
+        settings.memory_limit,
+        recorder=settings.recorder_name,
+    )
 
 
 def _until_stopped(database: Database, shared: Lake, place: Desk) -> None:

@@ -44,6 +44,7 @@ class Journal:
         alerts: judges what is written, in the same transaction.
         exchange: returns which exchange the replies are of; None until the first reply.
         feeds: the feeds whose observations are added.
+        recorder: the name of the recorder.
         limits: how much may wait, and how much one transaction takes.
     """
 
@@ -55,10 +56,11 @@ class Journal:
         exchange: Callable[[], Exchange | None] = lambda: None,
         *,
         feeds: Sequence[Feed] = (),
+        recorder: str = "",
         limits: Limits = _LIMITS,
     ) -> None:
         self._limits = limits
-        self._storing = Storing(database, clock, alerts, exchange, {feed.name: feed for feed in feeds})
+        self._storing = Storing(database, clock, alerts, exchange, {feed.name: feed for feed in feeds}, recorder)
         self._database = database
         self._clock = clock
         self._exchange = exchange

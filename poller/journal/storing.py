@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -54,6 +55,7 @@ class Storing:
         alerts: judges what is stored.
         exchange: returns which exchange the replies are of; None until the first reply.
         feeds: the feeds by name; each has the function that appends its observations.
+        recorder: the name that runs, misses and vitals get.
     """
 
     def __init__(
@@ -63,9 +65,10 @@ class Storing:
         alerts: Alerts | None,
         exchange: Callable[[], Exchange | None],
         feeds: Mapping[str, Feed],
+        recorder: str,
     ) -> None:
         self._database, self._clock, self._alerts = database, clock, alerts
-        self._exchange, self._feeds = exchange, feeds
+        self._exchange, self._feeds, self._recorder = exchange, feeds, recorder
         self._admitted: Exchange | None = None
 
     def forget_file(self) -> None:
@@ -115,11 +118,11 @@ class Storing:
     def _append(self, cursor: Cursor, records: Sequence[Queued]) -> None:
         with refusals_told():
             for run in (each for each in records if isinstance(each, Run)):
-                runs.note(cursor, run)
+                runs.note(cursor, replace(run, recorder=self._recorder))
             for append, observations in self._by_append(records).items():
                 append(cursor, observations)
-            runs.append_misses(cursor, [each for each in records if isinstance(each, Miss)])
-            vitals.append(cursor, [each for each in records if isinstance(each, Vitals)])
+            runs.append_misses(cursor, [each for each in records if isinstance(each, Miss)], self._recorder)
+            vitals.append(cursor, [each for each in records if isinstance(each, Vitals)], self._recorder)
 
     def _by_append(self, records: Sequence[Queued]) -> Mapping[Callable[..., object], list[Observation]]:
         """Observations by the function that appends them.

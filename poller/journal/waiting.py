@@ -94,9 +94,14 @@ def _lines(waiting: Waiting) -> Iterator[dict[str, Any]]:
     has_snapshots = any(isinstance(observation, Snapshot) for _, observation in waiting.observed)
     written = _WITH_SNAPSHOTS if has_snapshots else _FORMAT
     yield {"format": written, "exchange": waiting.exchange and waiting.exchange.name}
-    yield from ({"run": asdict(run)} for run in waiting.runs)
+    yield from ({"run": _run(run)} for run in waiting.runs)
     yield from ({"slot": slot, **_observed(observation)} for slot, observation in waiting.observed)
     yield from ({"miss": asdict(miss)} for miss in waiting.misses)
+
+
+def _run(run: Run) -> dict[str, Any]:
+    """A run without the name of its recorder: whoever takes it in records into the same file."""
+    return {name: value for name, value in asdict(run).items() if name != "recorder"}
 
 
 def _observed(observation: Observation) -> dict[str, Any]:

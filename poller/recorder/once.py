@@ -63,7 +63,8 @@ async def poll_once(settings: Settings, database: Database, store_wait_s: float 
         url = stack.enter_context(exchange_url(settings))
         feeds = [feed for feed in feeds_of(settings) if isinstance(feed, Feed)]
         async with DeribitClient(url, clock=clock, local=utc_now) as client:
-            journal = Journal(database, clock, exchange=lambda: client.exchange, feeds=feeds)
+            its = settings.recorder_name
+            journal = Journal(database, clock, exchange=lambda: client.exchange, feeds=feeds, recorder=its)
             await clock.ask(client)
             cadences = cadences_of(feeds, journal)
             outcomes = [outcome for cadence in cadences for outcome in await _ask(client, cadence, clock())]

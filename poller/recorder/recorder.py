@@ -77,7 +77,13 @@ class Recorder:
         self._alerts = Alerts(settings, database, periods_s(asked), clock=self._clock, wake=self._delivery.wake)
         check_environment(settings, tells=bool(self._alerts.addresses))
         self._journal = Journal(
-            database, self._clock, self._alerts, lambda: self._client.exchange, feeds=self._feeds, limits=limits.journal
+            database,
+            self._clock,
+            self._alerts,
+            lambda: self._client.exchange,
+            feeds=self._feeds,
+            recorder=settings.recorder_name,
+            limits=limits.journal,
         )
         self._stop = threading.Event()
         self._ended = threading.Event()

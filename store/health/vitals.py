@@ -14,7 +14,7 @@ from store.file.aside import size_of
 from store.file.rows import insert
 from store.models import from_column, to_column
 
-_COLUMNS = ("noted_at", "ticks", "delay_median_s", "delay_p99_s", "skew_s", "database_bytes", "free_bytes")
+_COLUMNS = ("noted_at", "ticks", "delay_median_s", "delay_p99_s", "skew_s", "database_bytes", "free_bytes", "recorder")
 
 _BETWEEN = """
 SELECT noted_at, ticks, delay_median_s, delay_p99_s, skew_s, database_bytes, free_bytes
@@ -114,9 +114,9 @@ def measured(database: Path, now: datetime, delays_s: Sequence[float], skew_s: f
     )
 
 
-def append(cursor: DuckDBPyConnection, minutes: Iterable[Vitals]) -> None:
-    """Keep minutes. Call it inside `Database.write`."""
-    rows = ((to_column(noted_at), *numbers) for noted_at, *numbers in map(astuple, minutes))
+def append(cursor: DuckDBPyConnection, minutes: Iterable[Vitals], recorder: str = "") -> None:
+    """Keep minutes of a recorder. Call it inside `Database.write`."""
+    rows = ((to_column(noted_at), *numbers, recorder or None) for noted_at, *numbers in map(astuple, minutes))
     insert(cursor, "vitals", _COLUMNS, rows)
 
 

@@ -10,7 +10,7 @@ from store.ledger.due import HEARD_AT
 from store.models import CLOCKS_AGREE
 
 from .spans import HEALED, Span
-from .tables import SNAPSHOTS
+from .tables import OF_RECORDERS, RUNS, SNAPSHOTS
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -48,6 +48,8 @@ ORDER BY {time}
 OBSERVED = "resolution_s = 0 AND source <> 'import'"
 """The ticks of which a slot has one. Imported ones may come more often."""
 
+_NAMED = "(SELECT * REPLACE (coalesce(recorder, $recorder) AS recorder) FROM {table})"
+
 Batch = Mapping[str, "pa.Table"]
 """Rows by the name of what they are: a table, or `healed` of one."""
 
@@ -57,12 +59,34 @@ def healed(kind: Kind) -> str:
     return f"{kind.table}_healed"
 
 
-def read(cursor: DuckDBPyConnection, spans: Mapping[str, Span]) -> Batch:
-    """The rows in these spans. The rows that snapshots brought come with the span of the snapshots."""
-    return {name: table for name, table in _read(cursor, spans) if table.num_rows}
+def named(kind: Kind) -> str:
+    """The rows of a kind in a file, as an SQL relation. Those without the name of a recorder get `$recorder`."""
+    return _NAMED.format(table=kind.table) if kind in OF_RECORDERS else kind.table
 
 
-def _read(cursor: DuckDBPyConnection, spans: Mapping[str, Span]) -> Iterator[tuple[str, "pa.Table"]]:
+def read(cursor: DuckDBPyConnection, spans: Mapping[str, Span], recorder: str) -> Batch:
+    """The rows in these spans. The rows that snapshots brought come with the span of the snapshots.
+
+    Args:
+        cursor: of a lease of the file.
+        spans: by table.
+        recorder: the name that rows of versions without names get.
+    """
+    return {name: table for name, table in _read(cursor, spans, recorder) if table.num_rows}
+
+
+def read_runs(cursor: DuckDBPyConnection, recorder: str) -> Batch:
+    """All runs of a file: few rows, which change when runs end."""
+    values = {"recorder": recorder}
+    columns = ", ".join(RUNS.column_names)
+    runs: pa.Table = cursor.execute(f"SELECT {columns} FROM {named(RUNS)}", values).to_arrow_table()  # noqa: S608 constants
+    return {RUNS.table: runs} if runs.num_rows else {}
+
+
+def _read(cursor: DuckDBPyConnection, spans: Mapping[str, Span], recorder: str) -> Iterator[tuple[str, "pa.Table"]]:
+    for kind in OF_RECORDERS:
+        if (span := spans.get(kind.table)) is not None:
+            yield kind.table, _rows(cursor, kind, span, "true", {"recorder": recorder})
     for kind, in_slots in ((TICKS, OBSERVED), (SNAPSHOTS, "true")):
         if (span := spans.get(kind.table)) is not None:
             columns = ", ".join(kind.column_names)
@@ -77,7 +101,9 @@ def _read(cursor: DuckDBPyConnection, spans: Mapping[str, Span]) -> Iterator[tup
             yield name, _rows(cursor, kind, span, HEALED if kind.snapshots else "true")
 
 
-def _rows(cursor: DuckDBPyConnection, kind: Kind, span: Span, condition: str) -> "pa.Table":
+def _rows(
+    cursor: DuckDBPyConnection, kind: Kind, span: Span, condition: str, more: Mapping[str, str] | None = None
+) -> "pa.Table":
     columns = ", ".join(kind.column_names)
-    query = _ROWS.format(columns=columns, table=kind.table, time=kind.time, condition=condition)
-    return cursor.execute(query, span._asdict()).to_arrow_table()
+    query = _ROWS.format(columns=columns, table=named(kind), time=kind.time, condition=condition)
+    return cursor.execute(query, {**span._asdict(), **(more or {})}).to_arrow_table()

@@ -50,11 +50,18 @@ class Lake:
         keys: of the bucket.
         memory_limit: of DuckDB, such as "256MB".
         patience: how long is waited for the bucket.
+        recorder: as whom a file is published: rows of versions without names get this name.
     """
 
     def __init__(
-        self, url: str, keys: BucketKeys, memory_limit: str = "256MB", patience: Patience = Patience()
+        self,
+        url: str,
+        keys: BucketKeys,
+        memory_limit: str = "256MB",
+        patience: Patience = Patience(),
+        recorder: str = "",
     ) -> None:
+        self.recorder = recorder
         parts = urlsplit(url)
         self.where = f"lake {parts.hostname}{parts.path}"
         self._url = url if "connect_timeout=" in url else f"{url}{'&' if parts.query else '?'}{_CONNECT_TIMEOUT}"

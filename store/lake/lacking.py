@@ -16,7 +16,7 @@ from store.market.trades import RESOLUTION_S
 from store.models import CLOCKS_AGREE
 
 from .batches import OBSERVED, Batch, healed
-from .tables import SNAPSHOTS
+from .tables import OF_RECORDERS, RUNS, SNAPSHOTS
 
 # An average is lacking neither where something as fine has its time, nor where it gave way already.
 _IN_SLOTS = f"""
@@ -86,6 +86,9 @@ FROM incoming_{name} AS incoming
 ANTI JOIN (FROM {table} WHERE {time} BETWEEN $first AND $last) AS there ON {alike}
 """
 
+# A run is published when it begins, and once more when it has ended.
+_AS_LONG = " AND (there.ended_at IS NOT NULL OR incoming.ended_at IS NULL)"
+
 # A snapshot has all that a trade of its minute tells.
 _UNOBSERVED = f"""
 ANTI JOIN (
@@ -132,6 +135,10 @@ def find(cursor: DuckDBPyConnection, batch: Batch) -> list[tuple[Kind, str]]:
         if healed(kind) in batch:
             text = _BY_KEY + (_UNOBSERVED if kind.healed_by else "")
             looked.append((kind, _look(cursor, kind, healed(kind), text)))
+    for kind in OF_RECORDERS:
+        if kind.table in batch:
+            text = _BY_KEY + (_AS_LONG if kind is RUNS else "")
+            looked.append((kind, _look(cursor, kind, kind.table, text)))
     return looked
 
 

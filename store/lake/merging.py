@@ -18,7 +18,7 @@ from store.prices import overruled
 from . import lacking
 from .batches import Batch
 from .faults import is_conflict
-from .tables import SNAPSHOTS
+from .tables import RUNS, SNAPSHOTS
 
 # Four recorders that publish without a pause each redo a transaction three times at most in ten.
 _MOST_TRIES = 50
@@ -28,7 +28,7 @@ _PAUSE_S = 0.3
 
 _INSERT = "INSERT INTO {table} ({columns}) SELECT {columns} FROM new_{name}"
 
-# A new method makes other values of the same snapshot.
+# A new method makes other values of the same snapshot, and a run that went on has ended.
 _REPLACED = """
 DELETE FROM {table} AS there
 USING new_{name} AS incoming
@@ -56,7 +56,7 @@ def merge(cursor: DuckDBPyConnection, batch: Batch) -> int:
     looked = lacking.find(cursor, batch)
     for kind, name in looked:
         columns = ", ".join(kind.column_names)
-        if kind.derived:
+        if kind.derived or kind is RUNS:
             text = _REPLACED.format(table=kind.table, name=name, time=kind.time, alike=lacking.alike(kind))
             cursor.execute(text, lacking.span(cursor, kind, name))
         query = _INSERT.format(table=kind.table, columns=columns, name=name)

@@ -4,13 +4,16 @@ from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
+from duckdb import DuckDBPyConnection
+
 from store.errors import StoreError
 from store.file.database import Database
 from store.file.exchange import exchange_of
+from store.models import Exchange
 from store.progress import Tell, unheard
 
 from . import lacking, spans, tables
-from .batches import read
+from .batches import Batch, read, read_runs
 from .connection import Lake
 from .merging import merge, optimistically
 from .notice import Desk, Notice
@@ -44,17 +47,23 @@ def publish(database: Database, lake: Lake, desk: Desk, now: datetime, tell: Tel
 def _published(database: Database, lake: Lake, before: Notice, now: datetime, tell: Tell) -> Notice:
     with database.read() as file:
         exchange = exchange_of(file)
+        runs = read_runs(file, lake.recorder)
     with lake.open() as cursor:
         origin = tables.origin(cursor)
-        _, conflicts = optimistically(cursor, partial(tables.admit, cursor, exchange))
+        lacking.take_in(cursor, runs)
+        rows, conflicts = optimistically(cursor, partial(_begin, cursor, exchange, runs))
         marks, portions = spans.look(database, before.marks if before.lake == origin.id else {})
-        rows = 0
         for done, portion in enumerate(portions):
             tell(done, len(portions))
             with database.read() as file:
-                batch = read(file, portion)
+                batch = read(file, portion, lake.recorder)
             lacking.take_in(cursor, batch)
             stored, redone = optimistically(cursor, partial(merge, cursor, batch))
             rows, conflicts = rows + stored, conflicts + redone
         tell(len(portions), len(portions))
     return Notice(origin.id, marks, now, rows, before.conflicts + conflicts)
+
+
+def _begin(cursor: DuckDBPyConnection, exchange: Exchange | None, runs: Batch) -> int:
+    tables.admit(cursor, exchange)
+    return merge(cursor, runs)

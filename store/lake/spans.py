@@ -13,10 +13,10 @@ from store.file.database import ROWS_A_LEASE, Database
 from store.file.rows import AsOf, Part
 from store.kinds import KINDS, Kind
 
-from .tables import SNAPSHOTS
+from .tables import MISSES, SNAPSHOTS, VITALS
 
-WATCHED = (SNAPSHOTS, *(kind for kind in KINDS if not kind.snapshots or kind.has_source))
-"""The tables whose row numbers tell what is new. The rows of all others come with snapshots."""
+WATCHED = (SNAPSHOTS, MISSES, VITALS, *(kind for kind in KINDS if not kind.snapshots or kind.has_source))
+"""The tables whose row numbers tell what is new. Rows of runs change; the rows of all others come with snapshots."""
 
 _SPANS = """
 SELECT {time}::DATE, min({time}), max({time}), {rows}

@@ -33,7 +33,62 @@ SNAPSHOTS = Kind(
 )
 """The table of snapshots, described as the tables of kinds are."""
 
-ALL = (SNAPSHOTS, *KINDS)
+RUNS = Kind(
+    name="runs",
+    table="runs",
+    columns=(
+        Column("started_at", "TIMESTAMP", "UTC"),
+        Column("ended_at", "TIMESTAMP", "UTC"),
+        Column("version", "VARCHAR", ""),
+        Column("feeds", "MAP(VARCHAR, INTEGER)", "s"),
+        Column("recorder", "VARCHAR", ""),
+    ),
+    key=("recorder",),
+    sound="started_at IS NOT NULL",
+    lacking="a time",
+    heals=False,
+    time="started_at",
+)
+
+MISSES = Kind(
+    name="misses",
+    table="misses",
+    columns=(
+        Column("slot", "TIMESTAMP", "UTC"),
+        Column("feed", "VARCHAR", ""),
+        Column("cause", "VARCHAR", ""),
+        Column("detail", "VARCHAR", ""),
+        Column("code", "INTEGER", ""),
+        Column("recorder", "VARCHAR", ""),
+    ),
+    key=("recorder", "feed"),
+    sound="length(feed) > 0 AND slot IS NOT NULL",
+    lacking="a feed or a slot",
+    heals=False,
+    time="slot",
+)
+
+VITALS = Kind(
+    name="vitals",
+    table="vitals",
+    columns=(
+        Column("noted_at", "TIMESTAMP", "UTC"),
+        Column("ticks", "INTEGER", "ticks"),
+        *(Column(name, "DOUBLE", "s") for name in ("delay_median_s", "delay_p99_s", "skew_s")),
+        *(Column(name, "BIGINT", "bytes") for name in ("database_bytes", "free_bytes")),
+        Column("recorder", "VARCHAR", ""),
+    ),
+    key=("recorder",),
+    sound="noted_at IS NOT NULL",
+    lacking="a time",
+    heals=False,
+    time="noted_at",
+)
+
+OF_RECORDERS = (RUNS, MISSES, VITALS)
+"""The tables that say how recorders fared. They are described as the tables of kinds are."""
+
+ALL = (SNAPSHOTS, *KINDS, *OF_RECORDERS)
 """All that is published. Snapshots come first: they decide which rows of other kinds do."""
 
 _OVERRULED = (*TICKS.columns, Column("import_id", "INTEGER", ""))

@@ -11,10 +11,10 @@ from store.kinds import Kind
 from store.progress import Tell, unheard
 
 from . import lacking, tables
-from .batches import read
+from .batches import named, read
 from .connection import Lake
 from .spans import WATCHED, Span, portions
-from .tables import ALL
+from .tables import ALL, OF_RECORDERS, RUNS
 
 _DAYS = """
 SELECT {time}::DATE AS day, count(*), bit_xor(hash({columns}))
@@ -90,22 +90,22 @@ def compare(database: Database, lake: Lake, tell: Tell = unheard) -> Compared:
             tell(number, len(ALL))
             faults += (f"{kind.table}: {count:,} rows of {day} are doubles" for day, count in _doubled(cursor, kind))
             shared = {day: found for day, *found in cursor.execute(_text(_DAYS, kind)).fetchall()}
-            for day, digest in _digests(database, kind):
+            for day, digest in _digests(database, kind, lake.recorder):
                 days += 1
                 if digest != shared.get(day):
                     unlike.add((day, kind))
         for day in sorted({day for day, _ in unlike}):
-            faults += _faults(database, cursor, day, {kind.table for its, kind in unlike if its == day})
+            faults += _faults(database, lake, cursor, day, {kind.table for its, kind in unlike if its == day})
         tell(len(ALL), len(ALL))
     return Compared(days, days - len(unlike), tuple(faults))
 
 
-def _faults(database: Database, cursor: DuckDBPyConnection, day: date, unlike: set[str]) -> Iterator[str]:
+def _faults(database: Database, lake: Lake, cursor: DuckDBPyConnection, day: date, unlike: set[str]) -> Iterator[str]:
     """What the lake lacks of a day, and what it has with other values."""
     start, end = _bounds(day)
     whole = Span(start, end - _MICROSECOND)
     with database.read() as file:
-        batch = read(file, {kind.table: whole for kind in WATCHED})
+        batch = read(file, {kind.table: whole for kind in (RUNS, *WATCHED)}, lake.recorder)
     lacking.take_in(cursor, batch)
     for kind, name in lacking.find(cursor, batch):
         if kind.table in unlike:
@@ -123,14 +123,15 @@ def _different(kind: Kind, name: str) -> str:
     return _DIFFERENT.format(**names, incoming=incoming, there=there)
 
 
-def _digests(database: Database, kind: Kind) -> Iterator[tuple[date, list[int]]]:
+def _digests(database: Database, kind: Kind, recorder: str) -> Iterator[tuple[date, list[int]]]:
     """Count and digest of each day of a table, over many short leases."""
     with database.read() as file:
         counted = dict(file.execute(_text(_COUNTED, kind)).fetchall())
     for some in portions(counted, ROWS_A_LEASE):
         (start, _), (_, end) = _bounds(some[0]), _bounds(some[-1])
         with database.read() as file:
-            found = file.execute(_text(_SOME_DAYS, kind), {"start": start, "end": end}).fetchall()
+            values = {"start": start, "end": end} | ({"recorder": recorder} if kind in OF_RECORDERS else {})
+            found = file.execute(_text(_SOME_DAYS, kind, named(kind)), values).fetchall()
         yield from ((day, digest) for day, *digest in found)
 
 
@@ -138,9 +139,9 @@ def _doubled(cursor: DuckDBPyConnection, kind: Kind) -> list[tuple[date, int]]:
     return cursor.execute(_text(_DOUBLED, kind)).fetchall()
 
 
-def _text(text: str, kind: Kind) -> str:
+def _text(text: str, kind: Kind, table: str = "") -> str:
     key = ", ".join(lacking.whole_key(kind))
-    return text.format(table=kind.table, time=kind.time, columns=", ".join(kind.column_names), key=key)
+    return text.format(table=table or kind.table, time=kind.time, columns=", ".join(kind.column_names), key=key)
 
 
 def _bounds(day: date) -> tuple[datetime, datetime]:

@@ -13,8 +13,8 @@ from store.file.rows import insert
 from store.models import Cause, Miss, Run, from_column, to_column
 
 _START = """
-INSERT INTO runs (started_at, ended_at, version, feeds)
-VALUES ($started_at, $ended_at, $version, map($feeds::VARCHAR[], $periods_s::INTEGER[]))
+INSERT INTO runs (started_at, ended_at, version, feeds, recorder)
+VALUES ($started_at, $ended_at, $version, map($feeds::VARCHAR[], $periods_s::INTEGER[]), $recorder)
 """
 
 _KNOWN = """
@@ -46,9 +46,9 @@ WHERE slot BETWEEN $first AND $last
 """
 
 _RUNS = """
-SELECT started_at, feeds, version, ended_at
+SELECT started_at, feeds, version, ended_at, coalesce(recorder, '') AS name
 FROM runs
-ORDER BY started_at
+ORDER BY started_at, name
 """
 
 _FEEDS = """
@@ -63,7 +63,7 @@ FROM misses
 WHERE slot BETWEEN ? AND ?
 """
 
-_MISS = ("slot", "feed", "cause", "detail", "code")
+_MISS = ("slot", "feed", "cause", "detail", "code", "recorder")
 
 _MISSES = """
 SELECT slot, feed, cause, detail, code
@@ -126,9 +126,8 @@ def note(cursor: DuckDBPyConnection, run: Run) -> None:
     if ended_at is not None and cursor.execute(_KNOWN, which).fetchone():
         cursor.execute(_END, which | {"ended_at": ended_at})
         return
-    cursor.execute(
-        _START, which | {"ended_at": ended_at, "periods_s": list(run.feeds.values()), "version": run.version}
-    )
+    values = {"ended_at": ended_at, "periods_s": list(run.feeds.values()), "version": run.version}
+    cursor.execute(_START, which | values | {"recorder": run.recorder or None})
 
 
 def move(cursor: DuckDBPyConnection, run: Run, by: timedelta) -> None:
@@ -147,8 +146,8 @@ def move_misses(
 def runs(cursor: DuckDBPyConnection) -> list[Run]:
     """All runs, ascending by start."""
     return [
-        Run(from_column(started), feeds, version, ended and from_column(ended))
-        for started, feeds, version, ended in cursor.execute(_RUNS).fetchall()
+        Run(from_column(started), feeds, version, ended and from_column(ended), recorder)
+        for started, feeds, version, ended, recorder in cursor.execute(_RUNS).fetchall()
     ]
 
 
@@ -157,16 +156,17 @@ def feeds(cursor: DuckDBPyConnection) -> list[str]:
     return [feed for (feed,) in cursor.execute(_FEEDS).fetchall()]
 
 
-def append_misses(cursor: DuckDBPyConnection, misses: Iterable[Miss]) -> None:
-    """Note failed slots. The first miss of a slot and a feed stays; later ones are dropped."""
+def append_misses(cursor: DuckDBPyConnection, misses: Iterable[Miss], recorder: str = "") -> None:
+    """Note failed slots of a recorder. The first miss of a slot and a feed stays; later ones are dropped."""
     first_words: dict[tuple[datetime, str], Miss] = {}
     for miss in misses:
         first_words.setdefault((to_column(miss.slot), miss.feed), miss)
     if first_words:
         slots = [slot for slot, _ in first_words]
         noted = set(cursor.execute(_NOTED, [min(slots), max(slots)]).fetchall())
-        new = [(*key, miss.cause, miss.detail, miss.code) for key, miss in first_words.items() if key not in noted]
-        insert(cursor, "misses", _MISS, new)
+        new = ((key, miss) for key, miss in first_words.items() if key not in noted)
+        rows = [(*key, miss.cause, miss.detail, miss.code, recorder or None) for key, miss in new]
+        insert(cursor, "misses", _MISS, rows)
 
 
 def misses(cursor: DuckDBPyConnection, start: datetime, end: datetime) -> list[Miss]:

@@ -37,7 +37,7 @@ FROM ({PRICES})
 
 _RUN = """
 INSERT INTO runs
-VALUES ($end - to_seconds($count // 2), $end, 'bench', MAP {'btc_usd': 1, 'eth_usd': 1})
+VALUES ($end - to_seconds($count // 2), $end, 'bench', MAP {'btc_usd': 1, 'eth_usd': 1}, 'bench')
 """
 
 

@@ -73,7 +73,7 @@ class Place:
 
     def lake(self, url: str | None = None, **keys: str) -> Lake:
         its = BucketKeys(**{**vars(self.keys), **keys})
-        return Lake(url or self.url, its, patience=IMPATIENT)
+        return Lake(url or self.url, its, patience=IMPATIENT, recorder="unnamed")
 
     def make(self) -> Lake:
         lake = self.lake()
@@ -111,7 +111,7 @@ def lake(place: Place) -> Lake:
 def file(tmp_path: Path) -> Callable[..., Database]:
     """Make the file of a recorder, by name."""
 
-    def make(name: str, exchange: Exchange | None = Exchange.REAL) -> Database:
-        return new_file(tmp_path / f"{name}.duckdb", exchange)
+    def make(name: str, exchange: Exchange | None = Exchange.REAL, period_s: int = 5) -> Database:
+        return new_file(tmp_path / f"{name}.duckdb", exchange, period_s)
 
     return make

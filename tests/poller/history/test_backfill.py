@@ -485,7 +485,8 @@ def record(database: Database, since: timedelta, *outages: Stretch, poll_seconds
     with database.write() as cursor:
         runs.note(cursor, Run(slots[0], {"btc_usd": poll_seconds}, "0.1.0"))
         cursor.execute(
-            "INSERT INTO misses SELECT unnest(?::TIMESTAMP[]), 'btc_usd', 'unreachable', 'connection refused', NULL",
+            "INSERT INTO misses (slot, feed, cause, detail) "
+            "SELECT unnest(?::TIMESTAMP[]), 'btc_usd', 'unreachable', 'connection refused'",
             [[slot.replace(tzinfo=None) for slot in out]],
         )
         cursor.execute(

@@ -872,3 +872,16 @@ def test_a_run_at_the_right_time_is_not_moved(journal: Journal):
 
     assert journal.move_run(RUN, timedelta(0), [Shift(("btc_usd",), slot(0), timedelta(0))]) == RUN
     assert journal.empty
+
+
+def test_runs_misses_and_vitals_get_the_name_of_the_recorder(database):
+    journal = Journal(database, recorder="vienna-1")
+    journal.begin_run(RUN)
+    journal.add(slot(0), [Miss(slot(0), "btc_usd", Cause.UNREACHABLE, "no reply")])
+    journal.end_minute(slot(60), None)
+
+    journal.flush(1)
+
+    with database.read() as cursor:
+        found = [cursor.execute(f"SELECT recorder FROM {table}").fetchall() for table in ("runs", "misses", "vitals")]
+    assert found == [[("vienna-1",)]] * 3

@@ -41,6 +41,7 @@ DESIGN = {
         ("ended_at", "TIMESTAMP"),
         ("version", "VARCHAR"),
         ("feeds", "MAP(VARCHAR, INTEGER)"),
+        ("recorder", "VARCHAR"),
     ],
     "snapshots": [
         ("feed", "VARCHAR"),
@@ -64,6 +65,7 @@ DESIGN = {
         ("cause", "VARCHAR"),
         ("detail", "VARCHAR"),
         ("code", "INTEGER"),
+        ("recorder", "VARCHAR"),
     ],
     "gap_events": [
         ("feed", "VARCHAR"),
@@ -123,6 +125,7 @@ DESIGN = {
         ("skew_s", "DOUBLE"),
         ("database_bytes", "BIGINT"),
         ("free_bytes", "BIGINT"),
+        ("recorder", "VARCHAR"),
     ],
     "candles_1m": CANDLES,
     "candles_1h": CANDLES,

@@ -7,6 +7,8 @@ from typing import Any
 
 from store.file.database import Cursor, Database
 from store.file.exchange import admit
+from store.health import vitals
+from store.health.vitals import Vitals
 from store.kinds import DELIVERIES, FUNDING, VOLATILITY_INDEX
 from store.lake.connection import Lake
 from store.lake.notice import Notice, desk
@@ -16,7 +18,7 @@ from store.ledger import arrivals, runs
 from store.market import chains
 from store.market.entries import append_new
 from store.market.trades import Trade, append
-from store.models import Exchange, Run, Tick, to_column, utc_now
+from store.models import Cause, Exchange, Miss, Run, Tick, to_column, utc_now
 from store.prices import ticks
 from tests.conftest import START
 from tests.store.histories import at, averaged
@@ -26,13 +28,17 @@ from tests.store.market.snapshots import chain
 PERIOD_S = 5
 
 
-def new_file(path: Path, exchange: Exchange | None = Exchange.REAL) -> Database:
-    """The file of a recorder that polls `btc_usd` each 5 s, the futures each minute and the chains each 5 min."""
+def new_file(path: Path, exchange: Exchange | None = Exchange.REAL, period_s: int = PERIOD_S) -> Database:
+    """The file of a recorder that polls `btc_usd` each 5 s, the futures each minute and the chains each 5 min.
+
+    The recorder has the name of the file.
+    """
     database = Database(path)
     database.migrate()
     with database.write() as cursor:
         admit(cursor, exchange, START)
-        runs.note(cursor, Run(at(0), {"btc_usd": PERIOD_S, "futures/BTC": 60, "options/BTC": 300}, "1"))
+        feeds = {"btc_usd": period_s, "futures/BTC": 60, "options/BTC": 300}
+        runs.note(cursor, Run(at(0), feeds, "1", recorder=path.stem))
     return database
 
 
@@ -44,11 +50,28 @@ def observe(database: Database, slots: Iterable[int], late_ms: int = 10) -> None
         ticks.append(cursor, [Tick("btc_usd", ts, 100.0 + late_ms, received_at=ts + late) for ts in instants])
 
 
+def miss(database: Database, slots: Iterable[int], cause: Cause = Cause.UNREACHABLE) -> None:
+    """Note misses of these slots, counted from START."""
+    name = database.path.stem
+    with database.write() as cursor:
+        runs.append_misses(
+            cursor, [Miss(at(slot * PERIOD_S), "btc_usd", cause, f"told by {name}") for slot in slots], name
+        )
+
+
+def live(database: Database, minutes: Iterable[float]) -> None:
+    """Note vitals of these minutes from START: the recorder was up then."""
+    noted = [Vitals(at(60 * minute), 12, 0.1, 0.2, 0.0, 1000, 2000) for minute in minutes]
+    with database.write() as cursor:
+        vitals.append(cursor, noted, database.path.stem)
+
+
 def record_everything(database: Database, late_ms: int = 10) -> None:
     """Store rows of each table, on two days."""
     late = timedelta(milliseconds=late_ms)
     next_day = 86_400 // PERIOD_S
     observe(database, [*range(10), *range(next_day, next_day + 10)], late_ms)
+    live(database, [1, 2])
     with database.write() as cursor:
         averaged(cursor, 120, 600, 60)
         chains.append(cursor, [chain(START + late), chain(START + timedelta(days=1) + late)])
@@ -57,6 +80,7 @@ def record_everything(database: Database, late_ms: int = 10) -> None:
         entry = to_column(START)
         append_new(cursor, VOLATILITY_INDEX, [("BTC", entry, 40.0, 42.0, 39.0, 41.0, "live", 60)])
         append_new(cursor, FUNDING, [("BTC-PERPETUAL", entry, 100.0, 0.0001, 0.0008, "live")])
+        runs.append_misses(cursor, [Miss(at(60), "btc_usd", Cause.UNREACHABLE, "no reply", 503)], database.path.stem)
         append_new(cursor, DELIVERIES, [("btc_usd", entry, 100.0, "live")])
 
 

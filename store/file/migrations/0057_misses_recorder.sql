@@ -1,0 +1,1 @@
+ALTER TABLE misses ADD COLUMN recorder VARCHAR;
