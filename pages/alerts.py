@@ -41,7 +41,7 @@ MARKS = "Diamonds are critical, triangles are warnings, dots are information."
 def toolbar() -> tuple[str, list[str]]:
     """Draw the choice of an index or a feed, and return the chosen one and all indexes."""
     known = offered(known_indexes)
-    return one_index(known, offered_feeds(reads.watched_feeds)), known
+    return one_index(known, offered_feeds(reads.watched_feeds), on_change=turn_to_newest), known
 
 
 def shown(name: str, known: list[str]) -> None:
@@ -239,8 +239,8 @@ def events(name: str) -> None:
     """What fired, newest first."""
     st.header("Events", anchor=False)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        severity = one_of("Severity", SEVERITIES, ALL, key="severity")
-        open_only = st.toggle("Not acknowledged", key="open", bind="query-params")
+        severity = one_of("Severity", SEVERITIES, ALL, key="severity", on_change=turn_to_newest)
+        open_only = st.toggle("Not acknowledged", key="open", bind="query-params", on_change=turn_to_newest)
     number = page_number()
     part(
         "Events",
@@ -267,7 +267,7 @@ def newest(found: Sequence[EventStatus], number: int, *, of_a_kind: bool) -> Non
         turn_pages(number, len(found))
     elif number > 1:
         empty("No event is that old.", ":material/notifications:")
-        st.button("Newest", icon=":material/first_page:", on_click=turn_to, args=(1,))
+        st.button("Newest", icon=":material/first_page:", on_click=turn_to_newest)
     else:
         empty("No event of this kind." if of_a_kind else "Nothing fired yet.", ":material/notifications:")
 
@@ -293,6 +293,11 @@ def page_number() -> int:
 
 def turn_to(number: int) -> None:
     address.keep(page="" if number == 1 else str(number))
+
+
+def turn_to_newest() -> None:
+    """Turn to the first page. A choice of other events has other pages."""
+    turn_to(1)
 
 
 def listed(found: Sequence[EventStatus]) -> None:

@@ -13,7 +13,7 @@ _SEVERAL = "several indexes"
 """What was chosen on the last page with several, for the way back from a page with one."""
 
 
-def one_index(known: Sequence[str], feeds: Sequence[str] = ()) -> str:
+def one_index(known: Sequence[str], feeds: Sequence[str] = (), on_change: Callable[[], None] | None = None) -> str:
     """Draw the choice of one index, or of one of the feeds if there are any, and return it, or `ALL`."""
     options = [ALL, *known, *feeds]
     before = st.session_state.get(_KEY)
@@ -22,7 +22,8 @@ def one_index(known: Sequence[str], feeds: Sequence[str] = ()) -> str:
         st.session_state[_KEY] = before[0] if len(before) == 1 and before[0] in options[2:] else ALL
     elif before is not None and before not in options:  # of a page that offers feeds, too
         st.session_state[_KEY] = ALL
-    return st.selectbox("Index or feed" if feeds else "Index", options, key=_KEY, bind="query-params", width=200)
+    label = "Index or feed" if feeds else "Index"
+    return st.selectbox(label, options, key=_KEY, bind="query-params", on_change=on_change, width=200)
 
 
 def some_indexes(known: Sequence[str]) -> list[str]:
@@ -52,7 +53,15 @@ def _coin(market: str) -> str:
     return re.split("[-_]", market)[0].upper()
 
 
-def one_of(label: str, options: Sequence[str], default: str, key: str, *, wrap: bool = False) -> str:
+def one_of(
+    label: str,
+    options: Sequence[str],
+    default: str,
+    key: str,
+    *,
+    wrap: bool = False,
+    on_change: Callable[[], None] | None = None,
+) -> str:
     """Draw some options side by side, and return the chosen one.
 
     An empty choice in the address is the default. Streamlit takes it for no option, even where one is required.
@@ -60,7 +69,7 @@ def one_of(label: str, options: Sequence[str], default: str, key: str, *, wrap: 
     if st.session_state.get(key, default) is None:
         st.session_state[key] = default
     chosen = st.segmented_control(
-        label, options, default=default, required=True, key=key, bind="query-params", wrap=wrap
+        label, options, default=default, required=True, key=key, bind="query-params", wrap=wrap, on_change=on_change
     )
     return chosen or default
 

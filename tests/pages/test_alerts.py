@@ -279,6 +279,22 @@ def turns(page: AppTest) -> dict[str, bool]:
     return {button.label: not button.disabled for button in page.button if button.label in {"Newer", "Older", "Newest"}}
 
 
+@pytest.mark.parametrize("choice", ["severity", "open", "index"])
+def test_another_choice_of_events_begins_with_their_first_page(open_page, recorded: Database, choice: str):
+    note(recorded, *(alert(str(number), severity="critical") for number in range(50)))
+    page = open_page("alerts", page="2")
+
+    if choice == "severity":
+        page.segmented_control(key=choice).set_value("Critical").run()
+    elif choice == "open":
+        page.toggle(key=choice).set_value(True).run()
+    else:
+        page.selectbox(key=choice).set_value("btc_usd").run()
+
+    assert any("Events 1 to 20" in caption for caption in captions(page))
+    assert "page" not in page.query_params
+
+
 def test_a_page_beyond_the_oldest_event_leads_back_to_the_newest(open_page, recorded: Database):
     note(recorded, *(alert(str(number)) for number in range(20)))
     page = open_page("alerts", page="999999")
