@@ -15,6 +15,7 @@ from duckdb import DuckDBPyConnection
 
 from store.file.database import Database
 from store.instants import EPOCH
+from store.kinds import TICKS, kind_of
 from store.models import Gap, GapState, from_column, to_column
 
 from .due import at_slot, slot_number
@@ -193,9 +194,9 @@ def oldest(
 
 
 def gap_as_json(gap: Gap) -> dict[str, Any]:
-    """A gap as JSON types; times in ISO 8601, UTC, half-open."""
+    """A gap as JSON types; times in ISO 8601, UTC, half-open. A feed that is no index is named under `feed`."""
     return {
-        "index_name": gap.feed,
+        "index_name" if kind_of(gap.feed) is TICKS else "feed": gap.feed,
         "start": gap.start.isoformat(),
         "end": gap.end.isoformat(),
         "slots": gap.slots,

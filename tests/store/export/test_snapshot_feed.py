@@ -91,7 +91,7 @@ def test_the_file_states_units_sources_coverage_and_gaps(recorded: Database):
         JUPITER: {"due": 12, "live": 11, "healed": 0, "missing": 1, "causes": {"exchange error 10041": 1}}
     }
     assert said["snapshots"] == {JUPITER: 11}
-    assert [(gap["index_name"], gap["cause"], gap["state"]) for gap in said["gaps"]] == [
+    assert [(gap["feed"], gap["cause"], gap["state"]) for gap in said["gaps"]] == [
         (JUPITER, "exchange error 10041", "unfillable")
     ]
     assert (said["first"], said["last"]) == (at(0).isoformat(), at(3300).isoformat())
