@@ -1,5 +1,6 @@
 """What one file exported, another one imports: the union of both, each row once."""
 
+import gzip
 from datetime import timedelta
 
 import pytest
@@ -39,6 +40,19 @@ def test_an_empty_file_gets_the_very_rows_that_were_exported(
         assert rows(database, which) == rows(source, which)
     if feed == "options/BTC":
         assert digests(database, "smiles", "surfaces") == digests(source, "smiles", "surfaces")
+
+
+@pytest.mark.parametrize("feed", ["dvol/BTC", "funding/BTC-PERPETUAL", "deliveries/btc_usd"])
+def test_an_entry_that_a_file_has_twice_is_stored_once_and_counted_once(source: Database, empty: Database, feed: str):
+    head, first, *others = gzip.decompress(export(source, feed, "csv").read_bytes()).decode().splitlines()
+    file = empty.path.with_name("twice.csv")
+    file.write_text("\n".join([head, first, *others, first, first, ""]))
+
+    (made,) = imported(empty, file)
+
+    (table,) = tables_of(feed)
+    assert (made.done.stored, made.done.known) == (1 + len(others), 2)
+    assert digests(empty, table) == digests(source, table)
 
 
 @pytest.mark.parametrize("feed", FEEDS)
