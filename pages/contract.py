@@ -18,7 +18,7 @@ from pages.common.figures.gap_marks import add_marks
 from pages.common.figures.options import contract as contract_charts
 from pages.common.live import show
 from pages.common.market import as_of, missing
-from pages.common.market.cards import explained
+from pages.common.market.cards import explained, is_stale
 from pages.common.market.currency import no_market, tell_if_left_out
 from pages.common.reads.contract import Life, LifeAt, read_expiries, read_life, read_options_of, read_usual
 from pages.common.reads.options import known_underlyings
@@ -188,7 +188,7 @@ def headline(life: Life, period: timedelta, at: datetime | None) -> None:
     if life.upto < life.option.expiry:
         age = max((at or moments.now()) - last.ts, timedelta())
         old = f"{age_in_words(age.total_seconds())}{' then' if at else ''}"
-        words = f"{when} ({f':orange[:material/schedule: stale, {old}]' if age > 2 * period else old})"
+        words = f"{when} ({f':orange[:material/schedule: stale, {old}]' if is_stale(age, period) else old})"
     st.markdown(
         f"**{option_name(life.option)}** · {contract_text.standing(life.option, life.upto, text.zone())} · "
         f"last recorded {words}"

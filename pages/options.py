@@ -16,7 +16,7 @@ from pages.common.failed import empty, part
 from pages.common.figures.options import interest, smiles, surface
 from pages.common.live import show
 from pages.common.market import as_of, missing
-from pages.common.market.cards import explained
+from pages.common.market.cards import explained, is_stale
 from pages.common.market.currency import choose_currency, is_left_out, no_market, tell_if_left_out
 from pages.common.reads.options import Options, OptionsAt, known_underlyings, read_options
 from pages.common.views import to_url
@@ -123,7 +123,7 @@ def headline(options: Options, period: timedelta, underlying: str, at: datetime 
     chain = options.chain
     age = max((at or moments.now()) - chain.ts, timedelta())
     words = f"{age_in_words(age.total_seconds())}{' then' if at else ''}"
-    shown = f":orange[:material/schedule: stale, {words}]" if age > 2 * period else words
+    shown = f":orange[:material/schedule: stale, {words}]" if is_stale(age, period) else words
     when = text.moment(chain.ts, text.zone(), seconds=True)
     st.markdown(f"**{underlying}** · as of {when} ({shown}) · {text.count(len(chain.rows), 'contract')}")
     if at is not None:

@@ -15,7 +15,7 @@ from pages.common.figures import charts, volatility_charts
 from pages.common.figures.gap_marks import add_marks
 from pages.common.live import show
 from pages.common.market import as_of, missing
-from pages.common.market.cards import aged, card, dvol_metric, explained
+from pages.common.market.cards import aged, card, dvol_metric, dvol_period, explained
 from pages.common.market.currency import choose_currency, is_left_out, no_market, tell_if_left_out
 from pages.common.reads.volatility import (
     BARS,
@@ -31,7 +31,6 @@ from pages.common.reads.volatility import (
 )
 from pages.common.words import gap_text, tables, text, volatility_text
 from pages.common.words.clock import Clock
-from store.health.status import stale_after_s
 from store.kinds import OPTIONS
 from store.market.reads.volatility import CONE_D, Point, VolatilityAt
 
@@ -101,7 +100,7 @@ def dvol_card(now: Now) -> None:
         st.caption(f"No DVOL{'' if now.at or is_left_out(found.currency) else comes}")
         return
     dvol_metric("DVOL", found.dvol, found.before, now.days_before)
-    st.caption(aged(found.dvol.ts, stale_after_s(max(60, access.settings().market_seconds)), now.at))
+    st.caption(aged(found.dvol.ts, dvol_period(), now.at))
 
 
 def standing_card(found: VolatilityAt) -> None:
@@ -136,13 +135,8 @@ def chain_line(now: Now) -> None:
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(volatility_text.chain_against_dvol(its.iv_chain_30d, dvol.value), width="content")
-        st.caption(aged(its.ts, chain_stale_after_s(), now.at), width="content")
+        st.caption(aged(its.ts, now.standing.period, now.at), width="content")
         explained("chain", volatility_text.how_chain(its))
-
-
-def chain_stale_after_s() -> float:
-    """Two periods, and the seconds that a chain takes to come."""
-    return 2 * access.settings().options_seconds + 10
 
 
 def past(found: Past, at: datetime | None) -> None:

@@ -23,7 +23,10 @@ from settings import ROOT
 from store.file.database import Database
 from store.file.recorder import Notice, RecorderLock
 from store.file.shared import shared_database
+from store.instants import DAY, HOUR, MINUTE
+from store.market.checks import SETTLING
 from store.models import utc_now
+from store.prices.candles import floor
 
 Open = Callable[..., AppTest]
 
@@ -43,6 +46,14 @@ def open_page(database_file: Path) -> Iterator[Open]:
     """Opens a page of the dashboard on the test's database, with the setting that another process records."""
     with pages_of(database_file) as open_page:
         yield open_page
+
+
+@pytest.fixture
+def minute() -> datetime:
+    """A minute that is over; in the hour before it, each snapshot has an index."""
+    newest = floor(utc_now(), MINUTE) - MINUTE
+    settled = floor(newest, DAY) + timedelta(hours=8)
+    return settled - SETTLING - MINUTE if settled - SETTLING <= newest <= settled + HOUR else newest
 
 
 @contextmanager

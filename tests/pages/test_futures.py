@@ -14,7 +14,6 @@ from streamlit.testing.v1 import AppTest
 from store.file.database import Database
 from store.instants import DAY, HOUR, MINUTE
 from store.ledger import gaps
-from store.market.checks import SETTLING
 from store.models import Cause, Gap, utc_now
 from store.prices.candles import floor
 from tests.pages.conftest import captions, chart, failed, format_of, recorder
@@ -32,14 +31,6 @@ NO_FUNDING = (
 @pytest.fixture(autouse=True)
 def _with_markets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TICKWELL_MARKETS", "BTC,ETH")
-
-
-@pytest.fixture
-def minute() -> datetime:
-    """A minute that is over; in the hour before it, each snapshot has an index."""
-    newest = floor(utc_now(), MINUTE) - MINUTE
-    settled = floor(newest, DAY) + timedelta(hours=8)
-    return settled - SETTLING - MINUTE if settled - SETTLING <= newest <= settled + HOUR else newest
 
 
 def pay(database: Database, end: datetime, hours: int, *, without: tuple[int, ...] = ()) -> pd.Series:

@@ -11,7 +11,6 @@ from store.file.database import Database
 from store.instants import DAY, HOUR, MINUTE
 from store.kinds import OPTIONS
 from store.market import chains
-from store.market.checks import SETTLING
 from store.models import utc_now
 from store.prices.candles import floor
 from tests.pages.conftest import captions, failed, forget_all
@@ -25,14 +24,6 @@ COLUMNS = [column.name for column in OPTIONS.brought]
 @pytest.fixture(autouse=True)
 def _with_markets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TICKWELL_MARKETS", "BTC,ETH")
-
-
-@pytest.fixture
-def minute() -> datetime:
-    """A minute that is over, whose snapshot has an index."""
-    newest = floor(utc_now(), MINUTE) - MINUTE
-    settled = floor(newest, DAY) + timedelta(hours=8)
-    return settled - SETTLING - MINUTE if settled - SETTLING <= newest <= settled + HOUR else newest
 
 
 def cards(page: AppTest) -> dict[str, str]:

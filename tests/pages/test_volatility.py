@@ -232,11 +232,11 @@ def test_an_old_dvol_and_an_old_chain_are_marked_stale(open_page, database, minu
 
 def test_a_recorder_that_asks_seldom_has_no_stale_dvol(open_page, database, minute, monkeypatch):
     monkeypatch.setenv("TICKWELL_MARKET_SECONDS", "3600")
-    record_all_lengths(database, minute - 2 * HOUR)
+    record_all_lengths(database, minute - HOUR)
 
     page = open_page("volatility")
 
-    assert captions(page)[0].startswith("2 h old")
+    assert captions(page)[0].startswith("1 h old")
 
 
 def test_without_an_old_dvol_nothing_is_known_later(open_page, database, minute):

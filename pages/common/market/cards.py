@@ -6,9 +6,12 @@ from datetime import datetime, timedelta
 
 import streamlit as st
 
-from pages.common import moments
+from pages.common import access, moments
+from pages.common.moments import SECOND
 from pages.common.words import text, volatility_text
 from store.health.status import age_in_words
+from store.instants import MINUTE
+from store.market.reads.snapshots import COMES_WITHIN
 from store.market.reads.volatility import Known
 
 
@@ -26,14 +29,24 @@ def explained(key: str, how: str) -> None:
         st.markdown(how)
 
 
-def aged(ts: datetime, stale_s: float, at: datetime | None = None) -> str:
-    """How old something is now, or was at an instant, and its time; marked when that is more than some seconds."""
+def is_stale(age: timedelta, period: timedelta) -> bool:
+    """Is something that comes once a period late by more than one? It may take seconds to come."""
+    return age > 2 * period + COMES_WITHIN
+
+
+def aged(ts: datetime, period: timedelta, at: datetime | None = None) -> str:
+    """How old something that comes once a period is now, or was at an instant, and its time; marked if it is stale."""
     age = max((at or moments.now()) - ts, timedelta())
     if at is None:
         words = text.age_at(age, ts.astimezone(text.zone()))
     else:
         words = f"{age_in_words(age.total_seconds())} then, {text.moment(ts, text.zone(), seconds=True)}"
-    return f":orange[:material/schedule:] Stale, {words}" if age.total_seconds() > stale_s else words
+    return f":orange[:material/schedule:] Stale, {words}" if is_stale(age, period) else words
+
+
+def dvol_period() -> timedelta:
+    """How often a candle of DVOL comes: the exchange has one a minute."""
+    return max(MINUTE, access.settings().market_seconds * SECOND)
 
 
 def dvol_metric(label: str, newest: Known, before: Known | None, days_before: int = 0, how: str | None = None) -> None:

@@ -5,10 +5,8 @@ from datetime import datetime
 
 import streamlit as st
 
-from pages.common.moments import SECOND
 from pages.common.reads.futures import MATURITY, Before, FuturesAt, Priced, perpetual_name
 from pages.common.words import futures_text, text
-from store.health.status import stale_after_s
 
 from .cards import aged, card
 
@@ -45,7 +43,7 @@ def _mark(found: FuturesAt, its: Priced, at: datetime | None) -> None:
     premium = futures_text.small(carry and carry.basis)
     st.caption(
         f"Premium {premium}, index {futures_text.price(its.index_price)}  \n"
-        f"{aged(its.snapshot.ts, stale_after_s(found.standing.period // SECOND), at)}"
+        f"{aged(its.snapshot.ts, found.standing.period, at)}"
     )
 
 

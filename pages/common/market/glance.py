@@ -2,11 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
 
 import streamlit as st
 
-from pages.common import access
 from pages.common.moments import SECOND
 from pages.common.reads.futures import MATURITY, Priced
 from pages.common.reads.overview import MarketNow, Traded
@@ -17,10 +15,7 @@ from store.market.reads.explained import INTEREST
 from store.market.reads.explained import MATURITY as MATURITY_FORMULA
 from store.market.reads.volatility import Known
 
-from .cards import aged, dvol_metric
-
-_COMES_WITHIN_S = 10
-"""The seconds that a reply may take to come."""
+from .cards import aged, dvol_metric, dvol_period
 
 
 def draw(markets: Sequence[MarketNow]) -> None:
@@ -42,7 +37,7 @@ def draw(markets: Sequence[MarketNow]) -> None:
 def _dvol(market: MarketNow, its: Known) -> None:
     with _card(market, "dvol", "volatility"):
         dvol_metric(f"{market.currency} DVOL", its, market.day_before, how=volatility_text.DVOL_IS)
-        st.caption(_aged(its.ts, max(60, access.settings().market_seconds)))
+        st.caption(aged(its.ts, dvol_period()))
 
 
 def _basis(market: MarketNow, its: Priced) -> None:
@@ -52,7 +47,7 @@ def _basis(market: MarketNow, its: Priced) -> None:
             futures_text.percent(its.maturity_basis),
             help=MATURITY_FORMULA[0].formula,
         )
-        st.caption(f"A year, simple  \n{_aged(its.snapshot.ts, market.futures.standing.period // SECOND)}")
+        st.caption(f"A year, simple  \n{aged(its.snapshot.ts, market.futures.standing.period)}")
 
 
 def _funding(market: MarketNow, its: Priced) -> None:
@@ -64,7 +59,7 @@ def _funding(market: MarketNow, its: Priced) -> None:
             _annual(last),
             help=futures_text.FUNDING_OF_8H,
         )
-        st.caption(f"A year; now {_annual(now)}  \n{_aged(its.snapshot.ts, market.futures.standing.period // SECOND)}")
+        st.caption(f"A year; now {_annual(now)}  \n{aged(its.snapshot.ts, market.futures.standing.period)}")
 
 
 def _put_call(market: MarketNow, its: Traded) -> None:
@@ -74,7 +69,7 @@ def _put_call(market: MarketNow, its: Traded) -> None:
             options_text.ratio(its.by_interest),
             help=f"{INTEREST[1].formula}, over all expiries; by volume of 24 h below",
         )
-        st.caption(f"By volume {options_text.ratio(its.by_volume)}  \n{_aged(its.ts, its.period_s)}")
+        st.caption(f"By volume {options_text.ratio(its.by_volume)}  \n{aged(its.ts, its.period_s * SECOND)}")
 
 
 def _annual(funding_8h: float | None) -> str:
@@ -88,8 +83,3 @@ def _card(market: MarketNow, what: str, page: str) -> Iterator[None]:
         yield
         its = page_named(page)
         st.page_link(its.path, label=its.title, icon=its.icon, query_params={"currency": market.currency})
-
-
-def _aged(ts: datetime, period_s: float) -> str:
-    """How old something is; marked from two periods on."""
-    return aged(ts, 2 * period_s + _COMES_WITHIN_S)

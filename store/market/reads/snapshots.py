@@ -22,8 +22,8 @@ EACH = timedelta(microseconds=1)
 _USUAL_S = {OPTIONS.name: 300, FUTURES.name: 60}
 """The seconds between two snapshots if no run tells them, as for imports: the defaults of the settings."""
 
-# Snapshots are asked for up to 2.2 s after their slot, and a reply may take seconds.
-_COMES_WITHIN = timedelta(seconds=10)
+COMES_WITHIN = timedelta(seconds=10)
+"""The time from a slot to its snapshot: it is asked for up to 2.2 s after the slot, and a reply may take seconds."""
 
 # Without ORDER BY and LIMIT, which take longer than to read the few rows.
 _NEWEST = """
@@ -134,7 +134,7 @@ def snapshot_at(
         tells where the nearest snapshots are.
     """
     period_s = period_at(cursor, feed, at)
-    newest = _newest(cursor, feed, at, timedelta(seconds=period_s) + _COMES_WITHIN)
+    newest = _newest(cursor, feed, at, timedelta(seconds=period_s) + COMES_WITHIN)
     if newest is None:
         return None
     slot = at_slot(slot_number(heard_at(newest.ts, newest.received_at), period_s), period_s)
