@@ -177,7 +177,7 @@ def drawn(found: LifeAt, its: Option, at: datetime | None) -> None:
         missing.draw(found.standing, "option chain")
     else:
         numbers(life)
-    graphs(life)
+    graphs(life, found.standing.period)
 
 
 def headline(life: Life, period: timedelta, at: datetime | None) -> None:
@@ -207,11 +207,11 @@ def numbers(life: Life) -> None:
     explained("contract", contract_text.how())
 
 
-def graphs(life: Life) -> None:
+def graphs(life: Life, period: timedelta) -> None:
     zone = text.zone()
     clock = Clock.over(life.start, life.end, zone)
     places = [*st.columns(2), *st.columns(2)]
-    for place, (key, (title, build)) in zip(places, graphs_of(life, clock).items(), strict=True):
+    for place, (key, (title, build)) in zip(places, graphs_of(life, clock, period).items(), strict=True):
         with place:
             st.header(title, anchor=False)
             figure, alt = drawn_once(key, life, zone, build)
@@ -220,14 +220,20 @@ def graphs(life: Life) -> None:
     st.caption(" ".join(about(life, clock)))
 
 
-def graphs_of(life: Life, clock: Clock) -> dict[str, tuple[str, Callable[[], tuple[go.Figure, str]]]]:
-    """By its key, the title of each chart, and what builds it with its description."""
+def graphs_of(
+    life: Life, clock: Clock, period: timedelta
+) -> dict[str, tuple[str, Callable[[], tuple[go.Figure, str]]]]:
+    """By its key, the title of each chart, and what builds it with its description.
+
+    The charts end a period after the newest snapshot, which has its room then, too.
+    """
+    end = max(life.end, life.moments[-1].ts + max(period, life.step))
     given = life.moments, life.gaps, life.step, clock.zone
     coin = contract_text.coin(life.option)
     paid = life.settlement
 
     def with_marks(figure: go.Figure, what: str, column: str, digits: int, unit: str) -> tuple[go.Figure, str]:
-        charts.set_range(figure, life.start, life.end, clock.zone)
+        charts.set_range(figure, life.start, end, clock.zone)
         add_marks(figure, life.gaps, life.start, life.end, clock.zone)
         return figure, contract_charts.describe(option_name(life.option), what, life.moments, column, digits, unit)
 

@@ -38,21 +38,21 @@ def absent(option: Option, at: datetime | None, zone: tzinfo) -> str:
 
 def numbers(option: Option, last: Moment, paid: Settlement | None) -> Iterator[tuple[str, str, str]]:
     """The label, the number and the unit of each metric of an option: the settlement, or else the newest numbers."""
-    unit = coin(option)
+    unit, row = coin(option), last.row
     if paid is not None:
         yield "Delivery price", f"{paid.delivery_price:,.2f}", "USD: the mean of the index from 07:30 to 08:00 UTC"
         yield "Payoff, USD", f"{paid.payoff_usd:,.2f}", "The intrinsic value at the delivery price"
         if not is_linear(option.underlying):
             yield f"Payoff, {unit}", f"{paid.payoff:.4f}", "The same in coin"
-    yield "Last mark" if paid else "Mark", _price(last.mark_price), unit
-    yield "IV of the mark", options_text.percent(last.mark_iv), "Percent a year"
+    yield "Last mark" if paid else "Mark", _price(row.mark_price), unit
+    yield "IV of the mark", options_text.percent(row.mark_iv), "Percent a year"
     if paid is None:
-        yield "Bid", _price(last.bid_price), unit
-        yield "Ask", _price(last.ask_price), unit
+        yield "Bid", _price(row.bid_price), unit
+        yield "Ask", _price(row.ask_price), unit
         yield "Delta", _delta(option, last), "Of the value in USD, with the IV of the mark"
-        yield "Forward", options_text.amount(last.underlying_price), "USD"
-    yield "Open interest", _contracts(last.open_interest), option.underlying
-    yield "Volume, 24 h", _contracts(last.volume), option.underlying
+        yield "Forward", options_text.amount(row.underlying_price), "USD"
+    yield "Open interest", _contracts(row.open_interest), option.underlying
+    yield "Volume, 24 h", _contracts(row.volume), option.underlying
 
 
 def _price(value: float | None) -> str:
@@ -64,7 +64,8 @@ def _contracts(value: float | None) -> str:
 
 
 def _delta(option: Option, last: Moment) -> str:
-    if last.mark_iv is None or not last.underlying_price:
+    row = last.row
+    if row.mark_iv is None or not row.underlying_price:
         return options_text.NOT_KNOWN
-    its = greeks(option, last.underlying_price, years_between(last.ts, option.expiry), last.mark_iv)
+    its = greeks(option, row.underlying_price, years_between(last.ts, option.expiry), row.mark_iv)
     return options_text.NOT_KNOWN if its is None else f"{its.delta:+.3f}"

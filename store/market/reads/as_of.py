@@ -79,10 +79,9 @@ class Row(NamedTuple):
         expiry: aware, in UTC.
         strike: in USD.
         option_type: "call" or "put".
-        mark_price: in coin.
+        mark_price, bid_price, ask_price, last: as the exchange quotes them: in coin, or in USD for a linear option.
         mark_iv: percent a year.
         underlying_price: the forward of the expiry, in USD.
-        bid_price, ask_price, last: in coin.
         open_interest: in coin.
         volume: of the last 24 h, in coin.
         volume_usd: of the last 24 h, in USD.

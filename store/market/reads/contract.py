@@ -14,6 +14,8 @@ from store.market.black76 import mark_price, value
 from store.market.instruments import Option, is_linear, usd_index
 from store.models import from_column, to_column
 
+from .as_of import Row
+
 # Smiles are made of each chain and have a row an expiry: they know the expiries without a look at a thousand options.
 _EXPIRIES = """
 SELECT expiry, min(ts), max(ts)
@@ -81,28 +83,10 @@ class Listed(NamedTuple):
 
 
 class Moment(NamedTuple):
-    """An option in one snapshot. None: no quote, or no trade.
-
-    Attributes:
-        ts: exchange time; aware.
-        mark_price, bid_price, ask_price, last: as the exchange quotes them: in coin, or in USD for a linear option.
-        mark_iv: percent a year.
-        underlying_price: the forward of the expiry, in USD.
-        open_interest: in coin.
-        volume: of the last 24 h, in coin.
-        volume_usd: of the last 24 h, in USD.
-    """
+    """An option in one snapshot, at its exchange time, which is aware."""
 
     ts: datetime
-    mark_price: float | None
-    mark_iv: float | None
-    underlying_price: float | None
-    bid_price: float | None
-    ask_price: float | None
-    last: float | None
-    open_interest: float | None
-    volume: float | None
-    volume_usd: float | None
+    row: Row
 
 
 class Settlement(NamedTuple):
@@ -162,7 +146,9 @@ def life(cursor: DuckDBPyConnection, option: Option, start: datetime, at: dateti
         "at": to_column(at),
         "step": step,
     }
-    return [Moment(from_column(ts), *numbers) for ts, *numbers in execute(cursor, _LIFE, asked).fetchall()]
+    found = execute(cursor, _LIFE, asked).fetchall()
+    contract = option.expiry, option.strike, option.option_type
+    return [Moment(from_column(ts), Row(*contract, *numbers)) for ts, *numbers in found]
 
 
 def settlement(cursor: DuckDBPyConnection, option: Option, at: datetime) -> Settlement | None:

@@ -1,6 +1,6 @@
 """Contract: each number of an option's life is what pandas makes of its rows, until its settlement, with its gaps."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from store.models import Cause, Miss, Run, Snapshot, to_column
 from tests.pages.conftest import Open, captions, parts
 from tests.support.market import chain
 
-from .seen import framed, metrics, traces
+from .seen import framed, layout, metrics, traces
 
 
 def option_at_the_money(its: Snapshot, number: int = 5, kind: str = "call") -> Option:
@@ -81,6 +81,27 @@ def test_the_life_of_an_option_is_that_of_its_rows(open_page: Open, record, ts):
     assert list(drawn[f"Strike {option.strike:,.2f}"]["y"]) == [option.strike] * 2
     assert "1 min old" in headline(page, option)
     assert not page.exception
+
+
+def test_the_only_chain_stands_with_its_open_interest_inside_the_range(open_page: Open, record, ts):
+    only = chain("BTC", ts)
+    record(only)
+    option = option_at_the_money(only)
+
+    page = open_page("contract", name=option_name(option))
+
+    for key, name in {
+        "iv": "IV of the mark",
+        "price": "Mark",
+        "forward": "Forward",
+        "interest": "Open interest",
+    }.items():
+        start, end = map(datetime.fromisoformat, layout(page, key)["xaxis"]["range"])
+        (at,) = traces(page, key)[name]["x"]
+        drawn = datetime.fromtimestamp(at / 1000, UTC).replace(tzinfo=start.tzinfo)
+        assert start < drawn <= end - 5 * MINUTE
+    (width,) = traces(page, "interest")["Open interest"]["width"]
+    assert 0 < width <= 300_000
 
 
 def test_an_expired_option_has_its_settlement_and_its_payoff(open_page: Open, record, database, ts):

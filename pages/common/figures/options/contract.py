@@ -65,7 +65,7 @@ def open_interest(
 
 def describe(name: str, what: str, moments: Sequence[Moment], column: str, digits: int, unit: str) -> str:
     """What a chart shows, for readers who can't see it: where a number begins and ends."""
-    known = [value for each in moments if (value := getattr(each, column)) is not None]
+    known = [value for each in moments if (value := getattr(each.row, column)) is not None]
     if not known:
         return f"{what} of {name}: nothing is known in this range."
     return f"{what} of {name} from {known[0]:,.{digits}f} to {known[-1]:,.{digits}f} {unit}."
@@ -95,7 +95,7 @@ def _lines(
 
 
 def _column(moments: Sequence[Moment], name: str) -> Floats:
-    return np.array([getattr(each, name) for each in moments], dtype=float)
+    return np.array([getattr(each.row, name) for each in moments], dtype=float)
 
 
 def _level(times: Times, level: float, name: str, series: int, digits: int, unit: str) -> Trace:

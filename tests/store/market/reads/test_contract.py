@@ -4,7 +4,6 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
@@ -15,6 +14,7 @@ from store.kinds import DELIVERIES, OPTIONS
 from store.market import chains
 from store.market.entries import append_new
 from store.market.instruments import Option
+from store.market.reads.as_of import Row
 from store.market.reads.contract import (
     Moment,
     Settlement,
@@ -60,9 +60,9 @@ def test_a_life_has_the_last_snapshot_of_each_step_as_pandas_finds_it(database: 
     its = its[(its["option_type"] == "put") & (its["ts"] <= end.replace(tzinfo=None))].sort_values("ts")
     by_hour = its.groupby(its["ts"].dt.floor("h")).tail(1)
     assert [each.ts for each in found] == list(by_hour["ts"].dt.tz_localize("UTC"))
-    assert pd.DataFrame(found)["mark_iv"].tolist() == by_hour["mark_iv"].tolist() == [41.5, 43.5]
+    assert [each.row.mark_iv for each in found] == by_hour["mark_iv"].tolist() == [41.5, 43.5]
     assert [each.ts for each in every] == list(its["ts"].dt.tz_localize("UTC"))
-    assert every[0] == Moment(START, 0.02, 40.5, FORWARD, 0.01, 0.03, None, 10, 2, 4000)
+    assert every[0] == Moment(START, Row(*OPTION[1:], 0.02, 40.5, FORWARD, 0.01, 0.03, None, 10, 2, 4000))
 
 
 def test_what_is_not_quoted_in_the_last_snapshot_of_a_step_is_not_taken_from_an_earlier_one(database: Database):
@@ -73,7 +73,7 @@ def test_what_is_not_quoted_in_the_last_snapshot_of_a_step_is_not_taken_from_an_
     with database.read() as cursor:
         (found,) = life(cursor, OPTION, START, START + MINUTE, timedelta(hours=1))
 
-    assert (found.ts, found.mark_iv, found.mark_price) == (START + MINUTE, None, 0.02)
+    assert (found.ts, found.row.mark_iv, found.row.mark_price) == (START + MINUTE, None, 0.02)
 
 
 def test_the_expiries_of_the_record_are_listed_with_their_first_and_last_chain(database: Database):
