@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # No measured line of code is covered by these alone, and they start whole programs: coverage would cost a third more.
 UNMEASURED = $(addprefix tests/,browser faults hosting metrics pages)
 # The pinned DuckDB has no extensions for a lake yet, so the lake's lines are counted on the old one.
-LAKE = tests/store/lake tests/lake tests/poller/commands/test_lake.py
+LAKE = tests/store/lake tests/lake $(wildcard tests/poller/commands/test_lake*.py)
 # Tests wait more than they compute. The whole run has two workers alone: its faults need a machine with time to spare.
 PYTEST = -m pytest --numprocesses $(if $(WHOLE),2,5) --no-loadscope-reorder
 

@@ -308,7 +308,7 @@ class Settings(BaseSettings):
     )
     lake: SecretStr | None = Field(
         None,
-        description="the catalog of a shared lake, a database of PostgreSQL; `python -m poller lake` publishes into it",
+        description="the catalog of a shared lake, a database of PostgreSQL; a recorder publishes into it",
     )
 
     @property
@@ -581,6 +581,14 @@ def shared_variable(name: str) -> tuple[str, str]:
     """
     spelled = max((each for each in os.environ if each.lower() == name.lower()), default=name)
     return spelled, os.environ.get(spelled, "")
+
+
+def environment_of_publisher(settings: Settings) -> dict[str, str]:
+    """The environment of a publisher: ours, with the settings of the file and the lake, wherever they come from."""
+    given = {"database": str(settings.database), "memory_limit": settings.memory_limit, "log_level": settings.log_level}
+    if settings.lake is not None:
+        given["lake"] = settings.lake.get_secret_value()
+    return {**os.environ, **{f"{PREFIX}{name.upper()}": value for name, value in given.items()}}
 
 
 def bucket_keys() -> BucketKeys:

@@ -52,6 +52,20 @@ class CheckHealth(BaseModel):
     words: str
 
 
+class LakeHealth(BaseModel):
+    """How far the file is shared by its lake."""
+
+    state: Literal["ok", "lagging", "never"]
+    shared_to: str | None = Field(
+        description="All that was recorded before is in the lake; null before the first time."
+    )
+    lag_s: float | None
+    rows: int = Field(description="How many the last publication brought.")
+    conflicts: int = Field(description="Transactions that were redone because another recorder published first.")
+    trouble: str = Field(description="Why the last publication failed; empty if it did not.")
+    words: str
+
+
 class Health(BaseModel):
     """Every part that works and every part that doesn't; instants as ISO 8601 in UTC, ages in seconds."""
 
@@ -63,6 +77,7 @@ class Health(BaseModel):
     indexes: dict[str, IndexHealth]
     feeds: dict[str, FeedHealth] = Field(description="The feeds that the newest recorder was to record.")
     checks: list[CheckHealth] = Field(description="The self-checks of the market; empty without a market.")
+    lake: LakeHealth | None = Field(description="Of a file that is to be shared; null where TICKWELL_LAKE is not set.")
 
 
 class _Strict(BaseModel):

@@ -1,10 +1,12 @@
 """The header of every page: its title, how the recording goes, and the time zone of the times."""
 
+from datetime import datetime
+
 import streamlit as st
 
 from store.errors import StoreError
 from store.file.clock import clock_in_words
-from store.health.status import aside_in_words, words_of
+from store.health.status import aside_in_words, shared_in_words, words_of
 from store.models import Exchange
 
 from . import access, moments, sign_in
@@ -52,9 +54,12 @@ def state() -> None:
         st.warning(text.escaped(trouble), icon=":material/warning:")
     if clock := clock_in_words(pulse.notice):
         st.warning(
-            f"{text.escaped(clock[0].upper() + clock[1:])}: times on this page are the exchange's.",
+            f"{text.escaped(_first_upper(clock))}: times on this page are the exchange's.",
             icon=":material/schedule:",
         )
+    if pulse.shared is not None and pulse.shared.is_behind:
+        words = _first_upper(shared_in_words(pulse.shared, moments.now(), text.zone()))
+        st.warning(text.escaped(words), icon=":material/cloud_off:")
     if pulse.set_aside:
         st.warning(f"Files {text.escaped(aside_in_words(pulse.set_aside))}", icon=":material/warning:")
 
@@ -72,9 +77,20 @@ def _how_recording_goes(pulse: Pulse) -> str:
         draw_line(line_of_lake(words, age_s, poll_seconds()), now, _times())
         return ""
     if notice is not None and notice.alive and notice.state in {"starting", "recording"}:
-        draw_line(line_of(notice, words, age_s), now, _times())
+        draw_line(line_of(notice, words, age_s), now, _end(pulse, now))
         return ""
-    draw_line(newest_price(age_s, poll_seconds()), now, _times())
+    draw_line(newest_price(age_s, poll_seconds()), now, _end(pulse, now))
+    return _first_upper(words)
+
+
+def _end(pulse: Pulse, now: datetime) -> str:
+    """The end of the line: how far the record is shared while that goes well, and the zone of the times."""
+    if pulse.shared is None or pulse.shared.is_behind:
+        return _times()
+    return f"{_first_upper(shared_in_words(pulse.shared, now, text.zone()))}. {_times()}"
+
+
+def _first_upper(words: str) -> str:
     return words[0].upper() + words[1:]
 
 

@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 import click
 
 import settings as all_settings
+from poller.publisher.parent import end_with_recorder
 from settings import Settings
 from store.errors import StoreError
 from store.file.clock import exchange_now
@@ -48,8 +49,9 @@ def create(place: str) -> None:
 @lake.command("publish")
 @click.option("--once", is_flag=True, help="Publish once and end; otherwise once a minute until stopped.")
 @click.option("--all", "everything", is_flag=True, help="Look at all days first, not only at what is new.")
+@click.option("--with-recorder", is_flag=True, hidden=True, help="End when standard input ends.")
 @one_line
-def publish_to(*, once: bool, everything: bool) -> None:
+def publish_to(*, once: bool, everything: bool, with_recorder: bool) -> None:
     """Put into the lake what it lacks of the database; works beside a recorder."""
     settings = load()
     database, shared = database_of(settings), _lake_of(settings)
@@ -61,7 +63,7 @@ def publish_to(*, once: bool, everything: bool) -> None:
                 made = publish(database, shared, place, exchange_now(database.path), tell)
             click.echo(f"published into {shared.where}: rows {made.rows:,}")
         else:
-            _until_stopped(database, shared, place)
+            _until_stopped(database, shared, place, with_recorder=with_recorder)
 
 
 @lake.command("status")
@@ -104,9 +106,11 @@ def _lake_of(settings: Settings) -> Lake:
     )
 
 
-def _until_stopped(database: Database, shared: Lake, place: Desk) -> None:
+def _until_stopped(database: Database, shared: Lake, place: Desk, *, with_recorder: bool) -> None:
     # A signal handler may interrupt an Event's own work and would deadlock there. A SimpleQueue is safe.
     signals: queue.SimpleQueue[int] = queue.SimpleQueue()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, _: signals.put(number))
+    if with_recorder:
+        end_with_recorder(signals)
     publish_until(signals, database, shared, place)

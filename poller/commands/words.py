@@ -50,6 +50,8 @@ def report_in_words(report: dict[str, Any]) -> str:
         lines.append(f"prices of {report['database']['exchange']}")
     if report["database"]["set_aside"]:
         lines.append(f"files {aside_in_words(report['database']['set_aside'])}")
+    if report["lake"]:
+        lines.append(report["lake"]["words"])
     lines += [
         f"{name} {index['price']}, {age_in_words(index['age_s'])}, ticks: {index['ticks']} since {index['first']}"
         for name, index in report["indexes"].items()

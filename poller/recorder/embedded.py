@@ -4,10 +4,10 @@ import atexit
 import logging
 import os
 import threading
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from poller.timing.guard import guarded
+from poller.timing.pauses import Pauses
 from settings import Settings, TickwellError
 from store.errors import RecorderError, StoreError
 from store.file.recorder import Notice, read_notice
@@ -17,26 +17,6 @@ from store.models import utc_now
 from .recorder import Recorder
 
 log = logging.getLogger("tickwell.recorder")
-
-
-@dataclass(frozen=True, slots=True)
-class Pauses:
-    """The pauses between a recorder that ended by itself and the next recorder.
-
-    Attributes:
-        first: the first pause. Each further pause is twice as long as the one before.
-        longest: the longest pause.
-        look_again_s: the time between two checks for a recorder that has ended.
-    """
-
-    first: timedelta = timedelta(seconds=10)
-    longest: timedelta = timedelta(minutes=10)
-    look_again_s: float = 1.0
-
-    def after(self, tries: int) -> timedelta:
-        """The pause after `tries` recorders in a row that ended by themselves."""
-        doubled: int = 2 ** min(max(tries, 1) - 1, 10)
-        return min(self.first * doubled, self.longest)
 
 
 _PAUSES = Pauses()

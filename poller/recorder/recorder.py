@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 from poller.alerts.delivery import Delivery
 from poller.alerts.judging import Alerts
@@ -34,6 +34,9 @@ from .board import Board
 from .limits import Limits
 from .parts import Parts
 from .recording import Recording
+
+if TYPE_CHECKING:
+    from poller.publisher.keeper import Publisher
 
 log = logging.getLogger("tickwell.recorder")
 
@@ -85,6 +88,7 @@ class Recorder:
             recorder=settings.recorder_name,
             limits=limits.journal,
         )
+        self._publisher = _publisher_of(settings)
         self._stop = threading.Event()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="tickwell-recorder", daemon=True)
@@ -126,6 +130,8 @@ class Recorder:
         self._hurried = hurried
         self._stop.set()
         self._delivery.cease()
+        if self._publisher is not None:
+            self._publisher.cease()
         with contextlib.suppress(RuntimeError):  # it ended by itself
             self._cancel()
         while self._thread.is_alive():
@@ -147,6 +153,9 @@ class Recorder:
                     stack.enter_context(self._database.hold())
                 self._delivery.start()
                 stack.callback(self._delivery.stop)
+                if self._publisher is not None:
+                    self._publisher.start()
+                    stack.callback(self._publisher.stop)
                 self._record(url)
         except TickwellError as error:
             self._fail(error)
@@ -206,3 +215,11 @@ class Recorder:
     def _end(self, error: TickwellError) -> None:
         self._fail(error)
         self._cancel()
+
+
+def _publisher_of(settings: Settings) -> "Publisher | None":
+    if settings.lake is None:
+        return None
+    from poller.publisher.keeper import Publisher  # a recorder without a lake does not load it
+
+    return Publisher(settings)

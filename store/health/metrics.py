@@ -28,6 +28,7 @@ from store.models import Cause, GapState
 from store.prices.indexes import known_indexes
 
 from .figures import Figures, figures
+from .sharing import Sharing, sharing
 from .status import stale_after_s
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
@@ -59,6 +60,7 @@ class _Tickwell(Collector):
         yield from _of_recorder(self._notice())
         yield from _of_disk(self._database)
         yield from _of_process(self._database.meters)
+        yield from _of_lake(sharing(self._settings, self._now))
         found = self._figures()
         yield _gauge(
             "tickwell_database_up", "1 when the database could be read just now, else 0.", float(found is not None)
@@ -101,6 +103,24 @@ def _of_disk(database: Readable) -> Iterator[Metric]:
             "Free bytes on the disk of the database.",
             shutil.disk_usage(database.path.parent).free,
         )
+
+
+def _of_lake(shared: Sharing | None) -> Iterator[Metric]:
+    if shared is None:
+        return
+    if shared.lag_s is not None:
+        yield _gauge(
+            "tickwell_lake_lag_seconds",
+            "Age of the time up to which the file is shared; absent before its first publication.",
+            shared.lag_s,
+        )
+    yield _gauge("tickwell_lake_rows", "Rows that the last publication brought into the lake.", shared.rows)
+    yield CounterMetricFamily(
+        "tickwell_lake_conflicts_total",
+        "Transactions that were redone because another recorder published first.",
+        shared.conflicts,
+    )
+    yield _gauge("tickwell_lake_failing", "1 when the last publication failed, else 0.", float(bool(shared.trouble)))
 
 
 def _of_process(meters: Meters) -> Iterator[Metric]:

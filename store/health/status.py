@@ -1,7 +1,7 @@
 """How the recording goes, in one object for the command line, the API and the pages, and in words."""
 
 from collections.abc import Container, Mapping, Sequence
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 from settings import VERSION, Settings
@@ -18,8 +18,10 @@ from store.ledger.runs import runs
 from store.models import Exchange
 from store.prices import ticks
 from store.prices.indexes import known_indexes
+from store.words import duration
 
 from . import checks
+from .sharing import Sharing, sharing
 
 _TROUBLE = {
     "unreachable": "exchange unreachable",
@@ -50,7 +52,7 @@ def health(database: Readable, settings: Settings, now: datetime) -> dict[str, A
     the newest reply of each came, its age, and whether that is "ok", "stale" for its period, or "empty". For a log it
     has the time up to which the log is complete, its age, and "ok", "stale", "loading" while the recorder loads
     its history, or "late" with the reason. `checks` has
-    the newest result of each self-check of the market.
+    the newest result of each self-check of the market. `lake` says how far the file is shared; None without a lake.
     """
     notice = read_notice(database.path)
     indexes: dict[str, Any] = {}
@@ -79,6 +81,7 @@ def health(database: Readable, settings: Settings, now: datetime) -> dict[str, A
         "indexes": indexes,
         "feeds": feeds,
         "checks": found,
+        "lake": _lake(settings, now),
     }
 
 
@@ -126,6 +129,16 @@ def in_words(
     if embedded and recorded_elsewhere(notice):
         return f"recorded by another process, {process_in_words(notice)}: {words}"
     return words
+
+
+def shared_in_words(shared: Sharing, now: datetime, zone: tzinfo = UTC) -> str:
+    """How far a file is shared, such as "shared up to 12:03", with the cause if publishing does not keep up."""
+    cause = f": {shared.trouble}" if shared.trouble else ""
+    if shared.shared_to is None or shared.lag_s is None:
+        return f"not shared yet{cause}"
+    to = f"shared up to {_clock(shared.shared_to, now, zone)}"
+    ago = duration(timedelta(seconds=shared.lag_s))
+    return f"{to}, {ago} ago{cause}" if shared.state == "lagging" else to
 
 
 def aside_in_words(names: Sequence[str]) -> str:
@@ -221,6 +234,11 @@ def _feed(last: datetime | None, now: datetime, period_s: int | None) -> dict[st
 
 def _age_s(last: datetime, now: datetime) -> float:
     return max(0.0, round((now - last).total_seconds(), 3))  # the clocks may differ by a second
+
+
+def _lake(settings: Settings, now: datetime) -> dict[str, Any] | None:
+    shared = sharing(settings, now)
+    return None if shared is None else shared.as_json() | {"words": shared_in_words(shared, now)}
 
 
 def _status(indexes: dict[str, Any], settings: Settings) -> str:

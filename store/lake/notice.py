@@ -6,6 +6,7 @@ locks the file as long as it works, so a database file has one publisher at a ti
 
 import contextlib
 import json
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
@@ -15,7 +16,11 @@ from typing import Any, Self
 from store.errors import BusyError
 from store.file.locks import FileLock, beside
 
-from .spans import Mark
+Mark = tuple[int, int, int | None]
+"""`end`, `count` and `last` of the rows that were published, as in `Part`."""
+
+# Somebody who asks whether a file is being published shares its lock for an instant.
+_SOMEBODY_LOOKS_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -75,12 +80,23 @@ def desk(database: Path) -> Iterator[Desk]:
         BusyError: another process has it.
     """
     lock = FileLock(_path(database))
-    if not lock.try_acquire():
-        raise BusyError(f"{database.name} is being published by another process")
+    try:
+        lock.acquire(time.monotonic() + _SOMEBODY_LOOKS_S)
+    except BusyError as error:
+        raise BusyError(f"{database.name} is being published by another process") from error
     try:
         yield Desk(lock)
     finally:
         lock.release()
+
+
+def is_published(database: Path) -> bool:
+    """Is a publisher of a file at work, in any process?"""
+    lock = FileLock(_path(database), to_read=True)
+    if not lock.try_acquire(shared=True):
+        return True
+    lock.release()
+    return False
 
 
 def read_notice(database: Path) -> Notice:

@@ -13,6 +13,7 @@ from store.file.database import ROWS_A_LEASE, Database
 from store.file.rows import AsOf, Part
 from store.kinds import KINDS, Kind
 
+from .notice import Mark
 from .tables import MISSES, SNAPSHOTS, VITALS
 
 WATCHED = (SNAPSHOTS, MISSES, VITALS, *(kind for kind in KINDS if not kind.snapshots or kind.has_source))
@@ -33,9 +34,6 @@ HEALED = "resolution_s > 0"
 
 _ROWS_A_PORTION = 200_000
 """A portion is read under one lease and committed at once. Without days that have more rows, it has at most these."""
-
-Mark = tuple[int, int, int | None]
-"""`end`, `count` and `last` of the rows that were published, as in `Part`."""
 
 
 class Span(NamedTuple):

@@ -15,6 +15,7 @@ from api.served import Served
 from settings import Settings
 from store.file.database import Database
 from store.file.recorder import RecorderLock
+from store.lake.notice import Notice, desk
 from store.models import Tick, utc_now
 from tests.conftest import tick
 from tests.support.notices import RECORDING
@@ -87,9 +88,22 @@ def test_a_request_with_the_token_gets_everything(serve, make_settings):
 
     said = client.get("/health", headers={"authorization": f"Bearer {TOKEN}"}).json()
 
-    assert said.keys() == {"status", "version", "now", "database", "poller", "indexes", "feeds", "checks"}
+    assert said.keys() == {"status", "version", "now", "database", "poller", "indexes", "feeds", "checks", "lake"}
     assert said["indexes"]["btc_usd"]["price"] == 101_515.7
     assert said["poller"]["pid"] == RECORDING.pid
+
+
+def test_it_says_how_far_a_file_is_shared_and_why_no_further(serve, make_settings, database):
+    with desk(database.path) as place:
+        place.put(Notice("an id", {}, utc_now() - timedelta(hours=1), 12, 3, "no network"))
+
+    said = serve(make_settings(lake="postgresql://user:hidden@db/lake")).get("/health")
+
+    lake = said.json()["lake"]
+    assert (lake["state"], lake["rows"], lake["conflicts"], lake["trouble"]) == ("lagging", 12, 3, "no network")
+    assert 3600 <= lake["lag_s"] < 3660
+    assert lake["words"].endswith(", 1 h ago: no network")
+    assert "hidden" not in said.text
 
 
 def test_where_the_api_is_open_every_request_gets_everything(serve, make_settings, database):
@@ -102,7 +116,7 @@ def test_one_read_answers_all_requests_of_a_second(serve, make_settings):
 
     told = [client.get("/health", headers=headers) for headers in ({}, {"authorization": f"Bearer {TOKEN}"}) * 10]
 
-    assert {len(reply.json()) for reply in told} == {3, 8}
+    assert {len(reply.json()) for reply in told} == {3, 9}
     assert health.reads == 1
 
 

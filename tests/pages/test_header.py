@@ -2,7 +2,7 @@
 
 import re
 from contextlib import nullcontext
-from datetime import timedelta
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -12,6 +12,7 @@ from pages.common.words import text
 from store.file.aside import list_aside
 from store.file.database import Database
 from store.file.exchange import admit
+from store.lake.notice import Notice, desk
 from store.models import Exchange, Tick, utc_now
 from store.prices import averages
 from tests.pages.conftest import captions, chart, errors, failed, recorder, told, warnings
@@ -69,6 +70,63 @@ def test_recording_without_data_yet_has_no_age(open_page, database):
         line = told(open_page())
 
     assert (line["before"], line["age_s"], line["after"], line["mark"]) == ("starting, no data yet", None, "", "none")
+
+
+LAKE = "postgresql://tickwell:hidden@127.0.0.1:1/lake"
+
+
+@pytest.fixture
+def published(database_file, monkeypatch):
+    """Note how publishing goes; the file is to be shared."""
+    monkeypatch.setenv("TICKWELL_LAKE", LAKE)
+
+    def note(lag: timedelta | None, trouble: str = "") -> datetime | None:
+        to = None if lag is None else utc_now() - lag
+        with desk(database_file) as place:
+            place.put(Notice(shared_to=to, trouble=trouble))
+        return to
+
+    return note
+
+
+def test_the_line_says_how_far_the_record_is_shared(open_page, database, published):
+    to = published(timedelta(seconds=20), "no network")
+
+    with recorder(database):
+        page = open_page(timezone="Asia/Tokyo")
+
+    its_zone = ZoneInfo("Asia/Tokyo")
+    assert told(page)["end"] == f"Shared up to {to.astimezone(its_zone):%H:%M}. Times are Asia/Tokyo."
+    assert not page.warning
+
+
+def test_the_line_says_that_a_new_record_is_not_shared_yet(open_page, database, published):
+    with recorder(database):
+        page = open_page()
+
+    assert told(page)["end"] == "Not shared yet. Times are UTC."
+    assert not page.warning
+
+
+def test_a_box_says_that_the_lake_lags_and_why(open_page, database, published):
+    to = published(timedelta(hours=2, seconds=30), "lake db/lake: no *network*")
+
+    with recorder(database):
+        page = open_page()
+
+    day = "" if to.date() == utc_now().date() else f"{to:%Y-%m-%d} "
+    shown = f"Shared up to {day}{to:%H:%M}, 2 h ago: lake db/lake: no *network*"
+    assert told(page)["end"] == "Times are UTC."
+    assert warnings(page) == [text.escaped(shown)]
+
+
+def test_a_box_says_why_nothing_is_shared_yet(open_page, database, published):
+    published(None, "no network")
+
+    with recorder(database):
+        page = open_page()
+
+    assert warnings(page) == [text.escaped("Not shared yet: no network")]
 
 
 def test_recording_is_not_green_while_an_index_fails(open_page, database):

@@ -23,6 +23,11 @@ class Forwarder:
         self.port: int = self._listening.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
 
+    @property
+    def connections(self) -> int:
+        """How many are open."""
+        return len(self._open) // 2
+
     def forward(self) -> None:
         """Forward again, also what was held back."""
         self._reply = None

@@ -10,6 +10,7 @@ from store.errors import NoDatabaseError, StoreError
 from store.file.aside import list_aside
 from store.file.exchange import exchange_of
 from store.file.recorder import Notice, read_notice
+from store.health.sharing import Sharing, sharing
 from store.models import Exchange
 
 from .recorded import newest_ticks
@@ -17,12 +18,21 @@ from .recorded import newest_ticks
 
 @dataclass(frozen=True)
 class Pulse:
-    """How recording goes: the recorder's notice, damaged files, when the newest tick was, and of which exchange."""
+    """How recording goes.
+
+    Attributes:
+        notice: of the recorder.
+        set_aside: damaged files.
+        newest: the time of the newest tick.
+        exchange: whose prices they are.
+        shared: how far the file is shared; None where it is not to be shared.
+    """
 
     notice: Notice | None
     set_aside: list[str]
     newest: datetime | None = None
     exchange: Exchange | None = None
+    shared: Sharing | None = None
 
 
 def read_pulse(at: datetime) -> Pulse:
@@ -67,9 +77,10 @@ def poll_seconds() -> int:
 @st.cache_data(ttl="900ms", max_entries=2, show_spinner=False)
 def _pulse(at: datetime) -> Pulse:
     notice, set_aside, newest = recorder_now(), list_aside(database().path), newest_ticks(at)
+    shared = sharing(settings(), at)
     observed = [newest[name].ts for name in settings().indexes if name in newest and not newest[name].resolution_s]
     try:
         with database().read() as cursor:
-            return Pulse(notice, set_aside, max(observed, default=None), exchange_of(cursor))
+            return Pulse(notice, set_aside, max(observed, default=None), exchange_of(cursor), shared)
     except NoDatabaseError:
-        return Pulse(notice, set_aside)
+        return Pulse(notice, set_aside, shared=shared)

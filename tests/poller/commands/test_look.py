@@ -37,3 +37,9 @@ def test_status_has_a_line_for_each_feed_and_each_check_of_the_market(command, d
         "check good, Chain against DVOL of options/BTC: 0.06 points, at most 3.00 points",
         "check to note, Chain against DVOL of options/ETH: -2.00 points, at most 3.00 points (chain 40.00, DVOL 42.00)",
     ]
+
+
+def test_status_says_how_far_the_record_is_shared(command, database: Database):
+    lines = command("status", lake="postgresql://user:hidden@db/lake").stdout.splitlines()
+
+    assert lines[2:] == ["not shared yet"]

@@ -1,6 +1,7 @@
 """The words of commands for an outcome."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 from poller.commands.words import outcome_in_words, report_in_words
 from store.models import Snapshot
@@ -15,7 +16,7 @@ def test_a_snapshot_is_shown_by_its_number_of_rows():
 
 
 def test_a_log_that_loads_its_history_shows_no_age():
-    report = {
+    report: dict[str, Any] = {
         "status": "ok",
         "poller": {"words": "recording, 1 s old"},
         "database": {"path": "ticks.duckdb", "error": None, "exchange": None, "set_aside": []},
@@ -25,6 +26,7 @@ def test_a_log_that_loads_its_history_shows_no_age():
             "dvol/ETH-1h": {"last": "2026-11-01T11:00:00+00:00", "age_s": 3700, "state": "ok"},
         },
         "checks": [],
+        "lake": None,
     }
 
     assert report_in_words(report).splitlines()[2:] == [

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from poller.recorder.embedded import Embedded, Pauses, start_embedded, too_soon
+from poller.recorder.embedded import Embedded, start_embedded, too_soon
 from poller.recorder.recorder import Recorder
 from poller.simulator.server import Simulator
+from poller.timing.pauses import Pauses
 from settings import ROOT, Settings
 from store.errors import StoreError
 from store.file.database import Database

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 from prometheus_client import Metric
@@ -15,6 +16,7 @@ from store.file.recorder import RecorderLock
 from store.health import checks
 from store.health.checks import Result
 from store.health.metrics import WAIT_S, as_text
+from store.lake.notice import Notice, desk
 from store.ledger.gaps import advance
 from store.ledger.heal import heal
 from store.ledger.logs import Log, note
@@ -96,7 +98,36 @@ def settings(make_settings: Callable[..., Settings]) -> Settings:
     return make_settings(poll_seconds=60)
 
 
-def test_the_page_on_metrics_lists_exactly_the_metrics_that_exist(database: Database, settings: Settings):
+OF_THE_LAKE = {"lag_seconds", "rows", "conflicts_total", "failing"}
+
+
+@pytest.fixture
+def shared(make_settings: Callable[..., Settings], database_file: Path) -> Settings:
+    """Settings of a file that was published before, and could not be published last time."""
+    with desk(database_file) as place:
+        place.put(Notice("an id", {}, at(1850), 12, 3, "no network"))
+    return make_settings(poll_seconds=60, lake="postgresql://db/lake")
+
+
+def test_the_metrics_of_a_lake_are_those_of_its_publisher(database: Database, shared: Settings):
+    found = told(database, shared, at(2000))
+
+    of_lake = {name: value for (name, _), value in found.items() if name.startswith("tickwell_lake_")}
+    assert of_lake == dict(zip(sorted(f"tickwell_lake_{each}" for each in OF_THE_LAKE), [3, 1, 150, 12], strict=True))
+
+
+def test_before_its_first_publication_a_lake_has_no_lag(database: Database, make_settings: Callable[..., Settings]):
+    found = told(database, make_settings(lake="postgresql://db/lake"))
+
+    assert {f"tickwell_lake_{each}" for each in OF_THE_LAKE} - names(found) == {"tickwell_lake_lag_seconds"}
+
+
+def test_without_a_lake_there_is_no_metric_of_one(database: Database, settings: Settings, shared: Settings):
+    assert [name for name in names(told(database, settings)) if "lake" in name] == []
+
+
+def test_the_page_on_metrics_lists_exactly_the_metrics_that_exist(database: Database, shared: Settings):
+    settings = shared
     record(database)
     keep_log(database)
     keep_market(database)

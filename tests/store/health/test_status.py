@@ -208,6 +208,7 @@ def test_without_a_file_the_status_is_empty_and_no_file_is_made(database_file, m
         "indexes": {},
         "feeds": {},
         "checks": [],
+        "lake": None,
     }
     assert list(database_file.parent.iterdir()) == []
 
