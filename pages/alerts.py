@@ -148,7 +148,8 @@ def table_rows(rule_stand: RuleStand, name: str) -> Iterator[tuple[str, ...]]:
         for each in stands:
             if name in {ALL, each.feed}:
                 fired = text.stamp(each.fired_at, zone) if each.fired_at else ""
-                yield (*about, each.about, each.state, each.progress, each.distance, fired)
+                distance = each.distance or alert_text.unknown(each, zone)
+                yield (*about, each.about, each.state, each.progress, distance, fired)
 
 
 def prices(index_name: str) -> None:

@@ -21,7 +21,7 @@ from pages.common.reads.pulse import poll_seconds
 from pages.common.views import SPANS, View
 from pages.common.words import tables, text
 from pages.common.words.clock import Clock
-from store.health.status import stale_after_s
+from store.instants import stale_after_s
 from store.ledger.coverage import Coverage
 from store.prices.overview import Card
 

@@ -27,3 +27,8 @@ def from_text(written: str) -> datetime:
 def in_iso(instant: datetime) -> str:
     """An instant as text, in UTC, such as 2026-11-01T12:00:00Z."""
     return instant.isoformat().replace("+00:00", "Z")
+
+
+def stale_after_s(period_s: int) -> int:
+    """The age in seconds beyond which what comes once a period is stale: three periods, at least half a minute."""
+    return max(3 * period_s, 30)

@@ -19,7 +19,7 @@ from store.errors import NoDatabaseError, StoreError
 from store.file.database import Cursor, Database
 from store.file.recorder import Notice, process_in_words, read_notice
 from store.file.shared import shared_database
-from store.health.status import stale_after_s
+from store.instants import stale_after_s
 from store.models import Exchange, utc_now
 from store.prices import ticks
 

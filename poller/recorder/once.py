@@ -21,7 +21,7 @@ from store.errors import ForeignExchangeError, NewerSchemaError, StoreError
 from store.file.database import Database
 from store.file.exchange import refuse_another
 from store.file.recorder import Notice, RecorderLock
-from store.health.status import stale_after_s
+from store.instants import stale_after_s
 from store.models import Gap, utc_now
 
 from .cadence import Cadence, cadences_of

@@ -11,7 +11,7 @@ from duckdb import DuckDBPyConnection
 from store.alerts.rules.condition import Reading, clear_of
 from store.alerts.rules.kinds import AnyRule
 from store.alerts.rules.tape import Tape
-from store.instants import EVER
+from store.instants import EVER, stale_after_s
 from store.prices import candles
 from store.words import price
 
@@ -21,7 +21,7 @@ from .recall import recall
 
 State = Literal["ready", "fired", "cooling down", "waiting", "unknown"]
 """The state of a condition. A level is "waiting" until the price was on its other side by the hysteresis. A condition
-is "unknown" while too little is recorded."""
+is "unknown" while too little is recorded, and when its newest price or value is stale."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +33,11 @@ class Stand:
         feed: of which index, or of which feed of a market.
         about: the feed as messages name it.
         state: decides what happens when the condition holds next.
-        progress, distance: such as "1.2 % of 3 %" and "1.8 % to go"; empty where too little is recorded. The distance
-            of a waiting level says which price makes it ready.
+        progress, distance: such as "1.2 % of 3 %" and "1.8 % to go"; empty while the state is unknown. The distance of
+            a waiting level says which price makes it ready.
         fired_at: when it last fired.
         ready_at: the end of its cool-down, while that lasts.
+        stale_at: the time of its newest price or value, if that is stale: the log is still loading, or nothing came.
     """
 
     condition: str
@@ -47,6 +48,7 @@ class Stand:
     distance: str
     fired_at: datetime | None
     ready_at: datetime | None
+    stale_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ def outlook(
     judge = recall(cursor, rules, feeds, slot, {})
     stands: dict[str, list[Stand]] = {}
     for watch in judge.watches:
-        stands.setdefault(watch.rule.name, []).append(_stand(watch, judge.tape(watch), now))
+        stands.setdefault(watch.rule.name, []).append(_stand(watch, judge.tape(watch), feeds[watch.feed], now))
     fired: dict[str, list[datetime]] = {}
     for (rule_name, _, _), standing in events.standings(cursor).items():
         fired.setdefault(rule_name, []).extend([standing.fired_at] if standing.fired_at else [])
@@ -82,9 +84,10 @@ def outlook(
     ]
 
 
-def _stand(watch: Watch, tape: Tape, now: datetime) -> Stand:
+def _stand(watch: Watch, tape: Tape, period_s: int, now: datetime) -> Stand:
     known = not math.isnan(tape.price) if watch.rule.by_tick else tape.heard is not EVER
-    reading = watch.rule.read(tape, watch.way) if known else None
+    stale = known and watch.rule.by_tick and (now - tape.ts).total_seconds() > stale_after_s(period_s)
+    reading = watch.rule.read(tape, watch.way) if known and not stale else None
     state = _state(watch, reading, now)
     return Stand(
         watch.condition,
@@ -95,6 +98,7 @@ def _stand(watch: Watch, tape: Tape, now: datetime) -> Stand:
         _distance(watch, reading, state) if reading else "",
         watch.fired_at,
         watch.fired_at + watch.rule.cool_down if watch.fired_at and state == "cooling down" else None,
+        tape.ts if stale else None,
     )
 
 

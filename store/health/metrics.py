@@ -23,13 +23,13 @@ from store.file.clock import skew_s
 from store.file.meters import BOUNDS_S, Meters, Timer
 from store.file.recorder import Notice, read_notice
 from store.file.shared import Readable
+from store.instants import stale_after_s
 from store.market.checks import State
 from store.models import Cause, GapState
 from store.prices.indexes import known_indexes
 
 from .figures import Figures, figures
 from .sharing import Sharing, sharing
-from .status import stale_after_s
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 

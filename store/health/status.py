@@ -12,6 +12,7 @@ from store.file.database import Cursor
 from store.file.exchange import exchange_of
 from store.file.recorder import Notice, process_in_words, read_notice, recorded_elsewhere
 from store.file.shared import Readable
+from store.instants import stale_after_s
 from store.ledger import arrivals
 from store.ledger.logs import Log, logs
 from store.ledger.runs import runs
@@ -34,11 +35,6 @@ _TROUBLE = {
 
 _STARTS_WITHIN_S = 60
 """The longest time from a recorder's start to its first slot, besides the wait for the slot."""
-
-
-def stale_after_s(poll_seconds: int) -> int:
-    """The age in seconds beyond which a tick is stale: three slots, at least half a minute."""
-    return max(3 * poll_seconds, 30)
 
 
 def health(database: Readable, settings: Settings, now: datetime) -> dict[str, Any]:

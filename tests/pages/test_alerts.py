@@ -18,7 +18,7 @@ from store.alerts.in_force import put_in_force
 from store.alerts.rules.kinds import AnyRule
 from store.alerts.rules.rule_file import load_rules
 from store.file.database import Database
-from store.instants import MINUTE
+from store.instants import HOUR, MINUTE
 from store.ledger import runs
 from store.ledger.logs import Log
 from store.ledger.logs import note as note_log
@@ -26,6 +26,7 @@ from store.market import chains
 from store.models import Run, Tick, utc_now
 from store.prices.candles import floor
 from tests.pages.conftest import captions, chart, errors, failed, recorder, warnings
+from tests.support.carry import record_funding
 from tests.support.events import alert, note
 from tests.support.market import chain
 from tests.support.stored import append
@@ -194,6 +195,25 @@ def test_each_fault_of_a_broken_file_is_shown(open_page, recorded: Database):
 
     assert box.startswith("The rules of before stay in force: the file can't be used.  \nalerts.toml, rule a")
     assert "rule c" in box
+
+
+@pytest.mark.parametrize("count", [1, 90])
+def test_an_hour_of_a_log_that_still_loads_does_not_pass_for_now(open_page, recorded: Database, count: int):
+    hour = floor(utc_now(), HOUR) - 1000 * HOUR
+    record_funding(recorded, hour, 24)
+    rules = [{"name": f"Longs {each}", "kind": "funding", "over": "8h", "above": -999} for each in range(count)]
+    in_force(recorded, rules)
+    with recorded.write() as cursor:
+        runs.note(cursor, Run(utc_now() - MINUTE, {"btc_usd": 5, "futures/BTC": 60}, "0"))
+        note_log(cursor, Log("funding/BTC-PERPETUAL", hour, period_s=3600))
+
+    with recorder(recorded, indexes=("btc_usd",)):
+        page = open_page("alerts", tz="UTC")
+
+    (said, *_) = page.dataframe[0].value["Distance"] if count > 1 else cards(page)
+    unknown = f"too little is known: nothing newer than {hour.day} {hour:%b %Y, %H:%M:%S}"
+    assert unknown in said.replace("\\", "")
+    assert "%" not in said.replace("-999 %", "")
 
 
 def test_many_rules_are_a_table(open_page, recorded: Database):

@@ -4,7 +4,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from store.file.recorder import Notice
-from store.health.status import age_in_words, stale_after_s
+from store.health.status import age_in_words
+from store.instants import stale_after_s
 
 Mark = Literal["fresh", "failing", "none"]
 

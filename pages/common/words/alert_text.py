@@ -52,9 +52,16 @@ def _state(current: Stand, zone: ZoneInfo) -> str:
             until = f" until {text.when(current.ready_at, zone)}" if current.ready_at else ""
             return f", {text.escaped(current.distance)}, cooling down{until}"
         case "unknown":
-            return " too little is known yet"
+            return f" {unknown(current, zone)}"
         case "ready" | "waiting":
             return f", {text.escaped(current.distance)}"
+
+
+def unknown(current: Stand, zone: ZoneInfo) -> str:
+    """Why nothing is said of a condition now."""
+    if current.stale_at is None:
+        return "too little is known yet"
+    return f"too little is known: nothing newer than {text.when(current.stale_at, zone)}"
 
 
 def terms(rule: AnyRule) -> str:

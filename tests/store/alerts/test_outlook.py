@@ -1,6 +1,6 @@
 """The outlook of rules comes from the record, as a recorder would judge it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,7 +16,9 @@ from store.ledger import runs
 from store.models import Run
 from store.prices import ticks
 from tests.conftest import START, tick
+from tests.support.carry import record_funding
 from tests.support.events import alert
+from tests.support.stored import append
 
 MOVE = {"name": "move", "kind": "move", "percent": 5, "within": "1m", "direction": "up", "cool_down": "10m"}
 LEVEL = {"name": "level", "kind": "level", "price": 102, "indexes": ["btc_usd"], "direction": "up"}
@@ -33,10 +35,10 @@ def recorded(database: Database) -> Database:
     return database
 
 
-def look(database: Database, *rules: dict[str, Any], second: float = 63, names: Sequence[str] = ("btc_usd",)):
+def look(database: Database, *rules: dict[str, Any], second: float = 63, feeds: Mapping[str, int] = {"btc_usd": 5}):
     checked: list[AnyRule] = TypeAdapter(list[AnyRule]).validate_python(list(rules))
     with database.read() as cursor:
-        return outlook(cursor, checked, dict.fromkeys(names, 5), START + timedelta(seconds=second))
+        return outlook(cursor, checked, feeds, START + timedelta(seconds=second))
 
 
 def noted(database: Database, second: float, condition: str, event: Kind = "fired", rule: str = "move") -> datetime:
@@ -68,6 +70,7 @@ def test_a_condition_that_fired_stays_so_until_it_is_over_and_then_cools_down(re
     assert (stand([fired]).state, stand([fired]).fired_at, fired.fired_at) == ("fired", at, at)
 
     noted(recorded, 20, "rises 5 % within 1 min", "over")
+    append(recorded, tick(605, price=100))
     cooling, ready = (stand(look(recorded, MOVE, second=second)) for second in (609, 610))
     assert (cooling.state, cooling.ready_at) == ("cooling down", at + timedelta(minutes=10))
     assert (ready.state, ready.ready_at) == ("ready", None)
@@ -98,9 +101,29 @@ def test_slots_without_a_tick_are_counted_up_to_the_last_that_is_over(recorded: 
 
 def test_nothing_is_known_of_an_index_that_was_never_recorded(recorded: Database):
     for rule in (MOVE, STALE):
-        found = stand(look(recorded, rule, names=["eth_usd"]))
+        found = stand(look(recorded, rule, feeds={"eth_usd": 5}))
 
         assert (found.state, found.progress, found.distance) == ("unknown", "", "")
+
+
+@pytest.mark.parametrize(("second", "stale"), [(90, False), (91, True)])
+def test_a_price_that_is_stale_is_not_taken_for_now(recorded: Database, second, stale):
+    found = stand(look(recorded, {**MOVE, "percent": 3}, second=second))
+
+    now = ("unknown", "", "", START + timedelta(seconds=60)) if stale else ("ready", "3 % of 3 %", "holds", None)
+    assert (found.state, found.progress, found.distance, found.stale_at) == now
+
+
+@pytest.mark.parametrize(("hours", "stale"), [(3, False), (3.1, True), (5 * 8766, True)])
+def test_the_newest_hour_of_a_log_that_still_loads_is_not_taken_for_now(database: Database, hours, stale):
+    known = record_funding(database, START, 8)
+    rule = {"name": "longs", "kind": "funding", "over": "1h", "above": -1000}
+
+    found = stand(look(database, rule, second=3600 * hours, feeds={"funding/BTC-PERPETUAL": 3600}))
+
+    percent = f"{100 * 8760 * known[-1][1]:z,.2f}".rstrip("0").rstrip(".")
+    now = ("unknown", "", known[-1][0]) if stale else ("ready", f"{percent} % against -1,000 %", None)
+    assert (found.state, found.progress, found.stale_at) == now
 
 
 def test_a_rule_of_gaps_only_says_when_it_fired(recorded: Database):

@@ -17,7 +17,8 @@ from store.file.exchange import admit
 from store.file.recorder import RecorderLock
 from store.health import checks
 from store.health.checks import Result
-from store.health.status import health, in_words, stale_after_s
+from store.health.status import health, in_words
+from store.instants import stale_after_s
 from store.ledger.logs import Log, note
 from store.market.checks import DVOL, Found
 from store.models import Cause, Exchange
