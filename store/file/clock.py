@@ -46,6 +46,27 @@ def off_in_words(skew_s: float) -> str:
     return f"{words.duration(timedelta(seconds=abs(skew_s)))} {'behind' if skew_s > 0 else 'ahead of'} the exchange's"
 
 
+def disagreement(notice: Notice | None, local: datetime, theirs: datetime, whose: str, allowed: timedelta) -> str:
+    """One line that says whose clock is off, and by how much; empty if the clocks agree.
+
+    Args:
+        notice: of a recorder. While it runs, it corrects this machine's clock by the exchange's.
+        local: the time of this machine's clock.
+        theirs: the time of another machine's clock at that instant.
+        whose: its name, such as "PostgreSQL".
+        allowed: how far they may differ.
+    """
+    behind = theirs - corrected(notice, local)
+    if abs(behind) <= allowed:
+        return ""
+    apart, limit = words.duration(abs(behind)), words.span(allowed)
+    if notice is not None and notice.alive:
+        off = f"{whose}'s clock is {off_in_words(-behind.total_seconds())}"
+    else:
+        off = f"this machine's clock is {apart} {'behind' if behind > timedelta(0) else 'ahead of'} {whose}'s"
+    return f"{off}, and {limit} is allowed: set that clock right"
+
+
 def skew_s(notice: Notice | None) -> float:
     """How far a running recorder found its machine's clock to be behind the exchange's; 0 for a clock that is right."""
     return notice.skew_s if notice is not None and notice.alive and abs(notice.skew_s) >= OFF_S else 0.0

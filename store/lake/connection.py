@@ -1,8 +1,9 @@
 """Connects to a lake: a catalog in PostgreSQL, and Parquet files in a bucket or a shared folder."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from urllib.parse import unquote, urlsplit
 
 import duckdb
@@ -11,6 +12,8 @@ from duckdb import DuckDBPyConnection
 from settings import BucketKeys
 from store.errors import StoreError
 from store.file.opening import Config
+from store.instants import EPOCH
+from store.models import utc_now
 
 from .extensions import NAMES, load
 from .faults import in_one_line
@@ -24,6 +27,14 @@ _OPTIONS = "DATA_INLINING_ROW_LIMIT 0"
 
 # Without it, a host that drops packets holds a connection up for two minutes.
 _CONNECT_TIMEOUT = "connect_timeout=10"
+
+# DuckLake attaches the catalog under this name.
+_NOW = f"""
+FROM postgres_query(
+    '__ducklake_metadata_{NAME}',
+    'SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS epoch_us'
+)
+"""  # noqa: S608 the name is a constant
 
 _CATALOG_FORMAT = "1.0"
 """DuckDB from 1.5 on reads and writes it. A newer one would shut all of DuckDB 1 out."""
@@ -51,6 +62,7 @@ class Lake:
         memory_limit: of DuckDB, such as "256MB".
         patience: how long is waited for the bucket.
         recorder: as whom a file is published: rows of versions without names get this name.
+        clock: of this machine.
     """
 
     def __init__(
@@ -60,8 +72,10 @@ class Lake:
         memory_limit: str = "256MB",
         patience: Patience = Patience(),
         recorder: str = "",
+        clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self.recorder = recorder
+        self.clock = clock
         parts = urlsplit(url)
         self.where = f"lake {parts.hostname}{parts.path}"
         self._url = url if "connect_timeout=" in url else f"{url}{'&' if parts.query else '?'}{_CONNECT_TIMEOUT}"
@@ -137,6 +151,12 @@ class Lake:
             values["USE_SSL"] = "false" if address.scheme == "http" else "true"
         given = ", ".join(f"{name} {_quoted(value)}" for name, value in values.items() if value)
         connection.execute(f"CREATE SECRET bucket (TYPE s3, {given})")
+
+
+def catalog_now(cursor: DuckDBPyConnection) -> datetime:
+    """The time of PostgreSQL's clock."""
+    ((epoch_us,),) = cursor.execute(_NOW).fetchall()
+    return EPOCH + timedelta(microseconds=epoch_us)
 
 
 def format_option(version: str) -> str:

@@ -27,6 +27,10 @@ _KNOWN = (
     ),
     (re.compile("NoSuchBucket"), "its bucket does not exist"),
     (
+        re.compile("RequestTimeTooSkewed"),
+        "its bucket refuses the clock of this machine, which is too far from its own: set the clock right",
+    ),
+    (
         re.compile("AccessDenied|InvalidAccessKeyId|SignatureDoesNotMatch|HTTP (code )?403|permission denied"),
         "access is refused: check the keys in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and the rights of the user",
     ),

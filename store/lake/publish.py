@@ -1,22 +1,27 @@
 """Publishes a file: afterwards the lake has all that the file has, and what other recorders brought."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 from duckdb import DuckDBPyConnection
 
 from store.errors import StoreError
+from store.file.clock import disagreement
 from store.file.database import Database
 from store.file.exchange import exchange_of
+from store.file.recorder import read_notice
 from store.models import Exchange
 from store.progress import Tell, unheard
 
 from . import lacking, spans, tables
 from .batches import Batch, read, read_runs
-from .connection import Lake
+from .connection import Lake, catalog_now
 from .merging import merge, optimistically
 from .notice import Desk, Notice
+
+_CLOCKS_APART = timedelta(minutes=1)
+"""A lake is published once a minute: no reader sees a smaller difference."""
 
 
 def publish(database: Database, lake: Lake, desk: Desk, now: datetime, tell: Tell = unheard) -> Notice:
@@ -50,6 +55,7 @@ def _published(database: Database, lake: Lake, before: Notice, now: datetime, te
         runs = read_runs(file, lake.recorder)
     with lake.open() as cursor:
         origin = tables.origin(cursor)
+        _require_clocks(cursor, database, lake)
         lacking.take_in(cursor, runs)
         rows, conflicts = optimistically(cursor, partial(_begin, cursor, exchange, runs))
         marks, portions = spans.look(database, before.marks if before.lake == origin.id else {})
@@ -67,3 +73,10 @@ def _published(database: Database, lake: Lake, before: Notice, now: datetime, te
 def _begin(cursor: DuckDBPyConnection, exchange: Exchange | None, runs: Batch) -> int:
     tables.admit(cursor, exchange)
     return merge(cursor, runs)
+
+
+def _require_clocks(cursor: DuckDBPyConnection, database: Database, lake: Lake) -> None:
+    """Refuse to publish by a clock that is off, which dates what it records wrongly."""
+    recorder, theirs = read_notice(database.path), catalog_now(cursor)
+    if line := disagreement(recorder, lake.clock(), theirs, "PostgreSQL", _CLOCKS_APART):
+        raise StoreError(f"{line}; nothing was published")
