@@ -5,6 +5,7 @@ from typing import Any
 
 import duckdb
 import pytest
+import yaml
 
 from settings import ROOT
 from store.errors import StoreError
@@ -51,6 +52,22 @@ def test_a_role_that_reads_sees_the_status_and_publishes_nothing(file, place, la
     assert "access is refused" in str(refused.value)
     assert "password" not in str(refused.value)
     assert len(in_lake(lake, "ticks")) == 3
+
+
+def test_the_role_of_readers_that_compose_makes_reads_a_lake_that_is_made_later(file, place):
+    content = yaml.safe_load((ROOT / "deploy/lake.compose.yaml").read_text())["configs"]["roles"]["content"]
+    with place.server.connected(place.url.rpartition("/")[2]) as connection:
+        connection.execute(re.sub(r"\$\{LAKE_READER_PASSWORD.*?\}", "another password", content))
+        database = file("a")
+        observe(database, range(3))
+        share(database, place.make())
+        reader = place.lake(place.url.replace(f"tickwell:{IN_URL}", "reader:another%20password"))
+
+        try:
+            assert status(reader, Notice(), START).tables["ticks"].rows == 3
+        finally:
+            connection.execute("DROP OWNED BY reader")
+            connection.execute("DROP ROLE reader")
 
 
 def test_the_example_for_duckdb_and_pandas_reads_the_ticks(file, place, lake, role, monkeypatch):
