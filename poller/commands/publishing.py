@@ -1,8 +1,10 @@
-"""Publishes into a lake once a minute, until a signal comes."""
+"""Publishes into a lake once a minute and keeps the lake once an hour, until a signal comes."""
 
+import contextlib
 import logging
 import queue
 import time
+from collections.abc import Iterator
 
 from store.errors import StoreError
 from store.file.clock import exchange_now
@@ -10,6 +12,8 @@ from store.file.database import Database
 from store.lake.connection import Lake
 from store.lake.notice import Desk
 from store.lake.publish import publish
+from store.lake.upkeep import EACH, keep_up
+from store.models import utc_now
 
 log = logging.getLogger("tickwell.lake")
 
@@ -22,9 +26,14 @@ class _StoppedError(Exception):
 
 
 def publish_until(
-    signals: "queue.SimpleQueue[int]", database: Database, lake: Lake, place: Desk, each_s: float = _EACH_S
+    signals: "queue.SimpleQueue[int]",
+    database: Database,
+    lake: Lake,
+    place: Desk,
+    each_s: float = _EACH_S,
+    keep_each_s: float = EACH.total_seconds(),
 ) -> None:
-    """Publish a file again and again until a signal is in the queue. What fails is told, and tried again.
+    """Publish a file and keep the lake until a signal is in the queue. What fails is told, and tried again.
 
     A signal during a publication ends it after the portion that is under way.
     """
@@ -34,16 +43,29 @@ def publish_until(
             raise _StoppedError
 
     log.info("publishing %s into %s each %.0f s", database.path.name, lake.where, each_s)
+    keep_at = time.monotonic()
     while signals.empty():
         began = time.monotonic()
         try:
-            made = publish(database, lake, place, exchange_now(database.path), go_on)
-            log.info("published rows: %s", f"{made.rows:,}")
+            with _told("published", each_s):
+                made = publish(database, lake, place, exchange_now(database.path), go_on)
+                log.info("published rows: %s", f"{made.rows:,}")
+                if began >= keep_at:
+                    keep_at = began + keep_each_s
+                    with _told("kept", keep_each_s):
+                        log.info("files written by merging small ones: %d", keep_up(lake, utc_now(), go_on))
         except _StoppedError:
             return
-        except StoreError as error:
-            log.warning("not published, trying again in %.0f s: %s", each_s, error)
         _wait(signals, each_s - (time.monotonic() - began))
+
+
+@contextlib.contextmanager
+def _told(done: str, again_s: float) -> Iterator[None]:
+    """Tell of what the store can't do; it is tried again."""
+    try:
+        yield
+    except StoreError as error:
+        log.warning("not %s, trying again in %.0f s: %s", done, again_s, error)
 
 
 def _wait(signals: "queue.SimpleQueue[int]", left_s: float) -> None:

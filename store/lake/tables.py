@@ -93,6 +93,13 @@ ALL = (SNAPSHOTS, *KINDS, *OF_RECORDERS)
 
 _OVERRULED = (*TICKS.columns, Column("import_id", "INTEGER", ""))
 
+PUBLISHED = (*(kind.table for kind in ALL), "overruled")
+"""The tables that publications change."""
+
+# Files of two months are never merged, and a reader of a few days opens few files. Smaller parts would make a file for
+# each day of a history that has one row a day.
+_BY_MONTH = "ALTER TABLE {table} SET PARTITIONED BY (year({time}), month({time}))"
+
 _ORIGIN = "CREATE TABLE lake (id VARCHAR, layout INTEGER, exchange VARCHAR, created_at TIMESTAMP)"
 _NOTE = "INSERT INTO lake VALUES (?, ?, NULL, ?)"
 _NOTED = "SELECT id, layout, exchange FROM lake"
@@ -129,7 +136,9 @@ def make(cursor: DuckDBPyConnection, now: datetime) -> None:
     cursor.execute("BEGIN TRANSACTION")
     for kind in ALL:
         cursor.execute(_made(kind.table, kind.columns))
+        cursor.execute(_BY_MONTH.format(table=kind.table, time=kind.time))
     cursor.execute(_made("overruled", _OVERRULED))
+    cursor.execute(_BY_MONTH.format(table="overruled", time=TICKS.time))
     cursor.execute(_ORIGIN)
     cursor.execute(_NOTE, [str(uuid.uuid4()), LAYOUT, to_column(now)])
     cursor.execute("COMMIT")

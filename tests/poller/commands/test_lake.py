@@ -1,6 +1,7 @@
 """`lake create`, `publish`, `status` and `verify` as a user runs them."""
 
 import json
+import logging
 import queue
 import signal
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +15,7 @@ from poller.commands.publishing import publish_until
 from store.file.database import Database
 from store.lake.notice import desk
 from tests.conftest import START, Program, wait_until
-from tests.store.lake.recordings import new_file, observe, slots_in
+from tests.store.lake.recordings import files, new_file, observe, share, slots_in
 from tests.support.servers import IN_URL
 
 KEYS = {"AWS_ACCESS_KEY_ID": "key_id", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_ENDPOINT_URL": "endpoint"}
@@ -104,6 +105,29 @@ def test_a_publisher_publishes_what_comes_until_a_signal_comes(place, lake, reco
         wait_until(lambda: slots_in(lake) == [0, 1], timeout_s=60)
         signals.put(signal.SIGTERM)
         running.result()
+
+
+def test_a_publisher_keeps_its_lake_and_goes_on_where_it_can_not(place, lake, recorded, caplog):
+    signals: queue.SimpleQueue[int] = queue.SimpleQueue()
+    caplog.set_level(logging.INFO, "tickwell.lake")
+    for slot in range(3):
+        observe(recorded, [slot])
+        share(recorded, lake)
+
+    with desk(recorded.path) as at, ThreadPoolExecutor(1) as thread:
+        running = thread.submit(publish_until, signals, recorded, lake, at, each_s=0.1, keep_each_s=0.2)
+        wait_until(lambda: files(lake)["ticks"] == 1, timeout_s=60)
+        with place.server.connected(place.url.rpartition("/")[2]) as connection:
+            connection.execute("DROP TABLE ducklake_files_scheduled_for_deletion")
+        wait_until(
+            lambda: [line for line in caplog.messages if line.startswith("not kept, trying again")], timeout_s=60
+        )
+        observe(recorded, [3])
+        wait_until(lambda: slots_in(lake) == [0, 1, 2, 3], timeout_s=60)
+        signals.put(signal.SIGTERM)
+        running.result()
+
+    assert any(line.startswith("files written by merging small ones: ") for line in caplog.messages)
 
 
 def test_a_signal_ends_a_publisher_that_catches_up(place, lake, recorded, monkeypatch):

@@ -27,6 +27,12 @@ from tests.store.market.snapshots import chain
 
 PERIOD_S = 5
 
+_FILES = """
+SELECT table_name, file_count
+FROM ducklake_table_info('lake')
+WHERE file_count > 0
+"""
+
 
 def new_file(path: Path, exchange: Exchange | None = Exchange.REAL, period_s: int = PERIOD_S) -> Database:
     """The file of a recorder that polls `btc_usd` each 5 s, the futures each minute and the chains each 5 min.
@@ -117,3 +123,9 @@ def slots_in(lake: Lake) -> list[int]:
     """The slot of each tick that was observed, counted from START, ascending."""
     received = [received for _, _, received, *_ in in_lake(lake, "ticks") if received is not None]
     return sorted(int((at_ - to_column(START)).total_seconds() // PERIOD_S) for at_ in received)
+
+
+def files(lake: Lake) -> dict[str, int]:
+    """How many files each table of a lake has, without tables that have none."""
+    with lake.open(read_only=True) as cursor:
+        return dict(cursor.execute(_FILES).fetchall())
