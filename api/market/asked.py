@@ -15,7 +15,7 @@ from store.file.database import Cursor
 from store.instants import in_iso
 from store.kinds import FUNDING, Kind
 from store.market.instruments import Future, future_name
-from store.market.reads.snapshots import EACH, Neighbours, SnapshotAt, cause_at, neighbours
+from store.market.reads.snapshots import EACH, InSlot, Neighbours, SnapshotAt, cause_at, in_slot, neighbours
 from store.prices.indexes import known_indexes
 
 MOST_ROWS = 10_000
@@ -122,15 +122,15 @@ def as_of(
     kind: Kind,
     at: datetime | None,
     read: Callable[[Cursor, datetime], SnapshotAt[Row] | None],
-) -> SnapshotAt[Row]:
+) -> InSlot[Row]:
     """The snapshot of a feed at an instant, or now; 404 with the nearest ones if there is none."""
     now, instant = served.now(), past_or_now(served, at)
 
-    def query(cursor: Cursor) -> SnapshotAt[Row]:
+    def query(cursor: Cursor) -> InSlot[Row]:
         found = read(cursor, instant)
         if found is None:
             raise _no_snapshot(cursor, kind.feed(name), instant, now)
-        return found
+        return in_slot(cursor, found)
 
     found = _ask(served, parameter, name, kind, query)
     if found is None:

@@ -15,11 +15,11 @@ from store.kinds import OPTIONS, SURFACES
 from store.market.black76 import Greeks
 from store.market.instruments import Option, option_name, option_of
 from store.market.reads import explained
-from store.market.reads.as_of import Chain, Row, chain_at, contract, count_of_contract, surfaces
+from store.market.reads.as_of import Row, chain_at, contract, count_of_contract, surfaces
 from store.market.reads.contract import Settlement, settlement
 from store.market.reads.interest import AtStrike, InterestAt, interest_of
 from store.market.reads.smiles import SmileAt, greeks_of, smiles_of
-from store.market.reads.snapshots import EACH, count_between
+from store.market.reads.snapshots import EACH, InSlot, count_between
 from store.market.reads.terms import DELTAS, Term, ivs_by_delta, terms_of
 from store.market.smile import put_call_ratio
 from store.words import shortened
@@ -176,7 +176,7 @@ def get_surfaces(
     )
 
 
-def _chain(served: Served, underlying: str, at: datetime | None, expiry: datetime | None) -> Chain:
+def _chain(served: Served, underlying: str, at: datetime | None, expiry: datetime | None) -> InSlot[Row]:
     """The chain at an instant, with all its options or only those of one expiry."""
     found = as_of(
         served, "underlying", underlying, OPTIONS, at, lambda cursor, instant: chain_at(cursor, underlying, instant)
@@ -184,7 +184,7 @@ def _chain(served: Served, underlying: str, at: datetime | None, expiry: datetim
     return found if expiry is None else _of_expiry(found, expiry)
 
 
-def _of_expiry(chain: Chain, expiry: datetime) -> Chain:
+def _of_expiry(chain: InSlot[Row], expiry: datetime) -> InSlot[Row]:
     """The rows of one expiry; 422 if there are none."""
     rows = tuple(row for row in chain.rows if row.expiry == expiry)
     if not rows:

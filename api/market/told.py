@@ -12,7 +12,7 @@ from api.replies import json_reply
 from store.instants import in_iso
 from store.kinds import Column, Kind
 from store.market.reads.explained import Formula
-from store.market.reads.snapshots import Received, SnapshotAt
+from store.market.reads.snapshots import InSlot, Received
 
 _TYPES: dict[str, Any] = {"VARCHAR": str, "TIMESTAMP": datetime, "DOUBLE": float, "INTEGER": int}
 _ALWAYS = {"VARCHAR", "INTEGER"}
@@ -94,7 +94,7 @@ def answer(
     formulas: Iterable[Formula],
     *,
     explain: bool,
-    found: SnapshotAt[Any] | None = None,
+    found: InSlot[Any] | None = None,
 ) -> Response:
     """The reply with a body, perhaps of a snapshot, and how its numbers are computed if that was asked for."""
     facts = None if found is None else _facts(found)
@@ -118,6 +118,6 @@ def snapshot_row(snapshot: Received) -> dict[str, Any]:
     }
 
 
-def _facts(found: SnapshotAt[Any]) -> dict[str, Any]:
+def _facts(found: InSlot[Any]) -> dict[str, Any]:
     age_s = found.age.total_seconds()
     return {"feed": found.feed, "slot": found.slot, **snapshot_row(found), "age_s": age_s}

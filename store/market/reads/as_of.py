@@ -3,7 +3,10 @@
 Nothing that was recorded later than the instant, or at the end of the time, has a part in an answer.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
+from itertools import pairwise
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -17,8 +20,7 @@ from store.models import to_column
 
 from .snapshots import EACH, SnapshotAt, snapshot_at
 
-# Without ORDER BY, which takes 0.4 ms for the 1,150 rows of a chain. Python's sort takes 0.1 ms where they lie in
-# order, as in packed days, and 0.4 ms where they don't.
+# Without ORDER BY, which takes 0.4 ms for the 1,150 rows of a chain. In packed days they lie in order.
 _CHAIN = """
 SELECT {columns}
 FROM {table}
@@ -100,6 +102,9 @@ class Row(NamedTuple):
     volume: float | None
     volume_usd: float | None
 
+
+_AS_ROW = partial(tuple.__new__, Row)
+"""`Row._make` without its count of the values."""
 
 Chain = SnapshotAt[Row]
 """A snapshot of a chain. Its rows are of all expiries or of one, and lie by expiry, strike and type."""
@@ -196,5 +201,10 @@ def _by_contract(found: DuckDBPyConnection) -> tuple[Row, ...]:
     since_epoch = columns.pop("expiry").view("timedelta64[us]").tolist()
     expiries = {each: EPOCH + each for each in set(since_epoch)}
     others = (column.tolist() for column in columns.values())
-    rows = zip(map(expiries.__getitem__, since_epoch), *others, strict=True)
-    return tuple(map(Row._make, sorted(rows, key=_BY_CONTRACT)))
+    rows = tuple(map(_AS_ROW, zip(map(expiries.__getitem__, since_epoch), *others, strict=True)))
+    return rows if _in_order(rows) else tuple(sorted(rows, key=_BY_CONTRACT))
+
+
+def _in_order(rows: Sequence[Row]) -> bool:
+    """Do rows lie by expiry, strike and type? A sort of 1,150 such rows takes 0.2 ms more: it keeps a key of each."""
+    return all(before <= after for before, after in pairwise(map(_BY_CONTRACT, rows)))

@@ -22,16 +22,14 @@ def smiles(**changes: Any) -> list[SmileAt]:
     """The smiles of a made-up chain, with changes to all its rows."""
     its = chain(NOON)
     rows = sorted(Row._make(row)._replace(**changes) for row in its.rows)
-    return smiles_of(
-        SnapshotAt(NOON, NOON, "live", len(rows), FORWARD, 0, feed=its.feed, at=NOON, slot=NOON, rows=tuple(rows))
-    )
+    return smiles_of(SnapshotAt(NOON, NOON, "live", len(rows), FORWARD, 0, feed=its.feed, at=NOON, rows=tuple(rows)))
 
 
 def at_first_expiry(*left_out: float, **changes: Any) -> InterestAt:
     """What is held at the strikes of the first expiry of a made-up chain, with changes to its rows."""
     its = chain(NOON, expiries=EXPIRIES[:1])
     rows = tuple(sorted(Row._make(row)._replace(**changes) for row in its.rows if row[1] not in left_out))
-    found = SnapshotAt(NOON, NOON, "live", len(rows), FORWARD, 0, feed=its.feed, at=NOON, slot=NOON, rows=rows)
+    found = SnapshotAt(NOON, NOON, "live", len(rows), FORWARD, 0, feed=its.feed, at=NOON, rows=rows)
     return interest_of(found, greeks_of(found))[0]
 
 

@@ -1,7 +1,9 @@
 """A chain, a contract and surfaces are read as they were known at an instant: nothing later has a part in them."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import Any
 
 import pytest
@@ -14,7 +16,7 @@ from store.ledger import runs
 from store.market import chains, packing
 from store.market.instruments import Option
 from store.market.reads.as_of import Row, chain_at, contract, surfaces
-from store.market.reads.snapshots import Neighbours, neighbours
+from store.market.reads.snapshots import InSlot, Neighbours, in_slot, neighbours
 from store.market.smile import Quote
 from store.market.surface import METHOD, derived
 from store.models import Run
@@ -38,6 +40,13 @@ def began(database: Database, second: float, period_s: int) -> None:
         runs.note(cursor, Run(START + second * SECOND, {"btc_usd": 1, "options/BTC": period_s}, "0"))
 
 
+def in_slot_at(cursor: Cursor, at: datetime) -> InSlot[Row]:
+    """The chain of BTC at an instant, with its slot."""
+    found = chain_at(cursor, "BTC", at)
+    assert found is not None
+    return in_slot(cursor, found)
+
+
 def test_the_chain_at_an_instant_is_the_newest_of_that_time_with_its_slot_and_its_age(database: Database):
     began(database, -900, 300)
     record(database, 0, iv=40)
@@ -45,11 +54,9 @@ def test_the_chain_at_an_instant_is_the_newest_of_that_time_with_its_slot_and_it
     record(database, 300, underlying="ETH", iv=60)
 
     with database.read() as cursor:
-        found = chain_at(cursor, "BTC", START + 302 * SECOND)
-        before = chain_at(cursor, "BTC", START + 300.5 * SECOND)
+        found = in_slot_at(cursor, START + 302 * SECOND)
+        before = in_slot_at(cursor, START + 300.5 * SECOND)
 
-    assert found is not None
-    assert before is not None
     assert (found.slot, found.ts, found.age) == (START + 300 * SECOND, START + 301 * SECOND, SECOND)
     assert (found.received_at, found.source) == (START + 301.5 * SECOND, "live")
     assert (found.index_price, found.rejected, len(found.rows)) == (FORWARD, 1, A_CHAIN)
@@ -57,6 +64,18 @@ def test_the_chain_at_an_instant_is_the_newest_of_that_time_with_its_slot_and_it
     assert [each[:3] for each in found.rows] == sorted(each[:3] for each in found.rows)
     assert found.rows[0] == (EXPIRIES[0], 80_000, "call", 0.02, 52, FORWARD, None, 0.03, None, 10, 2, 4000)
     assert (before.slot, before.age) == (START, 299.5 * SECOND)
+
+
+def test_the_rows_of_a_chain_lie_by_contract_in_whatever_order_they_came(database: Database):
+    snapshot = chain(START)
+    with database.write() as cursor:
+        chains.append(cursor, [replace(snapshot, rows=tuple(sorted(snapshot.rows, key=itemgetter(1, 2, 0))))])
+
+    with database.read() as cursor:
+        found = chain_at(cursor, "BTC", START)
+
+    assert found is not None
+    assert [each[:3] for each in found.rows] == sorted(tuple(each[:3]) for each in snapshot.rows)
 
 
 def test_a_smile_is_the_rows_of_one_expiry(database: Database):
@@ -118,9 +137,8 @@ def test_the_slot_of_a_chain_is_that_of_its_exchange_time_if_the_local_clock_was
         cursor.execute("UPDATE snapshots SET received_at = received_at + INTERVAL 1 HOUR, rejected = NULL")
 
     with database.read() as cursor:
-        found = chain_at(cursor, "BTC", START + MINUTE)
+        found = in_slot_at(cursor, START + MINUTE)
 
-    assert found is not None
     assert (found.slot, found.rejected) == (START, 0)
 
 

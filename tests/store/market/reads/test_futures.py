@@ -61,7 +61,7 @@ def test_futures_at_an_instant_are_those_of_the_newest_snapshot_the_perpetual_fi
 
     found = read(simulated, START + 119 * SECOND)
 
-    assert (found.slot, found.ts, found.age) == (START + MINUTE, START + MINUTE, 59 * SECOND)
+    assert (found.ts, found.age) == (START + MINUTE, 59 * SECOND)
     assert (found.index_price, found.row_count) == (newest.index_price, len(newest.rows))
     assert set(found.rows) == set(newest.rows)
     assert found.rows[0].instrument_name == PERPETUAL
@@ -243,7 +243,7 @@ def quoted(name: str, expiry: datetime | None, mark_price: float | None) -> Quot
 
 
 def spreads(*rows: Quoted) -> tuple[Spread, ...]:
-    return spreads_of(SnapshotAt(START, START, "live", len(rows), 100.0, 0, "futures/BTC", START, START, rows))
+    return spreads_of(SnapshotAt(START, START, "live", len(rows), 100.0, 0, "futures/BTC", START, rows))
 
 
 def test_a_spread_is_between_neighbouring_expiries_in_whatever_order_they_come():
