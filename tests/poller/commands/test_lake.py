@@ -114,20 +114,22 @@ def test_a_publisher_keeps_its_lake_and_goes_on_where_it_can_not(place, lake, re
         observe(recorded, [slot])
         share(recorded, lake)
 
+    def told(begin: str) -> bool:
+        return any(line.startswith(begin) for line in caplog.messages)
+
     with desk(recorded.path) as at, ThreadPoolExecutor(1) as thread:
         running = thread.submit(publish_until, signals, recorded, lake, at, each_s=0.1, keep_each_s=0.2)
-        wait_until(lambda: files(lake)["ticks"] == 1, timeout_s=60)
+        wait_until(lambda: told("files written by merging small ones: "), timeout_s=60)
+        merged = files(lake)
         with place.server.connected(place.url.rpartition("/")[2]) as connection:
             connection.execute("DROP TABLE ducklake_files_scheduled_for_deletion")
-        wait_until(
-            lambda: [line for line in caplog.messages if line.startswith("not kept, trying again")], timeout_s=60
-        )
+        wait_until(lambda: told("not kept, trying again"), timeout_s=60)
         observe(recorded, [3])
         wait_until(lambda: slots_in(lake) == [0, 1, 2, 3], timeout_s=60)
         signals.put(signal.SIGTERM)
         running.result()
 
-    assert any(line.startswith("files written by merging small ones: ") for line in caplog.messages)
+    assert merged["ticks"] == 1
 
 
 def test_a_signal_ends_a_publisher_that_catches_up(place, lake, recorded, monkeypatch):
