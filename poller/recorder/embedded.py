@@ -32,6 +32,15 @@ def start_embedded(settings: Settings, pauses: Pauses = _PAUSES) -> Recorder | N
         StoreError: the database's folder can't be read or written.
         SettingsError: the rules of alerts can't be used.
     """
+    try:
+        return _started(settings, pauses)
+    except RecorderError as error:
+        log.warning("%s", error)
+        return None
+
+
+def _started(settings: Settings, pauses: Pauses) -> Recorder | None:
+    """As `start_embedded`, but a recorder that runs without a notice raises RecorderError."""
     if settings.poller != "embedded":
         return None
     notice = read_notice(settings.database)
@@ -39,17 +48,13 @@ def start_embedded(settings: Settings, pauses: Pauses = _PAUSES) -> Recorder | N
         return None
     tries = notice.tries if notice is not None and _failed_here(notice) else 0
     recorder = Recorder(settings, shared_database(settings.database, settings.memory_limit), "embedded", tries=tries)
-    try:
-        recorder.start()
-    except RecorderError as error:
-        log.warning("%s", error)
-        return None
+    recorder.start()
     atexit.register(recorder.stop)
     return recorder
 
 
 class Embedded:
-    """Keeps a recorder running in this process until `stop`: it replaces a recorder that ended by itself."""
+    """Keeps a recorder running until `stop`: it replaces one that ended by itself, or that is gone from its process."""
 
     def __init__(self, settings: Settings, pauses: Pauses = _PAUSES) -> None:
         self._settings, self._pauses = settings, pauses
@@ -85,12 +90,15 @@ class Embedded:
                 self._start_another()
 
     def _start_another(self) -> None:
-        """Start a recorder if the one before ended by itself or could not start."""
+        """Start a recorder unless one runs, in this process or in another one."""
         ended = self._recorder
-        if self._wait_s == self._pauses.look_again_s and (ended is None or ended.failure is None or not ended.wait(0)):
+        if ended is not None and (ended.failure is None or not ended.wait(0)):
             return
+        another = None
         try:
-            another = start_embedded(self._settings, self._pauses)
+            another = _started(self._settings, self._pauses)
+        except RecorderError as error:
+            log.debug("%s", error)  # `start` told of one that has no notice, and the others just began
         except TickwellError as error:
             log.error("not recording: %s", error)  # noqa: TRY400 one line
             self._wait_s = min(

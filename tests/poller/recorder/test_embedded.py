@@ -254,6 +254,37 @@ def test_another_recorder_starts_without_a_visitor_too(refusing: tuple[Exchange,
     assert (told(settings).state, told(settings).alive) == ("stopped", False)
 
 
+def test_a_recorder_starts_without_a_visitor_once_that_of_another_process_is_gone(settings: Settings):
+    lock = RecorderLock(settings.database)
+    lock.acquire(Notice(4711, "embedded", START, 5, ("btc_usd",), "0", "recording", START))
+    keeper = Embedded(settings, SHORT)
+    keeper.start()
+
+    lock.release()
+
+    wait_until(lambda: (told(settings).pid, told(settings).alive) == (os.getpid(), True))
+    keeper.stop()
+
+
+def test_a_recorder_without_a_notice_is_told_of_once(settings: Settings, caplog: pytest.LogCaptureFixture):
+    lock = FileLock(beside(settings.database, "recorder"))
+    assert lock.try_acquire()
+    caplog.set_level(logging.DEBUG, "tickwell.recorder")
+    keeper = Embedded(settings, SHORT)
+    keeper.start()
+
+    wait_until(lambda: len(already_recorded(caplog)) > 3)
+
+    keeper.stop()
+    lock.release()
+    assert already_recorded(caplog)[:3] == [logging.WARNING, logging.DEBUG, logging.DEBUG]
+
+
+def already_recorded(caplog: pytest.LogCaptureFixture) -> list[int]:
+    """The levels of the lines that say that another process records."""
+    return [each.levelno for each in caplog.records if "is already being recorded by" in each.getMessage()]
+
+
 def test_a_failed_start_is_raised_and_tried_again(settings: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture):
     folder = tmp_path / "folder"
     folder.write_text("in the way")
