@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 from pydantic import (
     AnyHttpUrl,
     BeforeValidator,
@@ -707,8 +708,20 @@ def _env_file() -> Path:
 
 
 def _in_env_file() -> dict[str, str | None]:
-    """The lines of .env, as they stand there."""
-    return dotenv_values(stream=io.StringIO(_text_of(_env_file())), interpolate=False)
+    """The lines of .env, as they stand there.
+
+    Raises:
+        SettingsError: a line can't be read. The message leaves out what it says, which may be secret.
+    """
+    env_file = _env_file()
+    text = _text_of(env_file)
+    for found in parse_stream(io.StringIO(text)):
+        written = found.original.string
+        is_ours = found.key is not None and found.key.startswith(PREFIX)
+        if found.error or (is_ours and found.value is None):
+            line = found.original.line + len(written[: len(written) - len(written.lstrip())].splitlines())
+            raise SettingsError(f"{env_file}: line {line} can't be read, must be NAME=value")
+    return dotenv_values(stream=io.StringIO(text), interpolate=False)
 
 
 def _text_of(env_file: Path) -> str:

@@ -376,6 +376,28 @@ def test_an_env_file_that_is_not_utf_8_is_refused_by_name(files, content, fault)
     assert refusal() == f"{files.env} {fault}"
 
 
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        ("TICKWELL_POLL_SECONDS=7\nTICKWELL_POLLER external\n", 2),
+        ("\n\n# a comment\n\nTICKWELL_POLLER: external", 5),
+        ("TICKWELL_API_TOKEN\n", 1),
+        ("TICKWELL_POLLER='external\n", 1),
+    ],
+)
+def test_an_env_file_with_a_line_that_sets_nothing_is_refused_by_name(files, content, line, caplog):
+    files.env.write_text(content)
+
+    assert refusal() == f"{files.env}: line {line} can't be read, must be NAME=value"
+    assert not caplog.messages
+
+
+def test_an_env_file_may_have_names_of_other_programs_without_a_value(files):
+    files.env.write_text("OTHER\nTICKWELL_POLL_SECONDS=7\n")
+
+    assert load().poll_seconds == 7
+
+
 def test_an_env_file_that_refers_to_a_variable_that_is_not_set_is_refused_without_its_value(files):
     files.env.write_text("TICKWELL_NOTIFY_URLS=mailtos://me:pa${NOWHERE}ss@example.com\n")
 
