@@ -41,7 +41,7 @@ def gaps_in_words(found: Sequence[Gap]) -> str:
 
 
 def report_in_words(report: dict[str, Any]) -> str:
-    lines = [f"{report['status']}: {report['poller']['words']}", f"database {report['database']['path']}"]
+    lines = [_recording_in_words(report), f"database {report['database']['path']}"]
     if clock := report["poller"].get("clock"):
         lines.append(clock)
     if report["database"]["error"]:
@@ -59,6 +59,12 @@ def report_in_words(report: dict[str, Any]) -> str:
     lines += [_feed_in_words(name, feed) for name, feed in report["feeds"].items() if "/" in name]
     lines += [f"check {_CHECKS[check['state']]}, {check['words']}" for check in report["checks"]]
     return "\n".join(lines)
+
+
+def _recording_in_words(report: dict[str, Any]) -> str:
+    """The status and how the recording goes. Fresh prices are not "ok" when nothing is recorded any more."""
+    words: str = report["poller"]["words"]
+    return words if report["status"] == "ok" and words.startswith("not recording") else f"{report['status']}: {words}"
 
 
 def _feed_in_words(name: str, feed: dict[str, Any]) -> str:

@@ -221,7 +221,7 @@ def test_status_gives_the_object_of_the_health_route_as_json(running: Running):
     assert time.monotonic() - asked_at < WAIT_S
     assert (code, err) == (0, "")
     report = json.loads(only_line(out))
-    assert report.keys() == {"status", "version", "now", "database", "poller", "indexes", "feeds", "checks"}
+    assert report.keys() == {"status", "version", "now", "database", "poller", "indexes", "feeds", "checks", "lake"}
     assert (report["status"], report["version"]) == ("ok", VERSION)
     assert report["poller"]["pid"] == running.program.process.pid
     assert report["indexes"]["btc_usd"]["ticks"] >= 1
@@ -248,6 +248,18 @@ def test_status_reports_a_recorder_that_was_killed(command, database: Database):
     assert lines[0] == "stale: not recording: the recorder, PID 4711, is gone without a word"
     assert lines[2].startswith("btc_usd 100.0, ")
     assert lines[2].endswith(" d old, ticks: 1 since 2026-11-01T12:00:00+00:00")
+
+
+def test_status_calls_nothing_ok_just_after_a_kill(command, database: Database):
+    with database.write() as cursor:
+        ticks.append(cursor, [Tick(name, utc_now(), 100.0) for name in ("btc_usd", "eth_usd")])
+    lock = RecorderLock(database.path)
+    lock.acquire(Notice(4711, "external", START, 5, ("btc_usd",), "1.2.3", "recording", START))
+    lock.release()
+
+    (first, *_) = command("status").stdout.splitlines()
+
+    assert first == "not recording: the recorder, PID 4711, is gone without a word"
 
 
 def test_status_says_how_far_the_clock_is_off(command, database: Database):
