@@ -103,16 +103,14 @@ def show() -> None:
     from pages.common.words import text
 
     st.set_page_config(layout="wide", page_icon=LOGO)
-    trouble = None
     try:
         settings = access.settings_of_server()
-        start_embedded(settings)
+        with contextlib.suppress(StoreError):  # the header says why
+            start_embedded(settings)
         start_watchdog(settings)
     except all_settings.SettingsError as error:
         st.error("  \n".join(map(text.escaped, str(error).splitlines())), icon=":material/error:")
         return
-    except StoreError as error:
-        trouble = error
     pages = [
         st.Page(
             all_settings.ROOT / page.path,
@@ -129,8 +127,6 @@ def show() -> None:
     if not admitted:
         sign_in.ask(settings)
         return
-    if trouble:
-        st.error(f"Not recording. {text.escaped(str(trouble))}", icon=":material/error:")
     run_scripts()
     if address.arrive(page.url_path):
         ranges.forget_shown()

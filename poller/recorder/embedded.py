@@ -10,7 +10,7 @@ from poller.timing.guard import guarded
 from poller.timing.pauses import Pauses
 from settings import Settings, TickwellError
 from store.errors import RecorderError, StoreError
-from store.file.recorder import Notice, read_notice
+from store.file.recorder import Notice, note_start, read_notice
 from store.file.shared import shared_database
 from store.models import utc_now
 
@@ -48,7 +48,14 @@ def _started(settings: Settings, pauses: Pauses) -> Recorder | None:
         return None
     tries = notice.tries if notice is not None and _failed_here(notice) else 0
     recorder = Recorder(settings, shared_database(settings.database, settings.memory_limit), "embedded", tries=tries)
-    recorder.start()
+    try:
+        recorder.start()
+    except RecorderError:
+        raise
+    except StoreError as error:
+        note_start(settings.database, str(error))
+        raise
+    note_start(settings.database)
     atexit.register(recorder.stop)
     return recorder
 

@@ -158,6 +158,19 @@ def read_notice(database: Path) -> Notice | None:
     return replace(notice, alive=_held(path))
 
 
+_failed_starts: dict[Path, str] = {}
+
+
+def note_start(database: Path, failure: str = "") -> None:
+    """Note that this process became the recorder of a file, or why it could not: then there may be no notice."""
+    _failed_starts[database] = failure
+
+
+def failed_start(database: Path) -> str:
+    """Why this process could not become the recorder of a file when it last tried; empty if it could or did not try."""
+    return _failed_starts.get(database, "")
+
+
 def recorded_elsewhere(notice: Notice | None) -> bool:
     """Is a recorder of another process running?"""
     return notice is not None and notice.alive and (notice.host != "" or notice.pid != os.getpid())

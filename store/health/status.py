@@ -10,7 +10,7 @@ from store.file.aside import list_aside, size_of
 from store.file.clock import clock_in_words, skew_s
 from store.file.database import Cursor
 from store.file.exchange import exchange_of
-from store.file.recorder import Notice, process_in_words, read_notice, recorded_elsewhere
+from store.file.recorder import Notice, failed_start, process_in_words, read_notice, recorded_elsewhere
 from store.file.shared import Readable
 from store.instants import stale_after_s
 from store.ledger import arrivals
@@ -98,10 +98,16 @@ def feeds_at(cursor: Cursor, newest: Mapping[str, datetime], now: datetime, noti
 
 
 def words_of(settings: Settings, notice: Notice | None, age_s: float | None, now: datetime, zone: tzinfo = UTC) -> str:
-    """How the recording goes as a server with these settings says it: as `in_words`, or that a lake is read."""
+    """How the recording goes as a server with these settings says it.
+
+    It is as `in_words` says, or that a lake is read, or why this process could not begin to record.
+    """
     if settings.poller == "lake":
         newest = "no data yet" if age_s is None else f"newest price {age_in_words(age_s)}"
         return f"reading a shared lake, {newest}"
+    failure = failed_start(settings.database)
+    if failure and (notice is None or not notice.alive):
+        return f"not recording: {failure}"
     return in_words(notice, age_s, now, zone, embedded=settings.poller == "embedded")
 
 

@@ -3,6 +3,7 @@
 import re
 from contextlib import nullcontext
 from datetime import datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -205,7 +206,12 @@ def test_the_reason_why_this_process_does_not_record_is_shown(open_page, databas
 
     page = open_page()
 
-    assert re.fullmatch(r"Not recording\. .*ticks\.duckdb\.recorder can't be .*: Is a directory", page.error[0].value)
+    (box,) = (
+        each.value.replace("\\", "")
+        for each in page.error
+        if "Not recording" in each.value or "The database" in each.value
+    )
+    assert re.fullmatch(r"The database can't be read\. .*ticks\.duckdb\.recorder can't be read: Is a directory", box)
     assert not page.exception
 
 
@@ -283,6 +289,18 @@ def test_the_banner_stands_before_warnings_that_come_and_go(open_page, database)
         BANNER,
         "Not recording: no recorder was started yet",
     ]
+
+
+def test_a_folder_that_can_not_be_written_is_told_once_with_its_cause(open_page, tmp_path: Path, monkeypatch):
+    (tmp_path / "folder").write_text("in the way")
+    monkeypatch.setenv("TICKWELL_DATABASE", str(tmp_path / "folder/ticks.duckdb"))
+    monkeypatch.setenv("TICKWELL_POLLER", "embedded")
+
+    page = open_page()
+
+    (box,) = [each.value.replace("\\", "") for each in page.warning]
+    assert box.startswith(f"Not recording: {tmp_path / 'folder'} can't be made")
+    assert not page.error
 
 
 def test_prices_of_the_test_environment_have_a_banner_too(open_page, database):

@@ -19,7 +19,7 @@ from settings import ROOT, Settings
 from store.errors import StoreError
 from store.file.database import Database
 from store.file.locks import FileLock, beside
-from store.file.recorder import Notice, RecorderLock, read_notice
+from store.file.recorder import Notice, RecorderLock, failed_start, read_notice
 from store.health.status import in_words
 from store.ledger import runs
 from store.models import utc_now
@@ -294,11 +294,13 @@ def test_a_failed_start_is_raised_and_tried_again(settings: Settings, tmp_path: 
         keeper.start()
     wait_until(lambda: [line for line in caplog.messages if line.startswith(f"not recording: {folder} can't be made")])
 
+    assert failed_start(settings.database).startswith(f"{folder} can't be made")
     folder.unlink()
 
     wait_until(lambda: folder.is_dir() and read_notice(settings.database))
     keeper.stop()
     assert told(settings).state == "stopped"
+    assert failed_start(settings.database) == ""
 
 
 def test_a_stop_without_a_start_does_nothing(settings: Settings):

@@ -14,10 +14,10 @@ from settings import VERSION
 from store.file.aside import log_of
 from store.file.database import Database
 from store.file.exchange import admit
-from store.file.recorder import RecorderLock
+from store.file.recorder import RecorderLock, note_start
 from store.health import checks
 from store.health.checks import Result
-from store.health.status import health, in_words
+from store.health.status import health, in_words, words_of
 from store.instants import stale_after_s
 from store.ledger.logs import Log, note
 from store.market.checks import DVOL, Found
@@ -212,6 +212,19 @@ def test_without_a_file_the_status_is_empty_and_no_file_is_made(database_file, m
         "lake": None,
     }
     assert list(database_file.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize("notice", [None, replace(RECORDING, alive=False)])
+def test_a_recorder_that_could_not_begin_says_why(database_file, make_settings, notice):
+    settings = make_settings(poller="embedded")
+    note_start(database_file, "the folder can't be written")
+    failed = words_of(settings, notice, None, NOW)
+    by_another = words_of(settings, RECORDING, 2, NOW)
+    note_start(database_file)
+
+    assert failed == "not recording: the folder can't be written"
+    assert by_another == "recorded by another process, PID 812: recording, 2 s old"
+    assert words_of(settings, None, None, NOW) == "not recording: no recorder was started yet"
 
 
 def test_a_path_below_a_file_is_empty(tmp_path, make_settings):
