@@ -18,7 +18,7 @@ PYTEST = -m pytest --numprocesses $(if $(WHOLE),2,5) --no-loadscope-reorder
 
 export WHOLE
 
-.PHONY: run demo lint test coverage test-old-duckdb lake faults soak load bench screenshots fmt pins
+.PHONY: run demo lint test coverage test-old-duckdb lake faults soak load bench bench-lake screenshots fmt pins
 
 run: $(VENV)/.installed
 	$(BIN)/streamlit run dashboard.py --server.address localhost
@@ -64,6 +64,9 @@ load: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.bench
+
+bench-lake: $(VENV)-old-duckdb/.installed
+	$(VENV)-old-duckdb/bin/python -m tests.bench.lake
 
 screenshots: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.screenshots

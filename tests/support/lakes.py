@@ -44,6 +44,13 @@ def server(lake_extensions: None) -> Iterator[PostgreSQL]:
 @pytest.fixture(scope="session")
 def endpoint(lake_extensions: None) -> Iterator[str]:
     """The address of a server of buckets, with one bucket."""
+    with bucket_server() as address:
+        yield address
+
+
+@contextlib.contextmanager
+def bucket_server() -> Iterator[str]:
+    """A server of buckets, with one bucket, during the block."""
     moto = pytest.importorskip("moto.server")
     serving = moto.ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     serving.start()
