@@ -35,6 +35,9 @@ HEALED = "resolution_s > 0"
 _ROWS_A_PORTION = 200_000
 """A portion is read under one lease and committed at once. Without days that have more rows, it has at most these."""
 
+# Up to these go one by one. More come with the history of the exchange or an import, and are worth a count of all rows.
+_FEW_DAYS = 10
+
 
 class Span(NamedTuple):
     """The time from `first` to `last`, both included, as the database keeps times."""
@@ -63,13 +66,24 @@ def look(database: Database, before: Mapping[str, Mark]) -> tuple[dict[str, Mark
             known = mark is not None and AsOf(kind, (Part(kind.table, *mark),)).holds(cursor)
         marks[kind.table] = now.end, now.count, now.last
         first = before[kind.table][0] if known else 0
-        for begin in range(first, now.end, ROWS_A_LEASE):
-            for day, span, count in _spans(database, kind, begin, min(begin + ROWS_A_LEASE, now.end)):
-                rows[day] += count
-                _widen(days[day], kind.table, span)
-    if before:  # what is new of two days may be little, and what lies between them much
+        for day, span, count in _spans(database, kind, first, now.end):
+            rows[day] += count
+            _widen(days[day], kind.table, span)
+    if before and len(days) <= _FEW_DAYS:
         return marks, [days[day] for day in sorted(days)]
-    return marks, [_joined(days[day] for day in some) for some in portions(rows, _ROWS_A_PORTION)]
+    if before:  # what is new of two days may be little, and what lies between them much
+        rows = _all_rows(database, marks)
+    joined = (_joined(days[day] for day in some if day in days) for some in portions(rows, _ROWS_A_PORTION))
+    return marks, [spans for spans in joined if spans]
+
+
+def _all_rows(database: Database, marks: Mapping[str, Mark]) -> Counter[date]:
+    """How many rows each day has, also those that are published."""
+    rows: Counter[date] = Counter()
+    for kind in WATCHED:
+        for day, _, count in _spans(database, kind, 0, marks[kind.table][0]):
+            rows[day] += count
+    return rows
 
 
 def portions(rows: Mapping[date, int], most: int) -> Iterator[list[date]]:
@@ -98,10 +112,12 @@ def _widen(spans: dict[str, Span], table: str, span: Span) -> None:
     spans[table] = spans[table].around(span) if table in spans else span
 
 
-def _spans(database: Database, kind: Kind, first: int, end: int) -> list[tuple[date, Span, int]]:
+def _spans(database: Database, kind: Kind, first: int, end: int) -> Iterator[tuple[date, Span, int]]:
+    """The rows of each day with these row numbers, over short leases: a day may come more than once."""
     condition = HEALED if kind.snapshots else "true"
     rows = "count(*) + sum(rows)::BIGINT" if kind is SNAPSHOTS else "count(*)"
     query = _SPANS.format(time=kind.time, table=kind.table, condition=condition, rows=rows)
-    with database.read() as cursor:
-        found = cursor.execute(query, {"first": first, "end": end}).fetchall()
-    return [(day, Span(first, last), count) for day, first, last, count in found]
+    for begin in range(first, end, ROWS_A_LEASE):
+        with database.read() as cursor:
+            found = cursor.execute(query, {"first": begin, "end": min(begin + ROWS_A_LEASE, end)}).fetchall()
+        yield from ((day, Span(start, last), count) for day, start, last, count in found)

@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 
 from store.errors import BusyError, ForeignExchangeError
-from store.lake import tables
+from store.lake import spans, tables
 from store.lake.merging import optimistically
 from store.lake.notice import Notice, desk, read_notice
 from store.lake.publish import publish
@@ -20,11 +20,21 @@ from store.models import Exchange, Tick, utc_now
 from store.prices import ticks
 from tests.conftest import START, tick
 from tests.store.histories import at, averaged
-from tests.store.lake.recordings import everything_in, in_file, in_lake, observe, record_everything, share, slots_in
+from tests.store.lake.recordings import (
+    PERIOD_S,
+    everything_in,
+    in_file,
+    in_lake,
+    observe,
+    record_everything,
+    share,
+    slots_in,
+)
 from tests.store.market.futures import snapshot
 from tests.store.market.snapshots import chain
 
 TABLES = [kind.table for kind in ALL]
+A_DAY = 86_400 // PERIOD_S
 
 
 def test_a_lake_has_all_rows_of_a_file_afterwards(file, lake):
@@ -245,7 +255,7 @@ def test_a_transaction_that_never_comes_first_is_given_up(lake):
     assert len(in_lake(lake, "deliveries")) == 2
 
 
-def test_the_first_publication_joins_days_and_later_ones_go_day_by_day(file, lake):
+def test_the_first_publication_joins_days_and_a_later_one_takes_few_days_one_by_one(file, lake):
     database = file("a")
     record_everything(database)
     told = []
@@ -259,6 +269,22 @@ def test_the_first_publication_joins_days_and_later_ones_go_day_by_day(file, lak
     note()
 
     assert told == [(0, 1), (1, 1), (0, 2), (1, 2), (2, 2)]
+    assert in_lake(lake, "ticks") == in_file(database, "ticks")
+
+
+@pytest.mark.parametrize(("most", "count"), [(200_000, 1), (10, 6)])
+def test_a_history_that_comes_later_takes_few_portions_and_none_reads_many_rows(file, lake, monkeypatch, most, count):
+    monkeypatch.setattr(spans, "_ROWS_A_PORTION", most)
+    database = file("a")
+    record_everything(database)
+    share(database, lake)
+    observe(database, range(100, 40 * A_DAY, A_DAY))
+    told = []
+
+    with desk(database.path) as place:
+        publish(database, lake, place, utc_now(), lambda done, total: told.append((done, total)))
+
+    assert told[-1] == (count, count)
     assert in_lake(lake, "ticks") == in_file(database, "ticks")
 
 
