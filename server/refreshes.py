@@ -15,7 +15,7 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 _READ_AHEAD = 16
 _MOST_BYTES_ABOUT_RUNS = 100
-"""The messages that a run begins or ends are short. Longer ones need not be read."""
+"""A message that starts or ends a run is no longer. Longer messages are not read."""
 
 
 class Turns:

@@ -75,7 +75,9 @@ class SmileRow(SmileNumbers):  # type: ignore[valid-type, misc]  # it is made of
         description="From the expiry before, in % a year; null where total variance falls."
     )
     expected_move: float | None = Field(description="One standard deviation to the expiry, in USD.")
-    straddle: float | None = Field(description="A call and a put with a strike at the forward, in % of the forward.")
+    straddle: float | None = Field(
+        description="The value of a call plus a put with a strike at the forward, in % of the forward."
+    )
     by_delta: list[DeltaRow]
     points: list[PointRow]
 

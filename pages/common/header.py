@@ -37,7 +37,7 @@ def title_row(title: str) -> None:
 def state() -> None:
     """Draw the recorder's state in words, the zone of the times, and a warning about prices that are not real.
 
-    What comes and goes is drawn last. Behind it, a box that stays would be there twice while a refresh moves it.
+    What comes and goes is drawn last. A box after it would move, and would be there twice during a refresh.
     """
     try:
         pulse = waiting_once(lambda: read_pulse(moments.this_second()))

@@ -164,7 +164,7 @@ class Alerts:
         found: list[Event] = []
         self._judge = None
         with guarded("alerts"):
-            if judge.maker.exchange is None:  # the first tick of a file decides
+            if judge.maker.exchange is None:  # unknown until the file has its first tick
                 judge.maker = replace(judge.maker, exchange=exchange_of(cursor))
             now = self._clock()
             if self._healings is None or not self._rules_noted:

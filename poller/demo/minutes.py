@@ -51,7 +51,7 @@ async def make_minutes(
         reach: how far it goes back.
 
     Raises:
-        StoreError: the next call goes on.
+        StoreError: it stopped part-way. The next call does the rest.
     """
     end = floor(first_run, MINUTE)
 

@@ -64,7 +64,7 @@ _MINUTE, _HOUR, _DAY, _MONTH = timedelta(minutes=1), timedelta(hours=1), timedel
 _CHAINS = 5 * _MINUTE
 
 COMPARED = 45 * _MINUTE
-"""So long after the first run, a moment a day or a week before has a snapshot, also where steps are longer."""
+"""Up to this time after the first run, a moment a day or a week before has a snapshot, also where steps are longer."""
 
 
 def _compared(kind: Kind, step: timedelta, at_once: int) -> Iterator[Part]:

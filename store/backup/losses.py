@@ -62,7 +62,7 @@ FROM gone
 ANTI JOIN taken_back USING (index_name, ts, resolution_s)
 """
 
-# A row of a market belongs to the imports that listed it. Who listed it and did not take it back, still has it.
+# Several imports can list one row of a market. The row stays until each of them is undone.
 _COUNT_UNEXPLAINED_OF_MARKETS = """
 WITH taken_back AS (
     SELECT index_name, resolution_s, ts, instrument_name

@@ -15,7 +15,7 @@ EXCHANGES = {
     Exchange.TEST: "deribit-test",
     Exchange.SIMULATOR: "deribit-simulator",
 }
-"""The column `exchange`. Made-up options never pass for real ones."""
+"""The names in the column `exchange`. Options of the simulator have a name of their own."""
 
 _DIGITS = "regexp_replace(strike::VARCHAR, '\\.0$', '')"
 _SYMBOL = (

@@ -1,4 +1,4 @@
-"""The lease that a thread is in. What the thread takes inside of it is the same lease."""
+"""The lease that a thread is in. A thread that asks for a lease while it holds one gets the same lease."""
 
 import contextlib
 import threading

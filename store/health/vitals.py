@@ -64,7 +64,7 @@ class Vitals:
         ticks: how many were stored in it.
         delay_median_s, delay_p99_s: from exchange time to the end of the transaction that stored a tick; None without
             a tick.
-        skew_s: how far the exchange's clock is ahead of ours, by most questions; None without a reply or a majority.
+        skew_s: how far the exchange's clock is ahead of ours, as most comparisons agree; None without a majority.
         database_bytes: the file with its write-ahead log.
         free_bytes: on the disk of the file.
     """
@@ -101,7 +101,7 @@ class Growth:
 
 
 def measured(database: Path, now: datetime, delays_s: Sequence[float], skew_s: float | None) -> Vitals:
-    """A minute that ends now, in which ticks were stored with these delays."""
+    """The vitals of the minute that ends now. `delays_s` has one delay for each tick that was stored."""
     ordered = sorted(delays_s)
     return Vitals(
         now,

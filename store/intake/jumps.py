@@ -9,10 +9,10 @@ from .rows.foreign import Statement
 from .rows.work import Work
 from .survey import Portion, Survey
 
-# No index moves so near to a whole power of ten within a day. A decimal sign in the wrong place does.
+# A price that changes by almost 10 or 100 times within a day has a misplaced decimal sign. No index moves like that.
 _NEAR_TO_A_POWER = 0.04
 
-# The rows before a portion have the last price of each index, if the file has fewer indexes than this.
+# So many rows before a portion are looked at. They have the last price of each index in a file of fewer indexes.
 _ROWS_BEFORE = 1000
 
 _JUMPS = f"""

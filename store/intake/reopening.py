@@ -25,7 +25,7 @@ _LONGEST_SLOT = timedelta(days=1)
 
 # Three empty slots in a row are a gap also without a word on why. Look for two before a removed row, and two after it.
 _BESIDE = timedelta(seconds=3)
-"""For each second between slots."""
+"""The margin on each side of a removed row, for each second of the period."""
 
 _UNHEALED: tuple[GapState, ...] = ("open", "unfillable")
 

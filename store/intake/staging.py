@@ -88,11 +88,11 @@ class Ready:
     Attributes:
         path: of the file that the user named.
         reading: the statement that reads its good rows.
-        portions: all of them, cut into portions.
+        portions: the good rows, cut into portions.
         index_names: the indexes that they have.
         resolutions: the seconds that their prices are averages over, ascending; 0 for observations.
         origin: the exchanges that they may be of; none if the file does not tell.
-        jump: the first step by a power of ten between two of them, in words; None without one.
+        jump: the first step by a power of ten between two prices of one index, in words; None without one.
         bad: how many rows of the file can't be ticks.
         bad_rows: the file with these rows, and what is wrong with each; None without bad rows.
         examples: the first bad rows, in words.

@@ -187,7 +187,7 @@ def undo(database: Database, import_id: int | None, tell: TellWhat, most_ticks: 
 
     Raises:
         StoreError: there is no such import, it was undone already, or the database can't be used. Finished work stays;
-            the next undo goes on.
+            the next undo does the rest.
     """
     with folder_alone(database), database.hold():
         with database.read(STAYS_S) as cursor:

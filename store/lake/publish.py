@@ -38,7 +38,7 @@ def publish(database: Database, lake: Lake, desk: Desk, now: datetime, tell: Tel
         The new notice. An earlier one tells where to look; if it is of another lake or of none, all days are looked at.
 
     Raises:
-        StoreError: what is there is right, and the next publication goes on.
+        StoreError: it stopped part-way. Each portion in the lake is whole; the next publication adds the rest.
     """
     try:
         notice = _published(database, lake, desk.notice, now, tell)

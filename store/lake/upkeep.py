@@ -15,10 +15,10 @@ EACH = timedelta(hours=1)
 """An hour's publications are sixty small files of a table, which are merged in half a second."""
 
 _KEPT = timedelta(days=7)
-"""So long a reader may ask for the lake as it was."""
+"""A reader may ask for the lake as it was up to a week ago."""
 
 _DELETED_AFTER = timedelta(days=1)
-"""So long a reader that began before a merge still finds its files."""
+"""A reader that began before a merge still finds its files for a day."""
 
 # A day of option chains is such a file. Each merge writes a file anew, so larger ones stay as they are.
 _LARGEST = 8_000_000

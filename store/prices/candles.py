@@ -167,7 +167,7 @@ def rebuild(database: Database, until: datetime, tell: Tell = unheard, most_tick
     `tell` hears how many days are done.
 
     Raises:
-        StoreError: those that are there are right; a recorder or the next rebuild goes on.
+        StoreError: it stopped part-way. The candles that are there are right; the next rebuild makes the rest.
     """
     with database.write() as cursor:
         cursor.execute("DELETE FROM candles_1m")

@@ -98,7 +98,7 @@ WHERE index_name = $index_name
 
 _EVER, _FOR_EVER = to_column(EVER), to_column(FOR_EVER)
 
-# So long before the hours that are still open: a day of two indexes at one second lies in two row groups.
+# A day before the hours that are still open: a day of two indexes at one second lies in two row groups.
 _RECENT = timedelta(days=1)
 
 _HISTORY = """

@@ -90,7 +90,7 @@ def test_the_cards_have_the_numbers_by_hand_and_their_ages(open_page, database, 
     assert float(moved.delta) == pytest.approx(value - before, abs=0.005)
     ages = [caption for caption in captions(page) if caption.endswith(f", {minute:%H:%M:%S}")]
     assert len(ages) == 4
-    assert ages[2].startswith(f"A year; now {percent(now)}  \n")
+    assert ages[2].startswith(f"Annual rate; now {percent(now)}  \n")
     assert f"By volume {ratios['volume']:.2f}" in ages[3]
 
 

@@ -107,7 +107,7 @@ def test_the_numbers_of_the_cards_are_those_by_hand(open_page, database, minute)
     assert "Stale" not in age
     assert percentile == f"Percentile {math.floor(1e4 * np.mean(days < now)) / 100:.2f} %, of 364 days"
     assert known.endswith(" of 43,200 minutes known")
-    assert later == f"Known later: {signed(before - realised)}"
+    assert later == f"Premium of 30 d ago: {signed(before - realised)}"
 
 
 def signed(points: float) -> str:
@@ -246,7 +246,7 @@ def test_without_an_old_dvol_nothing_is_known_later(open_page, database, minute)
     page = open_page("volatility")
 
     assert metrics(page)["Premium now, points"] != "–"
-    assert captions(page)[3] == "Known later: needs DVOL of 30 days ago"
+    assert captions(page)[3] == "Premium of 30 d ago needs DVOL of that day"
 
 
 def test_a_premium_is_never_computed_from_what_is_not_known(open_page, database, minute):

@@ -47,7 +47,7 @@ def _basis(market: MarketNow, its: Priced) -> None:
             futures_text.percent(its.maturity_basis),
             help=MATURITY_FORMULA[0].formula,
         )
-        st.caption(f"A year, simple  \n{aged(its.snapshot.ts, market.futures.standing.period)}")
+        st.caption(f"Annual rate, simple  \n{aged(its.snapshot.ts, market.futures.standing.period)}")
 
 
 def _funding(market: MarketNow, its: Priced) -> None:
@@ -59,7 +59,7 @@ def _funding(market: MarketNow, its: Priced) -> None:
             _annual(last),
             help=futures_text.FUNDING_OF_8H,
         )
-        st.caption(f"A year; now {_annual(now)}  \n{aged(its.snapshot.ts, market.futures.standing.period)}")
+        st.caption(f"Annual rate; now {_annual(now)}  \n{aged(its.snapshot.ts, market.futures.standing.period)}")
 
 
 def _put_call(market: MarketNow, its: Traded) -> None:

@@ -118,7 +118,7 @@ def known_currencies() -> list[str]:
 
 
 def read_now(currency: str, at: datetime | None, days_before: int) -> Now | None:
-    """The volatility of a currency as of an instant, or of the last ten seconds without one; None without a database.
+    """The volatility of a currency at an instant, or at the start of these ten seconds. None without a database.
 
     Args:
         currency: such as "BTC".

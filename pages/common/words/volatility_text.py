@@ -56,7 +56,7 @@ def known_later(found: VolatilityAt) -> str:
     if found.realised is None:
         return "Needs realised volatility"
     later = found.premium_later
-    return f"Known later: {signed(later.points)}" if later else "Known later: needs DVOL of 30 days ago"
+    return f"Premium of 30 d ago: {signed(later.points)}" if later else "Premium of 30 d ago needs DVOL of that day"
 
 
 def chain_against_dvol(chain: float, dvol: float) -> str:
@@ -102,8 +102,8 @@ def how_premium(found: VolatilityAt) -> str:
     since = f" DVOL was {percent(month.value)} then." if month else ""
     later_in_variance = f" In variance {later.variance:+.4f}." if later else ""
     return (
-        f"**Known now** = DVOL now - realised volatility of the 30 days before.{in_variance}\n\n"
-        f"**Known later** = DVOL 30 days ago - realised volatility since.{since}{later_in_variance}\n\n"
+        f"**Premium** = DVOL now - realised volatility of the 30 days before.{in_variance}\n\n"
+        f"**Premium of 30 d ago** = DVOL of that day - realised volatility since.{since}{later_in_variance}\n\n"
         "The first compares what is expected with what was; the second says who was right. In variance it is the "
         f"difference of the squares, as fractions.\n\nSource: `volatility_index`, `candles_1m`. {_OWN}"
     )

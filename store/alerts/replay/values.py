@@ -18,7 +18,7 @@ from .minutes import DAY_US, MICROSECOND, Floats, Leases, Times, instant, micros
 from .ticks import Change
 
 _AT_ONCE = timedelta(days=90)
-"""A lease reads so much: a year of a market's futures by minute takes up to 3 s on a busy machine."""
+"""One lease reads 90 days: a year of a market's futures by minute takes up to 3 s on a busy machine."""
 
 
 @dataclass(frozen=True)

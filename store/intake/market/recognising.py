@@ -44,8 +44,8 @@ def kind_in(contents: Contents, columns: Columns) -> Kind | None:
         return None
     if columns != Columns():
         raise FileError(
-            f"{contents.called} has {kind.name}, as export writes them: import it without options for prices, or name "
-            "the column of the prices"
+            f"{contents.called} has {kind.name}, as export writes them: leave out the flags that say how prices are "
+            "read, or name the column of the prices with --price"
         )
     if kind.derived:
         raise FileError(

@@ -30,7 +30,7 @@ class Contents:
         types: DuckDB's type of each column, by name, in the file's order.
         texts: the first values of each column of texts.
         semicolons: did semicolons separate the fields?
-        close: the column that has the closes of candles in a file without names; None if it has none.
+        close: the column of the closes in a file of candles without a header row; None for any other file.
         ask: executes a statement and returns its rows.
     """
 

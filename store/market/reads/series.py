@@ -96,7 +96,7 @@ class Series:
 
     @property
     def name(self) -> str:
-        """On screen, and in an address."""
+        """The name on screen and in an address, such as "BTC IV 30 d"."""
         return f"{self.currency} {self.kind} {self.days} d" if self.days else f"{self.currency} {self.kind}"
 
     @property

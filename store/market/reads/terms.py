@@ -15,7 +15,7 @@ DELTAS = (0.95, 0.9, 0.85, 0.75, 0.5, 0.25, 0.15, 0.1, 0.05)
 
 
 class Term(NamedTuple):
-    """An expiry beside the one before. A number is None if nothing is known of it.
+    """What the smile of one expiry says, compared with the expiry before it. None: nothing is known of a number.
 
     Attributes:
         expiry: aware, in UTC.

@@ -46,7 +46,7 @@ CONE_D = (7, 30, 90, 180)
 # A recorder may ask for DVOL each hour only.
 _OF_NOW = 2 * HOUR
 
-# A page shows an older chain as the newest one for so long.
+# A page shows a chain of up to 2 days ago as the newest one.
 _CHAIN_STAYS = 2 * DAY
 
 # DVOL of an instant is the close of a candle that ended up to its length and this time before it.

@@ -273,5 +273,7 @@ def test_options_for_prices_take_no_price_from_an_exported_market_that_the_user_
 ):
     path = export(source, "options/BTC")
 
-    with pytest.raises(FileError, match="has options, as export writes them: import it without options for prices"):
+    with pytest.raises(
+        FileError, match="has options, as export writes them: leave out the flags that say how prices are read"
+    ):
         list(look_at(empty, [path], Columns(index_name="btc_usd"), nobody_listens))
