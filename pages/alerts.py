@@ -72,7 +72,7 @@ def rules(alerts: reads.Alerts, name: str) -> None:
     if not alerts.rules:
         no_rules()
         return
-    concerned = [rule for rule in alerts.rules if name == ALL or rule.rule.watched([name])]
+    concerned = [rule for rule in alerts.rules if name == ALL or name in rule.rule.watched([name])]
     if sum(len(rule.stands) for rule in concerned) > MOST_STANDS:
         table(concerned, name)
     else:

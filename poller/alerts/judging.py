@@ -31,6 +31,7 @@ from store.alerts.series import MICROSECOND, values
 from store.errors import BusyError, NoDatabaseError, OlderSchemaError, StoreError, UnreadableError
 from store.file.database import Cursor, Database
 from store.file.exchange import exchange_of
+from store.health.sharing import sharing
 from store.instants import FOR_EVER
 from store.models import CLOCKS_AGREE, Miss, Snapshot, Tick, utc_now
 from store.prices.candles import floor
@@ -189,6 +190,8 @@ class Alerts:
                 yield from judge.heard(slot, outcome, now)
         for feed in {outcome.feed: None for _, outcome in outcomes if isinstance(outcome, Snapshot)}:
             yield from _of_values(cursor, judge, feed, FOR_EVER, now)
+        if judge.of_lake and (shared := sharing(self._settings, now)) is not None:
+            yield from judge.shared(shared.shared_to, now)
 
     def _of_entries(self, cursor: Cursor, judge: Judge, *, feed: str) -> Iterator[Event]:
         now = self._clock()
@@ -231,7 +234,7 @@ class Alerts:
             return
         self._file_state, self._rules_noted = state, False
         try:
-            self._rules = _rules_of(path, self._feeds)
+            self._rules = _rules_of(path, self._feeds, self._settings)
         except SettingsError as error:
             self._fault = str(error)
             log.warning("the rules of before stay in force: %s", self._fault)
@@ -262,7 +265,7 @@ def read_rules(settings: Settings, recorded: Collection[str]) -> list[AnyRule]:
         SettingsError: the file can't be used; a line for each mistake.
     """
     path = file_of(settings)
-    return _rules_of(path, recorded) if path.exists() or _asked_for(settings) else []
+    return _rules_of(path, recorded, settings) if path.exists() or _asked_for(settings) else []
 
 
 def check_addresses(settings: Settings) -> None:
@@ -282,9 +285,9 @@ def addresses(settings: Settings, rules: Sequence[AnyRule]) -> dict[str, SecretS
     return found
 
 
-def _rules_of(path: Path, recorded: Collection[str]) -> list[AnyRule]:
+def _rules_of(path: Path, recorded: Collection[str], settings: Settings) -> list[AnyRule]:
     """As `load_rules`, with addresses that apprise knows. A demo uses those examples that fit what it records."""
-    rules = load_rules(path, recorded, leave_out=path == EXAMPLE)
+    rules = load_rules(path, recorded, shared=settings.lake is not None, leave_out=path == EXAMPLE)
     for rule in rules:
         check(rule.notify or (), f"{path.name}, rule {rule.name}: notify")
     return rules

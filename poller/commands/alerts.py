@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 _REPLAYED = timedelta(days=30)
 _AT_ONCE = 16
+_NOT_REPLAYED = "can't be replayed: past lags are not kept"
 
 
 @click.group()
@@ -102,7 +103,7 @@ def _in_words(found: "Replayed", rules: Sequence[AnyRule]) -> Iterator[str]:
             yield f"{event.at:%Y-%m-%d %H:%M:%S} UTC {event.severity:<8} {event.rule}: {event.text}"
     yield f"days: {found.days}, of these with observations: {found.days_observed}"
     for rule in rules:
-        yield f"{rule.name}: {_times_in_words(_days_fired(found, rule))}"
+        yield f"{rule.name}: {_times_in_words(_days_fired(found, rule)) if rule.replays else _NOT_REPLAYED}"
 
 
 def _times_in_words(days: Counter[str]) -> str:
@@ -127,7 +128,9 @@ def _as_json(found: "Replayed", rules: Sequence[AnyRule], start: datetime, end: 
         "end": in_iso(end),
         "days": found.days,
         "days_observed": found.days_observed,
-        "rules": [{"rule": rule.name, "fired": _days_fired(found, rule).total()} for rule in rules],
+        "rules": [
+            {"rule": rule.name, "fired": _days_fired(found, rule).total() if rule.replays else None} for rule in rules
+        ],
         "events": [_event_as_json(event) for event in found.events],
     }
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from store.alerts.rules.bounded import OfMarket, Series
 from store.alerts.rules.condition import Condition, Reading, Way
 from store.alerts.rules.kinds import AnyRule
-from store.alerts.rules.record_kinds import GapClosed
+from store.alerts.rules.record_kinds import NO_FEED, GapClosed
 from store.alerts.rules.rules import Rule
 from store.alerts.rules.tape import Tape
 from store.instants import EVER
@@ -134,6 +134,8 @@ class Judge:
         maker: makes the events.
 
     Attributes:
+        lake: how far the record is shared.
+        of_lake: the conditions of that.
         series: a tape for each number of a market that a rule watches.
         taken_to: the time of the newest stored row of each of these numbers that the judge knows of.
         since: earlier entries of logs cause no events: the rules were not in force then.
@@ -156,6 +158,8 @@ class Judge:
         for watch in self.watches:
             if watch.series is not None:
                 self.by_series.setdefault(watch.series, []).append(watch)
+        self.lake = Tape(0, timedelta(0))
+        self.of_lake = [watch for watch in self.watches if watch.feed == NO_FEED]
         self.series = {each: Tape(0, _looks_back(its)) for each, its in self.by_series.items()}
         self.taken_to = dict.fromkeys(self.series, EVER)
         self.since = EVER
@@ -188,6 +192,11 @@ class Judge:
             if at >= self.since:
                 yield from self._changes(self.by_series[series], tape, at, now)
 
+    def shared(self, to: datetime | None, now: datetime) -> Iterator[Event]:
+        """The events of a lake that has the record up to a time; None while it has nothing."""
+        self.lake.share(to, now)
+        yield from self._changes(self.of_lake, self.lake, now, now)
+
     def series_of(self, feed: str) -> list[Series]:
         """The numbers that a feed brings and that a rule watches."""
         return [each for each in self.series if each.feed == feed]
@@ -200,7 +209,9 @@ class Judge:
 
     def tape(self, watch: Watch) -> Tape:
         """What a condition is read from."""
-        return self.tapes[watch.feed] if watch.series is None else self.series[watch.series]
+        if watch.series is not None:
+            return self.series[watch.series]
+        return self.lake if watch.feed == NO_FEED else self.tapes[watch.feed]
 
     def _watches_by_feed(self, *, by_tick: bool) -> dict[str, list[Watch]]:
         these = [watch for watch in self.watches if watch.series is None and watch.rule.by_tick == by_tick]

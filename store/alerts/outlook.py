@@ -61,7 +61,11 @@ class RuleStand:
 
 
 def outlook(
-    cursor: DuckDBPyConnection, rules: Sequence[AnyRule], feeds: Mapping[str, int], now: datetime
+    cursor: DuckDBPyConnection,
+    rules: Sequence[AnyRule],
+    feeds: Mapping[str, int],
+    now: datetime,
+    shared_to: datetime | None = None,
 ) -> list[RuleStand]:
     """How each rule stands, by the record up to now.
 
@@ -70,12 +74,16 @@ def outlook(
         rules: in force.
         feeds: the recorded feeds, each with the seconds between two of its slots or entries.
         now: the current time.
+        shared_to: up to when a lake has the record; None if it has nothing.
     """
     slot = candles.floor(now, timedelta(seconds=min(feeds.values(), default=1)))
     judge = recall(cursor, rules, feeds, slot, {})
+    if shared_to is not None:
+        judge.lake.share(shared_to, now)
     stands: dict[str, list[Stand]] = {}
     for watch in judge.watches:
-        stands.setdefault(watch.rule.name, []).append(_stand(watch, judge.tape(watch), feeds[watch.feed], now))
+        period_s = feeds.get(watch.feed, 0)  # a rule of the lake watches no feed
+        stands.setdefault(watch.rule.name, []).append(_stand(watch, judge.tape(watch), period_s, now))
     fired: dict[str, list[datetime]] = {}
     for (rule_name, _, _), standing in events.standings(cursor).items():
         fired.setdefault(rule_name, []).extend([standing.fired_at] if standing.fired_at else [])

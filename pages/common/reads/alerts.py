@@ -21,6 +21,7 @@ from store.alerts.rules.rules import Severity
 from store.alerts.series import values
 from store.errors import NoDatabaseError, StoreError
 from store.file.database import Cursor
+from store.health.sharing import sharing
 from store.kinds import TICKS, kind_of
 from store.ledger.logs import logs
 from store.ledger.runs import runs
@@ -57,7 +58,9 @@ def _alerts(at: datetime) -> Alerts:
         with database().read() as cursor:
             in_force = rules_in_force(cursor)
             feeds = dict.fromkeys(indexes, seconds) | _market(cursor)
-            rules = outlook(cursor, in_force.rules, feeds, at) if in_force else []
+            shared = sharing(settings(), at)
+            shared_to = None if shared is None else shared.shared_to
+            rules = outlook(cursor, in_force.rules, feeds, at, shared_to) if in_force else []
             return Alerts(in_force, rules, watched=notice is not None and notice.alive)
     except NoDatabaseError:
         return Alerts()

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from .market_kinds import AnnualBasis, AnnualFunding, Dvol, ImpliedVolatility, OpenInterest, Skew
 from .price_kinds import Level, Move, RangeBreak, Volatility
-from .record_kinds import GapClosed, LowCoverage, Stale
+from .record_kinds import GapClosed, LakeLags, LowCoverage, Stale
 from .rules import Rule
 
 AnyCondition = (
@@ -23,6 +23,7 @@ AnyCondition = (
     | OpenInterest
     | Stale
     | LowCoverage
+    | LakeLags
 )
 AnyRule = Annotated[AnyCondition | GapClosed, Field(discriminator="kind")]
 
@@ -39,6 +40,7 @@ KINDS: Mapping[str, type[Rule]] = {
     "open_interest": OpenInterest,
     "stale": Stale,
     "coverage": LowCoverage,
+    "lake": LakeLags,
     "gap": GapClosed,
 }
 """Each kind by its name in the file."""

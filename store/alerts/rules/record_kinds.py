@@ -1,6 +1,6 @@
-"""The kinds of rules that watch the record: slots that bring nothing, and gaps that are healed or unfillable."""
+"""The kinds of rules that watch the record: slots that bring nothing, gaps that are closed, a lake that lags."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from datetime import timedelta
 from typing import ClassVar, Literal
 
@@ -8,11 +8,14 @@ from pydantic import Field
 
 from store.instants import EVER, HOUR
 from store.models import Gap
-from store.words import span
+from store.words import duration, span
 
-from .condition import A_LENGTH, Condition, Reading, Way, percent, slots
+from .condition import A_LENGTH, Condition, Reading, Way, back, percent, slots
 from .rules import LONGEST_LENGTH, Length, OfFeeds
 from .tape import Tape
+
+NO_FEED = ""
+"""Stands for the name of a feed where a rule watches the record as a whole."""
 
 
 class Stale(OfFeeds, Condition):
@@ -69,6 +72,48 @@ class LowCoverage(OfFeeds, Condition):
         return f"{percent(reading.value - reading.threshold)} to go"
 
 
+class LakeLags(Condition):
+    """What was recorded is not in the shared lake yet. A file that was never shared lags from the first look on."""
+
+    by_tick: ClassVar[bool] = False
+    replays: ClassVar[bool] = False
+
+    kind: Literal["lake"]
+    longer_than: Length = Field(
+        description=f"{A_LENGTH}, from 3m on, up to 365d", ge=timedelta(minutes=3), le=LONGEST_LENGTH
+    )
+    hysteresis: float = Field(
+        50, description="a number from 0 to 99, in percent of the threshold", strict=True, ge=0, le=99
+    )
+
+    def watched(self, feeds: Collection[str]) -> tuple[str, ...]:
+        return (NO_FEED,)
+
+    def faults(self, feeds: Collection[str]) -> Iterator[str]:
+        yield from ()
+
+    def about(self, feed: str) -> str:
+        return "Lake"
+
+    def words(self, way: Way) -> str:
+        return f"not shared for {span(self.longer_than)}"
+
+    def read(self, tape: Tape, way: Way) -> Reading:
+        lag_s, limit_s = (tape.slot - tape.ts).total_seconds(), self.longer_than.total_seconds()
+        return Reading(lag_s, limit_s, lag_s >= limit_s, lag_s < back(self, limit_s))
+
+    def event_text(self, tape: Tape, way: Way, reading: Reading) -> str:
+        if tape.since is None:
+            return f"The record was not shared by the lake yet, for {_length(reading.value)}"
+        return f"The record is shared up to {tape.since:%Y-%m-%d %H:%M:%S} UTC, {_length(reading.value)} ago"
+
+    def progress(self, reading: Reading) -> str:
+        return f"{_length(reading.value)} of {_length(reading.threshold)}"
+
+    def to_go(self, reading: Reading) -> str:
+        return f"{_length(reading.threshold - reading.value)} to go"
+
+
 class GapClosed(OfFeeds):
     """A gap was healed, or became unfillable. Each time is an event of its own."""
 
@@ -96,6 +141,10 @@ class GapClosed(OfFeeds):
     def event_text(self, gap: Gap) -> str:
         became = f"healed by {gap.healed_by}" if gap.state == "healed" else "can't be filled"
         return f"gap from {gap.start:%Y-%m-%d %H:%M:%S} to {gap.end:%Y-%m-%d %H:%M:%S} UTC {became}"
+
+
+def _length(seconds: float) -> str:
+    return duration(timedelta(seconds=seconds))
 
 
 def _newest(tape: Tape) -> str:

@@ -11,20 +11,22 @@ from typing import Any
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from settings import SettingsError, utf8
+from settings import PREFIX, SettingsError, utf8
 
 from .kinds import KINDS, AnyRule
+from .record_kinds import LakeLags
 from .rules import Quiet
 
 _RULES: TypeAdapter[list[AnyRule]] = TypeAdapter(list[AnyRule])
 
 
-def load_rules(path: Path, recorded: Collection[str], *, leave_out: bool = False) -> list[AnyRule]:
+def load_rules(path: Path, recorded: Collection[str], *, shared: bool = True, leave_out: bool = False) -> list[AnyRule]:
     """The rules of a file.
 
     Args:
         path: of the file.
         recorded: the names of the recorded feeds, which rules may name.
+        shared: the record is shared by a lake, which rules may watch.
         leave_out: leave out the rules that watch what is not recorded, instead of refusing the file.
 
     Raises:
@@ -44,8 +46,8 @@ def load_rules(path: Path, recorded: Collection[str], *, leave_out: bool = False
     except ValidationError as error:
         faults = [_fault(tables, dict(each)) for each in error.errors(include_url=False)]
     else:
-        rules = [rule for rule in rules if not (leave_out and any(rule.faults(recorded)))]
-        faults = list(_common_faults(rules, recorded))
+        rules = [rule for rule in rules if not (leave_out and any(_faults_of(rule, recorded, shared=shared)))]
+        faults = list(_common_faults(rules, recorded, shared=shared))
     if faults:
         raise SettingsError("\n".join(f"{path.name}, {fault}" for fault in faults))
     return rules
@@ -72,14 +74,20 @@ def from_text(text: str) -> tuple[list[AnyRule], list[str]]:
     return rules, faults
 
 
-def _common_faults(rules: Sequence[AnyRule], recorded: Collection[str]) -> Iterator[str]:
+def _common_faults(rules: Sequence[AnyRule], recorded: Collection[str], *, shared: bool) -> Iterator[str]:
     """The mistakes that only show between rules, or between rules and recorded feeds."""
     for name, count in Counter(rule.name for rule in rules).items():
         if count > 1:
             yield f"rule {name}: its name must be unique, and {count} rules have it"
     for rule in rules:
-        for fault in rule.faults(recorded):
+        for fault in _faults_of(rule, recorded, shared=shared):
             yield f"rule {rule.name}: {fault}"
+
+
+def _faults_of(rule: AnyRule, recorded: Collection[str], *, shared: bool) -> Iterator[str]:
+    if isinstance(rule, LakeLags) and not shared:
+        yield f"nothing is shared: {PREFIX}LAKE is not set"
+    yield from rule.faults(recorded)
 
 
 def _fault(tables: Sequence[Mapping[str, Any]], fault: Mapping[str, Any]) -> str:

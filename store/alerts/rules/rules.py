@@ -6,7 +6,7 @@
 import re
 from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime, time, timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
@@ -109,6 +109,9 @@ class Rule(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    replays: ClassVar[bool] = True
+    """Is what it watches kept, so that it can be replayed?"""
 
     name: str = Field(description="a unique name of 1 to 80 letters", min_length=1, max_length=80, strict=True)
     severity: Severity = Field("warning", description="info, warning or critical")

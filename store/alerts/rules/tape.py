@@ -49,7 +49,8 @@ class Extremes:
 class Tape:
     """The recent prices and slots of an index, as the rules see them.
 
-    A feed of a market has slots, and the time of its newest snapshot. A number of a market has values for prices.
+    A feed of a market has slots, and the time of its newest snapshot. A number of a market has values for prices. A
+    lake has the time up to which it has the record.
 
     Args:
         poll_seconds: between two of its slots.
@@ -71,6 +72,11 @@ class Tape:
         self._volatility: dict[timedelta, float | None] = {}
         self._missing: deque[tuple[datetime, datetime]] = deque()
         self._missing_s = 0.0
+
+    def share(self, to: datetime | None, at: datetime) -> None:
+        """Take up to when a lake has the record at a time. None is nothing yet, which counts from the first time on."""
+        self.ts = to or (at if self.ts is EVER else self.ts)
+        self.since, self.slot, self.heard = to, at, at
 
     def recall(self, ticks: Iterable[tuple[datetime, float]], closes: Iterable[tuple[datetime, float]]) -> None:
         """Take stored prices: the closes of whole minutes, and ticks up to the newest one.

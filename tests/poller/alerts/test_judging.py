@@ -21,6 +21,7 @@ from store.alerts.rules.rule_file import load_rules
 from store.errors import BusyError, StoreError
 from store.file.database import Database
 from store.health.refused import file_of_refused
+from store.lake.notice import Notice, desk
 from store.ledger import gaps
 from store.models import Cause, Gap, Miss
 from store.prices import ticks
@@ -271,7 +272,7 @@ def test_a_running_demo_takes_up_a_file_of_its_own(database, make_settings, monk
     (tmp_path / "alerts.toml").write_text(MOVE)
     write(journal, 1, 100)
 
-    assert examples == [rule.name for rule in load_rules(EXAMPLE, FEEDS, leave_out=True)]
+    assert examples == [rule.name for rule in load_rules(EXAMPLE, FEEDS, shared=False, leave_out=True)]
     assert [rule.name for rule in in_force(database).rules] == ["move"]
 
 
@@ -378,7 +379,7 @@ def test_a_demo_without_rules_of_its_own_uses_the_examples(make_settings, monkey
 
     kinds = {rule.kind for rule in read_rules(make_settings(demo=True), FEEDS)}
     assert kinds == {"move", "level", "range_break", "volatility", "stale", "coverage", "gap"}
-    assert len(read_rules(make_settings(demo=True), MARKET)) == EXAMPLE.read_text().count("[[rule]]")
+    assert len(read_rules(make_settings(demo=True), MARKET)) == EXAMPLE.read_text().count("\n[[rule]]")
 
 
 def test_a_rule_of_a_market_that_is_not_recorded_stops_the_start_with_one_line(make_settings, file):
@@ -423,3 +424,33 @@ def standing(database: Database) -> str:
     with database.read() as cursor:
         (its,) = events.standings(cursor).values()
     return its.event
+
+
+LAKE = """
+[[rule]]
+name = "lake"
+kind = "lake"
+longer_than = "15m"
+"""
+
+
+@pytest.mark.parametrize(("lag_s", "fired"), [(899, []), (900, ["lake"])])
+def test_a_lake_that_lags_is_noted_with_the_next_slot(database, make_settings, file, lag_s, fired):
+    file.write_text(LAKE)
+    settings = make_settings(alerts_file=file, poll_seconds=1, indexes=("btc_usd",), lake="postgresql://db/lake")
+    journal = Journal(database, lambda: START, Alerts(settings, database, FEEDS, clock=lambda: START))
+    with desk(database.path) as place:
+        place.put(Notice(shared_to=START - timedelta(seconds=lag_s)))
+
+    write(journal, 0, 100)
+
+    assert [event.rule for event in found(database)] == fired
+
+
+def test_without_a_lake_a_rule_of_it_stops_the_start(database, make_settings, file):
+    file.write_text(LAKE)
+
+    with pytest.raises(SettingsError) as refused:
+        read_rules(make_settings(alerts_file=file), FEEDS)
+
+    assert str(refused.value) == "alerts.toml, rule lake: nothing is shared: TICKWELL_LAKE is not set"

@@ -123,6 +123,16 @@ def test_a_replay_lists_what_fired_and_how_often_each_rule_did(command, recorded
     assert later.stdout.splitlines()[-2] == "move: fired once, on 2026-11-02"
 
 
+def test_a_replay_says_that_a_rule_of_the_lake_can_not_be_replayed(command, recorded, tmp_path):
+    rules = tmp_path / "lake.toml"
+    rules.write_text('[[rule]]\nname = "lake"\nkind = "lake"\nlonger_than = "15m"\n')
+
+    words, as_json = replay(command, rules), replay(command, rules, "--json")
+
+    assert words.stdout.splitlines()[-1] == "lake: can't be replayed: past lags are not kept"
+    assert json.loads(as_json.stdout)["rules"] == [{"rule": "lake", "fired": None}]
+
+
 def test_a_replay_as_json_has_all_numbers(command, recorded, rules):
     done = replay(command, rules, "--json", "--from", "2026-11-02T12:00+00:00")
 

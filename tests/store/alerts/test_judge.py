@@ -334,3 +334,42 @@ def test_closes_beyond_the_length_are_dropped_from_the_tape():
 
     assert tape.volatility(timedelta(minutes=5000)) is None
     assert tape.volatility(timedelta(minutes=30)) is not None
+
+
+LAKE = {"longer_than": "15m"}
+
+
+def lagging(judge: Judge, *looks: tuple[float, float | None]) -> list[Event]:
+    """The events of a lake at some minutes, each with the minute up to which it has the record."""
+    return [
+        event for minute, to in looks for event in judge.shared(None if to is None else at(60 * to), at(60 * minute))
+    ]
+
+
+def test_a_lake_that_lags_fires_once_and_is_over_when_the_lag_went_back_by_the_hysteresis():
+    judge = judge_of(made("lake", **LAKE, recovery=True))
+
+    found = lagging(judge, (1, 0), (14.9, 0), (15, 0), (16, 0), (24, 16), (24.5, 17.02), (25, 25))
+
+    assert in_short(found) == [("fired", 900), ("over", 24.5 * 60)]
+    assert [(event.value, event.threshold, event.index_name) for event in found] == [
+        (900, 900, ""),
+        (pytest.approx(448.8), 900, ""),
+    ]
+    assert [event.text for event in found] == [
+        f"The record is shared up to {START:%Y-%m-%d %H:%M:%S} UTC, 15 min ago",
+        "not shared for 15 min: over, 7 min 29 s of 15 min",
+    ]
+
+
+def test_a_record_that_was_never_shared_counts_from_the_first_look():
+    (found,) = lagging(judge_of(made("lake", **LAKE)), (100, None), (114, None), (115, None))
+
+    assert found.at == at(115 * 60)
+    assert found.text == "The record was not shared by the lake yet, for 15 min"
+
+
+def test_a_lake_is_judged_by_no_tick():
+    judge = judge_of(made("lake", **LAKE))
+
+    assert play(judge, [100, None] * 600) == []

@@ -132,3 +132,24 @@ def test_a_rule_of_gaps_only_says_when_it_fired(recorded: Database):
     (found,) = look(recorded, GAP)
 
     assert (found.stands, found.fired_at) == ((), at)
+
+
+LAKE = {"name": "lake", "kind": "lake", "longer_than": "15m"}
+
+
+@pytest.mark.parametrize(
+    ("shared_to", "state", "progress", "distance"),
+    [
+        (START - timedelta(minutes=2), "ready", "2 min of 15 min", "13 min to go"),
+        (START - timedelta(minutes=20), "ready", "20 min of 15 min", "holds"),
+        (None, "unknown", "", ""),
+    ],
+)
+def test_a_rule_of_a_lake_stands_by_the_time_up_to_which_the_record_is_shared(
+    recorded, shared_to, state, progress, distance
+):
+    rules: list[AnyRule] = TypeAdapter(list[AnyRule]).validate_python([LAKE])
+    with recorded.read() as cursor:
+        ((stand,),) = [each.stands for each in outlook(cursor, rules, {"btc_usd": 5}, START, shared_to)]
+
+    assert (stand.about, stand.state, stand.progress, stand.distance) == ("Lake", state, progress, distance)

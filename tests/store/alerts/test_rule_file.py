@@ -1,6 +1,7 @@
 """Rules are read as they were written, and each mistake is one line that says where and what is allowed."""
 
 import os
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -46,10 +47,15 @@ def rule(text: str, name: str = "mine") -> str:
     return f'[[rule]]\nname = "{name}"\n{text}\n'
 
 
-def test_the_example_has_each_kind_and_can_be_used():
-    rules = load_rules(ROOT / "alerts.example.toml", (*RECORDED, *MARKET))
+def test_the_example_has_each_kind_and_can_be_used(tmp_path):
+    example = ROOT / "alerts.example.toml"
+    ours, with_lake = example.read_text().split("# With a shared lake, TICKWELL_LAKE:\n")
+    (tmp_path / "all.toml").write_text(ours + re.sub("^# ", "", with_lake, flags=re.MULTILINE))
+
+    rules = load_rules(tmp_path / "all.toml", (*RECORDED, *MARKET))
 
     assert {type(rule) for rule in rules} == set(KINDS.values())
+    assert load_rules(example, (*RECORDED, *MARKET), shared=False) == rules[:-1]
 
 
 def test_a_rule_is_read_with_all_that_it_says(load):

@@ -3,9 +3,9 @@
 import pytest
 
 from settings import BucketKeys
-from store.errors import StoreError
+from store.errors import BusyError, StoreError
 from store.lake.connection import Lake
-from store.lake.notice import Notice, desk, read_notice
+from store.lake.notice import Notice, desk, is_published, read_notice
 from tests.conftest import START
 from tests.store.lake.recordings import share
 
@@ -24,6 +24,15 @@ def test_a_notice_is_read_as_it_was_put(database_file):
 
 def test_nothing_published_is_an_empty_notice(database_file):
     assert read_notice(database_file) == Notice()
+
+
+def test_a_file_has_one_publisher(database_file):
+    with desk(database_file):
+        assert is_published(database_file)
+        with pytest.raises(BusyError, match=f"^{database_file.name} is being published by another process$"):
+            desk(database_file).__enter__()
+
+    assert not is_published(database_file)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"marks": {"ticks": 1}}', '{"marks": {}, "shared_to": "x"}'])
