@@ -79,7 +79,7 @@ def read_runs(cursor: DuckDBPyConnection, recorder: str) -> Batch:
     """All runs of a file: few rows, which change when runs end."""
     values = {"recorder": recorder}
     columns = ", ".join(RUNS.column_names)
-    runs: pa.Table = cursor.execute(f"SELECT {columns} FROM {named(RUNS)}", values).to_arrow_table()  # noqa: S608 constants
+    runs: pa.Table = cursor.sql(f"SELECT {columns} FROM {named(RUNS)}", params=values).to_arrow_table()  # noqa: S608 constants
     return {RUNS.table: runs} if runs.num_rows else {}
 
 
@@ -92,7 +92,7 @@ def _read(cursor: DuckDBPyConnection, spans: Mapping[str, Span], recorder: str) 
             columns = ", ".join(kind.column_names)
             query = _WITH_PERIOD.format(table=kind.table, columns=columns, feed=kind.key[0], in_slots=in_slots)
             values = span._asdict() | {"clocks_agree": CLOCKS_AGREE}
-            yield kind.table, cursor.execute(query, values).to_arrow_table()
+            yield kind.table, cursor.sql(query, params=values).to_arrow_table()
     for kind in KINDS:
         if kind.snapshots and (span := spans.get(SNAPSHOTS.table)) is not None:
             yield kind.table, _rows(cursor, kind, span, f"NOT ({HEALED})" if kind.has_source else "true")
@@ -106,4 +106,4 @@ def _rows(
 ) -> "pa.Table":
     columns = ", ".join(kind.column_names)
     query = _ROWS.format(columns=columns, table=named(kind), time=kind.time, condition=condition)
-    return cursor.execute(query, {**span._asdict(), **(more or {})}).to_arrow_table()
+    return cursor.sql(query, params={**span._asdict(), **(more or {})}).to_arrow_table()
