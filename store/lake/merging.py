@@ -12,10 +12,8 @@ from duckdb import DuckDBPyConnection
 from store.errors import BusyError
 from store.kinds import FUTURES, TICKS
 from store.market.trades import RESOLUTION_S
-from store.models import from_column
-from store.prices import overruled
 
-from . import lacking
+from . import candles, lacking
 from .batches import Batch
 from .faults import is_conflict
 from .tables import RUNS, SNAPSHOTS
@@ -45,8 +43,6 @@ WHERE trade.resolution_s = {RESOLUTION_S}
   AND date_trunc('minute', observed.ts) = trade.ts
 """  # noqa: S608 the number is a constant
 
-_REACH = "SELECT min(ts), max(ts + to_seconds(resolution_s)) FROM new_ticks"
-
 Result = TypeVar("Result")
 
 
@@ -62,8 +58,7 @@ def merge(cursor: DuckDBPyConnection, batch: Batch) -> int:
         query = _INSERT.format(table=kind.table, columns=columns, name=name)
         ((counts[name],),) = cursor.execute(query).fetchall()
     if counts.get(TICKS.table):
-        ((first, last),) = cursor.execute(_REACH).fetchall()
-        overruled.overrule(cursor, from_column(first), from_column(last))
+        candles.follow(cursor)
     if counts.get(SNAPSHOTS.table) and counts.get(FUTURES.table):
         values = lacking.span(cursor, SNAPSHOTS, SNAPSHOTS.table)
         cursor.execute(_OBSERVED, values | {"begin": FUTURES.feed("")})

@@ -14,7 +14,7 @@ from store.file.recorder import read_notice
 from store.models import Exchange
 from store.progress import Tell, unheard
 
-from . import lacking, spans, tables
+from . import candles, lacking, spans, tables
 from .batches import Batch, read, read_runs
 from .connection import Lake, catalog_now
 from .merging import merge, optimistically
@@ -66,6 +66,7 @@ def _published(database: Database, lake: Lake, before: Notice, now: datetime, te
             lacking.take_in(cursor, batch)
             stored, redone = optimistically(cursor, partial(merge, cursor, batch))
             rows, conflicts = rows + stored, conflicts + redone
+        conflicts += _close_candles(cursor, now)
         tell(len(portions), len(portions))
     return Notice(origin.id, marks, now, rows, before.conflicts + conflicts)
 
@@ -80,3 +81,12 @@ def _require_clocks(cursor: DuckDBPyConnection, database: Database, lake: Lake) 
     recorder, theirs = read_notice(database.path), catalog_now(cursor)
     if line := disagreement(recorder, lake.clock(), theirs, "PostgreSQL", _CLOCKS_APART):
         raise StoreError(f"{line}; nothing was published")
+
+
+def _close_candles(cursor: DuckDBPyConnection, now: datetime) -> int:
+    """Store the candles of the hours that are over; return how often that was redone."""
+    more, conflicts = candles.is_due(cursor, now), 0
+    while more:
+        more, redone = optimistically(cursor, partial(candles.close, cursor, now))
+        conflicts += redone
+    return conflicts

@@ -18,8 +18,6 @@ from store.file.database import WAIT_S
 from store.file.meters import Meters
 from store.file.nesting import OwnLease
 from store.file.shared import Readable, shared_database
-from store.instants import FOR_EVER
-from store.models import to_column
 
 from . import tables
 from .connection import NAME, Lake, Patience
@@ -41,9 +39,6 @@ SELECT exchange AS name, created_at AS noted_at
 FROM {NAME}.main.lake
 WHERE exchange IS NOT NULL;
 """  # noqa: S608 the name is a constant
-
-# Candles know up to when there are averages. A lake without candles may have them at any time.
-_AVERAGES_ANYWHERE = f"UPDATE {_OTHERS}.main.candles_closed SET averaged_to = ?"  # noqa: S608 the name is a constant
 
 _OURS = """
 SELECT table_name, 'TABLE'
@@ -185,7 +180,6 @@ def _make_others(connection: DuckDBPyConnection) -> None:
         if name in in_lake:
             connection.execute(f"DROP {what} {name}")
     connection.execute(_IN_OTHER_FORM)
-    connection.execute(_AVERAGES_ANYWHERE, [to_column(FOR_EVER)])
 
 
 @contextlib.contextmanager

@@ -11,6 +11,8 @@ from store.errors import ForeignExchangeError, NewerSchemaError, StoreError
 from store.kinds import KINDS, TICKS, Column, Kind
 from store.models import Exchange, to_column
 
+from . import candles
+
 LAYOUT = 1
 """The tables that this version writes."""
 
@@ -139,6 +141,7 @@ def make(cursor: DuckDBPyConnection, now: datetime) -> None:
         cursor.execute(_BY_MONTH.format(table=kind.table, time=kind.time))
     cursor.execute(_made("overruled", _OVERRULED))
     cursor.execute(_BY_MONTH.format(table="overruled", time=TICKS.time))
+    cursor.execute(candles.TABLES)
     cursor.execute(_ORIGIN)
     cursor.execute(_NOTE, [str(uuid.uuid4()), LAYOUT, to_column(now)])
     cursor.execute("COMMIT")

@@ -219,6 +219,14 @@ def refold_between(cursor: DuckDBPyConnection, first: datetime, last: datetime) 
             _fold(cursor, fold, start, end)
 
 
+def reopen(cursor: DuckDBPyConnection, start: datetime) -> None:
+    """Take back the candles from the hour of an instant on: `close` makes them anew, in portions."""
+    start = floor(start, HOUR)
+    for table in ("candles_1m", "candles_1h"):
+        cursor.execute(_DELETE_FROM.format(table=table), {"start": to_column(start)})
+    cursor.execute(_SET_CLOSED, {"closed_to": to_column(start)})
+
+
 def longest_with_few(cursor: DuckDBPyConnection, start: datetime, most_ticks: int) -> timedelta:
     """The longest time from `start` on, of an hour to 1000 days, that has at most so many ticks; at least an hour."""
     longest = _PORTIONS[0]
