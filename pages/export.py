@@ -160,8 +160,7 @@ def preview(history: History, query: ExportQuery, view: View) -> None:
     start, end = (text.moment(at, clock.zone) for at in (history.start, history.end))
     if "Gaps" in history.unread:
         failed("Gaps", history.unread["Gaps"])
-    gaps = gap_text.fates(history.gaps) or ("Gaps are known to recorders alone" if access.reads_lake() else "No gap")
-    st.caption(f"{start} to {end}. {gaps}. {clock.note}")
+    st.caption(f"{start} to {end}. {gap_text.fates(history.gaps) or 'No gap'}. {clock.note}")
 
 
 def figured(history: History, clock: Clock) -> tuple[go.Figure, str]:

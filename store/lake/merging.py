@@ -10,10 +10,13 @@ import duckdb
 from duckdb import DuckDBPyConnection
 
 from store.errors import BusyError
+from store.instants import DAY
 from store.kinds import FUTURES, TICKS
 from store.market.trades import RESOLUTION_S
+from store.models import from_column
+from store.prices import candles, overruled
 
-from . import candles, lacking
+from . import lacking
 from .batches import Batch
 from .faults import is_conflict
 from .tables import RUNS, SNAPSHOTS
@@ -43,6 +46,14 @@ WHERE trade.resolution_s = {RESOLUTION_S}
   AND date_trunc('minute', observed.ts) = trade.ts
 """  # noqa: S608 the number is a constant
 
+_FEW = 3 * DAY
+"""Late ticks of more time are folded as new ones are, in portions: folding all at once might take too much memory."""
+
+_NEW = """
+SELECT min(ts), max(ts), max(ts + to_seconds(resolution_s)) FILTER (WHERE resolution_s > 0)
+FROM new_ticks
+"""
+
 Result = TypeVar("Result")
 
 
@@ -58,7 +69,7 @@ def merge(cursor: DuckDBPyConnection, batch: Batch) -> int:
         query = _INSERT.format(table=kind.table, columns=columns, name=name)
         ((counts[name],),) = cursor.execute(query).fetchall()
     if counts.get(TICKS.table):
-        candles.follow(cursor)
+        _follow_ticks(cursor)
     if counts.get(SNAPSHOTS.table) and counts.get(FUTURES.table):
         values = lacking.span(cursor, SNAPSHOTS, SNAPSHOTS.table)
         cursor.execute(_OBSERVED, values | {"begin": FUTURES.feed("")})
@@ -90,3 +101,23 @@ def optimistically(
         else:
             return result, conflicts
     raise BusyError(f"other recorders published first, {tries} times in a row: the next publication tries again")
+
+
+def _follow_ticks(cursor: DuckDBPyConnection) -> None:
+    """Bring the lake up to date with the ticks that were just stored.
+
+    Averages give way to finer ticks, and candles that are closed get the late ones.
+    """
+    ((first, last, averaged_to),) = cursor.execute(_NEW).fetchall()
+    first, reach = from_column(first), from_column(averaged_to or last)
+    moved = overruled.overrule(cursor, first, max(from_column(last), reach))
+    begin = min([first, *(ts for _, ts in overruled.gave_way(cursor))]) if moved else first
+    mark, known_to = candles.marks(cursor)
+    if averaged_to is not None and (known_to is None or known_to < reach):
+        overruled.reach(cursor, reach)
+    if mark is None or begin >= mark:
+        return
+    if from_column(last) - begin > _FEW:
+        candles.reopen(cursor, begin)
+    else:
+        candles.refold_between(cursor, begin, from_column(last))

@@ -11,10 +11,12 @@ from store.file.clock import disagreement
 from store.file.database import Database
 from store.file.exchange import exchange_of
 from store.file.recorder import read_notice
+from store.instants import HOUR, MINUTE
 from store.models import Exchange
+from store.prices import candles
 from store.progress import Tell, unheard
 
-from . import candles, lacking, spans, tables
+from . import lacking, spans, tables
 from .batches import Batch, read, read_runs
 from .connection import Lake, catalog_now
 from .merging import merge, optimistically
@@ -22,6 +24,9 @@ from .notice import Desk, Notice
 
 _CLOCKS_APART = timedelta(minutes=1)
 """A lake is published once a minute: no reader sees a smaller difference."""
+
+# The ticks of an hour come from all recorders within some minutes. What comes later is folded in at once.
+_OVER_AFTER = 5 * MINUTE
 
 
 def publish(database: Database, lake: Lake, desk: Desk, now: datetime, tell: Tell = unheard) -> Notice:
@@ -84,9 +89,14 @@ def _require_clocks(cursor: DuckDBPyConnection, database: Database, lake: Lake) 
 
 
 def _close_candles(cursor: DuckDBPyConnection, now: datetime) -> int:
-    """Store the candles of the hours that are over; return how often that was redone."""
-    more, conflicts = candles.is_due(cursor, now), 0
+    """Store the candles of the hours that are over; return how often that was redone.
+
+    They are closed by the hour, which makes fewer and larger files than by the minute. Readers fold the open hours.
+    """
+    until = candles.floor(now - _OVER_AFTER, HOUR)
+    mark, conflicts = candles.closed_to(cursor), 0
+    more = mark is None or mark < until
     while more:
-        more, redone = optimistically(cursor, partial(candles.close, cursor, now))
+        more, redone = optimistically(cursor, partial(candles.close, cursor, until))
         conflicts += redone
     return conflicts

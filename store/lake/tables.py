@@ -10,8 +10,7 @@ from duckdb import DuckDBPyConnection
 from store.errors import ForeignExchangeError, NewerSchemaError, StoreError
 from store.kinds import KINDS, TICKS, Column, Kind
 from store.models import Exchange, to_column
-
-from . import candles
+from store.prices import candles
 
 LAYOUT = 1
 """The tables that this version writes."""
@@ -95,12 +94,32 @@ ALL = (SNAPSHOTS, *KINDS, *OF_RECORDERS)
 
 _OVERRULED = (*TICKS.columns, Column("import_id", "INTEGER", ""))
 
-PUBLISHED = (*(kind.table for kind in ALL), "overruled")
+PUBLISHED = (*(kind.table for kind in ALL), "overruled", *sorted(candles.TABLES))
 """The tables that publications change."""
 
 # Files of two months are never merged, and a reader of a few days opens few files. Smaller parts would make a file for
 # each day of a history that has one row a day.
 _BY_MONTH = "ALTER TABLE {table} SET PARTITIONED BY (year({time}), month({time}))"
+
+# Publishers fold the ticks of a lake, so that readers draw a long range quickly.
+_OF_CANDLE = """
+    index_name VARCHAR,
+    open_time TIMESTAMP,
+    open DOUBLE,
+    high DOUBLE,
+    low DOUBLE,
+    close DOUBLE,
+    tick_count BIGINT,
+    observed_count BIGINT,
+    resolution_s INTEGER
+"""
+
+_CANDLES = f"""
+CREATE TABLE candles_1m ({_OF_CANDLE});
+CREATE TABLE candles_1h ({_OF_CANDLE});
+CREATE TABLE candles_closed (closed_to TIMESTAMP, averaged_to TIMESTAMP);
+INSERT INTO candles_closed VALUES (NULL, NULL);
+"""  # noqa: S608 the columns are a constant
 
 _ORIGIN = "CREATE TABLE lake (id VARCHAR, layout INTEGER, exchange VARCHAR, created_at TIMESTAMP)"
 _NOTE = "INSERT INTO lake VALUES (?, ?, NULL, ?)"
@@ -141,7 +160,7 @@ def make(cursor: DuckDBPyConnection, now: datetime) -> None:
         cursor.execute(_BY_MONTH.format(table=kind.table, time=kind.time))
     cursor.execute(_made("overruled", _OVERRULED))
     cursor.execute(_BY_MONTH.format(table="overruled", time=TICKS.time))
-    cursor.execute(candles.TABLES)
+    cursor.execute(_CANDLES)
     cursor.execute(_ORIGIN)
     cursor.execute(_NOTE, [str(uuid.uuid4()), LAYOUT, to_column(now)])
     cursor.execute("COMMIT")

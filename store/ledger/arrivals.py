@@ -34,6 +34,14 @@ WHERE ts < ?
 """
 
 
+# A lake is attached under this name.
+_IS_LAKE = "SELECT current_database() = 'lake'"
+
+_LAST = """
+SELECT greatest((SELECT max(ts) FROM ticks), (SELECT max(ts) FROM snapshots))
+"""
+
+
 def append(cursor: DuckDBPyConnection, snapshots: Iterable[Snapshot]) -> list[Snapshot]:
     """Store each snapshot whose (feed, ts) is new, with its rows in the table of its kind; return these snapshots.
 
@@ -62,6 +70,18 @@ def newest(cursor: DuckDBPyConnection) -> dict[str, datetime]:
 def before(cursor: DuckDBPyConnection, end: datetime) -> set[tuple[str, datetime]]:
     """The feed and the exchange time of each snapshot before `end`."""
     return {(feed, from_column(ts)) for feed, ts in cursor.execute(_BEFORE, [to_column(end)]).fetchall()}
+
+
+def brought_to(cursor: DuckDBPyConnection, now: datetime) -> datetime:
+    """Up to when all that was recorded can be there: now, or of a lake the newest tick or snapshot.
+
+    Nobody knows of what was not published yet whether it is missing.
+    """
+    ((is_lake,),) = cursor.execute(_IS_LAKE).fetchall()
+    if not is_lake:
+        return now
+    ((last,),) = cursor.execute(_LAST).fetchall()
+    return now if last is None else min(now, from_column(last))
 
 
 def _by_kind(snapshots: Iterable[Snapshot]) -> Iterable[tuple[Kind, Sequence[Snapshot]]]:

@@ -12,6 +12,7 @@ from duckdb import DuckDBPyConnection
 
 from store.models import Gap, GapState
 
+from .arrivals import brought_to
 from .due import Stretch, slots, stretches
 
 HOUR = timedelta(hours=1)
@@ -94,7 +95,8 @@ def _counted(
     due: defaultdict[tuple[str, datetime, datetime], int] = defaultdict(int)
     healed, missing = due.copy(), due.copy()
     by_feed: defaultdict[str, list[Stretch]] = defaultdict(list)
-    for stretch in _arrived(stretches(cursor, windows[0][0], windows[-1][1]), now):
+    arrived = None if now is None else brought_to(cursor, now)
+    for stretch in _arrived(stretches(cursor, windows[0][0], windows[-1][1]), arrived):
         for feed in stretch.feeds:
             by_feed[feed].append(stretch)
         for window in _touched(windows, stretch.start, stretch.end):

@@ -18,6 +18,7 @@ from store.instants import EPOCH
 from store.kinds import TICKS, kind_of
 from store.models import Gap, GapState, from_column, to_column
 
+from .arrivals import brought_to
 from .due import at_slot, slot_number
 from .gap_pieces import cut, joined, without
 from .gap_table import COLUMNS, append, as_gaps
@@ -95,7 +96,7 @@ def ledger(
     start = max(start, watermark(cursor) or start)
     latest = [
         gap
-        for arrived, its in _arrived(cursor, now)
+        for arrived, its in _arrived(cursor, brought_to(cursor, now))
         for gap in find(cursor, start, min(end, arrived), {feed for feed in its if feeds is None or feed in feeds})
     ]
     return list(joined(sorted([*noted, *latest], key=lambda gap: (gap.feed, gap.start)))) if latest else noted
