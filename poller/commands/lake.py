@@ -1,16 +1,17 @@
-"""The commands of a shared lake: `lake create`, `lake publish`, `lake status`, `lake verify`."""
+"""The commands of a shared lake: `lake create`, `lake publish`, `lake status`, `lake verify`, `lake restore`."""
 
 import json
 import queue
 import re
 import signal
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 import click
 
 import settings as all_settings
 from poller.publisher.parent import end_with_recorder
 from settings import Settings
+from store.backup.spare import restore_from_lake
 from store.errors import StoreError
 from store.file.clock import exchange_now
 from store.file.database import Database
@@ -24,6 +25,7 @@ from store.models import utc_now
 
 from .parts import database_of, load, one_line, progress_bar
 from .publishing import publish_until
+from .types import PATH
 
 _BUCKET = re.compile(r"s3://[a-z0-9][a-z0-9.-]+(/\S*)?")
 
@@ -90,6 +92,19 @@ def verify() -> None:
     if found.faults:
         raise StoreError(f"the lake is not as the database, faults: {len(found.faults)}; {counts}")
     click.echo(f"the lake has all of the database; {counts}")
+
+
+@lake.command("restore")
+@click.option("--into", metavar="FILE", type=PATH, help="The new file, in place of TICKWELL_DATABASE.")
+@one_line
+def restore_from(into: Path | None) -> None:
+    """Make a new database file from the lake, with all that it has; a recorder may go on with it."""
+    settings = load()
+    database, shared = Database(into or settings.database, settings.memory_limit), _lake_of(settings)
+    with progress_bar("restoring") as tell:
+        made = restore_from_lake(shared, database, tell)
+    rows = ", ".join(f"{table} {count:,}" for table, count in made.items())
+    click.echo(f"restored {shared.where} into {database.path}: {rows or 'no rows'}")
 
 
 def _lake_of(settings: Settings) -> Lake:

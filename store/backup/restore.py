@@ -1,6 +1,8 @@
 """Restore: makes a database file from a backup, with the same rows."""
 
+import contextlib
 import os
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -40,16 +42,37 @@ def restore(folder: Path, database: Database, tell: Tell = unheard) -> Manifest:
     database.require_no_file()
     for fault in faults_of_backup(folder, manifest, database.memory_limit):
         raise StoreError(f"{folder} is damaged, nothing was restored: {fault}")
+    with having_the_file(database):
+        database.create(partial(_fill, folder, manifest, tell))
+    return manifest
+
+
+@contextlib.contextmanager
+def having_the_file(database: Database) -> Iterator[None]:
+    """Keep recorders from a file that is being made.
+
+    Raises:
+        StoreError: the file exists already, or a recorder is at work on it.
+    """
+    database.require_no_file()
     now = utc_now()
     lock = RecorderLock(database.path)
     notice = Notice(os.getpid(), "restore", now, 1, (), VERSION, "starting", now)
     lock.acquire(notice)
     try:
-        database.create(partial(_fill, folder, manifest, tell))
+        yield
     finally:
         lock.publish(replace(notice, state="stopped", state_since=utc_now()))
         lock.release()
-    return manifest
+
+
+def fold(connection: DuckDBPyConnection) -> None:
+    """Fold the ticks into candles, which no backup has, so that pages don't do that at each read."""
+    now, more = utc_now(), True
+    while more:
+        connection.execute("BEGIN TRANSACTION")
+        more = candles.close(connection, now)
+        connection.execute("COMMIT")
 
 
 def _fill(folder: Path, manifest: Manifest, tell: Tell, connection: DuckDBPyConnection) -> None:
@@ -68,13 +91,4 @@ def _fill(folder: Path, manifest: Manifest, tell: Tell, connection: DuckDBPyConn
             tell(done, total)
     schema.migrate(connection)
     overruled.reach_of_all(connection)
-    _fold(connection)
-
-
-def _fold(connection: DuckDBPyConnection) -> None:
-    """Fold the ticks into candles, which no backup has, so that pages don't do that at each read."""
-    now, more = utc_now(), True
-    while more:
-        connection.execute("BEGIN TRANSACTION")
-        more = candles.close(connection, now)
-        connection.execute("COMMIT")
+    fold(connection)

@@ -7,7 +7,7 @@ deleted, row numbers tell nothing, and all days count as new.
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from store.file.database import ROWS_A_LEASE, Database
 from store.file.rows import AsOf, Part
@@ -37,6 +37,9 @@ _ROWS_A_PORTION = 200_000
 
 # Up to these go one by one. More come with the history of the exchange or an import, and are worth a count of all rows.
 _FEW_DAYS = 10
+
+
+Day = TypeVar("Day", bound=date)
 
 
 class Span(NamedTuple):
@@ -86,9 +89,9 @@ def _all_rows(database: Database, marks: Mapping[str, Mark]) -> Counter[date]:
     return rows
 
 
-def portions(rows: Mapping[date, int], most: int) -> Iterator[list[date]]:
-    """The days in order, in lists with at most `most` rows together, or with one day that has more."""
-    some: list[date] = []
+def portions(rows: Mapping[Day, int], most: int) -> Iterator[list[Day]]:
+    """The days or hours in order, in lists with at most `most` rows together, or with one that has more."""
+    some: list[Day] = []
     count = 0
     for day in sorted(rows):
         if some and count + rows[day] > most:

@@ -29,7 +29,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "intake.rows": {"intake.files", "file", "prices"},
         "intake.files": set(),
         "export": {"file", "prices", "ledger", "market.reads"},
-        "backup": {"file", "prices", "market", "ledger"},
+        "backup": {"file", "prices", "market", "ledger", "lake"},
         "alerts": {"alerts.rules", "file", "prices", "ledger", "market"},
         "lake": {"file", "prices", "market", "ledger"},
         "alerts.rules": {"market"},

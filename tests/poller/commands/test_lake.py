@@ -1,4 +1,4 @@
-"""`lake create`, `publish`, `status` and `verify` as a user runs them."""
+"""`lake create`, `publish`, `status`, `verify` and `restore` as a user runs them."""
 
 import json
 import logging
@@ -15,7 +15,7 @@ from poller.commands.publishing import publish_until
 from store.file.database import Database
 from store.lake.notice import desk
 from tests.conftest import START, Program, wait_until
-from tests.store.lake.recordings import files, new_file, observe, share, slots_in
+from tests.store.lake.recordings import files, in_file, new_file, observe, share, slots_in
 from tests.support.servers import IN_URL
 
 KEYS = {"AWS_ACCESS_KEY_ID": "key_id", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_ENDPOINT_URL": "endpoint"}
@@ -52,6 +52,22 @@ def test_a_lake_is_made_filled_looked_at_and_verified(run, place, recorded):
     assert json.loads(as_json.stdout)["tables"]["ticks"]["rows"] == 5
     assert verified.stdout == "the lake has all of the database; days of tables: 2, of which equal: 2\n"
     assert [result.exit_code for result in (made, published, again, status, as_json, verified)] == [0] * 6
+
+
+def test_a_new_file_is_made_from_the_lake_once(run, place, recorded, tmp_path):
+    lake, into = place.make(), tmp_path / "spare.duckdb"
+    observe(recorded, range(5))
+    share(recorded, lake)
+
+    made = run("restore", "--into", str(into))
+    again = run("restore", "--into", str(into))
+    without = run("restore")
+
+    assert (made.exit_code, made.stdout) == (0, f"restored {lake.where} into {into}: ticks 5, runs 1\n")
+    assert in_file(Database(into), "ticks") == in_file(recorded, "ticks")
+    for refused, path in ((again, into), (without, recorded.path)):
+        line = f"Error: {path} exists already and was left as it is: name another file with --into"
+        assert (refused.exit_code, refused.stderr.splitlines()[-1]) == (1, line)
 
 
 def test_verify_lists_what_the_lake_lacks_and_fails(run, place, recorded):
