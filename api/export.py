@@ -15,13 +15,14 @@ from store.export.query import MEDIA_TYPES, Columns, ExportQuery, Format
 from store.export.selection import of_series, other_feeds, series_of
 from store.export.shared import shared_exports
 from store.file.clock import AHEAD
-from store.instants import EPOCH
+from store.instants import EPOCH, in_iso
 from store.prices.bars import SINGLE_TICKS
 from store.prices.indexes import index_names
 from store.words import shortened
 
 from .errors import BAD_REQUEST, UNAVAILABLE, Problem
 from .instants import INTERVALS, Instant, interval_of, require_order
+from .market.asked import LAST, up_to
 from .parts import Reader, part_of
 from .replies import NOT_MODIFIED, has
 from .served import TICKER, OfServer, Served, unknown
@@ -54,6 +55,7 @@ def _query(
     series: Annotated[str | None, _SERIES] = None,
     start: Annotated[Instant | None, _START] = None,
     end: Annotated[Instant | None, _END] = None,
+    at: Annotated[Instant | None, LAST] = None,
     interval: Annotated[str | None, _INTERVAL] = None,
     healed: Annotated[bool, _HEALED] = True,
     columns: Annotated[Columns, _COLUMNS] = "own",
@@ -62,6 +64,9 @@ def _query(
     now = served.now()
     start, end = start or EPOCH, end or now + AHEAD
     require_order(start, end, now, ("start", "end"))
+    if at is not None and series is None:
+        raise HTTPException(422, f"at = {in_iso(at)}: goes with series; the range of prices ends with end")
+    end = up_to((start, end), at, now)
     names = _names(served, ticker or [], series)
     length = SINGLE_TICKS if interval is None else interval_of(interval)
     query = ExportQuery(names, start, end, length, healed, format, columns)

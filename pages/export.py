@@ -1,7 +1,7 @@
 """Export: ticks, candles or rows of a market as a file, and how programs ask for the same."""
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 import plotly.graph_objects as go
@@ -9,13 +9,14 @@ import streamlit as st
 
 from pages.common import access, moments, ranges
 from pages.common.chart.component import live_chart, routes_are_served
-from pages.common.choices import one_of, some_indexes, some_markets
+from pages.common.choices import coin_of, one_of, some_indexes, some_markets
 from pages.common.drawn import drawn_once
 from pages.common.export_links import FORMATS, code, offer
 from pages.common.failed import empty, failed, part
 from pages.common.figures import charts, scales
 from pages.common.figures.gap_marks import add_marks
 from pages.common.live import show
+from pages.common.market import as_of
 from pages.common.reads.export import estimate, other_feeds, start_export
 from pages.common.reads.history import History, read_history
 from pages.common.reads.recorded import known_indexes, offered, offered_feeds
@@ -29,6 +30,7 @@ from store.export.selection import of_series
 from store.export.survey import Estimate
 from store.instants import EPOCH
 from store.kinds import FUTURES, OPTIONS, VOLATILITY_INDEX
+from store.market.reads.snapshots import EACH
 from store.prices.bars import INTERVAL_NAMES, SINGLE_TICKS
 
 TICKS, CANDLES = "Ticks", "Candles"
@@ -74,6 +76,8 @@ def toolbar() -> tuple[ExportQuery, View]:
         else:
             names = [f"{series}/{market}" for market in some_markets(of_series(feeds, series))]
     view = ranges.choose_view(list(SPANS), DEFAULT)
+    if names and series is not None:
+        view = up_to(view, as_of.choose(stepped(names[0])))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         form = one_of("Format", list(FORMATS), "Parquet", key="format")
         healed = series not in HEALED_SERIES or st.toggle(
@@ -81,6 +85,17 @@ def toolbar() -> tuple[ExportQuery, View]:
         )
         columns = columns_of_options() if series == OPTIONS.name and form != "Excel" else "own"
     return ExportQuery(tuple(names), EPOCH, EPOCH, interval, healed, FORMATS[form], columns), view
+
+
+def stepped(feed: str) -> str:
+    """The feed whose snapshots the arrows step to: that of the rows, or the futures of the coin of a log."""
+    kind = kinds.kind_of(feed)
+    return kind.recorded(feed) if kind and kind.snapshots else FUTURES.feed(coin_of(feed.partition("/")[2]))
+
+
+def up_to(view: View, at: datetime | None) -> View:
+    """A view of which nothing later than an instant is shown; as it was without one."""
+    return view if at is None else replace(view, end=min(view.end or moments.now(), at + EACH))
 
 
 def columns_of_options() -> Columns:

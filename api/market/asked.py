@@ -33,6 +33,7 @@ Currency = Annotated[str, Query(description="The currency of a recorded market, 
 At = Annotated[
     Instant | None, Query(description=f"{_A_TIME}; now if left out. Nothing that came later is in the answer.")
 ]
+LAST = Query(description="The last instant of the time: as `end`, and included. With both, the earlier one counts.")
 Explain = Annotated[bool, Query(description="Say of each derived number how it is computed.")]
 
 
@@ -68,12 +69,23 @@ def _time(
     end: Annotated[
         Instant | None, Query(description="Likewise; now if left out. Nothing later is in the answer.")
     ] = None,
+    at: Annotated[Instant | None, LAST] = None,
 ) -> Time:
     """Up to now without an end; 422 if it begins in the future or ends before its start."""
     now = served.now()
     time = Time(start, max(now, start) if end is None else end)
     require_order(*time, now, ("start", "end"))
-    return time
+    return time._replace(end=up_to(time, at, now))
+
+
+def up_to(time: tuple[datetime, datetime], at: datetime | None, now: datetime) -> datetime:
+    """The end of a time of which nothing later than an instant is asked for; 422 if the instant is not in it."""
+    start, end = time
+    if at is None:
+        return end
+    require_past(at, now, "at")
+    require_order(start, at, now, ("start", "at"))
+    return min(end, at + EACH)
 
 
 Asked = Annotated[Time, Depends(_time)]

@@ -1,22 +1,22 @@
 """/futures and /funding: futures as of an instant, their basis over a time, and what perpetuals paid."""
 
 from datetime import datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from api.errors import BAD_REQUEST, UNAVAILABLE
 from api.replies import NOT_MODIFIED
-from api.served import OfServer
+from api.served import OfServer, Served
 from store.file.database import Cursor
 from store.instants import HOUR
 from store.kinds import FUNDING, FUTURES
 from store.market.carry import funding_over
 from store.market.reads import explained
 from store.market.reads.funding import funding_hours
-from store.market.reads.futures import Basis, basis_over, carry_of, futures_at, spreads_of
-from store.market.reads.snapshots import count_between
+from store.market.reads.futures import Basis, Quoted, basis_over, carry_of, futures_at, spreads_of
+from store.market.reads.snapshots import InSlot, count_between
 
 from .asked import (
     NO_SNAPSHOT,
@@ -26,11 +26,13 @@ from .asked import (
     Currency,
     Explain,
     Interval,
+    NoSnapshot,
     as_of,
     ask_rows,
     require_few,
 )
-from .told import AsOf, Over, answer, row_model
+from .compared import Vs, compared
+from .told import AsOf, Over, answer, of_snapshot, row_model
 
 LONGEST_MATURITY_D = 3650
 
@@ -63,6 +65,7 @@ class FuturesAt(AsOf):
     currency: str
     futures: list[FutureRow]  # type: ignore[valid-type]  # it is made of the columns
     spreads: list[SpreadRow] = Field(description="Of each pair of neighbouring expiries, ascending.")
+    compared: "FuturesAt | NoSnapshot | None" = Field(default=None, description="With vs: the answer of then.")
 
 
 class BasisRow(BaseModel):
@@ -105,7 +108,7 @@ class FundingOver(Over):
 
 @router.get("/futures", response_model=FuturesAt, responses=NO_SNAPSHOT)
 def get_futures(
-    request: Request, served: OfServer, *, currency: Currency, at: At = None, explain: Explain = False
+    request: Request, served: OfServer, *, currency: Currency, at: At = None, vs: Vs = None, explain: Explain = False
 ) -> Response:
     """The futures of a currency as they were known at an instant, with their basis, and the spreads between them.
 
@@ -113,13 +116,27 @@ def get_futures(
 
     Only a snapshot that is at most one period old answers.
     """
-    found = as_of(
+
+    def before(then: datetime) -> dict[str, Any]:
+        earlier = _futures(served, currency, then)
+        return of_snapshot(earlier, _priced(currency, earlier))
+
+    found = _futures(served, currency, at)
+    body = _priced(currency, found) | compared(at or found.ts, vs, before)
+    return answer(request, body, (*explained.CARRY, *explained.SPREADS), explain=explain, found=found)
+
+
+def _futures(served: Served, currency: str, at: datetime | None) -> InSlot[Quoted]:
+    return as_of(
         served, "currency", currency, FUTURES, at, lambda cursor, instant: futures_at(cursor, currency, instant)
     )
+
+
+def _priced(currency: str, found: InSlot[Quoted]) -> dict[str, Any]:
+    """The futures of a snapshot with their basis, and the spreads between them."""
     rows = [each._asdict() | carry_of(each, found.ts, found.index_price)._asdict() for each in found.rows]
     spreads = [{name: getattr(each, name) for name in SpreadRow.model_fields} for each in spreads_of(found)]
-    body = {"currency": currency, "futures": rows, "spreads": spreads}
-    return answer(request, body, (*explained.CARRY, *explained.SPREADS), explain=explain, found=found)
+    return {"currency": currency, "futures": rows, "spreads": spreads}
 
 
 @router.get("/futures/basis", response_model=BasisOver)

@@ -6,7 +6,10 @@ from pydantic import BaseModel, Field
 
 from store.kinds import OPTIONS, SMILES, SURFACES
 
+from .asked import NoSnapshot
 from .told import AsOf, Over, row_model
+
+_COMPARED = "With vs: the answer of then."
 
 _GREEK = {
     "delta": "w N(w d1), as the exchange's",
@@ -47,6 +50,7 @@ class ChainAt(AsOf):
 
     underlying: str
     options: list[OptionRow]  # type: ignore[valid-type]  # it is made of the columns
+    compared: "ChainAt | NoSnapshot | None" = Field(default=None, description=_COMPARED)
 
 
 class PointRow(BaseModel):
@@ -87,6 +91,7 @@ class SmilesAt(AsOf):
 
     underlying: str
     smiles: list[SmileRow]
+    compared: "SmilesAt | NoSnapshot | None" = Field(default=None, description=_COMPARED)
 
 
 class SettlementRow(BaseModel):
@@ -130,6 +135,7 @@ class InterestAsOf(AsOf):
 
     underlying: str
     expiries: list[InterestRow]
+    compared: "InterestAsOf | NoSnapshot | None" = Field(default=None, description=_COMPARED)
 
 
 class HistoryOver(Over):

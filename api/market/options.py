@@ -25,8 +25,9 @@ from store.market.smile import put_call_ratio
 from store.words import shortened
 
 from .asked import NO_SNAPSHOT, OR_COARSER, Asked, At, Explain, Interval, as_of, ask_rows, require_few
+from .compared import Vs, compared
 from .option_rows import ChainAt, HistoryOver, InterestAsOf, SmilesAt, SurfacesOver
-from .told import answer
+from .told import answer, of_snapshot
 
 _EXPIRES_AT_HOUR = 8
 
@@ -59,19 +60,24 @@ def get_chain(
     at: At = None,
     expiry: Expiry = None,
     greeks: Annotated[bool, Query(description="With the greeks of each option, by Black-76.")] = False,
+    vs: Vs = None,
     explain: Explain = False,
 ) -> Response:
     """The option chain as it was known at an instant; 404 names the nearest snapshots.
 
     Only a snapshot that is at most one period old answers.
     """
-    found = _chain(served, underlying, at, expiry)
-    rows = [_named(underlying, row) for row in found.rows]
-    if greeks:
-        for row, its in zip(rows, greeks_of(found), strict=True):
-            row.update(its._asdict() if its else dict.fromkeys(Greeks._fields))
-    formulas = explained.GREEKS if greeks else ()
-    return answer(request, {"underlying": underlying, "options": rows}, formulas, explain=explain, found=found)
+
+    def body(chain: InSlot[Row]) -> dict[str, Any]:
+        return {"underlying": underlying, "options": _rows(underlying, chain, greeks=greeks)}
+
+    def before(then: datetime) -> dict[str, Any]:
+        chain = _only(_chain(served, underlying, then), expiry)
+        return of_snapshot(chain, body(chain))
+
+    found = _of_expiry(_chain(served, underlying, at), expiry)
+    told = body(found) | compared(at or found.ts, vs, before)
+    return answer(request, told, explained.GREEKS if greeks else (), explain=explain, found=found)
 
 
 @router.get("/smile", response_model=SmilesAt, responses=NO_SNAPSHOT)
@@ -82,20 +88,27 @@ def get_smile(
     underlying: Underlying,
     at: At = None,
     expiry: Expiry = None,
+    vs: Vs = None,
     explain: Explain = False,
 ) -> Response:
     """The smile of each expiry, or of one, as it was known at an instant; 404 names the nearest snapshots.
 
     Nothing is extrapolated: a number beyond the last strikes is null.
     """
-    found = _chain(served, underlying, at, None)
-    smiles = smiles_of(found)
-    told = [_told(*both) for both in zip(smiles, terms_of(smiles), strict=True)]
-    if expiry is not None:
-        found = _of_expiry(found, expiry)
-        told = [each for each in told if each["expiry"] == expiry]
-    body = {"underlying": underlying, "smiles": told}
-    return answer(request, body, (*explained.SMILE, *explained.TERMS), explain=explain, found=found)
+
+    def body(chain: InSlot[Row]) -> dict[str, Any]:
+        smiles = smiles_of(chain)
+        told = [_told(*both) for both in zip(smiles, terms_of(smiles), strict=True)]
+        return {"underlying": underlying, "smiles": [each for each in told if expiry in {None, each["expiry"]}]}
+
+    def before(then: datetime) -> dict[str, Any]:
+        chain = _chain(served, underlying, then)
+        return of_snapshot(chain, body(chain))
+
+    whole = _chain(served, underlying, at)
+    found = _of_expiry(whole, expiry)
+    told = body(whole) | compared(at or whole.ts, vs, before)
+    return answer(request, told, (*explained.SMILE, *explained.TERMS), explain=explain, found=found)
 
 
 @router.get("/interest", response_model=InterestAsOf, responses=NO_SNAPSHOT)
@@ -106,18 +119,25 @@ def get_interest(
     underlying: Underlying,
     at: At = None,
     expiry: Expiry = None,
+    vs: Vs = None,
     explain: Explain = False,
 ) -> Response:
     """Open interest, volume and gamma by expiry and strike, as known at an instant; 404 names the nearest snapshots.
 
     Volume is that of the 24 h before the snapshot: the sum of several snapshots has no meaning.
     """
-    found = _chain(served, underlying, at, expiry)
-    body = {
-        "underlying": underlying,
-        "expiries": [_held(its, found.index_price) for its in interest_of(found, greeks_of(found))],
-    }
-    return answer(request, body, explained.INTEREST, explain=explain, found=found)
+
+    def body(chain: InSlot[Row]) -> dict[str, Any]:
+        held = [_held(its, chain.index_price) for its in interest_of(chain, greeks_of(chain))]
+        return {"underlying": underlying, "expiries": held}
+
+    def before(then: datetime) -> dict[str, Any]:
+        chain = _only(_chain(served, underlying, then), expiry)
+        return of_snapshot(chain, body(chain))
+
+    found = _of_expiry(_chain(served, underlying, at), expiry)
+    told = body(found) | compared(at or found.ts, vs, before)
+    return answer(request, told, explained.INTEREST, explain=explain, found=found)
 
 
 @router.get("/history", response_model=HistoryOver)
@@ -176,22 +196,26 @@ def get_surfaces(
     )
 
 
-def _chain(served: Served, underlying: str, at: datetime | None, expiry: datetime | None) -> InSlot[Row]:
-    """The chain at an instant, with all its options or only those of one expiry."""
-    found = as_of(
+def _chain(served: Served, underlying: str, at: datetime | None) -> InSlot[Row]:
+    """The chain at an instant."""
+    return as_of(
         served, "underlying", underlying, OPTIONS, at, lambda cursor, instant: chain_at(cursor, underlying, instant)
     )
-    return found if expiry is None else _of_expiry(found, expiry)
 
 
-def _of_expiry(chain: InSlot[Row], expiry: datetime) -> InSlot[Row]:
-    """The rows of one expiry; 422 if there are none."""
-    rows = tuple(row for row in chain.rows if row.expiry == expiry)
-    if not rows:
+def _only(chain: InSlot[Row], expiry: datetime | None) -> InSlot[Row]:
+    """A chain with the options of one expiry alone; with all of them without one."""
+    return chain if expiry is None else replace(chain, rows=tuple(row for row in chain.rows if row.expiry == expiry))
+
+
+def _of_expiry(chain: InSlot[Row], expiry: datetime | None) -> InSlot[Row]:
+    """The same, but 422 if the chain has no option of the expiry."""
+    found = _only(chain, expiry)
+    if expiry is not None and not found.rows:
         listed = sorted({f"{row.expiry:%Y-%m-%d}" for row in chain.rows})
         allowed = f"must be one of {', '.join(listed)}" if listed else "the snapshot has no options"
         raise HTTPException(422, f"expiry = {expiry:%Y-%m-%d}: {allowed}")
-    return replace(chain, rows=rows)
+    return found
 
 
 def _option(name: str) -> Option:
@@ -200,6 +224,15 @@ def _option(name: str) -> Option:
     except ValueError as error:
         allowed = "must be the name of an option, such as BTC-25DEC26-90000-C"
         raise HTTPException(422, f"instrument = {shortened(name)}: {allowed}") from error
+
+
+def _rows(underlying: str, chain: InSlot[Row], *, greeks: bool) -> list[dict[str, Any]]:
+    """The options of a chain by their names, with their greeks if these are asked for."""
+    rows = [_named(underlying, row) for row in chain.rows]
+    if greeks:
+        for row, its in zip(rows, greeks_of(chain), strict=True):
+            row.update(its._asdict() if its else dict.fromkeys(Greeks._fields))
+    return rows
 
 
 def _named(underlying: str, row: Row) -> dict[str, Any]:

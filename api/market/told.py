@@ -97,13 +97,17 @@ def answer(
     found: InSlot[Any] | None = None,
 ) -> Response:
     """The reply with a body, perhaps of a snapshot, and how its numbers are computed if that was asked for."""
-    facts = None if found is None else _facts(found)
     if found is not None:
-        body = {"at": found.at, "snapshot": facts, **body}
+        body = of_snapshot(found, body)
     if explain:
         numbers = [each._asdict() for each in formulas]
-        body = {**body, "explain": {"numbers": numbers, "snapshot": facts}}
+        body = {**body, "explain": {"numbers": numbers, "snapshot": body.get("snapshot")}}
     return json_reply(request, json.dumps(body, default=in_iso, ensure_ascii=False, separators=(",", ":")).encode())
+
+
+def of_snapshot(found: InSlot[Any], body: dict[str, Any]) -> dict[str, Any]:
+    """What is told of a snapshot, with the instant of the answer and which snapshot it is."""
+    return {"at": found.at, "snapshot": _facts(found), **body}
 
 
 def snapshot_row(snapshot: Received) -> dict[str, Any]:

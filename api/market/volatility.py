@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from api.errors import BAD_REQUEST, UNAVAILABLE, Problem
 from api.replies import NOT_MODIFIED
-from api.served import OfServer
+from api.served import OfServer, Served
 from store.file.database import Cursor
 from store.instants import EPOCH
 from store.kinds import VOLATILITY_INDEX
@@ -20,6 +20,7 @@ from store.prices.bars import INTERVAL_NAMES
 from store.words import shortened
 
 from .asked import OR_COARSER, Asked, At, Currency, Explain, ask_rows, past_or_now, require_few
+from .compared import Vs, compared
 from .told import Over, Told, answer
 
 INTERVALS = {INTERVAL_NAMES[interval]: interval for interval in DVOL_INTERVALS}
@@ -78,6 +79,7 @@ class VolatilityThen(Told):
     premium_now: float | None = Field(description="DVOL less what was realised in the 30 days before, in points.")
     premium_later: float | None = Field(description="DVOL of 30 days before less what was realised since, in points.")
     cone: list[Spread] = Field(description="With cone=true.")
+    compared: "VolatilityThen | None" = Field(default=None, description="With vs: the answer of then.")
 
 
 @router.get("/volatility/at", response_model=VolatilityThen, responses=_NOTHING)
@@ -88,6 +90,7 @@ def get_volatility_at(
     currency: Currency,
     at: At = None,
     cone: Annotated[bool, Query(description="With the spread of realised volatility in the year before.")] = False,
+    vs: Vs = None,
     explain: Explain = False,
 ) -> Response:
     """DVOL as it was known at an instant, and who was right: what was realised in the 30 days before.
@@ -96,15 +99,25 @@ def get_volatility_at(
     """
     instant = past_or_now(served, at)
 
+    def answer_at(at: datetime) -> dict[str, Any]:
+        return {**_told(*_volatility(served, currency, at, cone=cone)), "at": at}
+
+    body = answer_at(instant) | compared(instant, vs, answer_at)
+    return answer(request, body, explained.VOLATILITY, explain=explain)
+
+
+def _volatility(served: Served, currency: str, at: datetime, *, cone: bool) -> tuple[VolatilityAt, list[Band | None]]:
+    """What is known at an instant; 404 before anything is recorded."""
+
     def read(cursor: Cursor) -> list[tuple[VolatilityAt, list[Band | None]]]:
-        then = max(instant, EPOCH)  # nothing was recorded before, and a year before must be a time
+        then = max(at, EPOCH)  # nothing was recorded before, and a year before must be a time
         bands = volatility.cone(cursor, currency, then) if cone else []
         return [(volatility.volatility_at(cursor, currency, then), bands)]
 
     found = ask_rows(served, "currency", currency, VOLATILITY_INDEX, read)
     if not found:
         raise HTTPException(404, f"{VOLATILITY_INDEX.feed(currency)}: nothing is recorded yet")
-    return answer(request, {**_told(*found[0]), "at": instant}, explained.VOLATILITY, explain=explain)
+    return found[0]
 
 
 def _told(found: VolatilityAt, bands: list[Band | None]) -> dict[str, Any]:

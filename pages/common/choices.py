@@ -44,12 +44,13 @@ def some_markets(known: Sequence[str]) -> list[str]:
     options = list(known or dict.fromkeys(named))
     before = st.session_state.get("market")
     if before and not set(before) <= set(options):
-        coins = set(map(_coin, before))
-        st.session_state["market"] = [name for name in options if _coin(name) in coins] or options[:1]
+        coins = set(map(coin_of, before))
+        st.session_state["market"] = [name for name in options if coin_of(name) in coins] or options[:1]
     return st.multiselect("Market", options, default=options[:1], key="market", bind="query-params", width=320)
 
 
-def _coin(market: str) -> str:
+def coin_of(market: str) -> str:
+    """The coin of a market, such as "BTC" of "BTC-PERPETUAL" and of "btc_usd"."""
     return re.split("[-_]", market)[0].upper()
 
 

@@ -169,7 +169,10 @@ def test_a_range_without_ticks_gives_a_file_without_rows(client: httpx.Client, r
         ({"start": "yesterday"}, "start = 'yesterday': must be ISO 8601"),
         ({"interval": "3m"}, "interval = '3m': must be one of 1s, 2s"),
         ({"format": "orc"}, "format = 'orc': must be 'parquet', 'csv' or 'xlsx'"),
-        ({"interal": "1m"}, "'interal': is no parameter; must be one of ticker, series, start, end, interval, healed"),
+        (
+            {"interal": "1m"},
+            "'interal': is no parameter; must be one of ticker, series, start, end, at, interval, healed",
+        ),
         ({"healed": "perhaps"}, "healed = 'perhaps': must be a valid boolean"),
     ],
 )

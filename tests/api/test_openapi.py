@@ -77,11 +77,11 @@ def document(url: str) -> dict[str, Any]:
 def narrowed(document: dict[str, Any], schemas: dict[str, Any]) -> dict[str, Any]:
     """The document with other schemas for some of its parameters; ends of a range are then always given.
 
-    An export is without `series` and `columns`, because the tickers of prices are no markets.
+    An export is without `series`, `columns` and `at`, because the tickers of prices are no markets.
     """
     for path, operation in by_path(document):
         its = {**schemas, **({"instrument": INSTRUMENTS[path]} if path in INSTRUMENTS else {})}
-        of_markets = {"series", "columns"} if "export" in path else set()
+        of_markets = {"series", "columns", "at"} if "export" in path else set()
         kept = [each for each in operation.get("parameters", []) if each["name"] not in of_markets]
         operation["parameters"] = kept
         for parameter in kept:

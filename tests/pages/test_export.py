@@ -15,6 +15,8 @@ from streamlit.testing.v1 import AppTest
 
 import settings as all_settings
 from pages.common.export_links import FORMATS
+from pages.common.views import to_url
+from pages.common.words import text
 from store.export import files as exports
 from store.export import tickets
 from store.export.files import manifest_of
@@ -22,20 +24,21 @@ from store.export.query import ExportQuery
 from store.file.database import Database
 from store.file.exchange import admit
 from store.file.locks import FileLock
-from store.instants import in_iso
-from store.kinds import DELIVERIES, FUNDING
+from store.instants import DAY, HOUR, MINUTE, in_iso
+from store.kinds import DELIVERIES, FUNDING, VOLATILITY_INDEX
 from store.ledger import arrivals, gaps, runs
 from store.market import chains
 from store.market.entries import EntriesOf
 from store.market.instruments import usd_index
+from store.market.reads.snapshots import EACH
 from store.models import Exchange, Gap, Run, Snapshot, Tick, to_column, utc_now
+from store.prices.candles import floor
 from tests.conftest import START, wait_until
 from tests.support import market
 from tests.support.stored import append
 
 from .conftest import Open, captions, chart, errors, parts, recorder, warnings
 
-MINUTE = timedelta(minutes=1)
 SECOND = timedelta(seconds=1)
 
 
@@ -383,6 +386,39 @@ def test_a_series_has_its_own_choices(open_page: Open, database: Database):
     assert choices() == {"healed"}
     page.selectbox(key="series").set_value("Prices").run()
     assert choices() == {"rows", "healed"}
+
+
+@pytest.mark.parametrize("exact", [False, True])
+def test_a_file_of_a_series_as_of_a_moment_ends_with_that_moment(open_page: Open, database: Database, *, exact: bool):
+    at = floor(utc_now(), MINUTE) - 10 * MINUTE
+    with database.write() as cursor:
+        chains.append(cursor, [market.chain("BTC", at + minute * MINUTE) for minute in (-5, 0, 5)])
+    its_range = {"start": to_url(at), "end": to_url(at + 9 * MINUTE)} if exact else {}
+
+    page = open_page("export", series="Surfaces", market="BTC", at=to_url(at), **its_range)
+
+    first = at if exact else at - DAY + EACH
+    assert words(page).startswith(f"About **{text.count(1 if exact else 2, 'row')}**")
+    made(page)
+    assert (asked(page)["start"], asked(page)["end"]) == ([in_iso(first)], [in_iso(at + EACH)])
+    assert page.query_params["at"] == to_url(at)
+
+
+@pytest.mark.parametrize(("series", "market_"), [("Smiles", "BTC"), ("Dvol", "BTC"), ("Funding", "BTC-PERPETUAL")])
+def test_the_arrows_of_an_export_step_to_snapshots(open_page: Open, database: Database, series: str, market_: str):
+    at = floor(utc_now(), MINUTE) - 10 * MINUTE
+    with database.write() as cursor:
+        admit(cursor, Exchange.REAL, START)
+        chains.append(cursor, [market.chain("BTC", at - 5 * MINUTE), market.chain("BTC", at)])
+        arrivals.append(cursor, [market.futures("BTC", at - 5 * MINUTE), market.futures("BTC", at)])
+        EntriesOf(FUNDING, "BTC-PERPETUAL").append(cursor, [(floor(at, HOUR), 100.0, 0.0, 0.0)])
+        EntriesOf(VOLATILITY_INDEX, "BTC", 60).append(cursor, [(at - MINUTE, 40.0, 42.0, 39.0, 41.0)])
+    page = open_page("export", series={"Dvol": "DVOL"}.get(series, series), market=market_, at=to_url(at))
+
+    next(each for each in page.button if each.label == "Earlier").click().run()
+
+    assert page.query_params["at"] == to_url(at - 5 * MINUTE)
+    assert not page.exception
 
 
 def test_options_can_have_the_columns_of_tardis(open_page: Open, database: Database):
