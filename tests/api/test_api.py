@@ -243,6 +243,17 @@ def test_a_range_without_ticks_is_empty(client, database):
     assert (reply.status_code, reply.json()) == (200, [])
 
 
+@pytest.mark.parametrize("path", ["/prices?ticker=btc_usd", "/prices/btc_usd/latest", "/prices/filter?ticker=btc_usd"])
+def test_a_parameter_that_a_route_of_prices_does_not_have_is_ignored(client, database, path):
+    append(database, *(tick(second) for second in range(3)))
+    start = f"&start_timestamp={SECOND}" if "filter" in path else ""
+
+    known = client.get(f"{path}{start}")
+    more = client.get(f"{path}{start}{'&' if '?' in path else '?'}limt=3")
+
+    assert (more.status_code, more.json()) == (200, known.json())
+
+
 def test_limit_and_offset_do_not_shorten_a_range(client, database):
     append(database, *[tick(second) for second in range(150)])
 
