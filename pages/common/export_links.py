@@ -78,7 +78,8 @@ def _path(query: ExportQuery) -> str:
 
 
 def _command(query: ExportQuery) -> str:
-    words = ["python -m poller export", *([] if query.of_prices else [f"--series {query.kind.name}"])]
+    demo = "TICKWELL_DEMO=true " if access.settings().demo else ""
+    words = [f"{demo}python -m poller export", *([] if query.of_prices else [f"--series {query.kind.name}"])]
     words += [f"--index {name}" for name in query.names]
     words += [] if query.start <= EPOCH else [f"--start {to_url(query.start)}"]
     words += [f"--end {to_url(query.end)}"]

@@ -5,6 +5,7 @@ import os
 import shlex
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pandas as pd
@@ -301,6 +302,17 @@ def test_programs_ask_for_the_same(open_page: Open, recorded: Database):
     assert all(parquet in words for words in (pandas, polars, duckdb))
     assert command.startswith("python -m poller export --index btc_usd --start ")
     assert command.endswith("Z --interval 1m --no-healed --format csv --to .")
+
+
+def test_the_command_line_of_a_demo_reads_the_file_of_the_demo(open_page: Open, database_file: Path, monkeypatch):
+    of_demo = Database(database_file.with_name("demo.duckdb"))
+    of_demo.migrate()
+    append(of_demo, *recent(60))
+    monkeypatch.setenv("TICKWELL_DEMO", "true")
+
+    *_, command = code(open_page("export", index="btc_usd"))
+
+    assert command.startswith("TICKWELL_DEMO=true python -m poller export --index btc_usd ")
 
 
 def test_the_command_line_that_is_shown_makes_the_file_that_was_made(
