@@ -1,5 +1,6 @@
 """Reads alerts.toml, and writes rules as text beside the events, so that pages know the rules of the recorder."""
 
+import difflib
 import json
 import tomllib
 from collections import Counter
@@ -103,12 +104,18 @@ def _fault(tables: Sequence[Mapping[str, Any]], fault: Mapping[str, Any]) -> str
         return f"{rule}: {fault['ctx']['error']}"
     field = ".".join(map(str, names))
     if fault["type"] == "extra_forbidden":
-        return f"{rule}: has {field}, which {kind} doesn't know: it knows {', '.join(KINDS[kind].model_fields)}"
+        return f"{rule}: has {field}, which {kind} doesn't know: {_known(field, KINDS[kind])}"
     allowed = _description(KINDS[kind], names)
     if fault["type"] == "missing":
         return f"{rule}: lacks {field}, {allowed}"
     shown = "" if names[0] == "notify" else f" = {reduce(getitem, names, table)!r}"
     return f"{rule}: {field}{shown}, must be {allowed}"
+
+
+def _known(field: str, model: type[BaseModel]) -> str:
+    """The field that was probably meant; without one, all fields."""
+    nearest = difflib.get_close_matches(field, model.model_fields, n=1)
+    return f"did you mean {nearest[0]}?" if nearest else f"it knows {', '.join(model.model_fields)}"
 
 
 def _description(model: type[BaseModel], names: Sequence[str | int]) -> str:

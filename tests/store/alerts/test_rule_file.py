@@ -141,6 +141,15 @@ def test_two_rules_of_one_name_are_refused(refusal):
     assert refusal(rule(ANY_MOVE) * 2) == "alerts.toml, rule mine: its name must be unique, and 2 rules have it"
 
 
+@pytest.mark.parametrize(
+    ("written", "meant"), [("cooldown", "cool_down"), ("percents", "percent"), ("withn", "within")]
+)
+def test_a_misspelt_field_gets_a_hint(refusal, written, meant):
+    said = refusal(rule(f'{ANY_MOVE}{written} = "5m"'))
+
+    assert said == f"alerts.toml, rule mine: has {written}, which move doesn't know: did you mean {meant}?"
+
+
 def test_a_field_that_a_kind_does_not_know_is_named_with_those_that_it_knows(refusal):
     said = refusal(rule('kind = "gap"\ncool_down = "5m"'))
 
