@@ -207,6 +207,17 @@ def test_a_moment_that_is_still_to_come_is_not_shown(open_page, database, page):
     assert "The chosen time is still to come. Now is shown." in warnings(found)
 
 
+@pytest.mark.parametrize(("at", "told"), [("1999-01-01", True), ("2001-01-01", False)])
+def test_a_moment_before_all_that_can_be_shown_is_told(open_page, database, at, told):
+    record_futures(database, AT)
+
+    found = open_page("futures", at=at)
+
+    said = "The chosen time is before 2001-01-01, the earliest that can be shown. That day is shown."
+    assert (said in warnings(found)) == told
+    assert found.datetime_input[0].value.date().isoformat() == "2001-01-01"
+
+
 SPANS = ("1d", "1y")
 OFFSETS = st.integers(-90, 120).map(lambda minutes: minutes * MINUTE)
 

@@ -80,7 +80,13 @@ def _named() -> datetime | None:
     if at > moments.now():
         st.warning("The chosen time is still to come. Now is shown.", icon=":material/warning:")
         return None
-    return max(at, EARLIEST)
+    if at < EARLIEST:
+        st.warning(
+            f"The chosen time is before {EARLIEST:%Y-%m-%d}, the earliest that can be shown. That day is shown.",
+            icon=":material/warning:",
+        )
+        return EARLIEST
+    return at
 
 
 def _step(feed: str, at: datetime | None, *, back: bool = False) -> None:
