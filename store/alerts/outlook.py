@@ -19,9 +19,10 @@ from . import events
 from .judge import Watch
 from .recall import recall
 
-State = Literal["ready", "fired", "cooling down", "waiting", "unknown"]
-"""The state of a condition. A level is "waiting" until the price was on its other side by the hysteresis. A condition
-is "unknown" while too little is recorded, and when its newest price or value is stale."""
+State = Literal["ready", "holding", "fired", "cooling down", "waiting", "unknown"]
+"""The state of a condition. One that is "holding" has not fired: no recorder judged it yet. A level is "waiting" until
+the price was on its other side by the hysteresis. A condition is "unknown" while too little is recorded, and when its
+newest price or value is stale."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,4 +125,6 @@ def _state(watch: Watch, reading: Reading | None, now: datetime) -> State:
         return "waiting"
     if watch.event == "fired":
         return "fired"
-    return "ready" if watch.cooled_down(now) else "cooling down"
+    if not watch.cooled_down(now):
+        return "cooling down"
+    return "holding" if reading.holds else "ready"

@@ -114,6 +114,15 @@ def test_a_rule_shows_its_conditions_and_how_far_each_is(open_page, recorded: Da
     assert gap.split("  \n")[1:] == ["gap healed or unfillable", ":small[never fired]"]
 
 
+def test_a_condition_that_holds_looks_unlike_one_that_is_far_from_it(open_page, recorded: Database):
+    in_force(recorded, [RULES[0] | {"percent": percent, "name": f"{percent} %"} for percent in (2, 5)])
+    with recorder(recorded, indexes=("btc_usd",)):
+        near, far = (card.split("  \n")[2] for card in cards(open_page("alerts")))
+
+    assert near == ":orange[:material/notifications:] BTC / USD: **3 % of 2 %**, holds"
+    assert far.startswith(":green[:material/check_circle:] ")
+
+
 def test_a_rule_for_all_indexes_leaves_other_feeds_out(open_page, recorded: Database):
     in_force(recorded, RULES[:1])
     with recorder(recorded, indexes=("btc_usd", "futures/BTC", "options/BTC")):

@@ -17,6 +17,7 @@ from . import text
 _COLOURS: dict[Severity, str] = {"critical": "red", "warning": "orange", "info": "gray"}
 _ICONS = {
     "ready": ":green[:material/check_circle:]",
+    "holding": ":orange[:material/notifications:]",
     "fired": ":red[:material/notifications_active:]",
     "cooling down": ":orange[:material/timer:]",
     "waiting": ":gray[:material/hourglass_empty:]",
@@ -53,7 +54,7 @@ def _state(current: Stand, zone: ZoneInfo) -> str:
             return f", {text.escaped(current.distance)}, cooling down{until}"
         case "unknown":
             return f" {unknown(current, zone)}"
-        case "ready" | "waiting":
+        case "ready" | "holding" | "waiting":
             return f", {text.escaped(current.distance)}"
 
 

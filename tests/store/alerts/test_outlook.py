@@ -110,7 +110,7 @@ def test_nothing_is_known_of_an_index_that_was_never_recorded(recorded: Database
 def test_a_price_that_is_stale_is_not_taken_for_now(recorded: Database, second, stale):
     found = stand(look(recorded, {**MOVE, "percent": 3}, second=second))
 
-    now = ("unknown", "", "", START + timedelta(seconds=60)) if stale else ("ready", "3 % of 3 %", "holds", None)
+    now = ("unknown", "", "", START + timedelta(seconds=60)) if stale else ("holding", "3 % of 3 %", "holds", None)
     assert (found.state, found.progress, found.distance, found.stale_at) == now
 
 
@@ -122,7 +122,7 @@ def test_the_newest_hour_of_a_log_that_still_loads_is_not_taken_for_now(database
     found = stand(look(database, rule, second=3600 * hours, feeds={"funding/BTC-PERPETUAL": 3600}))
 
     percent = f"{100 * 8760 * known[-1][1]:z,.2f}".rstrip("0").rstrip(".")
-    now = ("unknown", "", known[-1][0]) if stale else ("ready", f"{percent} % against -1,000 %", None)
+    now = ("unknown", "", known[-1][0]) if stale else ("holding", f"{percent} % against -1,000 %", None)
     assert (found.state, found.progress, found.stale_at) == now
 
 
