@@ -141,7 +141,7 @@ LAKE = {"name": "lake", "kind": "lake", "longer_than": "15m"}
     ("shared_to", "state", "progress", "distance"),
     [
         (START - timedelta(minutes=2), "ready", "2 min of 15 min", "13 min to go"),
-        (START - timedelta(minutes=20), "ready", "20 min of 15 min", "holds"),
+        (START - timedelta(minutes=20), "holding", "20 min of 15 min", "holds"),
         (None, "unknown", "", ""),
     ],
 )
