@@ -10,7 +10,8 @@ from store.errors import StoreError
 from store.file.database import Cursor, Database
 from store.file.exchange import admit
 from store.instants import EPOCH, FOR_EVER
-from store.ledger.heal import Hopeless, heal
+from store.ledger.heal import heal
+from store.ledger.healed import Hopeless
 from store.models import Exchange, Gap, GapState, Source
 
 # Less than a slot's own append waits, because that append reports who holds the file.

@@ -1,5 +1,6 @@
 """Publishes a file: afterwards the lake has all that the file has, and what other recorders brought."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -12,7 +13,10 @@ from store.file.database import Database
 from store.file.exchange import exchange_of
 from store.file.recorder import read_notice
 from store.instants import HOUR, MINUTE
-from store.models import Exchange
+from store.kinds import FUTURES, OPTIONS, Kind, kind_of
+from store.ledger.recorders import KnownTo, known_to
+from store.ledger.runs import runs
+from store.models import Exchange, Run
 from store.prices import candles
 from store.progress import Tell, unheard
 
@@ -27,6 +31,11 @@ _CLOCKS_APART = timedelta(minutes=1)
 
 # The ticks of an hour come from all recorders within some minutes. What comes later is folded in at once.
 _OVER_AFTER = 5 * MINUTE
+
+_AT_WORK = timedelta(minutes=10)
+"""A run without an end counts as going on until its recorder has published no vitals for this long."""
+
+_SETTINGS: dict[Kind | None, str] = {FUTURES: "TICKWELL_MARKET_SECONDS", OPTIONS: "TICKWELL_OPTIONS_SECONDS"}
 
 
 def publish(database: Database, lake: Lake, desk: Desk, now: datetime, tell: Tell = unheard) -> Notice:
@@ -57,12 +66,13 @@ def publish(database: Database, lake: Lake, desk: Desk, now: datetime, tell: Tel
 def _published(database: Database, lake: Lake, before: Notice, now: datetime, tell: Tell) -> Notice:
     with database.read() as file:
         exchange = exchange_of(file)
-        runs = read_runs(file, lake.recorder)
+        recorded, batch = runs(file), read_runs(file, lake.recorder)
     with lake.open() as cursor:
         origin = tables.origin(cursor)
         _require_clocks(cursor, database, lake)
-        lacking.take_in(cursor, runs)
-        rows, conflicts = optimistically(cursor, partial(_begin, cursor, exchange, runs))
+        own = [replace(run, recorder=run.recorder or lake.recorder) for run in recorded[-1:]]
+        lacking.take_in(cursor, batch)
+        rows, conflicts = optimistically(cursor, partial(_begin, cursor, exchange, own, batch, now))
         marks, portions = spans.look(database, before.marks if before.lake == origin.id else {})
         for done, portion in enumerate(portions):
             tell(done, len(portions))
@@ -76,9 +86,14 @@ def _published(database: Database, lake: Lake, before: Notice, now: datetime, te
     return Notice(origin.id, marks, now, rows, before.conflicts + conflicts)
 
 
-def _begin(cursor: DuckDBPyConnection, exchange: Exchange | None, runs: Batch) -> int:
+def _begin(
+    cursor: DuckDBPyConnection, exchange: Exchange | None, own: Sequence[Run], batch: Batch, now: datetime
+) -> int:
+    """Publish the runs, if the lake admits the exchange and the periods of its recorder."""
     tables.admit(cursor, exchange)
-    return merge(cursor, runs)
+    for run in own:
+        _refuse_other_periods(cursor, run, now)
+    return merge(cursor, batch)
 
 
 def _require_clocks(cursor: DuckDBPyConnection, database: Database, lake: Lake) -> None:
@@ -100,3 +115,40 @@ def _close_candles(cursor: DuckDBPyConnection, now: datetime) -> int:
         more, redone = optimistically(cursor, partial(candles.close, cursor, until))
         conflicts += redone
     return conflicts
+
+
+def _refuse_other_periods(cursor: DuckDBPyConnection, own: Run, now: datetime) -> None:
+    """Check the newest run of a file against the runs of others in the lake. The run that began first is right.
+
+    Earlier runs are not checked: a recorder may change its periods, and what it recorded before fills holes.
+
+    Raises:
+        StoreError: a run that lasted at the beginning of `own` has another period for one of its feeds.
+    """
+    known = known_to(cursor)
+    for other in runs(cursor):
+        if (
+            other.recorder == own.recorder
+            or _began(own) <= _began(other)
+            or _lasts_to(other, known, now) <= own.started_at
+        ):
+            continue
+        for feed, seconds in own.feeds.items():
+            if other.feeds.get(feed, seconds) != seconds:
+                raise StoreError(
+                    f"{feed} is recorded each {seconds} s by {own.recorder}, and each {other.feeds[feed]} s by "
+                    f"{other.recorder}: recorders that share a lake need the same {_setting(feed)}"
+                )
+
+
+def _began(run: Run) -> tuple[datetime, str]:
+    return run.started_at, run.recorder
+
+
+def _lasts_to(run: Run, known: KnownTo, now: datetime) -> datetime:
+    to = known[run.recorder, run.started_at]
+    return now if run.ended_at is None and now - to < _AT_WORK else to
+
+
+def _setting(feed: str) -> str:
+    return _SETTINGS.get(kind_of(feed), "TICKWELL_POLL_SECONDS")

@@ -11,6 +11,7 @@ from duckdb import DuckDBPyConnection
 from store.instants import EPOCH
 from store.models import CLOCKS_AGREE, Run, from_column, to_column
 
+from .recorders import KnownTo, Line, in_turn, known_to, lines, union
 from .runs import runs
 
 HEARD_AT = "CASE WHEN received_at BETWEEN ts - $clocks_agree AND ts + $clocks_agree THEN received_at ELSE ts END"
@@ -75,6 +76,8 @@ GROUP BY number
 # With 8 M ticks, one stretch takes 1.3 ms by `_LAST_SIGN` and 5 ms by `_LAST_SIGNS`; 90 stretches take 128 and 60 ms.
 _FEW = 4
 
+_EACH_VITALS = timedelta(minutes=1)
+
 # Look back one hour first: a running recorder left a sign recently, and a long run need not be read from its start.
 _LOOK_BACK = (timedelta(hours=1), timedelta(days=1), timedelta.max)
 
@@ -125,20 +128,40 @@ def stretches(cursor: DuckDBPyConnection, start: datetime, end: datetime) -> lis
 
     A killed run lasted until the end of the slot of its last sign: a tick, a snapshot or a miss. The time from a run to
     the next one, or to `end`, was due with the periods of the first run, for the feeds that both runs have.
+
+    If several recorders worked at the same time, a slot was due that was due for any of them.
     """
-    found = _relevant(runs(cursor), start, end)
+    recorded = runs(cursor)
+    if in_turn(recorded):
+        due = _of_line(cursor, recorded, start, end, {})
+    else:
+        known = known_to(cursor)
+        its = lines(recorded, known)
+        due = union(each for line in its for each in _of_line(cursor, line, start, end, known if len(its) > 1 else {}))
+    clipped = (each.within(start, end) for each in due)
+    return [each for each in clipped if each.start < each.end and each.feeds]
+
+
+def _of_line(cursor: DuckDBPyConnection, line: Line, start: datetime, end: datetime, known: KnownTo) -> list[Stretch]:
+    """The stretches of runs one after another that are due in [start, end) and around it."""
+    found = _relevant(line, start, end)
     all_begins = [*(run.started_at for run in found[1:]), *(max(end, run.started_at) for run in found[-1:])]
     signs = _last_signs(cursor, found, all_begins)
     due: list[Stretch] = []
     for number, (run, begins, following) in enumerate(zip(found, all_begins, [*found[1:], None], strict=False)):
         killed = following is not None and run.ended_at is None
         for seconds, feeds in _by_period(run).items():
-            ends = min(begins, _end(run, signs.get(number), seconds))
+            ends = min(begins, _end(run, _its(run, signs.get(number), known), seconds))
             due.append(Stretch(run.started_at, ends, seconds, feeds, up=True, cut_short=killed))
             kept = tuple(feed for feed in feeds if following is None or feed in following.feeds)
             due.append(Stretch(ends, begins, seconds, kept, up=False))
-    clipped = (each.within(start, end) for each in due)
-    return [each for each in clipped if each.start < each.end and each.feeds]
+    return due
+
+
+def _its(run: Run, sign: datetime | None, known: KnownTo) -> datetime | None:
+    """The last sign of a run. What came more than a minute after its last vitals is a sign of another recorder."""
+    to = known.get((run.recorder, run.started_at))
+    return sign if sign is None or to is None else min(sign, to + _EACH_VITALS)
 
 
 def _by_period(run: Run) -> dict[int, tuple[str, ...]]:
@@ -156,7 +179,7 @@ def _end(run: Run, sign: datetime | None, seconds: int) -> datetime:
     return at_slot(slot_number(sign, seconds) + 1, seconds)
 
 
-def _relevant(recorded: list[Run], start: datetime, end: datetime) -> list[Run]:
+def _relevant(recorded: Sequence[Run], start: datetime, end: datetime) -> list[Run]:
     """The runs that began in a range, the run before them and the run after them."""
     before = [run for run in recorded if run.started_at < start]
     after = [run for run in recorded if run.started_at >= end]

@@ -22,6 +22,7 @@ from .arrivals import brought_to
 from .due import at_slot, slot_number
 from .gap_pieces import cut, joined, without
 from .gap_table import COLUMNS, append, as_gaps
+from .healed import as_healed
 from .missing import missing
 from .recent import Recent
 from .runs import runs
@@ -97,7 +98,9 @@ def ledger(
     latest = [
         gap
         for arrived, its in _arrived(cursor, brought_to(cursor, now))
-        for gap in find(cursor, start, min(end, arrived), {feed for feed in its if feeds is None or feed in feeds})
+        for gap in as_healed(
+            cursor, find(cursor, start, min(end, arrived), {feed for feed in its if feeds is None or feed in feeds})
+        )
     ]
     return list(joined(sorted([*noted, *latest], key=lambda gap: (gap.feed, gap.start)))) if latest else noted
 
@@ -230,11 +233,12 @@ def _joined_holes(gaps: Iterable[Gap]) -> list[Gap]:
 def _arrived(cursor: DuckDBPyConnection, now: datetime) -> list[tuple[datetime, set[str]]]:
     """The times up to which everything is stored while recording goes well, each with the feeds that it holds for.
 
-    The slot before the present one may be on its way. A feed that the last run has no more counts as one of its
-    shortest period.
+    The slot before the present one may be on its way. A feed that no recorder has any more in its last run counts as
+    one of the shortest period.
     """
     recorded = runs(cursor)
-    periods = recorded[-1].feeds if recorded else {}
+    last = {run.recorder: run for run in recorded}
+    periods = {feed: seconds for run in last.values() for feed, seconds in run.feeds.items()}
     shortest = min(periods.values(), default=0)
     feeds: defaultdict[int, set[str]] = defaultdict(set)
     for feed in {feed for run in recorded for feed in run.feeds}:

@@ -1,6 +1,6 @@
 """Heals gaps: cuts each gap into the pieces that stored ticks heal and the pieces that stay."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from duckdb import DuckDBPyConnection
@@ -8,14 +8,11 @@ from duckdb import DuckDBPyConnection
 from store.instants import EPOCH
 from store.models import Gap, GapState
 
-from .covers import Layer, Piece, covers, healed, layers
-from .due import at_slot, slots
-from .gap_pieces import joined
+from .covers import covers, layers
+from .due import slots
 from .gaps import note, oldest
+from .healed import Hopeless, pieces_of
 from .missing import Seen, observed
-
-Hopeless = Callable[[datetime, datetime], bool]
-"""Returns whether nobody can bring ticks any more for the rest of a gap, from start to end."""
 
 PORTION = 200
 """One lease examines at most 200 gaps, all within `_SPAN`: it reads all ticks from the first gap to the last."""
@@ -60,7 +57,7 @@ def heal(
     if sum(map(len, seen)) >= most_pieces:
         portion = _up_to_the_last(portion, seen)
     known = layers(covers(cursor, feed, portion[0].start, portion[-1].end))
-    changes = ((gap, _changed(gap, in_gap, known, hopeless)) for gap, in_gap in zip(portion, seen, strict=False))
+    changes = ((gap, pieces_of(gap, in_gap, known, hopeless)) for gap, in_gap in zip(portion, seen, strict=False))
     changed, stopped_at = _as_many_as_fit(changes, most_pieces)
     rest = _rest(gaps, changed)
     note(cursor, [*changed, *rest], noted_at)
@@ -93,42 +90,3 @@ def _rest(gaps: Sequence[Gap], changed: Sequence[Gap]) -> list[Gap]:
     gap = next(gap for gap in gaps if gap.end >= end)
     count = len(slots(end, gap.end, gap.poll_seconds))
     return [gap._replace(start=end, slots=count, round=gap.round + 1)] if count else []
-
-
-def _changed(gap: Gap, seen: Sequence[Seen], known: Sequence[Layer], hopeless: Hopeless) -> list[Gap]:
-    """The pieces of a gap as they are now; empty if nothing changed."""
-    pieces = list(joined(_as_gaps(gap, sorted(_pieces(gap, seen, known)), hopeless)))
-    return [] if [piece._replace(round=gap.round) for piece in pieces] == [gap] else pieces
-
-
-def _pieces(gap: Gap, seen: Sequence[Seen], known: Sequence[Layer]) -> Iterator[Piece]:
-    reached = gap.start
-    unseen = []
-    for start, end, source in seen:
-        unseen.append((reached, start))
-        yield Piece(start, end, source, 0)
-        reached = end
-    unseen.append((reached, gap.end))
-    yield from healed(((start, end) for start, end in unseen if start < end), known)
-
-
-def _as_gaps(gap: Gap, pieces: Iterable[Piece], hopeless: Hopeless) -> Iterator[Gap]:
-    """The pieces that contain a slot, as gaps that begin and end at slots."""
-    for piece in pieces:
-        numbers = slots(piece.start, piece.end, gap.poll_seconds)
-        if not numbers:
-            continue
-        start = at_slot(numbers.start, gap.poll_seconds)
-        end = min(at_slot(numbers.stop, gap.poll_seconds), gap.end)
-        state: GapState = "healed"
-        if piece.source is None:
-            state = "unfillable" if gap.state == "unfillable" or hopeless(start, end) else "open"
-        yield gap._replace(
-            start=start,
-            end=end,
-            slots=len(numbers),
-            state=state,
-            source=piece.source,
-            resolution_s=piece.resolution_s,
-            round=gap.round + 1,
-        )

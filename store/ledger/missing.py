@@ -103,16 +103,20 @@ ORDER BY number, first
 LIMIT $limit
 """  # noqa: S608 the part is the constant above
 
-# Of consecutive misses with one cause, only the first is selected.
+# Of the misses of several recorders in a slot, one is selected. Of consecutive misses with one cause, the first is.
 _REASONS = """
 SELECT
     epoch_us(slot) // $period_us AS slot,
     cause || coalesce(' ' || code, '') AS reason,
     detail
-FROM misses
-WHERE feed = $feed
-  AND slot >= $start
-  AND slot < $end
+FROM (
+    SELECT *
+    FROM misses
+    WHERE feed = $feed
+      AND slot >= $start
+      AND slot < $end
+    QUALIFY recorder IS NULL OR row_number() OVER (PARTITION BY slot ORDER BY recorder) = 1
+) AS misses
 QUALIFY reason IS DISTINCT FROM lag(reason) OVER (ORDER BY misses.slot)
 ORDER BY misses.slot
 """
