@@ -41,7 +41,7 @@ endif
 
 coverage: $(VENV)/.installed-dev $(VENV)-old-duckdb/.installed
 	$(BIN)/coverage erase
-	WHOLE= REQUIRE_LAKE=1 $(VENV)-old-duckdb/bin/coverage run $(PYTEST) $(LAKE)
+	WHOLE= LAKE_KILLS=100 REQUIRE_LAKE=1 $(VENV)-old-duckdb/bin/coverage run $(PYTEST) $(LAKE)
 	$(BIN)/coverage run $(PYTEST) $(addprefix --ignore=,$(UNMEASURED))
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report

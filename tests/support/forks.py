@@ -25,11 +25,14 @@ from settings import ROOT
 _RECORDS = ("poller.commands.main", "poller.recorder.recorder", "unittest.mock", "tests.conftest")
 _SERVES = (*_RECORDS, "streamlit.web.cli", "pandas", "plotly.graph_objects", "api.app", "server.script", "uvicorn")
 
+_PUBLISHES = ("duckdb", "pyarrow", "tests.store.lake.recordings")
+
 _IMPORTED = {
     "poller": _RECORDS,
     "tests.faults.witness": _RECORDS,
     "tests.store.processes": _RECORDS,
     "tests.store.market.processes": _RECORDS,
+    "tests.store.lake.processes": _PUBLISHES,
     "streamlit": _SERVES,
 }
 """The programs that are forked, and what is imported ahead of each."""
@@ -103,6 +106,9 @@ _starting = threading.Lock()
 @contextlib.contextmanager
 def forking() -> Iterator[None]:
     """Allow forks during the block, where the system can make them."""
+    if _forking.is_set():
+        yield
+        return
     if sys.platform == "linux":
         _forking.set()
     try:

@@ -11,16 +11,20 @@ from contextlib import ExitStack, contextmanager
 import pytest
 
 from store.errors import StoreError
+from store.lake.notice import read_notice
 from store.lake.verify import compare
 from tests.conftest import WHOLE, Program
 from tests.store.lake.recordings import in_file, in_lake, observe, share, slots_in
+from tests.support.forks import forking
 from tests.support.forwarder import Forwarder
 from tests.support.servers import IN_URL
 
 KILLS = int(os.environ.get("LAKE_KILLS", "100" if WHOLE else "4"))
 
 LONGEST_LIFE_S = 1.5
-"""A publisher is killed at any moment of about three publications."""
+"""A publisher is killed at any moment of its first publication or of those that follow."""
+
+STORM_SLOTS = 5
 
 REFUSAL = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
@@ -30,38 +34,41 @@ def publisher(database, place) -> Program:
     return Program("tests.store.lake.processes", str(database.path), place.url, keys.endpoint, keys.key_id, keys.secret)
 
 
-def begun(program: Program) -> Program:
-    """The program, once it has published for the first time."""
+def published(program: Program) -> None:
+    """Wait until the program has published once more."""
     assert program.process.stdout is not None
     assert program.process.stdout.readline()
-    return program
 
 
-@pytest.mark.timeout(1200 if KILLS > 10 else 300)
+@pytest.mark.timeout(580)
 def test_two_recorders_with_other_holes_lose_and_double_nothing_under_kills(file, place, lake):
     chance = random.Random(21)  # noqa: S311 it hides nothing
     databases = [file("a"), file("b")]
     had: list[set[int]] = [set(), set()]
     running: list[Program | None] = [None, None]
-    with ExitStack() as programs:
+    with forking(), ExitStack() as programs:
         for kill in range(KILLS):
             for number, database in enumerate(databases):
                 slots = [slot for slot in range(kill * 10, kill * 10 + 10) if chance.random() < 0.8]
                 had[number] |= set(slots)
                 observe(database, slots, late_ms=10 + 20 * number)
                 if running[number] is None:
-                    running[number] = begun(programs.enter_context(publisher(database, place)))
-            time.sleep(chance.random() * LONGEST_LIFE_S)
+                    running[number] = programs.enter_context(publisher(database, place))
             victim = chance.randrange(2)
             program = running[victim]
             assert program is not None
+            if kill % 2:
+                published(program)
+            time.sleep(chance.random() * LONGEST_LIFE_S)
             program.process.kill()
             program.process.wait()
             running[victim] = None
+    shared_before = slots_in(lake)
 
     for database in databases:
         share(database, lake)
 
+    assert shared_before
     assert slots_in(lake) == sorted(had[0] | had[1])
     assert had[0] - had[1]
     assert had[1] - had[0]
@@ -88,6 +95,24 @@ def test_four_recorders_that_publish_the_same_slots_at_once_double_none(file, la
 
     assert slots_in(lake) == list(slots)
     assert sum(conflicts) > 0
+
+
+def test_a_storm_of_four_publishers_without_a_pause_doubles_none(file, place, lake):
+    databases = [file(name) for name in "abcd"]
+    with forking(), ExitStack() as programs:
+        storm = [programs.enter_context(publisher(database, place)) for database in databases]
+        for slot in range(STORM_SLOTS):
+            for number, database in enumerate(databases):
+                observe(database, [slot], late_ms=10 + number)
+            for program in storm:
+                published(program)
+
+    for database in databases:
+        share(database, lake)
+
+    assert slots_in(lake) == list(range(STORM_SLOTS))
+    assert sum(read_notice(database.path).conflicts for database in databases) > 0
+    assert [compare(database, lake).faults for database in databases] == [()] * 4
 
 
 def test_a_catalog_that_was_down_costs_nothing(file, place, lake):
