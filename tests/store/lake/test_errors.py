@@ -1,19 +1,25 @@
 """What is wrong with a lake is one line that says what to do, and has no secret."""
 
+import traceback
+from datetime import timedelta
+
 import duckdb
 import pytest
 
 from settings import BucketKeys
 from store.errors import NewerSchemaError, StoreError
-from store.lake import tables
+from store.lake import connection, tables
 from store.lake.connection import Lake, format_option
 from store.lake.extensions import load, package_of
 from store.lake.faults import in_one_line
+from store.lake.notice import read_notice
 from store.models import utc_now
 from tests.store.lake.recordings import observe, share
+from tests.support.lakes import IMPATIENT, Place
 from tests.support.servers import BUCKET, IN_URL, PASSWORD
 
-SECRETS = (PASSWORD, IN_URL, "wrong-password", "the secret's key", "another-secret")
+WRONG = "wrong-password"
+SECRETS = (PASSWORD, IN_URL, WRONG, "the secret's key", "another-secret")
 ACCESS = "check the keys in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and the rights of the user"
 
 
@@ -24,8 +30,13 @@ def refusal(lake: Lake) -> str:
     return str(refused.value)
 
 
+def note_in_catalog(place: Place, key: str, value: str) -> None:
+    with place.server.connected(place.url.rpartition("/")[2]) as server:
+        server.execute("UPDATE ducklake_metadata SET value = %s WHERE key = %s", [value, key])
+
+
 def test_a_wrong_password_is_told_without_it(place):
-    assert refusal(place.lake(place.url.replace(IN_URL, "wrong-password"))) == (
+    assert refusal(place.lake(place.url.replace(IN_URL, WRONG))) == (
         f"{place.lake().where}: PostgreSQL refuses the user or the password: correct TICKWELL_LAKE"
     )
 
@@ -84,10 +95,7 @@ def test_a_lake_may_have_its_files_in_a_folder(place, tmp_path, file, unset):
 
 @pytest.mark.parametrize("version", ["9.9", "0.3"])
 def test_a_catalog_of_another_version_is_left_as_it_is(place, lake, version):
-    set_to = "UPDATE ducklake_metadata SET value = %s WHERE key = 'version'"
-    name = place.url.rpartition("/")[2]
-    with place.server.connected(name) as connection:
-        connection.execute(set_to, [version])
+    note_in_catalog(place, "version", version)
 
     assert refusal(lake) == (
         f"{lake.where}: its catalog has version {version}, and this DuckDB has 1.0: install the DuckDB of the other "
@@ -127,6 +135,52 @@ def test_a_wrong_bucket_is_told_before_anything_is_made(place):
 )
 def test_an_error_is_one_line(error, line):
     assert in_one_line("lake db/x", duckdb.Error(error), ["another-secret"]) == line
+
+
+def with_a_wrong_password(place: Place, _: pytest.MonkeyPatch) -> Lake:
+    return place.lake(place.url.replace(IN_URL, WRONG))
+
+
+def with_a_missing_extension(place: Place, monkeypatch: pytest.MonkeyPatch) -> Lake:
+    monkeypatch.setattr(connection, "NAMES", ("ducklake", "of_nobody"))
+    return place.lake()
+
+
+def with_a_newer_catalog(place: Place, _: pytest.MonkeyPatch) -> Lake:
+    note_in_catalog(place, "version", "9.9")
+    return place.lake()
+
+
+def with_a_wrong_bucket(place: Place, _: pytest.MonkeyPatch) -> Lake:
+    note_in_catalog(place, "data_path", "s3://no-such-bucket/folder/")
+    return place.lake()
+
+
+def with_a_wrong_clock(place: Place, _: pytest.MonkeyPatch) -> Lake:
+    return Lake(place.url, place.keys, patience=IMPATIENT, clock=lambda: utc_now() - timedelta(hours=1))
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (with_a_wrong_password, "PostgreSQL refuses the user or the password"),
+        (with_a_missing_extension, "has no extension of_nobody here"),
+        (with_a_newer_catalog, "its catalog has version 9.9"),
+        (with_a_wrong_bucket, "its bucket does not exist"),
+        (with_a_wrong_clock, "this machine's clock is 1 h behind PostgreSQL's"),
+    ],
+)
+def test_a_publication_that_fails_tells_no_secret_anywhere(file, place, lake, monkeypatch, fault, words):
+    database = file("a")
+    observe(database, [1])
+
+    with pytest.raises(StoreError, match=words) as refused:
+        share(database, fault(place, monkeypatch))
+
+    line, noted = str(refused.value), read_notice(database.path)
+    told = "".join(traceback.format_exception(refused.value))
+    assert (noted.trouble, noted.shared_to, len(line.splitlines())) == (line, None, 1)
+    assert [secret for secret in SECRETS if secret in f"{told} {noted}"] == []
 
 
 def test_keys_are_in_no_text_of_a_lake():
