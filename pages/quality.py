@@ -105,7 +105,9 @@ def headline(found: list[Coverage], gaps: list[Gap], quality: Completeness) -> N
                 with st.container(border=True, key=f"coverage-{each.feed}"):
                     card(each, gaps_by_feed[each.feed], quality.end)
     zone = text.zone()
-    st.caption(f"Counted from {text.moment(quality.start, zone)} to {text.moment(quality.end, zone, seconds=True)}.")
+    waits = "Ticks wait to be stored: until then they count as missing. " if quality.waits else ""
+    counted = f"Counted from {text.moment(quality.start, zone)} to {text.moment(quality.end, zone, seconds=True)}."
+    st.caption(f"{waits}{counted}")
 
 
 def card(coverage: Coverage, gaps: list[Gap], now: datetime) -> None:

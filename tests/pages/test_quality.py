@@ -19,7 +19,7 @@ from store.market import chains
 from store.market.checks import DVOL, ONE_IV, PARITY, Check, Found
 from store.models import Cause, Gap, Miss, Run, to_column, utc_now
 from tests.pages import ledgers
-from tests.pages.conftest import captions, chart, format_of, parts, warnings
+from tests.pages.conftest import captions, chart, format_of, parts, recorder, warnings
 from tests.store.market.snapshots import chain
 
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
@@ -116,6 +116,17 @@ def test_nothing_is_live_where_every_slot_failed(open_page, database):
 
     assert headlines(page) == {"BTC / USD": "0.00 %"}
     assert "0.00 % live, 0.00 % healed, 100 % missing" in captions(page)[0]
+
+
+@pytest.mark.parametrize("waiting", [0, 120])
+def test_ticks_that_wait_for_the_database_are_said_to_count_as_missing(open_page, record, database, waiting):
+    record()
+
+    with recorder(database, waiting=waiting):
+        page = open_page("quality")
+
+    (counted,) = [caption for caption in captions(page) if "Counted from " in caption]
+    assert counted.startswith("Ticks wait to be stored: until then they count as missing. ") == (waiting > 0)
 
 
 def test_a_headline_has_the_shares_of_slots_and_the_open_gaps(open_page, record, now):

@@ -18,6 +18,8 @@ from store.ledger.runs import Failures, failures
 from store.models import Gap
 from store.prices.bars import SINGLE_TICKS, nice_interval
 
+from .pulse import recorder_now
+
 _GROWTH_OVER = timedelta(days=7)
 
 
@@ -26,12 +28,14 @@ class Completeness:
     """How complete the record is in [start, end).
 
     `gaps` is the ledger, newest first, `hours` the coverage of each index by hour, counted from `start`.
+    `waits` says whether ticks wait to be stored, as on a full disk: they are missing until then.
     """
 
     start: datetime
     end: datetime
     gaps: list[Gap] = field(default_factory=list)
     hours: list[Coverage] = field(default_factory=list)
+    waits: bool = False
 
 
 @dataclass(frozen=True)
@@ -114,11 +118,13 @@ def _slot_feeds() -> list[str]:
 
 @st.cache_resource(ttl="60s", max_entries=8, show_spinner=False)  # frozen: visitors share it, a copy took 35 ms
 def _completeness(at: datetime, start: datetime) -> Completeness:
+    notice = recorder_now()
+    waits = notice is not None and notice.waiting > 0
     try:
         with database().read() as cursor:
             gaps = ledger(cursor, start, at, at)
             newest_first = sorted(gaps, key=lambda gap: gap.start, reverse=True)
-            return Completeness(start, at, newest_first, calendar(cursor, gaps, start, at, at))
+            return Completeness(start, at, newest_first, calendar(cursor, gaps, start, at, at), waits)
     except NoDatabaseError:
         return Completeness(start, at)
 
