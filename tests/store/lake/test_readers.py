@@ -8,7 +8,9 @@ import pytest
 import yaml
 
 from settings import ROOT
+from store.backup.spare import restore_from_lake
 from store.errors import StoreError
+from store.file.database import Database
 from store.lake import extensions
 from store.lake.notice import Notice
 from store.lake.status import status
@@ -52,6 +54,16 @@ def test_a_role_that_reads_sees_the_status_and_publishes_nothing(file, place, la
     assert "access is refused" in str(refused.value)
     assert "password" not in str(refused.value)
     assert len(in_lake(lake, "ticks")) == 3
+
+
+def test_a_role_that_reads_makes_a_file_from_the_lake(file, place, lake, role, tmp_path):
+    database, spare = file("a"), Database(tmp_path / "spare.duckdb")
+    observe(database, range(3))
+    share(database, lake)
+
+    restore_from_lake(place.lake(role), spare)
+
+    assert in_file(spare, "ticks") == in_file(database, "ticks")
 
 
 def test_the_role_of_readers_that_compose_makes_reads_a_lake_that_is_made_later(file, place):
