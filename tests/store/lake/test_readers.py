@@ -97,22 +97,3 @@ def test_the_example_for_duckdb_and_pandas_reads_the_ticks(file, place, lake, ro
     assert isinstance(names["lake"], duckdb.DuckDBPyConnection)
     names["lake"].close()
     assert names["ticks"]["price"].tolist() == [row[3] for row in in_file(database, "ticks")]
-
-
-def test_small_files_are_merged_as_the_document_says(file, place, lake):
-    database = file("a")
-    for slot in range(4):
-        observe(database, [slot])
-        share(database, lake)
-    calls = re.findall(r"^CALL .*;$", DOCUMENT, re.MULTILINE)
-
-    with lake.open() as cursor:
-        for call in calls:
-            cursor.execute(call)
-
-    assert len(calls) == 3
-
-    assert status(lake, Notice(), START).tables["ticks"].files == 1
-    assert in_lake(lake, "ticks") == in_file(database, "ticks")
-    observe(database, [4])
-    assert share(database, lake).rows == 1
