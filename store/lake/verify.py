@@ -59,6 +59,9 @@ WHERE there.{time} >= $start
 
 _MICROSECOND = timedelta(microseconds=1)
 
+_HEARD_AT = "received_at"
+"""Two recorders hear one snapshot of the exchange at times of their own. The lake keeps that of the first."""
+
 
 class Compared(NamedTuple):
     """The result of a comparison.
@@ -118,7 +121,8 @@ def _faults(database: Database, lake: Lake, cursor: DuckDBPyConnection, day: dat
 
 
 def _different(kind: Kind, name: str) -> str:
-    incoming, there = (", ".join(f"{of}.{column}" for column in kind.column_names) for of in ("incoming", "there"))
+    its = [column for column in kind.column_names if column != _HEARD_AT]
+    incoming, there = (", ".join(f"{of}.{column}" for column in its) for of in ("incoming", "there"))
     names = {"name": name, "table": kind.table, "time": kind.time, "alike": lacking.alike(kind)}
     return _DIFFERENT.format(**names, incoming=incoming, there=there)
 

@@ -1,12 +1,18 @@
 """A comparison finds what a lake lacks, has twice, or has with other values; the status tells the rest."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from store.lake.notice import Notice, read_notice
 from store.lake.status import status
 from store.lake.verify import compare
+from store.ledger import arrivals
+from store.models import Tick
+from store.prices import ticks
 from tests.conftest import START
-from tests.store.lake.recordings import in_file, observe, record_everything, share
+from tests.store.histories import at
+from tests.store.lake.recordings import in_file, in_lake, observe, record_everything, share
+from tests.store.market.futures import snapshot
 
 
 def test_a_published_file_is_equal_to_its_lake_day_by_day(file, lake):
@@ -32,6 +38,20 @@ def test_rows_of_other_recorders_are_no_fault(file, lake):
     found = compare(mine, lake)
 
     assert (found.days, found.equal, found.faults) == (2, 0, ())
+
+
+def test_what_two_recorders_heard_at_different_times_is_no_fault(file, lake):
+    databases = [file("a"), file("b")]
+    for database, late in zip(databases, (timedelta(seconds=0.1), timedelta(seconds=0.7)), strict=True):
+        with database.write() as cursor:
+            arrivals.append(cursor, [replace(snapshot(60), received_at=at(60) + late)])
+            ticks.append(cursor, [Tick("btc_usd", at(5), 100.0, received_at=at(5) + late)])
+        share(database, lake)
+
+    found = [compare(database, lake) for database in databases]
+
+    assert in_lake(lake, "snapshots") != in_file(databases[1], "snapshots")
+    assert [each.faults for each in found] == [(), ()]
 
 
 def test_each_fault_is_a_line_with_its_day(file, lake):
