@@ -32,9 +32,7 @@ from store.errors import StoreError
 
 SPANS, DEFAULT = ["1h", "6h", "1d", "1w", "1M"], "1d"
 SEVERITIES = [ALL, "Critical", "Warning", "Info"]
-MOST_STANDS = 80
-A_PAGE = 20
-CHART_HEIGHT = 320
+MOST_STANDS, A_PAGE, CHART_HEIGHT = 80, 20, 320
 MARKS = "Diamonds are critical, triangles are warnings, dots are information."
 
 
