@@ -71,4 +71,4 @@ def test_a_range_with_too_many_alerts_is_refused(client, database, monkeypatch: 
 
 
 def test_a_misspelt_parameter_is_refused(client):
-    assert detail(asked(client, until="2026-11-02")) == "'until': is no parameter; must be one of start, end"
+    assert detail(asked(client, until="2026-11-02")) == "'until': is no parameter; must be one of start, end, at"

@@ -85,7 +85,7 @@ def record(database: Database, *minutes: int) -> None:
         record_entries(database, minute)
 
 
-@given(at_s=st.integers(0, 290), later=st.sets(st.integers(0, 50), min_size=1, max_size=2))
+@given(at_s=st.integers(0, 59), later=st.sets(st.integers(0, 50), min_size=1, max_size=2))
 @examples(3, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_no_answer_as_of_a_moment_changes_when_later_rows_are_added(
     client: httpx.Client, database: Database, at_s: int, later: set[int]
