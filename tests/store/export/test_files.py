@@ -260,7 +260,7 @@ def test_parquet_states_its_content_and_coverage(exported: Exports, database: Da
     assert said["units"] == {"btc_usd": "USD per BTC", "eth_usd": "USD per ETH"}
     assert said["sources"] == {"btc_usd": {"chart": 10, "live": 540}, "eth_usd": {"live": 600}}
     assert said["coverage"]["btc_usd"]["due"] == 600
-    assert [(gap["slots"], gap["state"], gap["cause"]) for gap in said["gaps"]] == [(60, "open", "unreachable")]
+    assert [(gap["slots"], gap["state"], gap["cause"]) for gap in said["gaps"]] == [(60, "healed", "unreachable")]
     assert {name: made.manifest[name] for name in said} == said
 
 
