@@ -586,9 +586,13 @@ def shared_variable(name: str) -> tuple[str, str]:
 
 def environment_of_publisher(settings: Settings) -> dict[str, str]:
     """The environment of a publisher: ours, with the settings of the file and the lake, wherever they come from."""
-    given = {"database": str(settings.database), "memory_limit": settings.memory_limit, "log_level": settings.log_level}
-    if settings.lake is not None:
-        given["lake"] = settings.lake.get_secret_value()
+    given = {
+        "database": str(settings.database),
+        "lake": settings.lake.get_secret_value() if settings.lake else "",
+        "recorder": settings.recorder_name,
+        "memory_limit": settings.memory_limit,
+        "log_level": settings.log_level,
+    }
     return {**os.environ, **{f"{PREFIX}{name.upper()}": value for name, value in given.items()}}
 
 

@@ -19,6 +19,7 @@ from settings import (
     SettingsError,
     TickwellError,
     bucket_keys,
+    environment_of_publisher,
     load,
 )
 from tests.support.rights import without_access
@@ -711,3 +712,13 @@ def test_a_bad_address_is_not_shown_because_it_may_be_a_secret(given_, name, all
     given_(**{name: "my-secret"})
 
     assert refusal() == f"TICKWELL_{name}: must be {allowed}"
+
+
+def test_a_publisher_has_the_file_the_lake_and_the_name_of_its_recorder(make_settings, monkeypatch):
+    own = make_settings(lake="postgresql://u:p@localhost/lake", recorder="b", memory_limit="300MB", log_level="DEBUG")
+
+    for name, value in environment_of_publisher(own).items():
+        monkeypatch.setenv(name, value)
+
+    names = ("database", "lake", "recorder", "memory_limit", "log_level")
+    assert [getattr(Settings(), name) for name in names] == [getattr(own, name) for name in names]

@@ -142,7 +142,7 @@ def test_the_manifest_of_chains_and_of_what_follows_from_them_has_their_coverage
         manifest = json.loads(manifest_of(exported(recorded, feed, START + HOUR)).read_text())
 
         assert manifest["coverage"] == {"options/BTC": coverage}
-        assert [(gap["index_name"], gap["cause"], gap["state"]) for gap in manifest["gaps"]] == [
+        assert [(gap["feed"], gap["cause"], gap["state"]) for gap in manifest["gaps"]] == [
             ("options/BTC", "unreachable", "unfillable")
         ]
 
