@@ -291,7 +291,7 @@ def test_a_dashboard_that_can_not_record_serves_and_says_why(start_dashboard, op
     dashboard = start_dashboard()
 
     page = open_page(dashboard.url)
-    expect(page.get_by_text(re.compile(r"^Not recording\. .*No such file or directory"))).to_be_visible()
+    expect(page.get_by_text(re.compile("^Not recording: .*No such file or directory"))).to_be_visible()
     drawn(page)
     assert (dashboard.health() or {})["indexes"]["btc_usd"]["ticks"] > 0
     _, _, err = dashboard.program.stop(signal.SIGTERM)

@@ -21,6 +21,7 @@ from poller.simulator.server import Simulator
 from settings import ROOT
 from store.file.database import Database
 from store.health import checks
+from store.lake.notice import Notice, desk
 from store.market import chains
 from store.models import utc_now
 from tests.conftest import Program, wait_until
@@ -57,6 +58,10 @@ def program(name: str) -> str:
             pytest.fail(reason)
         pytest.skip(reason)
     return path
+
+
+NOWHERE = "postgresql://nobody@127.0.0.1:9/lake"
+"""A lake that a dashboard without a recorder tells of, and does not ask."""
 
 
 @dataclass(frozen=True)
@@ -110,12 +115,14 @@ def answers(url: str) -> bool:
 
 
 def with_a_market(path: Path) -> Path:
-    """A new database with a chain and its checks, as a recorder of markets would have stored them."""
+    """A new database with a chain and its checks, as a recorder of markets would have stored them; it is shared."""
     database, now = Database(path), utc_now()
     database.migrate()
     with database.write() as cursor:
         chains.append(cursor, [chain("BTC", now.replace(second=0, microsecond=0))])
         checks.note(cursor, checks.due(cursor, now))
+    with desk(path) as place:
+        place.put(Notice(shared_to=now))
     return path
 
 
@@ -136,7 +143,7 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
         with (
             Program("poller", **settings, metrics_port=headless),
             # The dashboards share the recorder's setting, as they would its .env, and leave its port alone.
-            dashboard_at(apart, **settings, poller="external", metrics_port=headless),
+            dashboard_at(apart, **settings, poller="external", metrics_port=headless, lake=NOWHERE),
             dashboard_at(embedded, **alone, metrics_port=headless),
             prometheus_at(own, configuration.replace("scrape_interval: 15s", "scrape_interval: 1s"), folder) as url,
         ):
