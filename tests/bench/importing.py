@@ -16,7 +16,7 @@ from tests.bench.apart import apart, do
 from tests.bench.long_history import PRICES
 from tests.bench.row import SMALL, Row
 
-ROWS = 3_000_000 if SMALL else 30_000_000
+ROWS = 10_000_000 if SMALL else 30_000_000  # with fewer, what does not depend on the rows decides
 ROUNDS = 2
 
 _BARE = """
