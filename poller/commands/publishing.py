@@ -44,15 +44,16 @@ def publish_until(
 
     log.info("publishing %s into %s each %.0f s", database.path.name, lake.where, each_s)
     keep_at = time.monotonic()
+    failing: dict[str, str] = {}
     while signals.empty():
         began = time.monotonic()
         try:
-            with _told("published", each_s):
+            with _told("published", each_s, failing):
                 made = publish(database, lake, place, exchange_now(database.path), go_on)
                 log.info("published rows: %s", f"{made.rows:,}")
                 if began >= keep_at:
                     keep_at = began + keep_each_s
-                    with _told("kept", keep_each_s):
+                    with _told("kept", keep_each_s, failing):
                         log.info("files written by merging small ones: %d", keep_up(lake, utc_now(), go_on))
         except _StoppedError:
             return
@@ -60,12 +61,16 @@ def publish_until(
 
 
 @contextlib.contextmanager
-def _told(done: str, again_s: float) -> Iterator[None]:
-    """Tell of what the store can't do; it is tried again."""
+def _told(done: str, again_s: float, failing: dict[str, str]) -> Iterator[None]:
+    """Tell once what can't be done and why; it is tried again. `failing` has what was told last."""
     try:
         yield
     except StoreError as error:
-        log.warning("not %s, trying again in %.0f s: %s", done, again_s, error)
+        level = logging.DEBUG if failing.get(done) == str(error) else logging.WARNING
+        log.log(level, "not %s, trying again in %.0f s: %s", done, again_s, error)
+        failing[done] = str(error)
+    else:
+        failing.pop(done, None)
 
 
 def _wait(signals: "queue.SimpleQueue[int]", left_s: float) -> None:

@@ -163,6 +163,33 @@ def test_a_signal_ends_a_publisher_that_catches_up(place, lake, recorded, monkey
     assert slots_in(lake) == []
 
 
+def test_a_failure_that_stays_is_told_once_and_again_after_a_success(place, recorded, caplog):
+    signals: queue.SimpleQueue[int] = queue.SimpleQueue()
+    caplog.set_level(logging.DEBUG, "tickwell.lake")
+
+    def failures(level: int) -> list[str]:
+        return [
+            record.getMessage()
+            for record in caplog.records
+            if record.levelno == level and "not published" in record.getMessage()
+        ]
+
+    with desk(recorded.path) as at, ThreadPoolExecutor(1) as thread:
+        running = thread.submit(publish_until, signals, recorded, place.lake(), at, each_s=0.1)
+        wait_until(lambda: len(failures(logging.DEBUG)) > 1, timeout_s=60)
+        told = failures(logging.WARNING)
+        place.make()
+        wait_until(lambda: any(line.startswith("published rows") for line in caplog.messages), timeout_s=60)
+        with place.server.connected(place.url.rpartition("/")[2]) as connection:
+            connection.execute("DROP SCHEMA public CASCADE")
+        wait_until(lambda: len(failures(logging.WARNING)) > 1, timeout_s=60)
+        signals.put(signal.SIGTERM)
+        running.result()
+
+    assert len(told) == 1
+    assert "there is no lake yet" in told[0]
+
+
 def program(place, database: Database) -> Program:
     """A publisher in an interpreter of its own: the extensions abort at the end of a fork."""
     return Program("poller.__main__", "lake", "publish", database=database.path, lake=place.url)
