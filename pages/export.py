@@ -94,7 +94,7 @@ def stepped(feed: str) -> str:
 
 
 def up_to(view: View, at: datetime | None) -> View:
-    """A view of which nothing later than an instant is shown; as it was without one."""
+    """The view, cut off at an instant. Without an instant it stays whole."""
     return view if at is None else replace(view, end=min(view.end or moments.now(), at + EACH))
 
 

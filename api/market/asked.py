@@ -79,7 +79,7 @@ def _time(
 
 
 def up_to(time: tuple[datetime, datetime], at: datetime | None, now: datetime) -> datetime:
-    """The end of a time of which nothing later than an instant is asked for; 422 if the instant is not in it."""
+    """The end of what is asked for: that of the time, or `at` where it is earlier. 422 if `at` is not in the time."""
     start, end = time
     if at is None:
         return end

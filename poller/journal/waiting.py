@@ -100,7 +100,7 @@ def _lines(waiting: Waiting) -> Iterator[dict[str, Any]]:
 
 
 def _run(run: Run) -> dict[str, Any]:
-    """A run without the name of its recorder: whoever takes it in records into the same file."""
+    """A run without the name of its recorder. Whoever takes it in records into the same file, and adds its own."""
     return {name: value for name, value in asdict(run).items() if name != "recorder"}
 
 

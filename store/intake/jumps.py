@@ -12,7 +12,7 @@ from .survey import Portion, Survey
 # A price that changes by almost 10 or 100 times within a day has a misplaced decimal sign. No index moves like that.
 _NEAR_TO_A_POWER = 0.04
 
-# So many rows before a portion are looked at. They have the last price of each index in a file of fewer indexes.
+# The 1,000 rows before a portion are looked at. They have the last price of each index, if a file has fewer indexes.
 _ROWS_BEFORE = 1000
 
 _JUMPS = f"""

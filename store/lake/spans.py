@@ -81,7 +81,7 @@ def look(database: Database, before: Mapping[str, Mark]) -> tuple[dict[str, Mark
 
 
 def _all_rows(database: Database, marks: Mapping[str, Mark]) -> Counter[date]:
-    """How many rows each day has, also those that are published."""
+    """How many rows each day has, published or not."""
     rows: Counter[date] = Counter()
     for kind in WATCHED:
         for day, _, count in _spans(database, kind, 0, marks[kind.table][0]):

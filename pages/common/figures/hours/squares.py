@@ -16,7 +16,7 @@ _SQUARE = 0.88
 
 
 class Square(Protocol):
-    """An hour by the clocks of a zone. `words` say what is known of it."""
+    """An hour by the clocks of a zone, and in `words` what is known of it."""
 
     @property
     def day(self) -> date: ...
